@@ -1,0 +1,1 @@
+"""The ``geoseg`` command: one file per subcommand; a command parses, calls one function of the library, prints."""

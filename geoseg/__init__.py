@@ -1,0 +1,33 @@
+"""geoseg: from an orthophoto to clean GIS layers.
+
+The five verbs are ``train``, ``predict``, ``polygonize`` and ``evaluate``, and ``load`` for a model; each is imported
+when it is first used, so that ``import geoseg`` loads neither torch nor GDAL.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+_HOMES = {
+    "GeosegError": "geoseg.errors",
+    "Scene": "geoseg.raster.scene",
+    "evaluate": "geoseg.evaluation.evaluate",
+    "load": "geoseg.bundle",
+    "load_recipe": "geoseg.config.load",
+    "polygonize": "geoseg.vector.polygonize",
+    "predict": "geoseg.inference.predict",
+    "train": "geoseg.training.fit",
+}
+
+__version__ = version("geoseg")
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 (the names are made from the table above)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'geoseg' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,1 @@
+"""Labelled scenes to crops: `dataset`, `labels`, `prepare`, `crop`, `loader`, `datasets/`, `samplers/`."""

@@ -1,0 +1,1 @@
+"""Masks against references: `evaluate` (counts), `report` (table, JSON, picture)."""

@@ -1,0 +1,1 @@
+"""Scene and bundle to mask: `choose`, `predictor`, `predict`."""

@@ -1,0 +1,1 @@
+"""Networks: `network` (backbone to logits), `build`, `layers`, `backbones/`, `heads/`."""

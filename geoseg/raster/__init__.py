@@ -1,0 +1,1 @@
+"""Pixels in files and arrays: `raster`, `scene`, `environment`, `statistics`, `output`, `picture`, `sinks/`."""

@@ -1,0 +1,1 @@
+"""Where predicted windows go: `base` (what a sink promises), `memory`, `geotiff`."""

@@ -1,0 +1,1 @@
+"""Recipe to bundle: `schedule`, `module` (Lightning), `callbacks`, `fit`."""

@@ -1,0 +1,1 @@
+"""Masks to polygons: `trace`, `polygonize`, `layer`, `simplify`, `style`, `rasterize`, `picture`."""

@@ -1,0 +1,84 @@
+"""From a painted canvas to a photograph: sun and shadow, then air, lens, and sensor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from canvas import Canvas, Floats
+
+# Sunlight is a little warm and skylight blue, which is why shadows in aerial photographs are bluish.
+SUN_COLOUR = np.float32([0.70, 0.68, 0.65])
+SKY_COLOUR = np.float32([0.25, 0.30, 0.37])
+STEEPEST = 1.3  # rise over run; crowns are rounder than light can tell
+BLUR = 0.55  # pixels (sigma): the point spread of lens and sensor
+
+
+@dataclass(frozen=True)
+class Light:
+    """How one scene was lit and exposed; scenes differ in it as flights on different days do."""
+
+    azimuth_deg: float
+    """Where the sun stands, clockwise from north."""
+    elevation_deg: float
+    """How high the sun stands above the horizon."""
+    exposure: float = 1.0
+    """Overall brightness."""
+    warmth: float = 0.0
+    """Colour balance: red gains what blue loses, relative."""
+    haze: float = 0.0
+    """Light scattered into the lens, as a share of full scale."""
+
+    def towards_sun(self) -> tuple[float, float, float]:
+        """Unit vector (row, col, up) from the ground to the sun."""
+        azimuth, elevation = math.radians(self.azimuth_deg), math.radians(self.elevation_deg)
+        flat = math.cos(elevation)
+        return -math.cos(azimuth) * flat, math.sin(azimuth) * flat, math.sin(elevation)
+
+
+def photograph(canvas: Canvas, light: Light, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The canvas as seen from the air: (band, row, col), red, green, blue; no pixel is 0 in any band."""
+    sunlit = _facing_sun(canvas, light) * (1 - _shadow(canvas, light))
+    radiance = canvas.albedo * (SUN_COLOUR * sunlit[..., None] + SKY_COLOUR)
+    return _expose(radiance, light, rng)
+
+
+def _facing_sun(canvas: Canvas, light: Light) -> Floats:
+    """Sunlight each surface takes by its tilt (Lambert), level ground being 1."""
+    row, col, up = light.towards_sun()
+    steepness = np.hypot(canvas.slope[..., 0], canvas.slope[..., 1])
+    slope = canvas.slope * np.minimum(1, STEEPEST / np.maximum(steepness, 1e-6))[..., None]
+    cosine = up - row * slope[..., 0] - col * slope[..., 1]
+    cosine /= np.sqrt(1 + (slope**2).sum(axis=-1))
+    return np.clip(cosine / up, 0.0, 1.5).astype(np.float32)
+
+
+def _shadow(canvas: Canvas, light: Light) -> Floats:
+    """Shadow strength, 0 to 1: walks from every pixel towards the sun and looks for something in the way.
+
+    np.roll wraps at the borders; make.py cuts a margin off the canvas that is wider than any shadow.
+    """
+    row, col, up = light.towards_sun()
+    flat = math.hypot(row, col)
+    climb = canvas.gsd * up / flat  # metres the ray rises per pixel of ground
+    hidden = np.zeros(canvas.label.shape, bool)
+    for step in range(1, math.ceil(float(canvas.height_m.max()) / climb) + 1):
+        move = (-round(step * row / flat), -round(step * col / flat))
+        obstacle = np.roll(canvas.height_m, move, axis=(0, 1))
+        hidden |= obstacle > canvas.height_m + np.float32(step * climb + 0.15)
+    return 0.92 * gaussian_filter(hidden.astype(np.float32), 0.6)
+
+
+def _expose(radiance: Floats, light: Light, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Blur, colour balance, haze, noise and rounding: radiance (row, col, band) to counts (band, row, col)."""
+    balance = np.float32([1 + light.warmth, 1.0, 1 - light.warmth])
+    seen = gaussian_filter(radiance, (BLUR, BLUR, 0)) * balance * np.float32(light.exposure * 255)
+    seen = seen * np.float32(1 - light.haze) + np.float32(light.haze * 255)
+    noise = rng.standard_normal(seen.shape, dtype=np.float32)
+    counts = seen + noise * (1.0 + 0.11 * np.sqrt(np.maximum(seen, 0)))
+    # 0 stays free for nodata: the darkest genuine pixel is 1.
+    return np.clip(np.rint(counts), 1, 255).astype(np.uint8).transpose(2, 0, 1)

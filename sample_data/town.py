@@ -1,0 +1,271 @@
+"""The plan of an invented small town: streets, the blocks between them, and what each block is used for.
+
+A place is planned in one turned frame at the middle of the canvas. Streets run along and across it; the
+rectangles between them are blocks, and uses are dealt out to the blocks from the middle outwards, so that
+the first uses a place names are surely in the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import things
+from canvas import Bools, Canvas, Floats, Frame, Patch
+from things import ASPHALT, BRICK, CLUTTER, GRAVEL, IMPERVIOUS, LAWN, LOW_VEGETATION, PAVEMENT, SOIL, WHITE
+
+QUARTER = math.pi / 2
+LANE, WALK = 3.3, 1.9  # metres: half a carriageway, one pavement
+
+
+@dataclass(frozen=True)
+class Street:
+    """A gently winding street."""
+
+    axis: Frame
+    """Its middle, heading along it."""
+    bend_m: float
+    """How far it winds to either side."""
+    period_m: float
+    """Metres along the street per radian of winding."""
+
+    def spot(self, along: float, across: float) -> Frame:
+        """A frame on the street, heading with it, `across` metres off its centre line."""
+        turn = math.atan(self.bend_m / self.period_m * math.cos(along / self.period_m))
+        return self.axis.at(along, self.bend_m * math.sin(along / self.period_m) + across, turn)
+
+    def offsets(self, canvas: Canvas) -> tuple[Patch, Floats]:
+        """All pixels in the street's frame, and their distance in metres from its centre line."""
+        patch = canvas.patch(self.axis, 2 * max(canvas.size_m))
+        return patch, np.abs(patch.across - self.bend_m * np.sin(patch.along / self.period_m))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle between streets: its middle, heading along its longer side, and its sides in metres."""
+
+    frame: Frame
+    length: float
+    depth: float
+
+
+def build(canvas: Canvas, heading_deg: float, uses: tuple[str, ...], rng: np.random.Generator) -> None:
+    """Paint a place on a bare canvas: ground, streets, blocks, then trees and cars along the streets."""
+    height, width = canvas.size_m
+    middle = Frame(height / 2, width / 2, math.radians(heading_deg))
+    everywhere = canvas.patch(middle, height + width)
+    canvas.paint(everywhere, np.ones(canvas.label.shape, bool), LAWN.varied(rng), LOW_VEGETATION)
+    reach = math.hypot(height, width) / 2
+    lines = _lines(reach, rng), _lines(reach, rng)
+    streets = _streets(middle, lines, rng)
+    _pave(canvas, streets, rng)
+    for number, block in enumerate(_blocks(middle, lines)):
+        USES[uses[number % len(uses)]](canvas, block, rng)
+    _line_streets(canvas, streets, reach, rng)
+
+
+def _lines(reach: float, rng: np.random.Generator) -> list[float]:
+    """Where streets cross an axis, in metres from the middle, out to `reach` and a little beyond."""
+    lines = [-rng.uniform(20, 40)]
+    while lines[0] > -reach:
+        lines.insert(0, lines[0] - rng.uniform(52, 72))
+    while lines[-1] < reach:
+        lines.append(lines[-1] + rng.uniform(52, 72))
+    return lines
+
+
+def _streets(middle: Frame, lines: tuple[list[float], list[float]], rng: np.random.Generator) -> list[Street]:
+    """Streets across the lines of the first axis, then of the second."""
+    axes = [middle.at(along, 0.0, QUARTER) for along in lines[0]]
+    axes += [middle.at(0.0, across) for across in lines[1]]
+    return [Street(axis, rng.uniform(-1.8, 1.8), rng.uniform(15, 30)) for axis in axes]
+
+
+def _blocks(middle: Frame, lines: tuple[list[float], list[float]]) -> list[Block]:
+    """The rectangles between the lines, nearest to the middle first, streets and verges taken off."""
+    blocks = []
+    margin = 2 * (LANE + WALK + 2.2)
+    for left, right in zip(lines[0], lines[0][1:], strict=False):
+        for top, bottom in zip(lines[1], lines[1][1:], strict=False):
+            along, across = (left + right) / 2, (top + bottom) / 2
+            sides = right - left - margin, bottom - top - margin
+            turn = 0.0 if sides[0] >= sides[1] else QUARTER
+            blocks.append((math.hypot(along, across), middle.at(along, across, turn), sides))
+    blocks.sort(key=lambda entry: entry[0])
+    return [Block(frame, max(sides), min(sides)) for _, frame, sides in blocks]
+
+
+def _pave(canvas: Canvas, streets: list[Street], rng: np.random.Generator) -> None:
+    """Paint pavements, carriageways and markings of all streets at once, so that junctions join."""
+    shape = canvas.label.shape
+    offsets = [street.offsets(canvas) for street in streets]
+    patch = offsets[0][0]
+    near = np.min([distance for _, distance in offsets], axis=0)
+    crossings = np.sum([distance < LANE + 3.5 for _, distance in offsets], axis=0) > 1
+    canvas.paint(patch, near < LANE + WALK, PAVEMENT.varied(rng), IMPERVIOUS)
+    canvas.paint(patch, near < LANE + 0.3, PAVEMENT, IMPERVIOUS, shade=1.12)
+    canvas.paint(patch, near < LANE, ASPHALT.varied(rng), IMPERVIOUS, shade=0.94 + 0.05 * np.cos(near * 3.7))
+    dashes: Bools = np.zeros(shape, bool)
+    for own, distance in offsets:
+        dashes |= (distance < 0.18) & (np.mod(own.along, 6.0) < 3.0)
+    canvas.paint(patch, dashes & ~crossings, WHITE)
+    _zebras(canvas, offsets)
+
+
+def _zebras(canvas: Canvas, offsets: list[tuple[Patch, Floats]]) -> None:
+    """Zebra crossings where a street meets a junction."""
+    for own, distance in offsets:
+        others = [far for patch, far in offsets if patch is not own]
+        nearest = np.min(others, axis=0)
+        stripes = np.mod(distance, 1.2) < 0.6
+        band = (nearest > LANE + 2.4) & (nearest < LANE + 4.6) & (distance < LANE - 0.2)
+        canvas.paint(own, band & stripes, WHITE)
+
+
+def _line_streets(canvas: Canvas, streets: list[Street], reach: float, rng: np.random.Generator) -> None:
+    """Parked and driving cars, then rows of street trees, along every street."""
+    for street in streets:
+        for along in np.arange(-reach, reach, 6.3):
+            side, driving = rng.choice([-1, 1]), rng.random() < 0.3
+            spot = street.spot(along + rng.uniform(-0.6, 0.6), side * (1.6 if driving else LANE - 1.2))
+            if rng.random() < 0.3:
+                things.car(canvas, spot, rng)
+        side, spacing = rng.choice([-1, 1]), rng.uniform(9, 14)
+        for along in np.arange(-reach, reach, spacing):
+            if rng.random() < 0.5:
+                things.tree(canvas, street.spot(along, side * (LANE + WALK + 2.0)), rng.uniform(1.8, 3.0), rng)
+
+
+def _scatter_trees(canvas: Canvas, block: Block, count: int, radius_m: tuple[float, float],
+                   rng: np.random.Generator) -> None:  # fmt: skip
+    """Trees at random places of a block."""
+    for _ in range(count):
+        along, across = rng.uniform(-0.5, 0.5, 2) * (block.length, block.depth)
+        things.tree(canvas, block.frame.at(along, across), rng.uniform(*radius_m), rng)
+
+
+def _houses(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """Two rows of lots back to back, each with house, drive and garden."""
+    lots = max(2, round(block.length / rng.uniform(14, 18)))
+    lot_length = block.length / lots
+    for side in (-1, 1):
+        for lot in range(lots):
+            along = (lot + 0.5) * lot_length - block.length / 2
+            # Heading turned so that +across always points to the street in front.
+            frame = block.frame.at(along, side * block.depth / 4, 0.0 if side > 0 else math.pi)
+            _lot(canvas, Block(frame, lot_length, block.depth / 2), rng)
+    _scatter_trees(canvas, block, 9, (1.4, 3.6), rng)
+
+
+def _lot(canvas: Canvas, lot: Block, rng: np.random.Generator) -> None:
+    """One house lot: lawn of its own green, drive with a car, house, terrace, shed or pool, trees."""
+    canvas.box(lot.frame, lot.length - 0.6, lot.depth, LAWN.varied(rng, 0.15, 0.08), LOW_VEGETATION)
+    drive = lot.frame.at(lot.length / 2 - 2.0, lot.depth / 4 + 1.5)
+    canvas.box(drive, 3.0, lot.depth / 2 + 5, things.pick(rng, (PAVEMENT, BRICK, GRAVEL)), IMPERVIOUS)
+    size = lot.length * rng.uniform(0.58, 0.72), rng.uniform(7.5, 9.5)
+    turn = rng.normal(0, 0.06) + (QUARTER if rng.random() < 0.2 else 0.0)
+    terrace = lot.frame.at(-1.5, -4.5)
+    canvas.box(terrace, size[0] * 0.6, 6.5, things.pick(rng, (PAVEMENT, BRICK)), IMPERVIOUS)
+    things.house(canvas, lot.frame.at(-1.3, 1.0, turn + math.pi), size, rng)
+    corner = lot.frame.at(lot.length * rng.uniform(-0.3, 0.3), -lot.depth / 2 + 2.0)
+    if rng.random() < 0.3:
+        things.pitched_roof(canvas, corner, (3.6, 2.8), 2.2, things.pick(rng, things.TILES))
+    elif rng.random() < 0.3:
+        canvas.box(corner, 6.6, 3.6, PAVEMENT, IMPERVIOUS)
+        canvas.box(corner, 5.4, 2.7, things.POOL, CLUTTER)
+    if rng.random() < 0.75:
+        things.car(canvas, drive.at(0.0, 1.5, QUARTER), rng)
+
+
+def _flats(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """Flat-roofed buildings in a court, with a row of parked cars."""
+    court = things.pick(rng, (ASPHALT, PAVEMENT, BRICK))
+    canvas.box(block.frame, block.length, block.depth * 0.96, court, IMPERVIOUS)
+    tall = rng.uniform(6, 11)
+    main = block.frame.at(0.0, -block.depth * 0.22, rng.normal(0, 0.02))
+    things.flat_roof(canvas, main, (block.length * 0.8, block.depth * 0.32), tall, rng)
+    wing = main.at(-block.length * 0.27, block.depth * 0.31)
+    things.flat_roof(canvas, wing, (block.length * 0.26, block.depth * 0.32), tall * 0.8, rng)
+    green = block.frame.at(block.length * 0.1, block.depth * 0.12)
+    canvas.box(green, block.length * 0.42, block.depth * 0.2, LAWN.varied(rng), LOW_VEGETATION)
+    for along in (-0.1, 0.1):
+        things.tree(canvas, green.at(along * block.length, 0.0), block.depth * 0.1, rng)
+    _bay(canvas, block.frame.at(block.length * 0.1, block.depth * 0.4), block.length * 0.7, 0.7, rng)
+
+
+def _bay(canvas: Canvas, frame: Frame, length: float, full: float, rng: np.random.Generator) -> None:
+    """A row of marked parking spaces, `full` of them taken."""
+    for along in np.arange(-length / 2, length / 2, 2.7):
+        canvas.box(frame.at(along - 1.35, 0.0), 0.3, 5.0, WHITE)
+        if rng.random() < full:
+            turn = rng.choice([-1, 1]) * QUARTER + rng.normal(0, 0.03)
+            things.car(canvas, frame.at(along, rng.normal(0, 0.2), turn), rng)
+
+
+def _parking(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """A car park with rows of spaces and a strip of green with small trees."""
+    canvas.box(block.frame, block.length, block.depth, ASPHALT.varied(rng), IMPERVIOUS)
+    for across in np.arange(-block.depth / 2 + 3.2, block.depth / 2 - 2.5, 11.5):
+        _bay(canvas, block.frame.at(0.0, across), block.length - 5, rng.uniform(0.3, 0.7), rng)
+        strip = block.frame.at(0.0, across + 3.9)
+        canvas.box(strip, block.length - 7, 2.2, LAWN.varied(rng), LOW_VEGETATION)
+        for along in np.arange(-block.length / 2 + 5, block.length / 2 - 4, 9.0):
+            things.tree(canvas, strip.at(along, 0.0), rng.uniform(1.3, 1.8), rng)
+
+
+def _park(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """Lawn, crossing gravel paths, groups of trees."""
+    canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION, shade=0.95)
+    for turn in rng.uniform(0.3, 0.9, 2) * (1, -1):
+        canvas.box(block.frame.at(0.0, 0.0, turn), block.length * 1.05, 2.4, GRAVEL, IMPERVIOUS)
+    for _ in range(4):
+        along, across = rng.uniform(-0.36, 0.36, 2) * (block.length, block.depth)
+        group = Block(block.frame.at(along, across), 13, 13)
+        _scatter_trees(canvas, group, 7, (2.2, 4.6), rng)
+
+
+def _field(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """A field in rows, green or dry, with trees on its edge."""
+    patch = canvas.patch(block.frame, math.hypot(block.length, block.depth) / 2)
+    rows = 1 + 0.14 * np.sin(patch.across * (2 * np.pi / 1.8))
+    crop = things.pick(rng, (things.CROP, things.STUBBLE))
+    canvas.paint(patch, patch.box(block.length, block.depth), crop, LOW_VEGETATION, shade=rows)
+    edge = Block(block.frame.at(0.0, -block.depth / 2), block.length, 4)
+    _scatter_trees(canvas, edge, 8, (1.6, 3.2), rng)
+
+
+def _site(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """A building site: bare soil, wheel tracks, heaps, containers."""
+    patch = canvas.patch(block.frame, math.hypot(block.length, block.depth) / 2)
+    ragged = patch.box(block.length * 0.9, block.depth * 0.9) & (canvas.noise[patch.window][..., 2] < 1.6)
+    canvas.paint(patch, ragged, SOIL.varied(rng), CLUTTER)
+    track = np.abs(np.abs(patch.across - 3 * np.sin(patch.along / 7)) - 0.9) < 0.35
+    canvas.paint(patch, track & ragged, SOIL, shade=0.78)
+    for _ in range(4):
+        along, across = rng.uniform(-0.33, 0.33, 2) * (block.length, block.depth)
+        things.heap(canvas, block.frame.at(along, across), rng.uniform(3.0, 5.5), rng)
+    for number in range(4):
+        spot = block.frame.at((number - 1.5) * 7, block.depth * 0.37, rng.normal(0, 0.08))
+        things.container(canvas, spot, rng)
+
+
+def _pond(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """A pond on a meadow, among trees."""
+    _scatter = Block(block.frame, block.length * 0.95, block.depth * 0.95)
+    canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION)
+    things.pond(canvas, block.frame, block.depth * 0.3, rng)
+    _scatter_trees(canvas, _scatter, 22, (1.6, 4.2), rng)
+
+
+USES: dict[str, Callable[[Canvas, Block, np.random.Generator], None]] = {
+    "houses": _houses,
+    "flats": _flats,
+    "parking": _parking,
+    "park": _park,
+    "field": _field,
+    "site": _site,
+    "pond": _pond,
+}
