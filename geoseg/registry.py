@@ -10,7 +10,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from pathlib import Path
+from importlib.util import find_spec
 from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -42,9 +42,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """All names that can be asked for, without importing any part."""
-        folder = Path(next(iter(import_module(self.package).__path__)))
-        own = {module.name for module in pkgutil.iter_modules([str(folder)])} - NOT_PARTS
-        return sorted(own | {point.name for point in self._entry_points()})
+        return part_names(self.kind, self.package)
 
     def get(self, name: str) -> Callable[..., T]:
         """The class or function registered under ``name``; :class:`ConfigError` with the nearest name otherwise."""
@@ -61,11 +59,8 @@ class Registry(Generic[T]):
         part = self.get(name)
         return part(**given, **self._checked(name, part, options, given))
 
-    def _entry_points(self) -> list[Any]:
-        return list(entry_points(group=f"geoseg.{self.kind}s"))
-
     def _import(self, name: str) -> None:
-        for point in self._entry_points():
+        for point in entry_points(group=f"geoseg.{self.kind}s"):
             if point.name == name:
                 self._parts[name] = point.load()
                 return
@@ -93,6 +88,14 @@ class Registry(Generic[T]):
                 f"write {self.kind}: {{name: {name}, {missing[0]}: ...}}",
             )
         return checked
+
+
+def part_names(kind: str, package: str) -> list[str]:
+    """Names of the parts of one kind, read from the file list of ``package``; imports neither parts nor the package."""
+    spec = find_spec(package)
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    own = {module.name for module in pkgutil.iter_modules(folders)} - NOT_PARTS
+    return sorted(own | {point.name for point in entry_points(group=f"geoseg.{kind}s")})
 
 
 def _coerced(where: str, value: Any, annotation: Any) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating]  # float32 throughout, to be quick
 Bools = NDArray[np.bool_]
 Colour = tuple[float, float, float]
 
@@ -31,7 +31,7 @@ class Frame:
     row_m: float
     col_m: float
     heading: float = 0.0
-    """Radians, clockwise turning `across` towards north-west: along = (sin, cos) in (row, col)."""
+    """Radians, clockwise as seen from above: `along` is (sin, cos) in (row, col), `across` (cos, -sin)."""
 
     def at(self, along: float, across: float, turn: float = 0.0) -> Frame:
         """The frame `along` and `across` metres away, turned by `turn` radians."""
@@ -61,9 +61,10 @@ class Material:
     def pixels(self, noise: Floats) -> Floats:
         """Reflectance (row, col, band) under noise fields (row, col, scale)."""
         blend = np.clip(0.5 + 0.45 * noise[..., 2:], 0, 1)
-        start, end = np.float32(self.colour), np.float32(self.other)
+        start, end = np.array(self.colour, np.float32), np.array(self.other, np.float32)
         rough = 1 + self.grain * noise[..., :1] + self.mottle * noise[..., 1:2]
-        return (start + (end - start) * blend) * rough
+        pixels: Floats = (start + (end - start) * blend) * rough
+        return pixels
 
 
 def _scaled(colour: Colour, gain: NDArray[np.float64]) -> Colour:
@@ -132,6 +133,7 @@ class Canvas:
         inside: Bools,
         material: Material,
         class_index: int | None = None,
+        *,
         height_m: Floats | None = None,
         shade: Floats | float = 1.0,
     ) -> None:
@@ -152,17 +154,17 @@ class Canvas:
     def _raise(self, patch: Patch, inside: Bools, height_m: Floats) -> None:
         """Set height and slope; the slope is taken before cutting out, so that edges do not shine."""
         self.height_m[patch.window][inside] = height_m[inside]
-        slope = np.stack(np.gradient(height_m, self.gsd), axis=-1)
+        slope = np.stack(list(np.gradient(height_m, self.gsd)), axis=-1)
         self.slope[patch.window][inside] = slope[inside]
 
     def box(
         self, frame: Frame, length_m: float, width_m: float, material: Material, class_index: int | None = None,
-        height_m: float | None = None, shade: float = 1.0,
+        *, height_m: float | None = None, shade: float = 1.0,
     ) -> None:  # fmt: skip
         """Paint a rectangle centred on a frame, level at `height_m` if given."""
         patch = self.patch(frame, math.hypot(length_m, width_m) / 2 + self.gsd)
         level = None if height_m is None else np.full_like(patch.along, height_m)
-        self.paint(patch, patch.box(length_m, width_m), material, class_index, level, shade)
+        self.paint(patch, patch.box(length_m, width_m), material, class_index, height_m=level, shade=shade)
 
     def share(self, patch: Patch, inside: Bools, classes: tuple[int, ...]) -> float:
         """Share of the pixels inside that belong to one of the classes; 0 where there are none."""
@@ -172,5 +174,7 @@ class Canvas:
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Floats:
     """Gaussian noise of unit variance, smoothed by `sigma` pixels."""
-    field = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma, mode="wrap", truncate=3)
-    return (field - field.mean()) / field.std()
+    field: Floats = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma, mode="wrap", truncate=3)
+    field -= field.mean()
+    field /= field.std()
+    return field

@@ -6,14 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from canvas import Canvas, Floats
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from canvas import Canvas, Floats
-
 # Sunlight is a little warm and skylight blue, which is why shadows in aerial photographs are bluish.
-SUN_COLOUR = np.float32([0.70, 0.68, 0.65])
-SKY_COLOUR = np.float32([0.25, 0.30, 0.37])
+SUN_COLOUR = np.array([0.82, 0.80, 0.76], np.float32)
+SKY_COLOUR = np.array([0.30, 0.35, 0.42], np.float32)
 STEEPEST = 1.3  # rise over run; crowns are rounder than light can tell
 BLUR = 0.55  # pixels (sigma): the point spread of lens and sensor
 
@@ -70,15 +69,17 @@ def _shadow(canvas: Canvas, light: Light) -> Floats:
         move = (-round(step * row / flat), -round(step * col / flat))
         obstacle = np.roll(canvas.height_m, move, axis=(0, 1))
         hidden |= obstacle > canvas.height_m + np.float32(step * climb + 0.15)
-    return 0.92 * gaussian_filter(hidden.astype(np.float32), 0.6)
+    shadow: Floats = 0.92 * gaussian_filter(hidden.astype(np.float32), 0.6)
+    return shadow
 
 
 def _expose(radiance: Floats, light: Light, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Blur, colour balance, haze, noise and rounding: radiance (row, col, band) to counts (band, row, col)."""
-    balance = np.float32([1 + light.warmth, 1.0, 1 - light.warmth])
+    balance = np.array([1 + light.warmth, 1.0, 1 - light.warmth], np.float32)
     seen = gaussian_filter(radiance, (BLUR, BLUR, 0)) * balance * np.float32(light.exposure * 255)
     seen = seen * np.float32(1 - light.haze) + np.float32(light.haze * 255)
     noise = rng.standard_normal(seen.shape, dtype=np.float32)
     counts = seen + noise * (1.0 + 0.11 * np.sqrt(np.maximum(seen, 0)))
     # 0 stays free for nodata: the darkest genuine pixel is 1.
-    return np.clip(np.rint(counts), 1, 255).astype(np.uint8).transpose(2, 0, 1)
+    pixels: NDArray[np.uint8] = np.clip(np.rint(counts), 1, 255).astype(np.uint8)
+    return pixels.transpose(2, 0, 1)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-
 from canvas import Bools, Canvas, Floats, Frame, Material, Patch
 
 IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, CAR, CLUTTER = range(6)
@@ -50,7 +49,7 @@ LEAVES = (
 )
 PAINTS = (
     (0.83, 0.83, 0.82), (0.66, 0.67, 0.68), (0.45, 0.46, 0.48), (0.17, 0.17, 0.18), (0.10, 0.11, 0.12),
-    (0.60, 0.15, 0.13), (0.18, 0.27, 0.50), (0.24, 0.36, 0.27), (0.55, 0.48, 0.38), (0.72, 0.56, 0.14),
+    (0.60, 0.15, 0.13), (0.18, 0.27, 0.50), (0.24, 0.36, 0.27), (0.55, 0.48, 0.38), (0.36, 0.37, 0.39),
 )  # fmt: skip
 
 
@@ -65,7 +64,7 @@ def _only_higher(canvas: Canvas, patch: Patch, inside: Bools, height_m: Floats) 
 
 
 def pitched_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], eave_m: float, tile: Material,
-                 hipped: bool = False) -> None:  # fmt: skip
+                 *, hipped: bool = False) -> None:  # fmt: skip
     """A gabled or hipped roof, ridge along the frame; `size_m` is (along, across)."""
     length, width = size_m
     patch = canvas.patch(frame, math.hypot(length, width) / 2 + 1)
@@ -75,7 +74,7 @@ def pitched_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], eave
     height = (eave_m + 0.75 * run).astype(np.float32)
     inside = _only_higher(canvas, patch, patch.box(length, width), height)
     courses = 1 + 0.05 * np.sin(patch.across * (2 * np.pi / 1.05))
-    canvas.paint(patch, inside, tile, BUILDING, height, courses)
+    canvas.paint(patch, inside, tile, BUILDING, height_m=height, shade=courses)
     ridge = inside & (np.abs(patch.across) < 0.2) & (run > width / 2 - 0.25)
     canvas.paint(patch, ridge, tile, shade=1.25)
 
@@ -84,15 +83,15 @@ def house(canvas: Canvas, frame: Frame, size_m: tuple[float, float], rng: np.ran
     """A dwelling: pitched roof, at times L-shaped, with chimney and perhaps solar panels."""
     length, width = size_m
     tile, eave, hipped = pick(rng, TILES), rng.uniform(3.2, 6.0), rng.random() < 0.25
-    pitched_roof(canvas, frame, size_m, eave, tile, hipped)
+    pitched_roof(canvas, frame, size_m, eave, tile, hipped=hipped)
     if rng.random() < 0.45:
         side = rng.choice([-1, 1])
         wing = frame.at(side * (length / 2 - width * 0.36), width * 0.55, math.pi / 2)
-        pitched_roof(canvas, wing, (width * 1.1, width * 0.72), eave, tile, hipped)
+        pitched_roof(canvas, wing, (width * 1.1, width * 0.72), eave, tile, hipped=hipped)
     if rng.random() < 0.3 and not hipped:
-        canvas.box(frame.at(0.0, -width * 0.26), length * 0.6, width * 0.27, SOLAR, None)
+        canvas.box(frame.at(0.0, -width * 0.26), length * 0.6, width * 0.27, SOLAR)
     chimney = frame.at(rng.uniform(-0.3, 0.3) * length, rng.choice([-0.12, 0.12]) * width)
-    canvas.box(chimney, 0.9, 0.9, BRICK, None, eave + 0.38 * width + 0.9)
+    canvas.box(chimney, 0.9, 0.9, BRICK, height_m=eave + 0.38 * width + 0.9)
 
 
 def flat_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], tall_m: float,
@@ -100,12 +99,12 @@ def flat_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], tall_m:
     """A block of flats, shop or hall: level roof with parapet, machines and roof windows."""
     length, width = size_m
     sheet = pick(rng, SHEETS)
-    canvas.box(frame, length, width, sheet, BUILDING, tall_m + 0.5, 1.15)
-    canvas.box(frame, length - 1.2, width - 1.2, sheet, BUILDING, tall_m)
+    canvas.box(frame, length, width, sheet, BUILDING, height_m=tall_m + 0.5, shade=1.15)
+    canvas.box(frame, length - 1.2, width - 1.2, sheet, BUILDING, height_m=tall_m)
     for _ in range(int(length * width / 60)):
         spot = frame.at(rng.uniform(-0.4, 0.4) * length, rng.uniform(-0.38, 0.38) * width)
         if rng.random() < 0.5:
-            canvas.box(spot, rng.uniform(1.5, 3.5), rng.uniform(1.2, 2.2), SHEETS[1], None, tall_m + 1.3)
+            canvas.box(spot, rng.uniform(1.5, 3.5), rng.uniform(1.2, 2.2), SHEETS[1], height_m=tall_m + 1.3)
         else:
             canvas.box(spot, 1.5, 1.2, WHITE.varied(rng, 0.3))
 
@@ -123,7 +122,7 @@ def tree(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator
     dome = np.sqrt(np.clip(1 - rim**2, 0, 1))
     height = (tall * (0.45 + 0.55 * dome) + 0.55 * lumps).astype(np.float32)
     visible = _only_higher(canvas, patch, crown, height)
-    canvas.paint(patch, visible, leaf, TREE, height, 0.75 + 0.3 * dome)
+    canvas.paint(patch, visible, leaf, TREE, height_m=height, shade=0.75 + 0.3 * dome)
 
 
 def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
@@ -136,7 +135,7 @@ def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     if canvas.share(patch, patch.box(length + 0.5, width + 0.5), (IMPERVIOUS,)) < 1:
         return
     rounded = patch.box(length, width) & (np.abs(patch.along) / length + np.abs(patch.across) / width < 0.93)
-    canvas.paint(patch, rounded, body, CAR, np.full_like(patch.along, tall))
+    canvas.paint(patch, rounded, body, CAR, height_m=np.full_like(patch.along, tall))
     front = 0.42 * length if van else 0.16 * length
     canvas.box(frame.at(front, 0.0), 0.75, width * 0.8, GLASS)
     if not van:
@@ -145,11 +144,11 @@ def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
 
 def container(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
     """A corrugated steel container of 6 x 2.4 m; clutter, though its colours are those of cars."""
-    paint = PAINTS[rng.choice([0, 2, 5, 6, 7, 9])]
+    paint = PAINTS[rng.choice([0, 2, 5, 6, 7, 8])]
     patch = canvas.patch(frame, 3.5)
     ribs = 1 + 0.12 * np.sign(np.sin(patch.along * (2 * np.pi / 0.9)))
-    level = np.full_like(patch.along, 2.6)
-    canvas.paint(patch, patch.box(6.0, 2.4), Material(paint, paint).varied(rng), CLUTTER, level, ribs)
+    steel, level = Material(paint, paint).varied(rng), np.full_like(patch.along, 2.6)
+    canvas.paint(patch, patch.box(6.0, 2.4), steel, CLUTTER, height_m=level, shade=ribs)
 
 
 def heap(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator) -> None:
@@ -159,7 +158,7 @@ def heap(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator
     rim = patch.blob(radius_m, rng.uniform(0, 6.28, 4))
     lumps = canvas.noise[patch.window][..., 1]
     height = (radius_m * 0.55 * np.clip(1 - rim, 0, 1) + 0.12 * lumps).astype(np.float32)
-    canvas.paint(patch, _only_higher(canvas, patch, rim < 1, height), material, CLUTTER, height)
+    canvas.paint(patch, _only_higher(canvas, patch, rim < 1, height), material, CLUTTER, height_m=height)
 
 
 def pond(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator) -> None:

@@ -12,13 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
 import things
 from canvas import Bools, Canvas, Floats, Frame, Patch
 from things import ASPHALT, BRICK, CLUTTER, GRAVEL, IMPERVIOUS, LAWN, LOW_VEGETATION, PAVEMENT, SOIL, WHITE
 
 QUARTER = math.pi / 2
-LANE, WALK = 3.3, 1.9  # metres: half a carriageway, one pavement
+LANE, WALK = 3.0, 1.6  # metres: half a carriageway, one pavement
 
 
 @dataclass(frozen=True)
@@ -69,11 +68,11 @@ def build(canvas: Canvas, heading_deg: float, uses: tuple[str, ...], rng: np.ran
 
 def _lines(reach: float, rng: np.random.Generator) -> list[float]:
     """Where streets cross an axis, in metres from the middle, out to `reach` and a little beyond."""
-    lines = [-rng.uniform(20, 40)]
+    lines = [-rng.uniform(24, 44)]
     while lines[0] > -reach:
-        lines.insert(0, lines[0] - rng.uniform(52, 72))
+        lines.insert(0, lines[0] - rng.uniform(56, 80))
     while lines[-1] < reach:
-        lines.append(lines[-1] + rng.uniform(52, 72))
+        lines.append(lines[-1] + rng.uniform(56, 80))
     return lines
 
 
@@ -87,7 +86,7 @@ def _streets(middle: Frame, lines: tuple[list[float], list[float]], rng: np.rand
 def _blocks(middle: Frame, lines: tuple[list[float], list[float]]) -> list[Block]:
     """The rectangles between the lines, nearest to the middle first, streets and verges taken off."""
     blocks = []
-    margin = 2 * (LANE + WALK + 2.2)
+    margin = 2 * (LANE + WALK + 1.9)
     for left, right in zip(lines[0], lines[0][1:], strict=False):
         for top, bottom in zip(lines[1], lines[1][1:], strict=False):
             along, across = (left + right) / 2, (top + bottom) / 2
@@ -112,12 +111,14 @@ def _pave(canvas: Canvas, streets: list[Street], rng: np.random.Generator) -> No
     for own, distance in offsets:
         dashes |= (distance < 0.18) & (np.mod(own.along, 6.0) < 3.0)
     canvas.paint(patch, dashes & ~crossings, WHITE)
-    _zebras(canvas, offsets)
+    _zebras(canvas, offsets, rng)
 
 
-def _zebras(canvas: Canvas, offsets: list[tuple[Patch, Floats]]) -> None:
-    """Zebra crossings where a street meets a junction."""
+def _zebras(canvas: Canvas, offsets: list[tuple[Patch, Floats]], rng: np.random.Generator) -> None:
+    """Zebra crossings where a street meets a junction, on some of the streets."""
     for own, distance in offsets:
+        if rng.random() < 0.5:
+            continue
         others = [far for patch, far in offsets if patch is not own]
         nearest = np.min(others, axis=0)
         stripes = np.mod(distance, 1.2) < 0.6
@@ -133,10 +134,10 @@ def _line_streets(canvas: Canvas, streets: list[Street], reach: float, rng: np.r
             spot = street.spot(along + rng.uniform(-0.6, 0.6), side * (1.6 if driving else LANE - 1.2))
             if rng.random() < 0.3:
                 things.car(canvas, spot, rng)
-        side, spacing = rng.choice([-1, 1]), rng.uniform(9, 14)
+        side, spacing = rng.choice([-1, 1]), rng.uniform(8, 12)
         for along in np.arange(-reach, reach, spacing):
-            if rng.random() < 0.5:
-                things.tree(canvas, street.spot(along, side * (LANE + WALK + 2.0)), rng.uniform(1.8, 3.0), rng)
+            if rng.random() < 0.7:
+                things.tree(canvas, street.spot(along, side * (LANE + WALK + 2.2)), rng.uniform(2.0, 3.4), rng)
 
 
 def _scatter_trees(canvas: Canvas, block: Block, count: int, radius_m: tuple[float, float],
@@ -149,7 +150,7 @@ def _scatter_trees(canvas: Canvas, block: Block, count: int, radius_m: tuple[flo
 
 def _houses(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
     """Two rows of lots back to back, each with house, drive and garden."""
-    lots = max(2, round(block.length / rng.uniform(14, 18)))
+    lots = max(2, round(block.length / rng.uniform(13, 16)))
     lot_length = block.length / lots
     for side in (-1, 1):
         for lot in range(lots):
@@ -157,7 +158,7 @@ def _houses(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
             # Heading turned so that +across always points to the street in front.
             frame = block.frame.at(along, side * block.depth / 4, 0.0 if side > 0 else math.pi)
             _lot(canvas, Block(frame, lot_length, block.depth / 2), rng)
-    _scatter_trees(canvas, block, 9, (1.4, 3.6), rng)
+    _scatter_trees(canvas, block, 26, (1.4, 4.2), rng)
 
 
 def _lot(canvas: Canvas, lot: Block, rng: np.random.Generator) -> None:
@@ -165,7 +166,7 @@ def _lot(canvas: Canvas, lot: Block, rng: np.random.Generator) -> None:
     canvas.box(lot.frame, lot.length - 0.6, lot.depth, LAWN.varied(rng, 0.15, 0.08), LOW_VEGETATION)
     drive = lot.frame.at(lot.length / 2 - 2.0, lot.depth / 4 + 1.5)
     canvas.box(drive, 3.0, lot.depth / 2 + 5, things.pick(rng, (PAVEMENT, BRICK, GRAVEL)), IMPERVIOUS)
-    size = lot.length * rng.uniform(0.58, 0.72), rng.uniform(7.5, 9.5)
+    size = lot.length * rng.uniform(0.64, 0.76), rng.uniform(8.5, 11)
     turn = rng.normal(0, 0.06) + (QUARTER if rng.random() < 0.2 else 0.0)
     terrace = lot.frame.at(-1.5, -4.5)
     canvas.box(terrace, size[0] * 0.6, 6.5, things.pick(rng, (PAVEMENT, BRICK)), IMPERVIOUS)
@@ -180,15 +181,30 @@ def _lot(canvas: Canvas, lot: Block, rng: np.random.Generator) -> None:
         things.car(canvas, drive.at(0.0, 1.5, QUARTER), rng)
 
 
+def _rows(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """Two long rows of terraced houses, gardens with trees between them, drives in front."""
+    canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION)
+    for side, turn in ((-1, math.pi), (1, 0.0)):
+        front = block.frame.at(0.0, side * block.depth * 0.43, turn)
+        canvas.box(front, block.length * 0.9, block.depth * 0.14, things.pick(rng, (PAVEMENT, BRICK)), IMPERVIOUS)
+        row = block.frame.at(0.0, side * block.depth * 0.25, turn)
+        things.pitched_roof(canvas, row, (block.length * 0.88, 10.5), 5.0, things.pick(rng, things.TILES))
+        for along in np.arange(-0.4, 0.41, 0.16) * block.length:
+            canvas.box(row.at(along, 1.2), 0.9, 0.9, BRICK, height_m=10.0)
+            canvas.box(row.at(along + 2.5, 3.0), 1.0, 1.4, things.GLASS)
+            things.car(canvas, front.at(along + rng.uniform(0, 3), 0.0, QUARTER), rng)
+    _scatter_trees(canvas, Block(block.frame, block.length, block.depth * 0.2), 18, (1.6, 3.4), rng)
+
+
 def _flats(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
     """Flat-roofed buildings in a court, with a row of parked cars."""
     court = things.pick(rng, (ASPHALT, PAVEMENT, BRICK))
     canvas.box(block.frame, block.length, block.depth * 0.96, court, IMPERVIOUS)
     tall = rng.uniform(6, 11)
-    main = block.frame.at(0.0, -block.depth * 0.22, rng.normal(0, 0.02))
-    things.flat_roof(canvas, main, (block.length * 0.8, block.depth * 0.32), tall, rng)
-    wing = main.at(-block.length * 0.27, block.depth * 0.31)
-    things.flat_roof(canvas, wing, (block.length * 0.26, block.depth * 0.32), tall * 0.8, rng)
+    main = block.frame.at(0.0, -block.depth * 0.24, rng.normal(0, 0.02))
+    things.flat_roof(canvas, main, (block.length * 0.86, block.depth * 0.38), tall, rng)
+    wing = main.at(-block.length * 0.28, block.depth * 0.34)
+    things.flat_roof(canvas, wing, (block.length * 0.3, block.depth * 0.3), tall * 0.8, rng)
     green = block.frame.at(block.length * 0.1, block.depth * 0.12)
     canvas.box(green, block.length * 0.42, block.depth * 0.2, LAWN.varied(rng), LOW_VEGETATION)
     for along in (-0.1, 0.1):
@@ -221,10 +237,10 @@ def _park(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
     canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION, shade=0.95)
     for turn in rng.uniform(0.3, 0.9, 2) * (1, -1):
         canvas.box(block.frame.at(0.0, 0.0, turn), block.length * 1.05, 2.4, GRAVEL, IMPERVIOUS)
-    for _ in range(4):
+    for _ in range(6):
         along, across = rng.uniform(-0.36, 0.36, 2) * (block.length, block.depth)
-        group = Block(block.frame.at(along, across), 13, 13)
-        _scatter_trees(canvas, group, 7, (2.2, 4.6), rng)
+        group = Block(block.frame.at(along, across), 15, 15)
+        _scatter_trees(canvas, group, 10, (2.2, 5.0), rng)
 
 
 def _field(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
@@ -234,7 +250,7 @@ def _field(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
     crop = things.pick(rng, (things.CROP, things.STUBBLE))
     canvas.paint(patch, patch.box(block.length, block.depth), crop, LOW_VEGETATION, shade=rows)
     edge = Block(block.frame.at(0.0, -block.depth / 2), block.length, 4)
-    _scatter_trees(canvas, edge, 8, (1.6, 3.2), rng)
+    _scatter_trees(canvas, edge, 14, (1.6, 3.6), rng)
 
 
 def _site(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
@@ -244,9 +260,9 @@ def _site(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
     canvas.paint(patch, ragged, SOIL.varied(rng), CLUTTER)
     track = np.abs(np.abs(patch.across - 3 * np.sin(patch.along / 7)) - 0.9) < 0.35
     canvas.paint(patch, track & ragged, SOIL, shade=0.78)
-    for _ in range(4):
+    for _ in range(7):
         along, across = rng.uniform(-0.33, 0.33, 2) * (block.length, block.depth)
-        things.heap(canvas, block.frame.at(along, across), rng.uniform(3.0, 5.5), rng)
+        things.heap(canvas, block.frame.at(along, across), rng.uniform(2.2, 5.5), rng)
     for number in range(4):
         spot = block.frame.at((number - 1.5) * 7, block.depth * 0.37, rng.normal(0, 0.08))
         things.container(canvas, spot, rng)
@@ -254,14 +270,14 @@ def _site(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
 
 def _pond(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
     """A pond on a meadow, among trees."""
-    _scatter = Block(block.frame, block.length * 0.95, block.depth * 0.95)
     canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION)
     things.pond(canvas, block.frame, block.depth * 0.3, rng)
-    _scatter_trees(canvas, _scatter, 22, (1.6, 4.2), rng)
+    _scatter_trees(canvas, block, 40, (1.8, 4.6), rng)
 
 
 USES: dict[str, Callable[[Canvas, Block, np.random.Generator], None]] = {
     "houses": _houses,
+    "rows": _rows,
     "flats": _flats,
     "parking": _parking,
     "park": _park,

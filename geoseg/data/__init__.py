@@ -1,1 +1,1 @@
-"""Labelled scenes to crops: `dataset`, `labels`, `prepare`, `crop`, `loader`, `datasets/`, `samplers/`."""
+"""Labelled scenes to crops: ``dataset`` and ``datasets/`` (declarations), ``labels``, ``prepare``, ``prepared``, ``samplers/``, ``crop``, ``loader``."""

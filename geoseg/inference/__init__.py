@@ -1,1 +1,1 @@
-"""Scene and bundle to mask: `choose`, `predictor`, `predict`."""
+"""Scene and bundle to mask: `choose`, `plan`, `reading`, `flow`, `predictor`, `blend`, `predict`."""

@@ -1,1 +1,1 @@
-"""Pixels in files and arrays: `raster`, `scene`, `environment`, `statistics`, `output`, `picture`, `sinks/`."""
+"""Pixels in files and arrays: `raster`, `scene` (with `opening`, `description`), `statistics`, `picture`, `sinks/`."""

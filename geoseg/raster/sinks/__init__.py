@@ -1,1 +1,1 @@
-"""Where predicted windows go: `base` (what a sink promises), `memory`, `geotiff`."""
+"""Where predicted windows go: `base` (what a sink promises), `memory`, `geotiff` (with its `attribute_table`)."""

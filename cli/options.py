@@ -1,0 +1,90 @@
+"""Options that more than one command takes, and how they are completed by the shell."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from . import talk as speech
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Callback of an option: names with commas between them, as a tuple; an empty name is wrong usage."""
+    if value is None:
+        return None
+    found = tuple(name.strip() for name in value.split(","))
+    if not all(found):
+        raise click.BadParameter(f"{value!r} holds an empty name; write them like a,b,c", ctx, param)
+    return found
+
+
+def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of shipped recipes; files when no name fits.
+
+    The ``file`` item comes first, because bash forgets what stood before it.
+    """
+    from geoseg.config.load import recipe_names
+
+    recipes = {name.removesuffix(".yaml"): text for name, text in recipe_names().items()}
+    fitting = [CompletionItem(name, help=text) for name, text in recipes.items() if name.startswith(incomplete)]
+    return [CompletionItem(incomplete, type="file"), *fitting]
+
+
+def talk(command: F) -> F:
+    """Adds ``-v`` and ``-q``, which may stand before or after the command's name."""
+    verbose = click.option(
+        "-v", "--verbose", count=True, expose_value=False, callback=_remember(speech.VERBOSE),
+        help="Tell what is being done; -vv tells everything.",
+    )  # fmt: skip
+    quiet = click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_remember(speech.QUIET),
+        help="No progress bars and no remarks, only results and errors.",
+    )  # fmt: skip
+    return verbose(quiet(command))
+
+
+def _remember(key: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def remember(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        if value:
+            ctx.meta[key] = value
+
+    return remember
+
+
+FILE = click.Path()
+"""A path as text; whether it can be read is for the library to say, so that every such error looks alike."""
+
+recipe = click.argument("recipe", shell_complete=complete_recipe)
+
+overrides = click.option(
+    "--set", "overrides", metavar="KEY=VALUE", multiple=True,
+    help="Change one value of the recipe, for instance train.iterations=500; may be repeated.",
+)  # fmt: skip
+
+model = click.option(
+    "--model", type=FILE, metavar="MODEL",
+    help="Model to use (*.safetensors); else runs/latest, else $GEOSEG_MODEL.",
+)  # fmt: skip
+
+device = click.option(
+    "--device", metavar="DEVICE",
+    help="Where the network runs: auto, cpu, cuda or mps.",
+)  # fmt: skip
+
+overwrite = click.option(
+    "--overwrite", is_flag=True, help="Replace the output if it exists; without this it is left alone."
+)
+
+
+def chosen_model(given: str | None) -> Path:
+    """The model to use, and a remark on which one it is and why."""
+    from geoseg.inference.choose import choose_model
+
+    choice = choose_model(given, environment=os.environ)
+    speech.say(f"Model: {choice.path} ({choice.reason})")
+    return choice.path

@@ -1,0 +1,84 @@
+"""Random changes of training crops: geometry moves image, target and validity together, colour touches the image only.
+
+Colours are changed by one affine map per crop: contrast and brightness on every band and, for red, green and blue,
+saturation (towards the luma of Rec. 601) and hue (a turn in the plane of the chroma of YIQ). All are linear in the
+pixel values, so one matrix does them in one pass, and pixels are rounded and clipped once.
+"""
+
+import math
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Num, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geoseg.config.recipe import AugmentSection
+
+RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+"""Luma and chroma of NTSC (Rec. 601 weights)."""
+
+YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
+
+Fields = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tensor, "row col"]]
+"""Image, target, validity of one crop."""
+
+
+class Augmentation:
+    """What a recipe's augment section says, done to one square crop at a time.
+
+    ``largest`` is the top of the value range (255 for uint8); ``is_rgb`` allows changes of saturation and hue.
+    """
+
+    def __init__(self, section: AugmentSection, *, largest: float, is_rgb: bool) -> None:
+        self.section, self.largest, self.is_rgb = section, largest, is_rgb
+
+    def __call__(
+        self,
+        image: Num[Tensor, "band row col"],
+        target: UInt8[Tensor, "row col"],
+        valid: Bool[Tensor, "row col"],
+        rng: np.random.Generator,
+    ) -> Fields:
+        """The crop, turned, mirrored and recoloured with random numbers from ``rng``."""
+        axes, turns = self._movement(rng)
+        image, target, valid = (_moved(field, axes, turns) for field in (image, target, valid))
+        matrix, shift = self._colour_map(image.shape[0], rng)
+        return _recoloured(image, matrix, shift, self.largest), target, valid
+
+    def _movement(self, rng: np.random.Generator) -> tuple[list[int], int]:
+        """(axes to mirror, quarter turns)."""
+        chances = {-1: self.section.horizontal_flip, -2: self.section.vertical_flip}
+        axes = [axis for axis, chance in chances.items() if rng.random() < chance]
+        return axes, int(rng.integers(4)) if rng.random() < self.section.rotate90 else 0
+
+    def _colour_map(self, bands: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], float]:
+        """(matrix (band, band), shift) of the change of colours; each kind of change has probability 1/2."""
+        contrast = 1 + self._drawn(self.section.contrast, rng)
+        shift = self._drawn(self.section.brightness, rng) * self.largest
+        saturation, turn = 1 + self._drawn(self.section.saturation, rng), self._drawn(self.section.hue, rng)
+        matrix = np.eye(bands)
+        if self.is_rgb:
+            cosine, sine = (saturation * f(2 * math.pi * turn) for f in (math.cos, math.sin))
+            chroma = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+            matrix = YIQ_TO_RGB @ chroma @ RGB_TO_YIQ
+        return contrast * matrix, shift
+
+    @staticmethod
+    def _drawn(limit: float, rng: np.random.Generator) -> float:
+        amount, coin = rng.uniform(-limit, limit), rng.random()
+        return amount if coin < 0.5 else 0.0
+
+
+def _moved(field: Tensor, axes: list[int], turns: int) -> Tensor:
+    return torch.rot90(field.flip(axes), turns, (-2, -1)).contiguous()
+
+
+def _recoloured(image: Tensor, matrix: NDArray[np.float64], shift: float, largest: float) -> Tensor:
+    """Pixels times the matrix plus the shift, clipped to 0 … ``largest``, in their own type."""
+    if shift == 0 and np.array_equal(matrix, np.eye(len(matrix))):
+        return image
+    flat = image.reshape(len(matrix), -1).float()
+    changed = torch.from_numpy(matrix).float() @ flat + shift
+    changed = changed.clamp_(0, largest).reshape(image.shape)
+    return changed if image.is_floating_point() else changed.round_().to(image.dtype)

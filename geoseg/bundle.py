@@ -1,0 +1,187 @@
+"""A bundle is one safetensors file with a network and its card: weights plus what they mean.
+
+The card travels as JSON in the file's header, so it can be read without torch and without the weights, and loading a
+bundle runs no code from it. Prediction needs nothing but the bundle: not the recipe, not the training data.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import ValidationError
+
+from geoseg.config.recipe import ModelSection
+from geoseg.errors import BundleError, GeosegError
+from geoseg.legend import Legend
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from geoseg.models.network import SegmentationNetwork
+
+FORMAT = "geoseg-bundle-1"
+"""Changes when older versions of geoseg could no longer read the file."""
+
+BEST_NAME = "best.safetensors"
+"""What a training run calls its best bundle, in the run's folder."""
+
+LATEST = "latest"
+"""The link (or text file) in the folder of runs that names the newest run."""
+
+GSD_RATIO = 1.25
+"""A scene whose GSD is further from the model's than this factor is resampled before it is predicted."""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What the weights mean. Names follow the STAC extension MLM where it has one."""
+
+    model: ModelSection
+    """How the network is built."""
+    legend: Legend
+    """Classes in the order of the network's output channels."""
+    bands: tuple[str, ...]
+    """Names of the input bands, in order."""
+    mean: tuple[float, ...]
+    """Per band, subtracted first; in units of the scene's pixels."""
+    std: tuple[float, ...]
+    """Per band, divided by afterwards; in units of the scene's pixels."""
+    minimum: tuple[float, ...]
+    """Per band, smallest value seen in training."""
+    maximum: tuple[float, ...]
+    """Per band, largest value seen in training."""
+    dtype: str
+    """Pixel type of the training scenes (numpy name)."""
+    gsd: float | None
+    """Metres per pixel the network learnt at; None if the training scenes had no CRS."""
+    crop: int
+    """Side of a training crop, pixels."""
+    tile: int
+    """Side of what the network should see at once in prediction, pixels at the model's GSD."""
+    halo: int
+    """Context pixels around each tile's core that are predicted and thrown away."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Scores on the validation split, by name."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Recipe, data digest, seed, software versions, date."""
+
+    def to_json(self) -> str:
+        """The card as JSON text."""
+        fields = {**asdict(self), "model": self.model.model_dump(mode="json"), "legend": json.loads(self.legend.to_json())}
+        return json.dumps(fields)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The card that :meth:`to_json` wrote; :class:`BundleError` if something is missing or does not fit."""
+        try:
+            fields = json.loads(text)
+            fields["model"] = ModelSection.model_validate(fields["model"])
+            fields["legend"] = Legend.from_json(json.dumps(fields["legend"]))
+            for key in ("bands", "mean", "std", "minimum", "maximum"):
+                fields[key] = tuple(fields[key])
+            return cls(**fields)
+        except (ValueError, KeyError, TypeError, ValidationError, GeosegError):
+            raise BundleError("the model card does not read", "the file is damaged, or made by another version of geoseg") from None
+
+    def misfits(self, *, bands: int, dtype: str) -> list[str]:
+        """Why a scene with so many bands of this pixel type does not suit the network; empty if it does."""
+        found = []
+        if bands != len(self.bands):
+            found.append(f"the scene has {bands} bands, the model wants {len(self.bands)} ({', '.join(self.bands)})")
+        if dtype != self.dtype:
+            found.append(f"the scene's pixels are {dtype}, the model learnt from {self.dtype}")
+        return found
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A network with its card."""
+
+    network: "SegmentationNetwork"
+    card: ModelCard
+    source: str = ""
+    """Path it was loaded from; empty for a bundle that was never saved."""
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the bundle, whole or not at all; :class:`BundleError` if that is impossible."""
+        from safetensors.torch import save_file
+
+        path = Path(path)
+        part = path.with_name(f".{path.name}.part")
+        weights = {name: weight.detach().cpu().contiguous() for name, weight in self.network.state_dict().items()}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(weights, part, metadata={"format": FORMAT, "card": self.card.to_json()})
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise BundleError(f"{path} cannot be written: {error.strerror or error}", "choose another folder") from None
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path, device: str = "cpu") -> Self:
+        """The bundle in a file, its network in evaluation mode on ``device``."""
+        from geoseg.models.build import build_network
+
+        card = read_card(path)
+        weights = _read_weights(path)
+        model = card.model.model_copy(update={"pretrained": False})
+        if not any(name.startswith("auxiliary.") for name in weights):
+            model = model.model_copy(update={"auxiliary_weight": 0.0})
+        network = build_network(model, bands=len(card.bands), classes=len(card.legend))
+        try:
+            network.load_state_dict(weights)
+        except RuntimeError as error:
+            raise BundleError(f"{path}: weights and card contradict each other: {_first_line(error)}", "make it again") from None
+        return cls(network.eval().to(device), card, str(path))
+
+
+def load(path: str | Path, device: str = "cpu") -> Bundle:
+    """The bundle in a file: :meth:`Bundle.load`."""
+    return Bundle.load(path, device)
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """The card of a bundle, from the file's header alone: no torch, no weights."""
+    return ModelCard.from_json(_read_header(Path(path))["card"])
+
+
+def digest(path: str | Path) -> str:
+    """The first 16 hex digits of the file's SHA-256."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _read_header(path: Path) -> dict[str, str]:
+    """The metadata in a safetensors header: 8 bytes of length, then JSON (safetensors format description)."""
+    hint = "give a file made by geoseg train"
+    if not path.exists():
+        raise BundleError(f"there is no model {path}", hint)
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size:
+                raise ValueError
+            metadata: dict[str, Any] = json.loads(file.read(length)).get("__metadata__", {})
+    except (OSError, ValueError, AttributeError):
+        raise BundleError(f"{path} is no geoseg model, or it is damaged", hint) from None
+    if metadata.get("format") != FORMAT or "card" not in metadata:
+        raise BundleError(f"{path} is a safetensors file, but no geoseg model", hint)
+    return metadata
+
+
+def _read_weights(path: str | Path) -> "dict[str, Tensor]":
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BundleError(f"{path} is damaged: {_first_line(error)}", "copy or make it again") from None
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

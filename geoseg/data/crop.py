@@ -1,0 +1,51 @@
+"""A crop: a small image with its target, as training sees it."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Num, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2.functional import resize
+
+from geoseg.data.prepared import PreparedScene
+from geoseg.data.samplers.base import CropPlan
+from geoseg.legend import IGNORE_INDEX
+
+
+class Crop(NamedTuple):
+    """Image, target and validity of one window; batches of crops are stacked field by field."""
+
+    image: Num[Tensor, "*batch band row col"]
+    """Pixels as in the scene, not normalised; 0 where not valid."""
+    target: UInt8[Tensor, "*batch row col"]
+    """Class indices; 255 where not labelled."""
+    valid: Bool[Tensor, "*batch row col"]
+    """True where the image has data."""
+
+
+def cut(scene: PreparedScene, plan: CropPlan) -> Crop:
+    """The crop of a plan: read once, resampled once (image bilinear with antialiasing, target and validity nearest)."""
+    image, target, valid = scene.cut(plan.window)
+    if plan.core is not None:
+        outside = np.ones(target.shape, bool)
+        outside[plan.core.slices()] = False
+        target[outside] = IGNORE_INDEX
+    crop = Crop(_pixels(image), torch.from_numpy(target), torch.from_numpy(valid))
+    return crop if plan.window.shape == (plan.size, plan.size) else _resized(crop, plan.size)
+
+
+def _pixels(image: NDArray[Any]) -> Tensor:
+    """(row, col, band) of any type as a tensor (band, row, col); torch resizes uint8 and float32 only."""
+    ordered = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return torch.from_numpy(ordered if ordered.dtype == np.uint8 else ordered.astype(np.float32))
+
+
+def _resized(crop: Crop, size: int) -> Crop:
+    shape = [size, size]
+    image = resize(crop.image, shape, InterpolationMode.BILINEAR, antialias=True)
+    target = resize(crop.target[None], shape, InterpolationMode.NEAREST)[0]
+    valid = resize(crop.valid[None], shape, InterpolationMode.NEAREST)[0]
+    return Crop(image, target, valid)

@@ -1,0 +1,72 @@
+"""How label files write classes: as numbers, as colours, or as polygons with an attribute."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from geoseg.errors import ConfigError
+from geoseg.legend import IGNORE_INDEX, Colour, Legend, parse_colour
+
+VECTOR_SUFFIXES = {".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet"}
+"""Label files with these endings are drawn onto the image's grid."""
+
+Kind = Literal["index", "colour", "polygon"]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """From what stands in a label file to class indices; 255 stands for "not labelled"."""
+
+    kind: Kind
+    """Numbers in a raster, colours in a raster, or polygons."""
+    values: Mapping[Any, int] = field(default_factory=dict)
+    """Class index of each pixel value (``index``) or attribute value (``polygon``)."""
+    colours: Mapping[Colour, int] = field(default_factory=dict)
+    """Class index of each colour (``colour``)."""
+    column: str | None = None
+    """Attribute that names the class (``polygon``); None: every polygon is of ``polygon_class``."""
+    polygon_class: int = 0
+    """Class index of polygons where no attribute names one."""
+    background: int = IGNORE_INDEX
+    """Class index where there is no polygon."""
+
+
+def encoding(
+    legend: Legend,
+    kind: Kind,
+    *,
+    values: Mapping[str, Sequence[Any]] | None = None,
+    ignore: Sequence[Any] = (),
+    column: str | None = None,
+    polygon_class: str | None = None,
+    background: str | None = None,
+) -> Encoding:
+    """The encoding a recipe describes.
+
+    ``values`` lists for each class name the pixel or attribute values that stand for it (class index, or class name
+    for polygons, where not given); ``ignore`` lists values or colours that mean "not labelled". Polygons take their
+    class from the attribute ``column``, or are all of ``polygon_class`` (the legend's last if not given); pixels outside
+    them are of the class ``background``, or not labelled.
+    """
+    stray = set(values or {}) - set(legend.names)
+    if stray:
+        raise ConfigError(f"data.values names {sorted(stray)[0]!r}, which is not in the legend", "use the legend's names")
+    if kind == "colour":
+        colours = {entry.colour: entry.index for entry in legend.entries}
+        return Encoding(kind, colours=colours | {parse_colour(c): IGNORE_INDEX for c in ignore})
+    own = {name: [name] if kind == "polygon" else [index] for index, name in enumerate(legend.names)}
+    table = {value: legend.index_of(name) for name, listed in (own | dict(values or {})).items() for value in listed}
+    table |= dict.fromkeys(ignore, IGNORE_INDEX)
+    if kind == "index":
+        table.setdefault(IGNORE_INDEX, IGNORE_INDEX)
+    outside = legend.index_of(background) if background is not None else IGNORE_INDEX
+    drawn = legend.index_of(polygon_class) if polygon_class is not None else len(legend) - 1
+    return Encoding(kind, values=table, column=column, polygon_class=drawn, background=outside)
+
+
+def kind_of(label: Path, bands: int, *, has_palette: bool) -> Kind:
+    """The kind a label file most likely has: polygons by suffix, colours if it has some, numbers otherwise."""
+    if label.suffix.lower() in VECTOR_SUFFIXES:
+        return "polygon"
+    return "colour" if bands >= 3 or has_palette else "index"

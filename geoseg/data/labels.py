@@ -1,0 +1,112 @@
+"""Label files to class indices, strip by strip, counting what stands in them that nobody declared."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.data.encoding import Encoding
+from geoseg.errors import DataError
+from geoseg.grid.grid import Grid
+from geoseg.grid.window import Window
+from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.scene import Scene
+from geoseg.vector.rasterize import rasterize
+
+NAMED = 5
+"""So many unknown colours or values are named in a message."""
+
+
+@dataclass
+class LabelReader:
+    """The labels of one scene, on the grid of its image.
+
+    ``read`` gives class indices for a window; ``unknown`` counts the pixels whose colour or value is not declared,
+    which come out as "not labelled".
+    """
+
+    label: Path
+    """Raster or vector file."""
+    grid: Grid
+    """Grid of the image."""
+    encoding: Encoding
+    """What the file's numbers, colours or attributes mean."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Pixels by undeclared colour or value."""
+
+    def __post_init__(self) -> None:
+        self._scene = None if self.encoding.kind == "polygon" else self._opened()
+
+    def _opened(self) -> Scene:
+        scene = Scene.open(self.label)
+        placed = scene.grid.crs is not None and self.grid.crs is not None
+        if scene.grid.shape != self.grid.shape:
+            (h, w), (height, width) = scene.grid.shape, self.grid.shape
+            raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", "they must match")
+        if placed:
+            self.grid.require_same(scene.grid, "the image", str(self.label))
+        return scene
+
+    def read(self, window: Window) -> NDArray[np.uint8]:
+        """Class indices (row, col) of a window inside the grid; 255 where not labelled."""
+        if self._scene is None:
+            return self._burnt(window)
+        raster = self._scene.read(window, nearest=True)
+        indices = self._from_colours(raster.values) if self.encoding.kind == "colour" else self._from_values(raster.values[0])
+        return np.where(raster.valid, indices, np.uint8(IGNORE_INDEX))
+
+    def close(self) -> None:
+        """Closes the label file."""
+        if self._scene is not None:
+            self._scene.close()
+
+    def unknown_share(self) -> float:
+        """Share of the scene's pixels with an undeclared colour or value, counted over what was read so far."""
+        return sum(self.unknown.values()) / max(self.grid.height * self.grid.width, 1)
+
+    def unknown_text(self) -> str:
+        """The most frequent undeclared colours or values with their shares, for a message."""
+        total = max(self.grid.height * self.grid.width, 1)
+        named = [f"{what} ({count / total:.2%})" for what, count in self.unknown.most_common(NAMED)]
+        more = len(self.unknown) - len(named)
+        return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+
+    def _burnt(self, window: Window) -> NDArray[np.uint8]:
+        return rasterize(
+            self.label,
+            self.grid.crop(window),
+            column=self.encoding.column,
+            classes=self.encoding.values if self.encoding.column else None,
+            value=self.encoding.polygon_class,
+            fill=self.encoding.background,
+        )
+
+    def _from_colours(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        assert self._scene is not None
+        palette = self._scene.palette
+        coloured = values[:3] if palette is None else palette[values[0]][..., :3].transpose(2, 0, 1)
+        if len(coloured) < 3 or coloured.dtype != np.uint8:
+            raise DataError(f"{self.label} holds no 8 bit colours", "say data.encoding_kind: index if it holds numbers")
+        red, green, blue = coloured.astype(np.uint32)
+        codes = (red << 16) | (green << 8) | blue
+        known = {(r << 16) | (g << 8) | b: index for (r, g, b), index in self.encoding.colours.items()}
+        return self._looked_up(codes, known, "#{:06x}")
+
+    def _from_values(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        if not np.issubdtype(values.dtype, np.integer):
+            raise DataError(f"{self.label} holds {values.dtype} numbers", "label rasters hold whole numbers")
+        known = {int(value): index for value, index in self.encoding.values.items()}
+        return self._looked_up(values.astype(np.int64), known, "{}")
+
+    def _looked_up(self, codes: NDArray[np.integer], known: dict[int, int], spelling: str) -> NDArray[np.uint8]:
+        """Class index of each code; undeclared codes are counted and become 255."""
+        keys = np.array(sorted(known), np.int64)
+        indices = np.array([known[int(key)] for key in keys], np.uint8)
+        position = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
+        found = keys[position] == codes
+        if not found.all():
+            for code, count in zip(*np.unique(codes[~found], return_counts=True), strict=True):
+                self.unknown[spelling.format(int(code))] += int(count)
+        return np.where(found, indices[position], np.uint8(IGNORE_INDEX))

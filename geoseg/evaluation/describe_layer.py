@@ -1,0 +1,2 @@
+LAYER_SUFFIXES = {}
+describe_layer = None

@@ -1,0 +1,70 @@
+"""From tiles to pieces: what a tile's pixels are, and how readings are gathered into batches for the network.
+
+Reading happens in several threads, the network in one; views without a valid pixel never reach it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from geoseg.grid.tiling import Tile
+from geoseg.inference.blend import Piece
+from geoseg.inference.plan import Plan
+from geoseg.inference.predictor import Predictor
+from geoseg.raster.raster import Raster
+from geoseg.raster.scene import Scene
+
+PATIENCE = 8
+"""How many batches of tiles are held back at most until one batch of them has something valid."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """A tile as it came from the scene."""
+
+    tile: Tile
+    """Where it lies; pixels of the scene's grid."""
+    raster: Raster | None
+    """What the network gets to see, at the model's GSD; None if nothing in the view is valid."""
+    valid: NDArray[np.bool_]
+    """Which of the scene's own pixels in the view are usable (True), axes (row, col)."""
+
+
+def read_tile(scene: Scene, plan: Plan, tile: Tile) -> Reading:
+    """Pixels for the network, and the validity of the scene's own pixels, which resampling would blur."""
+    raster = scene.read(tile.view, plan.bands, shape=(plan.tile, plan.tile))
+    valid = scene.read(tile.view, plan.bands).valid if plan.resamples else raster.valid
+    return Reading(tile, raster if valid.any() else None, valid)
+
+
+def predict_pieces(readings: Iterable[Reading], predictor: Predictor, plan: Plan, *, batch: int) -> Iterator[Piece]:
+    """The readings with their probabilities, in order; the network runs on ``batch`` that have something valid."""
+    waiting: list[Reading] = []
+    live = 0
+    for reading in readings:
+        waiting.append(reading)
+        live += reading.raster is not None
+        if live in (0, batch) or len(waiting) == PATIENCE * batch:
+            yield from _with_probabilities(waiting, predictor, plan)
+            waiting, live = [], 0
+    yield from _with_probabilities(waiting, predictor, plan)
+
+
+def _with_probabilities(readings: list[Reading], predictor: Predictor, plan: Plan) -> Iterator[Piece]:
+    rasters = [reading.raster for reading in readings if reading.raster is not None]
+    probabilities = iter(predictor.probabilities(rasters) if rasters else ())
+    for reading in readings:
+        own = None if reading.raster is None else _resized(next(probabilities), plan.scene_tile)
+        yield Piece(reading.tile, own, reading.valid)
+
+
+def _resized(probabilities: Float[Tensor, "class row col"], size: int) -> Float[Tensor, "class {size} {size}"]:
+    """Probabilities on the scene's pixels: bilinear, the corners of both pixel grids on each other."""
+    if probabilities.shape[1:] == (size, size):
+        return probabilities
+    return F.interpolate(probabilities[None], size=(size, size), mode="bilinear", align_corners=False)[0]

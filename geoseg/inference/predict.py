@@ -1,0 +1,178 @@
+"""From a scene and a model to a mask: read ahead, predict, blend, write.
+
+Tiles flow through row by row; at no time is there more in memory than the tiles being read (a few batches) and one row
+of tiles of probabilities, whatever the scene's height. The mask lies on the scene's grid, whatever the model's GSD;
+pixels that are not valid in the scene are 255 in the mask; and a prediction that fails leaves no file behind.
+"""
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import geoseg
+from geoseg.bundle import Bundle, digest, read_card
+from geoseg.errors import ConfigError, OutputError, did_you_mean
+from geoseg.grid.tiling import tiles
+from geoseg.inference.blend import BLENDS, Blend, Layout, Piece
+from geoseg.inference.flow import predict_pieces, read_tile
+from geoseg.inference.plan import Plan, make_plan
+from geoseg.inference.predictor import Precision, Predictor, explained_memory
+from geoseg.inference.reading import reading_ahead
+from geoseg.progress import Progress, Task, silent
+from geoseg.raster.scene import Scene
+from geoseg.raster.sinks.base import Sink, writing
+from geoseg.raster.sinks.geotiff import GeoTiffSink
+
+log = logging.getLogger(__name__)
+
+BATCHES_AHEAD = 2
+"""How many batches of tiles may be read before the network takes them."""
+
+DATETIME_TAG = "TIFFTAG_DATETIME"
+"""When the scene was taken (or made): the one tag of a scene that is also true of its mask."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What came of a prediction."""
+
+    path: Path | None
+    """The mask; None if it went into a sink of the caller's."""
+    shape: tuple[int, int]
+    """Height and width of the mask, those of the scene."""
+    tiles: int
+    """Number of tiles."""
+    skipped: int
+    """How many of them the network did not see, because nothing in them is valid."""
+    seconds: float
+    """Wall time of everything, loading the model included."""
+    device: str
+    """Where the network ran, and in which precision."""
+    notes: tuple[str, ...]
+    """What the user should know about this scene with this model, one sentence each."""
+
+
+def predict(
+    scene: str | Path | Scene,
+    output: str | Path | Sink,
+    *,
+    model: str | Path | Bundle,
+    tile: int | None = None,
+    halo: int | None = None,
+    batch: int = 4,
+    blend: str = "weighted",
+    bands: str | Iterable[str] | None = None,
+    any_dtype: bool = False,
+    device: str = "auto",
+    precision: Precision = "float32",
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Prediction:
+    """Predict the class of every valid pixel of a scene, into a GeoTIFF (a path) or any sink.
+
+    ``tile`` and ``halo`` are pixels at the model's GSD, ``batch`` tiles per forward pass, ``bands`` the scene's bands
+    in the model's order (names, or numbers from 1), ``blend`` how overlapping tiles are joined (inference/blend.py).
+    What cannot work is refused before the network is loaded: :class:`SceneError`, :class:`BundleError`,
+    :class:`OutputError`, :class:`ConfigError`. Whatever happens later (Ctrl-C, too), no mask is left half written.
+    """
+    begun = time.perf_counter()
+    _check_options(batch, blend)
+    with _opened(scene) as source:
+        card = model.card if isinstance(model, Bundle) else read_card(model)
+        chosen = bands if bands is None or isinstance(bands, str) else tuple(bands)
+        plan = make_plan(source, card, tile=tile, halo=halo, bands=chosen, any_dtype=any_dtype)
+        notes = (*source.notes, *plan.notes)
+        sink = _sink(output, source, _tags(source, model, plan, blend), overwrite=overwrite)
+        for note in notes:
+            log.info("%s: %s", source.path, note)
+        bundle = model if isinstance(model, Bundle) else Bundle.load(model)
+        with explained_memory():
+            predictor = Predictor(bundle, device, precision)
+            with writing(sink, source.grid, card.legend):
+                counts = _run(source, plan, predictor, sink, BLENDS[blend], batch=batch, progress=progress)
+    return Prediction(
+        path=Path(output) if isinstance(output, str | os.PathLike) else None,
+        shape=source.grid.shape,
+        tiles=counts.tiles,
+        skipped=counts.skipped,
+        seconds=time.perf_counter() - begun,
+        device=f"{predictor.device}, {predictor.precision}",
+        notes=notes,
+    )
+
+
+@dataclass
+class _Counts:
+    """Tiles that have passed."""
+
+    tiles: int = 0
+    skipped: int = 0
+
+
+def _run(
+    scene: Scene, plan: Plan, predictor: Predictor, sink: Sink, blend: Blend, *, batch: int, progress: Progress
+) -> _Counts:
+    """The flow itself: tiles to rasters, to probabilities, to strips of the mask, into the sink."""
+    height, width = scene.grid.shape
+    layout = Layout(height, width, plan.scene_tile, plan.scene_halo, len(predictor.card.legend), predictor.device)
+    counts = _Counts()
+    readings = reading_ahead(
+        lambda tile: read_tile(scene, plan, tile),
+        tiles(height, width, plan.scene_tile, plan.scene_halo),
+        threads=min(4, os.cpu_count() or 1),
+        ahead=BATCHES_AHEAD * batch,
+    )
+    with progress(layout.tiles, f"predicting {scene.name}") as task, readings as in_order:
+        pieces = _counted(predict_pieces(in_order, predictor, plan, batch=batch), counts, task)
+        for window, class_index in blend(pieces, layout):
+            sink.write(window, class_index)
+    return counts
+
+
+def _counted(pieces: Iterable[Piece], counts: _Counts, task: Task) -> Iterator[Piece]:
+    for piece in pieces:
+        counts.tiles += 1
+        counts.skipped += piece.probabilities is None
+        yield piece
+        task.advance()
+
+
+def _check_options(batch: int, blend: str) -> None:
+    if batch < 1:
+        raise ConfigError(f"a batch of {batch} tiles makes no progress", "take --batch 1 or more")
+    if blend not in BLENDS:
+        raise ConfigError(f"there is no blend {blend!r}", did_you_mean(blend, BLENDS))
+
+
+def _opened(scene: str | Path | Scene) -> contextlib.AbstractContextManager[Scene]:
+    """A scene that is closed at the end if it was opened here."""
+    return contextlib.nullcontext(scene) if isinstance(scene, Scene) else Scene.open(scene)
+
+
+def _sink(output: str | Path | Sink, scene: Scene, tags: dict[str, str], *, overwrite: bool) -> Sink:
+    if not isinstance(output, str | os.PathLike):
+        return output
+    if Path(output).exists() and Path(scene.path).exists() and Path(output).samefile(scene.path):
+        raise OutputError(f"the mask would replace the scene {scene.path}", "give the mask a name of its own")
+    return GeoTiffSink(output, overwrite=overwrite, tags=tags, gcps=scene.gcps)
+
+
+def _tags(scene: Scene, model: str | Path | Bundle, plan: Plan, blend: str) -> dict[str, str]:
+    """Where the mask comes from; what is unknown is left out."""
+    source = model.source if isinstance(model, Bundle) else str(model)
+    tags = {
+        "GEOSEG_MODEL": Path(source).name,
+        "GEOSEG_MODEL_DIGEST": digest(source) if source and Path(source).is_file() else "",
+        "GEOSEG_VERSION": geoseg.__version__,
+        "GEOSEG_SOURCE": Path(scene.path).name,
+        "GEOSEG_TILE": str(plan.tile),
+        "GEOSEG_HALO": str(plan.halo),
+        "GEOSEG_BLEND": blend,
+        "GEOSEG_GSD": "" if plan.gsd is None else f"{plan.gsd:.6g}",
+        DATETIME_TAG: scene.tags.get(DATETIME_TAG, ""),
+    }
+    return {key: value for key, value in tags.items() if value}

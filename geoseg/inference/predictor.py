@@ -1,0 +1,117 @@
+"""A predictor is a bundle at work on one device: rasters in, probabilities out, prepared as the model card says.
+
+Nothing here depends on where a raster comes from, and nothing in a raster changes how it is prepared: scaling by a
+tile's own statistics would make neighbouring tiles disagree.
+"""
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from geoseg.bundle import Bundle
+from geoseg.errors import ConfigError, GeosegError
+from geoseg.raster.raster import Raster
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+class Predictor:
+    """Holds a network on a device, in evaluation mode."""
+
+    def __init__(self, bundle: Bundle, device: str = "auto", precision: Precision = "float32") -> None:
+        """``precision`` is the arithmetic of the network; "auto" takes bfloat16 on GPUs that have it, else float32.
+
+        A network that already is on the device is used as it is (and put into evaluation mode), else a copy is.
+        """
+        self.card = bundle.card
+        self.device = choose_device(device)
+        self.precision = choose_precision(precision, self.device)
+        network = bundle.network
+        if any(weight.device != self.device for weight in network.parameters()):
+            network = copy.deepcopy(network)
+        self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
+        self._mean = self._per_band(bundle.card.mean)
+        self._std = self._per_band(bundle.card.std)
+
+    @torch.inference_mode()
+    def probabilities(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch class row col"]:
+        """The probability of each class at each pixel, float32, on the device; rasters are all of one size.
+
+        Pixels that are not valid reach the network as 0, which is the mean colour. :class:`GeosegError` if the device's
+        memory does not hold that many.
+        """
+        with explained_memory():
+            images = self.images(rasters).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+                logits = self.network(images)
+            probabilities: Tensor = logits.float().softmax(dim=1)
+        return probabilities
+
+    def images(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch band row col"]:
+        """The rasters as the network wants them: (values - mean) / std as in the card, 0 where not valid."""
+        values = torch.from_numpy(np.stack([_plain(raster.values) for raster in rasters])).to(self.device)
+        valid = torch.from_numpy(np.stack([raster.valid for raster in rasters])).to(self.device)
+        images = (values.float() - self._mean) / self._std
+        return images.masked_fill_(~valid[:, None], 0)
+
+    def _per_band(self, numbers: Sequence[float]) -> Float[Tensor, "1 band 1 1"]:
+        return torch.tensor(numbers, dtype=torch.float32, device=self.device).reshape(1, -1, 1, 1)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a name; "auto" is the first of cuda, mps, cpu that is there. :class:`ConfigError` if it is not."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(device for device, found in there.items() if found)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"{name!r} is no device", f"devices here: auto, {_names(there)}") from None
+    if not there.get(device.type) or (device.index or 0) >= _count(device.type):
+        raise ConfigError(f"there is no device {name} here", f"devices here: auto, {_names(there)}")
+    # With its number, as tensors name it: torch.device("cuda") is not equal to the device of a tensor that is there.
+    return torch.empty(0, device=device).device
+
+
+def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
+    """The precision meant by a name: "auto" is bfloat16 on CUDA devices that compute in it, else float32."""
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ConfigError(f"{precision!r} is no precision", "precisions are auto, float32 and bfloat16")
+    if precision == "auto":
+        return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    return precision
+
+
+@contextlib.contextmanager
+def explained_memory() -> Iterator[None]:
+    """Turns "out of memory", however numpy, torch and the devices say it, into a :class:`GeosegError` with a hint."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if isinstance(error, RuntimeError) and "out of memory" not in text and "can't allocate memory" not in text:
+            raise
+        raise GeosegError(
+            "the network needs more memory than the device has left",
+            "predict fewer tiles at a time (--batch 1), smaller ones (--tile 256), or on another device (--device cpu)",
+        ) from error
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """Values in a type every device takes: bytes as they are (a quarter of the way to the GPU), all others float32."""
+    return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)
+
+
+def _names(there: dict[str, bool]) -> str:
+    return ", ".join(device for device, found in there.items() if found)
+
+
+def _count(kind: str) -> int:
+    return torch.cuda.device_count() if kind == "cuda" else 1

@@ -1,0 +1,27 @@
+"""What a loss promises: one number that is small when logits tell the target, and ignores unlabelled pixels."""
+
+from abc import ABC, abstractmethod
+
+from jaxtyping import Float, Integer
+from torch import Tensor, nn
+
+from geoseg.legend import IGNORE_INDEX
+
+
+class Loss(nn.Module, ABC):
+    """Logits and target to a scalar.
+
+    Every loss is constructed with ``classes`` and ``ignore_index``, and then with options of its own. It does not look
+    at pixels whose target is the ignore index; without any other pixel it is 0, and so is its gradient.
+    """
+
+    def __init__(self, *, classes: int, ignore_index: int = IGNORE_INDEX) -> None:
+        super().__init__()
+        self.classes = classes
+        self.ignore_index = ignore_index
+
+    @abstractmethod
+    def forward(
+        self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
+    ) -> Float[Tensor, ""]:
+        """The loss of logits against class indices; never below 0."""

@@ -1,0 +1,65 @@
+"""The blocks all heads are made of: convolution with norm and ReLU, its separable form, the classifier, resizing.
+
+Sub-modules carry the names of the OpenMMLab zoo (``conv``, ``bn``, ``depthwise_conv``, ``pointwise_conv``), so that its
+published checkpoints load by a change of prefixes alone.
+"""
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class ConvModule(nn.Module):
+    """Convolution without bias, batch normalisation, ReLU; keeps (row, col) for odd kernels."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, groups: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel,
+            padding=dilation * (kernel // 2),
+            dilation=dilation,
+            groups=groups,
+            bias=False,
+        )
+        self.bn = nn.BatchNorm2d(out_channels)
+        # He et al. 2015 (arXiv 1502.01852), equation 14. torch's fan_out ignores groups, and so does the zoo's.
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, features: Float[Tensor, "batch _ row col"]) -> Float[Tensor, "batch _ row col"]:
+        """Non-negative features of the same height and width."""
+        normalised: Tensor = self.bn(self.conv(features))
+        return F.relu(normalised, inplace=True)
+
+
+class SeparableConvModule(nn.Module):
+    """A 3 x 3 :class:`ConvModule` in two steps: each channel for itself, then across channels (Chollet 2017, Xception).
+
+    There is a ReLU after both steps.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, dilation: int = 1) -> None:
+        super().__init__()
+        self.depthwise_conv = ConvModule(in_channels, in_channels, 3, dilation=dilation, groups=in_channels)
+        self.pointwise_conv = ConvModule(in_channels, out_channels, 1)
+
+    def forward(self, features: Float[Tensor, "batch _ row col"]) -> Float[Tensor, "batch _ row col"]:
+        """Non-negative features of the same height and width."""
+        separated: Tensor = self.pointwise_conv(self.depthwise_conv(features))
+        return separated
+
+
+def classifier(channels: int, classes: int) -> nn.Conv2d:
+    """A 1 x 1 convolution from features to logits, started near zero so that all classes begin equally likely."""
+    conv = nn.Conv2d(channels, classes, 1)
+    for name, parameter in conv.named_parameters():
+        nn.init.normal_(parameter, std=0.01 if name == "weight" else 0)
+    return conv
+
+
+def resize(
+    features: Float[Tensor, "batch channel _ _"], like: Float[Tensor, "batch _ row col"], *, align_corners: bool
+) -> Float[Tensor, "batch channel row col"]:
+    """Features resampled bilinearly to the height and width of ``like``; unchanged if they have it already."""
+    return F.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=align_corners)

@@ -1,0 +1,45 @@
+"""The network: images through a backbone and a head to logits of the same height and width."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from geoseg.models.backbones.base import Backbone
+from geoseg.models.heads.base import Head
+from geoseg.models.layers import resize
+
+
+class SegmentationNetwork(nn.Module):
+    """Backbone, head, and for training an auxiliary head.
+
+    Images are (batch, band, row, col), scaled as the bundle's card says, of any size from one pixel. Logits are
+    (batch, class, row, col) with the image's rows and columns; their largest along the class axis is the class index.
+    """
+
+    def __init__(
+        self, backbone: Backbone, head: Head, auxiliary: Head | None = None, *, align_corners: bool = False
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.auxiliary = auxiliary
+        self.align_corners = align_corners
+
+    def forward(self, images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch class row col"]:
+        """Logits. The auxiliary head is not evaluated."""
+        logits: Tensor = self.head(self.backbone(images))
+        return resize(logits, images, align_corners=self.align_corners)
+
+    def logits_with_auxiliary(
+        self, images: Float[Tensor, "batch band row col"]
+    ) -> tuple[Float[Tensor, "batch class row col"], Float[Tensor, "batch class row col"] | None]:
+        """Logits of the head and of the auxiliary head (None without one), both at the images' size."""
+        features = self.backbone(images)
+        logits = resize(self.head(features), images, align_corners=self.align_corners)
+        if self.auxiliary is None:
+            return logits, None
+        return logits, resize(self.auxiliary(features), images, align_corners=self.align_corners)
+
+    @property
+    def smallest_batch(self) -> int:
+        """Fewest images per device in a training step: 2 where a norm sees a single value per image."""
+        return self.head.smallest_batch

@@ -1,0 +1,109 @@
+"""Mean, deviation and range of each band over the valid pixels of many scenes, in one pass that holds few pixels."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.errors import SceneError
+from geoseg.grid.window import Window
+from geoseg.progress import Progress, silent
+from geoseg.raster.raster import Raster
+from geoseg.raster.scene import Scene
+
+CHUNK_PIXELS = 2**22
+"""Pixels read at a time: 32 MB per band as float64."""
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """One band over all valid pixels, in the file's own units."""
+
+    name: str
+    """The band's name."""
+    mean: float
+    """Arithmetic mean."""
+    std: float
+    """Standard deviation of the population."""
+    minimum: float
+    """Least value seen."""
+    maximum: float
+    """Greatest value seen."""
+
+
+@dataclass
+class _Running:
+    """Sums over chunks that are merged without cancellation.
+
+    Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance (1983). A plain sum of squares loses all digits
+    where the mean is large against the deviation, as in 16 bit imagery.
+    """
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0  # sum of squared deviations from the mean
+    minimum: float = field(default=np.inf)
+    maximum: float = field(default=-np.inf)
+
+    def add(self, values: NDArray[np.float64]) -> None:
+        count, mean = values.size, float(values.mean())
+        total, apart = self.count + count, mean - self.mean
+        self.squares += float(np.square(values - mean).sum()) + apart**2 * self.count * count / total
+        self.mean += apart * count / total
+        self.count = total
+        self.minimum, self.maximum = min(self.minimum, float(values.min())), max(self.maximum, float(values.max()))
+
+
+class RunningStatistics:
+    """Takes rasters one after another and says at any time what all of them together are like."""
+
+    def __init__(self) -> None:
+        self._bands: list[_Running] = []
+
+    def add(self, raster: Raster) -> None:
+        """Counts the valid pixels of a raster; all rasters have the same bands in the same order."""
+        self._bands = self._bands or [_Running() for _ in raster.values]
+        if raster.valid.any():
+            for band, sums in zip(raster.values, self._bands, strict=True):
+                sums.add(band[raster.valid].astype(np.float64))
+
+    def of(self, names: Sequence[str]) -> tuple[BandStatistics, ...]:
+        """Statistics of each band, by the names given; :class:`SceneError` if no pixel was valid."""
+        if not self._bands or self._bands[0].count == 0:
+            raise SceneError("no scene has a valid pixel", "check the nodata value (gdalinfo shows it)")
+        return tuple(_finished(name, sums) for name, sums in zip(names, self._bands, strict=True))
+
+
+def band_statistics(
+    scenes: Iterable[Scene], bands: Sequence[int] | None = None, *, progress: Progress = silent
+) -> tuple[BandStatistics, ...]:
+    """Statistics of each of ``bands`` (0-based positions, all of the first scene's by default) over every valid pixel.
+
+    :class:`SceneError` if there is no valid pixel in any scene.
+    """
+    scenes = list(scenes)
+    if not scenes:
+        raise SceneError("there are no scenes to take statistics of", "name at least one")
+    positions = range(len(scenes[0].bands)) if bands is None else bands
+    running = RunningStatistics()
+    work = [(scene, chunk) for scene in scenes for chunk in chunks(scene)]
+    with progress(len(work), "statistics") as task:
+        for scene, chunk in work:
+            running.add(scene.read(chunk, positions))
+            task.advance()
+    return running.of([scenes[0].bands[position] for position in positions])
+
+
+def chunks(scene: Scene) -> Iterator[Window]:
+    """Windows that cover a scene, of whole file blocks (so that none is read twice) and about ``CHUNK_PIXELS``."""
+    (height, width), (block_height, block_width) = scene.grid.shape, scene.block
+    rows = block_height * max(1, 2048 // block_height)
+    cols = block_width * max(1, CHUNK_PIXELS // rows // block_width)
+    for row in range(0, height, rows):
+        for col in range(0, width, cols):
+            yield Window(row, col, rows, cols).clip_to(height, width)
+
+
+def _finished(name: str, sums: _Running) -> BandStatistics:
+    return BandStatistics(name, sums.mean, float(np.sqrt(sums.squares / sums.count)), sums.minimum, sums.maximum)

@@ -1,0 +1,66 @@
+"""A legend as a QGIS style: each class in its colour, with its name in the layer tree.
+
+QGIS opens a GeoPackage layer in the style that the table ``layer_styles`` names as its default.
+"""
+
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+import pandas as pd
+
+from geoseg.legend import Colour, Legend
+
+OUTLINE_DARKER = 0.6
+"""How much of a class's colour is left in the outline of its polygons."""
+
+
+def qml(legend: Legend, *, column: str = "class_name") -> str:
+    """A QGIS layer style (QML text) that draws polygons by the class name in ``column``."""
+    root = ElementTree.Element("qgis", version="3.28.0", styleCategories="Symbology")
+    renderer = ElementTree.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0")
+    categories = ElementTree.SubElement(renderer, "categories")
+    symbols = ElementTree.SubElement(renderer, "symbols")
+    for entry in legend.entries:
+        name = str(entry.index)
+        ElementTree.SubElement(
+            categories, "category", value=entry.name, label=entry.name, symbol=name, render="true", type="string"
+        )
+        _add_symbol(symbols, name, entry.colour)
+    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ElementTree.tostring(root, encoding="unicode")
+
+
+def style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") -> pd.DataFrame:
+    """The one row of ``layer_styles`` that makes :func:`qml` the default style of ``layer``."""
+    row = {
+        "f_table_catalog": "",
+        "f_table_schema": "",
+        "f_table_name": layer,
+        "f_geometry_column": geometry_column,
+        "styleName": "classes",
+        "styleQML": qml(legend),
+        "styleSLD": "",
+        "useAsDefault": True,
+        "description": "classes in the colours of the legend",
+        "owner": "",
+        "ui": "",
+        "update_time": pd.Timestamp(datetime.now(UTC)),
+    }
+    return pd.DataFrame([row])
+
+
+def _add_symbol(symbols: ElementTree.Element, name: str, colour: Colour) -> None:
+    darker = tuple(int(part * OUTLINE_DARKER) for part in colour)
+    options = {
+        "color": ",".join(map(str, (*colour, 255))),
+        "outline_color": ",".join(map(str, (*darker, 255))),
+        "outline_style": "solid",
+        "outline_width": "0.1",
+        "outline_width_unit": "MM",
+        "style": "solid",
+    }
+    symbol = ElementTree.SubElement(symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1")
+    layer = ElementTree.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "pass": "0", "locked": "0"})
+    table = ElementTree.SubElement(layer, "Option", type="Map")
+    for key, value in options.items():
+        ElementTree.SubElement(table, "Option", type="QString", name=key, value=value)
+        ElementTree.SubElement(layer, "prop", k=key, v=value)  # what QGIS before 3.26 reads

@@ -1,0 +1,186 @@
+"""Walks around the regions of a class raster: the borders of one strip of rows, as arrays of pixel corners.
+
+A *region* is a 4-connected set of pixels of one class. Corner (row, col) is the upper left corner of pixel (row, col), so
+an image of H x W pixels has corners 0 … H and 0 … W. We walk along pixel sides with the region on our left, seen with
+rows running down: counter-clockwise around a region, clockwise around its holes. At each corner there are three ways:
+
+    ? = left ahead, own = the region      left ahead is not own                  -> turn left (stay with our own pixel)
+                                          left and right ahead are both own      -> turn right
+        ahead  ? | ?                      left ahead is own, right ahead is not  -> go straight on
+        behind own | other
+
+Corners are kept where we turn, and, going straight, where the region on our right changes: there three regions meet, and
+all of them get a vertex. That is what makes the polygons a coverage whose shared borders can be simplified together.
+
+Where two pixels of our region touch at a corner only, as in ``own other / other own``, turning left passes the corner
+twice: such corners are *pinched*, and ``rings`` parts the walk there.
+
+The image is cut into strips, each seen as a *block*: its rows, the row above them, and a column of background on each
+side. A strip owns the corners at the top of its rows; walks run off it through the vertical pixel sides in the row above
+and in its last row. A walk in a strip is a *piece*: closed, or from one *port* to another. Ports number those vertical
+sides, so that the piece that leaves through a port is followed by the piece that enters there.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.vector.compiled import compiled
+from geoseg.vector.label import Integers, diagonal_pairs, label_block
+
+EAST, NORTH, WEST, SOUTH = range(4)
+"""Directions; one more is a left turn, one less a right turn."""
+STEP_ROW, STEP_COL = (0, -1, 0, 1), (1, 0, -1, 0)
+"""A step by direction."""
+LEFT_ROW, LEFT_COL = (-1, -1, 0, 0), (0, -1, -1, 0)
+"""The pixel left ahead of a corner by direction, relative to the pixel right below the corner."""
+RIGHT_ROW, RIGHT_COL = (0, -1, -1, 0), (0, 0, -1, -1)
+"""The pixel right ahead, likewise."""
+OTHER_ROW, OTHER_COL = (0, 0, -1, -1), (-1, 0, 0, -1)
+"""The pixel right behind: the region on the other side of the border we came along."""
+
+CLOSED = -1
+"""Stands for a port in pieces that are whole rings."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The borders in one strip. Arrays of one length describe one piece each."""
+
+    corners: NDArray[np.int32]
+    """(corner, 2): row and column in the whole image, all pieces one after another."""
+    pinched: NDArray[np.bool_]
+    """(corner,): True where the walk may pass the corner twice."""
+    stops: Integers
+    """Where each piece's corners end."""
+    labels: Integers
+    """The region on the left, as a label of this strip."""
+    values: Integers
+    """The region's class."""
+    enters: Integers
+    """The port a piece comes in by, or CLOSED."""
+    leaves: Integers
+    """The port a piece goes out by, or CLOSED."""
+    parents: Integers
+    """(label,): which labels of this strip are one region (see ``label``)."""
+    diagonal: Integers
+    """(pair, 2): labels of one class that touch at corners; empty unless 8-connectivity is asked for."""
+    top: Integers
+    """(col,): labels of the row above the strip."""
+    bottom: Integers
+    """(col,): labels of the strip's last row."""
+
+
+def trace_strip(block: NDArray[np.int32], row: int, *, background: int, diagonals: bool = False) -> Pieces:
+    """The borders of one strip.
+
+    ``block`` holds classes (uint8 or int32), with the row above the strip first and a column of background on each side;
+    the strip's first row is row ``row`` of the image. ``background`` is the value that belongs to no region.
+    """
+    labels, parents = label_block(block, background)
+    corners, pinched, pieces = walk_block(block, labels, background)
+    corners[:, 0] += row - 1
+    corners[:, 1] -= 1
+    ports = pieces[:, 3:]
+    ports[ports != CLOSED] += 2 * block.shape[1] * row
+    return Pieces(
+        corners=corners,
+        pinched=pinched,
+        stops=pieces[:, 0],
+        labels=pieces[:, 1],
+        values=pieces[:, 2],
+        enters=ports[:, 0],
+        leaves=ports[:, 1],
+        parents=parents,
+        diagonal=diagonal_pairs(block, labels, background) if diagonals else np.empty((0, 2), np.int64),
+        top=labels[0].astype(np.int64),
+        bottom=labels[-1].astype(np.int64),
+    )
+
+
+def walk_block(
+    block: NDArray[np.int32], labels: NDArray[np.int32], background: int
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], Integers]:
+    """All pieces of a block: kept corners (corner, 2), which of them are pinched, and a table (piece, 5).
+
+    Corners count from the block's first pixel, ports from the strip's first. The table's columns are where the piece's
+    corners end, label, class, port of entry and port of exit.
+    """
+    sides = 4 * block.size  # no more corners can be kept, nor pieces begin; memory that is not touched costs nothing
+    corners, pinched = np.empty((sides, 2), np.int32), np.empty(sides, np.bool_)
+    pieces = np.empty((2 * block.size, 5), np.int64)
+    count, piece_count = _walk(block, labels, background, corners, pinched, pieces)
+    return corners[:count].copy(), pinched[:count].copy(), pieces[:piece_count].copy()
+
+
+@compiled
+def _walk(
+    block: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    background: int,
+    corners: NDArray[np.int32],
+    pinched: NDArray[np.bool_],
+    pieces: Integers,
+) -> tuple[int, int]:
+    """Fills corners, pinched and pieces; gives how many corners and pieces there are.
+
+    Looks for places where a piece begins: at the seam below (scanned as row -1), at the seam above (row 0), and at upper
+    sides of pixels that no walk has passed yet (every ring has such a side). From each it walks until it is back or runs
+    off the strip.
+    """
+    height, width = block.shape
+    last = height - 1
+    seen = np.zeros((height, width), np.bool_)  # pixels whose upper side has been walked along
+    count, piece_count = 0, 0
+    for i in range(-1, height):
+        for j in range(1, width):
+            # the pixel whose side the piece begins with, and the one on the side's other side
+            if i == -1:
+                own_row, own_col, other_row, other_col = last, j - 1, last, j
+            elif i == 0:
+                own_row, own_col, other_row, other_col = 0, j, 0, j - 1
+            else:
+                own_row, own_col, other_row, other_col = i, j, i - 1, j
+            own = block[own_row, own_col]
+            if own == background or own == block[other_row, other_col] or (i > 0 and seen[i, j]):
+                continue
+
+            if i == -1:
+                row, col, direction, enters = last + 1, j, NORTH, 2 * (width * last + j) + 1
+            elif i == 0:
+                row, col, direction, enters = 0, j, SOUTH, 2 * j
+            else:
+                row, col, direction, enters = i, j + 1, WEST, CLOSED
+                seen[i, j] = True
+            leaves = CLOSED
+            while True:
+                row += STEP_ROW[direction]
+                col += STEP_COL[direction]
+                if row == 0:
+                    leaves = 2 * col + 1
+                    break
+                if row > last:
+                    leaves = 2 * (width * last + col)
+                    break
+                left = block[row + LEFT_ROW[direction], col + LEFT_COL[direction]]
+                right = block[row + RIGHT_ROW[direction], col + RIGHT_COL[direction]]
+                kept, pinch = True, False
+                if left != own:
+                    pinch = right == own
+                    direction = (direction + 1) % 4
+                elif right == own:
+                    direction = (direction + 3) % 4
+                else:
+                    kept = right != block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
+                if kept:
+                    corners[count, 0], corners[count, 1], pinched[count] = row, col, pinch
+                    count += 1
+                if direction == WEST:
+                    if seen[row, col - 1]:  # the first side of a ring, the only one that is met again
+                        break
+                    seen[row, col - 1] = True
+            pieces[piece_count, 0], pieces[piece_count, 1] = count, labels[own_row, own_col]
+            pieces[piece_count, 2], pieces[piece_count, 3], pieces[piece_count, 4] = own, enters, leaves
+            piece_count += 1
+    return count, piece_count

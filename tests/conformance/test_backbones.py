@@ -1,0 +1,68 @@
+"""What every backbone promises: the zoo's ResNets, own files, and one timm model of each kind that differs."""
+
+from math import ceil
+
+import pytest
+import torch
+
+from geoseg.config.part import Part
+from geoseg.config.recipe import ModelSection
+from geoseg.models.backbones import backbones
+from geoseg.models.backbones.base import Backbone
+from geoseg.models.backbones.resnet import VARIANTS
+from geoseg.models.build import FAMILIES, build_backbone
+
+OWN = sorted(set(backbones.names()) - FAMILIES)
+TIMM = [
+    "resnet10t",  # average pooling in its shortcuts
+    "mobilenetv3_small_050",  # inverted residuals, a stride of 2 first
+    "convnext_atto",  # a stem of patches: loses borders unless padded
+    "densenet121",  # cannot be dilated
+    "edgenext_xx_small",  # attention inside
+    "mambaout_femto",  # channels last
+]
+NAMES = ["resnet18", "resnet18b", "resnet50", *OWN, *TIMM]
+
+every_backbone = pytest.mark.parametrize("name", NAMES)
+
+
+def backbone(name: str, *, bands: int = 3, output_stride: int = 8) -> Backbone:
+    return build_backbone(ModelSection(backbone=Part(name=name), output_stride=output_stride), bands=bands)
+
+
+@every_backbone
+@pytest.mark.parametrize("size", [(33, 47), (1, 1)])
+def test_features_have_the_promised_channels_and_strides(name, size) -> None:
+    net = backbone(name).eval()
+    with torch.no_grad():
+        features = net(torch.randn(2, 3, *size))
+    promised = [
+        (2, channels, ceil(size[0] / stride), ceil(size[1] / stride))
+        for channels, stride in zip(net.channels, net.strides, strict=True)
+    ]
+    assert [tuple(each.shape) for each in features] == promised
+
+
+@every_backbone
+def test_strides_begin_at_4_and_never_fall(name) -> None:
+    net = backbone(name, output_stride=16)
+    assert net.strides[0] == 4
+    assert list(net.strides) == sorted(net.strides)
+
+
+@every_backbone
+@pytest.mark.parametrize("bands", [1, 8])
+def test_any_number_of_bands_is_taken_and_each_matters(name, bands) -> None:
+    net = backbone(name, bands=bands).eval()
+    images = torch.randn(1, bands, 32, 32, requires_grad=True)
+    sum(feature.square().mean() for feature in net(images)).backward()
+    assert images.grad is not None
+    assert images.grad.isfinite().all()
+    assert images.grad.abs().sum(dim=(0, 2, 3)).min() > 0
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if not name.startswith("resnet101")])
+@pytest.mark.parametrize(("output_stride", "strides"), [(8, (4, 8, 8, 8)), (16, (4, 8, 16, 16))])
+def test_the_zoos_resnets_keep_their_output_stride(name, output_stride, strides) -> None:
+    with torch.device("meta"):
+        assert backbone(name, output_stride=output_stride).strides == strides

@@ -1,0 +1,43 @@
+"""Cross-entropy has mmsegmentation's values, with both of its ways to average."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from geoseg.losses.cross_entropy import CrossEntropy
+
+
+@pytest.fixture(scope="module")
+def expected(golden: Path) -> dict:
+    return json.loads((golden / "loss_cases.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def inputs(golden: Path) -> tuple[Tensor, Tensor]:
+    with np.load(golden / "loss_inputs.npz") as arrays:
+        return torch.from_numpy(arrays["logit"]), torch.from_numpy(arrays["label"])
+
+
+@pytest.mark.parametrize(("average", "key"), [("all", "False"), ("valid", "True")])
+def test_averages_agree(inputs, expected, average, key) -> None:
+    loss = CrossEntropy(classes=6, average=average)(*inputs)
+    assert loss.item() == pytest.approx(expected[f"ce_weight1.0_avg_non_ignore{key}"], rel=1e-6)
+
+
+@pytest.mark.parametrize("average", ["all", "valid"])
+def test_class_weights_agree(inputs, expected, average) -> None:
+    logits, target = inputs
+    labelled = torch.where(target == 255, 0, target)
+    loss = CrossEntropy(classes=6, class_weights=expected["class_weight"], average=average)(logits, labelled)
+    assert loss.item() == pytest.approx(expected["ce_class_weight_no_ignore_pixels"], rel=1e-6)
+
+
+@pytest.mark.parametrize("average", ["all", "valid"])
+def test_an_unlabelled_batch_has_no_loss(inputs, expected, average) -> None:
+    logits, target = inputs
+    loss = CrossEntropy(classes=6, average=average)(logits, torch.full_like(target, 255))
+    assert loss.item() == expected["all_ignored"] == 0

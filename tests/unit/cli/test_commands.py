@@ -1,0 +1,237 @@
+"""Each command hands what was typed to one function of the library and prints what comes back; the library is faked."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from geoseg.errors import BundleError
+
+TOWN = "data: {dataset: folder, root: town}\n"
+
+
+class Recorder:
+    """Stands for a function of the library: remembers how it was called, gives what it was told to give."""
+
+    def __init__(self, gives):
+        self.gives = gives
+        self.arguments = ()
+        self.options = {}
+
+    def __call__(self, *arguments, **options):
+        self.arguments, self.options = arguments, options
+        if isinstance(self.gives, BaseException):
+            raise self.gives
+        return self.gives
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Replaces a function of a module that is never imported: ``fake("geoseg.training.fit", "train", result)``."""
+
+    def replace(module, name, gives):
+        recorder = Recorder(gives)
+        beside = vars(sys.modules[module]) if isinstance(sys.modules.get(module), SimpleNamespace) else {}
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**beside, **{name: recorder}))
+        return recorder
+
+    return replace
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "town.yaml"
+    path.write_text(TOWN)
+    return path
+
+
+@pytest.fixture
+def chosen(fake):
+    choice = SimpleNamespace(path=Path("runs/town/best.safetensors"), reason="the newest run")
+    return fake("geoseg.inference.choose", "choose_model", choice)
+
+
+@pytest.fixture
+def trained(fake):
+    card = SimpleNamespace(scores={"mean IoU": 0.71234})
+    training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=SimpleNamespace(card=card))
+    return fake("geoseg.training.fit", "train", training)
+
+
+def test_train_prints_the_path_of_the_model_and_says_its_scores(geoseg, trained, recipe):
+    result = geoseg("train", recipe)
+    assert result.stdout == "runs/town/best.safetensors\n"
+    assert result.stderr == "mean IoU: 0.7123\n"
+
+
+def test_train_applies_overrides_of_which_the_device_is_one(geoseg, trained, recipe):
+    geoseg("train", recipe, "--set", "train.batch=3", "--set", "data.root=city", "--device", "cpu")
+    (asked,) = trained.arguments
+    assert (asked.train.batch, asked.data.root, asked.train.device) == (3, Path("city"), "cpu")
+
+
+def test_train_leaves_the_device_to_the_recipe(geoseg, trained, recipe):
+    recipe.write_text(TOWN + "train: {device: cpu}\n")
+    geoseg("train", recipe)
+    assert trained.arguments[0].train.device == "cpu"
+
+
+def test_train_puts_runs_where_it_is_told(geoseg, trained, recipe):
+    geoseg("train", recipe, "--runs", "elsewhere", "--name", "first")
+    assert (trained.options["runs"], trained.options["name"]) == (Path("elsewhere"), "first")
+
+
+def test_a_wrong_key_of_a_recipe_is_answered_with_the_right_one(geoseg, trained, recipe):
+    result = geoseg("train", recipe, "--set", "train.iteratons=3")
+    assert result.exit_code == 1
+    assert "train.iteratons: unknown key" in result.stderr
+    assert "Hint: did you mean iterations?" in result.stderr
+
+
+@pytest.fixture
+def predicted(fake):
+    prediction = SimpleNamespace(
+        path=Path("mask.tif"), notes=("no CRS",), tiles=12, seconds=3.21, device="cpu, float32"
+    )
+    return fake("geoseg.inference.predict", "predict", prediction)
+
+
+def test_predict_prints_the_path_of_the_mask_and_says_the_rest(geoseg, predicted, chosen):
+    result = geoseg("predict", "scene.tif", "-o", "mask.tif")
+    assert result.stdout == "mask.tif\n"
+    assert result.stderr.splitlines() == [
+        "Model: runs/town/best.safetensors (the newest run)",
+        "Note: no CRS",
+        "12 tiles in 3.2 s on cpu, float32",
+    ]
+
+
+def test_quiet_predict_says_nothing_but_the_path(geoseg, predicted, chosen):
+    result = geoseg("predict", "scene.tif", "-o", "mask.tif", "-q")
+    assert (result.stdout, result.stderr) == ("mask.tif\n", "")
+
+
+def test_predict_hands_the_environment_to_the_choice_of_the_model(geoseg, predicted, chosen, monkeypatch):
+    monkeypatch.setenv("GEOSEG_MODEL", "from/environment.safetensors")
+    geoseg("predict", "scene.tif", "-o", "mask.tif", "--model", "given.safetensors")
+    assert chosen.arguments == ("given.safetensors",)
+    assert chosen.options["environment"]["GEOSEG_MODEL"] == "from/environment.safetensors"
+
+
+def test_predict_hands_its_options_on(geoseg, predicted, chosen):
+    options = (
+        "--tile 256 --halo 32 --batch 2 --blend crop --device cpu --precision bfloat16 --bands nir,red --any-dtype"
+    )
+    geoseg("predict", "scene.tif", "-o", "mask.tif", "--overwrite", *options.split())
+    progress = predicted.options.pop("progress")
+    assert callable(progress)
+    assert predicted.arguments == ("scene.tif", "mask.tif")
+    assert predicted.options == {
+        "model": Path("runs/town/best.safetensors"), "tile": 256, "halo": 32, "batch": 2, "blend": "crop",
+        "device": "cpu", "precision": "bfloat16", "bands": ("nir", "red"), "any_dtype": True, "overwrite": True,
+    }  # fmt: skip
+
+
+def test_without_any_model_predict_is_a_sentence_and_a_hint(geoseg, predicted, fake):
+    fake("geoseg.inference.choose", "choose_model", BundleError("there is no model", "train one"))
+    result = geoseg("predict", "scene.tif", "-o", "mask.tif")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: there is no model\nHint: train one\n"
+
+
+@pytest.mark.parametrize("wrong", [["--tile", "0"], ["--bands", "red,,nir"], ["--precision", "half"], []])
+def test_predict_called_wrongly_is_exit_code_2(geoseg, predicted, chosen, wrong):
+    output = ["-o", "mask.tif"] if wrong else []
+    assert geoseg("predict", "scene.tif", *output, *wrong).exit_code == 2
+
+
+class Layer(list):
+    """Stands for a layer of polygons."""
+
+    notes = ("no CRS",)
+
+
+def test_polygonize_without_output_writes_a_geopackage_beside_the_mask(geoseg, fake):
+    polygonized = fake("geoseg.vector.polygonize", "polygonize", Layer("abc"))
+    result = geoseg("polygonize", "some/mask.tif")
+    assert result.stdout == "some/mask.gpkg\n"
+    assert result.stderr == "Note: no CRS\n3 polygons\n"
+    assert polygonized.arguments == ("some/mask.tif", Path("some/mask.gpkg"))
+
+
+def test_polygonize_hands_its_options_on(geoseg, fake):
+    polygonized = fake("geoseg.vector.polygonize", "polygonize", Layer())
+    options = "--connectivity 8 --min-area 2.5 --simplify 0.3 --classes tree,car --overwrite"
+    geoseg("polygonize", "mask.tif", "-o", "trees.fgb", *options.split())
+    del polygonized.options["progress"]
+    assert polygonized.arguments == ("mask.tif", Path("trees.fgb"))
+    assert polygonized.options == {
+        "connectivity": 8, "min_area_m2": 2.5, "simplify_m": 0.3, "classes": ("tree", "car"), "overwrite": True,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def scored(fake):
+    fake("geoseg.evaluation.evaluate", "evaluate_mask", "scores of a mask")
+    fake("geoseg.evaluation.evaluate", "evaluate_model", "scores of a model")
+    fake("geoseg.evaluation.report", "table", "class IoU")
+    report = fake("geoseg.evaluation.report", "write_json", None)
+    evaluate = sys.modules["geoseg.evaluation.evaluate"]
+    return SimpleNamespace(mask=evaluate.evaluate_mask, model=evaluate.evaluate_model, json=report)
+
+
+def test_evaluate_scores_a_model_on_a_split_of_a_recipe(geoseg, scored, chosen, recipe):
+    result = geoseg("evaluate", recipe, "--split", "test", "--device", "cpu", "--set", "data.root=city")
+    assert result.stdout == "class IoU\n"
+    assert scored.model.arguments[0].data.root == Path("city")
+    assert scored.model.options["split"] == "test"
+    assert scored.model.options["model"] == Path("runs/town/best.safetensors")
+
+
+def test_evaluate_scores_a_mask_without_asking_for_a_model(geoseg, scored):
+    result = geoseg("evaluate", "--mask", "m.tif", "--reference", "r.gpkg", "--column", "kind", "--background", "land")
+    assert (result.stdout, result.stderr) == ("class IoU\n", "")
+    assert scored.mask.arguments == ("m.tif", "r.gpkg")
+    assert (scored.mask.options["column"], scored.mask.options["background"]) == ("kind", "land")
+
+
+def test_evaluate_writes_json_where_asked_but_replaces_nothing(geoseg, scored, tmp_path):
+    path = tmp_path / "scores.json"
+    call = ["evaluate", "--mask", "m.tif", "--reference", "r.tif", "--json", path]
+    assert geoseg(*call).exit_code == 0
+    assert scored.json.arguments == ("scores of a mask", path)
+    path.write_text("{}")
+    assert "exists already" in geoseg(*call).stderr
+    assert geoseg(*call, "--overwrite").exit_code == 0
+
+
+@pytest.mark.parametrize("call", [[], ["--mask", "m.tif"], ["--reference", "r.tif"], ["town.yaml", "--mask", "m.tif"]])
+def test_evaluate_wants_either_a_recipe_or_mask_and_reference(geoseg, scored, call):
+    result = geoseg("evaluate", *call)
+    assert result.exit_code == 2
+    assert "either a recipe, or both --mask and --reference" in result.stderr
+
+
+def test_picture_hands_its_options_on_and_prints_the_path(geoseg, fake):
+    drawn = fake("geoseg.evaluation.picture", "scene_picture", Path("town.png"))
+    result = geoseg(
+        "picture", "town.tif", "-o", "town.png", "--mask", "m.tif", "--polygons", "p.gpkg", "--longest", "500"
+    )
+    assert result.stdout == "town.png\n"
+    assert drawn.arguments == ("town.tif", "town.png")
+    assert drawn.options == {
+        "mask": "m.tif", "reference": None, "polygons": "p.gpkg", "longest": 500, "overwrite": False,
+    }  # fmt: skip
+
+
+def test_recipes_lists_names_and_descriptions(geoseg):
+    result = geoseg("recipes")
+    assert result.exit_code == 0
+    assert "sample" in result.stdout
+
+
+def test_evaluate_of_a_recipe_and_a_missing_file_are_answered_alike(geoseg, scored, chosen):
+    result = geoseg("evaluate", "nowhere.yaml")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: there is no recipe nowhere.yaml\nHint: ")

@@ -1,0 +1,130 @@
+"""The group: help, suggestions, errors as sentences, exit codes, what is imported when."""
+
+import subprocess
+import sys
+
+import pytest
+
+from geoseg import __version__
+from geoseg.config import load
+from geoseg.errors import ConfigError
+
+COMMANDS = ["train", "predict", "polygonize", "evaluate", "info", "recipes", "picture"]
+
+
+def fails_with(error):
+    def fail(*arguments, **options):
+        raise error
+
+    return fail
+
+
+def test_help_lists_every_command(geoseg):
+    result = geoseg("--help")
+    assert result.exit_code == 0
+    assert all(f"  {name} " in result.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help_that_ends_well(geoseg, name):
+    result = geoseg(name, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: geoseg {name}")
+    assert "--quiet" in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_found_in_the_file_of_its_name(geoseg_command, name):
+    command = geoseg_command.get_command(None, name)
+    assert command.name == name
+    assert command.callback.__module__.endswith(f".{name}")
+
+
+def test_every_option_of_every_command_is_explained(geoseg_command):
+    for name in COMMANDS:
+        for parameter in geoseg_command.get_command(None, name).params:
+            assert parameter.param_type_name == "argument" or parameter.help, f"{name} {parameter.name}"
+
+
+def test_version(geoseg):
+    assert __version__ in geoseg("--version").stdout
+
+
+def test_an_unknown_command_is_wrong_usage_and_gets_a_suggestion(geoseg):
+    result = geoseg("predikt")
+    assert result.exit_code == 2
+    assert "did you mean predict?" in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unknown_option_is_wrong_usage(geoseg):
+    assert geoseg("recipes", "--colour").exit_code == 2
+
+
+def test_errors_of_the_library_are_a_sentence_a_hint_and_exit_code_1(geoseg, monkeypatch):
+    monkeypatch.setattr(load, "recipe_names", fails_with(ConfigError("it rains", "take an umbrella")))
+    result = geoseg("recipes")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: it rains\nHint: take an umbrella\n"
+    assert result.stdout == ""
+
+
+def test_an_error_without_hint_has_no_hint_line(geoseg, monkeypatch):
+    monkeypatch.setattr(load, "recipe_names", fails_with(ConfigError("it rains")))
+    assert geoseg("recipes").stderr == "Error: it rains\n"
+
+
+def test_quiet_does_not_hide_errors(geoseg, monkeypatch):
+    monkeypatch.setattr(load, "recipe_names", fails_with(ConfigError("it rains")))
+    assert geoseg("--quiet", "recipes", "--quiet").stderr == "Error: it rains\n"
+
+
+def test_ctrl_c_is_one_sentence_and_exit_code_130(geoseg, monkeypatch):
+    monkeypatch.setattr(load, "recipe_names", fails_with(KeyboardInterrupt()))
+    result = geoseg("recipes")
+    assert result.exit_code == 130
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_a_fault_shows_its_traceback_and_asks_for_a_report(geoseg, monkeypatch):
+    monkeypatch.setattr(load, "recipe_names", fails_with(ZeroDivisionError("our fault")))
+    result = geoseg("recipes")
+    assert result.exit_code == 70
+    assert "Traceback" in result.stderr
+    assert "ZeroDivisionError: our fault" in result.stderr
+    assert "report" in result.stderr.splitlines()[-1]
+
+
+def test_a_pipe_that_closes_is_no_fault(geoseg, monkeypatch):
+    monkeypatch.setattr(load, "recipe_names", fails_with(BrokenPipeError(32, "Broken pipe")))
+    result = geoseg("recipes")
+    assert result.exit_code == 1
+    assert "Traceback" not in result.stderr
+
+
+def imported_by(*arguments):
+    """Names of all modules that a call of geoseg leaves loaded, in an interpreter of its own."""
+    call = f"""
+import sys
+from importlib.metadata import entry_points
+command = entry_points(group="console_scripts")["geoseg"].load()
+try:
+    command({list(arguments)!r})
+except SystemExit as end:
+    assert not end.code, end.code
+print("MODULES", *sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", call], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("MODULES ")[2].split())
+
+
+def test_help_loads_no_command_and_nothing_heavy():
+    loaded = imported_by("--help")
+    assert not loaded & {"torch", "numpy", "rasterio", "osgeo", "geopandas", "shapely", "pydantic", "yaml", "PIL"}
+    assert not {module for module in loaded if module.rpartition(".")[2] in COMMANDS and "cli" in module}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_loads_nothing_heavy(name):
+    assert not imported_by(name, "--help") & {"torch", "numpy", "rasterio", "geopandas"}

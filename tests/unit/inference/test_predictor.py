@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from strategies_inference import TRANSFORM, Threshold, bundle, pixels
+from torch import nn
+
+from geoseg.errors import ConfigError, GeosegError
+from geoseg.grid.grid import Grid
+from geoseg.inference.predictor import Predictor, choose_device, choose_precision
+from geoseg.raster.raster import Raster
+
+
+def raster(values, valid=None):
+    shape = values.shape[1:]
+    return Raster(values, np.ones(shape, bool) if valid is None else valid, Grid(None, TRANSFORM, *shape))
+
+
+def test_images_are_scaled_as_the_card_says_whatever_is_in_them():
+    predictor = Predictor(bundle(mean=(1.0, 2.0), std=(2.0, 4.0)), "cpu")
+    dark, light = raster(np.full((2, 3, 3), 0, np.uint8)), raster(np.full((2, 3, 3), 250, np.uint8))
+    images = predictor.images([dark, light])
+    assert images[:, :, 0, 0].tolist() == [[-0.5, -0.5], [124.5, 62.0]]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "float32", "float64"])
+def test_every_pixel_type_reaches_the_network(dtype):
+    images = Predictor(bundle(), "cpu").images([raster(pixels(4, 5, dtype=dtype))])
+    np.testing.assert_array_equal(images[0], pixels(4, 5, dtype="float32") - 4)
+
+
+def test_pixels_that_are_not_valid_reach_the_network_as_the_mean():
+    values = pixels(4, 4, dtype=np.float32)
+    values[:, 1, 2] = np.nan
+    valid = np.isfinite(values[0])
+    images = Predictor(bundle(), "cpu").images([raster(values, valid)])
+    assert images[0, :, 1, 2].tolist() == [0, 0]
+    assert torch.isfinite(images).all()
+
+
+def test_probabilities_add_up_to_one_and_need_no_gradient():
+    probabilities = Predictor(bundle(), "cpu").probabilities([raster(pixels(8, 9)), raster(pixels(8, 9, seed=1))])
+    assert probabilities.shape == (2, 3, 8, 9)
+    assert not probabilities.requires_grad
+    torch.testing.assert_close(probabilities.sum(dim=1), torch.ones(2, 8, 9))
+
+
+def test_a_batch_gives_what_its_rasters_give_alone():
+    predictor, rasters = Predictor(bundle(), "cpu"), [raster(pixels(8, 9, seed=seed)) for seed in range(3)]
+    alone = torch.cat([predictor.probabilities([one]) for one in rasters])
+    torch.testing.assert_close(predictor.probabilities(rasters), alone)
+
+
+def test_bfloat16_gives_nearly_the_same_in_float32():
+    rasters = [raster(pixels(8, 8))]
+    exact = Predictor(bundle(), "cpu").probabilities(rasters)
+    narrow = Predictor(bundle(), "cpu", "bfloat16").probabilities(rasters)
+    assert narrow.dtype == torch.float32
+    assert (narrow.argmax(1) == exact.argmax(1)).float().mean() > 0.9
+
+
+def test_the_network_is_put_into_evaluation_mode():
+    network = nn.Sequential(nn.BatchNorm2d(2)).train()
+    assert not Predictor(bundle(network, classes=2), "cpu").network.training
+
+
+class Full(Threshold):
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def forward(self, _images):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_an_error_that_says_what_helps(error):
+    with pytest.raises(GeosegError, match="more memory") as caught:
+        Predictor(bundle(Full(error)), "cpu").probabilities([raster(pixels(4, 4))])
+    assert "--batch" in caught.value.hint
+    assert "--tile" in caught.value.hint
+
+
+def test_other_errors_of_the_network_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        Predictor(bundle(Full(RuntimeError("shapes cannot be multiplied"))), "cpu").probabilities(
+            [raster(pixels(4, 4))]
+        )
+
+
+def test_auto_takes_a_device_that_is_there():
+    torch.zeros(1, device=choose_device("auto"))
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "cpu:7", ""])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(name):
+    with pytest.raises(ConfigError) as caught:
+        choose_device(name)
+    assert "cpu" in caught.value.hint
+
+
+def test_a_precision_nobody_knows_is_refused():
+    with pytest.raises(ConfigError, match="float8"):
+        choose_precision("float8", torch.device("cpu"))
+    assert choose_precision("auto", torch.device("cpu")) == "float32"

@@ -1,0 +1,40 @@
+"""Soft Dice counts areas, and every class that occurs alike."""
+
+import pytest
+import torch
+
+from geoseg.losses.dice import Dice
+
+
+def test_a_case_computed_by_hand() -> None:
+    """Two pixels of class 0 and 1, both predicted half and half: overlaps 1/2, areas 1 and 1."""
+    loss = Dice(classes=2, smooth=0.0)(torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 1]]]))
+    assert loss.item() == pytest.approx(1 - 2 * 0.5 / (1 + 1))
+
+
+def test_a_small_class_counts_as_much_as_a_large_one() -> None:
+    target = torch.zeros(1, 10, 10, dtype=torch.long)
+    target[0, 0, 0] = 1
+    all_background = 100 * torch.tensor([1.0, 0.0])[None, :, None, None].expand(1, 2, 10, 10)
+    assert Dice(classes=2, smooth=0.0)(all_background, target).item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_classes_that_do_not_occur_are_left_out() -> None:
+    target = torch.tensor([[[0, 1, 255]]])
+    logits = torch.tensor([3.0, -1.0, -90.0])[None, :, None, None].expand(1, 3, 1, 3)
+    torch.testing.assert_close(Dice(classes=3)(logits, target), Dice(classes=2)(logits[:, :2], target))
+
+
+def test_false_alarms_of_absent_classes_still_cost() -> None:
+    target = torch.zeros(1, 2, 2, dtype=torch.long)
+    sure, unsure = torch.zeros(2, 1, 3, 2, 2)
+    sure[:, 0] = 9
+    unsure[:, 2] = 2
+    loss = Dice(classes=3)
+    assert loss(unsure, target) > loss(sure, target) + 0.3
+
+
+def test_a_large_crop_is_counted_exactly_in_half_precision() -> None:
+    target = torch.zeros(1, 128, 128, dtype=torch.long)
+    logits = torch.zeros(1, 2, 128, 128, dtype=torch.float16)
+    assert Dice(classes=2, smooth=0.0)(logits, target).item() == pytest.approx(1 / 3, rel=1e-5)

@@ -1,0 +1,69 @@
+"""Files that are no scenes end in one sentence and a hint."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from strategies_raster import UTM, make_raster, noise
+
+from geoseg.errors import SceneError
+from geoseg.raster.scene import Scene
+
+
+def refusal(path: Path | str) -> SceneError:
+    with pytest.raises(SceneError) as caught:
+        Scene.open(path)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_missing_file_is_missing_and_its_neighbour_suggested(tmp_path: Path) -> None:
+    make_raster(tmp_path / "town_west.tif", noise(1, 4, 4), **UTM)
+    error = refusal(tmp_path / "town_wset.tif")
+    assert "does not exist" in error.message
+    assert error.hint == "did you mean town_west.tif?"
+
+
+def test_a_missing_folder_is_missing(tmp_path: Path) -> None:
+    assert "does not exist" in refusal(tmp_path / "no" / "town.tif").message
+
+
+def test_a_folder_is_no_raster(tmp_path: Path) -> None:
+    assert "is a folder" in refusal(tmp_path).message
+
+
+def test_text_is_no_raster(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.write_text("dear diary")
+    assert "is no raster" in refusal(path).message
+
+
+def test_an_empty_file_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    path.touch()
+    assert "is empty" in refusal(path).message
+
+
+def test_addresses_are_not_looked_for_on_disk() -> None:
+    assert "cannot be opened" in refusal("/vsizip/nowhere.zip/a.tif").message
+
+
+def test_complex_numbers_are_refused(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif", noise(1, 8, 8).astype(np.complex64), **UTM)
+    assert "complex" in refusal(path).message
+
+
+def test_a_truncated_file_names_itself_and_the_window(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif", noise(3, 300, 300), **UTM, compress="deflate")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with Scene.open(path) as scene, pytest.raises(SceneError) as caught:
+        scene.read(scene.grid.window.pad(1))
+    assert str(path) in caught.value.message
+    assert "rows -1 to 300, columns -1 to 300" in caught.value.message
+    assert "damaged" in caught.value.hint
+
+
+def test_a_file_cut_within_its_head_is_no_raster(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif", noise(3, 300, 300), **UTM)
+    path.write_bytes(path.read_bytes()[:60])
+    refusal(path)
