@@ -14,13 +14,13 @@ from geoseg.config.part import HeadPart, LossPart, Part, SamplerPart, WeightedPa
 class Section(BaseModel):
     """What all sections share: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class DataSection(BaseModel):
     """Which labelled scenes to learn from. Keys that are not listed here are options of the dataset."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     dataset: str = "folder"
     """Name of a dataset (a file in ``geoseg/data/datasets``)."""

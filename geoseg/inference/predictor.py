@@ -80,13 +80,12 @@ def choose_device(name: str) -> torch.device:
     return torch.empty(0, device=device).device
 
 
-def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
+def choose_precision(name: str, device: torch.device) -> Literal["float32", "bfloat16"]:
     """The precision meant by a name: "auto" is bfloat16 on CUDA devices that compute in it, else float32."""
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise ConfigError(f"{precision!r} is no precision", "precisions are auto, float32 and bfloat16")
-    if precision == "auto":
-        return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
-    return precision
+    if name not in ("auto", "float32", "bfloat16"):
+        raise ConfigError(f"{name!r} is no precision", "precisions are auto, float32 and bfloat16")
+    narrow = name == "bfloat16" or (name == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
+    return "bfloat16" if narrow else "float32"
 
 
 @contextlib.contextmanager

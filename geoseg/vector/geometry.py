@@ -22,11 +22,16 @@ def polygons(outlines: Outlines, transform: Affine) -> NDArray[np.object_]:
     )
     if t.determinant > 0:  # rows run up: what was counter-clockwise is clockwise
         parts = shapely.orient_polygons(parts)
-    counts = np.diff(outlines.polygon_offsets)
+    return regrouped(parts, np.repeat(np.arange(len(outlines)), np.diff(outlines.polygon_offsets)))
+
+
+def regrouped(parts: NDArray[np.object_], owner: NDArray[np.int64]) -> NDArray[np.object_]:
+    """One geometry per owner (ascending numbers, none left out): a Polygon, or a MultiPolygon of its several parts."""
+    counts = np.bincount(owner)
     if (counts == 1).all():
         return parts
-    geometries = parts[outlines.polygon_offsets[:-1]]
-    several = np.repeat(counts > 1, counts)
-    owner = np.repeat(np.cumsum(counts > 1) - 1, counts)
-    geometries[counts > 1] = shapely.multipolygons(parts[several], indices=owner[several])
+    geometries: NDArray[np.object_] = parts[np.cumsum(counts) - counts]
+    several = counts > 1
+    position = np.cumsum(several) - 1
+    geometries[several] = shapely.multipolygons(parts[several[owner]], indices=position[owner][several[owner]])
     return geometries

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoseg.grid.tiling import tiles
@@ -34,6 +34,7 @@ def scene_of(layout, share=0.2):
 
 
 @pytest.mark.parametrize("blend", BLENDS)
+@settings(deadline=None)
 @given(layout=layouts(), share=st.sampled_from([0.0, 0.2, 0.99]))
 def test_tiles_that_agree_come_back_as_they_were(blend, layout, share):
     probabilities, valid = scene_of(layout, share)
@@ -44,6 +45,7 @@ def test_tiles_that_agree_come_back_as_they_were(blend, layout, share):
 
 
 @pytest.mark.parametrize("blend", BLENDS)
+@settings(deadline=None)
 @given(layout=layouts())
 def test_strips_follow_each_other_from_top_to_bottom_without_gaps(blend, layout):
     row = 0
@@ -55,11 +57,13 @@ def test_strips_follow_each_other_from_top_to_bottom_without_gaps(blend, layout)
     assert row == layout.height
 
 
+@settings(deadline=None)
 @given(layouts())
 def test_the_layout_knows_how_many_tiles_there_are(layout):
     assert layout.tiles == len(list(tiles(layout.height, layout.width, layout.size, layout.halo)))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(0, 20))
 def test_weights_of_neighbours_add_up_to_one(halo, more):
     size = 4 * halo + more

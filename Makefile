@@ -1,0 +1,48 @@
+# geoseg: everything a fresh clone needs is Python 3.11 to 3.13, make and a C compiler.
+#   make demo    train, predict, polygonize, evaluate and draw, on the sample data
+#   make test    lint, types, layers, then all tests
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format bench docs wheel clean
+
+help:
+	@sed -n 's/^#   //p' Makefile; echo "make lint | format | bench | docs | wheel | clean"
+
+.venv/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "geoseg needs Python 3.11 to 3.13; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[test,lint]"
+	@touch $@
+
+install: .venv/.installed
+
+demo: .venv/.installed
+	@sh sample_data/demo.sh $(BIN)/geoseg $(DEMO)
+
+lint: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.installed
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+test: lint
+	$(BIN)/pytest
+
+bench: .venv/.installed
+	$(BIN)/python benchmarks/polygonize.py
+
+docs: .venv/.installed
+	$(BIN)/python docs/make.py
+
+wheel: .venv/.installed
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+clean:
+	rm -rf build dist demo prepared runs *.egg-info
