@@ -1,7 +1,7 @@
 """Writes the pages that are made from the code: what a recipe may say, and what each module is for.
 
-    python docs/make.py            write docs/recipe.md and docs/modules.md
-    python docs/make.py --check    say whether they are up to date (exit code 1 if not)
+python docs/make.py            write docs/recipe.md and docs/modules.md
+python docs/make.py --check    say whether they are up to date (exit code 1 if not)
 """
 
 import ast
@@ -30,7 +30,7 @@ def recipe_page() -> str:
     lines = [
         "# What a recipe says",
         "",
-        "Made by `make docs` from `geoseg/config/recipe.py`. `geoseg info RECIPE` prints a recipe whole; "
+        "Made by `make docs` from `geoseg/config/recipe.py`. `geoseg info RECIPE` prints a recipe whole;",
         "`--set section.key=value` overrides one key.",
     ]
     for name, field in Recipe.model_fields.items():
@@ -38,13 +38,21 @@ def recipe_page() -> str:
         if isinstance(section, type) and issubclass(section, BaseModel):
             lines += ["", f"## `{name}`", "", (section.__doc__ or "").strip(), "", *_table(section)]
     lines += ["", "## Parts that can be named", ""]
-    lines += [f"* {kind}: {', '.join(f'`{part}`' for part in part_names(kind, package))}" for kind, package in PARTS.items()]
-    lines += ["", "The options of a part are the arguments of its class or function; a wrong one is answered with the nearest."]
+    lines += [
+        f"* {kind}: {', '.join(f'`{part}`' for part in part_names(kind, package))}" for kind, package in PARTS.items()
+    ]
+    lines += [
+        "",
+        "The options of a part are the arguments of its class or function; a wrong one is answered with the nearest.",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _table(section: type[BaseModel]) -> list[str]:
-    rows = [f"| `{key}` | {_default(field)} | {_sentence(field.description)} |" for key, field in section.model_fields.items()]
+    rows = [
+        f"| `{key}` | {_default(field)} | {_sentence(field.description)} |"
+        for key, field in section.model_fields.items()
+    ]
     if section is DataSection:
         rows.append("| … | | options of the dataset, see `geoseg/data/datasets/` |")
     return ["| key | default | meaning |", "|---|---|---|", *rows]
@@ -64,7 +72,11 @@ def _sentence(text: str | None) -> str:
 def module_page() -> str:
     """Every module with the first sentence of its docstring, floor by floor."""
     floors = _floors()
-    lines = ["# What each module is for", "", "Made by `make docs` from the modules' first sentences; floors from `pyproject.toml`."]
+    lines = [
+        "# What each module is for",
+        "",
+        "Made by `make docs` from the modules' first sentences; floors from `pyproject.toml`.",
+    ]
     for number, names in sorted(floors.items(), reverse=True):
         lines += ["", f"## Floor {number}: {' and '.join(names)}", "", "| module | holds |", "|---|---|"]
         lines += [f"| `{_module(path)}` | {_first_sentence(path)} |" for name in names for path in _files(name)]

@@ -4,6 +4,7 @@ The card travels as JSON in the file's header, so it can be read without torch a
 bundle runs no code from it. Prediction needs nothing but the bundle: not the recipe, not the training data.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, GeosegError
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 FORMAT = "geoseg-bundle-1"
 """Changes when older versions of geoseg could no longer read the file."""
+
+MAX_HEADER = 100_000_000
+"""Bytes; the limit of the safetensors format. A file whose first bytes promise more is none."""
 
 BEST_NAME = "best.safetensors"
 """What a training run calls its best bundle, in the run's folder."""
@@ -70,7 +74,11 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The card as JSON text."""
-        fields = {**asdict(self), "model": self.model.model_dump(mode="json"), "legend": json.loads(self.legend.to_json())}
+        fields = {
+            **asdict(self),
+            "model": self.model.model_dump(mode="json"),
+            "legend": json.loads(self.legend.to_json()),
+        }
         return json.dumps(fields)
 
     @classmethod
@@ -80,11 +88,14 @@ class ModelCard:
             fields = json.loads(text)
             fields["model"] = ModelSection.model_validate(fields["model"])
             fields["legend"] = Legend.from_json(json.dumps(fields["legend"]))
-            for key in ("bands", "mean", "std", "minimum", "maximum"):
-                fields[key] = tuple(fields[key])
-            return cls(**fields)
+            card = TypeAdapter(cls).validate_python(cls(**fields).__dict__)
+            if len({len(each) for each in (card.bands, card.mean, card.std, card.minimum, card.maximum)}) > 1:
+                raise ValueError
+            return card
         except (ValueError, KeyError, TypeError, ValidationError, GeosegError):
-            raise BundleError("the model card does not read", "the file is damaged, or made by another version of geoseg") from None
+            raise BundleError(
+                "the model card does not read", "the file is damaged, or made by another version of geoseg"
+            ) from None
 
     def misfits(self, *, bands: int, dtype: str) -> list[str]:
         """Why a scene with so many bands of this pixel type does not suit the network; empty if it does."""
@@ -107,6 +118,7 @@ class Bundle:
 
     def save(self, path: str | Path) -> Path:
         """Writes the bundle, whole or not at all; :class:`BundleError` if that is impossible."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         path = Path(path)
@@ -116,9 +128,11 @@ class Bundle:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file(weights, part, metadata={"format": FORMAT, "card": self.card.to_json()})
             part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise BundleError(f"{path} cannot be written: {error.strerror or error}", "choose another folder") from None
+        except (OSError, SafetensorError) as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or _first_line(error)
+            raise BundleError(f"{path} cannot be written: {reason}", "choose another folder") from None
         return path
 
     @classmethod
@@ -135,7 +149,9 @@ class Bundle:
         try:
             network.load_state_dict(weights)
         except RuntimeError as error:
-            raise BundleError(f"{path}: weights and card contradict each other: {_first_line(error)}", "make it again") from None
+            raise BundleError(
+                f"{path}: weights and card contradict each other: {_first_line(error)}", "make it again"
+            ) from None
         return cls(network.eval().to(device), card, str(path))
 
 
@@ -163,9 +179,7 @@ def _read_header(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if length > path.stat().st_size:
-                raise ValueError
-            metadata: dict[str, Any] = json.loads(file.read(length)).get("__metadata__", {})
+            metadata: dict[str, Any] = json.loads(file.read(min(length, MAX_HEADER))).get("__metadata__") or {}
     except (OSError, ValueError, AttributeError):
         raise BundleError(f"{path} is no geoseg model, or it is damaged", hint) from None
     if metadata.get("format") != FORMAT or "card" not in metadata:

@@ -1,13 +1,13 @@
 """Every error geoseg raises on purpose: one sentence that says what is wrong, and one hint that says what to do.
 
-    GeosegError
-    ├── ConfigError     a recipe, an option or the name of a part is wrong
-    ├── SceneError      a raster cannot be read, or is not what was asked for
-    │   └── GridMismatch    two rasters do not lie on the same grid
-    ├── LayerError      a vector file cannot be read or written
-    ├── BundleError     a model file is damaged, or does not suit the scene
-    ├── DataError       training data is missing, unlabelled or contradicts itself
-    └── OutputError     a result cannot be written where it was asked for
+GeosegError
+├── ConfigError     a recipe, an option or the name of a part is wrong
+├── SceneError      a raster cannot be read, or is not what was asked for
+│   └── GridMismatch    two rasters do not lie on the same grid
+├── LayerError      a vector file cannot be read or written
+├── BundleError     a model file is damaged, or does not suit the scene
+├── DataError       training data is missing, unlabelled or contradicts itself
+└── OutputError     a result cannot be written where it was asked for
 """
 
 import difflib

@@ -52,7 +52,9 @@ class Legend:
         for what, values in (("name", self.names), ("colour", [e.hex for e in self.entries])):
             twice = sorted({v for v in values if list(values).count(v) > 1})
             if twice:
-                raise ConfigError(f"the {what} {twice[0]} stands for two classes", f"give each class a {what} of its own")
+                raise ConfigError(
+                    f"the {what} {twice[0]} stands for two classes", f"give each class a {what} of its own"
+                )
 
     @classmethod
     def of(cls, colours: Mapping[str, str | Sequence[int] | None]) -> Self:
@@ -115,7 +117,7 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
     try:
         numbers = tuple(bytes.fromhex(colour.removeprefix("#"))) if isinstance(colour, str) else tuple(colour)
         red, green, blue = (int(n) for n in numbers)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ConfigError(f"{colour!r} is no colour", "write '#rrggbb' or [red, green, blue]") from None
     if not all(0 <= n <= 255 for n in (red, green, blue)):
         raise ConfigError(f"{colour!r} is no colour", "red, green and blue lie between 0 and 255")
@@ -127,7 +129,14 @@ def default_colour(index: int) -> Colour:
     hue = (index * 0.618034) % 1.0 * 6
     level = 230 - 50 * (index // 12 % 3) - index // 36
     ramp = int(level * (1 - abs(hue % 2 - 1)))
-    ramps = [(level, ramp, 40), (ramp, level, 40), (40, level, ramp), (40, ramp, level), (ramp, 40, level), (level, 40, ramp)]
+    ramps = [
+        (level, ramp, 40),
+        (ramp, level, 40),
+        (40, level, ramp),
+        (40, ramp, level),
+        (ramp, 40, level),
+        (level, 40, ramp),
+    ]
     return ramps[int(hue)]
 
 

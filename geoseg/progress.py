@@ -6,9 +6,10 @@ from it, a notebook may draw something else, and the default draws nothing.
 
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 
+@runtime_checkable
 class Task(Protocol):
     """One piece of long work that has begun."""
 
@@ -16,10 +17,12 @@ class Task(Protocol):
         """Say that ``steps`` more of the announced total are done; ``note`` is a short text to show beside it."""
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Begins a task of ``total`` steps; the task is over when the context ends, however it ends."""
 
-    def __call__(self, total: int, description: str) -> AbstractContextManager[Task]: ...
+    def __call__(self, total: int, description: str) -> AbstractContextManager[Task]:
+        """The task, begun; ``description`` says in a word or two what is being done."""
 
 
 class _SilentTask:
@@ -32,7 +35,7 @@ class _SilentTask:
         return None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        return None
+        """Nobody listens."""
 
 
 def silent(total: int, description: str) -> AbstractContextManager[Task]:

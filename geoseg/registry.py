@@ -20,8 +20,8 @@ from geoseg.errors import ConfigError, did_you_mean
 T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
-NOT_PARTS = {"base"}
-"""Module names inside a folder of parts that hold what the parts share."""
+NOT_PARTS = {"base", "build"}
+"""Module names inside a folder of parts that are no parts: what they share, and what puts them together."""
 
 
 class Registry(Generic[T]):

@@ -12,22 +12,26 @@ import pytest
 from click.testing import CliRunner, Result
 
 
+SHARED = Path(os.environ.get("GEOSEG_SHARED", Path(__file__).parents[2] / "shared"))
+"""Real rasters and golden numbers lie outside the repository; tests that need them skip where they are absent."""
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real rasters; the test is skipped where there is none."""
-    folder = Path(os.environ.get("GEOSEG_SHARED_DATA") or Path(__file__).parents[2] / "shared" / "data")
-    if not folder.is_dir():
-        pytest.skip("no folder of real data: set GEOSEG_SHARED_DATA")
-    return folder
+    """The folder of real rasters."""
+    return _shared("data")
 
 
 @pytest.fixture(scope="session")
 def golden() -> Path:
-    """The folder of numbers that other programs computed; it lies outside the repository, and tests skip without it."""
-    shared = Path(os.environ.get("GEOSEG_SHARED", Path(__file__).parents[2] / "shared"))
-    if not (shared / "golden").is_dir():
-        pytest.skip(f"there are no golden numbers in {shared}")
-    return shared / "golden"
+    """The folder of numbers that other programs computed."""
+    return _shared("golden")
+
+
+def _shared(name: str) -> Path:
+    if not (SHARED / name).is_dir():
+        pytest.skip(f"there is no folder {SHARED / name}; GEOSEG_SHARED names another place")
+    return SHARED / name
 
 
 @pytest.fixture(scope="session")

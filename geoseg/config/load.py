@@ -45,7 +45,9 @@ def to_yaml(recipe: Recipe) -> str:
 def recipe_names() -> dict[str, str]:
     """Name and description of every shipped recipe."""
     found = sorted(f.name for f in files(SHIPPED).iterdir() if f.name.endswith(".yaml"))
-    return {name: str(_parsed(name, (files(SHIPPED) / name).read_text("utf-8")).get("description", "")) for name in found}
+    return {
+        name: str(_parsed(name, (files(SHIPPED) / name).read_text("utf-8")).get("description", "")) for name in found
+    }
 
 
 def _read(source: str) -> tuple[str, str]:
@@ -71,9 +73,11 @@ def _parsed(label: str, text: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{label}:{mark.line + 1}" if mark else label
-        raise ConfigError(f"{where}: this is not YAML", str(getattr(error, "problem", "") or "check the indentation")) from None
+        raise ConfigError(
+            f"{where}: this is not YAML", str(getattr(error, "problem", "") or "check the indentation")
+        ) from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{label} holds no sections", "a recipe begins with `data:`; see geoseg info potsdam.yaml")
+        raise ConfigError(f"{label} holds no sections", "a recipe begins with `data:`; geoseg recipes lists examples")
     return content
 
 
@@ -90,6 +94,10 @@ def _apply(content: dict[str, Any], override: str) -> None:
     for section in sections:
         inner = content.get(section)
         # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: an option may be set on either
+        if not isinstance(inner, str | Mapping | None):
+            raise ConfigError(
+                f"{override!r} is no override: {section} is {inner!r}, not a section", f"set {section} as a whole"
+            )
         content[section] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
         content = content[section]
     content[last] = value

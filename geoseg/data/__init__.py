@@ -1,1 +1,2 @@
-"""Labelled scenes to crops: ``dataset`` and ``datasets/`` (declarations), ``labels``, ``prepare``, ``prepared``, ``samplers/``, ``crop``, ``loader``."""
+"""Labelled scenes to crops: ``dataset``, ``datasets/`` (declarations), ``encoding``, ``labels``, ``prepare``, ``samplers/``,
+``crop``, ``loader``."""

@@ -29,12 +29,14 @@ class Crop(NamedTuple):
 def cut(scene: PreparedScene, plan: CropPlan) -> Crop:
     """The crop of a plan: read once, resampled once (image bilinear with antialiasing, target and validity nearest)."""
     image, target, valid = scene.cut(plan.window)
-    if plan.core is not None:
-        outside = np.ones(target.shape, bool)
-        outside[plan.core.slices()] = False
-        target[outside] = IGNORE_INDEX
     crop = Crop(_pixels(image), torch.from_numpy(target), torch.from_numpy(valid))
-    return crop if plan.window.shape == (plan.size, plan.size) else _resized(crop, plan.size)
+    if plan.window.shape != (plan.size, plan.size):
+        crop = _resized(crop, plan.size)
+    if plan.core is not None:
+        outside = torch.ones_like(crop.valid)
+        outside[plan.core.slices()] = False
+        crop.target[outside] = IGNORE_INDEX
+    return crop
 
 
 def _pixels(image: NDArray[Any]) -> Tensor:

@@ -41,6 +41,8 @@ class Dataset:
         owner: dict[str, str] = {}
         for split, scenes in self.splits.items():
             for scene in scenes:
+                if owner.get(scene.name) == split:
+                    raise DataError(f"two scenes are called {scene.name}", "tell them apart by {names} in data.images")
                 if scene.name in owner:
                     raise DataError(
                         f"the scene {scene.name} is in two splits, {owner[scene.name]} and {split}",

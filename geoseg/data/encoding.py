@@ -44,25 +44,52 @@ def encoding(
 ) -> Encoding:
     """The encoding a recipe describes.
 
-    ``values`` lists for each class name the pixel or attribute values that stand for it (class index, or class name
-    for polygons, where not given); ``ignore`` lists values or colours that mean "not labelled". Polygons take their
-    class from the attribute ``column``, or are all of ``polygon_class`` (the legend's last if not given); pixels outside
-    them are of the class ``background``, or not labelled.
+    ``values`` lists for each class name what stands for it in a label file: numbers, colours or attribute values. A
+    class that is not listed is written as its class index, its colour or its name. ``ignore`` lists what means "not
+    labelled". Polygons take their class from the attribute ``column``, or are all of ``polygon_class`` (the legend's
+    last if not given); pixels outside them are of the class ``background``, or not labelled. :class:`ConfigError` if
+    one value stands for two things.
     """
     stray = set(values or {}) - set(legend.names)
     if stray:
-        raise ConfigError(f"data.values names {sorted(stray)[0]!r}, which is not in the legend", "use the legend's names")
+        raise ConfigError(
+            f"data.values names {sorted(stray)[0]!r}, which is not in the legend", "use the legend's names"
+        )
+    own = {
+        entry.name: {"index": entry.index, "colour": entry.colour, "polygon": entry.name}[kind]
+        for entry in legend.entries
+    }
+    listed = {name: (values or {}).get(name, [value]) for name, value in own.items()}
+    meanings = [(value, legend.index_of(name)) for name, several in listed.items() for value in several]
+    table = _table(kind, [*meanings, *((value, IGNORE_INDEX) for value in ignore)])
     if kind == "colour":
-        colours = {entry.colour: entry.index for entry in legend.entries}
-        return Encoding(kind, colours=colours | {parse_colour(c): IGNORE_INDEX for c in ignore})
-    own = {name: [name] if kind == "polygon" else [index] for index, name in enumerate(legend.names)}
-    table = {value: legend.index_of(name) for name, listed in (own | dict(values or {})).items() for value in listed}
-    table |= dict.fromkeys(ignore, IGNORE_INDEX)
+        return Encoding(kind, colours=table)
     if kind == "index":
         table.setdefault(IGNORE_INDEX, IGNORE_INDEX)
     outside = legend.index_of(background) if background is not None else IGNORE_INDEX
     drawn = legend.index_of(polygon_class) if polygon_class is not None else len(legend) - 1
     return Encoding(kind, values=table, column=column, polygon_class=drawn, background=outside)
+
+
+def _table(kind: Kind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:
+    """Class index of each value, read as the kind of label file wants it."""
+    table: dict[Any, int] = {}
+    for written, index in meanings:
+        value = {"index": _whole, "colour": parse_colour, "polygon": _attribute}[kind](written)
+        if table.setdefault(value, index) != index:
+            hint = "data.values says what stands for each class, data.ignore what is not labelled"
+            raise ConfigError(f"in label files {written!r} stands for two classes, or for one and for nothing", hint)
+    return table
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, int):
+        return value
+    raise ConfigError(f"{value!r} is no whole number", "for labels in colours say data.encoding_kind: colour")
+
+
+def _attribute(value: Any) -> Any:
+    return value
 
 
 def kind_of(label: Path, bands: int, *, has_palette: bool) -> Kind:

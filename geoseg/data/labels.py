@@ -1,6 +1,7 @@
 """Label files to class indices, strip by strip, counting what stands in them that nobody declared."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
 from geoseg.vector.rasterize import rasterize
+
+Codes = tuple[NDArray[np.int64], Mapping[int, int], str]
+"""Numbers that stand for values or colours (row, col); class index of each declared one; how to spell one in words."""
 
 NAMED = 5
 """So many unknown colours or values are named in a message."""
@@ -54,8 +58,10 @@ class LabelReader:
         if self._scene is None:
             return self._burnt(window)
         raster = self._scene.read(window, nearest=True)
-        indices = self._from_colours(raster.values) if self.encoding.kind == "colour" else self._from_values(raster.values[0])
-        return np.where(raster.valid, indices, np.uint8(IGNORE_INDEX))
+        indices = (
+            self._from_colours(raster.values) if self.encoding.kind == "colour" else self._from_values(raster.values[0])
+        )
+        return np.where(raster.valid, indices, np.uint8(IGNORE_INDEX)).astype(np.uint8)
 
     def close(self) -> None:
         """Closes the label file."""
@@ -79,34 +85,34 @@ class LabelReader:
             self.grid.crop(window),
             column=self.encoding.column,
             classes=self.encoding.values if self.encoding.column else None,
-            value=self.encoding.polygon_class,
+            value=None if self.encoding.column else self.encoding.polygon_class,
             fill=self.encoding.background,
         )
 
-    def _from_colours(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    def _colours(self, values: NDArray[np.generic]) -> Codes:
         assert self._scene is not None
         palette = self._scene.palette
         coloured = values[:3] if palette is None else palette[values[0]][..., :3].transpose(2, 0, 1)
         if len(coloured) < 3 or coloured.dtype != np.uint8:
             raise DataError(f"{self.label} holds no 8 bit colours", "say data.encoding_kind: index if it holds numbers")
-        red, green, blue = coloured.astype(np.uint32)
-        codes = (red << 16) | (green << 8) | blue
+        red, green, blue = coloured.astype(np.int64)
         known = {(r << 16) | (g << 8) | b: index for (r, g, b), index in self.encoding.colours.items()}
-        return self._looked_up(codes, known, "#{:06x}")
+        return (red << 16) | (green << 8) | blue, known, "#{:06x}"
 
-    def _from_values(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    def _numbers(self, values: NDArray[np.generic]) -> Codes:
         if not np.issubdtype(values.dtype, np.integer):
             raise DataError(f"{self.label} holds {values.dtype} numbers", "label rasters hold whole numbers")
-        known = {int(value): index for value, index in self.encoding.values.items()}
-        return self._looked_up(values.astype(np.int64), known, "{}")
+        return values[0].astype(np.int64), dict(self.encoding.values), "{}"
 
-    def _looked_up(self, codes: NDArray[np.integer], known: dict[int, int], spelling: str) -> NDArray[np.uint8]:
-        """Class index of each code; undeclared codes are counted and become 255."""
+    def _looked_up(
+        self, codes: NDArray[np.int64], valid: NDArray[np.bool_], known: Mapping[int, int], *, spelling: str
+    ) -> NDArray[np.uint8]:
+        """Class index of each code, 255 where not valid; undeclared codes are counted and become 255."""
         keys = np.array(sorted(known), np.int64)
         indices = np.array([known[int(key)] for key in keys], np.uint8)
         position = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
-        found = keys[position] == codes
-        if not found.all():
-            for code, count in zip(*np.unique(codes[~found], return_counts=True), strict=True):
-                self.unknown[spelling.format(int(code))] += int(count)
-        return np.where(found, indices[position], np.uint8(IGNORE_INDEX))
+        declared = keys[position] == codes
+        strange = codes[valid & ~declared]
+        for code, count in zip(*np.unique(strange, return_counts=True), strict=True):
+            self.unknown[spelling.format(int(code))] += int(count)
+        return np.where(valid & declared, indices[position], np.uint8(IGNORE_INDEX))

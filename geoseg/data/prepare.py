@@ -90,7 +90,9 @@ def _prepared(section: DataSection, dataset: Dataset, folder: Path, digest: str,
 class _Converter:
     """Converts scenes one after another into a prepared folder."""
 
-    def __init__(self, section: DataSection, dataset: Dataset, folder: Path, bands: tuple[str, ...], dtype: str) -> None:
+    def __init__(
+        self, section: DataSection, dataset: Dataset, folder: Path, bands: tuple[str, ...], dtype: str
+    ) -> None:
         self.section, self.dataset, self.folder, self.bands, self.dtype = section, dataset, folder, bands, dtype
         self.statistics = RunningStatistics()
         """Of the training scenes converted so far."""
@@ -111,7 +113,7 @@ class _Converter:
 
     def _converted(self, split: str, labelled: LabelledScene, scene: Scene, positions: list[int]) -> PreparedScene:
         grid = self._target_grid(scene.grid)
-        stem = re.sub(r"[^\w.-]+", "_", labelled.name)
+        stem = _stem(labelled.name)
         draft = PreparedScene(labelled.name, split, self.folder, stem, grid.height, grid.width, grid.gsd)
         reader = LabelReader(labelled.label, scene.grid, self.dataset.encoding)
         counts, valid_pixels = np.zeros(256, np.int64), 0
@@ -165,12 +167,21 @@ def _nearest(values: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.ui
     """Values at the nearest pixel of a grid of another shape over the same ground."""
     if values.shape == shape:
         return values
-    rows, cols = (((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, values.shape, strict=True))
-    return values[rows[:, None], cols]
+    rows, cols = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, values.shape, strict=True)
+    )
+    nearest: NDArray[np.uint8] = values[rows[:, None], cols]
+    return nearest
 
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name) or "data"
+
+
+def _stem(name: str) -> str:
+    """A scene's name as a file name; told apart by a digest where the name itself is none."""
+    plain = re.sub(r"[^\w.-]+", "_", name)
+    return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _digest(section: DataSection, dataset: Dataset) -> str:

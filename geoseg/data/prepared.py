@@ -1,7 +1,7 @@
 """Prepared scenes: pixels and class indices that can be cut at any window in microseconds."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -73,6 +73,10 @@ class PreparedScene:
     def valid(self) -> NDArray[np.uint8] | None:
         """1 where the image has data (row, col), mapped; None if it has data everywhere."""
         return map_pixels(self.valid_path)[..., 0] if self.valid_pixels < self.height * self.width else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields alone: another process maps the files anew instead of being sent their pixels."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def labels(self, window: Window) -> NDArray[np.uint8]:
         """Class indices of the part of a window that lies inside the scene."""

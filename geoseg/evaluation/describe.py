@@ -7,8 +7,8 @@ from pathlib import Path
 
 from geoseg.bundle import BEST_NAME, ModelCard, digest, read_card
 from geoseg.config.load import load_recipe, to_yaml
+from geoseg.data.encoding import VECTOR_SUFFIXES
 from geoseg.errors import SceneError
-from geoseg.evaluation.describe_layer import LAYER_SUFFIXES, describe_layer
 from geoseg.evaluation.describe_scene import describe_scene
 from geoseg.evaluation.summary import Fact, Summary, class_rows, fact, metres_per_pixel, numbers
 from geoseg.progress import Progress, silent
@@ -30,7 +30,9 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Summary:
         return describe_model(source)
     if Path(source).is_dir():
         return _describe_folder(Path(source))
-    if suffix in LAYER_SUFFIXES:
+    if suffix in VECTOR_SUFFIXES:
+        from geoseg.evaluation.describe_layer import describe_layer  # a second of geopandas that rasters need not pay
+
         return describe_layer(source)
     return describe_scene(source, progress=progress)
 

@@ -87,10 +87,14 @@ def evaluate_model(
     table = bundle.card.legend.mapping_to(dataset.legend)
     if (table == 255).all():
         names = ", ".join(bundle.card.legend.names)
-        raise DataError(f"the model's classes ({names}) are none of the dataset's", "evaluate with the model's own recipe")
+        raise DataError(
+            f"the model's classes ({names}) are none of the dataset's", "evaluate with the model's own recipe"
+        )
     counts = {}
     for labelled in dataset.scenes(split):
-        counts[labelled.name] = _predicted_and_counted(labelled, bundle, recipe, dataset.encoding, table, device, progress)
+        counts[labelled.name] = _predicted_and_counted(
+            labelled, bundle, recipe, dataset.encoding, table, device, progress
+        )
     return Evaluation(dataset.legend, counts)
 
 
@@ -102,7 +106,9 @@ def _predicted_and_counted(
     predict(labelled.image, sink, model=bundle, device=device, bands=recipe.data.bands, progress=progress)
     mask = table[sink.mask]
     with Scene.open(labelled.image) as scene, closing(LabelReader(labelled.label, scene.grid, meaning)) as reader:
-        return _counted(lambda window: mask[window.slices()], reader, int(table[table < 255].max()) + 1, progress, labelled.name)
+        return _counted(
+            lambda window: mask[window.slices()], reader, int(table[table < 255].max()) + 1, progress, labelled.name
+        )
 
 
 def _counted(
@@ -125,7 +131,9 @@ def _meaning(
     if kind_of(reference, 0, has_palette=False) == "polygon":
         return encoding(legend, "polygon", column=column, polygon_class=polygon_class, background=background)
     if column or polygon_class or background:
-        raise ConfigError(f"{reference} is a raster, so it has no attributes", "column, class and background are for polygons")
+        raise ConfigError(
+            f"{reference} is a raster, so it has no attributes", "column, class and background are for polygons"
+        )
     with Scene.open(reference) as scene:
         if scene.legend is None:
             return encoding(legend, "colour" if len(scene.bands) >= 3 else "index")

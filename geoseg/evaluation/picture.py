@@ -13,7 +13,9 @@ from geoseg.legend import IGNORE_INDEX, Legend, numbered
 from geoseg.raster.output import check_writable
 from geoseg.raster.picture import Picture, blend, error_map, outlined, overview, panel, shown_bands, stretch, write_png
 from geoseg.raster.scene import Scene
-from geoseg.vector.picture import outlines_on
+from geoseg.vector.layer import PolygonLayer
+from geoseg.vector.picture import pixel_lines
+from geoseg.vector.rasterize import read_near
 
 POLYGON_COLOUR = (255, 255, 0)
 REFERENCE_COLOUR = (0, 255, 255)
@@ -46,10 +48,16 @@ def scene_picture(
     images += _differences(labels["mask"], labels["reference"], base)
     for path, colour in ((_if_vector(reference), REFERENCE_COLOUR), (polygons, POLYGON_COLOUR)):
         if path is not None:
-            lines = outlines_on(path, base.reduced)
-            images.append((Path(path).name, outlined(base.image, lines, colour=colour)))
+            images.append((Path(path).name, outlined(base.image, _lines(path, base.reduced), colour=colour)))
     write_png(output, panel(images, legend=legend))
     return Path(output)
+
+
+def _lines(path: str | Path, grid: Grid) -> list[NDArray[np.float64]]:
+    """The outlines of a file's polygons in pixels of the grid, (point, 2: row, col)."""
+    frame = read_near(path, grid)
+    frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)].assign(class_index=0)
+    return [line for _, line in pixel_lines(PolygonLayer(frame, None), grid)]
 
 
 @dataclass(frozen=True)

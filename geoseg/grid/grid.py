@@ -9,7 +9,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
 from affine import Affine
+from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
@@ -80,22 +82,16 @@ class Grid:
     def pixel_area_m2(self) -> float:
         """Area in square metres of the pixel at the grid's centre, on the ellipsoid; :class:`GridMismatch` without CRS.
 
-        The determinant of d(east, north) / d(col, row), with the ellipsoid's radii of curvature M (meridian) and N
-        (prime vertical): see Snyder, Map Projections: A Working Manual (1987), equations 4-18 to 4-20.
+        The parallelogram between the middles of its sides, as points in space (metres from the centre of the Earth):
+        right at the poles and on the date line too, where longitudes jump.
         """
         if self.crs is None:
             raise GridMismatch("the grid has no CRS, so metres are unknown", "give the raster a CRS (gdal_edit -a_srs)")
         col, row = self.width / 2, self.height / 2
-        points = [self._lonlat(col + dc, row + dr) for dc, dr in ((-0.5, 0), (0.5, 0), (0, -0.5), (0, 0.5))]
-        if not all(math.isfinite(v) for point in points for v in point):
-            return abs(self.transform.determinant) * self._metres_per_unit() ** 2
-        (left, right, up, down), lat = points, math.radians(sum(p[1] for p in points) / 4)
-        across, along = (right[0] - left[0], right[1] - left[1]), (down[0] - up[0], down[1] - up[1])
-        square_degrees = abs(across[0] * along[1] - across[1] * along[0])
-        curvature = 1 - WGS84_ECCENTRICITY_SQUARED * math.sin(lat) ** 2
-        prime_vertical = WGS84_SEMI_MAJOR_M / math.sqrt(curvature)
-        meridian = prime_vertical * (1 - WGS84_ECCENTRICITY_SQUARED) / curvature
-        return square_degrees * math.radians(1) ** 2 * meridian * prime_vertical * math.cos(lat)
+        left, right = self._in_space(col - 0.5, row), self._in_space(col + 0.5, row)
+        up, down = self._in_space(col, row - 0.5), self._in_space(col, row + 0.5)
+        area = float(np.linalg.norm(np.cross(right - left, down - up)))
+        return area if math.isfinite(area) else abs(self.transform.determinant) * self._metres_per_unit() ** 2
 
     def window_transform(self, window: Window) -> Affine:
         """The transform of the grid that begins at the window's first pixel."""
@@ -135,17 +131,26 @@ class Grid:
         elif self.crs != other.crs:
             how = f"{crs_name(self.crs)} against {crs_name(other.crs)}"
         else:
-            how = f"they begin at {self.corners[0]} and {other.corners[0]} with pixels of {self.pixel_size} and {other.pixel_size}"
-        raise GridMismatch(f"{mine} and {its} lie on different grids: {how}", "warp one of them onto the other's grid (gdalwarp)")
+            how = f"they begin at {self.corners[0]} and {other.corners[0]}, pixels are {self.pixel_size} and {other.pixel_size}"
+        raise GridMismatch(
+            f"{mine} and {its} lie on different grids: {how}", "warp one of them onto the other's grid (gdalwarp)"
+        )
 
-    def _lonlat(self, col: float, row: float) -> tuple[float, float]:
+    def _in_space(self, col: float, row: float) -> NDArray[np.float64]:
+        """(x, y, z) of a pixel position on the ellipsoid, metres from its centre; NaN where the CRS does not reach."""
         assert self.crs is not None
         try:
             transformer = Transformer.from_crs(self.crs, "OGC:CRS84", always_xy=True)
             lon, lat = transformer.transform(*map_point(self.transform, col, row))
         except ProjError:  # a CRS without a way to the globe (an engineering CRS, say)
-            return math.inf, math.inf
-        return lon, lat
+            return np.full(3, np.nan)
+        if not (math.isfinite(lon) and math.isfinite(lat)):
+            return np.full(3, np.nan)
+        lon, lat = math.radians(lon), math.radians(lat)
+        prime_vertical = WGS84_SEMI_MAJOR_M / math.sqrt(1 - WGS84_ECCENTRICITY_SQUARED * math.sin(lat) ** 2)
+        from_axis = prime_vertical * math.cos(lat)
+        height = prime_vertical * (1 - WGS84_ECCENTRICITY_SQUARED) * math.sin(lat)
+        return np.array([from_axis * math.cos(lon), from_axis * math.sin(lon), height])
 
     def _metres_per_unit(self) -> float:
         assert self.crs is not None

@@ -57,7 +57,8 @@ def starts(length: int, size: int, stride: int) -> list[int]:
     """
     if size < 1 or not 1 <= stride <= size:
         raise ConfigError(
-            f"windows of {size} pixels every {stride} pixels do not cover a scene", "take a stride between 1 and the size"
+            f"windows of {size} pixels every {stride} pixels do not cover a scene",
+            "take a stride between 1 and the size",
         )
     last = max(length - size, 0)
     return [*range(0, last, stride), last]
@@ -65,9 +66,7 @@ def starts(length: int, size: int, stride: int) -> list[int]:
 
 def windows(height: int, width: int, size: int, stride: int) -> list[Window]:
     """Square windows that cover a grid, row by row; the last of each axis is shifted inward (see :func:`starts`)."""
-    return [
-        Window(row, col, size, size) for row in starts(height, size, stride) for col in starts(width, size, stride)
-    ]
+    return [Window(row, col, size, size) for row in starts(height, size, stride) for col in starts(width, size, stride)]
 
 
 def strips(height: int, width: int, rows: int) -> Iterator[Window]:

@@ -20,8 +20,9 @@ from geoseg.grid.tiling import tiles
 from geoseg.inference.blend import BLENDS, Blend, Layout, Piece
 from geoseg.inference.flow import predict_pieces, read_tile
 from geoseg.inference.plan import Plan, make_plan
-from geoseg.inference.predictor import Precision, Predictor, explained_memory
+from geoseg.inference.predictor import Predictor, explained_memory
 from geoseg.inference.reading import reading_ahead
+from geoseg.models.precision import Precision
 from geoseg.progress import Progress, Task, silent
 from geoseg.raster.scene import Scene
 from geoseg.raster.sinks.base import Sink, writing

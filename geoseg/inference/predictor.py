@@ -7,7 +7,7 @@ tile's own statistics would make neighbouring tiles disagree.
 import contextlib
 import copy
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,22 +17,21 @@ from torch import Tensor
 
 from geoseg.bundle import Bundle
 from geoseg.errors import ConfigError, GeosegError
+from geoseg.models.precision import Precision, chosen_precision
 from geoseg.raster.raster import Raster
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class Predictor:
     """Holds a network on a device, in evaluation mode."""
 
     def __init__(self, bundle: Bundle, device: str = "auto", precision: Precision = "float32") -> None:
-        """``precision`` is the arithmetic of the network; "auto" takes bfloat16 on GPUs that have it, else float32.
+        """``precision`` is the arithmetic of the network; "auto" takes bfloat16 where the device is fast in it.
 
         A network that already is on the device is used as it is (and put into evaluation mode), else a copy is.
         """
         self.card = bundle.card
         self.device = choose_device(device)
-        self.precision = choose_precision(precision, self.device)
+        self.precision = chosen_precision(precision, self.device)
         network = bundle.network
         if any(weight.device != self.device for weight in network.parameters()):
             network = copy.deepcopy(network)
@@ -78,14 +77,6 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"there is no device {name} here", f"devices here: auto, {_names(there)}")
     # With its number, as tensors name it: torch.device("cuda") is not equal to the device of a tensor that is there.
     return torch.empty(0, device=device).device
-
-
-def choose_precision(name: str, device: torch.device) -> Literal["float32", "bfloat16"]:
-    """The precision meant by a name: "auto" is bfloat16 on CUDA devices that compute in it, else float32."""
-    if name not in ("auto", "float32", "bfloat16"):
-        raise ConfigError(f"{name!r} is no precision", "precisions are auto, float32 and bfloat16")
-    narrow = name == "bfloat16" or (name == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported())
-    return "bfloat16" if narrow else "float32"
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from geoseg.errors import DataError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.raster.environment import gdal_environment
+from geoseg.raster.opening import open_raster, quiet_gdal
 
 
 class ContiguousWriter:
@@ -48,7 +49,9 @@ def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) 
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with gdal_environment(), rasterio.open(part, "w", **profile) as file:
+        with quiet_gdal():  # for opening only: one thread at a time may hold it
+            file = rasterio.open(part, "w", **profile)
+        with gdal_environment(), file:
             yield ContiguousWriter(file)
         part.replace(path)
     except (OSError, rasterio.errors.RasterioError) as error:
@@ -59,7 +62,7 @@ def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) 
 
 def map_pixels(path: Path) -> NDArray[Any]:
     """The pixels (row, col, band) of a file written by :func:`writing_contiguous`, mapped read-only, nothing read yet."""
-    with gdal_environment(), rasterio.open(path) as file:
+    with gdal_environment(), open_raster(str(path)) as file:
         shape = (file.height, file.width, file.count)
         dtype = np.dtype(file.dtypes[0])
         strip_rows = file.block_shapes[0][0]

@@ -50,7 +50,9 @@ class Training:
     """The same, loaded."""
 
 
-def train(recipe: Recipe, *, runs: Path = Path("runs"), name: str | None = None, progress: Progress = silent) -> Training:
+def train(
+    recipe: Recipe, *, runs: Path = Path("runs"), name: str | None = None, progress: Progress = silent
+) -> Training:
     """Trains what the recipe says and keeps the bundle with the best mean IoU on the validation split.
 
     Scenes that are not prepared yet are prepared first. Raises :class:`DataError` for data that does not fit the recipe,

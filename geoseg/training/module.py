@@ -5,7 +5,7 @@ from typing import Any
 import lightning
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor, nn
+from torch import Tensor
 
 from geoseg.config.recipe import Recipe
 from geoseg.data.crop import Crop
@@ -20,11 +20,16 @@ from geoseg.training.schedule import build_optimizer, build_schedule
 class TrainingModule(lightning.LightningModule):
     """A network with its loss, its optimiser and the counts of the current validation."""
 
+    mean: Tensor
+    """Per band, subtracted first; shape (1, band, 1, 1)."""
+    std: Tensor
+    """Per band, divided by afterwards; shape (1, band, 1, 1)."""
+
     def __init__(self, recipe: Recipe, network: SegmentationNetwork, prepared: Prepared) -> None:
         super().__init__()
         self.recipe = recipe
         self.network = network
-        self.criterion: nn.Module = build_loss(recipe.loss, classes=len(prepared.legend))
+        self.criterion = build_loss(recipe.loss, classes=len(prepared.legend))
         self.confusion = ConfusionMatrix(len(prepared.legend))
         self.register_buffer("mean", _per_band([band.mean for band in prepared.statistics]), persistent=False)
         self.register_buffer("std", _per_band([band.std for band in prepared.statistics]), persistent=False)
@@ -44,11 +49,13 @@ class TrainingModule(lightning.LightningModule):
         """The loss of one batch."""
         target: Int64[Tensor, "batch row col"] = crop.target.long()
         logits, auxiliary = self.network.logits_with_auxiliary(self.normalised(crop))
-        loss = self.criterion(logits.float(), target)
+        loss: Tensor = self.criterion(logits.float(), target)
         if auxiliary is not None:
             loss = loss + self.recipe.model.auxiliary_weight * self.criterion(auxiliary.float(), target)
         if not torch.isfinite(loss):
-            raise GeosegError(f"the loss is {loss.item()} at iteration {number}", "lower train.learning_rate or raise train.warmup")
+            raise GeosegError(
+                f"the loss is {loss.item()} at iteration {number}", "lower train.learning_rate or raise train.warmup"
+            )
         self.log("loss", loss, on_step=True, on_epoch=False)
         return loss
 

@@ -17,7 +17,9 @@ def new_run(runs: Path, name: str) -> Path:
         except FileExistsError:
             number += 1
         except OSError as error:
-            raise OutputError(f"{folder} cannot be made: {error.strerror}", "choose another folder: --runs DIR") from None
+            raise OutputError(
+                f"{folder} cannot be made: {error.strerror}", "choose another folder: --runs DIR"
+            ) from None
         else:
             return folder
 

@@ -1,1 +1,1 @@
-"""Masks to polygons: `trace`, `polygonize`, `layer`, `simplify`, `style`, `rasterize`, `picture`."""
+"""Masks to polygons: from `label`, `trace`, `rings`, `outlines` (arrays) to `layer`, `polygonize`; back: `rasterize`."""

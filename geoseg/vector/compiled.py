@@ -1,7 +1,7 @@
 """How this floor compiles its loops: once per machine, kept on disk wherever that is possible."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -16,7 +16,6 @@ def compiled(function: F) -> F:
     seconds but works. Compiled functions let other threads run (``nogil``).
     """
     try:
-        quick: F = numba.njit(cache=True, nogil=True)(function)
+        return cast(F, numba.njit(cache=True, nogil=True)(function))
     except RuntimeError:  # "cannot cache function: no locator available"
-        quick = numba.njit(nogil=True)(function)
-    return quick
+        return cast(F, numba.njit(nogil=True)(function))

@@ -58,7 +58,9 @@ def _write_geopackage(frame: gpd.GeoDataFrame, path: Path, legend: Legend | None
     _write(frame, path, driver="GPKG", layer=LAYER)
     if legend is not None:
         table = style_table(legend, layer=LAYER)
-        pyogrio.write_dataframe(table, path, driver="GPKG", layer="layer_styles", append=True, layer_options={"FID": "id"})
+        pyogrio.write_dataframe(
+            table, path, driver="GPKG", layer="layer_styles", append=True, layer_options={"FID": "id"}
+        )
 
 
 def _write_flatgeobuf(frame: gpd.GeoDataFrame, path: Path, _legend: Legend | None) -> None:

@@ -68,11 +68,11 @@ def _label_rows(block: NDArray[np.int32], background: int, labels: NDArray[np.in
                 continue
             above = i > 0 and block[i - 1, j] == own
             if block[i, j - 1] == own:
-                label = np.int64(labels[i, j - 1])
+                label = int(labels[i, j - 1])
                 if above and block[i - 1, j - 1] != own:  # otherwise both are known to be one already
-                    unite(parents, label, np.int64(labels[i - 1, j]))
+                    unite(parents, label, int(labels[i - 1, j]))
             elif above:
-                label = np.int64(labels[i - 1, j])
+                label = int(labels[i - 1, j])
             else:
                 label = count
                 parents[label] = label

@@ -60,8 +60,7 @@ class PolygonLayer:
     def simplified(self, tolerance_m: float) -> Self:
         """The layer with fewer vertices, borders still shared; ``tolerance_m`` as in ``simplify``, in metres.
 
-        One ground sample distance straightens the staircases of slanting borders. :class:`LayerError` without CRS, or
-        if the polygons are no coverage.
+        One ground sample distance straightens the staircases of slanting borders. :class:`LayerError` without CRS.
         """
         if tolerance_m <= 0 or not len(self):
             return self
@@ -98,7 +97,9 @@ class PolygonLayer:
 
     def _need_crs(self, what: str) -> CRS:
         if self.crs is None:
-            raise LayerError(f"the layer has no CRS, so there are no metres to {what}", "give the mask a CRS (gdal_edit -a_srs)")
+            raise LayerError(
+                f"the layer has no CRS, so there are no metres to {what}", "give the mask a CRS (gdal_edit -a_srs)"
+            )
         return self.crs
 
     def _with(self, geometries: NDArray[np.object_], source: NDArray[np.int64]) -> Self:

@@ -54,9 +54,7 @@ def trace_strips(
         for row, block in _blocks(strips, width, background):
             if len(running) >= threads:
                 pieces.append(running.popleft().result())
-            running.append(
-                pool.submit(trace_strip, block, row, background=background, diagonals=connectivity == 8)
-            )
+            running.append(pool.submit(trace_strip, block, row, background=background, diagonals=connectivity == 8))
         pieces.extend(future.result() for future in running)
     return join(pieces)
 

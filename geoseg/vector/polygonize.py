@@ -62,9 +62,7 @@ def polygonize(
     return layer
 
 
-def _layer(
-    scene: Scene, output: Path, connectivity: Connectivity, overwrite: bool, progress: Progress
-) -> PolygonLayer:
+def _layer(scene: Scene, output: Path, connectivity: Connectivity, overwrite: bool, progress: Progress) -> PolygonLayer:
     """The mask's polygons as they are traced, after checking that there will be somewhere to write them."""
     check_mask(scene)
     check_output(output, overwrite)
@@ -80,7 +78,10 @@ def trace_scene(scene: Scene, *, connectivity: Connectivity = 4, progress: Progr
     windows = list(strips(height, width, rows))
     with progress(len(windows), "tracing") as task:
         return trace_strips(
-            _class_strips(scene, rows, task), width=width, background=_background(scene.dtype), connectivity=connectivity
+            _class_strips(scene, rows, task),
+            width=width,
+            background=_background(scene.dtype),
+            connectivity=connectivity,
         )
 
 
@@ -119,11 +120,15 @@ def _legend(values: NDArray[np.int64]) -> Legend | None:
 
 
 def _notes(scene: Scene, outlines: Outlines, legend: Legend | None) -> tuple[str, ...]:
-    notes = list(scene.notes)
+    notes = [note for note in scene.notes if "palette" not in note]  # a palette is just right for a mask
     if scene.grid.crs is None and not notes:
         notes.append("no CRS: polygons are in the mask's own coordinates, without areas in square metres")
     if legend is None:
-        notes.append("values below 0 or above 254 are no class indices: classes are named by their values, without colours")
+        notes.append(
+            "values below 0 or above 254 are no class indices: classes are named by their values, without colours"
+        )
     elif scene.legend is not None and len(outlines) and outlines.values.max() >= len(legend):
-        notes.append(f"the mask holds values its legend of {len(legend)} classes does not know; they are named by their number")
+        notes.append(
+            f"the mask holds values its legend of {len(legend)} classes does not know; they are named by their number"
+        )
     return tuple(notes)

@@ -4,7 +4,7 @@ QGIS opens a GeoPackage layer in the style that the table ``layer_styles`` names
 """
 
 from datetime import UTC, datetime
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pandas as pd
 
@@ -16,17 +16,17 @@ OUTLINE_DARKER = 0.6
 
 def qml(legend: Legend, *, column: str = "class_name") -> str:
     """A QGIS layer style (QML text) that draws polygons by the class name in ``column``."""
-    root = ElementTree.Element("qgis", version="3.28.0", styleCategories="Symbology")
-    renderer = ElementTree.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0")
-    categories = ElementTree.SubElement(renderer, "categories")
-    symbols = ElementTree.SubElement(renderer, "symbols")
+    root = ET.Element("qgis", version="3.28.0", styleCategories="Symbology")
+    renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0")
+    categories = ET.SubElement(renderer, "categories")
+    symbols = ET.SubElement(renderer, "symbols")
     for entry in legend.entries:
         name = str(entry.index)
-        ElementTree.SubElement(
+        ET.SubElement(
             categories, "category", value=entry.name, label=entry.name, symbol=name, render="true", type="string"
         )
         _add_symbol(symbols, name, entry.colour)
-    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ElementTree.tostring(root, encoding="unicode")
+    return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
 
 
 def style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") -> pd.DataFrame:
@@ -48,7 +48,7 @@ def style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") ->
     return pd.DataFrame([row])
 
 
-def _add_symbol(symbols: ElementTree.Element, name: str, colour: Colour) -> None:
+def _add_symbol(symbols: ET.Element, name: str, colour: Colour) -> None:
     darker = tuple(int(part * OUTLINE_DARKER) for part in colour)
     options = {
         "color": ",".join(map(str, (*colour, 255))),
@@ -58,9 +58,9 @@ def _add_symbol(symbols: ElementTree.Element, name: str, colour: Colour) -> None
         "outline_width_unit": "MM",
         "style": "solid",
     }
-    symbol = ElementTree.SubElement(symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1")
-    layer = ElementTree.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "pass": "0", "locked": "0"})
-    table = ElementTree.SubElement(layer, "Option", type="Map")
+    symbol = ET.SubElement(symbols, "symbol", type="fill", name=name, alpha="1", clip_to_extent="1")
+    layer = ET.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "pass": "0", "locked": "0"})
+    table = ET.SubElement(layer, "Option", type="Map")
     for key, value in options.items():
-        ElementTree.SubElement(table, "Option", type="QString", name=key, value=value)
-        ElementTree.SubElement(layer, "prop", k=key, v=value)  # what QGIS before 3.26 reads
+        ET.SubElement(table, "Option", type="QString", name=key, value=value)
+        ET.SubElement(layer, "prop", k=key, v=value)  # what QGIS before 3.26 reads

@@ -126,8 +126,7 @@ def _walk(
     """Fills corners, pinched and pieces; gives how many corners and pieces there are.
 
     Looks for places where a piece begins: at the seam below (scanned as row -1), at the seam above (row 0), and at upper
-    sides of pixels that no walk has passed yet (every ring has such a side). From each it walks until it is back or runs
-    off the strip.
+    sides of pixels that no walk has passed yet (every ring has such a side).
     """
     height, width = block.shape
     last = height - 1
@@ -145,7 +144,6 @@ def _walk(
             own = block[own_row, own_col]
             if own == background or own == block[other_row, other_col] or (i > 0 and seen[i, j]):
                 continue
-
             if i == -1:
                 row, col, direction, enters = last + 1, j, NORTH, 2 * (width * last + j) + 1
             elif i == 0:
@@ -153,34 +151,51 @@ def _walk(
             else:
                 row, col, direction, enters = i, j + 1, WEST, CLOSED
                 seen[i, j] = True
-            leaves = CLOSED
-            while True:
-                row += STEP_ROW[direction]
-                col += STEP_COL[direction]
-                if row == 0:
-                    leaves = 2 * col + 1
-                    break
-                if row > last:
-                    leaves = 2 * (width * last + col)
-                    break
-                left = block[row + LEFT_ROW[direction], col + LEFT_COL[direction]]
-                right = block[row + RIGHT_ROW[direction], col + RIGHT_COL[direction]]
-                kept, pinch = True, False
-                if left != own:
-                    pinch = right == own
-                    direction = (direction + 1) % 4
-                elif right == own:
-                    direction = (direction + 3) % 4
-                else:
-                    kept = right != block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
-                if kept:
-                    corners[count, 0], corners[count, 1], pinched[count] = row, col, pinch
-                    count += 1
-                if direction == WEST:
-                    if seen[row, col - 1]:  # the first side of a ring, the only one that is met again
-                        break
-                    seen[row, col - 1] = True
+            count, leaves = _follow(block, seen, own, row, col, direction, corners, pinched, count)
             pieces[piece_count, 0], pieces[piece_count, 1] = count, labels[own_row, own_col]
             pieces[piece_count, 2], pieces[piece_count, 3], pieces[piece_count, 4] = own, enters, leaves
             piece_count += 1
     return count, piece_count
+
+
+@compiled
+def _follow(
+    block: NDArray[np.int32],
+    seen: NDArray[np.bool_],
+    own: int,
+    row: int,
+    col: int,
+    direction: int,
+    corners: NDArray[np.int32],
+    pinched: NDArray[np.bool_],
+    count: int,
+) -> tuple[int, int]:
+    """Walks from corner (row, col) with class ``own`` on the left until it is back or off the strip.
+
+    Adds the corners it keeps after the ``count`` there are; gives their new number and the port it left by.
+    """
+    height, width = block.shape
+    while True:
+        row += STEP_ROW[direction]
+        col += STEP_COL[direction]
+        if row == 0:
+            return count, 2 * col + 1
+        if row == height:
+            return count, 2 * (width * (height - 1) + col)
+        left = block[row + LEFT_ROW[direction], col + LEFT_COL[direction]]
+        right = block[row + RIGHT_ROW[direction], col + RIGHT_COL[direction]]
+        kept, pinch = True, False
+        if left != own:
+            pinch = right == own
+            direction = (direction + 1) % 4
+        elif right == own:
+            direction = (direction + 3) % 4
+        else:
+            kept = right != block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
+        if kept:
+            corners[count, 0], corners[count, 1], pinched[count] = row, col, pinch
+            count += 1
+        if direction == WEST:
+            if seen[row, col - 1]:  # the first side of a ring, the only one that is met again
+                return count, CLOSED
+            seen[row, col - 1] = True

@@ -24,7 +24,7 @@ from typing import Any, Literal
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets import datasets
 from geoseg.data.encoding import encoding, kind_of
-from geoseg.errors import ConfigError, DataError
+from geoseg.errors import ConfigError, DataError, did_you_mean
 from geoseg.legend import Legend
 from geoseg.raster.scene import Scene
 
@@ -61,6 +61,10 @@ def _scenes(root: Path, images: str, labels: str) -> list[LabelledScene]:
     """Every image of the pattern with its label; :class:`DataError` if there is none or a label is missing."""
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", "give the folder of your data: --set data.root=FOLDER")
+    if not images or Path(images).is_absolute():
+        raise ConfigError(
+            f"data.images is {images!r}", "write a pattern below data.root, for instance images/{name}.tif"
+        )
     pattern = _regex(images)
     found = []
     for path in sorted(root.glob(PLACEHOLDER.sub("*", images))):
@@ -82,7 +86,9 @@ def _label(root: Path, labels: str, groups: Mapping[str, str]) -> Path:
     try:
         return root / PLACEHOLDER.sub(lambda match: groups[match[1]], labels)
     except KeyError as error:
-        raise ConfigError(f"data.labels uses {{{error.args[0]}}}, which data.images does not have", "use the same names") from None
+        raise ConfigError(
+            f"data.labels uses {{{error.args[0]}}}, which data.images does not have", "use the same names"
+        ) from None
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
@@ -114,8 +120,10 @@ def _split(
     chosen: dict[str, list[LabelledScene]] = {split: [] for split in splits}
     rules = [(split, rule) for split, listed in splits.items() for rule in _listed(listed)]
     for split, rule in sorted(rules, key=lambda pair: _turn(pair[1])):
-        left = [s for s in scenes if not any(s in others for others in chosen.values())]
-        chosen[split] += [s for s in _matching(root, rule, scenes, left) if s not in chosen[split]]
+        mine = {scene.name for scene in chosen[split]}
+        taken = {scene.name for others in chosen.values() for scene in others}
+        left = [scene for scene in scenes if scene.name not in taken]
+        chosen[split] += [scene for scene in _matching(root, rule, scenes, left) if scene.name not in mine]
     return {split: tuple(members) for split, members in chosen.items()}
 
 
@@ -141,17 +149,26 @@ def _matching(root: Path, rule: Rule, scenes: list[LabelledScene], left: list[La
             raise DataError(f"there is no list of scenes {root / rule}", "check data.splits")
         patterns = (root / rule).read_text("utf-8").split("\n")
     wanted = [pattern.strip() for pattern in patterns if pattern.strip()]
-    lost = [p for p in wanted if not any(fnmatchcase(scene.name, p) for scene in scenes)]
+    names = {scene.name for scene in scenes}
+    exact, globs = names.intersection(wanted), [pattern for pattern in wanted if pattern not in names]
+    lost = [pattern for pattern in globs if not any(fnmatchcase(name, pattern) for name in names)]
     if lost:
         raise DataError(f"no scene is called {lost[0]!r}", f"a scene here is called {scenes[0].name!r}")
-    return [scene for scene in scenes if any(fnmatchcase(scene.name, pattern) for pattern in wanted)]
+    return [s for s in scenes if s.name in exact or any(fnmatchcase(s.name, pattern) for pattern in globs)]
 
 
 def _grouped(rule: Mapping[str, Any], scenes: list[LabelledScene]) -> list[LabelledScene]:
+    if len(rule) != 1:
+        raise ConfigError(f"data.splits holds {dict(rule)}", "write {group: [members]} or {share: 0.2, by: group}")
     group, members = next(iter(rule.items()))
     if group not in scenes[0].groups:
-        raise ConfigError(f"data.splits asks for the group {group!r}", f"data.images has {{{'}, {'.join(scenes[0].groups)}}}")
+        raise ConfigError(
+            f"data.splits asks for the group {group!r}", f"data.images has {{{'}, {'.join(scenes[0].groups)}}}"
+        )
     wanted = [str(member) for member in (members if isinstance(members, list) else [members])]
+    known = {scene.groups[group] for scene in scenes}
+    if lost := [member for member in wanted if member not in known]:
+        raise DataError(f"no scene has the {group} {lost[0]!r}", did_you_mean(lost[0], known))
     return [scene for scene in scenes if scene.groups[group] in wanted]
 
 
@@ -160,6 +177,9 @@ def _drawn(rule: Mapping[str, Any], left: list[LabelledScene]) -> list[LabelledS
     by = str(rule.get("by", "name"))
     if left and by not in left[0].groups:
         raise ConfigError(f"data.splits draws by {by!r}", f"data.images has {{{'}, {'.join(left[0].groups)}}}")
+    share = rule["share"]
+    if not isinstance(share, int | float) or not 0 < share <= 1:
+        raise ConfigError(f"data.splits draws a share of {share!r}", "a share lies between 0 and 1")
     groups = sorted({s.groups[by] for s in left}, key=lambda g: hashlib.sha256(g.encode()).hexdigest())
-    drawn = groups[: math.ceil(float(rule["share"]) * len(groups))]
+    drawn = groups[: math.ceil(share * len(groups) - 1e-9)]
     return [scene for scene in left if scene.groups[by] in drawn]

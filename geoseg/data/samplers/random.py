@@ -32,7 +32,9 @@ class RandomSampler:
         attempts: int = 10,
     ) -> None:
         if not 0 < largest_share <= 1 or attempts < 1:
-            raise ConfigError(f"largest_share {largest_share} and attempts {attempts} make no sampler", "try 0.75 and 10")
+            raise ConfigError(
+                f"largest_share {largest_share} and attempts {attempts} make no sampler", "try 0.75 and 10"
+            )
         self.scenes, self.size, self.scale, self.seed = scenes, size, scale, seed
         self.largest_share, self.attempts = largest_share, attempts
         pixels = np.array([max(scene.valid_pixels, 1) for scene in scenes], np.float64)
@@ -62,4 +64,4 @@ class RandomSampler:
     def _is_varied(self, plan: CropPlan) -> bool:
         labels = self.scenes[plan.scene].labels(plan.window)
         counts = np.bincount(labels.ravel(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
-        return 0 < counts.max() <= self.largest_share * counts.sum()
+        return bool(0 < counts.max() <= self.largest_share * counts.sum())

@@ -6,7 +6,7 @@ from torch import nn
 
 from geoseg.errors import ConfigError, GeosegError
 from geoseg.grid.grid import Grid
-from geoseg.inference.predictor import Predictor, choose_device, choose_precision
+from geoseg.inference.predictor import Predictor, choose_device
 from geoseg.raster.raster import Raster
 
 
@@ -104,9 +104,3 @@ def test_a_device_that_is_not_there_is_refused_with_those_that_are(name):
     with pytest.raises(ConfigError) as caught:
         choose_device(name)
     assert "cpu" in caught.value.hint
-
-
-def test_a_precision_nobody_knows_is_refused():
-    with pytest.raises(ConfigError, match="float8"):
-        choose_precision("float8", torch.device("cpu"))
-    assert choose_precision("auto", torch.device("cpu")) == "float32"
