@@ -44,7 +44,7 @@ def _facts(summary: "Summary") -> str:
 
 def _classes(summary: "Summary") -> str:
     """The legend as a table; columns nobody filled are left away."""
-    header = ["index", "class", "colour", summary.counted, "share", "area"]
+    header = ["index", "class", "colour", summary.counted, "share", "area", "IoU"]
     largest_m2 = max(row.area_m2 or 0 for row in summary.classes)
     rows = [_cells(row, largest_m2) for row in summary.classes]
     kept = [k for k in range(len(header)) if any(row[k] for row in rows)]
@@ -61,4 +61,5 @@ def _cells(row: "ClassRow", largest_m2: float) -> list[str]:
         "" if row.count is None else f"{row.count:,}",
         "" if row.share is None else f"{row.share:.2%}",
         "" if row.area_m2 is None else area_text(row.area_m2, largest_m2),
+        "" if row.iou is None else f"{row.iou:.2%}",
     ]

@@ -69,7 +69,7 @@ class Commands(click.Group):
                 talk.complain(error.message, error.hint)
                 ctx.exit(1)
             except KeyboardInterrupt:
-                talk.complain("stopped before the end; unfinished outputs were not kept")
+                talk.complain("stopped before the end; no output is left half-written")
                 ctx.exit(STOPPED)
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise  # click prints the message, or ends quietly when the reader of our output has gone

@@ -72,6 +72,12 @@ class ModelCard:
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Recipe, data digest, seed, software versions, date."""
 
+    def __post_init__(self) -> None:
+        per_band = {"mean": self.mean, "std": self.std, "minimum": self.minimum, "maximum": self.maximum}
+        for name, numbers in per_band.items():
+            if len(numbers) != len(self.bands):
+                raise BundleError(f"the model card has {len(self.bands)} bands, but a {name} for {len(numbers)}")
+
     def to_json(self) -> str:
         """The card as JSON text."""
         fields = {
@@ -88,10 +94,7 @@ class ModelCard:
             fields = json.loads(text)
             fields["model"] = ModelSection.model_validate(fields["model"])
             fields["legend"] = Legend.from_json(json.dumps(fields["legend"]))
-            card = TypeAdapter(cls).validate_python(cls(**fields).__dict__)
-            if len({len(each) for each in (card.bands, card.mean, card.std, card.minimum, card.maximum)}) > 1:
-                raise ValueError
-            return card
+            return TypeAdapter(cls).validate_python(vars(cls(**fields)))
         except (ValueError, KeyError, TypeError, ValidationError, GeosegError):
             raise BundleError(
                 "the model card does not read", "the file is damaged, or made by another version of geoseg"

@@ -10,6 +10,10 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
+
+settings.register_profile("geoseg", deadline=None, max_examples=50)  # machines are busy: time says nothing
+settings.load_profile("geoseg")
 
 
 SHARED = Path(os.environ.get("GEOSEG_SHARED", Path(__file__).parents[2] / "shared"))

@@ -95,9 +95,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         inner = content.get(section)
         # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: an option may be set on either
         if not isinstance(inner, str | Mapping | None):
-            raise ConfigError(
-                f"{override!r} is no override: {section} is {inner!r}, not a section", f"set {section} as a whole"
-            )
+            raise ConfigError(f"{override!r} is no override: {section} is {inner!r}", f"set {section} as a whole")
         content[section] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
         content = content[section]
     content[last] = value

@@ -55,12 +55,10 @@ def encoding(
         raise ConfigError(
             f"data.values names {sorted(stray)[0]!r}, which is not in the legend", "use the legend's names"
         )
-    own = {
-        entry.name: {"index": entry.index, "colour": entry.colour, "polygon": entry.name}[kind]
-        for entry in legend.entries
-    }
-    listed = {name: (values or {}).get(name, [value]) for name, value in own.items()}
-    meanings = [(value, legend.index_of(name)) for name, several in listed.items() for value in several]
+    meanings = []
+    for entry in legend.entries:
+        own = {"index": entry.index, "colour": entry.colour, "polygon": entry.name}[kind]
+        meanings += [(value, entry.index) for value in (values or {}).get(entry.name, [own])]
     table = _table(kind, [*meanings, *((value, IGNORE_INDEX) for value in ignore)])
     if kind == "colour":
         return Encoding(kind, colours=table)

@@ -58,10 +58,8 @@ class LabelReader:
         if self._scene is None:
             return self._burnt(window)
         raster = self._scene.read(window, nearest=True)
-        indices = (
-            self._from_colours(raster.values) if self.encoding.kind == "colour" else self._from_values(raster.values[0])
-        )
-        return np.where(raster.valid, indices, np.uint8(IGNORE_INDEX)).astype(np.uint8)
+        codes, known, spelling = (self._colours if self.encoding.kind == "colour" else self._numbers)(raster.values)
+        return self._looked_up(codes, raster.valid, known, spelling=spelling)
 
     def close(self) -> None:
         """Closes the label file."""

@@ -10,11 +10,13 @@ from geoseg.config.load import load_recipe, to_yaml
 from geoseg.data.encoding import VECTOR_SUFFIXES
 from geoseg.errors import SceneError
 from geoseg.evaluation.describe_scene import describe_scene
-from geoseg.evaluation.summary import Fact, Summary, class_rows, fact, metres_per_pixel, numbers
+from geoseg.evaluation.summary import ClassRow, Fact, Summary, fact, metres_per_pixel, numbers
 from geoseg.progress import Progress, silent
 
 RECIPE_SUFFIXES = {".yaml", ".yml"}
 MODEL_SUFFIXES = {".safetensors"}
+CLASS_SCORE = "iou "
+"""How the scores of single classes begin in a model card; the class's name follows."""
 
 
 def describe(path: str | Path, *, progress: Progress = silent) -> Summary:
@@ -47,7 +49,7 @@ def describe_model(source: str) -> Summary:
     """What a bundle's card says; the weights are not read, but for the digest of the file."""
     card = read_card(source)
     facts = (*_network(card), *_input(card), *_outcome(card), fact("digest", digest(source)))
-    return Summary("model", source, facts, class_rows(card.legend))
+    return Summary("model", source, facts, _class_rows(card))
 
 
 def _network(card: ModelCard) -> tuple[Fact, ...]:
@@ -77,12 +79,26 @@ def _input(card: ModelCard) -> tuple[Fact, ...]:
 
 
 def _outcome(card: ModelCard) -> tuple[Fact, ...]:
-    """Scores and where the weights come from."""
-    scores = {name: score if math.isfinite(score) else None for name, score in card.scores.items()}
-    text = ", ".join(f"{name} {score:.4f}" for name, score in card.scores.items()) or "none recorded"
+    """Scores of all classes together, and where the weights come from."""
+    scores = {name: score for name, score in card.scores.items() if not name.startswith(CLASS_SCORE)}
+    text = ", ".join(f"{name} {score:.4f}" for name, score in scores.items()) or "none recorded"
     origin = {name: value for name, value in card.provenance.items() if name != "recipe"}
-    recipe = fact("recipe", json.loads(card.provenance.get("recipe", "null")), "")
-    return fact("scores", scores, text), *(fact(name, value) for name, value in origin.items()), recipe
+    return (
+        fact("scores", {name: _finite(score) for name, score in scores.items()}, text),
+        *(fact(name, value) for name, value in origin.items()),
+        fact("recipe", json.loads(card.provenance.get("recipe", "null")), ""),
+    )
+
+
+def _class_rows(card: ModelCard) -> tuple[ClassRow, ...]:
+    """The model's classes with their scores."""
+    iou = {e.name: card.scores.get(f"{CLASS_SCORE}{e.name}", math.nan) for e in card.legend.entries}
+    return tuple(ClassRow(e.index, e.name, e.hex, iou=_finite(iou[e.name])) for e in card.legend.entries)
+
+
+def _finite(score: float) -> float | None:
+    """JSON has no NaN."""
+    return score if math.isfinite(score) else None
 
 
 def _describe_folder(folder: Path) -> Summary:

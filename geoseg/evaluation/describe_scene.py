@@ -96,7 +96,7 @@ def _count(scene: Scene, progress: Progress) -> tuple[NDArray[np.int64], NDArray
     pixels = np.zeros(IGNORE_INDEX + 1, np.int64)
     areas_m2 = np.zeros(IGNORE_INDEX + 1)
     windows = list(strips(*scene.grid.shape, _strip_rows(scene)))
-    with progress(len(windows), "Counting pixels") as task:
+    with progress(len(windows), "counting pixels") as task:
         for window in windows:
             raster = scene.read(window, [0])
             here = np.bincount(raster.fill(IGNORE_INDEX)[0].ravel(), minlength=IGNORE_INDEX + 1)

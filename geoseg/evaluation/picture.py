@@ -21,6 +21,11 @@ POLYGON_COLOUR = (255, 255, 0)
 REFERENCE_COLOUR = (0, 255, 255)
 """Colours of outlines: seen on roofs, roads and trees alike."""
 
+THIN = 700
+"""Images smaller than this, in pixels, get outlines one pixel wide; others two."""
+COLUMNS = 3
+"""Images side by side."""
+
 
 def scene_picture(
     scene: str | Path,
@@ -48,8 +53,10 @@ def scene_picture(
     images += _differences(labels["mask"], labels["reference"], base)
     for path, colour in ((_if_vector(reference), REFERENCE_COLOUR), (polygons, POLYGON_COLOUR)):
         if path is not None:
-            images.append((Path(path).name, outlined(base.image, _lines(path, base.reduced), colour=colour)))
-    write_png(output, panel(images, legend=legend))
+            width = 1 if max(base.reduced.shape) < THIN else 2
+            drawn = outlined(base.image, _lines(path, base.reduced), colour=colour, width=width)
+            images.append((Path(path).name, drawn))
+    write_png(output, panel(images, legend=legend, columns=COLUMNS))
     return Path(output)
 
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from geoseg.legend import Legend
-
 
 @dataclass(frozen=True)
 class Fact:
@@ -40,6 +38,8 @@ class ClassRow:
     """Of all labelled pixels, or of all area; 0 … 1."""
     area_m2: float | None = None
     """Square metres on the ground; None without CRS."""
+    iou: float | None = None
+    """A model's intersection over union on its validation split, 0 … 1."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +68,6 @@ class Summary:
         if self.classes:
             content["classes"] = [_known(row) for row in self.classes]
         return {**content, "notes": list(self.notes)} if self.notes else content
-
-
-def class_rows(legend: Legend) -> tuple[ClassRow, ...]:
-    """The classes of a legend, nothing counted."""
-    return tuple(ClassRow(entry.index, entry.name, entry.hex) for entry in legend.entries)
 
 
 def area_text(area_m2: float, largest_m2: float | None = None) -> str:

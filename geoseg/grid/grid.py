@@ -131,7 +131,7 @@ class Grid:
         elif self.crs != other.crs:
             how = f"{crs_name(self.crs)} against {crs_name(other.crs)}"
         else:
-            how = f"they begin at {self.corners[0]} and {other.corners[0]}, pixels are {self.pixel_size} and {other.pixel_size}"
+            how = f"corner {self.corners[0]} against {other.corners[0]}, pixels {self.pixel_size} against {other.pixel_size}"
         raise GridMismatch(
             f"{mine} and {its} lie on different grids: {how}", "warp one of them onto the other's grid (gdalwarp)"
         )

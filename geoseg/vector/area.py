@@ -4,8 +4,8 @@ Geodesic polygon areas (GeographicLib, through pyproj) cost tens of microseconds
 sums, are off by some square centimetres, a ten-thousandth of a pixel of 0.4 m. We take the planar area in CRS
 units instead, which is exact for small polygons, and multiply it by the square metres that one square unit covers at the
 polygon's centroid. As the centroid is the mean position, a scale that changes linearly across the polygon is integrated
-exactly; what remains is its curvature. Polygons so large that the scale changes by more than ``LARGE`` between corners
-and middle of their bounding box are few, and measured geodesically.
+exactly; what remains is the scale's curvature. It shows in a polygon's bounding box, as the difference between the mean
+scale of its corners and that of its middle; polygons for which it matters are few, and measured geodesically.
 """
 
 import math
@@ -20,8 +20,9 @@ from geoseg.grid.grid import WGS84_ECCENTRICITY_SQUARED, WGS84_SEMI_MAJOR_M
 
 Floats = NDArray[np.float64]
 
-LARGE = 0.005
-"""Relative change of scale across a polygon above which it is measured geodesically; the error is well under 1e-4 below."""
+CURVED = 1e-4
+"""Relative difference of scale between corners and middle above which a polygon is measured geodesically. Across a box
+the mean scale is off by a third of it."""
 
 SEGMENTS = 64
 """Into how many pieces the sides of a large polygon's bounding box would be cut, so that straight lines in the CRS stay
@@ -35,7 +36,7 @@ def areas_m2(geometries: NDArray[np.object_], crs: CRS | None) -> Floats:
     planar = shapely.area(geometries)
     centroids = shapely.get_coordinates(shapely.centroid(geometries))
     areas: Floats = planar * square_metres_per_unit(crs, centroids, np.sqrt(planar) / 10)
-    large = np.flatnonzero(_scale_change(geometries, crs, planar) > LARGE)
+    large = np.flatnonzero(_curvature(geometries, crs, planar) > CURVED)
     if len(large):
         areas[large] = _geodesic_areas(geometries[large], crs)
     return areas
@@ -50,6 +51,8 @@ def square_metres_per_unit(crs: CRS, points: Floats, steps: Floats) -> Floats:
     half = np.maximum(steps, 1e-9) / 2
     x, y = points.T
     lon, lat = _lonlat(crs, np.stack([x - half, x + half, x, x]), np.stack([y, y, y - half, y + half]))
+    on_globe = np.isfinite(lon).all(axis=0) & np.isfinite(lat).all(axis=0)
+    lon, lat = np.where(on_globe, lon, 0.0), np.where(on_globe, lat, 0.0)
     turns = (np.diff(lon, axis=0)[[0, 2]] + 180) % 360 - 180  # across the antimeridian too
     lats = np.diff(lat, axis=0)[[0, 2]]
     square_degrees = np.abs(turns[0] * lats[1] - turns[1] * lats[0]) / (2 * half) ** 2
@@ -59,7 +62,7 @@ def square_metres_per_unit(crs: CRS, points: Floats, steps: Floats) -> Floats:
     meridian = prime_vertical * (1 - WGS84_ECCENTRICITY_SQUARED) / curvature
     scale = square_degrees * math.radians(1) ** 2 * meridian * prime_vertical * np.cos(middle)
     unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
-    return np.where(np.isfinite(scale), scale, unit**2)
+    return np.where(on_globe, scale, unit**2)
 
 
 def units_per_metre(geometries: NDArray[np.object_], crs: CRS) -> float:
@@ -79,23 +82,23 @@ def _lonlat(crs: CRS, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return lon, lat
 
 
-def _scale_change(geometries: NDArray[np.object_], crs: CRS, planar: Floats) -> Floats:
-    """The largest relative difference of scale between corners and middle of each geometry's box.
+def _curvature(geometries: NDArray[np.object_], crs: CRS, planar: Floats) -> Floats:
+    """How far the mean scale of the corners of each geometry's box is from the scale of its middle, relative to that.
 
-    Asked only of geometries whose box is large against the whole Earth's curvature (a kilometre and more); 0 for others.
+    0 for geometries of less than a kilometre, which are flat.
     """
     boxes = shapely.bounds(geometries)
     sides = np.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
-    change = np.zeros(len(geometries))
-    wide = np.flatnonzero(sides / units_per_metre(geometries, crs) > 1000)
+    curvature = np.zeros(len(geometries))
+    wide = np.flatnonzero(sides > 1000 * units_per_metre(geometries, crs))
     if len(wide):
         steps = np.sqrt(planar[wide]) / 10
         left, bottom, right, top = boxes[wide].T
         corners = [np.stack([x, y], axis=1) for x in (left, right) for y in (bottom, top)]
-        corners.append(np.stack([(left + right) / 2, (bottom + top) / 2], axis=1))
-        scales = np.stack([square_metres_per_unit(crs, corner, steps) for corner in corners])
-        change[wide] = scales.max(axis=0) / scales.min(axis=0) - 1
-    return change
+        mean = np.mean([square_metres_per_unit(crs, corner, steps) for corner in corners], axis=0)
+        middle = square_metres_per_unit(crs, np.stack([(left + right) / 2, (bottom + top) / 2], axis=1), steps)
+        curvature[wide] = np.abs(mean / middle - 1)
+    return curvature
 
 
 def _geodesic_areas(geometries: NDArray[np.object_], crs: CRS) -> Floats:

@@ -16,6 +16,6 @@ def compiled(function: F) -> F:
     seconds but works. Compiled functions let other threads run (``nogil``).
     """
     try:
-        return cast(F, numba.njit(cache=True, nogil=True)(function))
+        return cast("F", numba.njit(cache=True, nogil=True)(function))
     except RuntimeError:  # "cannot cache function: no locator available"
-        return cast(F, numba.njit(nogil=True)(function))
+        return cast("F", numba.njit(nogil=True)(function))

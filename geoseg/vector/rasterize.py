@@ -14,7 +14,7 @@ import pandas as pd
 import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 from rasterio.features import rasterize as burn
@@ -74,14 +74,26 @@ def read_near(path: str | Path, grid: Grid, *, layer: str | None = None) -> gpd.
     try:
         if Path(name).suffix.lower() == ".parquet":
             return gpd.read_parquet(name)
+        layer = _layer_name(name, layer)
         info = pyogrio.read_info(name, layer=layer)
         crs = CRS.from_user_input(info["crs"]) if info["crs"] else None
         return pyogrio.read_dataframe(name, layer=layer, bbox=_bounds_in(crs, grid))
-    except DataLayerError as error:
-        known = [str(row[0]) for row in pyogrio.list_layers(name)]
-        raise LayerError(f"{name} has no layer {layer!r}", did_you_mean(str(layer), known)) from error
     except (DataSourceError, ValueError, OSError) as error:
         raise LayerError(f"{name} cannot be read as polygons: {error}", "give a GeoPackage, GeoJSON, ...") from error
+
+
+def _layer_name(name: str, layer: str | None) -> str:
+    """The layer of that name, or the only one with geometries."""
+    known = [str(layer_name) for layer_name, geometry in pyogrio.list_layers(name) if geometry is not None]
+    if layer is None and len(known) == 1:
+        return known[0]
+    if layer is None:
+        raise LayerError(
+            f"{name} has {len(known)} layers of geometries", f"name one: {', '.join(known)}" if known else ""
+        )
+    if layer not in known:
+        raise LayerError(f"{name} has no layer {layer!r}", did_you_mean(layer, known))
+    return layer
 
 
 def _bounds_in(crs: CRS | None, grid: Grid) -> Bounds | None:

@@ -6,6 +6,7 @@ from integration_settings import FAST
 from geoseg.config.load import load_recipe
 from geoseg.training.fit import Training, train
 
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Training:
     """The sample recipe, run for three iterations."""

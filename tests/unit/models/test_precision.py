@@ -12,7 +12,9 @@ def test_a_named_precision_is_taken_as_it_is():
     assert chosen_precision("bfloat16", CPU) == "bfloat16"
 
 
-@pytest.mark.parametrize(("feature", "expected"), [("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx2", "float32")])
+@pytest.mark.parametrize(
+    ("feature", "expected"), [("avx512_bf16", "bfloat16"), ("amx_bf16", "bfloat16"), ("avx2", "float32")]
+)
 def test_auto_follows_what_the_processor_can_do(monkeypatch, feature, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {feature: True}, raising=False)
     assert chosen_precision("auto", CPU) == expected

@@ -1,0 +1,73 @@
+"""Every recipe that comes with geoseg. A recipe is tested by being there."""
+
+import inspect
+from pathlib import Path
+
+import geoseg_configs
+import pytest
+import yaml
+
+from geoseg.config.load import load_recipe, recipe_from, recipe_names, to_yaml
+from geoseg.data.datasets import datasets
+from geoseg.data.datasets.folder import folder
+from geoseg.data.encoding import encoding
+from geoseg.data.samplers import samplers
+from geoseg.legend import Legend
+from geoseg.losses import losses
+from geoseg.models.heads import heads
+
+every_recipe = pytest.mark.parametrize("name", recipe_names())
+
+
+def test_every_yaml_file_is_a_shipped_recipe() -> None:
+    files = {path.name for path in Path(geoseg_configs.__file__).parent.glob("*.y*ml")}
+    assert files == set(recipe_names())
+
+
+@every_recipe
+def test_it_loads_and_says_what_it_is(name) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name.removesuffix(".yaml")
+    assert recipe.description
+
+
+@every_recipe
+def test_it_survives_being_written_down(name) -> None:
+    recipe = load_recipe(name)
+    assert recipe_from(yaml.safe_load(to_yaml(recipe))) == recipe
+
+
+@every_recipe
+def test_its_parts_exist(name) -> None:
+    recipe = load_recipe(name)
+    heads.get(recipe.model.head.name)
+    samplers.get(recipe.train.sampler.name)
+    datasets.get(recipe.data.dataset)
+    assert {loss.name for loss in recipe.loss} <= set(losses.names())
+
+
+@every_recipe
+def test_the_options_of_its_dataset_are_known(name) -> None:
+    data = load_recipe(name).data
+    known = inspect.signature(datasets.get(data.dataset)).parameters
+    assert set(data.options) <= set(known) - {"root"}
+
+
+@every_recipe
+def test_its_labels_mean_something_and_never_two_things(name) -> None:
+    data = load_recipe(name).data
+    if datasets.get(data.dataset) is not folder:
+        pytest.skip("its dataset says what labels mean")
+    options, kinds = data.options, ["colour", "index", "polygon"]
+    legend = Legend.of(options["legend"] if isinstance(options["legend"], dict) else dict.fromkeys(options["legend"]))
+    shared = {
+        key: options[key] for key in ("values", "ignore", "column", "polygon_class", "background") if key in options
+    }
+    kind = options.get("encoding_kind", "auto")
+    for each in [kind] if kind != "auto" else kinds:
+        assert encoding(legend, each, **shared).kind == each
+
+
+@every_recipe
+def test_it_has_a_split_to_learn_from_and_one_to_be_judged_on(name) -> None:
+    assert {"train", "val"} <= set(load_recipe(name).data.options["splits"])

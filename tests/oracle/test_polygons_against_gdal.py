@@ -1,0 +1,61 @@
+"""Our polygons against GDAL's (rasterio.features.shapes): as many, of the same classes, covering the same ground."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import shapely
+from rasterio.features import shapes as gdal_shapes
+from strategies_vector import BACKGROUND, random_masks, shapes, smooth_mask
+
+from geoseg.raster.scene import Scene
+from geoseg.vector.outlines import trace
+from geoseg.vector.polygonize import polygonize
+
+REAL_MASKS = [
+    "labels_usda_cdl/2021_30m_cdls.tif",
+    "labels_spdatalarge/raster/nlcd.tif",
+    "labels_spdatalarge/raster/nlcd2011.tif",
+    "derived_scenes/oam_B_z21_mask.tif",
+]
+
+
+def gdal(mask, connectivity):
+    pairs = list(gdal_shapes(mask, mask=mask != BACKGROUND, connectivity=connectivity))
+    geometries = np.array([shapely.geometry.shape(shape) for shape, _ in pairs], dtype=object)
+    return geometries, np.array([value for _, value in pairs], dtype=np.int64)
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+def test_random_masks_give_the_polygons_gdal_gives(connectivity):
+    for mask in random_masks(800, seed=connectivity):
+        outlines = trace(mask, background=BACKGROUND, connectivity=connectivity)
+        ours, (theirs, values) = shapes(outlines), gdal(mask, connectivity)
+        assert Counter(outlines.values.tolist()) == Counter(values.tolist())
+        for value in np.unique(values):
+            union = shapely.union_all(shapely.make_valid(theirs[values == value]))
+            assert shapely.union_all(ours[outlines.values == value]).equals(union)
+
+
+def test_with_4_connectivity_every_polygon_is_one_of_gdals():
+    mask = smooth_mask(150)
+    ours, (theirs, _) = shapes(trace(mask, background=BACKGROUND)), gdal(mask, 4)
+    plain = [shapely.normalize(shapely.simplify(shape, 0)) for shape in (*ours, *theirs)]
+    assert Counter(shape.wkb for shape in plain[: len(ours)]) == Counter(shape.wkb for shape in plain[len(ours) :])
+
+
+@pytest.mark.parametrize("connectivity", [4, 8])
+@pytest.mark.parametrize("name", REAL_MASKS, ids=[Path(name).stem for name in REAL_MASKS])
+def test_real_masks_give_as_many_polygons_of_the_same_area_per_class(shared_data, tmp_path, name, connectivity):
+    path = shared_data / name
+    layer = polygonize(path, tmp_path / "a.gpkg", connectivity=connectivity)
+    with Scene.open(path) as scene:
+        raster = scene.read(scene.grid.window)
+    mask = np.where(raster.valid[None], raster.values, BACKGROUND)[0]
+    _, values = gdal(mask, connectivity)
+    assert Counter(layer.frame["class_index"].tolist()) == Counter(values.tolist())
+    pixel = abs(scene.grid.transform.determinant)
+    areas = np.bincount(layer.frame["class_index"], weights=layer.frame.geometry.area / pixel, minlength=256)
+    assert areas == pytest.approx(np.bincount(mask.ravel(), minlength=256) * (np.arange(256) != BACKGROUND), rel=1e-6)
+    assert layer.frame.geometry.is_valid.all()

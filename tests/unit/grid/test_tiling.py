@@ -1,0 +1,87 @@
+"""Tilings: every pixel is somebody's, and nobody's twice."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import tilings
+
+from geoseg.errors import ConfigError
+from geoseg.grid.tiling import starts, strips, tile_rows, tiles, windows
+from geoseg.grid.window import Window
+
+
+def cover(height, width, parts) -> np.ndarray:
+    """How often each pixel of a grid is in one of the windows; windows may reach outside."""
+    count = np.zeros((height, width), int)
+    for part in parts:
+        count[part.clip_to(height, width).slices()] += 1
+    return count
+
+
+@given(tilings())
+def test_cores_partition_the_grid(tiling) -> None:
+    height, width, size, halo = tiling
+    cores = [tile.core for tile in tiles(height, width, size, halo)]
+    assert (cover(height, width, cores) == 1).all()
+    assert all(Window(0, 0, height, width).contains(core) and not core.is_empty for core in cores)
+
+
+@given(tilings())
+def test_every_view_holds_its_core_and_its_halo(tiling) -> None:
+    height, width, size, halo = tiling
+    for tile in tiles(height, width, size, halo):
+        assert tile.view.shape == (size, size)
+        assert tile.view.contains(tile.core.pad(halo))
+
+
+@given(tilings())
+def test_rows_of_tiles_are_the_tiles_in_order(tiling) -> None:
+    rows = list(tile_rows(*tiling))
+    flat = [tile for row in rows for tile in row]
+    assert flat == list(tiles(*tiling))
+    assert flat == sorted(flat, key=lambda tile: (tile.core.row, tile.core.col))
+    assert all(len({tile.core.row for tile in row}) == 1 for row in rows)
+
+
+@pytest.mark.parametrize(("size", "halo"), [(8, 4), (1, 1), (8, -1)])
+def test_a_halo_that_leaves_no_core_is_refused(size, halo) -> None:
+    with pytest.raises(ConfigError, match=f"a halo of {halo} pixels leaves nothing of a tile of {size}"):
+        list(tiles(10, 10, size, halo))
+
+
+def test_the_worked_example_of_the_docstring_holds() -> None:
+    row = next(tile_rows(4, 10, 6, 1))
+    assert [(tile.core.col, tile.core.width) for tile in row] == [(0, 4), (4, 4), (8, 2)]
+    assert [(tile.view.col, tile.view.width) for tile in row] == [(-1, 6), (3, 6), (7, 6)]
+
+
+@given(st.integers(1, 200), st.integers(1, 50), st.data())
+def test_windows_of_an_axis_cover_it_and_the_last_is_shifted_inward(length, size, data) -> None:
+    first = starts(length, size, data.draw(st.integers(1, size)))
+    covered = {pixel for start in first for pixel in range(start, start + size)}
+    assert set(range(length)) <= covered
+    assert first == sorted(set(first))
+    assert first[-1] + size == max(length, size)
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30), st.data())
+def test_windows_cover_every_pixel_of_a_grid(height, width, size, data) -> None:
+    cut = windows(height, width, size, data.draw(st.integers(max(1, size // 3), size)))
+    assert (cover(height, width, cut) > 0).all()
+    assert len(set(cut)) == len(cut)
+    assert all(window.shape == (size, size) for window in cut)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(8, 0), (8, 9), (0, 1), (8, -2)])
+def test_a_stride_that_leaves_gaps_is_refused(size, stride) -> None:
+    with pytest.raises(ConfigError, match="do not cover"):
+        starts(100, size, stride)
+
+
+@given(st.integers(1, 99), st.integers(1, 9), st.integers(1, 120))
+def test_strips_partition_a_grid_from_top_to_bottom(height, width, rows) -> None:
+    cut = list(strips(height, width, rows))
+    assert (cover(height, width, cut) == 1).all()
+    assert cut == sorted(cut)
+    assert all(strip.width == width and strip.height <= rows for strip in cut)

@@ -1,0 +1,68 @@
+"""Layers: attributes, metres, selection."""
+
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from strategies_vector import FIVE_METRES, LEGEND, ROTATED, UTM, layer_of, smooth_mask
+
+from geoseg.errors import ConfigError, LayerError
+from geoseg.grid.grid import map_point
+
+MASK = np.array([[0, 0, 1], [0, 2, 1], [7, 2, 1]], np.uint8)
+
+
+def test_each_polygon_has_index_name_and_area():
+    frame = layer_of(MASK).frame
+    assert list(frame.columns) == ["class_index", "class_name", "area_m2", "geometry"]
+    assert frame["class_name"].tolist() == ["water", "forest", "road", "7"]
+    assert frame["area_m2"].tolist() == pytest.approx([75, 75, 50, 25], rel=1e-3)
+    assert frame.crs == UTM
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [FIVE_METRES, Affine(5, 0, 4e5, 0, 5, 5.8e6), ROTATED, Affine(-5, 0, 4e5, 0, -5, 5.8e6)],
+    ids=["north-up", "south-up", "rotated", "mirrored"],
+)
+def test_polygons_lie_where_the_transform_says(transform):
+    layer = layer_of(MASK, transform=transform)
+    middle = map_point(transform, 2.5, 1.5)  # of class 1, a column of pixels
+    assert layer.geometries[1].centroid.coords[0] == pytest.approx(middle)
+    assert shapely.is_ccw(shapely.get_exterior_ring(layer.geometries)).all()
+
+
+def test_specks_are_measured_in_square_metres():
+    assert layer_of(MASK).without_small(30).frame["class_name"].tolist() == ["water", "forest", "road"]
+    assert layer_of(MASK).without_small(0).frame.shape == layer_of(MASK).frame.shape
+
+
+@pytest.mark.parametrize(("crs", "unit"), [(32633, 1), (4326, 1 / 111_000)])
+def test_the_tolerance_is_in_metres_whatever_the_crs(crs, unit):
+    transform = Affine(5 * unit, 0, 13 if unit < 1 else 4e5, 0, -5 * unit, 1 if unit < 1 else 1e5)
+    layer = layer_of(smooth_mask(50), crs=UTM.from_epsg(crs), transform=transform)
+    counts = [shapely.get_num_coordinates(layer.simplified(metres).geometries).sum() for metres in (0.5, 10)]
+    assert counts[0] > 1.2 * counts[1]
+    assert layer.simplified(10).frame["area_m2"].sum() == pytest.approx(layer.frame["area_m2"].sum(), rel=1e-3)
+
+
+def test_classes_are_chosen_by_name():
+    assert layer_of(MASK).selected(["road", "water"]).frame["class_name"].tolist() == ["water", "road"]
+    assert len(layer_of(MASK).selected(["roof"])) == 0
+    with pytest.raises(ConfigError, match="no class 'rof'") as caught:
+        layer_of(MASK).selected(["rof"])
+    assert "roof" in caught.value.hint
+
+
+def test_without_crs_there_are_no_areas_and_no_metres():
+    layer = layer_of(MASK, crs=None)
+    assert layer.frame["area_m2"].isna().all()
+    for work in (layer.simplified, layer.without_small):
+        with pytest.raises(LayerError, match="no CRS"):
+            work(1.0)
+
+
+def test_an_empty_layer_has_all_columns():
+    layer = layer_of(np.full((3, 3), 255, np.uint8))
+    assert len(layer.without_small(3).simplified(3).selected([LEGEND.names[0]])) == 0
+    assert list(layer.frame.columns) == ["class_index", "class_name", "area_m2", "geometry"]
