@@ -46,18 +46,21 @@ def evaluate(
     """
     if (recipe is None) == (mask is None) or (mask is None) != (reference is None):
         raise click.UsageError("give either a recipe, or both --mask and --reference")
-    from geoseg.config.load import load_recipe
-    from geoseg.evaluation.evaluate import evaluate_mask, evaluate_model
     from geoseg.evaluation.report import table, write_json
     from geoseg.raster.output import check_writable
 
     if json_path is not None:
         check_writable(json_path, overwrite)
     if mask is not None and reference is not None:
+        from geoseg.evaluation.mask import evaluate_mask
+
         evaluation = evaluate_mask(
             mask, reference, column=column, polygon_class=polygon_class, background=background, progress=bars()
         )
     else:
+        from geoseg.config.load import load_recipe
+        from geoseg.evaluation.model import evaluate_model
+
         loaded = load_recipe(str(recipe), overrides)
         evaluation = evaluate_model(
             loaded, model=options.chosen_model(model), split=split, device=device or "auto", progress=bars()

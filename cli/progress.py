@@ -16,7 +16,7 @@ PATIENCE = 2.0
 """Seconds before a bar appears."""
 PAUSE = 0.1
 """Seconds between two drawings."""
-BAR = 24
+BAR = 12
 """Characters of a full bar."""
 
 

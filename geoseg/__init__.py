@@ -1,7 +1,7 @@
 """geoseg: from an orthophoto to clean GIS layers.
 
-The five verbs are ``train``, ``predict``, ``polygonize`` and ``evaluate``, and ``load`` for a model; each is imported
-when it is first used, so that ``import geoseg`` loads neither torch nor GDAL.
+The verbs are ``train``, ``predict``, ``polygonize``, ``evaluate_model`` and ``evaluate_mask``; ``load`` opens a model. Each
+is imported when it is first used, so that ``import geoseg`` loads neither torch nor GDAL.
 """
 
 from importlib import import_module
@@ -11,7 +11,8 @@ from typing import Any
 _HOMES = {
     "GeosegError": "geoseg.errors",
     "Scene": "geoseg.raster.scene",
-    "evaluate": "geoseg.evaluation.evaluate",
+    "evaluate_mask": "geoseg.evaluation.mask",
+    "evaluate_model": "geoseg.evaluation.model",
     "load": "geoseg.bundle",
     "load_recipe": "geoseg.config.load",
     "polygonize": "geoseg.vector.polygonize",

@@ -9,6 +9,7 @@ Nothing is downloaded: the town is planned (town.py), painted (things.py, canvas
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,11 @@ def _write_image(path: Path, image: Bytes, common: dict[str, object], nodata: in
 def _write_label(path: Path, label: Bytes, common: dict[str, object]) -> None:
     with rasterio.open(path, "w", **common, count=1, nodata=IGNORE_INDEX) as file:
         file.write(label, 1)
+        classes = [
+            {"index": i, "name": n, "colour": "#{:02x}{:02x}{:02x}".format(*c)}
+            for i, (n, c) in enumerate(LEGEND.items())
+        ]
+        file.update_tags(GEOSEG_CLASSES=json.dumps(classes))
         file.write_colormap(1, {index: (*colour, 255) for index, colour in enumerate(LEGEND.values())})
         file.descriptions = ("class index",)
 

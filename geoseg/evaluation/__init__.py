@@ -1,1 +1,2 @@
-"""Masks against references: `evaluate` (counts), `report` (table, JSON, picture)."""
+"""Masks against references: ``mask`` and ``model`` (counts, as an ``evaluation``), ``report`` (table, JSON),
+``picture``, ``describe`` (what a file is)."""

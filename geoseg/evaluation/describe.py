@@ -33,7 +33,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> Summary:
     if Path(source).is_dir():
         return _describe_folder(Path(source))
     if suffix in VECTOR_SUFFIXES:
-        from geoseg.evaluation.describe_layer import describe_layer  # a second of geopandas that rasters need not pay
+        from geoseg.evaluation.describe_layer import describe_layer  # noqa: PLC0415 (geopandas takes a second)
 
         return describe_layer(source)
     return describe_scene(source, progress=progress)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.errors import OutputError
-from geoseg.evaluation.evaluate import Evaluation
+from geoseg.evaluation.evaluation import Evaluation
 from geoseg.metrics import ConfusionMatrix
 
 COLUMNS = ("IoU", "F1", "precision", "recall")

@@ -68,7 +68,8 @@ def train(
     with progress(recipe.train.iterations, "training") as task, _quiet_lightning(), _memory_in_words():
         trainer = _trainer(recipe, run, [ReportProgress(task), keeper])
         module = TrainingModule(recipe, network.to(memory_format=torch.channels_last), prepared)
-        trainer.fit(module, _training_batches(recipe, prepared), _validation_batches(recipe, prepared))
+        with _interrupts_raised():
+            trainer.fit(module, _training_batches(recipe, prepared), _validation_batches(recipe, prepared))
         if recipe.train.iterations % recipe.train.validate_every:
             trainer.validate(module, _validation_batches(recipe, prepared), verbose=False)
     return Training(run, keeper.path, load(keeper.path))
@@ -167,3 +168,12 @@ def _memory_in_words() -> Iterator[None]:
     except torch.OutOfMemoryError:
         hint = "lower train.batch, train.crop or predict.batch, or set train.precision: bfloat16"
         raise GeosegError("the device ran out of memory", hint) from None
+
+
+@contextmanager
+def _interrupts_raised() -> Iterator[None]:
+    """Lightning answers Ctrl-C by leaving the process without a word; who called us shall hear of it."""
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None

@@ -58,7 +58,7 @@ def test_a_colour_is_the_same_in_both_spellings(colour) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", ["red", "#12345", "#1234567", [1, 2], [1, 2, 3, 4], [0, 0, 256], [-1, 0, 0], 7, [None] * 3]
+    "wrong", ["red", "#12345", "#1234567", [1, 2], [1] * 4, [0, 0, 256], [-1, 0, 0], 7, [None] * 3]
 )
 def test_what_is_no_colour_is_refused(wrong) -> None:
     with pytest.raises(ConfigError, match="is no colour"):
@@ -74,7 +74,7 @@ def test_default_colours_are_never_black_and_never_the_same_twice() -> None:
 
 def test_classes_without_a_colour_get_one() -> None:
     legend = Legend.of({"road": "#6EC1E4", "land": None})
-    assert [entry.hex for entry in legend.entries][0] == "#6ec1e4"
+    assert legend.entries[0].hex == "#6ec1e4"
     assert legend.entries[1].colour == default_colour(1)
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -39,9 +40,7 @@ def spices(tmp_path, monkeypatch) -> Registry:
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == "pantry"]:
         monkeypatch.delitem(sys.modules, name)
-    import pantry
-
-    return pantry.spices
+    return import_module("pantry").spices
 
 
 @every_registry

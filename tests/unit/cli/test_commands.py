@@ -173,12 +173,11 @@ def test_polygonize_hands_its_options_on(geoseg, fake):
 
 @pytest.fixture
 def scored(fake):
-    fake("geoseg.evaluation.evaluate", "evaluate_mask", "scores of a mask")
-    fake("geoseg.evaluation.evaluate", "evaluate_model", "scores of a model")
+    mask = fake("geoseg.evaluation.mask", "evaluate_mask", "scores of a mask")
+    model = fake("geoseg.evaluation.model", "evaluate_model", "scores of a model")
     fake("geoseg.evaluation.report", "table", "class IoU")
     report = fake("geoseg.evaluation.report", "write_json", None)
-    evaluate = sys.modules["geoseg.evaluation.evaluate"]
-    return SimpleNamespace(mask=evaluate.evaluate_mask, model=evaluate.evaluate_model, json=report)
+    return SimpleNamespace(mask=mask, model=model, json=report)
 
 
 def test_evaluate_scores_a_model_on_a_split_of_a_recipe(geoseg, scored, chosen, recipe):

@@ -43,7 +43,7 @@ def test_longer_work_shows_share_count_rate_time_left_and_note(progress, clock):
     with progress.Bar(100, "Predicting", screen, clock) as task:
         clock.now += 5
         task.advance(25, "row 3")
-        assert "Predicting   25%  [######..................]  25/100  5.0/s  0:15 left  row 3" in screen.getvalue()
+        assert "Predicting   25%  [###.........]  25/100  5.0/s  0:15 left  row 3" in screen.getvalue()
 
 
 def test_a_shown_bar_ends_in_a_line_with_the_time_it_took(progress, clock):

@@ -1,0 +1,88 @@
+"""Contiguous GeoTIFFs: mapped pixels are the pixels any program reads."""
+
+import warnings
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from strategies_data import write_contiguous
+from strategies_raster import UTM, make_raster, noise
+
+from geoseg.errors import DataError, OutputError
+from geoseg.grid.grid import Grid
+from geoseg.grid.tiling import strips
+from geoseg.raster.contiguous import map_pixels, writing_contiguous
+from geoseg.raster.scene import Scene
+
+types = st.sampled_from([np.uint8, np.uint16, np.int16, np.float32, np.float64])
+shapes = st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 40))
+pixels = types.flatmap(lambda dtype: hnp.arrays(dtype, shapes, elements=st.integers(0, 255)))
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@relaxed
+@given(values=pixels, rows=st.integers(1, 40))
+def test_mapped_pixels_are_those_that_rasterio_reads(tmp_path, values, rows) -> None:
+    bands, height, width = values.shape
+    grid = Grid(None, Affine(0.5, 0, 10, 0, -0.5, 20), height, width)
+    with writing_contiguous(tmp_path / "a.tif", grid, bands=bands, dtype=values.dtype) as file:
+        for strip in strips(height, width, rows):
+            file.write(strip, values[:, *strip.slices()])
+    mapped = map_pixels(tmp_path / "a.tif")
+    with rasterio.open(tmp_path / "a.tif") as opened:
+        assert np.array_equal(opened.read(), values)
+    assert mapped.dtype == values.dtype
+    assert np.array_equal(mapped.transpose(2, 0, 1), values)
+
+
+def test_a_large_image_of_many_strips_is_one_run_of_bytes(tmp_path) -> None:
+    values = noise(3, 700, 900)
+    assert np.array_equal(map_pixels(write_contiguous(tmp_path / "a.tif", values)).transpose(2, 0, 1), values)
+
+
+def test_the_file_lies_where_its_grid_lies(tmp_path) -> None:
+    with Scene.open(write_contiguous(tmp_path / "a.tif", noise(2, 9, 11))) as scene:
+        assert scene.grid.crs.to_epsg() == 32633
+        assert tuple(scene.grid.transform)[:6] == tuple(UTM["transform"])[:6]
+
+
+def test_images_without_a_place_are_no_reason_for_warnings(tmp_path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        path = write_contiguous(tmp_path / "a.tif", noise(3, 9, 11), Grid(None, Affine.identity(), 9, 11))
+        assert map_pixels(path).shape == (9, 11, 3)
+
+
+def test_mapped_pixels_cannot_be_changed(tmp_path) -> None:
+    mapped = map_pixels(write_contiguous(tmp_path / "a.tif", noise(1, 4, 4)))
+    with pytest.raises(ValueError, match="read-only"):
+        mapped[0, 0, 0] = 1
+
+
+def test_a_file_that_was_not_finished_does_not_exist(tmp_path) -> None:
+    grid = Grid(None, Affine(1, 0, 0, 0, -1, 9), 8, 8)
+    with pytest.raises(RuntimeError, match="stop"), writing_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1"):
+        assert not (tmp_path / "a.tif").exists()
+        raise RuntimeError("stop")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_to_is_an_error_in_words(tmp_path) -> None:
+    grid = Grid(None, Affine(1, 0, 0, 0, -1, 9), 8, 8)
+    (tmp_path / "a.tif").mkdir()
+    with (
+        pytest.raises(OutputError, match=r"a\.tif cannot be written"),
+        writing_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("layout", [{"compress": "deflate"}, {"tiled": True, "blockxsize": 16, "blockysize": 16}])
+def test_a_file_laid_out_otherwise_is_refused(tmp_path, layout) -> None:
+    path = make_raster(tmp_path / "a.tif", noise(1, 64, 64), **UTM, **layout)
+    with pytest.raises(DataError, match="not laid out in one run of bytes"):
+        map_pixels(path)

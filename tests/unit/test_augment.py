@@ -1,0 +1,127 @@
+"""Augmentation: geometry moves what belongs together, colour stays in its range, and chance comes from the generator."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geoseg.augment import Augmentation
+from geoseg.config.recipe import AugmentSection
+
+STILL = {"horizontal_flip": 0, "brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
+MOVING = STILL | {"horizontal_flip": 0.5, "vertical_flip": 0.5, "rotate90": 0.75}
+LOUD = {"horizontal_flip": 0, "brightness": 0.5, "contrast": 0.9, "saturation": 0.9, "hue": 0.5}
+
+seeds = st.integers(0, 2**32)
+dtypes = st.sampled_from([torch.uint8, torch.float32])
+
+
+def crop(seed=0, *, bands=3, side=8, dtype=torch.uint8):
+    rng = np.random.default_rng(seed)
+    image = torch.from_numpy(rng.integers(0, 256, (bands, side, side)).astype(np.float32)).to(dtype)
+    target = torch.from_numpy(rng.integers(0, 256, (side, side)).astype(np.uint8))
+    return image, target, torch.from_numpy(rng.random((side, side)) < 0.8)
+
+
+def augment(section, fields, seed, *, largest=255.0, is_rgb=True):
+    return Augmentation(AugmentSection(**section), largest=largest, is_rgb=is_rgb)(*fields, np.random.default_rng(seed))
+
+
+def equal(fields, others) -> bool:
+    return all(torch.equal(field, other) for field, other in zip(fields, others, strict=True))
+
+
+@given(seeds, dtypes)
+def test_without_chances_and_limits_nothing_changes(seed, dtype) -> None:
+    fields = crop(seed, dtype=dtype)
+    assert equal(augment(STILL, fields, seed), fields)
+
+
+@given(seeds)
+def test_geometry_moves_image_target_and_validity_together(seed) -> None:
+    _, target, _ = crop(seed)
+    image, moved, valid = augment(MOVING, (target[None].clone(), target, target > 100), seed)
+    assert torch.equal(image[0], moved)
+    assert torch.equal(valid, moved > 100)
+
+
+@given(seeds)
+def test_geometry_loses_no_pixel(seed) -> None:
+    fields = crop(seed)
+    for before, after in zip(fields, augment(MOVING, fields, seed), strict=True):
+        assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
+
+
+def test_every_way_to_lay_a_square_is_met() -> None:
+    fields = crop()
+    layings = {augment(MOVING, fields, seed)[1].numpy().tobytes() for seed in range(80)}
+    assert len(layings) == 8
+
+
+@pytest.mark.parametrize(("key", "axis"), [("horizontal_flip", -1), ("vertical_flip", -2)])
+def test_a_certain_flip_mirrors_its_axis(key, axis) -> None:
+    fields = crop()
+    assert equal(augment(STILL | {key: 1}, fields, 0), [field.flip(axis) for field in fields])
+
+
+@given(seeds, dtypes, st.sampled_from([1, 3, 4]))
+def test_colours_stay_in_their_range_and_type(seed, dtype, bands) -> None:
+    image, target, valid = crop(seed, bands=bands, dtype=dtype)
+    changed, *rest = augment(LOUD, (image, target, valid), seed, largest=200.0, is_rgb=bands == 3)
+    assert (changed.dtype, changed.shape) == (dtype, image.shape)
+    if not torch.equal(changed, image):
+        assert 0 <= changed.min() <= changed.max() <= 200
+    assert equal(rest, (target, valid))
+
+
+@given(seeds)
+def test_the_same_generator_gives_the_same_crop(seed) -> None:
+    fields = crop(seed)
+    assert equal(augment(MOVING | LOUD, fields, seed), augment(MOVING | LOUD, fields, seed))
+
+
+def test_another_generator_gives_another_crop() -> None:
+    fields = crop()
+    seen = {augment(LOUD, fields, seed)[0].numpy().tobytes() for seed in range(20)}
+    assert len(seen) > 10
+
+
+@given(seeds)
+def test_the_crop_that_is_given_is_not_changed(seed) -> None:
+    fields = crop(seed)
+    copies = [field.clone() for field in fields]
+    augment(MOVING | LOUD, fields, seed)
+    assert equal(fields, copies)
+
+
+@given(seeds, st.integers(0, 255))
+def test_grey_stays_grey_whatever_happens_to_hue_and_saturation(seed, level) -> None:
+    grey = torch.full((3, 4, 4), level, dtype=torch.uint8)
+    _, target, valid = crop(side=4)
+    changed, *_ = augment(STILL | {"saturation": 0.9, "hue": 0.5}, (grey, target, valid), seed)
+    assert (changed.int() - level).abs().max() <= 1
+
+
+def test_brightness_is_a_share_of_the_value_range() -> None:
+    image, target, valid = torch.full((2, 4, 4), 5000.0), *crop(side=4)[1:]
+    shifts = [
+        float(
+            augment(STILL | {"brightness": 0.25}, (image, target, valid), seed, largest=10_000, is_rgb=False)[0][
+                0, 0, 0
+            ]
+        )
+        for seed in range(60)
+    ]
+    assert max(abs(shift - 5000) for shift in shifts) <= 2500
+    assert min(shifts) < 4000 < 6000 < max(shifts)
+    assert 10 < sum(shift == 5000 for shift in shifts) < 50
+
+
+def test_bands_that_are_no_colours_keep_apart() -> None:
+    image, target, valid = crop(bands=3)
+    image[1] = 0
+    changed, *_ = augment(
+        STILL | {"saturation": 0.9, "hue": 0.5, "contrast": 0.5}, (image, target, valid), 1, is_rgb=False
+    )
+    assert not changed[1].any()
