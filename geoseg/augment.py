@@ -58,7 +58,7 @@ class Augmentation:
         shift = self._drawn(self.section.brightness, rng) * self.largest
         saturation, turn = 1 + self._drawn(self.section.saturation, rng), self._drawn(self.section.hue, rng)
         matrix = np.eye(bands)
-        if self.is_rgb:
+        if self.is_rgb and (saturation, turn) != (1, 0):  # there and back through YIQ is the identity but for rounding
             cosine, sine = (saturation * f(2 * math.pi * turn) for f in (math.cos, math.sin))
             chroma = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
             matrix = YIQ_TO_RGB @ chroma @ RGB_TO_YIQ

@@ -35,8 +35,14 @@ BEST_NAME = "best.safetensors"
 LATEST = "latest"
 """The link (or text file) in the folder of runs that names the newest run."""
 
-GSD_RATIO = 1.25
-"""A scene whose GSD is further from the model's than this factor is resampled before it is predicted."""
+MAX_HEADER = 100_000_000
+"""Bytes; the limit of the safetensors format. A file whose first bytes promise more is none."""
+
+BEST_NAME = "best.safetensors"
+"""What a training run calls its best bundle, in the run's folder."""
+
+LATEST = "latest"
+"""The link (or text file) in the folder of runs that names the newest run."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +105,6 @@ class ModelCard:
             raise BundleError(
                 "the model card does not read", "the file is damaged, or made by another version of geoseg"
             ) from None
-
-    def misfits(self, *, bands: int, dtype: str) -> list[str]:
-        """Why a scene with so many bands of this pixel type does not suit the network; empty if it does."""
-        found = []
-        if bands != len(self.bands):
-            found.append(f"the scene has {bands} bands, the model wants {len(self.bands)} ({', '.join(self.bands)})")
-        if dtype != self.dtype:
-            found.append(f"the scene's pixels are {dtype}, the model learnt from {self.dtype}")
-        return found
 
 
 @dataclass(frozen=True)
@@ -182,12 +179,12 @@ def _read_header(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            metadata: dict[str, Any] = json.loads(file.read(min(length, MAX_HEADER))).get("__metadata__") or {}
+            metadata: Any = json.loads(file.read(min(length, MAX_HEADER))).get("__metadata__") or {}
     except (OSError, ValueError, AttributeError):
         raise BundleError(f"{path} is no geoseg model, or it is damaged", hint) from None
-    if metadata.get("format") != FORMAT or "card" not in metadata:
+    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT or "card" not in metadata:
         raise BundleError(f"{path} is a safetensors file, but no geoseg model", hint)
-    return metadata
+    return dict(metadata)
 
 
 def _read_weights(path: str | Path) -> "dict[str, Tensor]":

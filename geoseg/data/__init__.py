@@ -1,2 +1,3 @@
 """Labelled scenes to crops: ``dataset``, ``datasets/`` (declarations), ``encoding``, ``labels``, ``prepare``, ``samplers/``,
-``crop``, ``loader``."""
+``crop``, ``loader``.
+"""

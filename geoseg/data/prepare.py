@@ -22,7 +22,7 @@ from geoseg.data.datasets import datasets
 from geoseg.data.labels import LabelReader
 from geoseg.data.prepared import Prepared, PreparedScene
 from geoseg.errors import ConfigError, DataError
-from geoseg.grid.grid import Grid
+from geoseg.grid.grid import GSD_RATIO, Grid
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
@@ -30,9 +30,6 @@ from geoseg.progress import Progress, silent
 from geoseg.raster.contiguous import writing_contiguous
 from geoseg.raster.scene import Scene
 from geoseg.raster.statistics import RunningStatistics
-
-GSD_RATIO = 1.25
-"""Scenes further from ``data.gsd`` than this factor are resampled."""
 
 STRIP_ROWS = 512
 """Rows that are converted at once."""

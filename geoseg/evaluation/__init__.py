@@ -1,2 +1,3 @@
 """Masks against references: ``mask`` and ``model`` (counts, as an ``evaluation``), ``report`` (table, JSON),
-``picture``, ``describe`` (what a file is)."""
+``picture``, ``describe`` (what a file is).
+"""

@@ -21,6 +21,9 @@ from geoseg.grid.window import Window
 Bounds = tuple[float, float, float, float]
 """(left, bottom, right, top) in CRS units."""
 
+GSD_RATIO = 1.25
+"""Ground sample distances further apart than this factor are taken for different, and pixels are resampled."""
+
 WGS84_SEMI_MAJOR_M = 6378137.0
 WGS84_ECCENTRICITY_SQUARED = 0.00669437999014
 

@@ -7,8 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from geoseg.bundle import GSD_RATIO, ModelCard
+from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError, did_you_mean
+from geoseg.grid.grid import GSD_RATIO
 from geoseg.raster.scene import Scene
 
 GSD_LIMIT = 8.0
@@ -96,13 +97,15 @@ def choose_bands(
 
 def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
     """Notes on the scene's pixel type; :class:`BundleError` if the model learnt from another, unless ``any_dtype``."""
-    misfits = card.misfits(bands=len(card.bands), dtype=scene.dtype.name)
-    if misfits and not any_dtype:
+    if scene.dtype.name == card.dtype:
+        return []
+    differ = f"the scene's pixels are {scene.dtype.name}, the model learnt from {card.dtype}"
+    if not any_dtype:
         raise BundleError(
-            misfits[0],
+            differ,
             f"bring the scene to {card.dtype} (gdal_translate -scale -ot ...), or --any-dtype if values mean the same",
         )
-    return [f"{misfit}: taken as they are" for misfit in misfits]
+    return [f"{differ}: taken as they are"]
 
 
 def pixels_per_pixel(scene_gsd: float | None, model_gsd: float | None) -> tuple[float, list[str]]:
@@ -147,14 +150,13 @@ def _has_names(scene: Scene, names: Sequence[str]) -> bool:
 
 
 def _require_count(scene: Scene, card: ModelCard, count: int, *, chosen: bool) -> None:
-    misfits = card.misfits(bands=count, dtype=card.dtype)
-    if misfits and chosen:
-        wants = f"the model wants {len(card.bands)} ({', '.join(card.bands)})"
-        raise BundleError(
-            f"{count} bands were chosen, {wants}", "name one for each, in the model's order, with --bands"
-        )
-    if misfits:
-        raise BundleError(misfits[0], f"choose by name or number, like --bands 3,2,1, from {_listed(scene.bands)}")
+    if count == len(card.bands):
+        return
+    wants = f"the model wants {len(card.bands)} ({', '.join(card.bands)})"
+    if chosen:
+        raise BundleError(f"{count} bands were chosen, {wants}", "name one for each, in the model's order: --bands")
+    hint = f"choose by name or number, like --bands 3,2,1, from {_listed(scene.bands)}"
+    raise BundleError(f"the scene has {count} bands, {wants}", hint)
 
 
 def _band_notes(scene: Scene, card: ModelCard, positions: Sequence[int]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import DTypeLike, NDArray
+from rasterio.enums import Interleaving
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import DataError, OutputError
@@ -68,7 +69,8 @@ def map_pixels(path: Path) -> NDArray[Any]:
         strip_rows = file.block_shapes[0][0]
         last = (file.height - 1) // strip_rows
         first_byte, last_byte = (int(file.get_tag_item(f"BLOCK_OFFSET_0_{y}", "TIFF", bidx=1) or -1) for y in (0, last))
-        compressed = file.compression is not None
-    if compressed or last_byte - first_byte != last * strip_rows * shape[1] * shape[2] * dtype.itemsize:
+        otherwise = file.compression is not None or file.block_shapes[0][1] != file.width  # compressed, or in tiles
+        otherwise |= file.count > 1 and file.interleaving != Interleaving.pixel
+    if otherwise or last_byte - first_byte != last * strip_rows * shape[1] * shape[2] * dtype.itemsize:
         raise DataError(f"{path} is not laid out in one run of bytes", "delete the prepared folder; it is made again")
     return np.memmap(path, dtype, "r", first_byte, shape)

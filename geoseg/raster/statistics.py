@@ -1,16 +1,13 @@
 """Mean, deviation and range of each band over the valid pixels of many scenes, in one pass that holds few pixels."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.errors import SceneError
-from geoseg.grid.window import Window
-from geoseg.progress import Progress, silent
 from geoseg.raster.raster import Raster
-from geoseg.raster.scene import Scene
 
 CHUNK_PIXELS = 2**22
 """Pixels read at a time: 32 MB per band as float64."""
@@ -73,36 +70,6 @@ class RunningStatistics:
         if not self._bands or self._bands[0].count == 0:
             raise SceneError("no scene has a valid pixel", "check the nodata value (gdalinfo shows it)")
         return tuple(_finished(name, sums) for name, sums in zip(names, self._bands, strict=True))
-
-
-def band_statistics(
-    scenes: Iterable[Scene], bands: Sequence[int] | None = None, *, progress: Progress = silent
-) -> tuple[BandStatistics, ...]:
-    """Statistics of each of ``bands`` (0-based positions, all of the first scene's by default) over every valid pixel.
-
-    :class:`SceneError` if there is no valid pixel in any scene.
-    """
-    scenes = list(scenes)
-    if not scenes:
-        raise SceneError("there are no scenes to take statistics of", "name at least one")
-    positions = range(len(scenes[0].bands)) if bands is None else bands
-    running = RunningStatistics()
-    work = [(scene, chunk) for scene in scenes for chunk in chunks(scene)]
-    with progress(len(work), "statistics") as task:
-        for scene, chunk in work:
-            running.add(scene.read(chunk, positions))
-            task.advance()
-    return running.of([scenes[0].bands[position] for position in positions])
-
-
-def chunks(scene: Scene) -> Iterator[Window]:
-    """Windows that cover a scene, of whole file blocks (so that none is read twice) and about ``CHUNK_PIXELS``."""
-    (height, width), (block_height, block_width) = scene.grid.shape, scene.block
-    rows = block_height * max(1, 2048 // block_height)
-    cols = block_width * max(1, CHUNK_PIXELS // rows // block_width)
-    for row in range(0, height, rows):
-        for col in range(0, width, cols):
-            yield Window(row, col, rows, cols).clip_to(height, width)
 
 
 def _finished(name: str, sums: _Running) -> BandStatistics:

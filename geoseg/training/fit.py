@@ -108,7 +108,7 @@ def _training_batches(recipe: Recipe, prepared: Prepared) -> DataLoader[Crop]:
     given = {"scenes": scenes, "size": train.crop, "scale": recipe.augment.scale, "seed": train.seed}
     sampler = samplers.build(train.sampler.name, train.sampler.options, **given)
     largest = 255.0 if prepared.dtype == "uint8" else max(band.maximum for band in prepared.statistics)
-    change = Augmentation(recipe.augment, largest=largest, is_rgb=RGB == set(prepared.bands))
+    change = Augmentation(recipe.augment, largest=largest, is_rgb=set(prepared.bands) == RGB)
     crops = Crops(scenes, sampler, train.iterations * train.batch, change=change, seed=train.seed)
     return batches(crops, batch=train.batch, workers=train.workers, pin_memory=torch.cuda.is_available())
 

@@ -10,6 +10,7 @@ from strategies_raster import UTM, make_raster, noise
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import GeosegError
+from geoseg.inference.predict import predict
 from geoseg.legend import Legend
 from geoseg.models.build import build_network
 from geoseg.raster.scene import Scene
@@ -31,7 +32,8 @@ def bundle_for(tmp_path_factory):
                 backbone={"name": "mobilenetv3_small_050"}, head=head, output_stride=16, auxiliary_weight=0
             )
             numbers = {
-                name: (float(value),) * bands for name, value in dict(mean=90, std=50, minimum=0, maximum=255).items()
+                name: (float(value),) * bands
+                for name, value in {"mean": 90, "std": 50, "minimum": 0, "maximum": 255}.items()
             }
             names = tuple(f"band_{number + 1}" for number in range(bands))
             card = ModelCard(model, TWO_CLASSES, names, **numbers, dtype=dtype, gsd=None, crop=128, tile=256, halo=32)
@@ -140,8 +142,6 @@ def test_a_recipe_with_an_unknown_key_is_answered_with_the_nearest(geoseg, tmp_p
 
 
 def test_the_library_raises_what_the_command_says(bundle_for, tmp_path):
-    from geoseg.inference.predict import predict
-
     with pytest.raises(GeosegError) as caught:
         predict(missing(tmp_path), tmp_path / "mask.tif", model=bundle_for(3, "uint8"))
     assert caught.value.hint

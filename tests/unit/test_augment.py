@@ -41,7 +41,7 @@ def test_without_chances_and_limits_nothing_changes(seed, dtype) -> None:
 @given(seeds)
 def test_geometry_moves_image_target_and_validity_together(seed) -> None:
     _, target, _ = crop(seed)
-    image, moved, valid = augment(MOVING, (target[None].clone(), target, target > 100), seed)
+    image, moved, valid = augment(MOVING, (target[None].clone(), target, target > 100), seed, is_rgb=False)
     assert torch.equal(image[0], moved)
     assert torch.equal(valid, moved > 100)
 

@@ -81,8 +81,12 @@ def test_a_place_that_cannot_be_written_to_is_an_error_in_words(tmp_path) -> Non
         pass
 
 
-@pytest.mark.parametrize("layout", [{"compress": "deflate"}, {"tiled": True, "blockxsize": 16, "blockysize": 16}])
+@pytest.mark.parametrize(
+    "layout",
+    [{"compress": "deflate"}, {"tiled": True, "blockxsize": 16, "blockysize": 16}, {"interleave": "band"}],
+    ids=["compressed", "tiled", "by band"],
+)
 def test_a_file_laid_out_otherwise_is_refused(tmp_path, layout) -> None:
-    path = make_raster(tmp_path / "a.tif", noise(1, 64, 64), **UTM, **layout)
+    path = make_raster(tmp_path / "a.tif", noise(2, 64, 64), **UTM, **{"interleave": "pixel"} | layout)
     with pytest.raises(DataError, match="not laid out in one run of bytes"):
         map_pixels(path)

@@ -1,5 +1,6 @@
 import json
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -23,9 +24,9 @@ def test_the_rate_rises_through_the_warm_up_and_then_only_falls(iterations, sche
     warmup = data.draw(st.integers(0, iterations - 1))
     train = TrainSection(iterations=iterations, schedule=schedule, warmup=warmup)
     rates = [learning_rate(train, step) for step in range(iterations)]
-    assert all(a < b for a, b in zip(rates[:warmup], rates[1:warmup], strict=False))
+    assert all(a < b for a, b in pairwise(rates[:warmup]))
     falling = rates[warmup:]
-    assert all(a >= b for a, b in zip(falling, falling[1:], strict=False))
+    assert all(a >= b for a, b in pairwise(falling))
     assert max(rates) <= train.learning_rate * (1 + 1e-12)
 
 

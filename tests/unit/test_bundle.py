@@ -1,0 +1,192 @@
+"""Bundles: what is saved is what is loaded, and whatever is damaged is refused in one sentence."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from strategies import legends
+from strategies_inference import card
+
+from geoseg.bundle import FORMAT, Bundle, ModelCard, digest, load, read_card
+from geoseg.config.part import Part
+from geoseg.config.recipe import ModelSection
+from geoseg.errors import BundleError
+from geoseg.models.build import build_network
+
+MODEL = ModelSection(
+    backbone=Part(name="resnet18"),
+    head=Part(name="fcn", options={"channels": 8}),
+    output_stride=16,
+    auxiliary_weight=0.4,
+)
+numbers = st.floats(-1e6, 1e6)
+
+
+@pytest.fixture(scope="module")
+def made() -> Bundle:
+    """A small network for two bands and three classes, its running means unlike those of a new one."""
+    torch.manual_seed(0)
+    network = build_network(MODEL, bands=2, classes=3)
+    network.train()(torch.randn(2, 2, 64, 64))
+    return Bundle(network.eval(), card(model=MODEL, scores={"mean_iou": 0.5}, provenance={"seed": "7"}))
+
+
+@pytest.fixture(scope="module")
+def saved(made, tmp_path_factory):
+    """The same, as a file."""
+    return made.save(tmp_path_factory.mktemp("bundle") / "model.safetensors")
+
+
+def test_a_loaded_bundle_gives_the_same_logits(made, saved) -> None:
+    images = torch.randn(1, 2, 50, 70)
+    with torch.no_grad():
+        assert torch.equal(load(saved).network(images), made.network(images))
+
+
+def test_a_loaded_bundle_has_the_same_card_and_is_ready_to_predict(made, saved) -> None:
+    bundle = Bundle.load(saved)
+    assert bundle.card == made.card == read_card(saved)
+    assert not bundle.network.training
+    assert bundle.source == str(saved)
+
+
+def test_the_auxiliary_head_may_be_left_out(made, tmp_path) -> None:
+    slim = build_network(MODEL.model_copy(update={"auxiliary_weight": 0.0}), bands=2, classes=3)
+    slim.load_state_dict({k: v for k, v in made.network.state_dict().items() if not k.startswith("auxiliary.")})
+    bundle = load(Bundle(slim, made.card).save(tmp_path / "slim.safetensors"))
+    images = torch.randn(1, 2, 40, 40)
+    with torch.no_grad():
+        assert torch.equal(bundle.network(images), made.network(images))
+
+
+def test_a_card_is_read_without_torch(saved) -> None:
+    code = (
+        f"import sys; from geoseg.bundle import read_card; read_card({str(saved)!r}); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(
+    legends(), st.lists(st.tuples(st.text(max_size=4), *[numbers] * 4), min_size=1, max_size=13), st.none() | numbers
+)
+def test_a_card_survives_being_written_as_json(legend, bands, gsd) -> None:
+    names, mean, std, minimum, maximum = (tuple(column) for column in zip(*bands, strict=True))
+    made = card(names, legend=legend, mean=mean, std=std, minimum=minimum, maximum=maximum, gsd=gsd, model=MODEL)
+    assert ModelCard.from_json(made.to_json()) == made
+
+
+def test_scores_that_are_no_number_survive_too() -> None:
+    read = ModelCard.from_json(card(scores={"iou water": float("nan")}).to_json())
+    assert np.isnan(read.scores["iou water"])
+
+
+def test_a_card_with_too_few_numbers_is_no_card() -> None:
+    with pytest.raises(BundleError, match="2 bands, but a std for 1"):
+        card(std=(1.0,))
+
+
+def tampered(change) -> str:
+    content = json.loads(card().to_json())
+    change(content)
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        tampered(lambda c: c.pop("legend")),
+        tampered(lambda c: c.update(colour=1)),
+        tampered(lambda c: c.update(mean=["much", "more"])),
+        tampered(lambda c: c["mean"].pop()),
+        tampered(lambda c: c.update(tile="wide")),
+        tampered(lambda c: c.update(legend=[])),
+        tampered(lambda c: c["legend"][1].update(colour="#zzzzzz")),
+        tampered(lambda c: c["model"].update(head="deeplabv9")),
+        tampered(lambda c: c["model"].update(run="rm")),
+    ],
+)
+def test_a_tampered_card_is_refused(tmp_path, text) -> None:
+    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"format": FORMAT, "card": text})
+    with pytest.raises(BundleError, match="the model card"):
+        read_card(tmp_path / "a.safetensors")
+
+
+def test_a_card_that_promises_other_weights_is_refused(made, tmp_path) -> None:
+    path = replace(made, card=card(classes=5, model=MODEL)).save(tmp_path / "a.safetensors")
+    assert len(read_card(path).legend) == 5
+    with pytest.raises(BundleError, match="weights and card contradict each other") as error:
+        load(path)
+    assert "\n" not in error.value.message
+
+
+def damaged(folder, saved):
+    """(file, what is said of it) for everything a user may take for a model."""
+    whole = saved.read_bytes()
+    cuts = {"empty": b"", "stub": whole[:5], "half a header": whole[:400], "text": b"not a model at all\n" * 9}
+    for name, content in cuts.items():
+        (folder / name).write_bytes(content)
+        yield folder / name, "is no geoseg model, or it is damaged"
+    for name, header in {
+        "a list": "[1, 2]",
+        "no meta": '{"__metadata__": null}',
+        "odd meta": '{"__metadata__": 3}',
+    }.items():
+        (folder / name).write_bytes(len(header).to_bytes(8, "little") + header.encode())
+        yield folder / name, "no geoseg model"
+    save_file({"x": torch.zeros(3)}, folder / "others", metadata={"format": "pt"})
+    yield folder / "others", "is a safetensors file, but no geoseg model"
+    torch.save({"x": torch.zeros(3)}, folder / "pickle.pth")
+    yield folder / "pickle.pth", "is no geoseg model, or it is damaged"
+    (folder / "truncated").write_bytes(whole[:-1000])
+    yield folder / "truncated", "is damaged"
+    yield folder, "is no geoseg model"
+    yield folder / "nowhere", "there is no model"
+
+
+def test_whatever_is_no_bundle_is_refused_in_one_sentence(tmp_path, saved) -> None:
+    for path, message in damaged(tmp_path, saved):
+        with pytest.raises(BundleError, match=message) as error:
+            load(path)
+        assert str(path) in error.value.message
+        assert error.value.hint
+        assert "\n" not in error.value.message
+
+
+def test_loading_a_bundle_unpickles_nothing(saved, monkeypatch) -> None:
+    for reader in ("pickle.Unpickler", "pickle.load", "pickle.loads", "torch.load"):
+        monkeypatch.setattr(reader, None)
+    assert load(saved).card == read_card(saved)
+
+
+def test_saving_leaves_one_file_and_replaces_what_was_there(made, tmp_path) -> None:
+    path = tmp_path / "new" / "folder" / "model.safetensors"
+    made.save(path)
+    first = digest(path)
+    replace(made, card=replace(made.card, gsd=0.5)).save(path)
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert read_card(path).gsd == 0.5
+    assert digest(path) != first
+
+
+def test_a_bundle_that_cannot_be_written_is_an_error_in_words(made, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path in [tmp_path / "file" / "model", tmp_path / "folder", tmp_path / ("long" * 63)]:
+        with pytest.raises(BundleError, match="cannot be written"):
+            made.save(path)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_the_digest_is_the_files_sha256(tmp_path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert digest(tmp_path / "a") == "ba7816bf8f01cfea"
