@@ -35,15 +35,6 @@ BEST_NAME = "best.safetensors"
 LATEST = "latest"
 """The link (or text file) in the folder of runs that names the newest run."""
 
-MAX_HEADER = 100_000_000
-"""Bytes; the limit of the safetensors format. A file whose first bytes promise more is none."""
-
-BEST_NAME = "best.safetensors"
-"""What a training run calls its best bundle, in the run's folder."""
-
-LATEST = "latest"
-"""The link (or text file) in the folder of runs that names the newest run."""
-
 
 @dataclass(frozen=True)
 class ModelCard:

@@ -1,0 +1,258 @@
+"""Preparing: what lies in the folder afterwards is what the source files say, and old folders are never mistaken."""
+
+import logging
+import os
+
+import numpy as np
+import pytest
+from rasterio.enums import ColorInterp
+from strategies_data import TRANSFORM, data_section, labelled_folder, striped
+from strategies_raster import UTM, make_raster, noise
+
+from geoseg.data import prepare as prepare_module
+from geoseg.data.prepare import open_dataset, prepare
+from geoseg.errors import ConfigError, DataError, GeosegError, SceneError
+from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.scene import Scene
+
+MASK = striped(12, 16)
+IMAGE = noise(3, 12, 16, low=1)
+
+
+@pytest.mark.parametrize("rows", [1, 5, 512])
+def test_prepared_scenes_hold_the_pixels_and_labels_of_the_files(tmp_path, monkeypatch, rows) -> None:
+    monkeypatch.setattr(prepare_module, "STRIP_ROWS", rows)
+    prepared = prepare(data_section(labelled_folder(tmp_path)), "mine")
+    for scene in prepared.all_scenes:
+        assert np.array_equal(scene.image.transpose(2, 0, 1), IMAGE)
+        assert np.array_equal(scene.mask, MASK)
+        assert scene.valid is None
+        assert scene.class_pixels == tuple(np.bincount(MASK.ravel()))
+    assert [(scene.name, scene.split) for scene in prepared.all_scenes] == [("a", "train"), ("b", "val")]
+
+
+def test_prepared_images_open_like_any_other_and_lie_in_place(tmp_path) -> None:
+    prepared = prepare(data_section(labelled_folder(tmp_path)), "mine")
+    for path in (prepared.all_scenes[0].image_path, prepared.all_scenes[0].mask_path):
+        with Scene.open(path) as scene, Scene.open(tmp_path / "images/a.tif") as source:
+            assert scene.grid.same_as(source.grid)
+
+
+def test_statistics_are_those_of_the_training_scenes_alone(tmp_path) -> None:
+    labelled_folder(tmp_path, names=("a",))
+    labelled_folder(tmp_path, names=("b",), image=np.full_like(IMAGE, 255))
+    statistics = prepare(data_section(tmp_path), "mine").statistics
+    assert [band.mean for band in statistics] == pytest.approx(IMAGE.mean(axis=(1, 2)))
+    assert [band.std for band in statistics] == pytest.approx(IMAGE.std(axis=(1, 2)))
+    assert [band.maximum for band in statistics] == IMAGE.max(axis=(1, 2)).tolist()
+
+
+def test_nodata_in_the_image_is_not_labelled_and_not_valid(tmp_path) -> None:
+    valid = noise(12, 16, low=0, high=3) > 0
+    prepared = prepare(
+        data_section(labelled_folder(tmp_path, image=IMAGE * valid, image_profile={"nodata": 0})), "mine"
+    )
+    scene = prepared.scenes("train")[0]
+    assert np.array_equal(scene.mask, np.where(valid, MASK, IGNORE_INDEX))
+    assert np.array_equal(scene.valid > 0, valid)
+    assert scene.valid_pixels == valid.sum()
+    assert prepared.statistics[0].mean == pytest.approx(IMAGE[0][valid].mean())
+
+
+def test_nodata_in_the_label_is_not_labelled(tmp_path) -> None:
+    label = np.where(MASK == 2, 99, MASK).astype(np.uint8)
+    prepared = prepare(data_section(labelled_folder(tmp_path, label=label, label_profile={"nodata": 99})), "mine")
+    assert np.array_equal(prepared.all_scenes[0].mask, np.where(MASK == 2, IGNORE_INDEX, MASK))
+    assert prepared.all_scenes[0].unknown == ""
+
+
+def test_bands_are_chosen_by_name_and_in_order(tmp_path) -> None:
+    colours = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+    labelled_folder(tmp_path)
+    for name in "ab":
+        make_raster(tmp_path / f"images/{name}.tif", IMAGE, **UTM, colours=colours)
+    prepared = prepare(data_section(tmp_path, bands=["blue", "red"]), "mine")
+    assert prepared.bands == ("blue", "red")
+    assert np.array_equal(prepared.all_scenes[0].image.transpose(2, 0, 1), IMAGE[[2, 0]])
+    with pytest.raises(SceneError, match="no band 'rad'"):
+        prepare(data_section(tmp_path, bands=["rad"]), "mine")
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+def test_pixels_keep_their_type(tmp_path, dtype) -> None:
+    prepared = prepare(data_section(labelled_folder(tmp_path, image=IMAGE.astype(dtype))), "mine")
+    assert prepared.dtype == prepared.all_scenes[0].image.dtype.name == dtype
+
+
+@pytest.mark.parametrize(("gsd", "shape"), [(1.0, (24, 32)), (0.25, (96, 128)), (0.55, (48, 64)), (None, (48, 64))])
+def test_scenes_are_resampled_to_the_wanted_gsd_unless_they_are_near(tmp_path, gsd, shape) -> None:
+    labelled_folder(tmp_path, label=striped(48, 64, side=8))
+    prepared = prepare(data_section(tmp_path, gsd=gsd), "mine")
+    scene = prepared.all_scenes[0]
+    assert (scene.height, scene.width) == scene.mask.shape == scene.image.shape[:2] == shape
+    assert scene.gsd == prepared.gsd == pytest.approx(0.5 * 48 / shape[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("gsd", [0.2, 0.75, 1.3])
+@pytest.mark.parametrize("rows", [9, 512])
+def test_resampled_labels_stay_under_their_image(tmp_path, monkeypatch, gsd, rows) -> None:
+    monkeypatch.setattr(prepare_module, "STRIP_ROWS", rows)
+    mask = striped(96, 96, side=24)
+    labelled_folder(tmp_path, label=mask, image=np.stack([50 + 50 * mask] * 3).astype(np.uint8))
+    scene = prepare(data_section(tmp_path, gsd=gsd), "mine").all_scenes[0]
+    shown = (scene.image[..., 0].astype(int) - 50) / 50
+    off = np.abs(shown - scene.mask) > 0.5
+    assert set(np.unique(scene.mask)) == {0, 1, 2}
+    assert off.mean() < 0.02  # borders may fall half a pixel beside
+
+
+@pytest.mark.parametrize(("gsd", "slack"), [(1.7, 1.0), (0.3, 1.0)])
+def test_resampled_rows_lie_where_they_lay(tmp_path, gsd, slack) -> None:
+    height = 1500
+    image = (np.indices((height, 3))[0] + 0.5).astype(np.float32)[None]
+    labelled_folder(tmp_path, label=striped(height, 3, side=1), image=image)
+    scene = prepare(data_section(tmp_path, gsd=gsd), "mine").all_scenes[0]
+    expected = (np.arange(scene.height) + 0.5) * height / scene.height
+    assert np.abs(scene.image[:, 1, 0] - expected).max() <= slack
+
+
+def test_a_folder_is_made_once(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    first = prepare(section, "mine")
+    before = first.all_scenes[0].image_path.stat().st_mtime_ns
+    assert prepare(section, "mine") == first
+    assert first.all_scenes[0].image_path.stat().st_mtime_ns == before
+    assert [path.name for path in section.prepared.iterdir()] == [f"mine-{first.digest[:8]}"]
+
+
+def test_a_folder_that_was_not_finished_is_made_again(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    first = prepare(section, "mine")
+    (first.folder / "manifest.json").unlink()
+    first.all_scenes[0].mask_path.write_bytes(b"half")
+    assert np.array_equal(prepare(section, "mine").all_scenes[0].mask, MASK)
+
+
+def test_a_changed_label_file_gives_another_digest(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    first = prepare(section, "mine")
+    make_raster(tmp_path / "labels/a.tif", (2 - MASK)[None], **UTM)
+    os.utime(tmp_path / "labels/a.tif", ns=(1, 1))
+    second = prepare(section, "mine")
+    assert second.digest != first.digest
+    assert np.array_equal(second.all_scenes[0].mask, 2 - MASK)
+
+
+@pytest.mark.parametrize("change", [{"ignore": [7]}, {"gsd": 1.0}, {"legend": ["uno", "due", "tre"]}, {"bands": None}])
+def test_another_declaration_gives_another_digest(tmp_path, change) -> None:
+    labelled_folder(tmp_path)
+    same = change == {"bands": None}
+    assert (
+        prepare(data_section(tmp_path), "x").digest == prepare(data_section(tmp_path, **change), "x").digest
+    ) == same
+
+
+def test_names_with_slashes_and_spaces_become_files_of_their_own(tmp_path) -> None:
+    for name, value in {"Tile 1/part": 0, "Tile_1/part": 1, "Tile 1_part": 2}.items():
+        group, _, part = name.rpartition("/")
+        root = tmp_path / "all" / (group or "x")
+        labelled_folder(root, names=(part,), label=np.full((4, 4), value, np.uint8))
+    options = {"images": "all/{group}/images/{name}.tif", "labels": "all/{group}/labels/{name}.tif"}
+    prepared = prepare(data_section(tmp_path, **options, splits={"train": "*"}), "mine")
+    assert {scene.name: int(scene.mask[0, 0]) for scene in prepared.all_scenes} == {
+        "Tile 1/part": 0, "Tile_1/part": 1, "x/Tile 1_part": 2,
+    }  # fmt: skip
+
+
+def test_sizes_that_differ_are_refused_in_one_sentence(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path, image=noise(3, 12, 17)))
+    with pytest.raises(DataError, match=r"labels/a.tif has 12 x 16 pixels, its image has 12 x 17$"):
+        prepare(section, "mine")
+
+
+def test_unknown_values_are_refused_above_the_share_that_is_allowed(tmp_path, caplog) -> None:
+    label = MASK.copy()
+    label[0, :3] = 77  # 3 of 192 pixels: 1.56 %
+    labelled_folder(tmp_path, label=label)
+    with pytest.raises(
+        DataError, match=r"labels/a.tif: 1.56% of the pixels are not in the legend: 77 \(1.56%\)"
+    ) as error:
+        prepare(data_section(tmp_path), "mine")
+    assert "data.unknown_share" in error.value.hint
+    with caplog.at_level(logging.WARNING):
+        scene = prepare(data_section(tmp_path, unknown_share=0.02), "mine").all_scenes[0]
+    assert np.array_equal(scene.mask, np.where(label == 77, IGNORE_INDEX, label))
+    assert scene.unknown == "77 (1.56%)"
+    assert "taken as not labelled: 77 (1.56%)" in caplog.text
+
+
+def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path, image=noise(3, 12, 17)))
+    for _ in range(2):
+        with pytest.raises(DataError, match="they must match|its image has"):
+            prepare(section, "mine")
+    assert [path for path in section.prepared.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        (noise(4, 12, 16), "has 4 bands, the first scene has 3"),
+        (IMAGE.astype(np.uint16), "is uint16, other scenes are uint8"),
+    ],
+)
+def test_scenes_that_do_not_go_together_are_refused(tmp_path, second, message) -> None:
+    labelled_folder(tmp_path)
+    make_raster(tmp_path / "images/b.tif", second, **UTM)
+    with pytest.raises(DataError, match=message) as error:
+        prepare(data_section(tmp_path), "mine")
+    assert error.value.hint
+
+
+def test_training_scenes_without_any_label_are_refused(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path, label=np.full((12, 16), IGNORE_INDEX, np.uint8)))
+    with pytest.raises(DataError, match="no pixel of the training scenes is labelled"):
+        prepare(section, "mine")
+
+
+def test_a_split_to_train_on_is_needed(tmp_path) -> None:
+    with pytest.raises(DataError, match="no split 'train'"):
+        prepare(data_section(labelled_folder(tmp_path), splits={"val": "*"}), "mine")
+
+
+def test_data_without_a_root_is_refused(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path)).model_copy(update={"root": None})
+    with pytest.raises(ConfigError, match="data.root is missing"):
+        open_dataset(section)
+
+
+def test_an_option_the_dataset_does_not_know_is_answered_with_the_nearest(tmp_path) -> None:
+    with pytest.raises(ConfigError, match="the dataset folder has no option 'lables'") as error:
+        open_dataset(data_section(tmp_path, lables="x"))
+    assert error.value.hint == "did you mean labels?"
+
+
+def test_pictures_without_a_place_are_prepared_without_a_gsd(tmp_path) -> None:
+    place = {"crs": None, "transform": TRANSFORM}
+    prepared = prepare(
+        data_section(labelled_folder(tmp_path, image_profile=place, label_profile=place), gsd=2.0), "mine"
+    )
+    assert prepared.all_scenes[0].gsd is None
+    assert prepared.all_scenes[0].mask.shape == MASK.shape
+    assert prepared.gsd == 2.0
+
+
+def test_source_files_are_only_read(tmp_path) -> None:
+    labelled_folder(tmp_path)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*.tif")}
+    prepare(data_section(tmp_path), "mine")
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before}
+    assert {path.name for path in tmp_path.iterdir()} == {"images", "labels", "prepared"}
+
+
+def test_damaged_images_are_an_error_in_words(tmp_path) -> None:
+    labelled_folder(tmp_path)
+    whole = (tmp_path / "images/a.tif").read_bytes()
+    (tmp_path / "images/a.tif").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GeosegError, match=r"a\.tif"):
+        prepare(data_section(tmp_path), "mine")
