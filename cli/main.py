@@ -17,6 +17,7 @@ from . import options, talk
 
 COMMANDS = {
     "train": "Train a network as a recipe says; gives a model.",
+    "import-zoo": "Turn a published OpenMMLab checkpoint into a model.",
     "predict": "Turn a scene into a mask.",
     "polygonize": "Turn a mask into polygons.",
     "evaluate": "Score a model or a mask against reference labels.",
@@ -24,7 +25,7 @@ COMMANDS = {
     "recipes": "List the recipes that come with geoseg.",
     "picture": "Draw a scene beside its mask, reference and polygons.",
 }
-"""Every subcommand, named as its file, with its line in ``geoseg --help``."""
+"""Every subcommand, named as its file (with dashes for underscores), with its line in ``geoseg --help``."""
 
 FAULT = 70
 """Exit code when geoseg itself is at fault (EX_SOFTWARE of sysexits.h)."""
@@ -44,7 +45,8 @@ class Commands(click.Group):
         """The command from the file of that name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f".{name}", __package__), name)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -31,7 +31,7 @@ from .progress import bars
 @options.device
 @click.option(
     "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="float32", show_default=True,
-    help="Arithmetic of the network; auto takes bfloat16 on GPUs that have it.",
+    help="Arithmetic of the network; auto takes bfloat16 where the device is fast in it.",
 )  # fmt: skip
 @click.option(
     "--bands", callback=options.names, metavar="A,B,C",

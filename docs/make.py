@@ -6,10 +6,10 @@ python docs/make.py --check    say whether they are up to date (exit code 1 if n
 
 import ast
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
-import tomllib
 from pydantic import BaseModel
 
 from geoseg.config.recipe import DataSection, Recipe

@@ -1,7 +1,7 @@
 """geoseg: from an orthophoto to clean GIS layers.
 
-The verbs are ``train``, ``predict``, ``polygonize``, ``evaluate_model`` and ``evaluate_mask``; ``load`` opens a model. Each
-is imported when it is first used, so that ``import geoseg`` loads neither torch nor GDAL.
+The verbs are ``train``, ``import_zoo``, ``predict``, ``polygonize``, ``evaluate_model`` and ``evaluate_mask``; ``load``
+opens a model. Each is imported when it is first used, so that ``import geoseg`` loads neither torch nor GDAL.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ _HOMES = {
     "Scene": "geoseg.raster.scene",
     "evaluate_mask": "geoseg.evaluation.mask",
     "evaluate_model": "geoseg.evaluation.model",
+    "import_zoo": "geoseg.zoo",
     "load": "geoseg.bundle",
     "load_recipe": "geoseg.config.load",
     "polygonize": "geoseg.vector.polygonize",

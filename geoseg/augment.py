@@ -27,11 +27,13 @@ Fields = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tenso
 class Augmentation:
     """What a recipe's augment section says, done to one square crop at a time.
 
-    ``largest`` is the top of the value range (255 for uint8); ``is_rgb`` allows changes of saturation and hue.
+    ``smallest`` and ``largest`` are the value range of all bands (0 and 255 for uint8); ``is_rgb`` (bands red, green, blue
+    in this order) allows changes of saturation and hue.
     """
 
-    def __init__(self, section: AugmentSection, *, largest: float, is_rgb: bool) -> None:
-        self.section, self.largest, self.is_rgb = section, largest, is_rgb
+    def __init__(self, section: AugmentSection, *, largest: float, is_rgb: bool, smallest: float = 0.0) -> None:
+        self.section, self.is_rgb = section, is_rgb
+        self.smallest, self.largest = smallest, largest
 
     def __call__(
         self,
@@ -44,7 +46,7 @@ class Augmentation:
         axes, turns = self._movement(rng)
         image, target, valid = (_moved(field, axes, turns) for field in (image, target, valid))
         matrix, shift = self._colour_map(image.shape[0], rng)
-        return _recoloured(image, matrix, shift, self.largest), target, valid
+        return _recoloured(image, matrix, shift, self.smallest, self.largest), target, valid
 
     def _movement(self, rng: np.random.Generator) -> tuple[list[int], int]:
         """(axes to mirror, quarter turns)."""
@@ -55,7 +57,7 @@ class Augmentation:
     def _colour_map(self, bands: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], float]:
         """(matrix (band, band), shift) of the change of colours; each kind of change has probability 1/2."""
         contrast = 1 + self._drawn(self.section.contrast, rng)
-        shift = self._drawn(self.section.brightness, rng) * self.largest
+        shift = self._drawn(self.section.brightness, rng) * (self.largest - self.smallest)
         saturation, turn = 1 + self._drawn(self.section.saturation, rng), self._drawn(self.section.hue, rng)
         matrix = np.eye(bands)
         if self.is_rgb and (saturation, turn) != (1, 0):  # there and back through YIQ is the identity but for rounding
@@ -74,11 +76,11 @@ def _moved(field: Tensor, axes: list[int], turns: int) -> Tensor:
     return torch.rot90(field.flip(axes), turns, (-2, -1)).contiguous()
 
 
-def _recoloured(image: Tensor, matrix: NDArray[np.float64], shift: float, largest: float) -> Tensor:
-    """Pixels times the matrix plus the shift, clipped to 0 … ``largest``, in their own type."""
+def _recoloured(image: Tensor, matrix: NDArray[np.float64], shift: float, smallest: float, largest: float) -> Tensor:
+    """Pixels times the matrix plus the shift, clipped to ``smallest`` … ``largest``, in their own type."""
     if shift == 0 and np.array_equal(matrix, np.eye(len(matrix))):
         return image
     flat = image.reshape(len(matrix), -1).float()
     changed = torch.from_numpy(matrix).float() @ flat + shift
-    changed = changed.clamp_(0, largest).reshape(image.shape)
+    changed = changed.clamp_(smallest, largest).reshape(image.shape)
     return changed if image.is_floating_point() else changed.round_().to(image.dtype)

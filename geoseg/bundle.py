@@ -4,7 +4,6 @@ The card travels as JSON in the file's header, so it can be read without torch a
 bundle runs no code from it. Prediction needs nothing but the bundle: not the recipe, not the training data.
 """
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -15,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from geoseg.config.recipe import ModelSection
-from geoseg.errors import BundleError, GeosegError
+from geoseg.errors import BundleError, GeosegError, OutputError
 from geoseg.legend import Legend
+from geoseg.raster.output import output_errors, part_path, remove
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +63,7 @@ class ModelCard:
     tile: int
     """Side of what the network should see at once in prediction, pixels at the model's GSD."""
     halo: int
-    """Context pixels around each tile's core that are predicted and thrown away."""
+    """Context pixels around each tile's core, which neighbouring tiles share."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Scores on the validation split, by name."""
     provenance: Mapping[str, str] = field(default_factory=dict)
@@ -108,22 +108,22 @@ class Bundle:
     """Path it was loaded from; empty for a bundle that was never saved."""
 
     def save(self, path: str | Path) -> Path:
-        """Writes the bundle, whole or not at all; :class:`BundleError` if that is impossible."""
+        """Writes the bundle, whole or not at all; :class:`OutputError` if that is impossible."""
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         path = Path(path)
-        part = path.with_name(f".{path.name}.part")
+        part = part_path(path)
         weights = {name: weight.detach().cpu().contiguous() for name, weight in self.network.state_dict().items()}
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(weights, part, metadata={"format": FORMAT, "card": self.card.to_json()})
-            part.replace(path)
-        except (OSError, SafetensorError) as error:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
-            reason = getattr(error, "strerror", None) or _first_line(error)
-            raise BundleError(f"{path} cannot be written: {reason}", "choose another folder") from None
+            with output_errors(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_file(weights, part, metadata={"format": FORMAT, "card": self.card.to_json()})
+                part.replace(path)
+        except SafetensorError as error:  # its word for a full disk
+            raise OutputError(f"{path} cannot be written: {_first_line(error)}", "free some space") from None
+        finally:
+            remove(part)
         return path
 
     @classmethod

@@ -69,7 +69,8 @@ class Legend:
     @classmethod
     def from_json(cls, text: str) -> Self:
         """The legend that :meth:`to_json` wrote."""
-        return cls.of({row["name"]: row["colour"] for row in json.loads(text)})
+        rows = json.loads(text)
+        return cls(tuple(LegendEntry(row["index"], row["name"], parse_colour(row["colour"])) for row in rows))
 
     def to_json(self) -> str:
         """The legend as text: a list of index, name and ``#rrggbb`` colour."""

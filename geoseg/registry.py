@@ -85,7 +85,7 @@ class Registry(Generic[T]):
         if missing:
             raise ConfigError(
                 f"the {self.kind} {name} needs the option {missing[0]!r}",
-                f"write {self.kind}: {{name: {name}, {missing[0]}: ...}}",
+                f"write {missing[0]}: ... beside the {self.kind}'s name",
             )
         return checked
 

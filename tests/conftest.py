@@ -32,6 +32,12 @@ def golden() -> Path:
     return _shared("golden")
 
 
+@pytest.fixture(scope="session")
+def zoo_keys() -> Path:
+    """The folder of lists of parameter names and shapes, one per network of the zoo."""
+    return _shared("facts/keys")
+
+
 def _shared(name: str) -> Path:
     if not (SHARED / name).is_dir():
         pytest.skip(f"there is no folder {SHARED / name}; GEOSEG_SHARED names another place")

@@ -70,7 +70,7 @@ def _read(source: str) -> tuple[str, str]:
 def _parsed(label: str, text: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
         mark = getattr(error, "problem_mark", None)
         where = f"{label}:{mark.line + 1}" if mark else label
         raise ConfigError(
@@ -88,7 +88,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"{override!r} is no override", "write section.key=value, for instance train.batch=4")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         value = text
     *sections, last = key.strip().split(".")
     for section in sections:

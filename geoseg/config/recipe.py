@@ -3,6 +3,7 @@
 Each section is a frozen pydantic model that refuses unknown keys. Below every field stand its unit and meaning.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +47,8 @@ class ModelSection(Section):
 
     backbone: Part = Part(name="resnet50")
     """Feature extractor: one of the zoo's ResNets (resnet18, resnet50, resnet101, with b for the plain stem)
-    or the name of any timm model that offers features."""
+    or the name of any timm model that offers features; ``{name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``
+    for torchgeo's satellite weights, with the scaling they were trained with."""
     head: HeadPart = Part(name="deeplabv3plus")
     """Features to logits."""
     auxiliary_weight: float = Field(0.4, ge=0)
@@ -58,7 +60,15 @@ class ModelSection(Section):
     align_corners: bool = False
     """How features are resized; the zoo's remote-sensing networks use False."""
     pretrained: bool | Path = False
-    """True loads timm's ImageNet weights (needs the network once), a path loads a file; False starts from noise."""
+    """True loads timm's ImageNet weights (needs the network once), a path loads a file; False starts from noise.
+    If left out, it is True for a backbone with the option ``weights``."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_weights_are_wanted(cls, value: Any) -> Any:
+        backbone = value.get("backbone") if isinstance(value, Mapping) else None
+        options = backbone.options if isinstance(backbone, Part) else backbone
+        return {"pretrained": True, **value} if isinstance(options, Mapping) and "weights" in options else value
 
 
 class AugmentSection(Section):

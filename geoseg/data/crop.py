@@ -48,6 +48,7 @@ def _pixels(image: NDArray[Any]) -> Tensor:
 def _resized(crop: Crop, size: int) -> Crop:
     shape = [size, size]
     image = resize(crop.image, shape, InterpolationMode.BILINEAR, antialias=True)
-    target = resize(crop.target[None], shape, InterpolationMode.NEAREST)[0]
-    valid = resize(crop.valid[None], shape, InterpolationMode.NEAREST)[0]
+    # NEAREST rounds down instead, which shifts labels by half a pixel against their image.
+    target = resize(crop.target[None], shape, InterpolationMode.NEAREST_EXACT)[0]
+    valid = resize(crop.valid[None], shape, InterpolationMode.NEAREST_EXACT)[0]
     return Crop(image, target, valid)

@@ -1,5 +1,6 @@
 """Label files to class indices, strip by strip, counting what stands in them that nobody declared."""
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ Codes = tuple[NDArray[np.int64], Mapping[int, int], str]
 
 NAMED = 5
 """So many unknown colours or values are named in a message."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -59,7 +62,14 @@ class LabelReader:
             return self._burnt(window)
         raster = self._scene.read(window, nearest=True)
         codes, known, spelling = (self._colours if self.encoding.kind == "colour" else self._numbers)(raster.values)
-        return self._looked_up(codes, raster.valid, known, spelling=spelling)
+        valid = raster.valid
+        if self._nodata_is_declared:  # 0 is often called nodata and is a class all the same: the recipe knows better
+            codes, valid = np.where(valid, codes, np.int64(self._scene.nodata or 0)), np.ones_like(valid)
+        return self._looked_up(codes, valid, known, spelling=spelling)
+
+    @property
+    def _nodata_is_declared(self) -> bool:
+        return self._scene is not None and self.encoding.kind == "index" and self._scene.nodata in self.encoding.values
 
     def close(self) -> None:
         """Closes the label file."""
@@ -76,6 +86,17 @@ class LabelReader:
         named = [f"{what} ({count / total:.2%})" for what, count in self.unknown.most_common(NAMED)]
         more = len(self.unknown) - len(named)
         return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+
+    def check_unknown(self, allowed: float) -> None:
+        """Warns of undeclared colours or values; :class:`DataError` if more than the share ``allowed`` of pixels has one."""
+        share = self.unknown_share()
+        if share > allowed:
+            raise DataError(
+                f"{self.label}: {share:.2%} of the pixels are not in the legend: {self.unknown_text()}",
+                "add them to data.legend, data.values or data.ignore, or raise data.unknown_share",
+            )
+        if share:
+            logger.warning("%s: not in the legend, taken as not labelled: %s", self.label, self.unknown_text())
 
     def _burnt(self, window: Window) -> NDArray[np.uint8]:
         return rasterize(
@@ -100,7 +121,7 @@ class LabelReader:
     def _numbers(self, values: NDArray[np.generic]) -> Codes:
         if not np.issubdtype(values.dtype, np.integer):
             raise DataError(f"{self.label} holds {values.dtype} numbers", "label rasters hold whole numbers")
-        return values[0].astype(np.int64), dict(self.encoding.values), "{}"
+        return values[0].astype(np.int64), {int(value): index for value, index in self.encoding.values.items()}, "{}"
 
     def _looked_up(
         self, codes: NDArray[np.int64], valid: NDArray[np.bool_], known: Mapping[int, int], *, spelling: str

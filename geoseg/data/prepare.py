@@ -7,7 +7,9 @@ size and date, so changed labels are never mixed up with old ones, and the same 
 import hashlib
 import json
 import logging
+import os
 import re
+import shutil
 import statistics as python_statistics
 from contextlib import closing
 from dataclasses import replace
@@ -28,8 +30,12 @@ from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
 from geoseg.raster.contiguous import writing_contiguous
+from geoseg.raster.output import output_errors
 from geoseg.raster.scene import Scene
 from geoseg.raster.statistics import RunningStatistics
+
+FORMAT = 1
+"""Changes when scenes would be prepared differently, so that folders of older versions are made again."""
 
 STRIP_ROWS = 512
 """Rows that are converted at once."""
@@ -58,10 +64,25 @@ def prepare(section: DataSection, name: str, *, progress: Progress = silent) -> 
         logger.info("using the prepared scenes in %s", folder)
         return done
     logger.info("preparing scenes in %s", folder)
-    return _prepared(section, dataset, folder, digest, progress)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        _prepare(section, dataset, part, digest, progress)
+        with output_errors(folder):
+            shutil.rmtree(folder, ignore_errors=True)  # not finished, or it would have been loaded
+            part.replace(folder)
+    finally:  # after Ctrl-C, too
+        shutil.rmtree(part, ignore_errors=True)
+    return _loaded(folder)
 
 
-def _prepared(section: DataSection, dataset: Dataset, folder: Path, digest: str, progress: Progress) -> Prepared:
+def _loaded(folder: Path) -> Prepared:
+    prepared = Prepared.load(folder)
+    assert prepared is not None, f"{folder} was just made"
+    return prepared
+
+
+def _prepare(section: DataSection, dataset: Dataset, folder: Path, digest: str, progress: Progress) -> None:
+    """Fills a folder with converted scenes and their manifest."""
     members = [(split, scene) for split, scenes in dataset.splits.items() for scene in scenes]
     dataset.scenes("train")
     with Scene.open(dataset.scenes("train")[0].image) as first:
@@ -73,15 +94,40 @@ def _prepared(section: DataSection, dataset: Dataset, folder: Path, digest: str,
         for split, labelled in members:
             scenes.append(converter.convert(split, labelled))
             task.advance(note=labelled.name)
-    training = [scene for scene in scenes if scene.split == "train"]
-    if not sum(sum(scene.class_pixels) for scene in training):
-        raise DataError("no pixel of the training scenes is labelled", "check data.legend, data.values and data.ignore")
+    _require_labels(scenes, "train", "training")
+    _require_labels(scenes, "val", "validation")
+    _warn_of_empty_classes(scenes, dataset)
     measured = converter.statistics.of(bands)
-    gsds = [scene.gsd for scene in training if scene.gsd is not None]
-    gsd = python_statistics.median(gsds) if gsds else section.gsd
-    prepared = Prepared(folder, digest, dataset.legend, tuple(bands), dtype, gsd, measured, tuple(scenes))
-    prepared.save()
-    return prepared
+    gsd = _common_gsd(scenes) or section.gsd
+    Prepared(folder, digest, dataset.legend, tuple(bands), dtype, gsd, measured, tuple(scenes)).save()
+
+
+def _common_gsd(scenes: list[PreparedScene]) -> float | None:
+    """The GSD of all scenes; :class:`DataError` if they differ so much that none of them is everybody's."""
+    gsds = {scene.gsd: scene.name for scene in scenes if scene.gsd is not None}
+    if not gsds:
+        return None
+    least, most = min(gsds), max(gsds)
+    if most > GSD_RATIO * least:
+        raise DataError(
+            f"pixels measure {least:.3g} m in {gsds[least]} and {most:.3g} m in {gsds[most]}",
+            f"name the size to learn at, and scenes are resampled to it: --set data.gsd={most:.2g}",
+        )
+    return python_statistics.median(gsds)
+
+
+def _warn_of_empty_classes(scenes: list[PreparedScene], dataset: Dataset) -> None:
+    counts = np.sum([scene.class_pixels for scene in scenes if scene.split == "train"], axis=0)
+    empty = [name for name, count in zip(dataset.legend.names, counts, strict=True) if not count]
+    if empty:
+        logger.warning("no training pixel is labelled %s, so the network cannot learn it", " or ".join(empty))
+
+
+def _require_labels(scenes: list[PreparedScene], split: str, adjective: str) -> None:
+    members = [scene for scene in scenes if scene.split == split]
+    if members and not any(sum(scene.class_pixels) for scene in members):
+        hint = "check data.legend, data.values and data.ignore"
+        raise DataError(f"no pixel of the {adjective} scenes is labelled", hint)
 
 
 class _Converter:
@@ -93,16 +139,22 @@ class _Converter:
         self.section, self.dataset, self.folder, self.bands, self.dtype = section, dataset, folder, bands, dtype
         self.statistics = RunningStatistics()
         """Of the training scenes converted so far."""
+        self._noted: set[str] = set()
 
     def convert(self, split: str, labelled: LabelledScene) -> PreparedScene:
         """Writes the image, class indices and, where needed, validity of one scene."""
         with Scene.open(labelled.image) as scene:
+            for note in set(scene.notes) - self._noted:
+                logger.warning("%s: %s", labelled.image, note)
+            self._noted |= set(scene.notes)
             if scene.dtype.name != self.dtype:
                 raise DataError(f"{labelled.image} is {scene.dtype.name}, other scenes are {self.dtype}", "convert it")
-            positions = scene.band_positions(self.bands) if self.section.bands else self._all_bands(scene)
-            return self._converted(split, labelled, scene, positions)
+            return self._converted(split, labelled, scene, self._positions(scene))
 
-    def _all_bands(self, scene: Scene) -> list[int]:
+    def _positions(self, scene: Scene) -> list[int]:
+        """Bands by name where the recipe names them or the scene has the same in another order, else all in order."""
+        if self.section.bands or sorted(self.bands) == sorted(scene.bands):
+            return scene.band_positions(self.bands)
         if len(scene.bands) != len(self.bands):
             message = f"{scene.path} has {len(scene.bands)} bands, the first scene has {len(self.bands)}"
             raise DataError(message, "name the bands to use in data.bands")
@@ -131,7 +183,7 @@ class _Converter:
                 valids.write(strip, raster.valid[None].astype(np.uint8))
                 counts += np.bincount(target.ravel(), minlength=256)
                 valid_pixels += int(raster.valid.sum())
-        self._check_unknown(reader)
+        reader.check_unknown(self.section.unknown_share)
         if valid_pixels == grid.height * grid.width:
             draft.valid_path.unlink()
         classes = tuple(int(count) for count in counts[: len(self.dataset.legend)])
@@ -142,16 +194,6 @@ class _Converter:
         if wanted is None or have is None or 1 / GSD_RATIO <= have / wanted <= GSD_RATIO:
             return grid
         return grid.resampled(have / wanted)
-
-    def _check_unknown(self, reader: LabelReader) -> None:
-        share = reader.unknown_share()
-        if share > self.section.unknown_share:
-            raise DataError(
-                f"{reader.label}: {share:.2%} of the pixels are not in the legend: {reader.unknown_text()}",
-                "add them to data.legend, data.values or data.ignore, or raise data.unknown_share",
-            )
-        if share:
-            logger.warning("%s: not in the legend, taken as not labelled: %s", reader.label, reader.unknown_text())
 
 
 def _source_rows(strip: Window, grid: Grid, source: Grid) -> Window:
@@ -182,8 +224,9 @@ def _stem(name: str) -> str:
 
 
 def _digest(section: DataSection, dataset: Dataset) -> str:
-    """Digest of the declaration and of name, size and date of every source file."""
+    """Digest of the declaration, of who is in which split (lists are files) and of every source file's size and date."""
     declared = section.model_dump(mode="json", exclude={"prepared"})
+    members = {split: [scene.name for scene in scenes] for split, scenes in dataset.splits.items()}
     files = sorted({path for scenes in dataset.splits.values() for s in scenes for path in (s.image, s.label)})
     states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    return hashlib.sha256(json.dumps([declared, states]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([FORMAT, declared, members, states]).encode()).hexdigest()

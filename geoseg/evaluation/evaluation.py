@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.data.labels import LabelReader
-from geoseg.errors import DataError
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
@@ -48,18 +47,11 @@ def count(
     progress: Progress,
     name: str,
 ) -> ConfusionMatrix:
-    """Counts over a whole scene, strip by strip; ``predicted`` gives class indices (row, col) of a window.
-
-    :class:`DataError` if the reference labels no pixel (and holds nothing undeclared, which is for the caller to judge).
-    """
+    """Counts over a whole scene, strip by strip; ``predicted`` gives class indices (row, col) of a window."""
     counts = ConfusionMatrix(classes)
     windows = list(strips(reference.grid.height, reference.grid.width, STRIP_ROWS))
     with progress(len(windows), f"comparing {name}") as task:
         for window in windows:
             counts.update(predicted(window), reference.read(window))
             task.advance()
-    if not counts.in_reference.any() and not reference.unknown:
-        raise DataError(
-            f"{reference.label} labels no pixel of {name}", "name the right reference, or its background class"
-        )
     return counts

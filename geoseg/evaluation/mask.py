@@ -40,6 +40,9 @@ def evaluate_mask(
         with closing(LabelReader(Path(reference), scene.grid, meaning)) as reader:
             counts = count(_mask_reader(scene), reader, len(legend), progress=progress, name=scene.name)
             _require_known(reader)
+            if not counts.in_reference.any():
+                hint = "name the right reference, or its background class"
+                raise DataError(f"{reference} labels no pixel of {scene.name}", hint)
     return Evaluation(legend, {scene.name: counts})
 
 

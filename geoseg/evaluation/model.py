@@ -22,7 +22,8 @@ def evaluate_model(
 ) -> Evaluation:
     """A model on a split of a recipe's dataset: whole scenes are predicted and compared at their own resolution.
 
-    The model's classes are matched with the dataset's by name; classes only the model knows count as missed.
+    The model's classes are matched with the dataset's by name; classes only the model knows count as missed. Undeclared
+    labels are refused above ``data.unknown_share``, as in training; :class:`DataError`, too, if nothing is labelled.
     """
     bundle = model if isinstance(model, Bundle) else load(model)
     dataset = open_dataset(recipe.data)
@@ -32,20 +33,31 @@ def evaluate_model(
             f"the model's classes ({names}) are none of the dataset's", "evaluate with the model's own recipe"
         )
     scenes = dataset.scenes(split)
-    counts = {
-        scene.name: _counted(scene, dataset, bundle, recipe, device=device, progress=progress) for scene in scenes
-    }
-    return Evaluation(dataset.legend, counts)
+    counts = {}
+    with progress(len(scenes), f"evaluating {split}") as task:
+        for scene in scenes:
+            counts[scene.name] = _counted(scene, dataset, bundle, recipe, device=device, progress=progress)
+            task.advance(note=scene.name)
+    evaluation = Evaluation(dataset.legend, counts)
+    if not evaluation.total.in_reference.any():
+        raise DataError(
+            f"no pixel of the split {split!r} is labelled", "check data.legend, data.values and data.ignore"
+        )
+    return evaluation
 
 
 def _counted(
     labelled: LabelledScene, dataset: Dataset, bundle: Bundle, recipe: Recipe, *, device: str, progress: Progress
 ) -> ConfusionMatrix:
     sink = MemorySink()
-    predict(labelled.image, sink, model=bundle, device=device, bands=recipe.data.bands, progress=progress)
-    mask = bundle.card.legend.mapping_to(dataset.legend)[sink.mask]
     with Scene.open(labelled.image) as scene:
         grid = scene.grid
+        named = set(bundle.card.bands) <= set(scene.bands)  # then prediction finds the model's bands by itself
+        bands = None if named else recipe.data.bands
+        predict(scene, sink, model=bundle, device=device, bands=bands, progress=progress)
+    mask = bundle.card.legend.mapping_to(dataset.legend)[sink.mask]
     with closing(LabelReader(labelled.label, grid, dataset.encoding)) as reader:
         classes = len(dataset.legend)
-        return count(lambda window: mask[window.slices()], reader, classes, progress=progress, name=labelled.name)
+        counts = count(lambda window: mask[window.slices()], reader, classes, progress=progress, name=labelled.name)
+        reader.check_unknown(recipe.data.unknown_share)
+        return counts

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geoseg.errors import OutputError
 from geoseg.evaluation.evaluation import Evaluation
 from geoseg.metrics import ConfusionMatrix
+from geoseg.raster.output import output_errors, part_path, remove
 
 COLUMNS = ("IoU", "F1", "precision", "recall")
 
@@ -40,11 +40,14 @@ def to_json(evaluation: Evaluation) -> str:
 
 
 def write_json(evaluation: Evaluation, path: Path) -> None:
-    """Writes :func:`to_json` to a file; :class:`OutputError` if that is impossible."""
+    """Writes :func:`to_json` to a file, whole or not at all; :class:`OutputError` if that is impossible."""
+    part = part_path(path)
     try:
-        path.write_text(to_json(evaluation) + "\n", "utf-8")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}", "choose another place") from None
+        with output_errors(path):
+            part.write_text(to_json(evaluation) + "\n", "utf-8")
+            part.replace(path)
+    finally:
+        remove(part)
 
 
 def _scores(counts: ConfusionMatrix) -> dict[str, Sequence[float]]:

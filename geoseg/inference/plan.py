@@ -57,8 +57,9 @@ def make_plan(
     positions, band_notes = choose_bands(scene, card, bands)
     dtype_notes = check_dtype(scene, card, any_dtype=any_dtype)
     factor, gsd_notes = pixels_per_pixel(scene.grid.gsd, card.gsd)
+    if halo is None:  # the card's suits the card's tile; of a smaller one it would leave little
+        halo = card.halo if tile is None else min(card.halo, max(tile, 0) // 4)
     tile = card.tile if tile is None else tile
-    halo = min(card.halo, max(tile, 0) // 4) if halo is None else halo
     if halo < 0 or tile - 2 * halo < 1:
         raise ConfigError(
             f"a halo of {halo} pixels leaves nothing of a tile of {tile}",

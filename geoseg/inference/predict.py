@@ -20,8 +20,9 @@ from geoseg.grid.tiling import tiles
 from geoseg.inference.blend import BLENDS, Blend, Layout, Piece
 from geoseg.inference.flow import predict_pieces, read_tile
 from geoseg.inference.plan import Plan, make_plan
-from geoseg.inference.predictor import Predictor, explained_memory
+from geoseg.inference.predictor import MEMORY_HINT, Predictor
 from geoseg.inference.reading import reading_ahead
+from geoseg.models.device import explained_memory
 from geoseg.models.precision import Precision
 from geoseg.progress import Progress, Task, silent
 from geoseg.raster.scene import Scene
@@ -91,7 +92,7 @@ def predict(
         for note in notes:
             log.info("%s: %s", source.path, note)
         bundle = model if isinstance(model, Bundle) else Bundle.load(model)
-        with explained_memory():
+        with explained_memory(MEMORY_HINT):
             predictor = Predictor(bundle, device, precision)
             with writing(sink, source.grid, card.legend):
                 counts = _run(source, plan, predictor, sink, BLENDS[blend], batch=batch, progress=progress)

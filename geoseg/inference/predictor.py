@@ -4,9 +4,8 @@ Nothing here depends on where a raster comes from, and nothing in a raster chang
 tile's own statistics would make neighbouring tiles disagree.
 """
 
-import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoseg.bundle import Bundle
-from geoseg.errors import ConfigError, GeosegError
+from geoseg.models.device import choose_device, explained_memory
+from geoseg.models.normalise import normalise
 from geoseg.models.precision import Precision, chosen_precision
 from geoseg.raster.raster import Raster
+
+MEMORY_HINT = "predict fewer tiles at a time (--batch 1), smaller ones (--tile 256), or elsewhere (--device cpu)"
 
 
 class Predictor:
@@ -46,7 +48,7 @@ class Predictor:
         Pixels that are not valid reach the network as 0, which is the mean colour. :class:`GeosegError` if the device's
         memory does not hold that many.
         """
-        with explained_memory():
+        with explained_memory(MEMORY_HINT):
             images = self.images(rasters).contiguous(memory_format=torch.channels_last)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 logits = self.network(images)
@@ -57,51 +59,12 @@ class Predictor:
         """The rasters as the network wants them: (values - mean) / std as in the card, 0 where not valid."""
         values = torch.from_numpy(np.stack([_plain(raster.values) for raster in rasters])).to(self.device)
         valid = torch.from_numpy(np.stack([raster.valid for raster in rasters])).to(self.device)
-        images = (values.float() - self._mean) / self._std
-        return images.masked_fill_(~valid[:, None], 0)
+        return normalise(values, valid, mean=self._mean, std=self._std)
 
     def _per_band(self, numbers: Sequence[float]) -> Float[Tensor, "1 band 1 1"]:
         return torch.tensor(numbers, dtype=torch.float32, device=self.device).reshape(1, -1, 1, 1)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a name; "auto" is the first of cuda, mps, cpu that is there. :class:`ConfigError` if it is not."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name == "auto":
-        name = next(device for device, found in there.items() if found)
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"{name!r} is no device", f"devices here: auto, {_names(there)}") from None
-    if not there.get(device.type) or (device.index or 0) >= _count(device.type):
-        raise ConfigError(f"there is no device {name} here", f"devices here: auto, {_names(there)}")
-    # With its number, as tensors name it: torch.device("cuda") is not equal to the device of a tensor that is there.
-    return torch.empty(0, device=device).device
-
-
-@contextlib.contextmanager
-def explained_memory() -> Iterator[None]:
-    """Turns "out of memory", however numpy, torch and the devices say it, into a :class:`GeosegError` with a hint."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        if isinstance(error, RuntimeError) and "out of memory" not in text and "can't allocate memory" not in text:
-            raise
-        raise GeosegError(
-            "the network needs more memory than the device has left",
-            "predict fewer tiles at a time (--batch 1), smaller ones (--tile 256), or on another device (--device cpu)",
-        ) from error
-
-
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
     """Values in a type every device takes: bytes as they are (a quarter of the way to the GPU), all others float32."""
     return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)
-
-
-def _names(there: dict[str, bool]) -> str:
-    return ", ".join(device for device, found in there.items() if found)
-
-
-def _count(kind: str) -> int:
-    return torch.cuda.device_count() if kind == "cuda" else 1

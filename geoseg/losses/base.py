@@ -1,6 +1,7 @@
 """What a loss promises: one number that is small when logits tell the target, and ignores unlabelled pixels."""
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ class Loss(nn.Module, ABC):
     at pixels whose target is the ignore index; without any other pixel it is 0, and so is its gradient.
     """
 
+    perfect_is_zero: ClassVar[bool] = True
+    """Whether a perfect prediction costs 0 and nothing less than 0. If not, it still costs less than others."""
+
     def __init__(self, *, classes: int, ignore_index: int = IGNORE_INDEX) -> None:
         super().__init__()
         self.classes = classes
@@ -24,4 +28,4 @@ class Loss(nn.Module, ABC):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The loss of logits against class indices; never below 0."""
+        """The loss of logits against class indices."""

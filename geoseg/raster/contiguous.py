@@ -5,7 +5,7 @@ times the crops per second of the same pixels in compressed tiles).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from rasterio.enums import Interleaving
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import DataError, OutputError
+from geoseg.errors import DataError, GeosegError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.raster.environment import gdal_environment
@@ -48,17 +48,27 @@ def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) 
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with quiet_gdal():  # for opening only: one thread at a time may hold it
             file = rasterio.open(part, "w", **profile)
         with gdal_environment(), file:
             yield ContiguousWriter(file)
+        _require_whole(part)
         part.replace(path)
     except (OSError, rasterio.errors.RasterioError) as error:
         raise OutputError(f"{path} cannot be written: {error}", "free some space, or choose another folder") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _require_whole(path: Path) -> None:
+    """OSError unless all pixels are there: GDAL keeps quiet about a disk that fills up while it closes a file."""
+    try:
+        map_pixels(path)
+    except (GeosegError, ValueError) as error:
+        raise OSError("the file read back is not the file written") from error
 
 
 def map_pixels(path: Path) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import GeosegError
+from geoseg.errors import GeosegError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
 
@@ -35,7 +35,7 @@ class Description:
     """A raster without its pixels."""
 
     grid: Grid
-    """Where the pixels lie; without CRS and with the identity transform if only ground control points place them."""
+    """Where the pixels lie; without CRS if there is no transform, or only ground control points place them."""
     bands: tuple[str, ...]
     """A unique name per band, in the file's order; a band of validity (alpha) is not among them."""
     indexes: tuple[int, ...]
@@ -75,7 +75,10 @@ class Description:
 
 
 def describe(dataset: Any, *, alpha: bool | None = None) -> Description:
-    """What an open rasterio dataset with at least one band says of itself; ``alpha`` as in ``Scene.open``."""
+    """What an open rasterio dataset with at least one band says of itself; ``alpha`` as in ``Scene.open``.
+
+    :class:`SceneError` if its pixels have no size.
+    """
     alpha_band, alpha_notes = _alpha_band(dataset, alpha)
     indexes = tuple(index for index in dataset.indexes if index != alpha_band)
     grid, gcps, place_notes = _place(dataset)
@@ -129,9 +132,13 @@ def _place(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
     crs, notes = _crs(dataset.crs)
     points, points_crs = dataset.gcps
     transform = dataset.transform
+    if transform.determinant == 0:
+        raise SceneError(f"the pixels of {dataset.name} have no size", "give it a transform (gdal_edit -a_ullr)")
     gcps = None
     if points and transform.is_identity:
         gcps, crs, notes = (list(points), _crs(points_crs)[0]), None, [_gcps_note(len(points))]
+    elif crs is not None and transform.is_identity:
+        crs, notes = None, ["a CRS but no transform: results come in pixel coordinates, without areas in square metres"]
     elif crs is None and not notes:
         notes = ["no CRS: results come in the scene's own coordinates, without areas in square metres"]
     if transform.is_identity and dataset.rpcs is not None:
@@ -173,8 +180,12 @@ def _band_names(dataset: Any, indexes: Sequence[int]) -> tuple[str, ...]:
 def _palette(dataset: Any) -> NDArray[np.uint8] | None:
     if dataset.colorinterp[0] != ColorInterp.palette:
         return None
+    try:
+        colours = dataset.colormap(1)
+    except ValueError:  # a palette is announced, but there is none
+        return None
     table = np.zeros((256, 4), np.uint8)
-    for value, colour in dataset.colormap(1).items():
+    for value, colour in colours.items():
         if value < len(table):
             table[value] = colour
     return table

@@ -47,5 +47,5 @@ def output_errors(path: Path) -> Iterator[None]:
 def remove(*paths: Path) -> None:
     """Delete the files that are there."""
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()

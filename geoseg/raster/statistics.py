@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 from geoseg.errors import SceneError
 from geoseg.raster.raster import Raster
 
-CHUNK_PIXELS = 2**22
-"""Pixels read at a time: 32 MB per band as float64."""
-
 
 @dataclass(frozen=True)
 class BandStatistics:

@@ -3,6 +3,7 @@
 import json
 import logging
 import platform
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,19 +24,24 @@ from geoseg.config.load import to_yaml
 from geoseg.config.recipe import Recipe, TrainSection
 from geoseg.data.crop import Crop
 from geoseg.data.loader import Crops, batches
-from geoseg.data.prepare import prepare
+from geoseg.data.prepare import open_dataset, prepare
 from geoseg.data.prepared import Prepared
 from geoseg.data.samplers import samplers
 from geoseg.data.samplers.grid import GridSampler
-from geoseg.errors import GeosegError
-from geoseg.models.build import build_network
+from geoseg.losses.build import build_loss
+from geoseg.models.backbones.base import Scaling
+from geoseg.models.build import backbone_file, build_network
+from geoseg.models.device import choose_device, explained_memory
 from geoseg.models.precision import chosen_precision
 from geoseg.progress import Progress, silent
 from geoseg.training.callbacks import KeepBest, ReportProgress
 from geoseg.training.module import TrainingModule
 from geoseg.training.run import new_run
+from geoseg.training.scaling import scaling, warn_of_other_units
 
-RGB = {"red", "green", "blue"}
+RGB = ("red", "green", "blue")
+
+MEMORY_HINT = "lower train.batch, train.crop or predict.batch, or train.workers: 0 if a worker was killed"
 
 
 @dataclass(frozen=True)
@@ -58,21 +64,45 @@ def train(
     Scenes that are not prepared yet are prepared first. Raises :class:`DataError` for data that does not fit the recipe,
     :class:`GeosegError` when the loss is no longer finite or the device runs out of memory.
     """
+    _refuse_early(recipe)
     prepared = prepare(recipe.data, recipe.name, progress=progress)
     prepared.scenes("val")
     lightning.seed_everything(recipe.train.seed, workers=True, verbose=False)
     network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
+    scaled = scaling(network, prepared)
+    warn_of_other_units(scaled, prepared)
+    # Everything a recipe can be refused for comes before the run has a folder.
+    network = network.to(memory_format=torch.channels_last)
+    module = TrainingModule(recipe, network, scaled, classes=len(prepared.legend))
+    training, validation = _training_batches(recipe, prepared), _validation_batches(recipe, prepared)
     run = new_run(runs, name or recipe.name or "run")
     (run / "recipe.yaml").write_text(to_yaml(recipe), "utf-8")
-    keeper = KeepBest(run, _card(recipe, prepared))
-    with progress(recipe.train.iterations, "training") as task, _quiet_lightning(), _memory_in_words():
+    keeper = KeepBest(run, _card(recipe, prepared, scaled))
+    with _removed_if_empty(run, keeper), progress(recipe.train.iterations, "training") as task:
         trainer = _trainer(recipe, run, [ReportProgress(task), keeper])
-        module = TrainingModule(recipe, network.to(memory_format=torch.channels_last), prepared)
-        with _interrupts_raised():
-            trainer.fit(module, _training_batches(recipe, prepared), _validation_batches(recipe, prepared))
-        if recipe.train.iterations % recipe.train.validate_every:
-            trainer.validate(module, _validation_batches(recipe, prepared), verbose=False)
+        with _quiet_lightning(), explained_memory(MEMORY_HINT), _interrupts_raised():
+            trainer.fit(module, training, validation)
+            if recipe.train.iterations % min(recipe.train.validate_every, recipe.train.iterations):
+                trainer.validate(module, validation, verbose=False)
     return Training(run, keeper.path, load(keeper.path))
+
+
+def _refuse_early(recipe: Recipe) -> None:
+    """What a recipe can be refused for without data, before hours of preparation."""
+    choose_device(recipe.train.device)
+    backbone_file(recipe.model.backbone.name)
+    build_loss(recipe.loss, classes=len(open_dataset(recipe.data).legend))
+
+
+@contextmanager
+def _removed_if_empty(run: Path, keeper: KeepBest) -> Iterator[None]:
+    """A run that fails before it has a bundle leaves nothing behind."""
+    try:
+        yield
+    except BaseException:
+        if not keeper.path.exists():
+            shutil.rmtree(run, ignore_errors=True)
+        raise
 
 
 def _trainer(recipe: Recipe, run: Path, callbacks: list[lightning.Callback]) -> lightning.Trainer:
@@ -99,16 +129,19 @@ def _lightning_precision(train: TrainSection) -> Literal["32-true", "bf16-mixed"
     """Our names for arithmetic in Lightning's words."""
     if train.precision == "float16":
         return "16-mixed"
-    device = torch.device("cuda" if train.device in ("auto", "cuda") and torch.cuda.is_available() else "cpu")
-    return "32-true" if chosen_precision(train.precision, device) == "float32" else "bf16-mixed"
+    precision = chosen_precision(train.precision, choose_device(train.device))
+    return "32-true" if precision == "float32" else "bf16-mixed"
 
 
 def _training_batches(recipe: Recipe, prepared: Prepared) -> DataLoader[Crop]:
     train, scenes = recipe.train, prepared.scenes("train")
     given = {"scenes": scenes, "size": train.crop, "scale": recipe.augment.scale, "seed": train.seed}
     sampler = samplers.build(train.sampler.name, train.sampler.options, **given)
-    largest = 255.0 if prepared.dtype == "uint8" else max(band.maximum for band in prepared.statistics)
-    change = Augmentation(recipe.augment, largest=largest, is_rgb=set(prepared.bands) == RGB)
+    smallest, largest = 0.0, 255.0
+    if prepared.dtype != "uint8":
+        smallest = min(band.minimum for band in prepared.statistics)
+        largest = max(band.maximum for band in prepared.statistics)
+    change = Augmentation(recipe.augment, smallest=smallest, largest=largest, is_rgb=prepared.bands == RGB)
     crops = Crops(scenes, sampler, train.iterations * train.batch, change=change, seed=train.seed)
     return batches(crops, batch=train.batch, workers=train.workers, pin_memory=torch.cuda.is_available())
 
@@ -120,14 +153,14 @@ def _validation_batches(recipe: Recipe, prepared: Prepared) -> DataLoader[Crop]:
     return batches(Crops(scenes, sampler, len(sampler)), batch=recipe.predict.batch, workers=0)
 
 
-def _card(recipe: Recipe, prepared: Prepared) -> ModelCard:
+def _card(recipe: Recipe, prepared: Prepared, scaled: Scaling) -> ModelCard:
     statistics = prepared.statistics
     return ModelCard(
         model=recipe.model,
         legend=prepared.legend,
         bands=prepared.bands,
-        mean=tuple(band.mean for band in statistics),
-        std=tuple(band.std for band in statistics),
+        mean=scaled.mean,
+        std=scaled.std,
         minimum=tuple(band.minimum for band in statistics),
         maximum=tuple(band.maximum for band in statistics),
         dtype=prepared.dtype,
@@ -159,15 +192,6 @@ def _quiet_lightning() -> Iterator[None]:
             yield
     finally:
         talker.setLevel(level)
-
-
-@contextmanager
-def _memory_in_words() -> Iterator[None]:
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        hint = "lower train.batch, train.crop or predict.batch, or set train.precision: bfloat16"
-        raise GeosegError("the device ran out of memory", hint) from None
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from geoseg.config.recipe import Recipe
 from geoseg.data.crop import Crop
-from geoseg.data.prepared import Prepared
 from geoseg.errors import GeosegError
 from geoseg.losses.build import build_loss
 from geoseg.metrics import ConfusionMatrix
+from geoseg.models.backbones.base import Scaling
 from geoseg.models.network import SegmentationNetwork
+from geoseg.models.normalise import normalise
 from geoseg.training.schedule import build_optimizer, build_schedule
 
 
@@ -25,14 +26,14 @@ class TrainingModule(lightning.LightningModule):
     std: Tensor
     """Per band, divided by afterwards; shape (1, band, 1, 1)."""
 
-    def __init__(self, recipe: Recipe, network: SegmentationNetwork, prepared: Prepared) -> None:
+    def __init__(self, recipe: Recipe, network: SegmentationNetwork, scaling: Scaling, *, classes: int) -> None:
         super().__init__()
         self.recipe = recipe
         self.network = network
-        self.criterion = build_loss(recipe.loss, classes=len(prepared.legend))
-        self.confusion = ConfusionMatrix(len(prepared.legend))
-        self.register_buffer("mean", _per_band([band.mean for band in prepared.statistics]), persistent=False)
-        self.register_buffer("std", _per_band([band.std for band in prepared.statistics]), persistent=False)
+        self.criterion = build_loss(recipe.loss, classes=classes)
+        self.confusion = ConfusionMatrix(classes)
+        self.register_buffer("mean", _per_band(scaling.mean), persistent=False)
+        self.register_buffer("std", _per_band(scaling.std), persistent=False)
 
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule, stepped every iteration."""
@@ -41,9 +42,9 @@ class TrainingModule(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def normalised(self, crop: Crop) -> Float[Tensor, "batch band row col"]:
-        """Images as the network wants them; 0, the mean colour, where there is no data."""
-        images = (crop.image.float() - self.mean) / self.std
-        return images.masked_fill(~crop.valid[:, None], 0.0).contiguous(memory_format=torch.channels_last)
+        """Images as the network wants them."""
+        images = normalise(crop.image, crop.valid, mean=self.mean, std=self.std)
+        return images.contiguous(memory_format=torch.channels_last)
 
     def training_step(self, crop: Crop, number: int) -> Float[Tensor, ""]:
         """The loss of one batch."""
@@ -74,5 +75,5 @@ class TrainingModule(lightning.LightningModule):
         self.log("overall_accuracy", self.confusion.overall_accuracy)
 
 
-def _per_band(numbers: list[float]) -> Float[Tensor, "1 band 1 1"]:
+def _per_band(numbers: tuple[float, ...]) -> Float[Tensor, "1 band 1 1"]:
     return torch.tensor(numbers, dtype=torch.float32).reshape(1, -1, 1, 1)

@@ -4,11 +4,16 @@ import os
 from pathlib import Path
 
 from geoseg.bundle import LATEST
-from geoseg.errors import OutputError
+from geoseg.errors import ConfigError, OutputError
 
 
 def new_run(runs: Path, name: str) -> Path:
-    """A new folder below ``runs``: ``name``, or ``name-2``, ``name-3`` … if that is taken."""
+    """A new folder below ``runs``: ``name``, or ``name-2``, ``name-3`` … if that is taken.
+
+    :class:`ConfigError` if the name is no plain one: ``latest`` points to folders beside it.
+    """
+    if name == LATEST or name in (".", "..") or set(name) & set("/\\"):
+        raise ConfigError(f"{name!r} is no name for a run", f"give a plain one, other than {LATEST!r}: --name NAME")
     number = 1
     while True:
         folder = runs / (name if number == 1 else f"{name}-{number}")

@@ -2,14 +2,13 @@
 
 import warnings
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import pyogrio
 import shapely
-from pyogrio.errors import DataSourceError, FeatureError, FieldError, GeometryError
+from pyogrio.errors import DataLayerError, DataSourceError
 
 from geoseg.errors import OutputError
 from geoseg.legend import Legend
@@ -30,8 +29,6 @@ def check_output(path: str | Path, overwrite: bool) -> None:
         raise OutputError(
             f"{Path(path).name} is in no vector format geoseg writes", f"end its name in one of {', '.join(WRITERS)}"
         )
-    if suffix == ".parquet" and find_spec("pyarrow") is None:
-        raise OutputError("GeoParquet needs pyarrow, which is not installed", "pip install pyarrow, or write .gpkg")
     check_writable(path, overwrite)
 
 
@@ -47,8 +44,10 @@ def write_frame(frame: gpd.GeoDataFrame, path: Path, *, legend: Legend | None, o
     try:
         with output_errors(path):
             WRITERS[path.suffix.lower()](frame, part, legend)
+            # SQLite would play an old journal back onto the new file.
+            remove(*(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")))
             part.replace(path)
-    except (DataSourceError, FeatureError, FieldError, GeometryError) as error:
+    except (DataSourceError, DataLayerError) as error:  # of a layer, its fields, its features
         raise OutputError(f"{path} cannot be written: {error}", "check that the disk is not full") from error
     finally:
         remove(part)
@@ -90,7 +89,7 @@ def _write(frame: gpd.GeoDataFrame, path: Path, **options: Any) -> None:
             path,
             geometry_type="MultiPolygon" if several else "Polygon",
             promote_to_multi=several,
-            use_arrow=find_spec("pyarrow") is not None,
+            use_arrow=True,
             **options,
         )
 

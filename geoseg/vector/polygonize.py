@@ -4,13 +4,14 @@ The mask is read in strips of rows; what grows with the scene is only the number
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.errors import ConfigError, SceneError
+from geoseg.errors import ConfigError, LayerError, OutputError, SceneError
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX, Legend, numbered
 from geoseg.progress import Progress, Task, silent
@@ -50,11 +51,11 @@ def polygonize(
         raise ConfigError(f"pixels are connected by 4 or 8 neighbours, not {connectivity}")
     path = Path(mask.path if isinstance(mask, Scene) else mask)
     output = path.with_suffix(".gpkg") if output is None else Path(output)
-    if isinstance(mask, Scene):
-        layer = _layer(mask, output, connectivity, overwrite, progress)
-    else:
-        with Scene.open(mask) as scene:
-            layer = _layer(scene, output, connectivity, overwrite, progress)
+    with nullcontext(mask) if isinstance(mask, Scene) else Scene.open(mask) as scene:
+        check_mask(scene)
+        check_output(output, overwrite)
+        _check_wishes(scene, output, metres=bool(min_area_m2 or simplify_m), classes=classes)
+        layer = _layer(scene, connectivity, progress)
     layer = layer.without_small(min_area_m2).simplified(simplify_m)
     if classes is not None:
         layer = layer.selected(classes)
@@ -62,10 +63,19 @@ def polygonize(
     return layer
 
 
-def _layer(scene: Scene, output: Path, connectivity: Connectivity, overwrite: bool, progress: Progress) -> PolygonLayer:
-    """The mask's polygons as they are traced, after checking that there will be somewhere to write them."""
-    check_mask(scene)
-    check_output(output, overwrite)
+def _check_wishes(scene: Scene, output: Path, *, metres: bool, classes: Sequence[str] | None) -> None:
+    """Refuses before the work what could only fail after it."""
+    if scene.grid.crs is None and metres:
+        raise LayerError(f"{scene.path} has no CRS, so metres mean nothing", "give it one first (gdal_edit -a_srs)")
+    if scene.grid.crs is None and output.suffix.lower() == ".geojson":
+        raise OutputError(f"{scene.path} has no CRS, and GeoJSON is in longitude and latitude", "write .gpkg instead")
+    for name in classes or ():
+        if scene.legend is not None:
+            scene.legend.index_of(name)
+
+
+def _layer(scene: Scene, connectivity: Connectivity, progress: Progress) -> PolygonLayer:
+    """The mask's polygons as they are traced."""
     outlines = trace_scene(scene, connectivity=connectivity, progress=progress)
     legend = scene.legend or _legend(outlines.values)
     return PolygonLayer.from_outlines(outlines, scene.grid, legend=legend, notes=_notes(scene, outlines, legend))

@@ -14,9 +14,9 @@ import pandas as pd
 import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataSourceError
+from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
+from pyproj.exceptions import CRSError, ProjError
 from rasterio.features import rasterize as burn
 
 from geoseg.errors import ConfigError, LayerError, did_you_mean
@@ -78,7 +78,7 @@ def read_near(path: str | Path, grid: Grid, *, layer: str | None = None) -> gpd.
         info = pyogrio.read_info(name, layer=layer)
         crs = CRS.from_user_input(info["crs"]) if info["crs"] else None
         return pyogrio.read_dataframe(name, layer=layer, bbox=_bounds_in(crs, grid))
-    except (DataSourceError, ValueError, OSError) as error:
+    except (DataSourceError, DataLayerError, CRSError, ValueError, OSError) as error:
         raise LayerError(f"{name} cannot be read as polygons: {error}", "give a GeoPackage, GeoJSON, ...") from error
 
 

@@ -21,13 +21,16 @@ TIMM = [
     "edgenext_xx_small",  # attention inside
     "mambaout_femto",  # channels last
 ]
+NEEDED = {"torchgeo": {"weights": "ResNet18_Weights.SENTINEL2_ALL_MOCO"}}
+"""Options that a backbone cannot do without. Nothing is loaded: these tests want the network alone."""
 NAMES = ["resnet18", "resnet18b", "resnet50", *OWN, *TIMM]
 
 every_backbone = pytest.mark.parametrize("name", NAMES)
 
 
 def backbone(name: str, *, bands: int = 3, output_stride: int = 8) -> Backbone:
-    return build_backbone(ModelSection(backbone=Part(name=name), output_stride=output_stride), bands=bands)
+    part = Part(name=name, options=NEEDED.get(name, {}))
+    return build_backbone(ModelSection(backbone=part, output_stride=output_stride, pretrained=False), bands=bands)
 
 
 @every_backbone

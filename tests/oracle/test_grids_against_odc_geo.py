@@ -1,6 +1,7 @@
 """Grids, windows and pixel areas, computed by odc-geo, rasterio and GeographicLib too."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def geodesic_area(grid: Grid, window: Window) -> float:
     """Square metres of a window by GeographicLib, its sides followed in small steps."""
     side = np.linspace(0, 1, 40, endpoint=False)
     corners = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
-    ring = np.concatenate([a + np.outer(side, b - a) for a, b in zip(corners[:-1], corners[1:], strict=True)])
+    ring = np.concatenate([a + np.outer(side, b - a) for a, b in pairwise(corners)])
     pixels = ring * (window.width, window.height) + (window.col, window.row)
     points = np.array([map_point(grid.transform, col, row) for col, row in pixels])
     lon, lat = Transformer.from_crs(grid.crs, "OGC:CRS84", always_xy=True).transform(*points.T)

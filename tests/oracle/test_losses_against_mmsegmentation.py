@@ -1,4 +1,4 @@
-"""Cross-entropy has mmsegmentation's values, with both of its ways to average."""
+"""Cross-entropy and OHEM have mmsegmentation's values; cross-entropy with both of its ways to average."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from geoseg.losses.cross_entropy import CrossEntropy
+from geoseg.losses.ohem import Ohem
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,13 @@ def test_an_unlabelled_batch_has_no_loss(inputs, expected, average) -> None:
     logits, target = inputs
     loss = CrossEntropy(classes=6, average=average)(logits, torch.full_like(target, 255))
     assert loss.item() == expected["all_ignored"] == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [("ohem_minkept100", {"kept": 100}), ("ohem_thresh0.3_minkept50", {"kept": 50, "threshold": 0.3})],
+)
+def test_hard_pixels_agree(inputs, expected, key, options) -> None:
+    loss = Ohem(classes=6, average="all", **options)
+    assert len(loss.hardest(*inputs)) == expected[key]["kept"]
+    assert loss(*inputs).item() == pytest.approx(expected[key]["loss"], rel=1e-6)

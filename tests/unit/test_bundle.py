@@ -17,7 +17,7 @@ from strategies_inference import card
 from geoseg.bundle import FORMAT, Bundle, ModelCard, digest, load, read_card
 from geoseg.config.part import Part
 from geoseg.config.recipe import ModelSection
-from geoseg.errors import BundleError
+from geoseg.errors import BundleError, OutputError
 from geoseg.models.build import build_network
 
 MODEL = ModelSection(
@@ -182,7 +182,7 @@ def test_a_bundle_that_cannot_be_written_is_an_error_in_words(made, tmp_path) ->
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     for path in [tmp_path / "file" / "model", tmp_path / "folder", tmp_path / ("long" * 63)]:
-        with pytest.raises(BundleError, match="cannot be written"):
+        with pytest.raises(OutputError, match="cannot be written"):
             made.save(path)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
 

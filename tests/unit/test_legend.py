@@ -17,6 +17,13 @@ def test_a_legend_survives_being_written_as_json(legend) -> None:
     assert Legend.from_json(legend.to_json()) == legend
 
 
+def test_a_written_legend_in_another_order_is_refused() -> None:
+    with pytest.raises(ConfigError, match="class indices are"):
+        Legend.from_json(
+            '[{"index": 1, "name": "b", "colour": "#000001"}, {"index": 0, "name": "a", "colour": "#000002"}]'
+        )
+
+
 @given(legends())
 def test_names_and_indices_lead_to_each_other(legend) -> None:
     assert [legend.index_of(name) for name in legend.names] == list(range(len(legend)))

@@ -111,7 +111,7 @@ def test_an_option_that_does_not_fit_is_named_with_its_value(spices) -> None:
 def test_a_missing_option_is_named(spices) -> None:
     with pytest.raises(ConfigError, match="the spice pepper needs the option 'grams'") as error:
         spices.build("pepper", {})
-    assert error.value.hint == "write spice: {name: pepper, grams: ...}"
+    assert error.value.hint == "write grams: ... beside the spice's name"
 
 
 def test_other_distributions_add_parts_by_entry_points(spices, monkeypatch) -> None:

@@ -1,4 +1,4 @@
-"""Images to features: `resnet` (the zoo's), `timm` (every other name); ``base`` says what a backbone promises."""
+"""Images to features: `resnet` (the zoo's), `torchgeo` (satellites'), `timm` (all others); ``base`` has their promise."""
 
 from geoseg.models.backbones.base import Backbone
 from geoseg.registry import Registry

@@ -1,9 +1,20 @@
 """What a backbone promises: from images, features at several strides, finest first."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
+
+
+class Scaling(NamedTuple):
+    """How pixels become what a network sees: (pixel - mean) / std, in units of the scene's pixels."""
+
+    mean: tuple[float, ...]
+    """Per band, subtracted first."""
+    std: tuple[float, ...]
+    """Per band, divided by afterwards."""
 
 
 class Backbone(nn.Module, ABC):
@@ -25,3 +36,7 @@ class Backbone(nn.Module, ABC):
         Map ``i`` has ceil(height / strides[i]) rows and ceil(width / strides[i]) columns, for images of any size from
         one pixel.
         """
+
+    def scaling(self, bands: Sequence[str]) -> Scaling | None:  # noqa: ARG002 - for those that bring one
+        """The scaling its pretrained weights are used to, for bands of these names; None leaves it to the data."""
+        return None

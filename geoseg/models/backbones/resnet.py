@@ -25,7 +25,7 @@ from geoseg.errors import ConfigError
 from geoseg.models import pretrained as weights
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
-from geoseg.models.zoo import to_geoseg
+from geoseg.models.zoo_names import to_geoseg
 
 
 class Variant(NamedTuple):
@@ -50,6 +50,7 @@ VARIANTS = {
     "resnet34b": Variant(BasicBlock, (3, 4, 6, 3), "", "resnet34.tv_in1k"),
     "resnet50b": Variant(Bottleneck, (3, 4, 6, 3), "", "resnet50.tv_in1k"),
     "resnet101b": Variant(Bottleneck, (3, 4, 23, 3), "", "resnet101.tv_in1k"),
+    "resnet152b": Variant(Bottleneck, (3, 8, 36, 3), "", "resnet152.tv_in1k"),
 }
 """The zoo's names. They hide timm's networks of the same name (``resnet50b`` is what timm calls ``resnet50``)."""
 

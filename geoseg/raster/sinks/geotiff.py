@@ -88,6 +88,8 @@ class GeoTiffSink:
             # GDAL keeps quiet about a disk that fills up with the last few kilobytes.
             if not np.array_equal(count_pixels(self._final), counts):
                 raise OSError("the file read back is not the file written")
+            # GDAL would take the old mask's validity and overviews for the new one's.
+            remove(*(self.path.with_name(self.path.name + suffix) for suffix in (".msk", ".ovr")))
             # The side file first: whoever sees the new mask sees its table too.
             side_path(self._final).replace(side_path(self.path))
             self._final.replace(self.path)

@@ -12,7 +12,7 @@ SHARED = {"-v", "--verbose", "-q", "--quiet", "-h", "--help", "--version"}
 
 def sections():
     """Text by command name, as far as the page has headings for commands."""
-    _, *parts = re.split(r"^## geoseg (\w+)$", PAGE.read_text("utf-8"), flags=re.MULTILINE)
+    _, *parts = re.split(r"^## geoseg ([\w-]+)$", PAGE.read_text("utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[::2], (part.partition("\n## ")[0] for part in parts[1::2]), strict=True))
 
 

@@ -122,7 +122,9 @@ def test_what_is_no_override_is_refused(tmp_path, override) -> None:
         ("- data", "holds no sections", "geoseg recipes"),
         ("", "holds no sections", ""),
         ("data: {\n  root: [", "mine.yaml:", ""),
+        ("data: {root: 2020-13-45}", "this is not YAML", ""),
         ("data:\n\troot: x", "mine.yaml:2: this is not YAML", ""),
+        ("name: 2020-13-45", "mine.yaml: this is not YAML", ""),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence_that_names_the_file(tmp_path, text, message, hint) -> None:

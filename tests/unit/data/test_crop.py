@@ -44,6 +44,22 @@ def test_a_resampled_target_stays_under_its_image(scene, side, size) -> None:
     assert torch.allclose(shown[middle][:, middle], crop.target[middle][:, middle].float(), atol=0.1)
 
 
+def test_reducing_takes_all_pixels_into_account(tmp_path) -> None:
+    board = np.indices((32, 32)).sum(axis=0) % 2 * 200
+    scene = prepared_scene(tmp_path, striped(32, 32), image=board[None].astype(np.uint8))
+    crop = cut(scene, CropPlan(0, Window(0, 0, 32, 32), 8))
+    assert (crop.image.int() - 100).abs().max() <= 8
+
+
+@pytest.mark.parametrize("factor", [3, 5])
+def test_a_reduced_target_is_not_shifted_against_its_image(tmp_path, factor) -> None:
+    slope = np.broadcast_to(np.arange(60, dtype=np.uint8), (60, 60))
+    scene = prepared_scene(tmp_path, slope, image=slope[None].copy())
+    crop = cut(scene, CropPlan(0, Window(0, 0, 60, 60), 60 // factor))
+    inner = slice(1, -1)  # antialiasing leans inward at the edges
+    assert torch.equal(crop.image[0, :, inner], crop.target[:, inner])
+
+
 def test_enlarged_labels_are_the_same_labels_side_by_side(scene) -> None:
     crop = cut(scene, CropPlan(0, Window(-4, -4, 24, 24), 72))
     _, target, valid = scene.cut(Window(-4, -4, 24, 24))
@@ -73,3 +89,11 @@ def test_pixels_of_other_types_keep_their_values_as_float(tmp_path, dtype) -> No
     assert crop.image.dtype == torch.float32
     assert np.array_equal(crop.image, image.astype(np.float32))
     assert cut(scene, CropPlan(0, Window(0, 0, 16, 16), 8)).image.shape == (2, 8, 8)
+
+
+@pytest.mark.parametrize("size", [28, 45, 53])
+def test_resampling_does_not_shift_labels_against_their_image(scene, size) -> None:
+    crop = cut(scene, CropPlan(0, Window(0, 8, 40, 40), size))
+    centres = (np.arange(size) + 0.5) * 40 / size
+    source = scene.cut(Window(0, 8, 40, 40))[1]
+    assert np.array_equal(crop.target, source[np.ix_(centres.astype(int), centres.astype(int))])

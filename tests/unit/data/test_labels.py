@@ -70,7 +70,12 @@ def test_an_alpha_band_beside_the_colours_says_what_is_labelled(tmp_path) -> Non
     assert np.array_equal(whole(reader(tmp_path / "label.png", "colour")), np.where(MASK == 1, IGNORE_INDEX, MASK))
 
 
-@pytest.mark.parametrize("nodata", [0, 2, 77])
+def test_a_nodata_value_that_the_recipe_declares_is_a_class_all_the_same(tmp_path) -> None:
+    label = reader(numbered_file(tmp_path, MASK, nodata=0), "index")
+    assert np.array_equal(whole(label), MASK)
+
+
+@pytest.mark.parametrize("nodata", [0, 77])
 def test_the_files_own_nodata_is_not_labelled_and_not_unknown(tmp_path, nodata) -> None:
     values = np.where(MASK == 2, nodata, MASK + 10)
     label = reader(numbered_file(tmp_path, values, nodata=nodata), "index", values={"land": [10], "water": [11]})

@@ -5,13 +5,15 @@ import os
 
 import numpy as np
 import pytest
+from affine import Affine
 from rasterio.enums import ColorInterp
 from strategies_data import TRANSFORM, data_section, labelled_folder, striped
 from strategies_raster import UTM, make_raster, noise
 
+from geoseg.config.recipe import DataSection
 from geoseg.data import prepare as prepare_module
 from geoseg.data.prepare import open_dataset, prepare
-from geoseg.errors import ConfigError, DataError, GeosegError, SceneError
+from geoseg.errors import ConfigError, DataError, GeosegError, OutputError, SceneError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
 
@@ -103,17 +105,17 @@ def test_resampled_labels_stay_under_their_image(tmp_path, monkeypatch, gsd, row
     shown = (scene.image[..., 0].astype(int) - 50) / 50
     off = np.abs(shown - scene.mask) > 0.5
     assert set(np.unique(scene.mask)) == {0, 1, 2}
-    assert off.mean() < 0.02  # borders may fall half a pixel beside
+    assert off.mean() < 0.03  # borders may fall half a pixel beside
 
 
-@pytest.mark.parametrize(("gsd", "slack"), [(1.7, 1.0), (0.3, 1.0)])
-def test_resampled_rows_lie_where_they_lay(tmp_path, gsd, slack) -> None:
+@pytest.mark.parametrize("gsd", [1.7, 0.3])
+def test_resampled_rows_lie_where_they_lay(tmp_path, gsd) -> None:
     height = 1500
     image = (np.indices((height, 3))[0] + 0.5).astype(np.float32)[None]
     labelled_folder(tmp_path, label=striped(height, 3, side=1), image=image)
     scene = prepare(data_section(tmp_path, gsd=gsd), "mine").all_scenes[0]
     expected = (np.arange(scene.height) + 0.5) * height / scene.height
-    assert np.abs(scene.image[:, 1, 0] - expected).max() <= slack
+    assert np.abs(scene.image[:, 0, 0] - expected).max() <= 1
 
 
 def test_a_folder_is_made_once(tmp_path) -> None:
@@ -141,6 +143,24 @@ def test_a_changed_label_file_gives_another_digest(tmp_path) -> None:
     second = prepare(section, "mine")
     assert second.digest != first.digest
     assert np.array_equal(second.all_scenes[0].mask, 2 - MASK)
+
+
+def test_a_changed_list_of_scenes_gives_another_digest(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path, names=("a", "b", "c")), splits={"train": "list.txt", "val": "b"})
+    digests = set()
+    for names in ("a", "a\nc", "c"):
+        (tmp_path / "list.txt").write_text(names)
+        digests.add(prepare(section, "mine").digest)
+    assert len(digests) == 3
+
+
+def test_bands_in_another_order_are_found_by_their_names(tmp_path) -> None:
+    red, green, blue = ColorInterp.red, ColorInterp.green, ColorInterp.blue
+    labelled_folder(tmp_path)
+    make_raster(tmp_path / "images/a.tif", IMAGE, **UTM, colours=[red, green, blue])
+    make_raster(tmp_path / "images/b.tif", IMAGE[::-1], **UTM, colours=[blue, green, red])
+    images = [scene.image for scene in prepare(data_section(tmp_path), "mine").all_scenes]
+    assert np.array_equal(*images)
 
 
 @pytest.mark.parametrize("change", [{"ignore": [7]}, {"gsd": 1.0}, {"legend": ["uno", "due", "tre"]}, {"bands": None}])
@@ -189,7 +209,7 @@ def test_unknown_values_are_refused_above_the_share_that_is_allowed(tmp_path, ca
 def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
     section = data_section(labelled_folder(tmp_path, image=noise(3, 12, 17)))
     for _ in range(2):
-        with pytest.raises(DataError, match="they must match|its image has"):
+        with pytest.raises(DataError, match="its image has 12 x 17"):
             prepare(section, "mine")
     assert [path for path in section.prepared.rglob("*") if path.is_file()] == []
 
@@ -198,7 +218,7 @@ def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
     ("second", "message"),
     [
         (noise(4, 12, 16), "has 4 bands, the first scene has 3"),
-        (IMAGE.astype(np.uint16), "is uint16, other scenes are uint8"),
+        (IMAGE.astype("u2"), "is uint16, other scenes are uint8"),
     ],
 )
 def test_scenes_that_do_not_go_together_are_refused(tmp_path, second, message) -> None:
@@ -222,7 +242,7 @@ def test_a_split_to_train_on_is_needed(tmp_path) -> None:
 
 def test_data_without_a_root_is_refused(tmp_path) -> None:
     section = data_section(labelled_folder(tmp_path)).model_copy(update={"root": None})
-    with pytest.raises(ConfigError, match="data.root is missing"):
+    with pytest.raises(ConfigError, match=r"data\.root is missing"):
         open_dataset(section)
 
 
@@ -256,3 +276,61 @@ def test_damaged_images_are_an_error_in_words(tmp_path) -> None:
     (tmp_path / "images/a.tif").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(GeosegError, match=r"a\.tif"):
         prepare(data_section(tmp_path), "mine")
+
+
+def test_a_changed_list_of_a_split_is_noticed(tmp_path) -> None:
+    labelled_folder(tmp_path)
+    section = data_section(tmp_path, splits={"train": "train.txt", "val": "val.txt"})
+    for train, val in ("ab", "ba"):
+        (tmp_path / "train.txt").write_text(train)
+        (tmp_path / "val.txt").write_text(val)
+        assert [scene.name for scene in prepare(section, "mine").scenes("train")] == [train]
+
+
+def test_what_is_refused_half_way_leaves_nothing(tmp_path) -> None:
+    labelled_folder(tmp_path, names=("a",))
+    labelled_folder(tmp_path, names=("b",), label=MASK + 7)
+    section = data_section(tmp_path)
+    with pytest.raises(DataError, match="not in the legend"):
+        prepare(section, "mine")
+    assert list(section.prepared.iterdir()) == []
+
+
+def test_bands_in_another_order_are_taken_by_name(tmp_path) -> None:
+    colours = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+    labelled_folder(tmp_path)
+    make_raster(tmp_path / "images/a.tif", IMAGE, **UTM, colours=colours)
+    make_raster(tmp_path / "images/b.tif", IMAGE[::-1], **UTM, colours=colours[::-1])
+    first, second = prepare(data_section(tmp_path), "mine").all_scenes
+    assert np.array_equal(first.image, second.image)
+
+
+def test_validation_scenes_without_any_label_are_refused(tmp_path) -> None:
+    labelled_folder(tmp_path, names=("a",))
+    labelled_folder(tmp_path, names=("b",), label=np.full((12, 16), IGNORE_INDEX, np.uint8))
+    with pytest.raises(DataError, match="no pixel of the validation scenes is labelled"):
+        prepare(data_section(tmp_path), "mine")
+
+
+def test_a_place_where_nothing_can_be_prepared_is_one_sentence(tmp_path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        prepare(data_section(labelled_folder(tmp_path), prepared=str(tmp_path / "file")), "mine")
+
+
+def test_scenes_of_different_pixel_sizes_need_a_size_to_learn_at(tmp_path):
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name, gsd in (("fine", 0.5), ("coarse", 2.0)):
+        place = {"crs": "EPSG:32633", "transform": Affine(gsd, 0, 4e5, 0, -gsd, 5.8e6)}
+        make_raster(tmp_path / "images" / f"{name}.tif", noise(3, 40, 40), **place)
+        make_raster(tmp_path / "labels" / f"{name}.tif", noise(1, 40, 40, high=2), **place)
+    section = DataSection(
+        root=tmp_path, images="images/{name}.tif", labels="labels/{name}.tif", legend=["field", "town"],
+        splits={"train": ["fine", "coarse"]}, prepared=tmp_path / "prepared",
+    )  # fmt: skip
+    with pytest.raises(DataError, match=r"0.5 m in fine and 2 m in coarse") as caught:
+        prepare(section, "mixed")
+    assert "--set data.gsd=2" in caught.value.hint
+    assert not any((tmp_path / "prepared").iterdir())
+    assert prepare(section.model_copy(update={"gsd": 2.0}), "mixed").gsd == pytest.approx(2, rel=0.01)

@@ -4,9 +4,9 @@ import torch
 from strategies_inference import TRANSFORM, Threshold, bundle, pixels
 from torch import nn
 
-from geoseg.errors import ConfigError, GeosegError
+from geoseg.errors import GeosegError
 from geoseg.grid.grid import Grid
-from geoseg.inference.predictor import Predictor, choose_device
+from geoseg.inference.predictor import Predictor
 from geoseg.raster.raster import Raster
 
 
@@ -93,14 +93,3 @@ def test_other_errors_of_the_network_stay_what_they_are():
         Predictor(bundle(Full(RuntimeError("shapes cannot be multiplied"))), "cpu").probabilities(
             [raster(pixels(4, 4))]
         )
-
-
-def test_auto_takes_a_device_that_is_there():
-    torch.zeros(1, device=choose_device("auto"))
-
-
-@pytest.mark.parametrize("name", ["gpu", "cuda:99", "meta", "cpu:7", ""])
-def test_a_device_that_is_not_there_is_refused_with_those_that_are(name):
-    with pytest.raises(ConfigError) as caught:
-        choose_device(name)
-    assert "cpu" in caught.value.hint

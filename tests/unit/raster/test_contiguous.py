@@ -1,5 +1,6 @@
 """Contiguous GeoTIFFs: mapped pixels are the pixels any program reads."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -15,6 +16,7 @@ from strategies_raster import UTM, make_raster, noise
 from geoseg.errors import DataError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
+from geoseg.raster import contiguous
 from geoseg.raster.contiguous import map_pixels, writing_contiguous
 from geoseg.raster.scene import Scene
 
@@ -65,9 +67,10 @@ def test_mapped_pixels_cannot_be_changed(tmp_path) -> None:
 
 def test_a_file_that_was_not_finished_does_not_exist(tmp_path) -> None:
     grid = Grid(None, Affine(1, 0, 0, 0, -1, 9), 8, 8)
-    with pytest.raises(RuntimeError, match="stop"), writing_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1"):
-        assert not (tmp_path / "a.tif").exists()
-        raise RuntimeError("stop")
+    writing = writing_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1")
+    with contextlib.suppress(RuntimeError), writing:
+        assert [path.name for path in tmp_path.iterdir()] == [".a.tif.part"]
+        raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,3 +93,13 @@ def test_a_file_laid_out_otherwise_is_refused(tmp_path, layout) -> None:
     path = make_raster(tmp_path / "a.tif", noise(2, 64, 64), **UTM, **{"interleave": "pixel"} | layout)
     with pytest.raises(DataError, match="not laid out in one run of bytes"):
         map_pixels(path)
+
+
+def test_a_file_that_is_cut_short_while_it_is_closed_is_not_kept(tmp_path, monkeypatch) -> None:
+    def too_short(path):
+        raise ValueError("mmap length is greater than file size")
+
+    monkeypatch.setattr(contiguous, "map_pixels", too_short)
+    with pytest.raises(OutputError, match="not the file written"):
+        write_contiguous(tmp_path / "a.tif", noise(1, 8, 8))
+    assert list(tmp_path.iterdir()) == []

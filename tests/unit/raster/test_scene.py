@@ -137,6 +137,18 @@ def test_a_palette_is_noted_and_stays_one_band(tmp_path: Path) -> None:
     assert "palette" in scene.notes[0]
 
 
+def test_a_crs_without_a_transform_places_nothing(tmp_path: Path) -> None:
+    scene = opened(make_raster(tmp_path / "a.tif", noise(1, 8, 8), crs="EPSG:32633"))
+    assert scene.grid.crs is None
+    assert "no transform" in scene.notes[0]
+
+
+def test_pixels_without_a_size_are_refused(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif", noise(1, 8, 8), crs="EPSG:32633", transform=Affine(0, 0, 5, 0, 0, 6))
+    with pytest.raises(SceneError, match="no size"):
+        opened(path)
+
+
 def test_the_legend_is_read_from_our_tag_and_a_broken_one_is_noted(tmp_path: Path) -> None:
     legend = Legend.of({"ground": "#ffffff", "Häuser": "#ff0000"})
     path = make_raster(tmp_path / "a.tif", noise(1, 8, 8), **UTM)

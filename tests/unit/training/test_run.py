@@ -1,7 +1,7 @@
 import pytest
 
 from geoseg.bundle import BEST_NAME
-from geoseg.errors import OutputError
+from geoseg.errors import ConfigError, OutputError
 from geoseg.inference.choose import newest_bundle
 from geoseg.training.run import new_run, point_latest_to
 
@@ -33,3 +33,9 @@ def test_latest_is_a_text_file_where_links_are_not_allowed(tmp_path, monkeypatch
     point_latest_to(run)
     assert (tmp_path / "latest").read_text() == "town"
     assert newest_bundle(tmp_path) is not None
+
+
+@pytest.mark.parametrize("name", ["latest", "a/b", ".."])
+def test_a_name_that_latest_could_not_point_to_is_refused(tmp_path, name):
+    with pytest.raises(ConfigError, match="is no name for a run"):
+        new_run(tmp_path, name)

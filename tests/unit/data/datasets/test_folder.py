@@ -205,7 +205,7 @@ def test_what_fits_no_file_is_refused_in_a_sentence(tiles, options, message, hin
 
 
 def test_a_root_that_is_no_folder_is_refused(tmp_path) -> None:
-    with pytest.raises(DataError, match="there is no folder .*nowhere"):
+    with pytest.raises(DataError, match=r"there is no folder .*nowhere"):
         split(tmp_path / "nowhere", {"train": "*"})
 
 

@@ -1,4 +1,4 @@
-"""Published OpenMMLab checkpoints: their parameter names in ours."""
+"""Parameter names: OpenMMLab's in ours, and back."""
 
 import re
 from collections.abc import Mapping
@@ -16,6 +16,13 @@ RENAMED = (
 )
 """Applied in this order."""
 
+RENAMED_BACK = (
+    (re.compile(r"^head\."), "decode_head."),
+    (re.compile(r"^auxiliary\."), "auxiliary_head."),
+    (re.compile(r"^backbone\.conv1\.(?=\d)"), "backbone.stem."),
+)
+"""For whole networks. The stem's last norm is left out: ``bn1`` alone does not tell which stem it belongs to."""
+
 
 def to_geoseg(state: Mapping[str, T]) -> dict[str, T]:
     """A zoo state dict under geoseg's names, in the same order; names that are ours already stay.
@@ -30,3 +37,10 @@ def renamed(key: str) -> str:
     for pattern, ours in RENAMED:
         key = pattern.sub(ours, key)
     return key
+
+
+def zoo_name(key: str, *, deep_stem: bool) -> str:
+    """The zoo's name of one of our networks' parameters, for messages; ``deep_stem`` if its stem has three layers."""
+    for pattern, theirs in RENAMED_BACK:
+        key = pattern.sub(theirs, key)
+    return key.replace("backbone.bn1.", "backbone.stem.7.") if deep_stem else key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from geoseg.models.zoo import to_geoseg
+from geoseg.models.zoo_names import to_geoseg, zoo_name
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,20 @@ def test_names_are_translated_and_ours_stay(theirs, ours) -> None:
 def test_values_and_their_order_stay() -> None:
     state = {"decode_head.b": "one", "backbone.a": "two"}
     assert list(to_geoseg(state).items()) == [("head.b", "one"), ("backbone.a", "two")]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "deep_stem"),
+    [
+        ("backbone.conv1.3.weight", "backbone.stem.3.weight", True),
+        ("backbone.bn1.bias", "backbone.stem.7.bias", True),
+        ("backbone.bn1.bias", "backbone.bn1.bias", False),
+        ("backbone.conv1.weight", "backbone.conv1.weight", False),
+        ("backbone.layer1.0.bn1.bias", "backbone.layer1.0.bn1.bias", True),
+        ("head.bottleneck.bn.bias", "decode_head.bottleneck.bn.bias", True),
+        ("auxiliary.conv_seg.bias", "auxiliary_head.conv_seg.bias", False),
+    ],
+)
+def test_names_are_translated_back(ours, theirs, deep_stem) -> None:
+    assert zoo_name(ours, deep_stem=deep_stem) == theirs
+    assert to_geoseg({theirs: 1}) == {ours: 1}

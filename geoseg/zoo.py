@@ -1,0 +1,143 @@
+"""``import_zoo``: a published OpenMMLab checkpoint becomes a bundle, ready to predict with."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from geoseg.bundle import Bundle, ModelCard
+from geoseg.config.recipe import PredictSection, Recipe, TrainSection
+from geoseg.errors import BundleError, ConfigError, OutputError
+from geoseg.legend import Legend, numbered
+from geoseg.models.zoo import ZooCheckpoint, load_checkpoint
+from geoseg.models.zoo.settings import scaling_in
+from geoseg.raster.output import check_writable
+
+SUFFIX = ".safetensors"
+RGB = ("red", "green", "blue")
+ZOO_SCALING = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""Mean and standard deviation of ImageNet's red, green and blue, which all networks of the zoo are fed with."""
+
+
+@dataclass(frozen=True)
+class ImportedModel:
+    """A bundle made of a checkpoint."""
+
+    path: Path
+    """Where it lies."""
+    bundle: Bundle
+    """The same, loaded."""
+    notes: tuple[str, ...]
+    """What was found, and what was assumed, one sentence each."""
+
+
+def import_zoo(
+    checkpoint: str | Path, output: str | Path, *, recipe: Recipe | None = None, overwrite: bool = False
+) -> ImportedModel:
+    """Writes the network in a checkpoint of mmsegmentation (0.x or 1.x) as a bundle.
+
+    What the checkpoint says of itself counts most, then the ``recipe`` (output stride, multi-grid, align_corners,
+    legend, bands, GSD, tile), then what is usual in the zoo. :class:`BundleError` for a checkpoint that is damaged,
+    unsafe or another network, :class:`OutputError` if ``output`` cannot be written.
+    """
+    if Path(output).suffix != SUFFIX:
+        raise OutputError(f"{output} does not end in {SUFFIX}", f"name the model like -o model{SUFFIX}")
+    check_writable(output, overwrite)
+    found = load_checkpoint(checkpoint, recipe.model if recipe else None)
+    legend, legend_source = legend_of(found, recipe)
+    bundle = Bundle(found.network, _card(found, legend, recipe, Path(checkpoint)), str(output))
+    path = bundle.save(output)
+    return ImportedModel(path, bundle, tuple(_notes(found, legend, legend_source)))
+
+
+def legend_of(found: ZooCheckpoint, recipe: Recipe | None) -> tuple[Legend, str]:
+    """The legend and, in words, where it comes from: checkpoint, recipe, or nowhere."""
+    names, palette = found.file.class_names, found.file.palette
+    if len(names) == found.classes:
+        colours = palette if len(palette) == len(names) else [None] * len(names)
+        return Legend.of(dict(zip(names, colours, strict=True))), "from the checkpoint"
+    option = recipe.data.options.get("legend") if recipe else None
+    if option is None:
+        return numbered(range(found.classes)), "numbered, as neither checkpoint nor recipe names them"
+    legend = _legend_option(option)
+    if len(legend) != found.classes:
+        raise ConfigError(
+            f"the recipe's legend has {len(legend)} classes, the checkpoint {found.classes}",
+            "give the recipe that the checkpoint was trained for",
+        )
+    return legend, "from the recipe"
+
+
+def _legend_option(option: Any) -> Legend:
+    """A recipe's ``data.legend``: names with colours, or names alone."""
+    if not isinstance(option, Mapping | list | tuple):
+        raise ConfigError(f"data.legend is {option!r}", "write class names, with or without colours")
+    return Legend.of(option if isinstance(option, Mapping) else dict.fromkeys(option))
+
+
+def _card(found: ZooCheckpoint, legend: Legend, recipe: Recipe | None, checkpoint: Path) -> ModelCard:
+    bands = _bands(found, recipe)
+    mean, std = _scaling(found)
+    predict = recipe.predict if recipe else PredictSection()
+    return ModelCard(
+        model=found.model,
+        legend=legend,
+        bands=bands,
+        mean=mean,
+        std=std,
+        minimum=(0.0,) * len(bands),
+        maximum=(255.0,) * len(bands),
+        dtype="uint8",
+        gsd=recipe.data.gsd if recipe else None,
+        crop=(recipe.train if recipe else TrainSection()).crop,
+        tile=predict.tile,
+        halo=predict.halo,
+        provenance=_provenance(found, checkpoint),
+    )
+
+
+def _provenance(found: ZooCheckpoint, checkpoint: Path) -> dict[str, str]:
+    with checkpoint.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "checkpoint": checkpoint.name,
+        "sha256": sha256,
+        **found.file.software,
+        "settings": f"{found.settings} ({found.settings.source})",
+        "geoseg": version("geoseg"),
+    }
+
+
+def _bands(found: ZooCheckpoint, recipe: Recipe | None) -> tuple[str, ...]:
+    """The recipe's band names, else red, green and blue."""
+    named = tuple(recipe.data.bands) if recipe and recipe.data.bands else RGB
+    if len(named) != found.bands:
+        raise ConfigError(
+            f"the checkpoint's network takes {found.bands} bands, not {', '.join(named)}",
+            "name them in a recipe's data.bands, in the order it was trained with",
+        )
+    return named
+
+
+def _scaling(found: ZooCheckpoint) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation per band from the checkpoint's configuration, else the zoo's."""
+    mean, std = scaling_in(found.file.config) or ZOO_SCALING
+    if len(mean) != found.bands:
+        raise BundleError(
+            f"the checkpoint does not say how its {found.bands} bands were scaled", "geoseg knows the zoo's three only"
+        )
+    return mean, std
+
+
+def _notes(found: ZooCheckpoint, legend: Legend, legend_source: str) -> list[str]:
+    model = found.model
+    network = (
+        f"{model.backbone.name} with {model.head.name} and {'an' if model.auxiliary_weight else 'no'} auxiliary head"
+    )
+    return [
+        f"{network}, {found.bands} bands, {found.classes} classes",
+        f"{found.settings}: {found.settings.source}",
+        f"classes {legend_source}: {', '.join(legend.names)}",
+    ]

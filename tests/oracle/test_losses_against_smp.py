@@ -1,0 +1,39 @@
+"""Focal and Lovász have segmentation-models-pytorch's values wherever it has any."""
+
+import pytest
+import torch
+from segmentation_models_pytorch.losses import FocalLoss, LovaszLoss
+from segmentation_models_pytorch.losses._functional import softmax_focal_loss_with_logits
+from torch import Tensor
+
+from geoseg.losses.focal import Focal
+from geoseg.losses.lovasz import Lovasz
+
+
+def scene(classes: int) -> tuple[Tensor, Tensor]:
+    noise = torch.Generator().manual_seed(classes)
+    target = torch.randint(0, classes, (3, 20, 16), generator=noise)
+    target[torch.rand(target.shape, generator=noise) < 0.3] = 255
+    return 3 * torch.randn(3, classes, 20, 16, generator=noise), target
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
+def test_focal_of_two_classes_is_theirs_of_the_difference(gamma) -> None:
+    logits, target = scene(2)
+    theirs = FocalLoss("binary", gamma=gamma, ignore_index=255)(logits[:, 1] - logits[:, 0], target)
+    torch.testing.assert_close(Focal(classes=2, gamma=gamma)(logits, target), theirs)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])
+def test_focal_of_many_classes_is_their_softmax_form(gamma) -> None:
+    logits, target = scene(6)
+    labelled = target != 255
+    theirs = softmax_focal_loss_with_logits(logits.movedim(1, -1)[labelled], target[labelled], gamma=gamma)
+    torch.testing.assert_close(Focal(classes=6, gamma=gamma)(logits, target), theirs)
+
+
+@pytest.mark.parametrize("per_image", [False, True])
+def test_lovasz_is_theirs(per_image) -> None:
+    logits, target = scene(6)
+    theirs = LovaszLoss("multiclass", per_image=per_image, ignore_index=255)(logits, target)
+    torch.testing.assert_close(Lovasz(classes=6, per_image=per_image)(logits, target), theirs)

@@ -1,0 +1,101 @@
+"""What checkpoint files say of themselves, and which files are refused without running anything in them."""
+
+import io
+import os
+import pickle
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+import torch
+from strategies_zoo import CLASSES, PALETTE, meta_0x, meta_1x
+
+from geoseg.errors import BundleError
+from geoseg.models.zoo.file import read_file
+
+STATE = OrderedDict({"module.decode_head.conv_seg.bias": torch.ones(3)})
+
+
+def saved(folder, content):
+    torch.save(content, folder / "a.pth")
+    return folder / "a.pth"
+
+
+@pytest.mark.parametrize("meta", [meta_0x(config="x = 1"), meta_1x(config="x = 1")], ids=["0.x", "1.x"])
+def test_both_layouts_say_the_same(tmp_path, meta) -> None:
+    file = read_file(saved(tmp_path, {"meta": meta, "state_dict": STATE}))
+    assert list(file.state) == ["head.conv_seg.bias"]
+    assert file.class_names == CLASSES
+    assert file.palette == tuple(map(tuple, PALETTE))
+    assert file.config == "x = 1"
+    assert set(file.software.values()) <= {"0.20.0", "0.10.7"}
+    assert file.software
+
+
+@pytest.mark.parametrize("content", [STATE, {"state_dict": STATE}, {"state_dict": STATE, "meta": None}])
+def test_a_file_may_say_nothing(tmp_path, content) -> None:
+    file = read_file(saved(tmp_path, content))
+    assert (file.class_names, file.palette, file.config, file.software) == ((), (), "", {})
+
+
+@pytest.mark.parametrize("palette", ["random", None, [[0, 0, 0]] * 3, [[0, 0]], [[0, 0, 300]], [["a", 0, 0]], 7])
+def test_a_palette_without_a_colour_for_each_is_none(tmp_path, palette) -> None:
+    assert read_file(saved(tmp_path, {"meta": meta_1x(palette=palette), "state_dict": STATE})).palette == ()
+
+
+@pytest.mark.parametrize("classes", [("a", "a"), (1, 2), "ab", None])
+def test_classes_that_are_no_names_are_none(tmp_path, classes) -> None:
+    assert read_file(saved(tmp_path, {"meta": meta_0x(classes=classes), "state_dict": STATE})).class_names == ()
+
+
+class Bomb:
+    """Unpickling it makes a folder."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_code_in_a_file_is_refused_and_not_run(tmp_path) -> None:
+    path = saved(tmp_path, {"state_dict": STATE, "message_hub": Bomb(tmp_path / "ran")})
+    with pytest.raises(BundleError, match=r"holds more than weights \(\w+\.mkdir\)") as error:
+        read_file(path)
+    assert "\n" not in error.value.message
+    assert "torch.save" in error.value.hint
+    assert not (tmp_path / "ran").exists()
+
+
+def test_numpy_scalars_are_refused_by_name(tmp_path) -> None:
+    with pytest.raises(BundleError, match=r"holds more than weights \(numpy.*scalar\)"):
+        read_file(saved(tmp_path, {"state_dict": STATE, "meta": {"best": np.float64(0.5)}}))
+
+
+def damaged(folder):
+    """(content, what is said of it) of files that are no checkpoints."""
+    buffer = io.BytesIO()
+    torch.save({"state_dict": STATE}, buffer)
+    whole = buffer.getvalue()
+    broken = "is no PyTorch checkpoint, or it is damaged"
+    yield from ((whole[:cut], broken) for cut in (0, 3, 50, len(whole) // 2, len(whole) - 30))
+    yield from ((text, broken) for text in (b"not a model\n" * 9, b"{}", b"\x80\x02", b"PK\x03\x04"))
+    for content in ([1, 2], {}, {"state_dict": {}}, {"state_dict": 3}, {"a": 1}, torch.ones(3)):
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        yield buffer.getvalue(), "holds no weights"
+    yield pickle.dumps({"state_dict": [1]}), "is no PyTorch checkpoint|holds no weights"
+
+
+def test_whatever_is_no_checkpoint_is_refused_in_one_sentence(tmp_path) -> None:
+    for content, message in damaged(tmp_path):
+        (tmp_path / "a.pth").write_bytes(content)
+        with pytest.raises(BundleError, match=message) as error:
+            read_file(tmp_path / "a.pth")
+        assert "\n" not in error.value.message
+        assert error.value.hint
+
+
+def test_a_path_without_a_file_is_said() -> None:
+    with pytest.raises(BundleError, match=r"there is no checkpoint nowhere\.pth"):
+        read_file("nowhere.pth")
