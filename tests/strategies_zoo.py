@@ -64,7 +64,8 @@ model = dict(
     type='EncoderDecoder',
     backbone=dict(
         type='ResNetV1c', dilations={dilations}, strides={strides}, norm_cfg=dict(type='BN'), {backbone}),
-    decode_head=dict(type='DepthwiseSeparableASPPHead', in_index=3, {head}, dilations={branches}, loss_decode=dict(type='CrossEntropyLoss')),
+    decode_head=dict(
+        type='ASPPHead', {head}, dilations={branches}, loss_decode=dict(type='CrossEntropyLoss')),
     auxiliary_head=dict(type='FCNHead', align_corners=True))
 {more}
 """

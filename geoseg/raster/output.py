@@ -45,7 +45,7 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def remove(*paths: Path) -> None:
-    """Delete the files that are there."""
+    """Delete the files that are there, and say nothing of those that cannot be: something else has gone wrong already."""
     for path in paths:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(OSError):
             path.unlink()

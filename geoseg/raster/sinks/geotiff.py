@@ -2,7 +2,7 @@
 
 Windows come in any order, a Cloud Optimized GeoTIFF must be written in one go. So windows go into a plain tiled file
 beside the target; when all are in, GDAL copies that one, block by block, into the final form, and only then does a file
-of the target's name appear. Layout and compression were measured: facts/dependencies.md, section 3.
+of the target's name appear. Blocks of 512 pixels and DEFLATE won by measurement.
 """
 
 import contextlib
