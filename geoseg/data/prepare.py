@@ -139,14 +139,14 @@ class _Converter:
         self.section, self.dataset, self.folder, self.bands, self.dtype = section, dataset, folder, bands, dtype
         self.statistics = RunningStatistics()
         """Of the training scenes converted so far."""
-        self._noted: set[str] = set()
 
     def convert(self, split: str, labelled: LabelledScene) -> PreparedScene:
         """Writes the image, class indices and, where needed, validity of one scene."""
         with Scene.open(labelled.image) as scene:
-            for note in set(scene.notes) - self._noted:
-                logger.warning("%s: %s", labelled.image, note)
-            self._noted |= set(scene.notes)
+            if scene.palette is not None and not self.statistics.count:
+                logger.warning(
+                    "%s holds numbers of a colour palette, not colours: gdal_translate -expand rgb", labelled.image
+                )
             if scene.dtype.name != self.dtype:
                 raise DataError(f"{labelled.image} is {scene.dtype.name}, other scenes are {self.dtype}", "convert it")
             return self._converted(split, labelled, scene, self._positions(scene))

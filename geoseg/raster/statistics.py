@@ -55,6 +55,11 @@ class RunningStatistics:
     def __init__(self) -> None:
         self._bands: list[_Running] = []
 
+    @property
+    def count(self) -> int:
+        """Valid pixels so far."""
+        return self._bands[0].count if self._bands else 0
+
     def add(self, raster: Raster) -> None:
         """Counts the valid pixels of a raster; all rasters have the same bands in the same order."""
         self._bands = self._bands or [_Running() for _ in raster.values]
@@ -64,7 +69,7 @@ class RunningStatistics:
 
     def of(self, names: Sequence[str]) -> tuple[BandStatistics, ...]:
         """Statistics of each band, by the names given; :class:`SceneError` if no pixel was valid."""
-        if not self._bands or self._bands[0].count == 0:
+        if not self.count:
             raise SceneError("no scene has a valid pixel", "check the nodata value (gdalinfo shows it)")
         return tuple(_finished(name, sums) for name, sums in zip(names, self._bands, strict=True))
 

@@ -78,12 +78,17 @@ def train(
     run = new_run(runs, name or recipe.name or "run")
     (run / "recipe.yaml").write_text(to_yaml(recipe), "utf-8")
     keeper = KeepBest(run, _card(recipe, prepared, scaled))
-    with _removed_if_empty(run, keeper), progress(recipe.train.iterations, "training") as task:
+    with (
+        _removed_if_empty(run, keeper),
+        progress(recipe.train.iterations, "training") as task,
+        _quiet_lightning(),
+        explained_memory(MEMORY_HINT),
+        _interrupts_raised(),
+    ):
         trainer = _trainer(recipe, run, [ReportProgress(task), keeper])
-        with _quiet_lightning(), explained_memory(MEMORY_HINT), _interrupts_raised():
-            trainer.fit(module, training, validation)
-            if recipe.train.iterations % min(recipe.train.validate_every, recipe.train.iterations):
-                trainer.validate(module, validation, verbose=False)
+        trainer.fit(module, training, validation)
+        if recipe.train.iterations % min(recipe.train.validate_every, recipe.train.iterations):
+            trainer.validate(module, validation, verbose=False)
     return Training(run, keeper.path, load(keeper.path))
 
 
