@@ -28,12 +28,12 @@ def inputs(golden: Path) -> tuple[Tensor, Tensor]:
 
 @every_pooling
 def test_mutual_information_agrees(inputs, expected, pool, way) -> None:
-    loss = Rmi(classes=6, pool=pool, cross_entropy_weight=0)(*inputs)
+    loss = Rmi(classes=6, pool=pool, cross_entropy_weight=0.0)(*inputs)
     assert loss.item() == pytest.approx(expected[f"rmi_only_poolway{way}"], rel=1e-6)
 
 
 def test_mutual_information_without_pooling_agrees(inputs, expected) -> None:
-    loss = Rmi(classes=6, pool_size=1, cross_entropy_weight=0)(*inputs)
+    loss = Rmi(classes=6, pool_size=1, cross_entropy_weight=0.0)(*inputs)
     assert loss.item() == pytest.approx(expected["rmi_only_no_pooling"], rel=1e-6)
 
 
@@ -52,5 +52,5 @@ def test_both_of_the_authors_mixtures_agree(inputs, expected, pool, way, lambda_
 
 @every_pooling
 def test_the_mixture_of_paddleseg_agrees(inputs, expected, pool, way) -> None:
-    loss = 0.5 * CrossEntropy(classes=6)(*inputs) + 0.5 * Rmi(classes=6, pool=pool, cross_entropy_weight=0)(*inputs)
+    loss = 0.5 * CrossEntropy(classes=6)(*inputs) + 0.5 * Rmi(classes=6, pool=pool, cross_entropy_weight=0.0)(*inputs)
     assert loss.item() == pytest.approx(expected[f"softmax_ce_half_plus_rmi_half_poolway{way}"], rel=1e-6)

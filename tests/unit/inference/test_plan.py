@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from strategies_inference import card, pixels, write_scene
 
-from geoseg.bundle import GSD_RATIO
 from geoseg.errors import BundleError, ConfigError
+from geoseg.grid.grid import GSD_RATIO
 from geoseg.inference.plan import GSD_LIMIT, choose_bands, make_plan, pixels_per_pixel
 from geoseg.raster.scene import Scene
 

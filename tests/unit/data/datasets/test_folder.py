@@ -157,6 +157,10 @@ def test_a_share_is_the_same_whatever_the_order_of_the_files(groups, random) -> 
     assert {scene.name for scene in first} == {scene.name for scene in second}
 
 
+def test_a_share_is_the_same_on_every_machine(tiles) -> None:
+    assert split(tiles, {"val": {"share": 0.25, "by": "group"}}) == {"val": named(3)}
+
+
 def test_a_scene_in_two_splits_is_refused(tiles) -> None:
     with pytest.raises(DataError, match="the scene Tile 1/part_1 is in two splits, train and val"):
         split(tiles, {"train": "Tile 1/*", "val": "*/part_1"})
