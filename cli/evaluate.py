@@ -46,6 +46,8 @@ def evaluate(
     """
     if (recipe is None) == (mask is None) or (mask is None) != (reference is None):
         raise click.UsageError("give either a recipe, or both --mask and --reference")
+    if recipe is not None and (column or polygon_class or background):
+        raise click.UsageError("--column, --class and --background are for --reference polygons")
     from geoseg.evaluation.report import table, write_json
     from geoseg.raster.output import check_writable
 

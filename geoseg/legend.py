@@ -57,12 +57,16 @@ class Legend:
                 )
 
     @classmethod
-    def of(cls, colours: Mapping[str, str | Sequence[int] | None]) -> Self:
-        """A legend from names and colours (``#rrggbb`` or three numbers; None picks one), in order of class index."""
+    def of(cls, classes: Mapping[str, str | Sequence[int] | None] | Sequence[str]) -> Self:
+        """A legend from names with colours (``#rrggbb`` or three numbers; None picks one), or from names alone.
+
+        Classes are numbered in the order they stand in.
+        """
+        pairs = classes.items() if isinstance(classes, Mapping) else [(name, None) for name in classes]
         return cls(
             tuple(
                 LegendEntry(index, name, parse_colour(colour) if colour is not None else default_colour(index))
-                for index, (name, colour) in enumerate(colours.items())
+                for index, (name, colour) in enumerate(pairs)
             )
         )
 

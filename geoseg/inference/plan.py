@@ -157,7 +157,7 @@ def _require_count(scene: Scene, card: ModelCard, count: int, *, chosen: bool) -
     if chosen:
         raise BundleError(f"{count} bands were chosen, {wants}", "name one for each, in the model's order: --bands")
     hint = f"choose by name or number, like --bands 3,2,1, from {_listed(scene.bands)}"
-    raise BundleError(f"the scene has {count} bands, {wants}", hint)
+    raise BundleError(f"the scene has {count} {'band' if count == 1 else 'bands'}, {wants}", hint)
 
 
 def _band_notes(scene: Scene, card: ModelCard, positions: Sequence[int]) -> list[str]:

@@ -9,7 +9,7 @@ A scene is called after its placeholders, joined by slashes (``Tile 1/image_part
 * patterns of names: ``train: ["Tile 4/*", "Tile 7/*"]``
 * lists of names in a text file below the root: ``train: splits/train.txt``
 * groups: ``val: {group: [Tile 1, Tile 3]}``
-* a share of the groups not named elsewhere, drawn by a fixed rule: ``val: {share: 0.2, by: group}``
+* a share of the groups that the rules before it left over, drawn by a fixed rule: ``val: {share: 0.2, by: group}``
 * ``rest``: whatever no other split takes.
 """
 
@@ -48,7 +48,7 @@ def folder(
     background: str | None = None,
 ) -> Dataset:
     """Scenes by pattern; see :func:`geoseg.data.encoding.encoding` for the options that say what labels mean."""
-    classes = Legend.of(legend if isinstance(legend, Mapping) else dict.fromkeys(legend))
+    classes = Legend.of(legend)
     scenes = _scenes(root, images, labels)
     kind = _guessed_kind(scenes[0].label) if encoding_kind == "auto" else encoding_kind
     meaning = encoding(
@@ -92,7 +92,10 @@ def _label(root: Path, labels: str, groups: Mapping[str, str]) -> Path:
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression with a named group per placeholder; a name used twice must agree."""
+    """A pattern as a regular expression with a named group per placeholder; a name used twice must agree.
+
+    Names that begin with a dot are hidden files (macOS puts ``._image.tif`` beside ``image.tif``) and fit nothing.
+    """
     seen: set[str] = set()
     pieces = []
     for piece in re.split(r"(\{\w+\}|\*)", pattern):
@@ -100,7 +103,7 @@ def _regex(pattern: str) -> re.Pattern[str]:
         if not PLACEHOLDER.fullmatch(piece):
             pieces.append("[^/]*" if piece == "*" else re.escape(piece))
         else:
-            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/]+)")
+            pieces.append(f"(?P={name})" if name in seen else f"(?P<{name}>[^/.][^/]*)")
             seen.add(name)
     return re.compile("".join(pieces))
 

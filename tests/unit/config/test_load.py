@@ -150,7 +150,7 @@ def test_files_that_are_no_recipes_are_refused(tmp_path) -> None:
 def test_a_recipe_nobody_knows_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="there is no recipe smaple") as error:
         load_recipe("smaple")
-    assert error.value.hint == "did you mean sample.yaml?"
+    assert error.value.hint == "did you mean sample?"
 
 
 def test_shipped_recipes_are_listed_with_their_descriptions() -> None:

@@ -220,3 +220,16 @@ def test_ten_thousand_scenes_are_shared_out_in_seconds(tmp_path) -> None:
     made = _split(tmp_path, many, {"train": "train.txt", "val": {"share": 0.5, "by": "group"}, "test": "rest"})
     assert time.perf_counter() - begin < 10  # a look at every pair takes minutes
     assert [len(members) for members in made.values()] == [8000, 1000, 1000]
+
+
+def test_hidden_files_are_no_scenes(tmp_path):
+    (tmp_path / "labels").mkdir()
+    for name in ("town.tif", "._town.tif", "labels/town.tif"):
+        make_raster(tmp_path / name, striped(8, 8)[None], **UTM)
+    dataset = folder(tmp_path, "{name}.tif", "labels/{name}.tif", ["a", "b"], {"train": "rest"})
+    assert [scene.name for scene in dataset.scenes("train")] == ["town"]
+
+
+def test_a_class_named_twice_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="two classes"):
+        folder(tmp_path, "{name}.tif", "{name}.tif", ["a", "b", "a"], {"train": "rest"})
