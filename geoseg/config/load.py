@@ -64,7 +64,9 @@ def _read(source: str) -> tuple[str, str]:
     shipped = files(SHIPPED) / name
     if "/" not in source and shipped.is_file():
         return name, shipped.read_text("utf-8")
-    raise ConfigError(f"there is no recipe {source}", did_you_mean(Path(name).stem, (Path(known).stem for known in recipe_names())))
+    raise ConfigError(
+        f"there is no recipe {source}", did_you_mean(Path(name).stem, (Path(known).stem for known in recipe_names()))
+    )
 
 
 def _parsed(label: str, text: str) -> dict[str, Any]:
