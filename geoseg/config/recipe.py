@@ -104,8 +104,8 @@ class TrainSection(Section):
 
     iterations: int = Field(80_000, ge=1)
     """Optimiser steps."""
-    batch: int = Field(16, ge=2)
-    """Crops per optimiser step, over all devices; at least 2, because batch normalisation sees 1 x 1 maps."""
+    batch: int = Field(16, ge=1)
+    """Crops per optimiser step; at least 2 for the DeepLab heads, whose batch normalisation sees 1 x 1 maps."""
     crop: int = Field(512, ge=32)
     """Side of a training crop, pixels."""
     sampler: SamplerPart = Part(name="random")

@@ -1,4 +1,4 @@
-"""How a grid is cut: into tiles for inference, into overlapping windows for training.
+"""How a grid is cut: into tiles for inference and validation, into strips for what needs no context.
 
 A tile has a *core*, the pixels it is responsible for, and a *view*, the core plus its halo, which is what the network
 gets to see. Cores never overlap and cover the grid; views all have the same size, so that batches are rectangular.
@@ -47,26 +47,6 @@ def tiles(height: int, width: int, size: int, halo: int) -> Iterator[Tile]:
     """The same tiles one after another."""
     for row in tile_rows(height, width, size, halo):
         yield from row
-
-
-def starts(length: int, size: int, stride: int) -> list[int]:
-    """First pixels of windows of ``size`` that cover an axis of ``length`` pixels, ``stride`` apart.
-
-    The last window is shifted back so that it ends with the axis; an axis shorter than ``size`` gets one window at 0,
-    which then reaches outside.
-    """
-    if size < 1 or not 1 <= stride <= size:
-        raise ConfigError(
-            f"windows of {size} pixels every {stride} pixels do not cover a scene",
-            "take a stride between 1 and the size",
-        )
-    last = max(length - size, 0)
-    return [*range(0, last, stride), last]
-
-
-def windows(height: int, width: int, size: int, stride: int) -> list[Window]:
-    """Square windows that cover a grid, row by row; the last of each axis is shifted inward (see :func:`starts`)."""
-    return [Window(row, col, size, size) for row in starts(height, size, stride) for col in starts(width, size, stride)]
 
 
 def strips(height: int, width: int, rows: int) -> Iterator[Window]:

@@ -9,10 +9,9 @@ from jaxtyping import Float, Integer
 from pydantic import Field
 from torch import Tensor
 
-from geoseg.errors import ConfigError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses import losses
-from geoseg.losses.base import Loss
+from geoseg.losses.base import Loss, one_per_class
 
 
 @losses.register
@@ -36,11 +35,8 @@ class Focal(Loss):
         class_weights: Sequence[Annotated[float, Field(ge=0)]] | None = None,
     ) -> None:
         super().__init__(classes=classes, ignore_index=ignore_index)
-        weights = [1.0] * classes if class_weights is None else list(class_weights)
-        if len(weights) != classes:
-            raise ConfigError(f"{len(weights)} class_weights are given for {classes} classes", "give one per class")
         # Not persistent: the weights belong to the recipe, not to the network's state.
-        self.register_buffer("class_weights", torch.tensor(weights), persistent=False)
+        self.register_buffer("class_weights", one_per_class(class_weights, classes), persistent=False)
         self.gamma = gamma
 
     def forward(

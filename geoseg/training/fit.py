@@ -28,6 +28,7 @@ from geoseg.data.prepare import open_dataset, prepare
 from geoseg.data.prepared import Prepared
 from geoseg.data.samplers import samplers
 from geoseg.data.samplers.grid import GridSampler
+from geoseg.errors import ConfigError
 from geoseg.losses.build import build_loss
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.build import backbone_file, build_network
@@ -69,6 +70,9 @@ def train(
     prepared.scenes("val")
     lightning.seed_everything(recipe.train.seed, workers=True, verbose=False)
     network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
+    if recipe.train.batch < network.smallest_batch:
+        message = f"the head {recipe.model.head.name} does not train on {recipe.train.batch} crop at a time"
+        raise ConfigError(message, f"--set train.batch={network.smallest_batch} or more")
     scaled = scaling(network, prepared)
     warn_of_other_units(scaled, prepared)
     # Everything a recipe can be refused for comes before the run has a folder.

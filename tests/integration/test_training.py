@@ -7,7 +7,7 @@ from integration_settings import FAST
 
 from geoseg.bundle import load, read_card
 from geoseg.config.load import load_recipe
-from geoseg.errors import DataError, GeosegError
+from geoseg.errors import ConfigError, DataError, GeosegError
 from geoseg.training.fit import train
 
 
@@ -55,6 +55,15 @@ def test_a_recipe_without_validation_scenes_is_refused_before_training(tmp_path)
     recipe = load_recipe("sample.yaml", [*FAST, f"data.prepared={tmp_path}", "data.splits={train: rest}"])
     with pytest.raises(DataError, match="'val'"):
         train(recipe, runs=tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_batch_too_small_for_the_head_is_refused_before_the_run_begins(trained, tmp_path):
+    prepared = trained.run.parent.parent / "prepared"
+    recipe = load_recipe("sample.yaml", [*FAST, f"data.prepared={prepared}", "train.batch=1"])
+    with pytest.raises(ConfigError, match="1 crop at a time") as caught:
+        train(recipe, runs=tmp_path / "runs")
+    assert "train.batch=2" in caught.value.hint
     assert not (tmp_path / "runs").exists()
 
 

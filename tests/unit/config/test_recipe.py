@@ -41,7 +41,7 @@ def test_sections_do_not_change(section) -> None:
     [
         ({"predict": {"tile": 64, "halo": 32}}, "predict: a halo of 32 leaves nothing of a tile of 64"),
         ({"train": {"iterations": 10, "warmup": 10}}, "train: a warm-up of 10 steps does not fit into 10 iterations"),
-        ({"train": {"batch": 1}}, "train.batch: 1 does not fit"),
+        ({"train": {"batch": 0}}, "train.batch: 0 does not fit"),
         ({"augment": {"scale": [2, 0.5]}}, "augment.scale: .2, 0.5. does not fit"),
         ({"augment": {"scale": [0, 1]}}, "augment.scale: .0, 1. does not fit"),
         ({"augment": {"rotate90": 1.5}}, "augment.rotate90: 1.5 does not fit"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from strategies import tilings
 
 from geoseg.errors import ConfigError
-from geoseg.grid.tiling import starts, strips, tile_rows, tiles, windows
+from geoseg.grid.tiling import strips, tile_rows, tiles
 from geoseg.grid.window import Window
 
 
@@ -54,29 +54,6 @@ def test_the_worked_example_of_the_docstring_holds() -> None:
     row = next(tile_rows(4, 10, 6, 1))
     assert [(tile.core.col, tile.core.width) for tile in row] == [(0, 4), (4, 4), (8, 2)]
     assert [(tile.view.col, tile.view.width) for tile in row] == [(-1, 6), (3, 6), (7, 6)]
-
-
-@given(st.integers(1, 200), st.integers(1, 50), st.data())
-def test_windows_of_an_axis_cover_it_and_the_last_is_shifted_inward(length, size, data) -> None:
-    first = starts(length, size, data.draw(st.integers(1, size)))
-    covered = {pixel for start in first for pixel in range(start, start + size)}
-    assert set(range(length)) <= covered
-    assert first == sorted(set(first))
-    assert first[-1] + size == max(length, size)
-
-
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 30), st.data())
-def test_windows_cover_every_pixel_of_a_grid(height, width, size, data) -> None:
-    cut = windows(height, width, size, data.draw(st.integers(max(1, size // 3), size)))
-    assert (cover(height, width, cut) > 0).all()
-    assert len(set(cut)) == len(cut)
-    assert all(window.shape == (size, size) for window in cut)
-
-
-@pytest.mark.parametrize(("size", "stride"), [(8, 0), (8, 9), (0, 1), (8, -2)])
-def test_a_stride_that_leaves_gaps_is_refused(size, stride) -> None:
-    with pytest.raises(ConfigError, match="do not cover"):
-        starts(100, size, stride)
 
 
 @given(st.integers(1, 99), st.integers(1, 9), st.integers(1, 120))
