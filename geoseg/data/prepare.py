@@ -24,7 +24,7 @@ from geoseg.data.datasets import datasets
 from geoseg.data.labels import LabelReader
 from geoseg.data.prepared import Prepared, PreparedScene
 from geoseg.errors import ConfigError, DataError
-from geoseg.grid.grid import GSD_RATIO, Grid
+from geoseg.grid.grid import Grid, is_same_gsd
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
@@ -108,7 +108,7 @@ def _common_gsd(scenes: list[PreparedScene]) -> float | None:
     if not gsds:
         return None
     least, most = min(gsds), max(gsds)
-    if most > GSD_RATIO * least:
+    if not is_same_gsd(most, least):
         raise DataError(
             f"pixels measure {least:.3g} m in {gsds[least]} and {most:.3g} m in {gsds[most]}",
             f"name the size to learn at, and scenes are resampled to it: --set data.gsd={most:.2g}",
@@ -191,7 +191,7 @@ class _Converter:
 
     def _target_grid(self, grid: Grid) -> Grid:
         wanted, have = self.section.gsd, grid.gsd
-        if wanted is None or have is None or 1 / GSD_RATIO <= have / wanted <= GSD_RATIO:
+        if wanted is None or have is None or is_same_gsd(have, wanted):
             return grid
         return grid.resampled(have / wanted)
 

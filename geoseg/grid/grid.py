@@ -36,6 +36,11 @@ def map_point(transform: Affine, col: float, row: float) -> tuple[float, float]:
     )
 
 
+def is_same_gsd(first: float, second: float) -> bool:
+    """True if two ground sample distances (metres per pixel) are so near that pixels need no resampling."""
+    return 1 / GSD_RATIO <= first / second <= GSD_RATIO
+
+
 @dataclass(frozen=True)
 class Grid:
     """CRS, transform and size of a raster."""

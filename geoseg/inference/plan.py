@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError, did_you_mean
-from geoseg.grid.grid import GSD_RATIO
+from geoseg.grid.grid import is_same_gsd
 from geoseg.raster.scene import Scene
 
 GSD_LIMIT = 8.0
@@ -126,7 +126,7 @@ def pixels_per_pixel(scene_gsd: float | None, model_gsd: float | None) -> tuple[
             f"the pixels of scene and model differ too much in size: {gsds}",
             f"resample the scene first (gdalwarp -tr ... -r average), or take a model for about {_metres(scene_gsd)}",
         )
-    if 1 / GSD_RATIO <= factor <= GSD_RATIO:
+    if is_same_gsd(model_gsd, scene_gsd):
         return 1.0, []
     return factor, [f"{gsds}: resampled while reading"]
 

@@ -5,7 +5,7 @@ times the crops per second of the same pixels in compressed tiles).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.raster.environment import gdal_environment
 from geoseg.raster.opening import open_raster, quiet_gdal
+from geoseg.raster.output import remove
 
 
 class ContiguousWriter:
@@ -59,8 +60,7 @@ def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) 
     except (OSError, rasterio.errors.RasterioError) as error:
         raise OutputError(f"{path} cannot be written: {error}", "free some space, or choose another folder") from None
     finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        remove(part)
 
 
 def _require_whole(path: Path) -> None:
