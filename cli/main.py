@@ -16,6 +16,8 @@ from geoseg.errors import GeosegError, did_you_mean
 from . import options, talk
 
 COMMANDS = {
+    "prepare": "Convert the archives of a benchmark, or your own labelled scenes, once for training.",
+    "tile": "Cut scenes into crops on disk.",
     "train": "Train a network as a recipe says; gives a model.",
     "import-zoo": "Turn a published OpenMMLab checkpoint into a model.",
     "predict": "Turn a scene into a mask.",

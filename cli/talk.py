@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from geoseg.progress import NOTICE
+
 QUIET = "geoseg.quiet"
 VERBOSE = "geoseg.verbose"
 """Keys of click's ``meta``, which all contexts of one call share."""
@@ -64,7 +66,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 @contextmanager
 def log_to_stderr(context: click.Context) -> Iterator[None]:
-    """Shows the library's log while a command runs: warnings, with ``-v`` what it does, with ``-vv`` everything.
+    """Shows the library's log while a command runs: notices and warnings, with ``-v`` what it does, with ``-vv`` everything.
 
     Python's own warnings, which are written for developers, are shown from ``-v`` on.
     """
@@ -97,7 +99,7 @@ class _StderrHandler(logging.Handler):
         verbose = int(self.context.meta.get(VERBOSE, 0))
         if record.name == "py.warnings":
             return verbose > 0
-        return record.levelno >= (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+        return record.levelno >= (NOTICE, logging.INFO, logging.DEBUG)[min(verbose, 2)]
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = f"{record.levelname.capitalize()}: " if record.levelno >= logging.WARNING else ""

@@ -22,6 +22,10 @@ class GeosegError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type["GeosegError"], tuple[str, str]]:
+        """An error that comes from another process keeps its hint."""
+        return type(self), (self.message, self.hint)
+
 
 class ConfigError(GeosegError):
     """A recipe, an option or the name of a part is wrong."""

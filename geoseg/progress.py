@@ -8,6 +8,9 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
+NOTICE = 25
+"""A level of logging between INFO and WARNING: what users should hear without asking, and that is no reason to worry."""
+
 
 @runtime_checkable
 class Task(Protocol):

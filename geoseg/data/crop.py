@@ -4,14 +4,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Num, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
+from geoseg.data.plan import CropPlan
 from geoseg.data.prepared import PreparedScene
-from geoseg.data.samplers.base import CropPlan
 from geoseg.legend import IGNORE_INDEX
 
 
@@ -30,8 +31,11 @@ def cut(scene: PreparedScene, plan: CropPlan) -> Crop:
     """The crop of a plan: read once, resampled once (image bilinear with antialiasing, target and validity nearest)."""
     image, target, valid = scene.cut(plan.window)
     crop = Crop(_pixels(image), torch.from_numpy(target), torch.from_numpy(valid))
-    if plan.window.shape != (plan.size, plan.size):
-        crop = _resized(crop, plan.size)
+    shape = plan.shape or (plan.size, plan.size)
+    if plan.window.shape != shape:
+        crop = _resized(crop, shape)
+    if shape != (plan.size, plan.size):
+        crop = _padded(crop, plan.size)
     if plan.core is not None:
         outside = torch.ones_like(crop.valid)
         outside[plan.core.slices()] = False
@@ -45,10 +49,19 @@ def _pixels(image: NDArray[Any]) -> Tensor:
     return torch.from_numpy(ordered if ordered.dtype == np.uint8 else ordered.astype(np.float32))
 
 
-def _resized(crop: Crop, size: int) -> Crop:
-    shape = [size, size]
-    image = resize(crop.image, shape, InterpolationMode.BILINEAR, antialias=True)
+def _resized(crop: Crop, shape: tuple[int, int]) -> Crop:
+    size = list(shape)
+    image = resize(crop.image, size, InterpolationMode.BILINEAR, antialias=True)
     # NEAREST rounds down instead, which shifts labels by half a pixel against their image.
-    target = resize(crop.target[None], shape, InterpolationMode.NEAREST_EXACT)[0]
-    valid = resize(crop.valid[None], shape, InterpolationMode.NEAREST_EXACT)[0]
+    target = resize(crop.target[None], size, InterpolationMode.NEAREST_EXACT)[0]
+    valid = resize(crop.valid[None], size, InterpolationMode.NEAREST_EXACT)[0]
     return Crop(image, target, valid)
+
+
+def _padded(crop: Crop, size: int) -> Crop:
+    """On the right and below, with what lies outside a scene: not valid, not labelled."""
+    height, width = crop.target.shape
+    edges = (0, size - width, 0, size - height)
+    return Crop(
+        F.pad(crop.image, edges), F.pad(crop.target, edges, value=IGNORE_INDEX), F.pad(crop.valid, edges, value=False)
+    )

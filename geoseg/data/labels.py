@@ -1,6 +1,7 @@
 """Label files to class indices, strip by strip, counting what stands in them that nobody declared."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,6 @@ from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
-from geoseg.vector.rasterize import rasterize
 
 Codes = tuple[NDArray[np.int64], Mapping[int, int], str]
 """Numbers that stand for values or colours (row, col); class index of each declared one; how to spell one in words."""
@@ -42,6 +42,8 @@ class LabelReader:
     """What the file's numbers, colours or attributes mean."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Pixels by undeclared colour or value."""
+    decode_seconds: float = 0.0
+    """Time spent reading the file, without finding out what its pixels mean."""
 
     def __post_init__(self) -> None:
         self._scene = None if self.encoding.kind == "polygon" else self._opened()
@@ -60,7 +62,9 @@ class LabelReader:
         """Class indices (row, col) of a window inside the grid; 255 where not labelled."""
         if self._scene is None:
             return self._burnt(window)
+        started = time.perf_counter()
         raster = self._scene.read(window, nearest=True)
+        self.decode_seconds += time.perf_counter() - started
         codes, known, spelling = (self._colours if self.encoding.kind == "colour" else self._numbers)(raster.values)
         valid = raster.valid
         if self._nodata_is_declared:  # 0 is often called nodata and is a class all the same: the recipe knows better
@@ -88,17 +92,12 @@ class LabelReader:
         return ", ".join(named) + (f" and {more} more" if more > 0 else "")
 
     def check_unknown(self, allowed: float) -> None:
-        """Warns of undeclared colours or values; :class:`DataError` if more than the share ``allowed`` of pixels has one."""
-        share = self.unknown_share()
-        if share > allowed:
-            raise DataError(
-                f"{self.label}: {share:.2%} of the pixels are not in the legend: {self.unknown_text()}",
-                "add them to data.legend, data.values or data.ignore, or raise data.unknown_share",
-            )
-        if share:
-            logger.warning("%s: not in the legend, taken as not labelled: %s", self.label, self.unknown_text())
+        """:func:`check_unknown` of what was read so far."""
+        check_unknown(self.label, self.unknown_share(), self.unknown_text(), allowed=allowed)
 
     def _burnt(self, window: Window) -> NDArray[np.uint8]:
+        from geoseg.vector.rasterize import rasterize  # brings GeoPandas along, which most labels do without
+
         return rasterize(
             self.label,
             self.grid.crop(window),
@@ -135,3 +134,14 @@ class LabelReader:
         for code, count in zip(*np.unique(strange, return_counts=True), strict=True):
             self.unknown[spelling.format(int(code))] += int(count)
         return np.where(valid & declared, indices[position], np.uint8(IGNORE_INDEX))
+
+
+def check_unknown(label: Path | None, share: float, text: str, *, allowed: float) -> None:
+    """Warns of undeclared colours or values; :class:`DataError` if more than the share ``allowed`` of pixels has one."""
+    if share > allowed:
+        raise DataError(
+            f"{label}: {share:.2%} of the pixels are not in the legend: {text}",
+            "add them to data.legend, data.values or data.ignore, or raise data.unknown_share",
+        )
+    if share:
+        logger.warning("%s: not in the legend, taken as not labelled: %s", label, text)

@@ -49,6 +49,8 @@ def evaluate_model(
 def _counted(
     labelled: LabelledScene, dataset: Dataset, bundle: Bundle, recipe: Recipe, *, device: str, progress: Progress
 ) -> ConfusionMatrix:
+    if labelled.label is None:
+        raise DataError(f"the scene {labelled.name} has no label", "evaluate a split that is labelled: --split val")
     sink = MemorySink()
     with Scene.open(labelled.image) as scene:
         grid = scene.grid

@@ -4,7 +4,7 @@ Such a file opens in QGIS like any other, and reading a window of it costs what 
 times the crops per second of the same pixels in compressed tiles).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.raster.environment import gdal_environment
 from geoseg.raster.opening import open_raster, quiet_gdal
-from geoseg.raster.output import remove
+from geoseg.raster.output import part_path, remove
 
 
-class ContiguousWriter:
+class StripWriter:
     """Takes full-width strips of an image, top to bottom."""
 
     def __init__(self, file: Any) -> None:
@@ -35,9 +35,27 @@ class ContiguousWriter:
 
 
 @contextmanager
-def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[ContiguousWriter]:
+def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[StripWriter]:
     """A file being written on ``grid``; it exists under its name only once it is complete."""
-    part = path.with_name(f".{path.name}.part")
+    with writing(path, grid, bands=bands, dtype=dtype, layout={}, check=_require_whole) as writer:
+        yield writer
+
+
+@contextmanager
+def writing(
+    path: Path,
+    grid: Grid,
+    *,
+    bands: int,
+    dtype: DTypeLike,
+    layout: Mapping[str, Any],
+    check: Callable[[Path], None] = lambda _: None,
+) -> Iterator[StripWriter]:
+    """A pixel-interleaved GeoTIFF being written strip by strip; renamed into place when ``check`` finds it whole.
+
+    ``layout`` says how it is stored, in GDAL's words. :class:`OutputError` if it cannot be written.
+    """
+    part = part_path(path)
     profile = {
         "driver": "GTiff",
         "height": grid.height,
@@ -52,10 +70,10 @@ def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with quiet_gdal():  # for opening only: one thread at a time may hold it
-            file = rasterio.open(part, "w", **profile)
+            file = rasterio.open(part, "w", **profile, **layout)
         with gdal_environment(), file:
-            yield ContiguousWriter(file)
-        _require_whole(part)
+            yield StripWriter(file)
+        check(part)
         part.replace(path)
     except (OSError, rasterio.errors.RasterioError) as error:
         raise OutputError(f"{path} cannot be written: {error}", "free some space, or choose another folder") from None

@@ -73,7 +73,7 @@ def train(
     if recipe.train.batch < network.smallest_batch:
         message = f"the head {recipe.model.head.name} does not train on {recipe.train.batch} crop at a time"
         raise ConfigError(message, f"--set train.batch={network.smallest_batch} or more")
-    scaled = scaling(network, prepared)
+    scaled = scaling(recipe.model, network, prepared)
     warn_of_other_units(scaled, prepared)
     # Everything a recipe can be refused for comes before the run has a folder.
     network = network.to(memory_format=torch.channels_last)
@@ -145,6 +145,7 @@ def _lightning_precision(train: TrainSection) -> Literal["32-true", "bf16-mixed"
 def _training_batches(recipe: Recipe, prepared: Prepared) -> DataLoader[Crop]:
     train, scenes = recipe.train, prepared.scenes("train")
     given = {"scenes": scenes, "size": train.crop, "scale": recipe.augment.scale, "seed": train.seed}
+    given["classes"] = prepared.legend.names
     sampler = samplers.build(train.sampler.name, train.sampler.options, **given)
     smallest, largest = 0.0, 255.0
     if prepared.dtype != "uint8":

@@ -4,6 +4,7 @@ import logging
 from math import hypot
 from statistics import median
 
+from geoseg.config.recipe import ModelSection
 from geoseg.data.prepared import Prepared
 from geoseg.errors import DataError
 from geoseg.models.backbones.base import Scaling
@@ -15,9 +16,18 @@ USUAL = (0.02, 20.0)
 """Root mean squares of scaled pixels that no sensor leaves: reflectance in shares where 0 to 10000 is wanted does."""
 
 
-def scaling(network: SegmentationNetwork, prepared: Prepared) -> Scaling:
-    """The scaling that the backbone brings, or else the measured one; :class:`DataError` for a band that never varies."""
+IMAGENET = Scaling((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""Mean and standard deviation of red, green and blue in ImageNet, 8 bit: what the zoo scales by, whatever the bands."""
+
+
+def scaling(model: ModelSection, network: SegmentationNetwork, prepared: Prepared) -> Scaling:
+    """The scaling that the backbone brings, or else the one that the recipe names.
+
+    :class:`DataError` for a measured band that never varies, and for bands that ImageNet says nothing about.
+    """
     brought = network.backbone.scaling(prepared.bands)
+    if brought is None and model.scaling == "imagenet":
+        brought = _imagenet(prepared)
     flat = [band for band in prepared.statistics if band.std == 0]
     if flat and brought is None:
         raise DataError(
@@ -25,6 +35,15 @@ def scaling(network: SegmentationNetwork, prepared: Prepared) -> Scaling:
             "leave it out: name the other bands in data.bands",
         )
     return brought or measured(prepared)
+
+
+def _imagenet(prepared: Prepared) -> Scaling:
+    if len(prepared.bands) != len(IMAGENET.mean) or prepared.dtype != "uint8":
+        raise DataError(
+            f"the data have {len(prepared.bands)} bands of {prepared.dtype}, and ImageNet has three of 8 bit",
+            "--set model.scaling=measured",
+        )
+    return IMAGENET
 
 
 def measured(prepared: Prepared) -> Scaling:

@@ -50,7 +50,8 @@ def folder(
     """Scenes by pattern; see :func:`geoseg.data.encoding.encoding` for the options that say what labels mean."""
     classes = Legend.of(legend)
     scenes = _scenes(root, images, labels)
-    kind = _guessed_kind(scenes[0].label) if encoding_kind == "auto" else encoding_kind
+    first = _label(root, labels, scenes[0].groups)
+    kind = _guessed_kind(first) if encoding_kind == "auto" else encoding_kind
     meaning = encoding(
         classes, kind, values=values, ignore=ignore, column=column, polygon_class=polygon_class, background=background
     )
@@ -75,7 +76,7 @@ def _scenes(root: Path, images: str, labels: str) -> list[LabelledScene]:
             found.append(LabelledScene(name, path, _label(root, labels, groups), groups))
     if not found:
         raise DataError(f"no file in {root} fits {images!r}", "check data.root and data.images")
-    missing = [scene for scene in found if not scene.label.exists()]
+    missing = [scene for scene in found if scene.label is not None and not scene.label.exists()]
     if missing:
         others = f" (and {len(missing) - 1} others)" if len(missing) > 1 else ""
         raise DataError(f"{missing[0].image} has no label {missing[0].label}{others}", "check data.labels")

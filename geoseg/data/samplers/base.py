@@ -4,28 +4,32 @@ Plans depend on their number and the seed alone, never on what was drawn before.
 worker processes, and a run that continues at step k sees what the uninterrupted run would have seen.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
-from geoseg.grid.window import Window
+import numpy as np
+from numpy.typing import NDArray
 
-
-@dataclass(frozen=True)
-class CropPlan:
-    """Where one crop is cut."""
-
-    scene: int
-    """Position of the scene in the sampler's list."""
-    window: Window
-    """The scene's pixels that are read; may reach outside."""
-    size: int
-    """Side of the crop, pixels; the window is resampled to it."""
-    core: Window | None = None
-    """Part of the crop that counts (in pixels of the crop); outside it the target is "not labelled". None: all."""
+from geoseg.data.plan import CropPlan
 
 
 class Sampler(Protocol):
-    """Plans crops. Built with ``scenes`` (prepared), ``size`` (pixels), ``scale`` (range of magnification), ``seed``."""
+    """Plans crops.
+
+    Built with ``scenes`` (prepared), ``size`` (pixels), ``scale`` (range of magnification), ``seed``, ``classes`` (names
+    in order of their indices), and then with options of its own.
+    """
 
     def plan(self, number: int) -> CropPlan:
         """The plan of crop ``number`` (0, 1, 2 … without end)."""
+
+
+def in_turn(number: int, count: int, seed: int) -> int:
+    """Which of ``count`` things comes as number so-and-so: each once in a random order, then all in another order."""
+    turn, place = divmod(number, count)
+    return int(_order(seed, turn, count)[place])
+
+
+@lru_cache(maxsize=4)  # neighbouring numbers share a turn
+def _order(seed: int, turn: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, turn)).permutation(count)

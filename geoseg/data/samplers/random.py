@@ -1,24 +1,38 @@
 """Crops at random places and magnifications."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
+from geoseg.data.plan import CropPlan, drawn
 from geoseg.data.prepared import PreparedScene
 from geoseg.data.samplers import samplers
-from geoseg.data.samplers.base import CropPlan
-from geoseg.errors import ConfigError
+from geoseg.data.samplers.base import in_turn
+from geoseg.grid.cutting import cuts
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
+
+Pieces = Literal["scene", "image", "isprs", "isaid"]
+
+EMPTY_ATTEMPTS = 100
+"""So often a window is drawn again because it holds nothing at all."""
 
 
 @samplers.register
 class RandomSampler:
-    """Scenes by their number of valid pixels, windows uniformly, magnification uniformly within ``scale``.
+    """Windows at uniformly random places, magnified uniformly within ``scale``.
+
+    ``pieces`` says what windows are cut from: scenes, chosen by their number of valid pixels (``scene``); or, as
+    published training pipelines do, each scene as one piece (``image``) or the pieces that the published converters
+    make of them (``isprs``, ``isaid``), every piece once before any comes again. A window never leaves its piece; what
+    is missing to the size of a crop is padding.
 
     A window is drawn again, up to ``attempts`` times, while one class fills more than ``largest_share`` of its labelled
-    pixels or nothing in it is labelled: the rule of the OpenMMLab pipelines (``cat_max_ratio`` 0.75, ten attempts). The
-    last one drawn is then taken as it is.
+    pixels: the rule of the OpenMMLab pipelines (``cat_max_ratio`` 0.75, ten attempts). The last one drawn is then taken
+    as it is, unless it holds no labelled pixel (in scenes without labels: no valid one); then another piece is tried.
     """
 
     def __init__(
@@ -28,40 +42,50 @@ class RandomSampler:
         scale: tuple[float, float],
         *,
         seed: int,
-        largest_share: float = 0.75,
-        attempts: int = 10,
+        classes: Sequence[str] = (),  # noqa: ARG002 (all samplers are built alike)
+        pieces: Pieces = "scene",
+        largest_share: Annotated[float, Field(gt=0, le=1)] = 0.75,
+        attempts: Annotated[int, Field(ge=1)] = 10,
     ) -> None:
-        if not 0 < largest_share <= 1 or attempts < 1:
-            raise ConfigError(
-                f"largest_share {largest_share} and attempts {attempts} make no sampler", "try 0.75 and 10"
-            )
         self.scenes, self.size, self.scale, self.seed = scenes, size, scale, seed
         self.largest_share, self.attempts = largest_share, attempts
+        self.pieces = [(index, piece) for index, scene in enumerate(scenes) for piece in _pieces(scene, pieces)]
         pixels = np.array([max(scene.valid_pixels, 1) for scene in scenes], np.float64)
-        self._chances = pixels / pixels.sum()
+        self.chances = pixels / pixels.sum() if pieces == "scene" else None
+        """Of each scene to be chosen; None if all pieces come in turn."""
 
     def plan(self, number: int) -> CropPlan:
         """The plan of crop ``number``."""
         rng = np.random.default_rng((self.seed, number))
-        for _ in range(self.attempts):
-            plan = self._drawn(rng)
-            if self._is_varied(plan):
+        index, piece = self._piece(number, rng)
+        for attempt in range(EMPTY_ATTEMPTS):
+            plan = drawn(rng, index, piece, size=self.size, scale=self.scale)
+            counts = self._counts(plan)
+            if counts.any() and (attempt + 1 >= self.attempts or self._is_varied(counts)):
                 break
+            if attempt + 1 >= self.attempts:
+                index, piece = self.pieces[int(rng.choice(len(self.pieces), p=self.chances))]
         return plan
 
-    def _drawn(self, rng: np.random.Generator) -> CropPlan:
-        index = int(rng.choice(len(self.scenes), p=self._chances))
-        scene = self.scenes[index]
-        side = max(round(self.size / rng.uniform(*self.scale)), 1)
-        row, col = (self._start(rng, length, side) for length in (scene.height, scene.width))
-        return CropPlan(index, Window(row, col, side, side), self.size)
+    def _piece(self, number: int, rng: np.random.Generator) -> tuple[int, Window]:
+        if self.chances is not None:
+            return self.pieces[int(rng.choice(len(self.pieces), p=self.chances))]
+        return self.pieces[in_turn(number, len(self.pieces), self.seed)]
 
-    @staticmethod
-    def _start(rng: np.random.Generator, length: int, side: int) -> int:
-        """A first pixel so that the window lies inside the axis, or holds all of it if the axis is shorter."""
-        return int(rng.integers(min(length - side, 0), max(length - side, 0) + 1))
+    def _counts(self, plan: CropPlan) -> NDArray[np.int64]:
+        """Labelled pixels of each class in a window; without labels, valid pixels."""
+        scene = self.scenes[plan.scene]
+        if not scene.labelled:
+            return np.array([scene.validity(plan.window).sum()])
+        return np.bincount(scene.labels(plan.window).ravel(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
 
-    def _is_varied(self, plan: CropPlan) -> bool:
-        labels = self.scenes[plan.scene].labels(plan.window)
-        counts = np.bincount(labels.ravel(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
-        return bool(0 < counts.max() <= self.largest_share * counts.sum())
+    def _is_varied(self, counts: NDArray[np.int64]) -> bool:
+        return len(counts) == 1 or bool(counts.max() <= self.largest_share * counts.sum())
+
+
+def _pieces(scene: PreparedScene, pieces: Pieces) -> Iterator[Window]:
+    whole = Window(0, 0, scene.height, scene.width)
+    if pieces in ("isprs", "isaid"):
+        yield from (cut.intersection(whole) for cut in cuts(scene.height, scene.width, pieces))
+    else:
+        yield whole

@@ -11,7 +11,7 @@ from strategies_data import TRANSFORM, data_section, labelled_folder, striped
 from strategies_raster import UTM, make_raster, noise
 
 from geoseg.config.recipe import DataSection
-from geoseg.data import prepare as prepare_module
+from geoseg.data import convert as convert_module
 from geoseg.data.prepare import open_dataset, prepare
 from geoseg.errors import ConfigError, DataError, GeosegError, OutputError, SceneError
 from geoseg.legend import IGNORE_INDEX
@@ -23,7 +23,7 @@ IMAGE = noise(3, 12, 16, low=1)
 
 @pytest.mark.parametrize("rows", [1, 5, 512])
 def test_prepared_scenes_hold_the_pixels_and_labels_of_the_files(tmp_path, monkeypatch, rows) -> None:
-    monkeypatch.setattr(prepare_module, "STRIP_ROWS", rows)
+    monkeypatch.setattr(convert_module, "STRIP_ROWS", rows)
     prepared = prepare(data_section(labelled_folder(tmp_path)), "mine")
     for scene in prepared.all_scenes:
         assert np.array_equal(scene.image.transpose(2, 0, 1), IMAGE)
@@ -98,7 +98,7 @@ def test_scenes_are_resampled_to_the_wanted_gsd_unless_they_are_near(tmp_path, g
 @pytest.mark.parametrize("gsd", [0.2, 0.75, 1.3])
 @pytest.mark.parametrize("rows", [9, 512])
 def test_resampled_labels_stay_under_their_image(tmp_path, monkeypatch, gsd, rows) -> None:
-    monkeypatch.setattr(prepare_module, "STRIP_ROWS", rows)
+    monkeypatch.setattr(convert_module, "STRIP_ROWS", rows)
     mask = striped(96, 96, side=24)
     labelled_folder(tmp_path, label=mask, image=np.stack([50 + 50 * mask] * 3).astype(np.uint8))
     scene = prepare(data_section(tmp_path, gsd=gsd), "mine").all_scenes[0]
@@ -124,14 +124,14 @@ def test_a_folder_is_made_once(tmp_path) -> None:
     before = first.all_scenes[0].image_path.stat().st_mtime_ns
     assert prepare(section, "mine") == first
     assert first.all_scenes[0].image_path.stat().st_mtime_ns == before
-    assert [path.name for path in section.prepared.iterdir()] == [f"mine-{first.digest[:8]}"]
+    assert len(list(section.prepared.iterdir())) == 1
 
 
 def test_a_folder_that_was_not_finished_is_made_again(tmp_path) -> None:
     section = data_section(labelled_folder(tmp_path))
     first = prepare(section, "mine")
     (first.folder / "manifest.json").unlink()
-    first.all_scenes[0].mask_path.write_bytes(b"half")
+    first.all_scenes[0].mask_path.unlink()
     assert np.array_equal(prepare(section, "mine").all_scenes[0].mask, MASK)
 
 
@@ -164,12 +164,11 @@ def test_bands_in_another_order_are_found_by_their_names(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("change", [{"ignore": [7]}, {"gsd": 1.0}, {"legend": ["uno", "due", "tre"]}, {"bands": None}])
-def test_another_declaration_gives_another_digest(tmp_path, change) -> None:
+def test_another_declaration_gives_another_folder(tmp_path, change) -> None:
     labelled_folder(tmp_path)
     same = change == {"bands": None}
-    assert (
-        prepare(data_section(tmp_path), "x").digest == prepare(data_section(tmp_path, **change), "x").digest
-    ) == same
+    folders = {prepare(data_section(tmp_path, **each), "x").folder for each in ({}, change)}
+    assert (len(folders) == 1) == same
 
 
 def test_names_with_slashes_and_spaces_become_files_of_their_own(tmp_path) -> None:
@@ -287,13 +286,18 @@ def test_a_changed_list_of_a_split_is_noticed(tmp_path) -> None:
         assert [scene.name for scene in prepare(section, "mine").scenes("train")] == [train]
 
 
-def test_what_is_refused_half_way_leaves_nothing(tmp_path) -> None:
+def test_what_is_refused_half_way_keeps_finished_scenes_and_no_manifest(tmp_path, monkeypatch) -> None:
     labelled_folder(tmp_path, names=("a",))
-    labelled_folder(tmp_path, names=("b",), label=MASK + 7)
+    labelled_folder(tmp_path, names=("b",), label=np.where(MASK == 0, 77, MASK).astype(np.uint8))
     section = data_section(tmp_path)
     with pytest.raises(DataError, match="not in the legend"):
         prepare(section, "mine")
-    assert list(section.prepared.iterdir()) == []
+    (folder,) = section.prepared.iterdir()
+    assert not (folder / "manifest.json").exists()
+    monkeypatch.setattr("geoseg.data.conversion.convert", None)  # nothing is left to convert
+    allowed = prepare(section.model_copy(update={"unknown_share": 1.0}), "mine")
+    assert allowed.folder == folder
+    assert len(allowed.all_scenes) == 2
 
 
 def test_bands_in_another_order_are_taken_by_name(tmp_path) -> None:

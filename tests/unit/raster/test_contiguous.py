@@ -72,7 +72,7 @@ def test_a_file_that_was_not_finished_does_not_exist(tmp_path) -> None:
     grid = Grid(None, Affine(1, 0, 0, 0, -1, 9), 8, 8)
     writing = writing_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1")
     with contextlib.suppress(RuntimeError), writing:
-        assert [path.name for path in tmp_path.iterdir()] == [".a.tif.part"]
+        assert [path.name for path in tmp_path.iterdir()] == [".a.tif.part.tif"]
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 

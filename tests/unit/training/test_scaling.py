@@ -53,7 +53,7 @@ def test_a_torchgeo_run_trains_and_predicts_with_the_weights_own_scaling(recipe,
 def test_the_training_step_sees_what_the_card_says(recipe):
     prepared = prepare(recipe.data, "sentinel")
     network = build_network(recipe.model, bands=3, classes=3)
-    module = TrainingModule(recipe, network, scaling(network, prepared), classes=3)
+    module = TrainingModule(recipe, network, scaling(recipe.model, network, prepared), classes=3)
     assert module.mean.flatten().tolist() == [0] * 3
     assert module.std.flatten().tolist() == [10000] * 3
 
@@ -61,8 +61,8 @@ def test_the_training_step_sees_what_the_card_says(recipe):
 def test_without_a_scaling_of_its_own_the_scenes_are_measured(recipe):
     prepared = prepare(recipe.data, "sentinel")
     network = build_network(recipe.model.model_copy(update={"pretrained": False}), bands=3, classes=3)
-    assert scaling(network, prepared).mean == tuple(band.mean for band in prepared.statistics)
-    assert scaling(network, prepared).std == tuple(band.std for band in prepared.statistics)
+    assert scaling(recipe.model, network, prepared).mean == tuple(band.mean for band in prepared.statistics)
+    assert scaling(recipe.model, network, prepared).std == tuple(band.std for band in prepared.statistics)
 
 
 @pytest.mark.parametrize(("divisor", "warns"), [(10_000.0, False), (5e6, True), (10.0, True)])

@@ -1,0 +1,118 @@
+"""Many scenes converted side by side: room on disk checked first, two processes, one run at a time per folder."""
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from geoseg.data.convert import Job, Record, convert
+from geoseg.data.prepared import PreparedScene
+from geoseg.errors import OutputError
+from geoseg.progress import NOTICE
+from geoseg.raster.output import output_errors
+
+try:
+    import fcntl
+except ImportError:  # Windows: two runs at once there convert the same scenes twice, and nothing worse
+    fcntl = None  # type: ignore[assignment]
+
+PROCESSES = 2
+WORTH_PROCESSES = 100_000_000
+"""Pixels from which on starting processes, a second or two each, pays."""
+SPARE = 1.02
+"""Disk space asked for, as a multiple of the pixels' bytes: headers, records, cells."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Room:
+    """What converting takes."""
+
+    pixels: int
+    """Pixels of all images."""
+    size: int
+    """Bytes of the files, if nothing is compressed."""
+
+    @classmethod
+    def of(cls, scenes: Sequence[PreparedScene], bands: int, dtype: str) -> "Room":
+        """The room for scenes of known sizes."""
+        pixels = [scene.height * scene.width for scene in scenes]
+        each = bands * np.dtype(dtype).itemsize + 1  # validity
+        size = sum(count * (each + scene.labelled) for count, scene in zip(pixels, scenes, strict=True))
+        return cls(sum(pixels), size)
+
+    def require(self, folder: Path) -> None:
+        """:class:`OutputError` unless the folder's disk has so much room, now rather than after an hour."""
+        free = shutil.disk_usage(folder).free
+        if self.size * SPARE > free:
+            raise OutputError(
+                f"{self.size / 1e9:.1f} GB are needed in {folder}, and {free / 1e9:.1f} GB are free",
+                "free some space, choose another folder, or compress (about half): --set data.compress=true",
+            )
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Waits until no other run converts into the folder. The system ends the wait if the other one is killed."""
+    with output_errors(folder):
+        file = (folder / "records" / ".lock").open("w")
+    with file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                logger.log(NOTICE, "Another run prepares scenes in %s; waiting for it.", folder)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            _remove_if_empty(folder)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """A folder without a single finished scene goes; parts of an unfinished one are gone already."""
+    if not any((folder / "records").glob("*.json")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def all_converted(jobs: Sequence[Job], room: Room) -> Iterator[tuple[Job, Record]]:
+    """Each job with its record, in the order in which they are done. An error ends what has not begun."""
+    if room.pixels < WORTH_PROCESSES or len(jobs) < PROCESSES or (os.cpu_count() or 1) < PROCESSES:
+        for job in jobs:
+            yield job, convert(job)
+        return
+    left = {job.draft.stem: job for job in jobs}
+    try:
+        for job, record in _in_processes(jobs):
+            del left[job.draft.stem]
+            yield job, record
+    except BrokenProcessPool:
+        logger.warning("the processes that convert scenes ended; going on in this one")
+        for job in left.values():
+            yield job, convert(job)
+
+
+def _in_processes(jobs: Sequence[Job]) -> Iterator[tuple[Job, Record]]:
+    # Spawned, not forked: a fork would inherit the locks of torch's and GDAL's threads, held for ever.
+    pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_ctrl_c)
+    try:
+        running = {pool.submit(convert, job): job for job in jobs}
+        for done in as_completed(running):
+            yield running[done], done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_ctrl_c() -> None:
+    """Ctrl-C reaches every process of the terminal; the first one ends the others in order."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
