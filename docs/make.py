@@ -1,6 +1,6 @@
-"""Writes the pages that are made from the code: what a recipe may say, and what each module is for.
+"""Writes the pages that are made from code and tables: what a recipe may say, what modules are for, the zoo's rows.
 
-python docs/make.py            write docs/recipe.md and docs/modules.md
+python docs/make.py            write docs/recipe.md, docs/modules.md and docs/zoo.md
 python docs/make.py --check    say whether they are up to date (exit code 1 if not)
 """
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
+from zoo_page import zoo_page
 
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.registry import part_names
@@ -108,7 +109,8 @@ def _first_sentence(path: Path) -> str:
 
 def main(arguments: list[str]) -> int:
     """Writes or checks the pages; the exit code says whether they were up to date."""
-    pages = {ROOT / "docs/recipe.md": recipe_page(), ROOT / "docs/modules.md": module_page()}
+    made = {"recipe.md": recipe_page(), "modules.md": module_page(), "zoo.md": zoo_page()}
+    pages = {ROOT / "docs" / name: text for name, text in made.items()}
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in arguments:
         sys.stderr.writelines(f"{path.relative_to(ROOT)} is out of date: make docs\n" for path in stale)

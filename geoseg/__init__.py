@@ -1,7 +1,8 @@
 """geoseg: from an orthophoto to clean GIS layers.
 
-The verbs are ``train``, ``import_zoo``, ``predict``, ``polygonize``, ``evaluate_model`` and ``evaluate_mask``; ``load``
-opens a model. Each is imported when it is first used, so that ``import geoseg`` loads neither torch nor GDAL.
+The verbs are ``train``, ``import_zoo``, ``predict``, ``polygonize``, ``evaluate_model``, ``evaluate_mask``, ``submit`` and
+``check_submission``; ``load`` opens a model. Each is imported when it is first used, so that ``import geoseg`` loads
+neither torch nor GDAL.
 """
 
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import Any
 _HOMES = {
     "GeosegError": "geoseg.errors",
     "Scene": "geoseg.raster.scene",
+    "check_submission": "geoseg.evaluation.submission_check",
     "evaluate_mask": "geoseg.evaluation.mask",
     "evaluate_model": "geoseg.evaluation.model",
     "import_zoo": "geoseg.zoo",
@@ -18,6 +20,7 @@ _HOMES = {
     "load_recipe": "geoseg.config.load",
     "polygonize": "geoseg.vector.polygonize",
     "predict": "geoseg.inference.predict",
+    "submit": "geoseg.evaluation.submission",
     "train": "geoseg.training.fit",
 }
 

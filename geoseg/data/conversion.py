@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -28,6 +30,8 @@ except ImportError:  # Windows: two runs at once there convert the same scenes t
 PROCESSES = 2
 WORTH_PROCESSES = 100_000_000
 """Pixels from which on starting processes, a second or two each, pays."""
+LOCK = Path("records", ".lock")
+"""A file in a prepared folder that is held while scenes are converted; it stays, and marks the folder as ours."""
 SPARE = 1.02
 """Disk space asked for, as a multiple of the pixels' bytes: headers, records, cells."""
 
@@ -65,18 +69,43 @@ class Room:
 def alone(folder: Path) -> Iterator[None]:
     """Waits until no other run converts into the folder. The system ends the wait if the other one is killed."""
     with output_errors(folder):
-        file = (folder / "records" / ".lock").open("w")
+        file = _locked(folder)
     with file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                logger.log(NOTICE, "Another run prepares scenes in %s; waiting for it.", folder)
-                fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield
         finally:
             _remove_if_empty(folder)
+
+
+def _locked(folder: Path) -> TextIO:
+    """The folder's lock, held; it names the process that holds it."""
+    path = folder / LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = path.open("a+")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            _refuse_to_wait_for_parent(file, folder)
+            logger.log(NOTICE, "Another run prepares scenes in %s; waiting for it.", folder)
+            fcntl.flock(file, fcntl.LOCK_EX)
+    if not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())):
+        file.close()  # who held it had nothing to keep, and removed the folder
+        return _locked(folder)
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _refuse_to_wait_for_parent(file: TextIO, folder: Path) -> None:
+    """A process that is started for converting imports the user's script first, and may get here, where both would wait."""
+    file.seek(0)
+    if multiprocessing.parent_process() is not None and file.read() == str(os.getppid()):
+        raise OutputError(
+            f"scenes are prepared in {folder} by the process that started this one",
+            "in a script, begin work under: if __name__ == '__main__':",
+        )
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -104,7 +133,7 @@ def all_converted(jobs: Sequence[Job], room: Room) -> Iterator[tuple[Job, Record
 
 def _in_processes(jobs: Sequence[Job]) -> Iterator[tuple[Job, Record]]:
     # Spawned, not forked: a fork would inherit the locks of torch's and GDAL's threads, held for ever.
-    pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_ctrl_c)
+    pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
     try:
         running = {pool.submit(convert, job): job for job in jobs}
         for done in as_completed(running):
@@ -113,6 +142,14 @@ def _in_processes(jobs: Sequence[Job]) -> Iterator[tuple[Job, Record]]:
         pool.shutdown(cancel_futures=True)
 
 
-def _ignore_ctrl_c() -> None:
-    """Ctrl-C reaches every process of the terminal; the first one ends the others in order."""
+def _begin() -> None:
+    """Ctrl-C reaches every process of the terminal; the first one ends the others in order, or is killed and they end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)  # it holds the lock no more: another run may write the same files

@@ -6,6 +6,7 @@ crop are read and resampled to its size, once. A piece that is smaller than the 
 it leaves of the crop, on the right and below, is padding.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,5 +63,6 @@ def _drawn(
         there = int((pixel + 0.5) * magnified / length)
         least, most = max(there - filled + 1, least), min(there, most)
     start = int(rng.integers(least, most + 1))
-    first, stop = (round(edge * length / magnified) for edge in (start, start + filled))
+    # Halves go down: a crop that begins in the middle of a pixel holds it, as ``there`` says.
+    first, stop = (math.ceil(edge * length / magnified - 0.5) for edge in (start, start + filled))
     return min(first, length - 1), max(stop - first, 1), filled

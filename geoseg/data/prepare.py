@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.config.recipe import DataSection
-from geoseg.data.conversion import Room, all_converted, alone
+from geoseg.data.conversion import LOCK, Room, all_converted, alone
 from geoseg.data.convert import Job, Record, finished, sources_of, survey
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets import datasets
@@ -71,8 +71,6 @@ def prepare(
     logger.log(NOTICE, "Preparing scenes in %s, once.", folder)
     _tell(dataset)
     _require_ours(folder, declared, overwrite=overwrite)
-    with output_errors(folder):
-        (folder / "records").mkdir(parents=True, exist_ok=True)
     with alone(folder):
         done = _if_whole(folder, sources)  # another process may have been at it
         return done or _prepare(section, dataset, folder, declared, sources, progress)
@@ -245,7 +243,7 @@ def _require_ours(folder: Path, declared: Mapping[str, Any], *, overwrite: bool)
     """:class:`OutputError` for a folder with other things in it, or, unless ``overwrite``, with other scenes."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
-    if not (folder / "records").is_dir():
+    if not (folder / LOCK).is_file():
         raise OutputError(f"{folder} holds other files", "name a new folder for prepared scenes")
     done = Prepared.load(folder)
     if done is not None and done.declaration != declared and not overwrite:

@@ -136,6 +136,8 @@ class PreparedScene:
         """(image (row, col, band), class indices (row, col), valid (row, col)) of a window, padded outside the scene."""
         inside = window.clip_to(self.height, self.width)
         rows, cols = inside.slices()
+        if inside == window and self.labelled:
+            return np.array(self.image[rows, cols]), np.array(self.mask[rows, cols]), self.validity(window)
         image = np.zeros((*window.shape, self.image.shape[2]), self.image.dtype)
         target = np.full(window.shape, IGNORE_INDEX, np.uint8)
         valid = np.zeros(window.shape, bool)

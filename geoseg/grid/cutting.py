@@ -57,7 +57,7 @@ def cuts(
         raise ConfigError(f"{rule!r} is no rule of cutting", f"rules are {', '.join(RULES)}")
     usual_size, usual_stride = USUAL[rule]
     size = usual_size if size is None else size
-    stride = (size * usual_stride // usual_size) if stride is None else stride
+    stride = max(size * usual_stride // usual_size, 1) if stride is None else stride
     if size < 1 or stride < 1:
         raise ConfigError(f"windows of {size} pixels every {stride} cannot be cut", "both are at least 1")
     rows, cols = (STARTS[rule](length, size, stride) for length in (height, width))

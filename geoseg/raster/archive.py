@@ -83,7 +83,7 @@ def _sizes(archive: Path, changed: int) -> dict[str, tuple[int, int]]:  # noqa: 
         raise DataError(f"{archive} is no zip archive that can be read: {error}", "download it again") from None
     if any(info.flag_bits & ENCRYPTED for info in members):
         raise DataError(f"{archive} is encrypted", "unpack it with its password, and give the folder")
-    return {info.filename: (info.file_size, info.CRC) for info in members}
+    return {PurePosixPath(info.filename).as_posix(): (info.file_size, info.CRC) for info in members}
 
 
 def _is_junk(place: str) -> bool:

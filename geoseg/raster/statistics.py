@@ -95,6 +95,8 @@ class RunningStatistics:
 
     def merge(self, other: "RunningStatistics") -> None:
         """Adds what another one has counted over the same bands."""
+        if not other.count:
+            return
         self.bands = self.bands or [BandSums() for _ in other.bands]
         for mine, its in zip(self.bands, other.bands, strict=True):
             mine.merge(its)

@@ -16,9 +16,17 @@ OWN = sorted(set(backbones.names()) - FAMILIES)
 TIMM = [
     "resnet10t",  # average pooling in its shortcuts
     "mobilenetv3_small_050",  # inverted residuals, a stride of 2 first
+    "mobilenetv4_conv_small",
+    "efficientnet_b0",
+    "regnety_002",
     "convnext_atto",  # a stem of patches: loses borders unless padded
     "densenet121",  # cannot be dilated
+    "hrnet_w18_small",  # several resolutions side by side
     "edgenext_xx_small",  # attention inside
+    "pvt_v2_b0",  # nothing but attention
+    "mobilevitv2_050",  # looks at 2 x 2 features at once
+    "swin_tiny_patch4_window7_224",  # windows that shift, channels last
+    "maxvit_pico_rw_256",  # windows that must come out even
     "mambaout_femto",  # channels last
 ]
 NEEDED = {"torchgeo": {"weights": "ResNet18_Weights.SENTINEL2_ALL_MOCO"}}
@@ -34,7 +42,7 @@ def backbone(name: str, *, bands: int = 3, output_stride: int = 8) -> Backbone:
 
 
 @every_backbone
-@pytest.mark.parametrize("size", [(33, 47), (1, 1)])
+@pytest.mark.parametrize("size", [(33, 47), (1, 1), (8, 300)])
 def test_features_have_the_promised_channels_and_strides(name, size) -> None:
     net = backbone(name).eval()
     with torch.no_grad():

@@ -52,9 +52,9 @@ def isaid(root: Path, *, complete: bool = True) -> Dataset:
     files = entries(root)
     splits, remarks = {}, []
     for split, count in COUNTS.items():
-        folder = rf"(?:.*/)?{split}/"
-        images = find(files, rf"{folder}(?:images/)?(?:[^/]+\.zip/)?(?:images/)?(P\d+)\.png")
-        labels = find(files, rf"{folder}Semantic_masks/(?:[^/]+\.zip/)?(?:images/)?(P\d+)_instance_color_RGB\.png")
+        folder = rf"(?:.*/)?{split}/(?:.*/)?"  # programs that unpack put folders of the zip's name between, or do not
+        images = find(files, rf"{folder}(P\d+)\.png")
+        labels = find(files, rf"{folder}Semantic_masks/(?:.*/)?(P\d+)_instance_color_RGB\.png")
         scenes = pair(images, labels, _name)
         if split != "test":
             require_images(images, f"images {split}/images/P*.png", root, {}, "")

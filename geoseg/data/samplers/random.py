@@ -58,7 +58,7 @@ class RandomSampler:
         """The plan of crop ``number``."""
         rng = np.random.default_rng((self.seed, number))
         index, piece = self._piece(number, rng)
-        for attempt in range(EMPTY_ATTEMPTS):
+        for attempt in range(max(self.attempts, EMPTY_ATTEMPTS)):
             plan = drawn(rng, index, piece, size=self.size, scale=self.scale)
             counts = self._counts(plan)
             if counts.any() and (attempt + 1 >= self.attempts or self._is_varied(counts)):

@@ -1,8 +1,8 @@
 """Any timm model that offers features, as a backbone.
 
 timm's models differ in what they promise; this file makes them alike. Maps finer than stride 4 are left away, maps with
-the channels last are turned, images are padded to whole strides and the features cut back, and models that only take
-images of one size are refused when the network is built.
+the channels last are turned, images are padded to whole strides or windows and the features cut back, and models that
+only take images of one size are refused when the network is built.
 """
 
 import logging
@@ -27,12 +27,20 @@ FINEST = 4
 """Smallest stride of a feature map that is handed on; finer maps cost more than they tell."""
 
 
+LENGTH = 33
+"""Strides along a trial image: longer than any table of relative positions that a model brings."""
+
+ANY_SIZE = {"strict_img_size": False, "always_partition": True}
+"""What frees a Swin Transformer of timm from the size it was made for."""
+
+
 @backbones.register
 class TimmBackbone(Backbone):
     """The features of a timm model at stride 4 and coarser; see :class:`Backbone` for the keywords.
 
     A model that cannot be dilated keeps its own output stride, usually 32; heads choose their dilations by
-    :attr:`strides`. Pretrained files must be in timm's format. ``multi_grid`` is not known here.
+    :attr:`strides`. Swin Transformers shift their windows over images of any size, in every stage. Pretrained files must
+    be in timm's format. ``multi_grid`` is not known here.
     """
 
     def __init__(
@@ -49,9 +57,10 @@ class TimmBackbone(Backbone):
             raise ConfigError(f"{variant} knows no multi_grid", "leave it out, or take a ResNet of the zoo (resnet101)")
         net = _create(variant, bands=bands, output_stride=output_stride, pretrained=pretrained)
         channels, strides = net.feature_info.channels(), net.feature_info.reduction()
-        self.channels_last = _probe(variant, net, bands=bands)
+        self.multiple, self.channels_last = _tried(variant, net, bands=bands)
+        if max(strides) > output_stride:
+            log.warning("%s cannot be dilated; its output stride is %d", variant, max(strides))
         self.features = net
-        self.multiple = max(strides)
         self.kept = tuple(i for i, stride in enumerate(strides) if stride >= FINEST)
         self.channels = tuple(channels[i] for i in self.kept)
         self.strides = tuple(strides[i] for i in self.kept)
@@ -85,21 +94,22 @@ def _create(variant: str, *, bands: int, output_stride: int, pretrained: bool | 
     if isinstance(pretrained, Path):
         options["pretrained_cfg_overlay"] = {"state_dict": _read(variant, pretrained)}
     try:
-        return _create_dilated(variant, output_stride, options)
+        return _create_flexible(variant, output_stride, options)
     except Exception as error:
         # timm says in many ways that a model has no features, and so do the libraries it downloads with.
         if pretrained is True:
+            _create(variant, bands=bands, output_stride=output_stride, pretrained=False)  # else it is the model's fault
             raise weights.not_fetched(variant) from error
         raise ConfigError(f"{variant} cannot be a backbone: {error}", "take a convolutional model of timm") from error
 
 
-def _create_dilated(variant: str, output_stride: int, options: dict[str, Any]) -> Any:
+def _create_flexible(variant: str, output_stride: int, options: dict[str, Any]) -> Any:
+    """The model with windows for any size or dilated, else as it is."""
+    flexible = ANY_SIZE if variant.startswith("swin") else {"output_stride": output_stride}
     try:
-        return timm.create_model(variant, output_stride=output_stride, **options)
+        return timm.create_model(variant, **flexible, **options)
     except (TypeError, AssertionError, NotImplementedError):
-        net: Any = timm.create_model(variant, **options)
-        log.warning("%s cannot be dilated; its output stride is %d", variant, max(net.feature_info.reduction()))
-        return net
+        return timm.create_model(variant, **options)
 
 
 def _read(variant: str, path: Path) -> dict[str, Tensor]:
@@ -112,28 +122,37 @@ def _read(variant: str, path: Path) -> dict[str, Tensor]:
     return state
 
 
-@torch.no_grad()
-def _probe(variant: str, net: Any, *, bands: int) -> bool:
-    """Whether the model's maps have the channels last, learnt from a small black image."""
-    info = net.feature_info
-    height, width = 2 * max(info.reduction()), 3 * max(info.reduction())
+def _tried(variant: str, net: Any, *, bands: int) -> tuple[int, bool]:
+    """What images are padded to multiples of, and whether maps have the channels last, learnt from small black images.
+
+    Whole strides suffice for most models, pairs of them for those that look at 2 x 2 features at once. The others'
+    windows divide the size they were made for.
+    """
+    stride = max(net.feature_info.reduction())
+    own = net.pretrained_cfg.get("input_size", (3, 0, 0))[1]
+    trials = [(stride, LENGTH), (2 * stride, LENGTH), *([(own, 2)] if own and own % stride == 0 else [])]
     net.eval()
-    try:
-        maps = net(torch.zeros(1, bands, height, width, device=next(net.parameters()).device))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        raise _unfit(variant) from error
-    net.train()
-    first = [(c, height // s, width // s) for c, s in zip(info.channels(), info.reduction(), strict=True)]
-    shapes = [tuple(each.shape[1:]) for each in maps]
-    if shapes == first:
-        return False
-    if shapes == [(rows, cols, channels) for channels, rows, cols in first]:
-        return True
-    raise _unfit(variant)
-
-
-def _unfit(variant: str) -> ConfigError:
-    return ConfigError(
+    for multiple, length in trials:
+        channels_last = _channels_last(net, bands, multiple, multiple * length)
+        if channels_last is not None:
+            net.train()
+            return multiple, channels_last
+    raise ConfigError(
         f"{variant} cannot be a backbone: it does not take images of every size, or loses their borders",
         "take a convolutional model, for instance resnet50, convnext_tiny or efficientnet_b0",
     )
+
+
+@torch.no_grad()
+def _channels_last(net: Any, bands: int, height: int, width: int) -> bool | None:
+    """Whether the maps of an image have the channels last; None if they are not as the model promises."""
+    info = net.feature_info
+    try:
+        maps = net(torch.zeros(1, bands, height, width, device=next(net.parameters()).device))
+    except (AssertionError, IndexError, RuntimeError, ValueError):
+        return None
+    shapes = [tuple(each.shape[1:]) for each in maps]
+    promised = [(c, height // s, width // s) for c, s in zip(info.channels(), info.reduction(), strict=True)]
+    if shapes == promised:
+        return False
+    return True if shapes == [(rows, cols, channels) for channels, rows, cols in promised] else None

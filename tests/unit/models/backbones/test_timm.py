@@ -42,11 +42,46 @@ def test_a_model_that_cannot_be_dilated_keeps_its_stride_and_says_so(caplog) -> 
 
 
 @pytest.mark.parametrize(
+    ("variant", "multiple"),
+    [
+        ("convnext_atto", 8),  # the output stride
+        ("mobilevitv2_050", 16),  # pairs of features
+        ("swin_tiny_patch4_window7_224", 32),
+        ("maxvit_pico_rw_256", 256),  # whole windows in every stage
+    ],
+)
+def test_images_are_padded_no_further_than_a_model_needs(variant, multiple) -> None:
+    assert backbone(variant).multiple == multiple
+
+
+@pytest.mark.parametrize("variant", ["swin_tiny_patch4_window7_224", "swinv2_tiny_window8_256"])
+def test_windows_of_a_swin_transformer_shift_in_every_stage(variant) -> None:
+    shifts = [
+        [max(block.shift_size) > 0 for block in module.blocks]
+        for module in backbone(variant).modules()
+        if hasattr(module, "blocks")
+    ]
+    assert shifts == [[False, True], [False, True], [False, True] * 3, [False, True]]
+
+
+def test_a_swin_transformer_keeps_timms_features_at_the_size_it_was_made_for() -> None:
+    """But for the last stage, whose single window does not shift there."""
+    ours = backbone("swin_tiny_patch4_window7_224").eval()
+    theirs = timm.create_model("swin_tiny_patch4_window7_224", features_only=True).eval()
+    theirs.load_state_dict(ours.features.state_dict())
+    images = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        for one, other in list(zip(ours(images), theirs(images), strict=True))[:3]:
+            torch.testing.assert_close(one, other.permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize(
     ("variant", "why"),
     [
         ("vit_tiny_patch16_224", "does not take images of every size"),
         ("inception_v3", "loses their borders"),
         ("pit_ti_224", "does not take images of every size"),
+        ("mvitv2_tiny", "does not take images of every size"),  # takes small ones
     ],
 )
 def test_models_that_do_not_suit_are_refused(variant, why) -> None:
@@ -61,6 +96,12 @@ def test_models_without_features_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(timm, "create_model", create)
     with pytest.raises(ConfigError, match="resnet10t cannot be a backbone: features_only not implemented"):
         backbone("resnet10t")
+
+
+def test_a_model_that_does_not_suit_is_refused_before_its_weights_are_fetched_in_vain(monkeypatch) -> None:
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", _no_network)
+    with pytest.raises(ConfigError, match="nasnetalarge cannot be a backbone: "):
+        backbone("nasnetalarge", pretrained=True)
 
 
 def test_multi_grid_is_for_the_zoos_resnets() -> None:
