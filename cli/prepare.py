@@ -62,7 +62,7 @@ def prepare(
 def _download(dataset: str, archives: Path | None) -> None:
     if dataset != "loveda" or archives is None:
         raise click.UsageError("--download is for loveda, and needs ARCHIVES")
-    from geoseg.data.datasets.torchgeo import download_loveda
+    from geoseg.data.torchgeo.download import download_loveda
 
     download_loveda(archives)
 

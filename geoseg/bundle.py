@@ -1,7 +1,9 @@
 """A bundle is one safetensors file with a network and its card: weights plus what they mean.
 
 The card travels as JSON in the file's header, so it can be read without torch and without the weights, and loading a
-bundle runs no code from it. Prediction needs nothing but the bundle: not the recipe, not the training data.
+bundle runs no code from it. Prediction needs nothing but the bundle: not the recipe, not the training data. Digests of
+card and weights, in the header too, tell a file that was damaged or edited from one that is as it was saved. (They do
+not tell a forger: whoever edits a file can write new ones.)
 """
 
 import hashlib
@@ -23,11 +25,16 @@ if TYPE_CHECKING:
 
     from geoseg.models.network import SegmentationNetwork
 
-FORMAT = "geoseg-bundle-1"
+FORMAT = "geoseg-bundle-2"
 """Changes when older versions of geoseg could no longer read the file."""
+
+SEALED = ("format", "card", "weights")
+"""Entries of a header that its seal covers; ``weights`` is their digest."""
 
 MAX_HEADER = 100_000_000
 """Bytes; the limit of the safetensors format. A file whose first bytes promise more is none."""
+
+CORRUPT_HINT = "copy it again from where it is whole, or make it again"
 
 BEST_NAME = "best.safetensors"
 """What a training run calls its best bundle, in the run's folder."""
@@ -66,8 +73,14 @@ class ModelCard:
     """Context pixels around each tile's core, which neighbouring tiles share."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Scores on the validation split, by name."""
+    protocol: str = ""
+    """How the scores were counted; ``scenes``: every labelled pixel of whole scenes once. Empty without scores."""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """The recipe of the training run with all its defaults; empty for imported weights."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """The training data: ``digest``, their fingerprint, and what their dataset says of itself (licence, domains)."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Recipe, data digest, seed, software versions, date."""
+    """Seed, date, versions of software; for imported weights the checkpoint they were in."""
 
     def __post_init__(self) -> None:
         per_band = {"mean": self.mean, "std": self.std, "minimum": self.minimum, "maximum": self.maximum}
@@ -118,7 +131,7 @@ class Bundle:
         try:
             with output_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
-                save_file(weights, part, metadata={"format": FORMAT, "card": self.card.to_json()})
+                save_file(weights, part, metadata=header(self.card.to_json(), weights_digest(weights)))
                 part.replace(path)
         except SafetensorError as error:  # its word for a full disk
             raise OutputError(f"{path} cannot be written: {_first_line(error)}", "free some space") from None
@@ -128,21 +141,10 @@ class Bundle:
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Self:
-        """The bundle in a file, its network in evaluation mode on ``device``."""
-        from geoseg.models.build import build_network
-
-        card = read_card(path)
-        weights = _read_weights(path)
-        model = card.model.model_copy(update={"pretrained": False})
-        if not any(name.startswith("auxiliary.") for name in weights):
-            model = model.model_copy(update={"auxiliary_weight": 0.0})
-        network = build_network(model, bands=len(card.bands), classes=len(card.legend))
-        try:
-            network.load_state_dict(weights)
-        except RuntimeError as error:
-            raise BundleError(
-                f"{path}: weights and card contradict each other: {_first_line(error)}", "make it again"
-            ) from None
+        """The bundle in a file, its network in evaluation mode on ``device``; else a :class:`BundleError`."""
+        metadata = _read_header(Path(path))
+        card = ModelCard.from_json(metadata["card"])
+        network = _network(path, card, _read_weights(path, metadata["weights"]))
         return cls(network.eval().to(device), card, str(path))
 
 
@@ -162,6 +164,27 @@ def digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
+def header(card: str, weights: str) -> dict[str, str]:
+    """What a bundle's header holds beside names and shapes: the card, the digest of the ``weights``, a seal on both."""
+    entries = {"format": FORMAT, "card": card, "weights": weights}
+    return {**entries, "seal": _seal(entries)}
+
+
+def weights_digest(weights: "Mapping[str, Tensor]") -> str:
+    """The SHA-256 of all names, types, shapes and values, whatever the order; 250 MB take some 0.2 s."""
+    import torch
+
+    total = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        total.update(json.dumps([name, str(weight.dtype), list(weight.shape)]).encode())
+        total.update(weight.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return total.hexdigest()
+
+
+def _seal(entries: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([entries.get(key) for key in SEALED]).encode()).hexdigest()
+
+
 def _read_header(path: Path) -> dict[str, str]:
     """The metadata in a safetensors header: 8 bytes of length, then JSON (safetensors format description)."""
     hint = "give a file made by geoseg train"
@@ -171,21 +194,47 @@ def _read_header(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             metadata: Any = json.loads(file.read(min(length, MAX_HEADER))).get("__metadata__") or {}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         raise BundleError(f"{path} is no geoseg model, or it is damaged", hint) from None
-    if not isinstance(metadata, dict) or metadata.get("format") != FORMAT or "card" not in metadata:
+    if not isinstance(metadata, dict) or "card" not in metadata:
         raise BundleError(f"{path} is a safetensors file, but no geoseg model", hint)
+    if metadata.get("format") != FORMAT:
+        raise BundleError(f"{path} was made by another version of geoseg, or it is damaged", "make it again")
+    if metadata.get("seal") != _seal(metadata):
+        raise BundleError(f"{path} is damaged, or its card was edited", CORRUPT_HINT)
     return dict(metadata)
 
 
-def _read_weights(path: str | Path) -> "dict[str, Tensor]":
+def _read_weights(path: str | Path, expected: str) -> "dict[str, Tensor]":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        return load_file(path)
+        weights: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise BundleError(f"{path} is damaged: {_first_line(error)}", "copy or make it again") from None
+        raise BundleError(f"{path} is damaged: {_first_line(error)}", CORRUPT_HINT) from None
+    if weights_digest(weights) != expected:
+        raise BundleError(f"{path} is damaged: its weights are not those it was saved with", CORRUPT_HINT)
+    return weights
+
+
+def _network(path: str | Path, card: ModelCard, weights: "Mapping[str, Tensor]") -> "SegmentationNetwork":
+    """The network that the card describes, with these weights."""
+    from geoseg.models.build import build_network
+
+    model = card.model.model_copy(update={"pretrained": False})
+    if not any(name.startswith("auxiliary.") for name in weights):
+        model = model.model_copy(update={"auxiliary_weight": 0.0})
+    try:
+        network = build_network(model, bands=len(card.bands), classes=len(card.legend))
+        network.load_state_dict(weights)
+    except GeosegError as error:
+        raise BundleError(f"the network of {path} cannot be built: {error.message}", error.hint) from error
+    except RuntimeError as error:
+        raise BundleError(
+            f"{path}: weights and card contradict each other: {_first_line(error)}", "make it again"
+        ) from None
+    return network
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """``import_zoo``: a published OpenMMLab checkpoint becomes a bundle, ready to predict with."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from geoseg.config.recipe import PredictSection, Recipe, TrainSection
 from geoseg.errors import BundleError, ConfigError, OutputError
 from geoseg.legend import Legend, numbered
 from geoseg.models.zoo import ZooCheckpoint, load_checkpoint
-from geoseg.models.zoo.settings import scaling_in
+from geoseg.models.zoo.settings import crop_in, is_bgr, scaling_in
 from geoseg.raster.output import check_writable
 
 SUFFIX = ".safetensors"
@@ -49,7 +50,7 @@ def import_zoo(
     legend, legend_source = legend_of(found, recipe)
     bundle = Bundle(found.network, _card(found, legend, recipe, Path(checkpoint)), str(output))
     path = bundle.save(output)
-    return ImportedModel(path, bundle, tuple(_notes(found, legend, legend_source)))
+    return ImportedModel(path, bundle, (*_notes(found, legend, legend_source), *_digest_notes(bundle.card)))
 
 
 def legend_of(found: ZooCheckpoint, recipe: Recipe | None) -> tuple[Legend, str]:
@@ -80,7 +81,8 @@ def _legend_option(option: Any) -> Legend:
 def _card(found: ZooCheckpoint, legend: Legend, recipe: Recipe | None, checkpoint: Path) -> ModelCard:
     bands = _bands(found, recipe)
     mean, std = _scaling(found)
-    predict = recipe.predict if recipe else PredictSection()
+    crop = crop_in(found.file.config) or (recipe.train if recipe else TrainSection()).crop
+    predict = recipe.predict if recipe else _tiles_like(crop)
     return ModelCard(
         model=found.model,
         legend=legend,
@@ -91,11 +93,16 @@ def _card(found: ZooCheckpoint, legend: Legend, recipe: Recipe | None, checkpoin
         maximum=(255.0,) * len(bands),
         dtype="uint8",
         gsd=recipe.data.gsd if recipe else None,
-        crop=(recipe.train if recipe else TrainSection()).crop,
+        crop=crop,
         tile=predict.tile,
         halo=predict.halo,
         provenance=_provenance(found, checkpoint),
     )
+
+
+def _tiles_like(crop: int) -> PredictSection:
+    """Tiles as large as what the network was trained on, with the usual halo or an eighth."""
+    return PredictSection(tile=max(crop, 32), halo=min(PredictSection().halo, crop // 8))
 
 
 def _provenance(found: ZooCheckpoint, checkpoint: Path) -> dict[str, str]:
@@ -111,8 +118,9 @@ def _provenance(found: ZooCheckpoint, checkpoint: Path) -> dict[str, str]:
 
 
 def _bands(found: ZooCheckpoint, recipe: Recipe | None) -> tuple[str, ...]:
-    """The recipe's band names, else red, green and blue."""
-    named = tuple(recipe.data.bands) if recipe and recipe.data.bands else RGB
+    """The recipe's band names, else red, green and blue in the order of the checkpoint's configuration."""
+    usual = RGB[::-1] if is_bgr(found.file.config) else RGB
+    named = tuple(recipe.data.bands) if recipe and recipe.data.bands else usual
     if len(named) != found.bands:
         raise ConfigError(
             f"the checkpoint's network takes {found.bands} bands, not {', '.join(named)}",
@@ -136,8 +144,23 @@ def _notes(found: ZooCheckpoint, legend: Legend, legend_source: str) -> list[str
     network = (
         f"{model.backbone.name} with {model.head.name} and {'an' if model.auxiliary_weight else 'no'} auxiliary head"
     )
+    scaled = "from the checkpoint's own configuration" if scaling_in(found.file.config) else "assumed to be the zoo's"
     return [
         f"{network}, {found.bands} bands, {found.classes} classes",
         f"{found.settings}: {found.settings.source}",
+        f"scaling {scaled}",
         f"classes {legend_source}: {', '.join(legend.names)}",
     ]
+
+
+def _digest_notes(card: ModelCard) -> list[str]:
+    """Whether the file is the one its name promises: the zoo's end in the first digits of their SHA-256."""
+    promised = re.search(r"-([0-9a-f]{8})\.\w+$", card.provenance["checkpoint"])
+    found = card.provenance["sha256"]
+    if promised is None or found.startswith(promised[1]):
+        return []
+    note = (
+        f"the file's SHA-256 begins with {found[:8]}, not with the {promised[1]} in its name: unless mmsegmentation 1.x "
+        "published it, which writes the digits of another file, download it again"
+    )
+    return [note]

@@ -3,7 +3,7 @@
 Labels are squares of classes and images show them: every class has a colour of its own in red, green, blue and near
 infrared, with a little noise, so a network can learn them. All content comes from the scene's name alone. A builder
 takes ``content`` to write other bytes under the same names: ``content(kind, key)``, for instance
-``content("rgb", (2, 10))``.
+``content("rgb", (2, 10))``; where it gives None, the file is as it always is.
 """
 
 import io
@@ -26,7 +26,7 @@ from geoseg.data import isprs
 from geoseg.data.datasets import isaid as isaid_module
 from geoseg.data.datasets import loveda as loveda_module
 
-Content = Callable[[str, Any], bytes]
+Content = Callable[[str, Any], bytes | None]
 Place = Literal["tfw", "crs"]
 
 POTSDAM_TILES = [
@@ -114,6 +114,16 @@ def pack(root: Path, archive: str, members: Iterable[tuple[str, bytes]], *, zipp
         path.write_bytes(content)
 
 
+def _chosen(content: Content | None, made: Content) -> Callable[[str, Any], bytes]:
+    """What ``content`` gives, else what is ``made``."""
+
+    def chosen(kind: str, key: Any) -> bytes:
+        other = None if content is None else content(kind, key)
+        return other or made(kind, key) or b""
+
+    return chosen
+
+
 def _boundaries(mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """True along the borders of objects."""
     edge = np.zeros(mask.shape, bool)
@@ -147,7 +157,7 @@ def potsdam_archives(
     zipped: bool = True,
     tiles: Iterable[tuple[int, int]] = tuple(POTSDAM_TILES),
     kinds: Iterable[str] = ("rgb", "no_boundary"),
-    place: Place = "crs",
+    place: Place = "tfw",
     content: Content | None = None,
 ) -> Path:
     """Tiles of ``size`` x ``size`` pixels of 5 cm; ``kinds`` are names of :data:`POTSDAM_ARCHIVES`."""
@@ -163,7 +173,7 @@ def potsdam_archives(
     for kind in kinds:
         archive, member = POTSDAM_ARCHIVES[kind]
         here = [tile for tile in tiles if kind != "participants" or tile[1] <= 12]
-        members = [(member.format(*tile), (content or made)(kind, tile)) for tile in here]
+        members = [(member.format(*tile), _chosen(content, made)(kind, tile)) for tile in here]
         if place == "tfw" and kind in BANDS:
             worlds = [world_file(potsdam_place(tile, size)) for tile in here]
             members += [(member.format(*t).replace(".tif", ".tfw"), w) for t, w in zip(here, worlds, strict=True)]
@@ -197,7 +207,10 @@ def vaihingen_archives(
     kinds: Iterable[str] = ("images", "dsm", "no_boundary"),
     content: Content | None = None,
 ) -> Path:
-    """Areas of ``size`` (one side, or (height, width) by area) pixels of 9 cm, placed by .tfw; eroded labels of area 9 too."""
+    """Areas of ``size`` pixels (one side, or (height, width) by area) of 9 cm, placed by .tfw.
+
+    As in reality there are eroded labels of an area 9 that has no image.
+    """
     areas = list(areas)
 
     def made(kind: str, area: int) -> bytes:
@@ -215,7 +228,7 @@ def vaihingen_archives(
     for kind in kinds:
         archive, member = VAIHINGEN_ARCHIVES[kind]
         for area in [*areas, 9] if kind == "no_boundary" else areas:
-            by_archive.setdefault(archive, []).append((member.format(area), (content or made)(kind, area)))
+            by_archive.setdefault(archive, []).append((member.format(area), _chosen(content, made)(kind, area)))
             if kind == "images":
                 world = world_file(Affine(0.09, 0, 496_000 + 900 * area, 0, -0.09, 5_420_000))
                 by_archive[archive].append((member.format(area).replace(".tif", ".tfw"), world))
@@ -253,11 +266,11 @@ def isaid_archives(
         numbers = range(first, first + 10 * many, 10)
         parts = {"train": 3, "val": 1, "test": 2}[split]
         for part in range(parts):
-            images = [(f"images/P{n:04d}.png", (content or made)("images", n)) for n in numbers[part::parts]]
+            images = [(f"images/P{n:04d}.png", _chosen(content, made)("images", n)) for n in numbers[part::parts]]
             archive = f"{split}/images/part{part + 1}.zip"
             pack(root, archive, images, zipped=zipped, unpacked=f"{split}/images")
         if split != "test":
-            masks = [(f"images/P{n:04d}_instance_color_RGB.png", (content or made)("masks", n)) for n in numbers]
+            masks = [(f"images/P{n:04d}_instance_color_RGB.png", _chosen(content, made)("masks", n)) for n in numbers]
             pack(root, f"{split}/Semantic_masks/images.zip", masks, zipped=zipped, unpacked=f"{split}/Semantic_masks")
     return root
 
@@ -278,7 +291,7 @@ def loveda_archives(
     classes = len(loveda_module.LEGEND)
 
     def made(kind: str, key: tuple[str, str, int]) -> bytes:
-        split, domain, number = key
+        _, domain, number = key
         brightness = DARK if domain == "rural" else 1.0
         mask, spectrum = painted(("loveda", number), size, size, classes, side=max(size // 8, 1), brightness=brightness)
         if kind == "images":
@@ -295,6 +308,6 @@ def loveda_archives(
                 folder = f"{split.title()}/{domain.title()}/{kind}_png"
                 if merged:
                     folder = f"{'img' if kind == 'images' else 'ann'}_dir/{split}"
-                members += [(f"{folder}/{n}.png", (content or made)(kind, (split, domain, n))) for n in ids[:many]]
+                members += [(f"{folder}/{n}.png", _chosen(content, made)(kind, (split, domain, n))) for n in ids[:many]]
         pack(root, f"{split.title()}.zip", members, zipped=zipped and not merged)
     return root

@@ -8,9 +8,11 @@ from pyproj import CRS
 from strategies_raster import UTM, make_raster, noise
 
 from geoseg.config.load import recipe_from
+from geoseg.data.cells import Cells
 from geoseg.data.prepared import PreparedScene
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.compressed import writing_compressed
 from geoseg.raster.contiguous import writing_contiguous
 
 TRANSFORM = Affine(0.5, 0, 400_000, 0, -0.5, 5_800_000)
@@ -24,22 +26,44 @@ def striped(height, width, classes=3, *, side=4):
 
 def write_contiguous(path, values, grid=None):
     """Values (band, row, col) as prepared folders hold them."""
+    return _written(writing_contiguous, path, values, grid)
+
+
+def write_compressed(path, values, grid=None):
+    """Values (band, row, col) as prepared folders hold them on small disks."""
+    return _written(writing_compressed, path, values, grid)
+
+
+def _written(writing, path, values, grid):
     grid = grid or Grid(CRS(32633), TRANSFORM, *values.shape[1:])
-    with writing_contiguous(path, grid, bands=len(values), dtype=values.dtype) as file:
+    with writing(path, grid, bands=len(values), dtype=values.dtype) as file:
         file.write(grid.window, values)
     return path
 
 
-def prepared_scene(folder, mask, *, image=None, valid=None, name="scene"):
-    """A prepared scene of a mask (row, col) and, if given, an image (band, row, col) and its validity."""
+def prepared_scene(
+    folder, mask, *, image=None, valid=None, name="scene", classes=3, labelled=True, compressed=False, split="train"
+):
+    """A prepared scene of a mask (row, col) and, if given, an image (band, row, col) and its validity.
+
+    Without labels the mask only says how large the scene is.
+    """
     height, width = mask.shape
     image = noise(3, height, width) if image is None else image
     pixels = height * width if valid is None else int(valid.sum())
-    scene = PreparedScene(name, "train", Path(folder), name, height, width, 0.5, pixels)
-    write_contiguous(scene.image_path, image)
-    write_contiguous(scene.mask_path, mask[None])
+    counts = np.bincount(mask.ravel(), minlength=256)[:classes].tolist() if labelled else ()
+    scene = PreparedScene(
+        name, split, Path(folder), name, height, width, 0.5, pixels, tuple(counts),
+        labelled=labelled, compressed=compressed,
+    )  # fmt: skip
+    write = write_compressed if compressed else write_contiguous
+    write(scene.image_path, image)
+    if labelled:
+        write(scene.mask_path, mask[None])
+        scene.cells_path.parent.mkdir(parents=True, exist_ok=True)
+        Cells.of(mask, classes).save(scene.cells_path)
     if pixels < height * width:
-        write_contiguous(scene.valid_path, valid[None].astype(np.uint8))
+        write(scene.valid_path, valid[None].astype(np.uint8))
     return scene
 
 

@@ -17,6 +17,7 @@ from geoseg.config.recipe import DataSection
 from geoseg.data.convert import STRIP_ROWS
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.labels import LabelReader
+from geoseg.data.memory import in_files
 from geoseg.data.prepare import open_dataset
 from geoseg.errors import DataError, GeosegError
 from geoseg.grid.tiling import strips
@@ -127,14 +128,15 @@ def _opened(section: DataSection) -> tuple[Dataset, list[str]]:
 
 def _checked(section: DataSection, dataset: Dataset, split: str, scene: LabelledScene) -> SceneCheck:
     try:
-        with Scene.open(scene.image) as opened:
-            grid = opened.grid
-        if scene.label is None:
-            return SceneCheck(split, scene.name, grid.shape)
-        with closing(LabelReader(scene.label, grid, dataset.encoding)) as reader:
-            counts = np.zeros(IGNORE_INDEX + 1, np.int64)
-            for strip in strips(grid.height, grid.width, STRIP_ROWS):
-                counts += np.bincount(reader.read(strip).ravel(), minlength=len(counts))
+        with in_files(scene) as files:
+            with Scene.open(files.image) as opened:
+                grid = opened.grid
+            if files.label is None:
+                return SceneCheck(split, scene.name, grid.shape)
+            with closing(LabelReader(files.label, grid, dataset.encoding)) as reader:
+                counts = np.zeros(IGNORE_INDEX + 1, np.int64)
+                for strip in strips(grid.height, grid.width, STRIP_ROWS):
+                    counts += np.bincount(reader.read(strip).ravel(), minlength=len(counts))
     except GeosegError as error:
         return SceneCheck(split, scene.name, errors=(error.message,))
     share, text = reader.unknown_share(), reader.unknown_text()
@@ -159,7 +161,7 @@ def _twins(dataset: Dataset) -> Iterator[str]:
     """Images of the training split that another split has too, under another name: the same bytes."""
     by_size: dict[int, list[tuple[str, LabelledScene]]] = defaultdict(list)
     for split, scenes in dataset.splits.items():
-        for scene in scenes:
+        for scene in (each for each in scenes if each.source is None):
             by_size[state(scene.image)[1]].append((split, scene))
     for alike in by_size.values():
         if {"train"} < {split for split, _ in alike}:

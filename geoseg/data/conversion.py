@@ -35,6 +35,8 @@ LOCK = Path("records", ".lock")
 SPARE = 1.02
 """Disk space asked for, as a multiple of the pixels' bytes: headers, records, cells."""
 
+GUARD = "a script begins its work under: if __name__ == '__main__':"
+
 logger = logging.getLogger(__name__)
 
 
@@ -81,31 +83,32 @@ def _locked(folder: Path) -> TextIO:
     """The folder's lock, held; it names the process that holds it."""
     path = folder / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+")
-    if fcntl is not None:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            _refuse_to_wait_for_parent(file, folder)
-            logger.log(NOTICE, "Another run prepares scenes in %s; waiting for it.", folder)
-            fcntl.flock(file, fcntl.LOCK_EX)
-    if not (path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat())):
-        file.close()  # who held it had nothing to keep, and removed the folder
-        return _locked(folder)
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("a+"))
+        if fcntl is not None:
+            _lock(file, folder)
+        if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            stack.pop_all()
+            return file
+    return _locked(folder)  # who held it had nothing to keep, and removed the folder
 
 
-def _refuse_to_wait_for_parent(file: TextIO, folder: Path) -> None:
-    """A process that is started for converting imports the user's script first, and may get here, where both would wait."""
-    file.seek(0)
-    if multiprocessing.parent_process() is not None and file.read() == str(os.getppid()):
-        raise OutputError(
-            f"scenes are prepared in {folder} by the process that started this one",
-            "in a script, begin work under: if __name__ == '__main__':",
-        )
+def _lock(file: TextIO, folder: Path) -> None:
+    """Waits for the lock, unless that would be for ever: a process that is to convert scenes imports the user's script
+    first, and gets here if the script does its work while it is imported.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.seek(0)
+        if file.read() == str(os.getppid()):
+            message = f"scenes are prepared in {folder} by the process that started this one"
+            raise OutputError(message, GUARD) from None
+        logger.log(NOTICE, "Another run prepares scenes in %s; waiting for it.", folder)
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -126,7 +129,7 @@ def all_converted(jobs: Sequence[Job], room: Room) -> Iterator[tuple[Job, Record
             del left[job.draft.stem]
             yield job, record
     except BrokenProcessPool:
-        logger.warning("the processes that convert scenes ended; going on in this one")
+        logger.warning("the processes that convert scenes ended; going on in this one (%s)", GUARD)
         for job in left.values():
             yield job, convert(job)
 

@@ -20,6 +20,7 @@ from geoseg.data.cells import Cells
 from geoseg.data.dataset import LabelledScene
 from geoseg.data.encoding import Encoding
 from geoseg.data.labels import LabelReader
+from geoseg.data.memory import in_files
 from geoseg.data.prepared import PreparedScene, scene_from
 from geoseg.errors import DataError
 from geoseg.grid.grid import Grid, is_same_gsd
@@ -46,7 +47,7 @@ class Job:
     draft: PreparedScene
     """Name, split, folder and file name; its size is not known yet."""
     declared: str
-    """Digest of what the recipe says about the data."""
+    """Digest of what the recipe says about the data, and of what follows from the first scene."""
     encoding: Encoding
     """What labels mean."""
     classes: int
@@ -115,24 +116,38 @@ def finished(job: Job) -> Record | None:
 
 
 def sources_of(scene: LabelledScene) -> tuple[tuple[str, int, int], ...]:
-    """The state of a scene's files."""
+    """The state of a scene's files, or of its source."""
+    if scene.source is not None:
+        return (scene.source.state(),)
     return tuple(state(path) for path in (scene.image, scene.label) if path is not None)
 
 
 def convert(job: Job) -> Record:
     """Writes the files of one scene; :class:`DataError` if it does not go with the others."""
     started = time.perf_counter()
-    with Scene.open(job.scene.image) as scene:
+    sources = sources_of(job.scene)  # now: a file that changes from here on shall be noticed
+    with in_files(job.scene) as files, _opened(files.image, job) as scene:
         if scene.dtype.name != job.dtype:
             raise DataError(f"{job.scene.image} is {scene.dtype.name}, other scenes are {job.dtype}", "convert it")
-        record = _Conversion(job, scene).run()
+        record = _Conversion(job, scene, files.label, sources).run()
     record.seconds["all"] = time.perf_counter() - started
     record.save()
     return record
 
 
+def _opened(image: Path, job: Job) -> Scene:
+    """The image; what is marked as alpha is a band like the others where the owner says that there are so many bands."""
+    scene = Scene.open(image)
+    if job.band_names is None or len(scene.bands) >= len(job.band_names):
+        return scene
+    scene.close()
+    return Scene.open(image, alpha=False)
+
+
 def survey(job: Job) -> PreparedScene:
-    """The draft of a job with its size and GSD, from the image's header."""
+    """The draft of a job with its size and GSD, from the image's header; a source has to be read for it."""
+    if job.scene.source is not None:
+        return _planned(job, job.scene.source.read()[0].grid)[1]
     with Scene.open(job.scene.image) as scene:
         return _planned(job, scene.grid)[1]
 
@@ -142,16 +157,15 @@ def _planned(job: Job, source: Grid) -> tuple[Grid, PreparedScene]:
     have, grid = source.gsd or job.scene.gsd, source
     if job.gsd is not None and have is not None and not is_same_gsd(have, job.gsd):
         grid = source.resampled(have / job.gsd)
-    gsd = grid.gsd or (have and have * source.height / grid.height)
+    gsd = have if grid is source else grid.gsd or (have and have * source.height / grid.height)
     return grid, replace(job.draft, height=grid.height, width=grid.width, gsd=gsd)
 
 
 class _Conversion:
     """The state of converting one scene: what is counted while strips pass."""
 
-    def __init__(self, job: Job, scene: Scene) -> None:
-        self.job, self.source = job, scene
-        self.sources = sources_of(job.scene)  # now: a file that changes from here on shall be noticed
+    def __init__(self, job: Job, scene: Scene, label: Path | None, sources: tuple[tuple[str, int, int], ...]) -> None:
+        self.job, self.source, self.label, self.sources = job, scene, label, sources
         self.positions = band_positions(job, scene)
         self.grid, self.draft = _planned(job, scene.grid)
         self.statistics = RunningStatistics()
@@ -176,10 +190,9 @@ class _Conversion:
         return Record(self._scene(reader), self.job.declared, self.sources, self.statistics, self.seconds)
 
     def _labels(self, open_files: ExitStack) -> LabelReader | None:
-        label = self.job.scene.label
-        if label is None:
+        if self.label is None:
             return None
-        return open_files.enter_context(closing(LabelReader(label, self.source.grid, self.job.encoding)))
+        return open_files.enter_context(closing(LabelReader(self.label, self.source.grid, self.job.encoding)))
 
     @contextmanager
     def _writing(self, path: Path, bands: int, dtype: Any) -> Iterator[StripWriter]:

@@ -30,11 +30,12 @@ class Crop(NamedTuple):
 def cut(scene: PreparedScene, plan: CropPlan) -> Crop:
     """The crop of a plan: read once, resampled once (image bilinear with antialiasing, target and validity nearest)."""
     image, target, valid = scene.cut(plan.window)
-    crop = Crop(_pixels(image), torch.from_numpy(target), torch.from_numpy(valid))
-    shape = plan.shape or (plan.size, plan.size)
+    pixels, shape = _pixels(image), plan.shape or (plan.size, plan.size)
     if plan.window.shape != shape:
-        crop = _resized(crop, shape)
-    crop = crop._replace(image=crop.image.contiguous())
+        pixels = resize(pixels, list(shape), InterpolationMode.BILINEAR, antialias=True)
+        target = _nearest(target, shape)
+        valid = np.ones(shape, bool) if valid.all() else _nearest(valid, shape)
+    crop = Crop(pixels.contiguous(), torch.from_numpy(target), torch.from_numpy(valid))
     if shape != (plan.size, plan.size):
         crop = _padded(crop, plan.size)
     if plan.core is not None:
@@ -45,21 +46,27 @@ def cut(scene: PreparedScene, plan: CropPlan) -> Crop:
 
 
 def _pixels(image: NDArray[Any]) -> Tensor:
-    """(row, col, band) of any type as a tensor (band, row, col) over the same memory, which torch resizes faster.
+    """(row, col, band) of any type as a tensor (band, row, col), the bands of a pixel side by side in memory.
 
-    torch resizes uint8 and float32 only.
+    torch resizes that twice as fast as bands one after another, and of all types only uint8 and float32.
     """
-    return torch.from_numpy(image if image.dtype == np.uint8 else image.astype(np.float32)).permute(2, 0, 1)
+    if image.dtype != np.uint8:
+        image = image.astype(np.float32)
+    if not image.flags.c_contiguous:  # compressed files are read band by band
+        image = np.stack([*np.moveaxis(image, -1, 0)], axis=-1)
+    return torch.from_numpy(image).permute(2, 0, 1)
 
 
-def _resized(crop: Crop, shape: tuple[int, int]) -> Crop:
-    size = list(shape)
-    image = resize(crop.image, size, InterpolationMode.BILINEAR, antialias=True)
-    # NEAREST rounds down instead, which shifts labels by half a pixel against their image.
-    target = resize(crop.target[None], size, InterpolationMode.NEAREST_EXACT)[0]
-    if crop.valid.all():
-        return Crop(image, target, torch.ones(shape, dtype=torch.bool))
-    return Crop(image, target, resize(crop.valid[None], size, InterpolationMode.NEAREST_EXACT)[0])
+def _nearest(values: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
+    """Values (row, col) at the pixels that lie under the centres of those of another shape over the same ground.
+
+    As torch's "nearest-exact" ("nearest" shifts labels by half a pixel against their image), in half the time.
+    """
+    rows, cols = (
+        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, values.shape, strict=True)
+    )
+    chosen: NDArray[Any] = values.take(rows, axis=0).take(cols, axis=1)
+    return chosen
 
 
 def _padded(crop: Crop, size: int) -> Crop:

@@ -1,6 +1,6 @@
 """What Potsdam and Vaihingen, the two cities of the ISPRS 2D semantic labelling benchmark, have in common."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from geoseg.data.benchmark import Files, Key, listed, require_complete
@@ -33,6 +33,7 @@ LICENCE = "ISPRS benchmark: for registered users, for research; cite the ISPRS 2
 def city(
     scenes: Mapping[Key, LabelledScene],
     labels: Files,
+    name: Callable[[Key], str],
     *,
     bands: tuple[str, ...],
     train: frozenset[Key],
@@ -45,14 +46,14 @@ def city(
     :class:`DataError` if an image of the published splits, or the label of an image, is missing.
     """
     if complete:
-        require_complete(train | val, scenes, "images", "_".join)
+        require_complete(train | val, scenes, "images", name)
     unlabelled = [scene.name for scene in scenes.values() if scene.label is None]
     if unlabelled and (complete or len(unlabelled) == len(scenes)):
         raise DataError(
             f"{listed(unlabelled)} has no label {labels_name}", "put the archive of labels beside the images"
         )
     kept = {key: scene for key, scene in scenes.items() if scene.label is not None}
-    extra = ["_".join(key) for key in labels if key not in scenes]
+    extra = [name(key) for key in labels if key not in scenes]
     splits = {"train": train, "val": val}
     return Dataset(
         LEGEND,

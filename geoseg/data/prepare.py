@@ -21,7 +21,8 @@ from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets import datasets
 from geoseg.data.encoding import encoding
 from geoseg.data.labels import check_unknown
-from geoseg.data.prepared import MANIFEST, Prepared, PreparedScene
+from geoseg.data.memory import in_files
+from geoseg.data.prepared import FORMAT, MANIFEST, Prepared, PreparedScene
 from geoseg.errors import ConfigError, DataError, OutputError
 from geoseg.grid.grid import is_same_gsd
 from geoseg.progress import NOTICE, Progress, silent
@@ -94,7 +95,7 @@ def _prepare(
 ) -> Prepared:
     """Fills a folder with converted scenes and their manifest."""
     remove(folder / MANIFEST)
-    jobs = _jobs(section, dataset, folder, _sha(declared))
+    jobs = _jobs(section, dataset, folder, declared)
     with progress(len(jobs), "preparing scenes") as task:
         records = {}
         for job in jobs:
@@ -134,13 +135,14 @@ def _prepare(
     return prepared
 
 
-def _jobs(section: DataSection, dataset: Dataset, folder: Path, declared: str) -> list[Job]:
+def _jobs(section: DataSection, dataset: Dataset, folder: Path, declared: Mapping[str, Any]) -> list[Job]:
     first = dataset.scenes("train")[0]
-    with Scene.open(first.image) as opened:
+    with in_files(first) as files, Scene.open(files.image) as opened:
         bands = section.bands or dataset.bands or opened.bands
         dtype = opened.dtype.name
         if opened.palette is not None:
             logger.warning("%s holds numbers of a palette, not colours: gdal_translate -expand rgb", first.image)
+    digest = _sha([FORMAT, declared, bands, dtype])
     jobs: dict[str, Job] = {}
     for split, scenes in dataset.prepared_splits.items():
         for scene in scenes:
@@ -152,7 +154,7 @@ def _jobs(section: DataSection, dataset: Dataset, folder: Path, declared: str) -
             jobs[stem] = Job(
                 scene=scene,
                 draft=draft,
-                declared=declared,
+                declared=digest,
                 encoding=dataset.encoding,
                 classes=len(dataset.legend),
                 band_names=dataset.bands,

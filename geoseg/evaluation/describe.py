@@ -1,6 +1,5 @@
 """Says what any file geoseg knows is: recipe, model, scene, mask, label raster or polygons. Loads no torch."""
 
-import json
 import math
 import os
 from pathlib import Path
@@ -79,14 +78,15 @@ def _input(card: ModelCard) -> tuple[Fact, ...]:
 
 
 def _outcome(card: ModelCard) -> tuple[Fact, ...]:
-    """Scores of all classes together, and where the weights come from."""
+    """Scores of all classes together with how they were counted, and where the weights come from."""
     scores = {name: score for name, score in card.scores.items() if not name.startswith(CLASS_SCORE)}
     text = ", ".join(f"{name} {score:.4f}" for name, score in scores.items()) or "none recorded"
-    origin = {name: value for name, value in card.provenance.items() if name != "recipe"}
     return (
         fact("scores", {name: _finite(score) for name, score in scores.items()}, text),
-        *(fact(name, value) for name, value in origin.items()),
-        fact("recipe", json.loads(card.provenance.get("recipe", "null")), ""),
+        fact("protocol", card.protocol or None, card.protocol),
+        fact("recipe", dict(card.recipe) or None, card.recipe.get("name", "")),
+        fact("data", dict(card.data) or None, ", ".join(f"{name} {value}" for name, value in card.data.items())),
+        *(fact(name, value) for name, value in card.provenance.items()),
     )
 
 

@@ -1,12 +1,14 @@
 """``evaluate_model``: a model on the labelled scenes of a recipe."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from geoseg.bundle import Bundle, load
 from geoseg.config.recipe import Recipe
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.labels import LabelReader
+from geoseg.data.labels import LabelReader, check_unknown
+from geoseg.data.memory import in_files
 from geoseg.data.prepare import open_dataset
 from geoseg.errors import DataError
 from geoseg.evaluation.evaluation import Evaluation, count
@@ -52,14 +54,24 @@ def _counted(
     if labelled.label is None:
         raise DataError(f"the scene {labelled.name} has no label", "evaluate a split that is labelled: --split val")
     sink = MemorySink()
-    with Scene.open(labelled.image) as scene:
-        grid = scene.grid
-        named = set(bundle.card.bands) <= set(scene.bands)  # then prediction finds the model's bands by itself
-        bands = None if named else recipe.data.bands
-        predict(scene, sink, model=bundle, device=device, bands=bands, progress=progress)
-    mask = bundle.card.legend.mapping_to(dataset.legend)[sink.mask]
-    with closing(LabelReader(labelled.label, grid, dataset.encoding)) as reader:
-        classes = len(dataset.legend)
-        counts = count(lambda window: mask[window.slices()], reader, classes, progress=progress, name=labelled.name)
-        reader.check_unknown(recipe.data.unknown_share)
-        return counts
+    with in_files(labelled) as files:
+        assert files.label is not None
+        with Scene.open(files.image) as scene:
+            grid = scene.grid
+            bands = _bands(bundle, scene, dataset, recipe)
+            predict(scene, sink, model=bundle, device=device, bands=bands, progress=progress)
+        mask = bundle.card.legend.mapping_to(dataset.legend)[sink.mask]
+        with closing(LabelReader(files.label, grid, dataset.encoding)) as reader:
+            classes = len(dataset.legend)
+            counts = count(lambda window: mask[window.slices()], reader, classes, progress=progress, name=labelled.name)
+    allowed = recipe.data.unknown_share
+    check_unknown(labelled.label, reader.unknown_share(), reader.unknown_text(), allowed=allowed)
+    return counts
+
+
+def _bands(bundle: Bundle, scene: Scene, dataset: Dataset, recipe: Recipe) -> Sequence[str] | None:
+    """Which bands the model gets: by the names the dataset gives them, else by the file's own, else the recipe's."""
+    wanted = bundle.card.bands
+    if dataset.bands is not None and set(wanted) <= set(dataset.bands):
+        return [str(dataset.bands.index(name) + 1) for name in wanted]
+    return None if set(wanted) <= set(scene.bands) else recipe.data.bands

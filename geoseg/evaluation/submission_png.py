@@ -18,12 +18,20 @@ from PIL import Image
 
 from geoseg.data.datasets.loveda import LEGEND
 from geoseg.errors import DataError
+from geoseg.legend import IGNORE_INDEX
 
 SIDE = 1024
 """Height and width of an image, pixels."""
 
 HEADER = struct.Struct(">8s4x4sIIBB")
 """How a PNG begins: signature, (length of the first chunk), its name, width, height, bits per channel, colour type."""
+
+HINTS = {
+    len(LEGEND): "write class indices without adding one: labels count from 1, submissions from 0",
+    IGNORE_INDEX: "every pixel needs a class; 255 stands for those that were not predicted",
+}
+GENERAL_HINT = "write class indices, not colours or stretched grey values"
+"""What to do about a value that is no class index."""
 
 COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGB and alpha"}
 """Colour types of PNG (section 11.2.1 of its specification)."""
@@ -47,11 +55,9 @@ def values_in(png: bytes) -> set[int]:
     _require_kind(png)
     with no_damage(), Image.open(io.BytesIO(png), formats=["PNG"]) as image:
         values = {value for value, count in enumerate(image.histogram()) if count}
-    if max(values) >= len(LEGEND):
-        raise DataError(
-            f"holds the value {max(values)}, class indices are 0 to {len(LEGEND) - 1}",
-            "write the index of the most probable class without adding one (labels count from 1, submissions from 0)",
-        )
+    highest, most = max(values), len(LEGEND) - 1
+    if highest > most:
+        raise DataError(f"holds the value {highest}, class indices are 0 to {most}", HINTS.get(highest, GENERAL_HINT))
     return values
 
 

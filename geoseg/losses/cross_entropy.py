@@ -16,13 +16,14 @@ from geoseg.losses.base import Loss, one_per_class
 
 @losses.register
 class CrossEntropy(Loss):
-    """-log softmax(logits)[target], weighted by class and averaged.
+    """-log softmax(logits)[target] by torch, weighted by class and averaged here: torch's own mean of no pixel is NaN.
 
     ``class_weights``: one factor per class, in order of class index; the mean is weighted by them too.
     ``label_smoothing``: the share of each target spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567,
     section 7).
     ``average``: ``valid`` is the mean over labelled pixels. ``all`` multiplies it with their share of all pixels (the
-    OpenMMLab zoo does so by dividing by all of them), so that a batch with few labelled pixels counts less.
+    OpenMMLab zoo does so by dividing by all of them), so that a batch with few labelled pixels counts less. Class
+    weights beside unlabelled pixels, which the zoo's code cannot take, follow the same rule.
     """
 
     def __init__(

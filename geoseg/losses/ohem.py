@@ -17,10 +17,12 @@ from geoseg.losses.base import Loss
 class Ohem(Loss):
     """The mean of -log softmax(logits)[target] over those labelled pixels of the batch where it is largest.
 
-    Shrivastava et al. 2016, arXiv 1604.03540, by pixels as ``OHEMPixelSampler`` of the OpenMMLab zoo chooses them.
+    Shrivastava et al. 2016, arXiv 1604.03540, by pixels as ``OHEMPixelSampler`` of the OpenMMLab zoo chooses them; our
+    own because segmentation-models-pytorch has nothing of the kind.
     ``kept``: how many pixels count at least, times the images of the batch; all of them where there are fewer.
     ``threshold``: every pixel whose class has a lower probability than this counts too. (Given a threshold, the zoo
-    leaves out the easiest pixel of a batch with fewer labelled pixels than it would keep; we do not.)
+    keeps the pixels below the probability of the first it would leave out, or else of the easiest. It thereby leaves
+    out the easiest pixel of a batch with few of them, and every pixel where all are equally hard; we do not.)
     ``average``: ``kept`` is the mean over the pixels that count. ``all`` divides their sum by all pixels of the batch,
     unlabelled ones included, as the zoo does.
     """

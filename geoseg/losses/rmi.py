@@ -30,9 +30,10 @@ FLOOR = 1e-6
 class Rmi(Loss):
     """The sum over classes of 1/2 log det M per dimension, mean over images; and binary cross-entropy beside it.
 
-    Classes are asked one by one, through a sigmoid. Images without a labelled pixel are left out. It is computed in
-    float64, because near a perfect prediction M is a small difference of large numbers. Until the backward pass it
-    keeps 16 R^2 bytes per class and pixel after pooling: 400 MB for 16 crops of 512 x 512 pixels and 6 classes.
+    Our own because segmentation-models-pytorch has nothing of the kind. Classes are asked one by one, through a
+    sigmoid. Images without a labelled pixel are left out. It is computed in float64, because near a perfect prediction
+    M is a small difference of large numbers. Until the backward pass it keeps 16 R^2 bytes per class and pixel after
+    pooling: 400 MB for 16 crops of 512 x 512 pixels and 6 classes.
     ``radius``: R, the side of the square of neighbours in pixels.
     ``pool``, ``pool_size``: probabilities and labels are first made smaller by this factor: by their maximum, their
     mean, or interpolation (labels by the nearest); 1 leaves them as they are.

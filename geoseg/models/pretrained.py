@@ -1,14 +1,12 @@
 """Pretrained backbone weights: read from a file or fetched from timm's hub, fitted to any number of bands."""
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from timm.models import adapt_input_conv
 from torch import Tensor, nn
@@ -17,18 +15,38 @@ from geoseg.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
+BESIDE_WEIGHTS = (
+    "mmengine.logging.history_buffer.HistoryBuffer",
+    "builtins.getattr",
+    *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
+    "numpy.ndarray",
+    "numpy.dtype",
+)
+"""What OpenMMLab's training files ask for beside weights: their logs, and numbers of numpy's."""
+
+
+class Inert:
+    """Stands in for whatever a file asks for: takes anything and does nothing."""
+
+    def __init__(self, *arguments: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
 
 def read(path: Path) -> dict[str, Tensor]:
     """A backbone's weights from a file, by the names they have there.
 
     The file is safetensors or a PyTorch checkpoint, of a backbone alone or of a whole network (names that begin with
-    ``backbone.``). Only plain tensors are read, because unpickling anything else would run the file's code.
+    ``backbone.``); see :func:`unpickled` for what of a checkpoint is read.
     """
     if not path.is_file():
         raise ConfigError(f"there are no pretrained weights at {path}", "give the path of a .pth or .safetensors file")
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
-    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, OSError) as error:
+        content = load_file(path) if path.suffix == ".safetensors" else _state_dict(unpickled(path))
+    except Exception as error:
+        # A damaged file fails in whatever way its bytes happen to.
         raise ConfigError(
             f"{path} cannot be read as weights", "it must be safetensors or a checkpoint of plain tensors"
         ) from error
@@ -37,11 +55,19 @@ def read(path: Path) -> dict[str, Tensor]:
     return own or state
 
 
-def _unpickled(path: Path) -> Mapping[str, Any]:
-    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+def unpickled(path: Path) -> Any:
+    """The content of a PyTorch file: tensors and plain data, because unpickling anything else would run the file's code.
+
+    The logs that OpenMMLab's training files hold beside weights come out :class:`Inert`. Raises whatever torch raises.
+    """
+    with torch.serialization.safe_globals([(Inert, name) for name in BESIDE_WEIGHTS]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _state_dict(content: Any) -> Mapping[str, Any]:
     named = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(named, Mapping):
-        raise pickle.UnpicklingError("there is no state dict in it")
+        raise TypeError("there is no state dict in it")
     return named
 
 

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from geoseg.errors import GeosegError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.raster.contiguous import StripWriter, writing
+from geoseg.raster.environment import gdal_environment
+from geoseg.raster.opening import open_raster
 from geoseg.raster.scene import Scene
 
 BLOCK = 512
@@ -28,8 +31,22 @@ def writing_compressed(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) 
     layout = {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "compress": "zstd", "zstd_level": 1}
     if np.dtype(dtype).kind in "iu":
         layout["predictor"] = differences
-    with writing(path, grid, bands=bands, dtype=dtype, layout=layout) as writer:
+    with writing(path, grid, bands=bands, dtype=dtype, layout=layout, check=_require_whole) as writer:
         yield writer
+
+
+def _require_whole(path: Path) -> None:
+    """OSError unless all blocks are there: GDAL keeps quiet about a disk that fills up while it closes a file."""
+    try:
+        with gdal_environment(), open_raster(str(path)) as file:
+            across, down = (-(-side // BLOCK) for side in (file.width, file.height))
+            places = [f"{x}_{y}" for y in range(down) for x in range(across)]
+            kinds = ("BLOCK_OFFSET", "BLOCK_SIZE")
+            found = [[file.get_tag_item(f"{kind}_{place}", "TIFF", bidx=1) for kind in kinds] for place in places]
+    except GeosegError as error:
+        raise OSError("the file read back is not the file written") from error
+    if any(None in block or sum(map(int, block)) > path.stat().st_size for block in found):
+        raise OSError("the file read back is not the file written")
 
 
 class CompressedPixels:

@@ -7,7 +7,7 @@ times the crops per second of the same pixels in compressed tiles).
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import rasterio
@@ -22,23 +22,53 @@ from geoseg.raster.environment import gdal_environment
 from geoseg.raster.opening import open_raster, quiet_gdal
 from geoseg.raster.output import part_path, remove
 
+STRIP_BYTES = 1 << 20
+"""About so large is a strip, the unit in which other programs read the file."""
 
-class StripWriter:
+
+class StripWriter(Protocol):
     """Takes full-width strips of an image, top to bottom."""
+
+    def write(self, window: Window, values: NDArray[Any]) -> None:
+        """Writes ``values`` (band, row, col) into a full-width window."""
+
+
+class _GdalWriter:
+    """Hands strips to GDAL."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
 
     def write(self, window: Window, values: NDArray[Any]) -> None:
-        """Writes ``values`` (band, row, col) into a full-width window."""
         self._file.write(values, window=RasterioWindow(window.col, window.row, window.width, window.height))
+
+
+class _RawWriter:
+    """Writes strips where they belong in a file that GDAL has laid out."""
+
+    def __init__(self, file: BinaryIO, first_byte: int) -> None:
+        self._file, self._first_byte = file, first_byte
+
+    def write(self, window: Window, values: NDArray[Any]) -> None:
+        pixels = np.ascontiguousarray(values.transpose(1, 2, 0))
+        self._file.seek(self._first_byte + window.row * pixels[:1].nbytes)
+        self._file.write(pixels.data)
 
 
 @contextmanager
 def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[StripWriter]:
-    """A file being written on ``grid``; it exists under its name only once it is complete."""
-    with writing(path, grid, bands=bands, dtype=dtype, layout={}, check=_require_whole) as writer:
-        yield writer
+    """A file being written on ``grid``; it exists under its name only once it is complete.
+
+    GDAL lays out an empty file, and the pixels are written into it: strips of nothing but zeros that GDAL is given, it
+    keeps back until the end, and the rows would lie in disorder.
+    """
+    rows = max(STRIP_BYTES // (grid.width * bands * np.dtype(dtype).itemsize), 1)
+    with _appearing(path, _require_whole) as part:
+        with gdal_environment(), _created(part, grid, bands, dtype, {"blockysize": min(rows, grid.height)}):
+            pass
+        _require_whole(part)
+        with part.open("r+b") as file:
+            yield _RawWriter(file, _layout(part)[0])
 
 
 @contextmanager
@@ -55,7 +85,27 @@ def writing(
 
     ``layout`` says how it is stored, in GDAL's words. :class:`OutputError` if it cannot be written.
     """
+    with _appearing(path, check) as part, gdal_environment(), _created(part, grid, bands, dtype, layout) as file:
+        yield _GdalWriter(file)
+
+
+@contextmanager
+def _appearing(path: Path, check: Callable[[Path], None]) -> Iterator[Path]:
+    """Where to write a file that gets its name when ``check`` finds it whole; :class:`OutputError` if it does not."""
     part = part_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        check(part)
+        part.replace(path)
+    except (OSError, rasterio.errors.RasterioError) as error:
+        raise OutputError(f"{path} cannot be written: {error}", "free some space, or choose another folder") from None
+    finally:
+        remove(part)
+
+
+def _created(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout: Mapping[str, Any]) -> Any:
+    """A new GeoTIFF, open in GDAL."""
     profile = {
         "driver": "GTiff",
         "height": grid.height,
@@ -63,22 +113,13 @@ def writing(
         "count": bands,
         "dtype": np.dtype(dtype).name,
         "interleave": "pixel",
+        "alpha": "no",  # GDAL marks a fourth band of 8 bit as alpha
         "bigtiff": "if_safer",
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with quiet_gdal():  # for opening only: one thread at a time may hold it
-            file = rasterio.open(part, "w", **profile, **layout)
-        with gdal_environment(), file:
-            yield StripWriter(file)
-        check(part)
-        part.replace(path)
-    except (OSError, rasterio.errors.RasterioError) as error:
-        raise OutputError(f"{path} cannot be written: {error}", "free some space, or choose another folder") from None
-    finally:
-        remove(part)
+    with quiet_gdal():  # for opening only: one thread at a time may hold it
+        return rasterio.open(path, "w", **profile, **layout)
 
 
 def _require_whole(path: Path) -> None:
@@ -91,14 +132,21 @@ def _require_whole(path: Path) -> None:
 
 def map_pixels(path: Path) -> NDArray[Any]:
     """The pixels (row, col, band) of a file written by :func:`writing_contiguous`, mapped read-only, nothing read yet."""
+    first_byte, shape, dtype = _layout(path)
+    return np.memmap(path, dtype, "r", first_byte, shape)
+
+
+def _layout(path: Path) -> tuple[int, tuple[int, int, int], np.dtype[Any]]:
+    """Position of the first pixel in a file, (row, col, band) and type; :class:`DataError` unless all follow in order."""
     with gdal_environment(), open_raster(str(path)) as file:
         shape = (file.height, file.width, file.count)
         dtype = np.dtype(file.dtypes[0])
-        strip_rows = file.block_shapes[0][0]
-        last = (file.height - 1) // strip_rows
-        first_byte, last_byte = (int(file.get_tag_item(f"BLOCK_OFFSET_0_{y}", "TIFF", bidx=1) or -1) for y in (0, last))
-        otherwise = file.compression is not None or file.block_shapes[0][1] != file.width  # compressed, or in tiles
+        strip_rows, strip_cols = file.block_shapes[0]
+        strips = range(-(-file.height // strip_rows))
+        found = [int(file.get_tag_item(f"BLOCK_OFFSET_0_{y}", "TIFF", bidx=1) or -1) for y in strips]
+        otherwise = file.compression is not None or strip_cols != file.width  # compressed, or in tiles
         otherwise |= file.count > 1 and file.interleaving != Interleaving.pixel
-    if otherwise or last_byte - first_byte != last * strip_rows * shape[1] * shape[2] * dtype.itemsize:
+    strip_bytes = strip_rows * shape[1] * shape[2] * dtype.itemsize
+    if otherwise or found != [found[0] + y * strip_bytes for y in strips]:
         raise DataError(f"{path} is not laid out in one run of bytes", "delete the prepared folder; it is made again")
-    return np.memmap(path, dtype, "r", first_byte, shape)
+    return found[0], shape, dtype

@@ -1,6 +1,5 @@
 """``train``: from a recipe to a bundle. Wires data, network, loss and trainer, and does nothing else."""
 
-import json
 import logging
 import platform
 import shutil
@@ -41,6 +40,9 @@ from geoseg.training.run import new_run
 from geoseg.training.scaling import scaling, warn_of_other_units
 
 RGB = ("red", "green", "blue")
+
+PROTOCOL = "scenes"
+"""How validation counts: every labelled pixel of whole scenes once, with the context it will have in prediction."""
 
 MEMORY_HINT = "lower train.batch, train.crop or predict.batch, or train.workers: 0 if a worker was killed"
 
@@ -178,9 +180,10 @@ def _card(recipe: Recipe, prepared: Prepared, scaled: Scaling) -> ModelCard:
         crop=recipe.train.crop,
         tile=recipe.predict.tile,
         halo=recipe.predict.halo,
+        protocol=PROTOCOL,
+        recipe=recipe.model_dump(mode="json"),
+        data={"digest": prepared.digest, **prepared.about},
         provenance={
-            "recipe": json.dumps(recipe.model_dump(mode="json")),
-            "data": prepared.digest,
             "seed": str(recipe.train.seed),
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "geoseg": version("geoseg"),

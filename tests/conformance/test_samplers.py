@@ -14,6 +14,7 @@ every_sampler = pytest.mark.parametrize("name", samplers.names())
 
 SHAPES = [(21, 34), (9, 40)]
 SIZE = 12
+CLASSES = ("field", "wood", "town")
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def scenes(tmp_path_factory):
 
 
 def built(name, scenes, *, seed=0, scale=(1.0, 1.0)):
-    return samplers.build(name, {}, scenes=scenes, size=SIZE, scale=scale, seed=seed)
+    return samplers.build(name, {}, scenes=scenes, size=SIZE, scale=scale, seed=seed, classes=CLASSES)
 
 
 @every_sampler
@@ -34,6 +35,7 @@ def test_windows_lie_where_they_promise(name, scenes) -> None:
         scene = scenes[plan.scene]
         assert plan.size == SIZE
         assert not plan.window.clip_to(scene.height, scene.width).is_empty
+        assert plan.shape is None or max(plan.shape) <= SIZE
         assert plan.core is None or Window(0, 0, SIZE, SIZE).contains(plan.core)
         assert cut(scene, plan).image.shape == (3, SIZE, SIZE)
 

@@ -25,7 +25,10 @@ def test_the_card_says_what_the_model_learnt_from(trained):
     assert card.dtype == "uint8"
     assert card.gsd == pytest.approx(0.3, rel=1e-3)
     assert 0 <= card.scores["mean_iou"] <= 1
-    assert {"recipe", "data", "seed", "geoseg", "torch"} <= set(card.provenance)
+    assert card.protocol == "scenes"
+    assert card.recipe == load_recipe(trained.run / "recipe.yaml").model_dump(mode="json")
+    assert len(card.data["digest"]) >= 8
+    assert {"seed", "geoseg", "torch", "python"} <= set(card.provenance)
 
 
 def test_the_same_seed_gives_the_same_weights_whoever_cuts_the_crops(trained, tmp_path):

@@ -1,4 +1,7 @@
-"""Cross-entropy and OHEM have mmsegmentation's values; cross-entropy with both of its ways to average."""
+"""Cross-entropy and OHEM have mmsegmentation's values, cross-entropy with both of its ways to average.
+
+So has what training minimises: the head's loss and 0.4 times the auxiliary head's.
+"""
 
 import json
 from pathlib import Path
@@ -8,8 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from geoseg.config.recipe import Recipe
+from geoseg.data.crop import Crop
 from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem
+from geoseg.models.backbones.base import Scaling
+from geoseg.models.network import SegmentationNetwork
+from geoseg.training.module import TrainingModule
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +60,28 @@ def test_hard_pixels_agree(inputs, expected, key, options) -> None:
     loss = Ohem(classes=6, average="all", **options)
     assert len(loss.hardest(*inputs)) == expected[key]["kept"]
     assert loss(*inputs).item() == pytest.approx(expected[key]["loss"], rel=1e-6)
+
+
+@pytest.mark.parametrize(("average", "key"), [("all", "False"), ("valid", "True")])
+def test_the_training_loss_is_the_heads_and_0_4_times_the_auxiliary_heads(inputs, expected, average, key) -> None:
+    logits, target = inputs
+    module = training(average, logits)
+    crop = Crop(torch.zeros(len(target), 3, *target.shape[1:]), target.to(torch.uint8), torch.ones_like(target).bool())
+    parts = [expected[f"ce_weight{weight}_avg_non_ignore{key}"] for weight in (1.0, 0.4)]
+    assert module.training_step(crop, 0).item() == pytest.approx(sum(parts), rel=1e-6)
+
+
+def training(average: str, logits: Tensor) -> TrainingModule:
+    """A training whose heads both say ``logits``, of any image; the auxiliary weight is the recipe's default."""
+
+    class Known(SegmentationNetwork):
+        def __init__(self) -> None:
+            torch.nn.Module.__init__(self)
+
+        def logits_with_auxiliary(self, _: Tensor) -> tuple[Tensor, Tensor]:
+            return logits, logits
+
+    recipe = Recipe.model_validate({"data": {}, "loss": {"name": "cross_entropy", "average": average}})
+    module = TrainingModule(recipe, Known(), Scaling((0.0,) * 3, (1.0,) * 3), classes=logits.shape[1])
+    module.log = lambda *_, **__: None  # there is no trainer to tell
+    return module

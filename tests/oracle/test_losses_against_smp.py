@@ -1,11 +1,12 @@
-"""Focal and Lovász have segmentation-models-pytorch's values wherever it has any."""
+"""Dice, focal and Lovász have segmentation-models-pytorch's values wherever it has any."""
 
 import pytest
 import torch
-from segmentation_models_pytorch.losses import FocalLoss, LovaszLoss
+from segmentation_models_pytorch.losses import DiceLoss, FocalLoss, LovaszLoss
 from segmentation_models_pytorch.losses._functional import softmax_focal_loss_with_logits
 from torch import Tensor
 
+from geoseg.losses.dice import Dice
 from geoseg.losses.focal import Focal
 from geoseg.losses.lovasz import Lovasz
 
@@ -15,6 +16,16 @@ def scene(classes: int) -> tuple[Tensor, Tensor]:
     target = torch.randint(0, classes, (3, 20, 16), generator=noise)
     target[torch.rand(target.shape, generator=noise) < 0.3] = 255
     return 3 * torch.randn(3, classes, 20, 16, generator=noise), target
+
+
+@pytest.mark.parametrize("absent", [0, 1, 2])
+@pytest.mark.parametrize("smooth", [0.0, 1.0, 5.0])
+def test_dice_is_theirs_shared_among_the_classes_that_occur(smooth, absent) -> None:
+    """They add the smoothing to half the areas, and divide by the absent classes too."""
+    logits, target = scene(6)
+    target[target < absent] = 255
+    theirs = DiceLoss("multiclass", smooth=smooth / 2, ignore_index=255)(logits.double(), target) * 6 / (6 - absent)
+    torch.testing.assert_close(Dice(classes=6, smooth=smooth)(logits, target), theirs.float())
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0, 5.0])

@@ -82,6 +82,15 @@ def test_whole_numbers_are_rounded_once_at_the_end(seed) -> None:
     assert (whole.float() - exact).abs().max() <= 0.5
 
 
+def test_every_pixel_of_a_large_crop_is_recoloured_alike(monkeypatch) -> None:
+    fields = crop(side=32)
+    whole, *_ = augment(LOUD, fields, 3)
+    monkeypatch.setattr("geoseg.augment.AT_ONCE", 100)  # does not divide 32 * 32
+    parts, *_ = augment(LOUD, fields, 3)
+    assert not torch.equal(whole, fields[0])
+    assert (parts.int() - whole.int()).abs().max() <= 1
+
+
 @given(seeds)
 def test_the_same_generator_gives_the_same_crop(seed) -> None:
     fields = crop(seed)

@@ -1,6 +1,5 @@
-"""Bundles: what is saved is what is loaded, and whatever is damaged is refused in one sentence."""
+"""Bundles: what is saved is what is loaded. (Damaged ones: test_bundle_damage.)"""
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,11 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
 from strategies import legends
 from strategies_inference import card
 
-from geoseg.bundle import FORMAT, Bundle, ModelCard, digest, load, read_card
+from geoseg.bundle import Bundle, ModelCard, digest, load, read_card
 from geoseg.config.part import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, OutputError
@@ -26,6 +24,14 @@ MODEL = ModelSection(
     output_stride=16,
     auxiliary_weight=0.4,
 )
+SAID = {
+    "scores": {"mean_iou": 0.5, "iou water": float("nan")},
+    "protocol": "scenes",
+    "recipe": {"name": "town", "train": {"crop": 64}},
+    "data": {"digest": "0123abcd", "licence": "CC BY 4.0"},
+    "provenance": {"seed": "7", "geoseg": "0.1.0"},
+}
+"""What a card says beside how to predict."""
 numbers = st.floats(-1e6, 1e6)
 
 
@@ -35,7 +41,7 @@ def made() -> Bundle:
     torch.manual_seed(0)
     network = build_network(MODEL, bands=2, classes=3)
     network.train()(torch.randn(2, 2, 64, 64))
-    return Bundle(network.eval(), card(model=MODEL, scores={"mean_iou": 0.5}, provenance={"seed": "7"}))
+    return Bundle(network.eval(), card(model=MODEL, **SAID))
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +58,21 @@ def test_a_loaded_bundle_gives_the_same_logits(made, saved) -> None:
 
 def test_a_loaded_bundle_has_the_same_card_and_is_ready_to_predict(made, saved) -> None:
     bundle = Bundle.load(saved)
-    assert bundle.card == made.card == read_card(saved)
+    assert same_card(bundle.card, made.card)
+    assert same_card(read_card(saved), made.card)
     assert not bundle.network.training
     assert bundle.source == str(saved)
+
+
+def same_card(one: ModelCard, other: ModelCard) -> bool:
+    """Equal, a score that is no number included."""
+    return repr(one) == repr(other)
+
+
+def test_what_the_model_learnt_from_is_told_in_fields_of_its_own(saved) -> None:
+    said = read_card(saved)
+    assert (said.protocol, said.recipe["train"]["crop"], said.data["digest"]) == ("scenes", 64, "0123abcd")
+    assert said.provenance["geoseg"] == "0.1.0"
 
 
 def test_the_auxiliary_head_may_be_left_out(made, tmp_path) -> None:
@@ -92,80 +110,10 @@ def test_a_card_with_too_few_numbers_is_no_card() -> None:
         card(std=(1.0,))
 
 
-def tampered(change) -> str:
-    content = json.loads(card().to_json())
-    change(content)
-    return json.dumps(content)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "[]",
-        "{}",
-        tampered(lambda c: c.pop("legend")),
-        tampered(lambda c: c.update(colour=1)),
-        tampered(lambda c: c.update(mean=["much", "more"])),
-        tampered(lambda c: c["mean"].pop()),
-        tampered(lambda c: c.update(tile="wide")),
-        tampered(lambda c: c.update(legend=[])),
-        tampered(lambda c: c["legend"][1].update(colour="#zzzzzz")),
-        tampered(lambda c: c["model"].update(head="deeplabv9")),
-        tampered(lambda c: c["model"].update(run="rm")),
-    ],
-)
-def test_a_tampered_card_is_refused(tmp_path, text) -> None:
-    save_file({"x": torch.zeros(1)}, tmp_path / "a.safetensors", metadata={"format": FORMAT, "card": text})
-    with pytest.raises(BundleError, match="the model card"):
-        read_card(tmp_path / "a.safetensors")
-
-
-def test_a_card_that_promises_other_weights_is_refused(made, tmp_path) -> None:
-    path = replace(made, card=card(classes=5, model=MODEL)).save(tmp_path / "a.safetensors")
-    assert len(read_card(path).legend) == 5
-    with pytest.raises(BundleError, match="weights and card contradict each other") as error:
-        load(path)
-    assert "\n" not in error.value.message
-
-
-def damaged(folder, saved):
-    """(file, what is said of it) for everything a user may take for a model."""
-    whole = saved.read_bytes()
-    cuts = {"empty": b"", "stub": whole[:5], "half a header": whole[:400], "text": b"not a model at all\n" * 9}
-    for name, content in cuts.items():
-        (folder / name).write_bytes(content)
-        yield folder / name, "is no geoseg model, or it is damaged"
-    for name, header in {
-        "a list": "[1, 2]",
-        "no meta": '{"__metadata__": null}',
-        "odd meta": '{"__metadata__": 3}',
-    }.items():
-        (folder / name).write_bytes(len(header).to_bytes(8, "little") + header.encode())
-        yield folder / name, "no geoseg model"
-    save_file({"x": torch.zeros(3)}, folder / "others", metadata={"format": "pt"})
-    yield folder / "others", "is a safetensors file, but no geoseg model"
-    torch.save({"x": torch.zeros(3)}, folder / "pickle.pth")
-    yield folder / "pickle.pth", "is no geoseg model, or it is damaged"
-    (folder / "truncated").write_bytes(whole[:-1000])
-    yield folder / "truncated", "is damaged"
-    yield folder, "is no geoseg model"
-    yield folder / "nowhere", "there is no model"
-
-
-def test_whatever_is_no_bundle_is_refused_in_one_sentence(tmp_path, saved) -> None:
-    for path, message in damaged(tmp_path, saved):
-        with pytest.raises(BundleError, match=message) as error:
-            load(path)
-        assert str(path) in error.value.message
-        assert error.value.hint
-        assert "\n" not in error.value.message
-
-
 def test_loading_a_bundle_unpickles_nothing(saved, monkeypatch) -> None:
     for reader in ("pickle.Unpickler", "pickle.load", "pickle.loads", "torch.load"):
         monkeypatch.setattr(reader, None)
-    assert load(saved).card == read_card(saved)
+    assert same_card(load(saved).card, read_card(saved))
 
 
 def test_saving_leaves_one_file_and_replaces_what_was_there(made, tmp_path) -> None:

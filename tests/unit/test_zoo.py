@@ -53,7 +53,8 @@ def test_the_card_is_the_zoos(checkpoint, tmp_path) -> None:
     assert card.bands == ("red", "green", "blue")
     assert (card.mean, card.std) == ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
     assert (card.minimum, card.maximum, card.dtype) == ((0,) * 3, (255,) * 3, "uint8")
-    assert (card.gsd, card.crop, card.tile, card.scores) == (None, 512, 512, {})
+    assert (card.gsd, card.crop, card.tile, card.halo) == (None, 512, 512, 64)
+    assert (card.scores, card.protocol, card.recipe, card.data) == ({}, "", {}, {})
     assert card.provenance["checkpoint"] == "zoo-12345678.pth"
     assert card.provenance["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert card.provenance["mmsegmentation"] == "0.20.0"
@@ -82,6 +83,32 @@ def test_the_checkpoint_counts_more_than_the_recipe(checkpoint, tmp_path) -> Non
     assert card.model.output_stride == 8
     assert (card.mean, card.std) == ((1, 2, 3), (4, 5, 6))
     assert card.provenance["mmengine"] == "0.10.7"
+
+
+def test_tiles_are_like_the_crops_of_training_unless_a_recipe_says_otherwise(checkpoint, tmp_path) -> None:
+    for side, halo in ((896, 64), (128, 16)):
+        path = checkpoint(meta_0x(config=config(more=f"crop_size = ({side}, {side})")))
+        card = import_zoo(path, tmp_path / "m.safetensors", overwrite=True).bundle.card
+        assert (card.crop, card.tile, card.halo) == (side, side, halo)
+    asked = recipe(train={"crop": 256}, predict={"tile": 640, "halo": 32})
+    card = import_zoo(path, tmp_path / "m.safetensors", recipe=asked, overwrite=True).bundle.card
+    assert (card.crop, card.tile, card.halo) == (128, 640, 32)
+
+
+def test_pictures_that_were_left_in_blue_green_red_name_their_bands_so(checkpoint, tmp_path) -> None:
+    scaled = "preprocessor = dict(bgr_to_rgb=False, mean=[1, 2, 3], std=[4, 5, 6])"
+    card = import_zoo(checkpoint(meta_1x(config=config(more=scaled))), tmp_path / "m.safetensors").bundle.card
+    assert (card.bands, card.mean) == (("blue", "green", "red"), (1, 2, 3))
+
+
+def test_a_file_that_is_not_what_its_name_promises_is_mentioned(checkpoint, tmp_path) -> None:
+    path = checkpoint()
+    notes = import_zoo(path, tmp_path / "m.safetensors").notes
+    digits = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    assert f"SHA-256 begins with {digits}, not with the 12345678 in its name" in notes[-1]
+    for name in (f"zoo-{digits}.pth", "iter_80000.pth"):
+        path = path.rename(tmp_path / name)
+        assert "SHA-256" not in "".join(import_zoo(path, tmp_path / "m.safetensors", overwrite=True).notes)
 
 
 @pytest.mark.parametrize("meta", [None, meta_0x(classes=("one", "two")), meta_1x(classes=None)])
@@ -143,6 +170,7 @@ def test_the_command_says_what_it_found_and_prints_the_path(geoseg, checkpoint, 
     assert result.stdout == f"{target}\n"
     assert "resnet18 with deeplabv3plus and an auxiliary head, 3 bands, 3 classes" in result.stderr
     assert "output stride 16, no multi-grid, align_corners False: from the recipe" in result.stderr
+    assert "scaling assumed to be the zoo's" in result.stderr
     assert "classes from the checkpoint: water, land, ice" in result.stderr
     assert read_card(target).gsd == 0.05
     assert "zoo-12345678.pth" in geoseg("info", target).stdout

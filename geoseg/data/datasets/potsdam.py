@@ -57,6 +57,6 @@ def potsdam(
     )
     scenes = pair(by_kind[images], found, "_".join, gsd=GSD)
     return isprs.city(
-        scenes, found, bands=BANDS[images], train=TRAIN, val=VAL, complete=complete,
+        scenes, found, "_".join, bands=BANDS[images], train=TRAIN, val=VAL, complete=complete,
         labels_name=f"top_potsdam_*_label{ending}.tif",
     )  # fmt: skip

@@ -7,7 +7,7 @@ From the archives as ISPRS hands them out (``ISPRS_semantic_labeling_Vaihingen.z
 from pathlib import Path
 
 from geoseg.data import isprs
-from geoseg.data.benchmark import find, pair, require_images
+from geoseg.data.benchmark import Key, find, pair, require_images
 from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import datasets
 from geoseg.raster.archive import entries
@@ -35,9 +35,13 @@ def vaihingen(root: Path, labels: isprs.LabelKind = "no_boundary", *, complete: 
     files = entries(root)
     images, found = find(files, IMAGE), find(files, LABELS[labels])
     require_images(images, "images top/top_mosaic_09cm_area*.tif", root, {}, "")
-    scenes = pair(images, found, lambda key: f"area{key[0]}", gsd=GSD)
+    scenes = pair(images, found, _name, gsd=GSD)
     ending = "_noBoundary" if labels == "no_boundary" else ""
     return isprs.city(
-        scenes, found, bands=("nir", "red", "green"), train=TRAIN, val=VAL, complete=complete,
+        scenes, found, _name, bands=("nir", "red", "green"), train=TRAIN, val=VAL, complete=complete,
         labels_name=f"top_mosaic_09cm_area*{ending}.tif",
     )  # fmt: skip
+
+
+def _name(key: Key) -> str:
+    return f"area{key[0]}"

@@ -1,8 +1,8 @@
 """What a checkpoint file holds: weights under our names, and what it says of itself.
 
 Such a file is a pickled dict with ``state_dict`` and ``meta``. OpenMMLab 0.x writes ``meta["CLASSES"]``, ``["PALETTE"]``
-and ``["config"]``, 1.x ``meta["dataset_meta"]`` and ``["cfg"]``. A bare state dict is a checkpoint that says nothing.
-Only plain data is unpickled, because unpickling anything else would run the file's code.
+and ``["config"]``, 1.x ``meta["dataset_meta"]`` and ``["cfg"]``. A bare state dict is a checkpoint that says nothing. Only
+plain data is unpickled, because unpickling anything else would run the file's code; optimiser and logs are left aside.
 """
 
 import re
@@ -15,12 +15,16 @@ import torch
 from torch import Tensor
 
 from geoseg.errors import BundleError
+from geoseg.models.pretrained import unpickled
 from geoseg.models.zoo_names import to_geoseg
 
 Colour = tuple[int, int, int]
 
 REFUSED = re.compile(r"GLOBAL ([\w.]{1,80})")
 """How torch names the class that a file asks for, and that is no plain data."""
+BESIDE = ("ema_", "data_preprocessor.")
+"""How tensors of training alone begin: the running averages of 0.x (the network itself holds averaged weights when it is
+saved), and the scaling, which the configuration tells too."""
 SOFTWARE = {"mmseg_version": "mmsegmentation", "mmengine_version": "mmengine"}
 """Keys of ``meta`` that hold a version, and what of."""
 
@@ -51,12 +55,13 @@ def read_file(path: str | Path) -> ZooFile:
     if not isinstance(state, Mapping) or not state or not all(map(torch.is_tensor, state.values())):
         raise BundleError(f"{path} holds no weights", "give a checkpoint of mmsegmentation: a dict with state_dict")
     meta = content.get("meta")
-    return ZooFile(to_geoseg({str(key): value for key, value in state.items()}), **_said(meta))
+    named = to_geoseg({str(key): value for key, value in state.items()})
+    return ZooFile({key: value for key, value in named.items() if not key.startswith(BESIDE)}, **_said(meta))
 
 
 def _unpickled(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return unpickled(path)
     except Exception as error:
         # A damaged pickle fails in whatever way its bytes happen to; nothing of it was run.
         refused = REFUSED.search(str(error))

@@ -19,8 +19,10 @@ ASSUMED = "assumed, as almost all of the zoo has it: neither checkpoint nor reci
 
 ASSIGNED = r"['\"]?\s*[=:]\s*"
 """Between a key and its value, in ``dict(key=value)`` as in ``{'key': value}``."""
-LIST = r"[(\[]([\d\s,.]*)[)\]]"
+LIST = r"[(\[]([-+\d\s,.eE]*)[)\]]"
 """A tuple or list of numbers, over several lines perhaps."""
+UNSAID_STRIDES = (1, 2, 2, 2)
+"""What mmsegmentation's ResNets have if the configuration leaves strides out."""
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,15 @@ def from_recipe(model: ModelSection) -> Settings:
 
 
 def from_config(text: str) -> Settings | None:
-    """The settings in the text of a configuration; None if it does not speak of strides, or of no single head."""
+    """The settings in the text of a configuration; None if it does not speak of a backbone, or of no single head."""
     model = section(text, "model")
     backbone, head = section(model, "backbone"), section(model, "decode_head")
-    strides = _numbers(backbone, "strides")
-    if not strides or not head:
+    if not backbone or not head:
         return None
+    strides = _numbers(backbone, "strides") or UNSAID_STRIDES
     multi_grid = _numbers(backbone, "multi_grid")
     output_stride = _output_stride(strides, _numbers(backbone, "dilations") or (1, 1, 1, 1))
-    _refuse_other_rules(backbone, contracts=output_stride == 16 and multi_grid is not None)
+    _refuse_other_rules(backbone, head, contracts=output_stride == 16 and multi_grid is not None)
     branches = _numbers(head, "dilations") or UNSAID_DILATIONS
     usual = (1, *default_dilations(output_stride))
     return Settings(
@@ -88,9 +90,23 @@ def from_config(text: str) -> Settings | None:
 def scaling_in(text: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Mean and standard deviation per band that a configuration's text gives; None if it gives none."""
     found = [re.search(rf"\b{key}{ASSIGNED}{LIST}", text) for key in ("mean", "std")]
-    numbers = [tuple(map(float, re.findall(r"\d+(?:\.\d*)?", match[1]))) if match else () for match in found]
-    mean, std = numbers
+    try:
+        mean, std = (tuple(map(float, re.findall(r"[^\s,]+", match[1]))) if match else () for match in found)
+    except ValueError:
+        return None
     return (mean, std) if mean and len(mean) == len(std) and min(std) > 0 else None
+
+
+def is_bgr(text: str) -> bool:
+    """Whether a configuration leaves pictures in the order they are decoded in: blue, green, red."""
+    return re.search(rf"\b(?:bgr_)?to_rgb{ASSIGNED}[Ff]alse\b", text) is not None
+
+
+def crop_in(text: str) -> int | None:
+    """The shorter side of a training crop, pixels; None if the configuration does not say."""
+    match = re.search(rf"^crop_size{ASSIGNED}{LIST}", text, re.MULTILINE)  # not those inside transforms and test_cfg
+    sides = [int(side) for side in re.findall(r"\d+", match[1])] if match else []
+    return min(sides, default=0) or None
 
 
 def section(text: str, name: str) -> str:
@@ -126,10 +142,12 @@ def _output_stride(strides: tuple[int, ...], dilations: tuple[int, ...]) -> Lite
     )
 
 
-def _refuse_other_rules(backbone: str, *, contracts: bool) -> None:
+def _refuse_other_rules(backbone: str, head: str, *, contracts: bool) -> None:
     """Some settings change every number and no key: ``contracts`` if the first blocks' dilations are given anyhow."""
     if re.search(rf"\bstyle{ASSIGNED}['\"]caffe", backbone):
         raise BundleError("the checkpoint's backbone has the style 'caffe'", "geoseg builds ResNets of style 'pytorch'")
+    if any(re.search(rf"\beps{ASSIGNED}(?!1e-0?5\b)", section(part, "norm_cfg")) for part in (backbone, head)):
+        raise BundleError("the checkpoint's norms have an eps of their own", "geoseg builds norms with an eps of 1e-5")
     if not contracts and not _is_set(backbone, "contract_dilation"):
         raise BundleError(
             "the checkpoint's backbone has no contract_dilation", "geoseg builds the zoo's networks, which have it"

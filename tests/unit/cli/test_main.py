@@ -9,7 +9,9 @@ from geoseg import __version__
 from geoseg.config import load
 from geoseg.errors import ConfigError
 
-COMMANDS = ["train", "import-zoo", "predict", "polygonize", "evaluate", "info", "recipes", "picture"]
+COMMANDS = [
+    "prepare", "tile", "train", "import-zoo", "predict", "polygonize", "evaluate", "submit", "info", "recipes", "picture",
+]  # fmt: skip
 
 
 def fails_with(error):

@@ -81,6 +81,19 @@ def test_a_core_is_counted_in_pixels_of_the_crop_even_if_it_is_resampled(scene) 
     assert (crop.target[:, 20:] == IGNORE_INDEX).all()
 
 
+@pytest.mark.parametrize("size", [16, 23, 9])
+def test_a_compressed_scene_gives_the_same_crops(tmp_path, size) -> None:
+    image, mask = noise(3, 40, 48), striped(40, 48)
+    mapped, compressed = (
+        prepared_scene(tmp_path, mask, image=image, name=name, compressed=name == "compressed")
+        for name in ("mapped", "compressed")
+    )
+    plan = CropPlan(0, Window(30, 20, 16, 16), size)  # reaches outside
+    for field, other in zip(cut(mapped, plan), cut(compressed, plan), strict=True):
+        assert torch.equal(field, other)
+        assert other.is_contiguous()
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.int16, np.float32])
 def test_pixels_of_other_types_keep_their_values_as_float(tmp_path, dtype) -> None:
     image = noise(2, 16, 16, dtype=dtype, high=2000)

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import shutil
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -12,8 +14,10 @@ from strategies_raster import UTM, make_raster, noise
 
 from geoseg.config.recipe import DataSection
 from geoseg.data import convert as convert_module
+from geoseg.data.labels import LabelReader
 from geoseg.data.prepare import open_dataset, prepare
 from geoseg.errors import ConfigError, DataError, GeosegError, OutputError, SceneError
+from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
 
@@ -338,3 +342,182 @@ def test_scenes_of_different_pixel_sizes_need_a_size_to_learn_at(tmp_path):
     assert "--set data.gsd=2" in caught.value.hint
     assert not any((tmp_path / "prepared").iterdir())
     assert prepare(section.model_copy(update={"gsd": 2.0}), "mixed").gsd == pytest.approx(2, rel=0.01)
+
+
+@pytest.mark.parametrize("gsd", [None, 0.8])
+def test_compressed_scenes_are_the_same_scenes_in_less_room(tmp_path, gsd) -> None:
+    mask = striped(600, 700, side=40)
+    labelled_folder(tmp_path, label=mask, image=np.stack([50 + 50 * mask] * 4).astype(np.uint8))
+    plain, small = (prepare(data_section(tmp_path, gsd=gsd, compress=compress), "x") for compress in (False, True))
+    assert (plain.digest, plain.statistics) == (small.digest, small.statistics)
+    window = Window(-9, 100, 300, 700)
+    for one, other in zip(plain.all_scenes, small.all_scenes, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one.cut(window), other.cut(window), strict=True))
+        assert other.image_path.stat().st_size < one.image_path.stat().st_size / 2
+
+
+def test_statistics_are_those_of_all_valid_training_pixels_together(tmp_path) -> None:
+    valid = {"a": noise(12, 16, high=3) > 0, "b": noise(12, 16, high=2) > 0, "c": np.zeros((12, 16), bool)}
+    images = {name: noise(3, 12, 16, low=1, high=100 + 50 * n) * valid[name] for n, name in enumerate(valid)}
+    for name, image in images.items():
+        labelled_folder(tmp_path, names=name, image=image, image_profile={"nodata": 0})
+    section = data_section(tmp_path, splits={"train": ["a", "b", "c"]})
+    expected = np.concatenate([images[name][:, valid[name]] for name in valid], axis=1).astype(float)
+    for _ in range(2):  # converted, and from the records
+        made = prepare(section, "x")
+        for band, values in zip(made.statistics, expected, strict=True):
+            found = (band.mean, band.std, band.minimum, band.maximum)
+            assert found == pytest.approx((values.mean(), values.std(), values.min(), values.max()))
+        (made.folder / "manifest.json").unlink()
+
+
+def converted_names(monkeypatch) -> list[str]:
+    """The names of the scenes that are converted from now on."""
+    names = []
+    monkeypatch.setattr(
+        "geoseg.data.conversion.convert",
+        lambda job: names.append(job.scene.name) or convert_module.convert(job),
+    )
+    return names
+
+
+def test_a_changed_file_is_all_that_is_converted_again(tmp_path, monkeypatch) -> None:
+    section = data_section(labelled_folder(tmp_path, names="abc"), splits={"train": ["a", "b"], "val": "c"})
+    prepare(section, "x")
+    make_raster(tmp_path / "labels/b.tif", (2 - MASK)[None], **UTM)
+    names = converted_names(monkeypatch)
+    changed = prepare(section, "x")
+    assert names == ["b"]
+    assert np.array_equal(changed.scenes("train")[1].mask, 2 - MASK)
+
+
+def test_files_of_scenes_that_are_gone_are_deleted(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path, names="abc"), splits={"train": ["*"]})
+    folder = prepare(section, "x").folder
+    for kind in ("images", "labels"):
+        (tmp_path / kind / "c.tif").unlink()
+    assert [scene.name for scene in prepare(section, "x").all_scenes] == ["a", "b"]
+    assert [path for path in folder.rglob("*") if path.stem == "c"] == []
+
+
+def test_scenes_that_another_version_prepared_are_prepared_again(tmp_path, monkeypatch) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    prepare(section, "x")
+    monkeypatch.setattr("geoseg.data.prepare.FORMAT", 99)
+    monkeypatch.setattr("geoseg.data.prepared.FORMAT", 99)
+    names = converted_names(monkeypatch)
+    prepare(section, "x")
+    assert names == ["a", "b"]
+
+
+def test_a_first_scene_of_another_type_is_noticed_although_the_others_were_finished(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    prepare(section, "x")
+    make_raster(tmp_path / "images/a.tif", IMAGE.astype(np.uint16), **UTM)
+    with pytest.raises(DataError, match=r"b\.tif is uint8, other scenes are uint16"):
+        prepare(section, "x")
+
+
+def test_a_prepared_folder_may_be_the_root_and_is_used_as_it_is(tmp_path, monkeypatch) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    made = prepare(section, "x")
+    copy = shutil.copytree(made.folder, tmp_path / "elsewhere")
+    shutil.rmtree(tmp_path / "images")
+    names = converted_names(monkeypatch)
+    given = prepare(section.model_copy(update={"root": copy, "prepared": tmp_path / "new"}), "x")
+    assert (given.digest, given.statistics, given.folder) == (made.digest, made.statistics, copy)
+    assert np.array_equal(given.all_scenes[0].mask, MASK)
+    assert names == []
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_prepared_folder_is_a_dataset_of_what_it_was_made_from(tmp_path, compress) -> None:
+    valid = noise(12, 16, low=0, high=3) > 0
+    labelled_folder(tmp_path, image=noise(4, 12, 16, low=1) * valid, image_profile={"nodata": 0})
+    section = data_section(tmp_path, compress=compress)
+    made = prepare(section, "x")
+    dataset = open_dataset(section.model_copy(update={"root": made.folder}))
+    assert (dataset.legend, dataset.bands) == (made.legend, made.bands)
+    for scene in made.all_scenes:
+        (member,) = dataset.scenes(scene.split)
+        assert (member.name, member.groups) == (scene.name, scene.groups)
+        with (
+            Scene.open(member.image) as image,
+            closing(LabelReader(member.label, image.grid, dataset.encoding)) as label,
+        ):
+            assert np.array_equal(image.read(image.grid.window).values.transpose(1, 2, 0), scene.image[:, :])
+            assert np.array_equal(label.read(image.grid.window), np.where(valid, MASK, IGNORE_INDEX))
+            assert not label.unknown
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"legend": ["uno", "due", "tre"]},
+            r"was prepared with data.legend \['one', 'two', 'three'\], the recipe says",
+        ),
+        ({"ignore": [7]}, r"was prepared with data.ignore None, the recipe says \[7\]"),
+        ({"gsd": 3.0}, r"was prepared with data.gsd None, the recipe says 3.0"),
+        ({"dataset": "potsdam"}, r"was prepared with data.dataset 'folder', the recipe says 'potsdam'"),
+    ],
+)
+def test_a_prepared_folder_of_another_declaration_is_refused_as_root(tmp_path, change, message) -> None:
+    made = prepare(data_section(labelled_folder(tmp_path)), "x")
+    other = data_section(tmp_path, **change).model_copy(update={"root": made.folder})
+    for use in (open_dataset, lambda section: prepare(section, "x")):
+        with pytest.raises(DataError, match=message):
+            use(other)
+
+
+@pytest.mark.parametrize("change", [{"unknown_share": 0.5}, {"prepared": "elsewhere"}])
+def test_what_does_not_change_the_scenes_may_be_declared_otherwise(tmp_path, change) -> None:
+    made = prepare(data_section(labelled_folder(tmp_path)), "x")
+    section = data_section(tmp_path, **change).model_copy(update={"root": made.folder})
+    assert prepare(section, "x") == made
+
+
+def test_a_prepared_folder_of_another_version_is_refused_as_root(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    manifest = prepare(section, "x").folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": ', '"format": 9'))
+    with pytest.raises(DataError, match="was prepared by another version of geoseg"):
+        prepare(section.model_copy(update={"root": manifest.parent}), "x")
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "records/patient.json", "images/holiday.tif"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_folder_that_holds_other_files_is_left_alone(tmp_path, name, overwrite) -> None:
+    section, mine = data_section(labelled_folder(tmp_path)), tmp_path / "mine" / name
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(OutputError, match="mine holds other files"):
+        prepare(section, "x", folder=tmp_path / "mine", overwrite=overwrite)
+    assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == [mine]
+
+
+def test_scenes_of_another_declaration_are_replaced_only_when_that_is_said(tmp_path) -> None:
+    folder = tmp_path / "mine"
+    first = prepare(data_section(labelled_folder(tmp_path)), "x", folder=folder)
+    other = data_section(tmp_path, legend=["uno", "due", "tre"], splits={"train": "a"})
+    with pytest.raises(OutputError, match="holds scenes of another declaration") as error:
+        prepare(other, "x", folder=folder)
+    assert "--overwrite" in error.value.hint
+    assert prepare(data_section(tmp_path), "x", folder=folder) == first
+    replaced = prepare(other, "x", folder=folder, overwrite=True)
+    assert replaced.legend.names == ("uno", "due", "tre")
+    assert [path.name for path in (folder / "images").iterdir()] == ["a.tif"]
+
+
+def test_scenes_are_prepared_whatever_killed_runs_left_behind(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    made = prepare(section, "x")
+    (made.folder / "manifest.json").unlink()
+    (made.folder / "records/b.json").unlink()
+    (made.folder / "images/.b.tif.part.tif").write_bytes(b"half")
+    made.all_scenes[1].cells_path.write_bytes(b"half")
+    again = prepare(section, "x")
+    assert (again.digest, again.statistics) == (made.digest, made.statistics)
+    assert again.all_scenes[1].cells.pixels.sum() == MASK.size
+    assert not (made.folder / "images/.b.tif.part.tif").exists()

@@ -11,7 +11,7 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
-from geoseg.bundle import FORMAT, ModelCard
+from geoseg.bundle import ModelCard, header
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, ConfigError, SceneError
@@ -33,7 +33,10 @@ CARD = ModelCard(
     tile=512,
     halo=64,
     scores={"mean_iou": 0.5},
-    provenance={"seed": "7", "recipe": '{"name": "town"}'},
+    protocol="scenes",
+    recipe={"name": "town", "train": {"crop": 256}},
+    data={"digest": "0123abcd", "licence": "CC BY 4.0"},
+    provenance={"seed": "7", "geoseg": "0.1.0", "torch": "2.15.0"},
 )
 
 
@@ -53,8 +56,8 @@ def write(path, values, *, epsg=32633, transform=HALF_METRE, tags=None, **option
 
 def write_model(path, card=CARD):
     """The header of a bundle, without weights."""
-    header = json.dumps({"__metadata__": {"format": FORMAT, "card": card.to_json()}}).encode()
-    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    text = json.dumps({"__metadata__": header(card.to_json(), "")}).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
     return path
 
 
@@ -197,15 +200,26 @@ def test_a_model_is_described_by_its_card_without_its_weights(tmp_path):
     assert said["mean"].startswith("100, 90.5, 80.25")
     assert said["GSD"] == "0.3 m per pixel"
     assert said["scores"] == "mean_iou 0.5000"
-    assert said["seed"] == "7"
+    assert said["protocol"] == "scenes"
+    assert said["recipe"] == "town"
+    assert said["data"] == "digest 0123abcd, licence CC BY 4.0"
+    assert (said["seed"], said["geoseg"], said["torch"]) == ("7", "0.1.0", "2.15.0")
     assert len(said["digest"]) == 16
     assert [(row.name, row.colour, row.count) for row in summary.classes][1] == ("roof", "#405060", None)
 
 
 def test_a_model_without_gsd_and_scores_says_so(tmp_path):
-    card = replace(CARD, gsd=None, scores={}, provenance={})
+    card = replace(CARD, gsd=None, scores={}, protocol="", recipe={}, data={}, provenance={})
     said = texts(describe(write_model(tmp_path / "m.safetensors", card)))
     assert (said["GSD"], said["scores"]) == ("unknown", "none recorded")
+    assert said["protocol"] == said["recipe"] == said["data"] == ""
+
+
+def test_what_a_model_learnt_from_is_json_for_programs(tmp_path):
+    content = describe(write_model(tmp_path / "m.safetensors")).to_json()
+    assert content["protocol"] == "scenes"
+    assert content["recipe"]["train"]["crop"] == 256
+    assert content["data"]["digest"] == "0123abcd"
 
 
 def test_the_folder_of_a_run_means_its_best_model(tmp_path):

@@ -34,6 +34,18 @@ def test_false_alarms_of_absent_classes_still_cost() -> None:
     assert loss(unsure, target) > loss(sure, target) + 0.3
 
 
+def test_the_overlap_of_a_small_class_is_exact_in_a_large_batch() -> None:
+    """Ten pixels of one class among four million: a difference of sums would lose them."""
+    noise = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 2, 1024, 1024, generator=noise)
+    target = torch.zeros(4, 1024, 1024, dtype=torch.uint8)
+    target[0, 0, :10] = 1
+    share = logits.double().softmax(dim=1)
+    scores = [2 * share[:, k][target == k].sum() / (share[:, k].sum() + (target == k).sum()) for k in (0, 1)]
+    loss = Dice(classes=2, smooth=0.0)(logits, target)
+    assert loss.item() == pytest.approx(1 - sum(scores).item() / 2, rel=1e-6)
+
+
 def test_a_large_crop_is_counted_exactly_in_half_precision() -> None:
     target = torch.zeros(1, 128, 128, dtype=torch.long)
     logits = torch.zeros(1, 2, 128, 128, dtype=torch.float16)

@@ -47,6 +47,13 @@ def test_kept_counts_per_image() -> None:
     assert len(Ohem(classes=2, kept=1).hardest(LOGITS.expand(3, -1, -1, -1), TARGET.expand(3, -1, -1))) == 3
 
 
+@pytest.mark.parametrize("threshold", [None, 0.1])
+def test_of_equally_hard_pixels_as_many_count_as_are_kept(threshold) -> None:
+    """A network that knows nothing yet finds all pixels equally hard."""
+    loss = Ohem(classes=2, kept=3, threshold=threshold)
+    torch.testing.assert_close(loss.hardest(torch.zeros(1, 2, 1, 4), TARGET), torch.tensor([0.5] * 3).log().neg())
+
+
 def test_where_every_pixel_counts_it_is_cross_entropy() -> None:
     torch.testing.assert_close(Ohem(classes=2)(LOGITS, TARGET), CrossEntropy(classes=2)(LOGITS, TARGET))
 

@@ -1,10 +1,14 @@
 """Pretrained weights: what files may look like, how they fit other bands, and what is refused."""
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -13,6 +17,7 @@ from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
 from geoseg.models.backbones.resnet import ZooResNet
 from geoseg.models.build import build_backbone
+from geoseg.models.pretrained import read
 
 
 def in_zoo_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -122,6 +127,23 @@ def test_files_that_hold_no_weights_are_refused_and_run_nothing(tmp_path, monkey
     with pytest.raises(ConfigError, match=r"weights\.pth cannot be read as weights"):
         loaded(Path("weights.pth"))
     assert not Path("harm").exists()
+
+
+@given(data=st.data())
+def test_a_file_cut_off_anywhere_is_refused(tmp_path_factory, data) -> None:
+    path = tmp_path_factory.getbasetemp() / "weights.pth"
+    buffer = io.BytesIO()
+    torch.save({"conv1.weight": torch.ones(3)}, buffer, _use_new_zipfile_serialization=data.draw(st.booleans()))
+    path.write_bytes(buffer.getvalue()[: data.draw(st.integers(0, len(buffer.getvalue()) - 1))])
+    with pytest.raises(ConfigError, match=r"weights\.pth cannot be read as weights"):
+        read(path)
+
+
+def test_logs_beside_the_weights_are_left_aside(source, tmp_path) -> None:
+    """A training file of OpenMMLab is read like any other; its logs hold numpy's numbers."""
+    content = {"state_dict": in_zoo_names(source.state_dict()), "message_hub": {"best": np.float64(0.5)}}
+    torch.save(content, tmp_path / "weights.pth")
+    assert equal(loaded(tmp_path / "weights.pth"), source.state_dict())
 
 
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])

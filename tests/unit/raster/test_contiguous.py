@@ -12,13 +12,14 @@ from affine import Affine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies_data import write_contiguous
+from strategies_data import write_compressed, write_contiguous
 from strategies_raster import UTM, make_raster, noise
 
 from geoseg.errors import DataError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.raster import contiguous
+from geoseg.raster.compressed import CompressedPixels, writing_compressed
 from geoseg.raster.contiguous import map_pixels, writing_contiguous
 from geoseg.raster.scene import Scene
 
@@ -106,3 +107,58 @@ def test_a_file_that_is_cut_short_while_it_is_closed_is_not_kept(tmp_path, monke
     with pytest.raises(OutputError, match="not the file written"):
         write_contiguous(tmp_path / "a.tif", noise(1, 8, 8))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("bands", [2, 4, 5])
+@pytest.mark.parametrize("write", [write_contiguous, write_compressed])
+def test_no_band_is_marked_as_alpha_however_even_it_is(tmp_path, write, bands) -> None:
+    values = np.full((bands, 9, 11), 7, np.uint8)
+    with Scene.open(write(tmp_path / "a.tif", values)) as scene:
+        assert len(scene.bands) == bands
+        assert np.array_equal(scene.read(scene.grid.window).values, values)
+
+
+@pytest.mark.parametrize("short", [20, 400, 100_000, 400_000])
+@pytest.mark.parametrize("write", [write_contiguous, write_compressed])
+def test_what_the_disk_has_no_room_for_is_not_kept(tmp_path, write, short) -> None:
+    resource = pytest.importorskip("resource")
+    values = noise(3, 400, 400)
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (write(tmp_path / "a.tif", values).stat().st_size - short, hard))
+    try:
+        with pytest.raises(OutputError, match=r"b\.tif cannot be written"):
+            write(tmp_path / "b.tif", values)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tif"]
+
+
+@settings(relaxed, max_examples=20)
+@given(
+    strips_of_nothing=st.lists(st.booleans(), min_size=1, max_size=40),
+    bands=st.integers(1, 4),
+    width=st.sampled_from([3, 900]),
+    rows=st.sampled_from([1, 7, 512]),
+)
+@pytest.mark.parametrize("write", [writing_contiguous, writing_compressed])
+def test_rows_of_nothing_but_zeros_stay_where_they_are(tmp_path, write, strips_of_nothing, bands, width, rows) -> None:
+    """GDAL keeps strips of zeros back until a file is closed; masks of a class 0 and borders of nodata are full of them."""
+    nothing = np.repeat(strips_of_nothing, 9)
+    values = np.where(nothing[None, :, None], 0, noise(bands, len(nothing), width, low=1)).astype(np.uint8)
+    path = Path(tempfile.mkdtemp(dir=tmp_path)) / "a.tif"
+    grid = Grid(None, Affine(1, 0, 0, 0, -1, 0), len(nothing), width)
+    with write(path, grid, bands=bands, dtype="u1") as file:
+        for strip in strips(*grid.shape, rows):
+            file.write(strip, values[:, *strip.slices()])
+    pixels = map_pixels(path) if write is writing_contiguous else CompressedPixels(path)
+    with rasterio.open(path) as opened:
+        assert np.array_equal(opened.read(), values)
+    assert np.array_equal(pixels[:, :].transpose(2, 0, 1), values)
+
+
+def test_a_file_whose_rows_lie_in_disorder_is_refused(tmp_path) -> None:
+    values = np.zeros((1, 300, 300), np.uint8)
+    values[0, :30], values[0, 100:130] = 1, 2
+    path = make_raster(tmp_path / "a.tif", values, **UTM)  # as GDAL writes it
+    with pytest.raises(DataError, match="not laid out in one run of bytes"):
+        map_pixels(path)

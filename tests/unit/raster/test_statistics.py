@@ -1,5 +1,7 @@
 """Statistics are those of all valid pixels together, in however many pieces they come."""
 
+import json
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -32,6 +34,31 @@ def test_they_are_those_of_numpy_over_all_pieces(heights, dtype):
     for band, values in zip(statistics(*map(raster, pieces)), everything, strict=True):
         assert (band.mean, band.std) == pytest.approx((values.mean(), values.std()), rel=1e-9, abs=1e-9)
         assert (band.minimum, band.maximum) == (values.min(), values.max())
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 40), st.booleans()), min_size=1, max_size=6),
+    st.sampled_from([np.uint8, np.uint16, np.float32]),
+    st.booleans(),
+)
+def test_merged_they_are_those_of_numpy_over_the_valid_pixels_of_all(parts, dtype, written):
+    """Each part counted by itself, some without a valid pixel, and with or without a way through JSON."""
+    merged, values, valid = RunningStatistics(), noise(2, 300, 7, dtype=dtype), noise(300, 7, high=3) > 0
+    kept, row = [values[:, :1, 0]], 1
+    merged.add(raster(values[:, :1, :1]))
+    for height, empty in parts:
+        strip = slice(row, row + height)
+        holds = valid[strip] & (not empty)
+        alone = RunningStatistics()
+        alone.add(raster(values[:, strip], holds))
+        merged.merge(RunningStatistics.from_json(json.loads(json.dumps(alone.to_json()))) if written else alone)
+        kept.append(values[:, strip][:, holds])
+        row += height
+    everything = np.concatenate(kept, axis=1).astype(np.float64)
+    assert merged.count == everything.shape[1]
+    for band, expected in zip(merged.of(["a", "b"]), everything, strict=True):
+        assert (band.mean, band.std) == pytest.approx((expected.mean(), expected.std()), rel=1e-9, abs=1e-9)
+        assert (band.minimum, band.maximum) == (expected.min(), expected.max())
 
 
 def test_pixels_that_are_not_valid_do_not_count():

@@ -3,7 +3,10 @@
 import io
 import os
 import pickle
+import sys
 from collections import OrderedDict
+from types import ModuleType
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -67,9 +70,69 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_numpy_scalars_are_refused_by_name(tmp_path) -> None:
-    with pytest.raises(BundleError, match=r"holds more than weights \(numpy.*scalar\)"):
-        read_file(saved(tmp_path, {"state_dict": STATE, "meta": {"best": np.float64(0.5)}}))
+@pytest.mark.parametrize("name", ["os.system", "builtins.eval", "builtins.getattr.x", "numpy.load", "torch.hub.load"])
+def test_functions_by_name_are_refused_whatever_they_are_given(tmp_path, name) -> None:
+    module, _, function = name.rpartition(".")
+    pickled = f"c{module}\n{function}\n(S'touch ran'\ntR.".encode()
+    buffer = io.BytesIO()
+    torch.save({"state_dict": STATE, "message_hub": None}, buffer)
+    with ZipFile(buffer) as archive, ZipFile(tmp_path / "a.pth", "w") as harmful:
+        for entry in archive.namelist():
+            harmful.writestr(entry, pickled if entry.endswith("data.pkl") else archive.read(entry))
+    with pytest.raises(BundleError) as error:
+        read_file(tmp_path / "a.pth")
+    assert error.value.hint
+    assert "\n" not in error.value.message
+
+
+@pytest.fixture
+def mmengine(monkeypatch):
+    """A class that pickles as mmengine's log of losses does, with functions and numpy's numbers in it."""
+
+    class HistoryBuffer:
+        def __init__(self) -> None:
+            self._log_history = np.arange(3.0)
+            self._statistics_methods = {"mean": HistoryBuffer.mean}
+
+        def mean(self) -> None: ...
+
+    place = {"__module__": "mmengine.logging.history_buffer", "__qualname__": "HistoryBuffer"}
+    for name, value in place.items():
+        setattr(HistoryBuffer, name, value)
+    HistoryBuffer.mean.__module__ = place["__module__"]
+    HistoryBuffer.mean.__qualname__ = "HistoryBuffer.mean"
+    module = ModuleType(place["__module__"])
+    module.HistoryBuffer = HistoryBuffer
+    for name in ("mmengine", "mmengine.logging"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, place["__module__"], module)
+    return module
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_logs_and_optimiser_of_a_training_file_are_left_aside(tmp_path, mmengine, monkeypatch, zipped) -> None:
+    """As a run of 1.x leaves it; older tools write files that are no archives."""
+    logs = {"log_scalars": OrderedDict(loss=mmengine.HistoryBuffer()), "runtime_info": {"best": np.float64(0.5)}}
+    optimizer = {"state": {0: {"momentum_buffer": torch.ones(3)}}, "param_groups": [{"lr": 0.01, "params": [0]}]}
+    meta = meta_1x() | {"hook_msgs": {"best_score": np.float64(0.5)}}
+    content = {"meta": meta, "state_dict": STATE, "message_hub": logs, "optimizer": optimizer}
+    torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
+    monkeypatch.delattr(mmengine, "HistoryBuffer")
+    file = read_file(tmp_path / "a.pth")
+    assert torch.equal(file.state["head.conv_seg.bias"], torch.ones(3))
+    assert file.class_names == CLASSES
+
+
+def test_a_palette_of_numpys_is_none(tmp_path) -> None:
+    """0.x drew random colours with it; they are worth no code."""
+    file = read_file(saved(tmp_path, {"meta": meta_0x(palette=np.zeros((3, 3), np.uint8)), "state_dict": STATE}))
+    assert (file.class_names, file.palette) == (CLASSES, ())
+
+
+def test_averages_and_scaling_beside_the_network_are_left_aside(tmp_path) -> None:
+    beside = {"ema_decode_head_conv_seg_bias": torch.zeros(3), "module.data_preprocessor.mean": torch.zeros(3)}
+    file = read_file(saved(tmp_path, {"state_dict": {**STATE, **beside}}))
+    assert list(file.state) == ["head.conv_seg.bias"]
 
 
 def damaged(folder):

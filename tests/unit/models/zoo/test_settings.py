@@ -6,7 +6,7 @@ import pytest
 from strategies_zoo import config, section
 
 from geoseg.errors import BundleError
-from geoseg.models.zoo.settings import ASSUMED, Settings, find_settings, from_config, scaling_in
+from geoseg.models.zoo.settings import ASSUMED, Settings, crop_in, find_settings, from_config, is_bgr, scaling_in
 from geoseg.models.zoo.settings import section as section_of
 
 OWN = "from the checkpoint's own configuration"
@@ -69,6 +69,8 @@ def test_a_text_that_says_too_little_says_nothing(text) -> None:
         (config(dilations="(1, 1, 1, 1)"), r"dilations \(1, 1, 1, 1\)"),
         (config(backbone="style='caffe', contract_dilation=True"), "style 'caffe'"),
         (config(backbone="contract_dilation=False"), "no contract_dilation"),
+        (config().replace("strides=(1, 2, 1, 1), ", ""), r"strides \(1, 2, 2, 2\)"),  # mmsegmentation's default
+        (config(head="norm_cfg=dict(type='BN', eps=0.001)"), "an eps of their own"),
     ],
 )
 def test_rules_that_geoseg_does_not_build_are_refused(text, message) -> None:
@@ -84,8 +86,40 @@ def test_sections_end_where_their_bracket_closes() -> None:
 def test_scaling_is_read_where_it_stands() -> None:
     text = "img_norm_cfg = dict(\n    mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57], to_rgb=True)"
     assert scaling_in(text) == ((123.675, 116.28, 103.53), (58.395, 57.12, 57.0))
-    for odd in ("", "mean=[1, 2], std=[1]", "mean=[1.0], std=[0]", "mean=[], std=[]", "mean=None, std=None"):
+    assert scaling_in("mean=(-1, 2.5e2), std=[1e3, .5]") == ((-1, 250), (1000, 0.5))
+    for odd in (
+        "",
+        "mean=[-], std=[1]",
+        "mean=[1, 2], std=[1]",
+        "mean=[1.0], std=[0]",
+        "mean=[], std=[]",
+        "mean=None, std=None",
+    ):
         assert scaling_in(odd) is None
+
+
+@pytest.mark.parametrize(("text", "expected"), [("to_rgb=True", False), ("'bgr_to_rgb': False", True), ("", False)])
+def test_the_order_of_colours_is_read(text, expected) -> None:
+    assert is_bgr(f"img_norm_cfg = dict(mean=[1, 2, 3], {text})") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("norm_cfg = 1\ncrop_size = (\n    769,\n    769,\n)\n", 769),
+        ("crop_size = (512, 1024)", 512),
+        ("crop_size = 896", None),
+        ("model = dict(\n    test_cfg=dict(\n        crop_size=(64, 64)))", None),
+        ("", None),
+    ],
+)
+def test_the_crop_of_training_is_read_and_not_that_of_testing(text, expected) -> None:
+    assert crop_in(text) == expected
+
+
+def test_an_eps_is_the_norms_or_no_matter() -> None:
+    same = config(head="norm_cfg=dict(type='SyncBN', eps=1e-05), loss_decode=dict(type='DiceLoss', eps=0.1)")
+    assert from_config(same).source == OWN
 
 
 def test_settings_are_said_in_words() -> None:

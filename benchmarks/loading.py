@@ -1,0 +1,194 @@
+"""Training crops: geoseg beside mmsegmentation's pipeline and torchgeo's sampler, on made-up Potsdam tiles.
+
+    python benchmarks/parity benchmarks/loading.py --rounds 5
+
+Prints, as Markdown, crops per second of processor time and of the clock (medians of interleaved rounds), the disk that
+each way takes, and the share of a training loop that is spent waiting for crops. Everything is in the page cache.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+import archives
+import cv2
+import torch
+from loaders import Side, geoseg_crops, geoseg_side, mmsegmentation_side, torchgeo_side
+from torch.utils.data import DataLoader
+
+from geoseg.config.recipe import Recipe
+from geoseg.data.loader import batches
+from geoseg.data.prepare import prepare
+from geoseg.data.prepared import Prepared
+from geoseg.data.tile import tile
+from geoseg.models.build import build_network
+from geoseg.training.module import TrainingModule
+from geoseg.training.scaling import scaling
+
+BATCH, WORKERS, WARM_UP = 4, 2, 8
+TRAINING_STEPS = 5
+REAL_PIXELS = 24 * 6000**2
+"""Of Potsdam's training tiles. GDAL's cache is made smaller as our scenes are, or it would hold all of them decoded."""
+
+Make = Callable[..., Side]
+"""A side, from a seed and whether colours change."""
+
+
+class Material(NamedTuple):
+    """The same scenes in all the forms that are read."""
+
+    recipe: Recipe
+    archive: Path
+    prepared: Prepared
+    compressed: Prepared
+    crops: Path
+
+
+class Speed(NamedTuple):
+    """Crops per second."""
+
+    cpu: float
+    """Of processor time, workers included."""
+    wall: float
+    """Of the clock."""
+
+
+def made(root: Path, side: int) -> Material:
+    """Archive, prepared scenes and the published converter's crops."""
+    archive = archives.write_archives(root / "archive", side)
+    recipe = archives.recipe(archive, root, "model.backbone=resnet18", f"train.batch={BATCH}")
+    prepared, compressed = (
+        prepare(recipe.data.model_copy(update={"compress": compress}), "potsdam", folder=root / name)
+        for compress, name in ((False, "prepared"), (True, "compressed"))
+    )
+    tile([prepared.folder], root / "crops", layout="published")
+    return Material(recipe, archive, prepared, compressed, root / "crops")
+
+
+def sides(material: Material) -> dict[str, Make]:
+    """Everything that is compared, by name."""
+    recipe = material.recipe
+    return {
+        "geoseg": partial(geoseg_side, material.prepared, recipe),
+        "geoseg, compressed": partial(geoseg_side, material.compressed, recipe),
+        "geoseg, anywhere": partial(geoseg_side, material.prepared, recipe, pieces="scene"),
+        "mmsegmentation": partial(mmsegmentation_side, material.crops),
+        "torchgeo": partial(torchgeo_side, material.prepared),
+    }
+
+
+def in_process(side: Side, count: int) -> Speed:
+    """One crop after another, on one thread."""
+    keys = side.keys(count + WARM_UP)
+    for key in keys[:WARM_UP]:
+        side.crops[key]
+    cpu, wall = time.process_time(), time.perf_counter()
+    for key in keys[WARM_UP:]:
+        side.crops[key]
+    return Speed(count / (time.process_time() - cpu), count / (time.perf_counter() - wall))
+
+
+def with_workers(side: Side, count: int) -> Speed:
+    """Batches from two processes; the clock runs from the first batch to the last, processor time from start to end."""
+    cpu = processor_seconds()
+    loader = DataLoader(side.crops, BATCH, sampler=side.keys(count), num_workers=WORKERS, collate_fn=side.collate)
+    arrivals = [time.perf_counter() for _ in loader]
+    seconds = arrivals[-1] - arrivals[0]
+    return Speed(count / (processor_seconds() - cpu), (len(arrivals) - 1) * BATCH / seconds)
+
+
+def processor_seconds() -> float:
+    """Of this process and of all its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def compare(material: Material, rounds: int, count: int) -> Iterator[str]:
+    """The table: a row for each side, without and with colours."""
+    found = defaultdict(list)
+    for seed in range(rounds):
+        for name, make in sides(material).items():
+            for colours in (False, True):
+                # Made anew: raster files that are open in a process must not be read by its forks.
+                alone, shared = (make(seed=seed, colours=colours) for _ in range(2))
+                found[colours, name].append((in_process(alone, count), with_workers(shared, count)))
+    yield "| augmentation | crops from | per CPU second | per second | 2 workers: per CPU second | per second | ratio |"
+    yield "|---|---|--:|--:|--:|--:|--:|"
+    for (colours, name), pairs in sorted(found.items(), key=lambda item: item[0][0]):
+        numbers = [statistics.median(pair[i][j] for pair in pairs) for i in range(2) for j in range(2)]
+        ratios = [ours[0].cpu / pair[0].cpu for ours, pair in zip(found[colours, "geoseg"], pairs, strict=True)]
+        cells = " | ".join(f"{number:.0f}" for number in numbers)
+        yield f"| {'all' if colours else 'geometry'} | {name} | {cells} | {statistics.median(ratios):.2f} |"
+
+
+def disk(material: Material) -> Iterator[str]:
+    """Megabytes that each form takes per megapixel of scene."""
+    pixels = sum(scene.height * scene.width for scene in material.prepared.all_scenes)
+    yield "| on disk | MB per megapixel |\n|---|--:|"
+    for name, folder in (
+        ("archives (LZW)", material.archive),
+        ("prepared", material.prepared.folder),
+        ("prepared, compressed", material.compressed.folder),
+        ("published converter's PNG crops", material.crops),
+    ):
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        yield f"| {name} | {size / pixels:.2f} |"
+
+
+def waiting(material: Material, workers: int) -> str:
+    """The share of training steps in which the network, R-18 DeepLabV3+ on all cores, waits for crops."""
+    recipe, prepared = material.recipe, material.prepared
+    network = build_network(recipe.model, bands=3, classes=len(prepared.legend)).to(memory_format=torch.channels_last)
+    module = TrainingModule(recipe, network, scaling(recipe.model, network, prepared), classes=len(prepared.legend))
+    module.log = lambda *_, **__: None  # there is no trainer to tell
+    optimizer = module.configure_optimizers()["optimizer"]
+    crops = iter(batches(geoseg_crops(prepared, recipe.augment, 0, "isprs"), batch=BATCH, workers=workers))
+    waited, all_seconds = [], []
+    for number in range(TRAINING_STEPS + 1):
+        start = time.perf_counter()
+        crop = next(crops)
+        waited.append(time.perf_counter() - start)
+        optimizer.zero_grad()
+        module.training_step(crop, number).backward()
+        optimizer.step()
+        all_seconds.append(time.perf_counter() - start)
+    share = sum(waited[1:]) / sum(all_seconds[1:])  # the first step starts the workers
+    return (
+        f"| {workers} | {statistics.median(all_seconds):.1f} | {1000 * statistics.median(waited):.1f} | {share:.2%} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--crops", type=int, default=120, help="in each round, on each side")
+    parser.add_argument("--side", type=int, default=3000, help="side of the scenes in pixels")
+    options = parser.parse_args()
+    # GDAL asks for the size of its cache, in megabytes, when it first touches a block.
+    os.environ["GDAL_CACHEMAX"] = str(int(256 * len(archives.TILES) * options.side**2 / REAL_PIXELS))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)  # as mmsegmentation does
+    packages = ", ".join(f"{name} {version(name)}" for name in ("geoseg", "mmsegmentation", "torchgeo", "torch"))
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs ({platform.machine()}), {packages}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        material = made(Path(folder), options.side)
+        print(*compare(material, options.rounds, options.crops), "", *disk(material), "", sep="\n")
+        torch.set_num_threads(threads)
+        print("| workers | seconds per step | waiting, ms per step | share |\n|--:|--:|--:|--:|")
+        print(*(waiting(material, workers) for workers in (1, 2)), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

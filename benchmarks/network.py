@@ -1,0 +1,222 @@
+"""The network itself: geoseg's DeepLabV3+ beside mmsegmentation's and segmentation-models-pytorch's, on noise.
+
+    python benchmarks/parity benchmarks/network.py --size 256 --batch 2 --rounds 5
+
+(`benchmarks/parity` is the folder that makes an environment with mmsegmentation; without it that column is left away.)
+Prints Markdown: medians of interleaved rounds in milliseconds per image, of a forward pass in evaluation mode and of a
+training step (forward, cross-entropy, backward, SGD), all for 6 classes, output stride 8, and without auxiliary heads,
+which smp has not. Times others take over geoseg's are medians of the rounds' quotients.
+"""
+
+import argparse
+import contextlib
+import itertools
+import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from geoseg.config.part import Part
+from geoseg.config.recipe import ModelSection
+from geoseg.models.build import build_network
+
+CLASSES = 6
+CHANNELS = {18: 128, 50: 512, 101: 512}
+"""The head's, by the depth of the ResNet, as the zoo has it."""
+PASSES = {"forward": 1, "training": 3}
+"""Methods of :class:`Runner`, and how many times the work of a forward pass they are: gradients of weights and features."""
+
+
+class Mode(NamedTuple):
+    """How a network is run."""
+
+    channels_last: bool = False
+    bfloat16: bool = False
+    compiled: bool = False
+
+
+MODES = {
+    "eager": Mode(),
+    "channels-last": Mode(channels_last=True),
+    "+ bfloat16": Mode(channels_last=True, bfloat16=True),
+    "+ compiled": Mode(channels_last=True, bfloat16=True, compiled=True),
+}
+"""The later ones each add to the one before."""
+
+
+def geoseg(depth: int) -> nn.Module:
+    backbone, head = Part(name=f"resnet{depth}"), Part(name="deeplabv3plus")
+    return build_network(ModelSection(backbone=backbone, head=head, auxiliary_weight=0), bands=3, classes=CLASSES)
+
+
+def mmsegmentation(depth: int) -> nn.Module:
+    peer = import_module("peer")
+    name = f"deeplabv3plus/deeplabv3plus_r{depth}-d8_4xb4-80k_potsdam-512x512.py"
+    network: nn.Module = peer.Logits(peer.build(peer.CONFIGURATIONS / name, auxiliary=False))
+    return network
+
+
+def smp(depth: int) -> nn.Module:
+    library = import_module("segmentation_models_pytorch")
+    network: nn.Module = library.DeepLabV3Plus(
+        f"resnet{depth}",
+        encoder_weights=None,
+        encoder_output_stride=8,
+        decoder_channels=CHANNELS[depth],
+        decoder_aspp_dropout=0.1,
+        classes=CLASSES,
+    )
+    return network
+
+
+class Library(NamedTuple):
+    """A contender."""
+
+    build: Callable[[int], nn.Module]
+    """Its network for a depth of the ResNet."""
+    module: str
+    """What must be there to build it."""
+
+
+LIBRARIES = {
+    "geoseg": Library(geoseg, "geoseg"),
+    "mmsegmentation": Library(mmsegmentation, "mmseg"),
+    "smp": Library(smp, "segmentation_models_pytorch"),
+}
+
+
+def available() -> dict[str, Library]:
+    """The libraries that are there."""
+    return {name: library for name, library in LIBRARIES.items() if find_spec(library.module)}
+
+
+class Runner:
+    """One network in one mode, with a batch of noise."""
+
+    def __init__(self, network: nn.Module, mode: Mode, *, size: int, batch: int, device: str = "cpu") -> None:
+        self.device, self.mode = device, mode
+        layout = torch.channels_last if mode.channels_last else torch.contiguous_format
+        self.images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=layout)
+        self.target = torch.randint(CLASSES, (batch, size, size), device=device)
+        network = network.to(device=device, memory_format=layout)
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+        self.network: Any = torch.compile(network) if mode.compiled else network
+
+    def logits(self) -> Tensor:
+        """Logits (batch, class, row, col) in single precision."""
+        with torch.autocast(self.device, torch.bfloat16) if self.mode.bfloat16 else contextlib.nullcontext():
+            result: Tensor = self.network(self.images)
+        return result.float()
+
+    def forward(self) -> None:
+        """One pass in evaluation mode."""
+        self.network.eval()
+        with torch.inference_mode():
+            self.logits()
+
+    def training(self) -> None:
+        """One step."""
+        self.network.train()
+        self.optimizer.zero_grad()
+        F.cross_entropy(self.logits(), self.target).backward()
+        self.optimizer.step()
+
+
+Times = dict[tuple[str, str, str], list[float]]
+"""Seconds per image in each round, by library, mode and pass."""
+
+
+def measure(runners: dict[tuple[str, str], Runner], rounds: int) -> Times:
+    """Each runner's passes in turn, round after round, every other round backwards; a round before is not counted."""
+    times: Times = {(*key, what): [] for key in runners for what in PASSES}
+    for number in range(rounds + 1):
+        for key, runner in list(runners.items())[:: 1 if number % 2 else -1]:
+            for what in PASSES:
+                start = time.perf_counter()
+                getattr(runner, what)()
+                taken = (time.perf_counter() - start) / len(runner.images)
+                if number:
+                    times[(*key, what)].append(taken)
+    return times
+
+
+def work(network: nn.Module, size: int) -> float:
+    """Floating point operations of a forward pass over one image, in 10^9; a multiplication and an addition are two."""
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        network.eval()(torch.zeros(1, 3, size, size))
+    return counter.get_total_flops() / 1e9
+
+
+def rows(depth: int, modes: list[str], options: argparse.Namespace) -> Iterator[list[str]]:
+    """The table's rows for a backbone."""
+    there = available()
+    costs = {name: cost(library.build(depth), options.size) for name, library in there.items()}
+    runners = {
+        (name, mode): Runner(there[name].build(depth), MODES[mode], size=options.size, batch=options.batch)
+        for name, mode in itertools.product(there, modes)
+    }
+    times = measure(runners, options.rounds)
+    for what, name in itertools.product(PASSES, there):
+        parameters, gflop = costs[name]
+        speed = PASSES[what] * gflop / statistics.median(times[name, modes[0], what])
+        cells = [cell(times, name, mode, what) for mode in modes]
+        yield [f"R-{depth}", what, name, f"{parameters:.1f} M", f"{gflop:.1f}", *cells, f"{speed:.0f}"]
+
+
+def cell(times: Times, name: str, mode: str, what: str) -> str:
+    """Milliseconds per image; for peers how many times geoseg's that is."""
+    own = times[name, mode, what]
+    peers = f" ({quotient(own, times['geoseg', mode, what]):.2f})" if name != "geoseg" else ""
+    return f"{1e3 * statistics.median(own):.0f}{peers}"
+
+
+def quotient(these: list[float], those: list[float]) -> float:
+    return statistics.median(this / that for this, that in zip(these, those, strict=True))
+
+
+def cost(network: nn.Module, size: int) -> tuple[float, float]:
+    """Millions of parameters, and :func:`work`."""
+    return sum(each.numel() for each in network.parameters()) / 1e6, work(network, size)
+
+
+def versions() -> Iterator[str]:
+    """Names and versions of what is compared."""
+    for name in ("torch", "mmsegmentation", "segmentation_models_pytorch"):
+        with contextlib.suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=256, help="side of the images in pixels")
+    parser.add_argument("--batch", type=int, default=2, help="images per pass")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--depths", type=int, nargs="+", default=[18, 50], choices=CHANNELS)
+    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
+    warnings.simplefilter("ignore")  # mmsegmentation speaks of odd sizes and of its own deprecations
+    print(f"{', '.join(versions())}; {os.cpu_count()} cores; {options.batch} images of {options.size} x {options.size}")
+    heads = ["backbone", "pass", "library", "parameters", "GFLOP", *options.modes, "GFLOP/s"]
+    for cells in (heads, ["---"] * 3 + ["--:"] * (len(heads) - 3)):
+        print(f"| {' | '.join(cells)} |", flush=True)
+    for depth in options.depths:
+        for row in rows(depth, options.modes, options):
+            print(f"| {' | '.join(row)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Compares geoseg with mmsegmentation and writes docs/parity.md. `python benchmarks/parity` runs it where both are.
+
+python benchmarks/parity                    all
+python benchmarks/parity --only LoveDA      networks whose description has this word; the page goes to the screen
+"""
+
+import argparse
+import sys
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import peer
+from losses import compare_losses
+from networks import Agreement, compare
+from page import differing, page
+from part import Part
+from peer import Architecture
+from scores import compare_scores
+from training import compare_schedules, compare_steps
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "parity.md"
+
+
+def compare_networks(only: str) -> dict[Architecture, tuple[int, Agreement]]:
+    """Every architecture on the zoo's pages, once."""
+    files: dict[Architecture, list[Path]] = defaultdict(list)
+    for path in peer.configurations():
+        files[peer.architecture(path)].append(path)
+    found = {}
+    for seed, (architecture, paths) in enumerate(sorted(files.items())):
+        words = " ".join(map(str, architecture))
+        if only not in words:
+            continue
+        start = time.perf_counter()
+        found[architecture] = (len(paths), compare(paths[0], seed=seed))
+        print(f"{words}: {found[architecture][1]} in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    return found
+
+
+def compare_parts() -> Sequence[Part]:
+    """What surrounds the networks."""
+    return [*compare_losses(), *compare_scores(), compare_schedules(), compare_steps()]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="a word that descriptions of networks must have, e.g. R-18-D8")
+    only = parser.parse_args().only
+    warnings.simplefilter("ignore")  # mmsegmentation speaks of odd sizes and of its own deprecations
+    parts, networks = compare_parts(), compare_networks(only)
+    text = page(networks, parts)
+    if only:
+        print(text)
+    else:
+        PAGE.write_text(text, "utf-8")
+    wrong = differing(networks, parts)
+    for name in wrong:
+        print(f"differs: {name}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""One architecture in both libraries: the same weights, through a checkpoint file; then logits, losses and gradients."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import peer
+import torch
+from torch import Tensor, nn
+
+from geoseg.losses.cross_entropy import CrossEntropy
+from geoseg.losses.ohem import Ohem
+from geoseg.models.network import SegmentationNetwork
+from geoseg.models.zoo import ZooCheckpoint, load_checkpoint
+from geoseg.models.zoo_names import to_geoseg
+
+SIZES = ((128, 128), (97, 131))
+"""Rows and columns of the images; the second divides by no stride."""
+TRAINING_SIZE = 65
+"""Side of the two images of a training step."""
+
+
+TINY = torch.finfo(torch.float32).tiny
+
+
+class Agreement(NamedTuple):
+    """What came out of a comparison. Differences are the largest of all elements."""
+
+    parameters: tuple[int, int]
+    """Numbers to be learnt, auxiliary head included: theirs, ours."""
+    spread: float
+    """Standard deviation of their logits."""
+    logits: tuple[float, ...]
+    """Absolute difference of the logits, for each of :data:`SIZES`."""
+    bit_equal: bool
+    """Whether all logits have the same bits."""
+    same_class: float
+    """Share of pixels with the same largest logit."""
+    loss: float
+    """Difference of the training step's loss as a share of it."""
+    gradient: float
+    """Difference of a parameter's gradient as a share of the largest in that parameter; the worst parameter's."""
+    statistics: float
+    """Absolute difference of the norms' running statistics after the step."""
+    legend: bool
+    """Whether geoseg read all class names from the file."""
+
+
+def compare(path: Path, *, seed: int) -> Agreement:
+    """The network of a configuration beside ours."""
+    theirs = peer.build(path)
+    peer.randomise(theirs, seed=seed)
+    checkpoint = imported(theirs, path)
+    ours = checkpoint.network
+    counts = [sum(each.numel() for each in network.parameters()) for network in (theirs, ours)]
+    return Agreement(
+        parameters=(counts[0], counts[1]),
+        **compare_logits(theirs, ours),
+        **compare_training(theirs, ours, path),
+        legend=checkpoint.file.class_names == peer.about(path)["dataset_meta"]["classes"],
+    )
+
+
+def imported(theirs: nn.Module, path: Path) -> ZooCheckpoint:
+    """The peer's weights as geoseg reads them from a file like those that the peer's training writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "checkpoint.pth"
+        torch.save({"meta": peer.about(path), "state_dict": theirs.state_dict()}, file)
+        return load_checkpoint(file)
+
+
+def compare_logits(theirs: nn.Module, ours: SegmentationNetwork) -> dict[str, Any]:
+    """The fields of :class:`Agreement` about logits in evaluation mode."""
+    reference = peer.Logits(theirs).eval()
+    pairs = []
+    for size in SIZES:
+        images = peer.pictures(1, size, generator=torch.Generator().manual_seed(size[0]))
+        with torch.no_grad():
+            pairs.append((reference(images), ours.eval()(images)))
+    same = torch.cat([(one.argmax(1) == other.argmax(1)).flatten() for one, other in pairs])
+    return {
+        "spread": pairs[0][0].std().item(),
+        "logits": tuple(largest(one - other) for one, other in pairs),
+        "bit_equal": all(torch.equal(one, other) for one, other in pairs),
+        "same_class": same.float().mean().item(),
+    }
+
+
+def compare_training(theirs: nn.Module, ours: SegmentationNetwork, path: Path) -> dict[str, Any]:
+    """The fields of :class:`Agreement` about one training step, with the same channels silenced by dropout."""
+    images, target = batch(theirs.num_classes)
+    torch.manual_seed(1)
+    told = theirs.train().loss(images, peer.samples(target))
+    loss = sum(value for name, value in told.items() if "loss" in name)
+    torch.manual_seed(1)
+    own_loss = our_loss(ours.train(), images, target, path)
+    loss.backward()
+    own_loss.backward()
+    gradients = to_geoseg({name: each.grad for name, each in theirs.named_parameters()})
+    own = {name: each.grad for name, each in ours.named_parameters()}
+    buffers, own_buffers = to_geoseg(dict(theirs.named_buffers())), dict(ours.named_buffers())
+    return {
+        "loss": abs(own_loss.item() / loss.item() - 1),
+        "gradient": max(largest(own[name] - each) / max(largest(each), TINY) for name, each in gradients.items()),
+        "statistics": max(largest(buffers[name] - each) for name, each in own_buffers.items()),
+    }
+
+
+def batch(classes: int) -> tuple[Tensor, Tensor]:
+    """Two images of noise and their targets, in patches, a tenth of them not labelled."""
+    generator = torch.Generator().manual_seed(2)
+    images = peer.pictures(2, (TRAINING_SIZE, TRAINING_SIZE), generator=generator)
+    patches = torch.randint(classes, (2, 13, 13), generator=generator)
+    patches[torch.rand(patches.shape, generator=generator) < 0.1] = 255
+    target = patches.repeat_interleave(8, 1).repeat_interleave(8, 2)
+    return images, target[:, :TRAINING_SIZE, :TRAINING_SIZE].contiguous()
+
+
+def our_loss(ours: SegmentationNetwork, images: Tensor, target: Tensor, path: Path) -> Tensor:
+    """The loss that the configuration asks for, by geoseg's losses: 0.4 of it from the auxiliary head."""
+    logits, auxiliary = ours.logits_with_auxiliary(images)
+    classes = logits.shape[1]
+    cross_entropy = CrossEntropy(classes=classes, average="all")
+    main = Ohem(classes=classes, average="all") if "OHEM" in peer.about(path)["cfg"] else cross_entropy
+    assert auxiliary is not None
+    total: Tensor = main(logits, target) + 0.4 * cross_entropy(auxiliary, target)
+    return total
+
+
+def largest(difference: Tensor) -> float:
+    """The largest absolute value."""
+    return difference.abs().max().item()

@@ -1,0 +1,257 @@
+"""Bundles that were damaged, edited or are none: either they load as they were saved, or a sentence says what is wrong."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from strategies_inference import card
+
+from geoseg.bundle import Bundle, ModelCard, header, load, read_card, weights_digest
+from geoseg.config.part import Part
+from geoseg.config.recipe import ModelSection
+from geoseg.errors import BundleError
+from geoseg.models.build import build_network
+
+SMALL = ModelSection(
+    backbone=Part(name="mobilenetv3_small_050"), head=Part(name="fcn", options={"channels": 4}), auxiliary_weight=0
+)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A bundle of a megabyte: path, content, network."""
+    torch.manual_seed(0)
+    network = build_network(SMALL, bands=2, classes=3)
+    network.train()(torch.randn(2, 2, 64, 64))
+    said = {"scores": {"mean_iou": 0.5, "iou water": float("nan")}, "recipe": {"name": "Größe"}, "gsd": None}
+    path = Bundle(network.eval(), card(model=SMALL, **said)).save(
+        tmp_path_factory.mktemp("small") / "model.safetensors"
+    )
+    return path, path.read_bytes(), network
+
+
+def same_card(one: ModelCard, other: ModelCard) -> bool:
+    """Equal, a score that is no number included."""
+    return repr(one) == repr(other)
+
+
+def written(path, text: str):
+    """A bundle without a network whose card is ``text``, sealed like any other."""
+    weights = {"x": torch.zeros(1)}
+    save_file(weights, path, metadata=header(text, weights_digest(weights)))
+    return path
+
+
+def tampered(change) -> str:
+    content = json.loads(card().to_json())
+    change(content)
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        tampered(lambda c: c.pop("legend")),
+        tampered(lambda c: c.update(colour=1)),
+        tampered(lambda c: c.update(mean=["much", "more"])),
+        tampered(lambda c: c["mean"].pop()),
+        tampered(lambda c: c.update(tile="wide")),
+        tampered(lambda c: c.update(legend=[])),
+        tampered(lambda c: c["legend"][1].update(colour="#zzzzzz")),
+        tampered(lambda c: c["model"].update(head="deeplabv9")),
+        tampered(lambda c: c["model"].update(run="rm")),
+    ],
+)
+def test_a_tampered_card_is_refused(tmp_path, text) -> None:
+    with pytest.raises(BundleError, match="the model card"):
+        read_card(written(tmp_path / "a.safetensors", text))
+
+
+def rewritten(small, folder, change):
+    """The small bundle with its header changed by ``change`` and nothing else."""
+    _, whole, _ = small
+    length = int.from_bytes(whole[:8], "little")
+    content = json.loads(whole[8 : 8 + length])
+    change(content)
+    text = json.dumps(content).encode()
+    (folder / "edited.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + whole[8 + length :])
+    return folder / "edited.safetensors"
+
+
+def reworded(old: str, new: str):
+    """A change of the card's text, which only an editor's user would make."""
+
+    def change(content) -> None:
+        assert old in content["__metadata__"]["card"]
+        content["__metadata__"]["card"] = content["__metadata__"]["card"].replace(old, new)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (reworded('"mean_iou": 0.5', '"mean_iou": 0.9'), "is damaged, or its card was edited"),
+        (reworded("class 1", "class X"), "is damaged, or its card was edited"),
+        (reworded('"gsd": null', '"gsd": 0.3'), "is damaged, or its card was edited"),
+        (lambda c: c["__metadata__"].update(weights="0" * 64), "is damaged, or its card was edited"),
+        (lambda c: c["__metadata__"].update(seal="0" * 64), "is damaged, or its card was edited"),
+        (lambda c: c["__metadata__"].pop("seal"), "is damaged, or its card was edited"),
+        (lambda c: c["__metadata__"].pop("weights"), "is damaged, or its card was edited"),
+        (lambda c: c["__metadata__"].pop("format"), "another version of geoseg"),
+        (lambda c: c["__metadata__"].update(format="geoseg-bundle-1"), "another version of geoseg"),
+        (lambda c: c["__metadata__"].pop("card"), "no geoseg model"),
+        (lambda c: c.pop("__metadata__"), "no geoseg model"),
+    ],
+)
+def test_an_edited_header_is_noticed_without_the_weights(small, tmp_path, change, message) -> None:
+    path = rewritten(small, tmp_path, change)
+    for reading in (read_card, load):
+        with pytest.raises(BundleError, match=message) as error:
+            reading(path)
+        assert str(path) in error.value.message
+        assert error.value.hint
+
+
+def swapped(content) -> None:
+    """Exchanges two tensors of the same type and shape."""
+    names = [name for name, entry in content.items() if name.endswith("bn1.running_mean") and entry["shape"] == [16]][
+        :2
+    ]
+    content[names[0]], content[names[1]] = content[names[1]], content[names[0]]
+
+
+def retyped(content) -> None:
+    next(entry for entry in content.values() if entry.get("dtype") == "F32")["dtype"] = "I32"
+
+
+@pytest.mark.parametrize("change", [swapped, retyped])
+def test_weights_under_another_name_or_type_are_noticed(small, tmp_path, change) -> None:
+    path = rewritten(small, tmp_path, change)
+    assert same_card(read_card(path), read_card(small[0]))
+    with pytest.raises(BundleError, match="its weights are not those it was saved with"):
+        load(path)
+
+
+def same_network(one, other) -> bool:
+    ours, theirs = one.state_dict(), other.state_dict()
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def refusal(path) -> str:
+    """What is said of a file that does not load; empty if it does."""
+    try:
+        load(path)
+    except BundleError as error:
+        return f"{error.message}\n{error.hint}"
+    return ""
+
+
+def unchanged_or_refused(path, small) -> None:
+    """The law of damage: what loads is what was saved, and everything else is a sentence and a hint."""
+    original, _, network = small
+    said = refusal(path)
+    if said:
+        assert str(path) in said
+        assert [bool(line) for line in said.split("\n")] == [True, True]
+        return
+    bundle = load(path)
+    assert same_card(bundle.card, read_card(original))
+    assert same_network(bundle.network, network)
+
+
+@given(data=st.data())
+def test_a_flipped_byte_changes_nothing_or_is_noticed(small, tmp_path_factory, data) -> None:
+    _, whole, _ = small
+    head = 8 + int.from_bytes(whole[:8], "little")
+    places = st.integers(0, 7) | st.integers(8, head - 1) | st.integers(head, len(whole) - 1)
+    place, change = data.draw(places), data.draw(st.integers(1, 255))
+    path = tmp_path_factory.getbasetemp() / "flipped.safetensors"
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ change]) + whole[place + 1 :])
+    unchanged_or_refused(path, small)
+    if place >= head:
+        with pytest.raises(BundleError, match="its weights are not those it was saved with"):
+            load(path)
+
+
+@given(data=st.data())
+def test_a_file_cut_off_anywhere_is_refused(small, tmp_path_factory, data) -> None:
+    _, whole, _ = small
+    head = 8 + int.from_bytes(whole[:8], "little")
+    edges = [0, 1, 7, 8, 9, head - 1, head, head + 1, len(whole) - 1]
+    path = tmp_path_factory.getbasetemp() / "cut.safetensors"
+    path.write_bytes(whole[: data.draw(st.sampled_from(edges) | st.integers(0, len(whole) - 1))])
+    with pytest.raises(BundleError) as error:
+        load(path)
+    assert str(path) in error.value.message
+
+
+@given(content=st.binary(max_size=200), promised=st.integers(0, 2**64 - 1) | st.integers(0, 300))
+def test_any_bytes_are_a_bundle_or_refused(small, tmp_path_factory, content, promised) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.safetensors"
+    path.write_bytes(promised.to_bytes(8, "little") + content)
+    unchanged_or_refused(path, small)
+
+
+def test_weights_of_every_kind_have_a_digest() -> None:
+    kinds = [torch.zeros(()), torch.zeros(0, 3), torch.zeros(2, 3).T, torch.ones(3).bfloat16(), torch.ones(3) > 0]
+    assert len({weights_digest({"x": kind}) for kind in kinds}) == len(kinds)
+    two = {"a": torch.zeros(2), "b": torch.ones(2)}
+    assert weights_digest(two) == weights_digest(dict(reversed(two.items())))
+    assert weights_digest(two) != weights_digest({"a": two["b"], "b": two["a"]})
+
+
+def test_a_card_that_promises_other_weights_is_refused(small, tmp_path) -> None:
+    path = Bundle(small[2], card(classes=5, model=SMALL)).save(tmp_path / "a.safetensors")
+    assert len(read_card(path).legend) == 5
+    with pytest.raises(BundleError, match="weights and card contradict each other") as error:
+        load(path)
+    assert "\n" not in error.value.message
+
+
+def test_a_network_that_cannot_be_built_here_is_said(tmp_path) -> None:
+    model = json.dumps({**json.loads(card().to_json()), "model": {"backbone": "resnet99"}})
+    with pytest.raises(BundleError, match=r"the network of .* cannot be built: there is no backbone called 'resnet99'"):
+        load(written(tmp_path / "a.safetensors", model))
+
+
+def damaged(folder, small):
+    """(file, what is said of it) for everything a user may take for a model."""
+    _, whole, _ = small
+    cuts = {"empty": b"", "stub": whole[:5], "half a header": whole[:400], "text": b"not a model at all\n" * 9}
+    for name, content in cuts.items():
+        (folder / name).write_bytes(content)
+        yield folder / name, "is no geoseg model, or it is damaged"
+    for name, text in {
+        "a list": "[1, 2]",
+        "no meta": '{"__metadata__": null}',
+        "odd meta": '{"__metadata__": 3}',
+        "a ladder": "[" * 100_000,
+    }.items():
+        (folder / name).write_bytes(len(text).to_bytes(8, "little") + text.encode())
+        yield folder / name, "no geoseg model"
+    save_file({"x": torch.zeros(3)}, folder / "others", metadata={"format": "pt"})
+    yield folder / "others", "is a safetensors file, but no geoseg model"
+    torch.save({"x": torch.zeros(3)}, folder / "pickle.pth")
+    yield folder / "pickle.pth", "is no geoseg model, or it is damaged"
+    torch.save({"x": torch.zeros(3)}, folder / "pickle.safetensors")
+    yield folder / "pickle.safetensors", "is no geoseg model, or it is damaged"
+    (folder / "truncated").write_bytes(whole[:-1000])
+    yield folder / "truncated", "is damaged"
+    yield folder, "is no geoseg model"
+    yield folder / "nowhere", "there is no model"
+
+
+def test_whatever_is_no_bundle_is_refused_in_one_sentence(tmp_path, small) -> None:
+    for path, message in damaged(tmp_path, small):
+        with pytest.raises(BundleError, match=message) as error:
+            load(path)
+        assert str(path) in error.value.message
+        assert error.value.hint
+        assert "\n" not in error.value.message
