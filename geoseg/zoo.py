@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import PredictSection, Recipe, TrainSection
+from geoseg.data.datasets import published_legend
 from geoseg.errors import BundleError, ConfigError, OutputError
 from geoseg.legend import Legend, numbered
+from geoseg.models.backbones.base import IMAGENET
 from geoseg.models.zoo import ZooCheckpoint, load_checkpoint
 from geoseg.models.zoo.settings import crop_in, is_bgr, scaling_in
 from geoseg.raster.output import check_writable
 
 SUFFIX = ".safetensors"
 RGB = ("red", "green", "blue")
-ZOO_SCALING = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-"""Mean and standard deviation of ImageNet's red, green and blue, which all networks of the zoo are fed with."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,9 @@ def legend_of(found: ZooCheckpoint, recipe: Recipe | None) -> tuple[Legend, str]
     if len(names) == found.classes:
         colours = palette if len(palette) == len(names) else [None] * len(names)
         return Legend.of(dict(zip(names, colours, strict=True))), "from the checkpoint"
-    option = recipe.data.options.get("legend") if recipe else None
-    if option is None:
+    legend = _legend_in(recipe) if recipe else None
+    if legend is None:
         return numbered(range(found.classes)), "numbered, as neither checkpoint nor recipe names them"
-    legend = _legend_option(option)
     if len(legend) != found.classes:
         raise ConfigError(
             f"the recipe's legend has {len(legend)} classes, the checkpoint {found.classes}",
@@ -71,8 +69,11 @@ def legend_of(found: ZooCheckpoint, recipe: Recipe | None) -> tuple[Legend, str]
     return legend, "from the recipe"
 
 
-def _legend_option(option: Any) -> Legend:
-    """A recipe's ``data.legend``: names with colours, or names alone."""
+def _legend_in(recipe: Recipe) -> Legend | None:
+    """The published legend of a recipe's dataset, or ``data.legend``: names with colours, or names alone."""
+    option = recipe.data.options.get("legend")
+    if option is None:
+        return published_legend(recipe.data.dataset)
     if not isinstance(option, Mapping | list | tuple):
         raise ConfigError(f"data.legend is {option!r}", "write class names, with or without colours")
     return Legend.of(option if isinstance(option, Mapping) else dict.fromkeys(option))
@@ -130,8 +131,8 @@ def _bands(found: ZooCheckpoint, recipe: Recipe | None) -> tuple[str, ...]:
 
 
 def _scaling(found: ZooCheckpoint) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per band from the checkpoint's configuration, else the zoo's."""
-    mean, std = scaling_in(found.file.config) or ZOO_SCALING
+    """Mean and standard deviation per band from the checkpoint's configuration, else ImageNet's, as all of the zoo."""
+    mean, std = scaling_in(found.file.config) or IMAGENET
     if len(mean) != found.bands:
         raise BundleError(
             f"the checkpoint does not say how its {found.bands} bands were scaled", "geoseg knows the zoo's three only"

@@ -58,7 +58,9 @@ def fill(python: Path) -> None:
 def main() -> int:
     script, *options = sys.argv[1:] if sys.argv[1:2] and sys.argv[1].endswith(".py") else ["", *sys.argv[1:]]
     command = [environment(), script or HERE / "compare.py", *options]
-    return subprocess.run(command, check=False, env={**os.environ, "PYTHONPATH": str(HERE)}).returncode
+    # Threads that spin while they wait make a pass many times slower as soon as another program wants the processor.
+    settings = {"PYTHONPATH": str(HERE), "OMP_WAIT_POLICY": "PASSIVE"}
+    return subprocess.run(command, check=False, env={**os.environ, **settings}).returncode
 
 
 if __name__ == "__main__":

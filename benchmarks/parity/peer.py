@@ -26,7 +26,11 @@ logging.getLogger("mmengine").setLevel(logging.ERROR)
 CONFIGURATIONS = Path(mmseg.__file__).parent / ".mim" / "configs"
 FAMILIES = {"deeplabv3": "DeepLabV3", "deeplabv3plus": "DeepLabV3+"}
 """Folders of configurations, and the names of their heads."""
-SAID_OTHERWISE = {"ISPRS": "Vaihingen", "PascalContext": "Pascal Context", "PascalContextDataset59": "Pascal Context 59"}
+SAID_OTHERWISE = {
+    "ISPRS": "Vaihingen",
+    "PascalContext": "Pascal Context",
+    "PascalContextDataset59": "Pascal Context 59",
+}
 """Data sets whose class is not called as they are."""
 
 

@@ -7,17 +7,13 @@ from statistics import median
 from geoseg.config.recipe import ModelSection
 from geoseg.data.prepared import Prepared
 from geoseg.errors import DataError
-from geoseg.models.backbones.base import Scaling
+from geoseg.models.backbones.base import IMAGENET, Scaling
 from geoseg.models.network import SegmentationNetwork
 
 log = logging.getLogger(__name__)
 
 USUAL = (0.02, 20.0)
 """Root mean squares of scaled pixels that no sensor leaves: reflectance in shares where 0 to 10000 is wanted does."""
-
-
-IMAGENET = Scaling((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-"""Mean and standard deviation of red, green and blue in ImageNet, 8 bit: what the zoo scales by, whatever the bands."""
 
 
 def scaling(model: ModelSection, network: SegmentationNetwork, prepared: Prepared) -> Scaling:

@@ -8,7 +8,7 @@ import yaml
 from strategies_zoo import CLASSES, config, meta_0x, meta_1x, network, section, zoo_state
 
 from geoseg.bundle import load, read_card
-from geoseg.config.load import recipe_from
+from geoseg.config.load import load_recipe, recipe_from
 from geoseg.errors import BundleError, ConfigError, OutputError
 from geoseg.zoo import import_zoo
 
@@ -183,3 +183,12 @@ def test_the_command_refuses_in_a_sentence_and_leaves_nothing(geoseg, checkpoint
     assert result.exit_code == 1
     assert result.stderr.startswith(f"Error: {path} is no PyTorch checkpoint, or it is damaged\nHint: ")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_recipe_of_a_benchmark_names_classes_bands_and_gsd(tmp_path) -> None:
+    made = network(section(), classes=6)
+    torch.save({"state_dict": zoo_state(made)}, tmp_path / "bare.pth")
+    card = import_zoo(tmp_path / "bare.pth", tmp_path / "m.safetensors", recipe=load_recipe("vaihingen")).bundle.card
+    assert card.legend.names[:2] == ("impervious_surface", "building")
+    assert card.bands == ("nir", "red", "green")
+    assert card.gsd == 0.09

@@ -15,6 +15,8 @@ from geoseg.data.datasets.potsdam import potsdam
 from geoseg.data.datasets.vaihingen import vaihingen
 from geoseg.data.isprs import LabelKind
 
+LEGEND = isprs.LEGEND
+
 
 @datasets.register
 def isprs_shift(

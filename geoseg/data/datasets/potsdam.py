@@ -13,6 +13,8 @@ from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import datasets
 from geoseg.raster.archive import entries
 
+LEGEND = isprs.LEGEND
+
 BANDS = {"rgb": ("red", "green", "blue"), "irrg": ("nir", "red", "green"), "rgbir": ("red", "green", "blue", "nir")}
 """Bands of each kind of orthophoto. The files mark near infrared as alpha or as a colour; neither is true."""
 

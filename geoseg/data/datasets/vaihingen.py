@@ -12,6 +12,8 @@ from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import datasets
 from geoseg.raster.archive import entries
 
+LEGEND = isprs.LEGEND
+
 GSD = 0.09
 
 TRAIN = frozenset((str(area),) for area in (1, 3, 5, 7, 11, 13, 15, 17, 21, 23, 26, 28, 30, 32, 34, 37))

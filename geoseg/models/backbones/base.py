@@ -17,6 +17,10 @@ class Scaling(NamedTuple):
     """Per band, divided by afterwards."""
 
 
+IMAGENET = Scaling((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""Mean and standard deviation of red, green and blue in ImageNet, 8 bit: what the zoo scales three bands by."""
+
+
 class Backbone(nn.Module, ABC):
     """Images to a list of feature maps.
 
