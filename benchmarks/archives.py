@@ -1,9 +1,12 @@
 """Potsdam as ISPRS hands it out, made up: a few tiles with textured classes, coloured labels, two zips.
 
+    python benchmarks/archives.py FOLDER --side 6000
+
 No pixel of the benchmark is in it. Objects are some hundred pixels wide, textures have grain of all sizes, and PNG and
 LZW make about as much of them as of the real tiles.
 """
 
+import argparse
 import zipfile
 from pathlib import Path
 
@@ -90,3 +93,15 @@ def recipe(root: Path, prepared: Path, *changes: str) -> Recipe:
     return load_recipe(
         "potsdam.yaml", [f"data.root={root}", f"data.prepared={prepared}", "data.complete=false", *changes]
     )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--side", type=int, default=6000, help="side of the tiles in pixels")
+    options = parser.parse_args()
+    write_archives(options.folder, options.side)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,10 @@
 (`benchmarks/parity` is the folder that makes an environment with mmsegmentation; without it that column is left away.)
 Prints Markdown: medians of interleaved rounds in milliseconds per image, of a forward pass in evaluation mode and of a
 training step (forward, cross-entropy, backward, SGD), all for 6 classes, output stride 8, and without auxiliary heads,
-which smp has not. Times others take over geoseg's are medians of the rounds' quotients.
+which smp has not. Behind a peer's time stands how many times geoseg's it is: the median of the rounds' quotients.
+
+A single thread is the default, and of it the processor's seconds are measured, which other work on the machine disturbs
+little; they are those of the clock on a machine that does nothing else.
 """
 
 import argparse
@@ -136,15 +139,21 @@ Times = dict[tuple[str, str, str], list[float]]
 """Seconds per image in each round, by library, mode and pass."""
 
 
+def seconds(work: Callable[[], None]) -> float:
+    """What a call takes: of the processor if there is a single thread, else of the clock."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
+    work()
+    return clock() - start
+
+
 def measure(runners: dict[tuple[str, str], Runner], rounds: int) -> Times:
     """Each runner's passes in turn, round after round, every other round backwards; a round before is not counted."""
     times: Times = {(*key, what): [] for key in runners for what in PASSES}
     for number in range(rounds + 1):
         for key, runner in list(runners.items())[:: 1 if number % 2 else -1]:
             for what in PASSES:
-                start = time.perf_counter()
-                getattr(runner, what)()
-                taken = (time.perf_counter() - start) / len(runner.images)
+                taken = seconds(getattr(runner, what)) / len(runner.images)
                 if number:
                     times[(*key, what)].append(taken)
     return times
@@ -201,6 +210,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--size", type=int, default=256, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=2, help="images per pass")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--depths", type=int, nargs="+", default=[18, 50], choices=CHANNELS)
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
     return parser.parse_args()
@@ -208,8 +218,11 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = arguments()
+    torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")  # mmsegmentation speaks of odd sizes and of its own deprecations
-    print(f"{', '.join(versions())}; {os.cpu_count()} cores; {options.batch} images of {options.size} x {options.size}")
+    print(
+        f"{', '.join(versions())}; {options.threads} thread(s) of {os.cpu_count()}; {options.batch} images of {options.size}²\n"
+    )
     heads = ["backbone", "pass", "library", "parameters", "GFLOP", *options.modes, "GFLOP/s"]
     for cells in (heads, ["---"] * 3 + ["--:"] * (len(heads) - 3)):
         print(f"| {' | '.join(cells)} |", flush=True)

@@ -40,6 +40,10 @@ from .progress import bars
 @click.option(
     "--any-dtype", is_flag=True, help="Predict even if SCENE's pixel type is not the one the model learnt from."
 )
+@click.option(
+    "--gsd", type=click.FloatRange(min=0, min_open=True), metavar="METRES",
+    help="Metres per pixel of SCENE, if it has no CRS that tells.",
+)  # fmt: skip
 @options.overwrite
 @options.talk
 def predict(
@@ -55,6 +59,7 @@ def predict(
     precision: Literal["auto", "float32", "bfloat16"],
     bands: tuple[str, ...] | None,
     any_dtype: bool,
+    gsd: float | None,
     overwrite: bool,
 ) -> None:
     """Turn SCENE into a mask on the same grid: one byte per pixel, 255 where nothing was predicted.
@@ -76,6 +81,7 @@ def predict(
         precision=precision,
         bands=bands,
         any_dtype=any_dtype,
+        gsd=gsd,
         overwrite=overwrite,
         progress=bars(),
     )

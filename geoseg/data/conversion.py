@@ -57,12 +57,12 @@ class Room:
         size = sum(count * (each + scene.labelled) for count, scene in zip(pixels, scenes, strict=True))
         return cls(sum(pixels), size)
 
-    def require(self, folder: Path) -> None:
-        """:class:`OutputError` unless the folder's disk has so much room, now rather than after an hour."""
-        free = shutil.disk_usage(folder).free
-        if self.size * SPARE > free:
+    def require(self, folder: Path, share: float = 1.0) -> None:
+        """:class:`OutputError` unless the disk has this share of the room, now rather than after an hour."""
+        free, size = shutil.disk_usage(folder).free, self.size * share
+        if size * SPARE > free:
             raise OutputError(
-                f"{self.size / 1e9:.1f} GB are needed in {folder}, and {free / 1e9:.1f} GB are free",
+                f"{size / 1e9:.1f} GB are needed in {folder}, and {free / 1e9:.1f} GB are free",
                 "free some space, choose another folder, or compress (about half): --set data.compress=true",
             )
 

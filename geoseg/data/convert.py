@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.data.cells import Cells
-from geoseg.data.dataset import LabelledScene
+from geoseg.data.dataset import LabelledScene, open_image
 from geoseg.data.encoding import Encoding
 from geoseg.data.labels import LabelReader
 from geoseg.data.memory import in_files
@@ -126,22 +126,13 @@ def convert(job: Job) -> Record:
     """Writes the files of one scene; :class:`DataError` if it does not go with the others."""
     started = time.perf_counter()
     sources = sources_of(job.scene)  # now: a file that changes from here on shall be noticed
-    with in_files(job.scene) as files, _opened(files.image, job) as scene:
+    with in_files(job.scene) as files, open_image(files.image, job.band_names) as scene:
         if scene.dtype.name != job.dtype:
             raise DataError(f"{job.scene.image} is {scene.dtype.name}, other scenes are {job.dtype}", "convert it")
         record = _Conversion(job, scene, files.label, sources).run()
     record.seconds["all"] = time.perf_counter() - started
     record.save()
     return record
-
-
-def _opened(image: Path, job: Job) -> Scene:
-    """The image; what is marked as alpha is a band like the others where the owner says that there are so many bands."""
-    scene = Scene.open(image)
-    if job.band_names is None or len(scene.bands) >= len(job.band_names):
-        return scene
-    scene.close()
-    return Scene.open(image, alpha=False)
 
 
 def survey(job: Job) -> PreparedScene:

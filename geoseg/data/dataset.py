@@ -3,7 +3,7 @@
 It knows no pixels. :mod:`geoseg.data.prepare` turns a declaration into images and index masks that can be cut fast.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from geoseg.data.encoding import Encoding
 from geoseg.errors import DataError, did_you_mean
 from geoseg.legend import Legend
 from geoseg.raster.raster import Raster
+from geoseg.raster.scene import Scene
 
 UNLABELLED = "unlabelled"
 """The split of a target domain: images to adapt to, whose labels nobody may see."""
@@ -94,8 +95,24 @@ class Dataset:
 
     @property
     def prepared_splits(self) -> dict[str, tuple[LabelledScene, ...]]:
-        """The splits that are not hidden."""
-        return {split: scenes for split, scenes in self.splits.items() if split not in self.hidden}
+        """The splits that training may read: not hidden ones, and unlabelled ones only to adapt to."""
+        return {
+            split: scenes
+            for split, scenes in self.splits.items()
+            if split not in self.hidden and (split == UNLABELLED or any(scene.label is not None for scene in scenes))
+        }
+
+
+def open_image(image: Path, bands: Sequence[str] | None) -> Scene:
+    """The image of a scene whose bands the owner names; as many of them as there are names, if that is possible.
+
+    A band that the file marks as alpha is one like the others then: near infrared often is marked so.
+    """
+    scene = Scene.open(image)
+    if bands is None or len(scene.bands) >= len(bands):
+        return scene
+    scene.close()
+    return Scene.open(image, alpha=False)
 
 
 def _repeats(names: list[str]) -> bool:

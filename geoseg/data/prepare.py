@@ -33,6 +33,9 @@ from geoseg.raster.statistics import RunningStatistics
 FILES = {"images": ".tif", "masks": ".tif", "valid": ".tif", "cells": ".npz", "records": ".json"}
 """Folders in a prepared folder, and the suffix of a scene's file in each."""
 
+LEAST_COMPRESSED = 0.4
+"""Share of the pixels' bytes that compressed files take at the least, of aerial images."""
+
 NOT_DECLARED = {"root", "prepared", "unknown_share"}
 """Keys of the data section that do not change what is prepared."""
 
@@ -106,8 +109,7 @@ def _prepare(
         planned = {job.draft.stem: survey(job) for job in pending}
         gsd = _common_gsd([*planned.values(), *(record.scene for record in records.values())]) or section.gsd
         room = Room.of(list(planned.values()), len(jobs[0].bands), jobs[0].dtype)
-        if not section.compress:
-            room.require(folder)
+        room.require(folder, share=LEAST_COMPRESSED if section.compress else 1.0)
         for job, record in all_converted(pending, room):
             records[job.draft.stem] = record
             task.advance(note=job.scene.name)
@@ -194,7 +196,7 @@ def _require_sense(prepared: Prepared) -> None:
 
 
 def _common_gsd(scenes: Sequence[PreparedScene]) -> float | None:
-    """The GSD of the training scenes; :class:`DataError` if scenes differ so much that none of them is everybody's."""
+    """The GSD of the scenes; :class:`DataError` if they differ so much that none of them is everybody's."""
     gsds = {scene.gsd: scene.name for scene in scenes if scene.gsd is not None}
     if not gsds:
         return None

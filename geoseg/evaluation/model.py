@@ -6,7 +6,7 @@ from pathlib import Path
 
 from geoseg.bundle import Bundle, load
 from geoseg.config.recipe import Recipe
-from geoseg.data.dataset import Dataset, LabelledScene
+from geoseg.data.dataset import Dataset, LabelledScene, open_image
 from geoseg.data.labels import LabelReader, check_unknown
 from geoseg.data.memory import in_files
 from geoseg.data.prepare import open_dataset
@@ -56,10 +56,10 @@ def _counted(
     sink = MemorySink()
     with in_files(labelled) as files:
         assert files.label is not None
-        with Scene.open(files.image) as scene:
+        with open_image(files.image, dataset.bands) as scene:
             grid = scene.grid
             bands = _bands(bundle, scene, dataset, recipe)
-            predict(scene, sink, model=bundle, device=device, bands=bands, progress=progress)
+            predict(scene, sink, model=bundle, device=device, bands=bands, gsd=labelled.gsd, progress=progress)
         mask = bundle.card.legend.mapping_to(dataset.legend)[sink.mask]
         with closing(LabelReader(files.label, grid, dataset.encoding)) as reader:
             classes = len(dataset.legend)

@@ -6,6 +6,7 @@ allowed: its units are then unknown, and nothing in metres can be computed.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -96,8 +97,7 @@ class Grid:
         if self.crs is None:
             raise GridMismatch("the grid has no CRS, so metres are unknown", "give the raster a CRS (gdal_edit -a_srs)")
         col, row = self.width / 2, self.height / 2
-        left, right = self._in_space(col - 0.5, row), self._in_space(col + 0.5, row)
-        up, down = self._in_space(col, row - 0.5), self._in_space(col, row + 0.5)
+        left, right, up, down = self._in_space([(col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5)])
         area = float(np.linalg.norm(np.cross(right - left, down - up)))
         return area if math.isfinite(area) else abs(self.transform.determinant) * self._metres_per_unit() ** 2
 
@@ -144,21 +144,19 @@ class Grid:
             f"{mine} and {its} lie on different grids: {how}", "warp one of them onto the other's grid (gdalwarp)"
         )
 
-    def _in_space(self, col: float, row: float) -> NDArray[np.float64]:
-        """(x, y, z) of a pixel position on the ellipsoid, metres from its centre; NaN where the CRS does not reach."""
+    def _in_space(self, positions: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+        """(x, y, z) of pixel positions (col, row) on the ellipsoid, metres from its centre; NaN where the CRS ends."""
         assert self.crs is not None
         try:
             transformer = Transformer.from_crs(self.crs, "OGC:CRS84", always_xy=True)
-            lon, lat = transformer.transform(*map_point(self.transform, col, row))
+            xs, ys = zip(*(map_point(self.transform, col, row) for col, row in positions), strict=True)
+            lon, lat = (np.radians(np.where(np.isfinite(d), d, np.nan)) for d in transformer.transform(xs, ys))
         except ProjError:  # a CRS without a way to the globe (an engineering CRS, say)
-            return np.full(3, np.nan)
-        if not (math.isfinite(lon) and math.isfinite(lat)):
-            return np.full(3, np.nan)
-        lon, lat = math.radians(lon), math.radians(lat)
-        prime_vertical = WGS84_SEMI_MAJOR_M / math.sqrt(1 - WGS84_ECCENTRICITY_SQUARED * math.sin(lat) ** 2)
-        from_axis = prime_vertical * math.cos(lat)
-        height = prime_vertical * (1 - WGS84_ECCENTRICITY_SQUARED) * math.sin(lat)
-        return np.array([from_axis * math.cos(lon), from_axis * math.sin(lon), height])
+            return np.full((len(positions), 3), np.nan)
+        prime_vertical = WGS84_SEMI_MAJOR_M / np.sqrt(1 - WGS84_ECCENTRICITY_SQUARED * np.sin(lat) ** 2)
+        from_axis = prime_vertical * np.cos(lat)
+        height = prime_vertical * (1 - WGS84_ECCENTRICITY_SQUARED) * np.sin(lat)
+        return np.stack([from_axis * np.cos(lon), from_axis * np.sin(lon), height], axis=1)
 
     def _metres_per_unit(self) -> float:
         assert self.crs is not None

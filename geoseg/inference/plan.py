@@ -49,14 +49,17 @@ def make_plan(
     halo: int | None = None,
     bands: Sequence[str] | str | None = None,
     any_dtype: bool = False,
+    gsd: float | None = None,
 ) -> Plan:
     """The plan for a scene; ``tile`` and ``halo`` (pixels at the model's GSD) and ``bands`` override what is usual.
 
+    ``gsd`` (metres per pixel) counts for a scene without CRS, whose pixels have no known size otherwise.
     :class:`BundleError` if the scene does not suit the model, :class:`ConfigError` if tile and halo make no tiles.
     """
     positions, band_notes = choose_bands(scene, card, bands)
     dtype_notes = check_dtype(scene, card, any_dtype=any_dtype)
-    factor, gsd_notes = pixels_per_pixel(scene.grid.gsd, card.gsd)
+    scene_gsd = scene.grid.gsd or gsd
+    factor, gsd_notes = pixels_per_pixel(scene_gsd, card.gsd)
     if halo is None:  # the card's suits the card's tile; of a smaller one it would leave little
         halo = card.halo if tile is None else min(card.halo, max(tile, 0) // 4)
     tile = card.tile if tile is None else tile
@@ -72,7 +75,7 @@ def make_plan(
         halo=halo,
         scene_tile=scene_tile,
         scene_halo=min(math.ceil(halo * factor), (scene_tile - 1) // 2),
-        gsd=scene.grid.gsd if factor == 1 else card.gsd,
+        gsd=scene_gsd if factor == 1 else card.gsd,
         notes=(*band_notes, *dtype_notes, *gsd_notes),
     )
 
@@ -118,7 +121,9 @@ def pixels_per_pixel(scene_gsd: float | None, model_gsd: float | None) -> tuple[
     if model_gsd is None:
         return 1.0, []
     if scene_gsd is None:
-        return 1.0, [f"the scene's GSD is unknown, the model learnt at {_metres(model_gsd)}: predicted as it is"]
+        return 1.0, [
+            f"the scene's GSD is unknown, the model learnt at {_metres(model_gsd)}: predicted as it is (--gsd tells)"
+        ]
     factor = model_gsd / scene_gsd
     gsds = f"scene {_metres(scene_gsd)}, model {_metres(model_gsd)}"
     if not 1 / GSD_LIMIT <= factor <= GSD_LIMIT:

@@ -69,6 +69,7 @@ def predict(
     blend: str = "weighted",
     bands: str | Iterable[str] | None = None,
     any_dtype: bool = False,
+    gsd: float | None = None,
     device: str = "auto",
     precision: Precision = "float32",
     overwrite: bool = False,
@@ -77,7 +78,8 @@ def predict(
     """Predict the class of every valid pixel of a scene, into a GeoTIFF (a path) or any sink.
 
     ``tile`` and ``halo`` are pixels at the model's GSD, ``batch`` tiles per forward pass, ``bands`` the scene's bands
-    in the model's order (names, or numbers from 1), ``blend`` how overlapping tiles are joined (inference/blend.py).
+    in the model's order (names, or numbers from 1), ``blend`` how overlapping tiles are joined (inference/blend.py),
+    ``gsd`` metres per pixel of a scene without CRS.
     What cannot work is refused before the network is loaded: :class:`SceneError`, :class:`BundleError`,
     :class:`OutputError`, :class:`ConfigError`. Whatever happens later (Ctrl-C, too), no mask is left half written.
     """
@@ -86,7 +88,7 @@ def predict(
     with _opened(scene) as source:
         card = model.card if isinstance(model, Bundle) else read_card(model)
         chosen = bands if bands is None or isinstance(bands, str) else tuple(bands)
-        plan = make_plan(source, card, tile=tile, halo=halo, bands=chosen, any_dtype=any_dtype)
+        plan = make_plan(source, card, tile=tile, halo=halo, bands=chosen, any_dtype=any_dtype, gsd=gsd)
         notes = (*source.notes, *plan.notes)
         sink = _sink(output, source, _tags(source, model, plan, blend), overwrite=overwrite)
         for note in notes:

@@ -67,10 +67,10 @@ def state(path: Path) -> tuple[str, int, int]:
     """What changes when a file does: (name, bytes, date); of a member of a zip (name, bytes, checksum)."""
     if not is_packed(path):
         status = path.stat()
-        return str(path), status.st_size, status.st_mtime_ns
+        return path.name, status.st_size, status.st_mtime_ns
     archive, _, member = path.as_posix().removeprefix("/vsizip/{").partition("}/")
     size, checksum = _sizes(Path(archive), Path(archive).stat().st_mtime_ns)[member]
-    return str(path), size, checksum
+    return path.name, size, checksum
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from geoseg.data.cells import CELL
 from geoseg.data.plan import CropPlan, drawn
 from geoseg.data.prepared import PreparedScene
 from geoseg.data.samplers import samplers
@@ -25,14 +26,15 @@ EMPTY_ATTEMPTS = 100
 class RandomSampler:
     """Windows at uniformly random places, magnified uniformly within ``scale``.
 
-    ``pieces`` says what windows are cut from: scenes, chosen by their number of valid pixels (``scene``); or, as
+    ``pieces`` says what windows are cut from: scenes, chosen by their number of labelled pixels (``scene``); or, as
     published training pipelines do, each scene as one piece (``image``) or the pieces that the published converters
     make of them (``isprs``, ``isaid``), every piece once before any comes again. A window never leaves its piece; what
     is missing to the size of a crop is padding.
 
     A window is drawn again, up to ``attempts`` times, while one class fills more than ``largest_share`` of its labelled
     pixels: the rule of the OpenMMLab pipelines (``cat_max_ratio`` 0.75, ten attempts). The last one drawn is then taken
-    as it is, unless it holds no labelled pixel (in scenes without labels: no valid one); then another piece is tried.
+    as it is, unless it holds no labelled pixel (in scenes without labels: no valid one); then other pieces are tried,
+    and in the end a window around a labelled pixel is taken.
     """
 
     def __init__(
@@ -50,7 +52,7 @@ class RandomSampler:
         self.scenes, self.size, self.scale, self.seed = scenes, size, scale, seed
         self.largest_share, self.attempts = largest_share, attempts
         self.pieces = [(index, piece) for index, scene in enumerate(scenes) for piece in _pieces(scene, pieces)]
-        pixels = np.array([max(scene.valid_pixels, 1) for scene in scenes], np.float64)
+        pixels = np.array([sum(scene.class_pixels) if scene.labelled else scene.valid_pixels for scene in scenes]) + 1.0
         self.chances = pixels / pixels.sum() if pieces == "scene" else None
         """Of each scene to be chosen; None if all pieces come in turn."""
 
@@ -65,7 +67,20 @@ class RandomSampler:
                 break
             if attempt + 1 >= self.attempts:
                 index, piece = self.pieces[int(rng.choice(len(self.pieces), p=self.chances))]
+        else:
+            return self._on_a_label(rng, index) or plan
         return plan
+
+    def _on_a_label(self, rng: np.random.Generator, index: int) -> CropPlan | None:
+        """A window of a scene around a labelled pixel, wherever that is; None if it has none."""
+        scene = self.scenes[index]
+        if not scene.labelled or not len(scene.cells.place):
+            return None
+        row, col = (int(place) * CELL for place in rng.choice(scene.cells.place))
+        rows, cols = np.nonzero(scene.labels(Window(row, col, CELL, CELL)) != IGNORE_INDEX)
+        whole = Window(0, 0, scene.height, scene.width)
+        pixel = row + int(rows[0]), col + int(cols[0])
+        return drawn(rng, index, whole, size=self.size, scale=self.scale, through=pixel)
 
     def _piece(self, number: int, rng: np.random.Generator) -> tuple[int, Window]:
         if self.chances is not None:

@@ -203,10 +203,18 @@ def test_only_what_is_left_to_convert_needs_room(tmp_path, monkeypatch) -> None:
     assert prepare(section_of_two(archives, tmp_path), "x") == made
 
 
-def test_what_has_no_room_may_be_compressed(tmp_path, monkeypatch) -> None:
-    archives = labelled_folder(tmp_path / "data", label=striped(100, 100))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 10**6, 0))
-    assert prepare(section_of_two(archives, tmp_path, compress=True), "x").all_scenes[0].compressed
+@pytest.mark.parametrize(
+    ("free", "compress", "fits"), [(60_000, False, False), (60_000, True, True), (9_000, True, False)]
+)
+def test_what_has_no_room_may_be_compressed(tmp_path, monkeypatch, free, compress, fits) -> None:
+    archives = labelled_folder(tmp_path / "data", label=striped(100, 100))  # 2 scenes of 50 000 bytes
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 10**6, free))
+    section = section_of_two(archives, tmp_path, compress=compress)
+    if fits:
+        assert prepare(section, "x").all_scenes[0].compressed == compress
+    else:
+        with pytest.raises(OutputError, match="GB are needed"):
+            prepare(section, "x")
 
 
 def begun(folder, entered: threading.Event, leave: threading.Event) -> threading.Thread:

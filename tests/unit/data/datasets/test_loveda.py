@@ -71,7 +71,7 @@ def test_raw_labels_one_to_seven_are_classes_and_nought_is_not_labelled(archives
         assert (scene.mask[:2] == IGNORE_INDEX).all()
         assert np.array_equal(scene.mask[2:], mask[2:])
         assert np.array_equal(scene.image.transpose(2, 0, 1), spectrum[:3])
-    assert not prepared.scenes("test")[0].mask_path.exists()
+    assert {scene.split for scene in prepared.all_scenes} == {"train", "val"}  # the test images have no labels
 
 
 def test_the_encoding_is_index_plus_one(archives) -> None:
