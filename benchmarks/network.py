@@ -1,6 +1,6 @@
 """The network itself: geoseg's DeepLabV3+ beside mmsegmentation's and segmentation-models-pytorch's, on noise.
 
-    python benchmarks/parity benchmarks/network.py --size 256 --batch 2 --rounds 5
+    python benchmarks/parity benchmarks/network.py --size 192 --batch 2 --rounds 5
 
 (`benchmarks/parity` is the folder that makes an environment with mmsegmentation; without it that column is left away.)
 Prints Markdown: medians of interleaved rounds in milliseconds per image, of a forward pass in evaluation mode and of a
@@ -207,12 +207,12 @@ def versions() -> Iterator[str]:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=256, help="side of the images in pixels")
+    parser.add_argument("--size", type=int, default=192, help="side of the images in pixels")
     parser.add_argument("--batch", type=int, default=2, help="images per pass")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--depths", type=int, nargs="+", default=[18, 50], choices=CHANNELS)
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
+    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes minutes")
     return parser.parse_args()
 
 
@@ -220,14 +220,14 @@ def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")  # mmsegmentation speaks of odd sizes and of its own deprecations
-    print(
-        f"{', '.join(versions())}; {options.threads} thread(s) of {os.cpu_count()}; {options.batch} images of {options.size}²\n"
-    )
-    heads = ["backbone", "pass", "library", "parameters", "GFLOP", *options.modes, "GFLOP/s"]
+    machine = f"{options.threads} of {os.cpu_count()} cores"
+    print(f"{', '.join(versions())}; {machine}; {options.batch} images of {options.size} x {options.size}\n")
+    modes = [name for name, mode in MODES.items() if not (mode.compiled and options.no_compile)]
+    heads = ["backbone", "pass", "library", "parameters", "GFLOP", *modes, "GFLOP/s"]
     for cells in (heads, ["---"] * 3 + ["--:"] * (len(heads) - 3)):
         print(f"| {' | '.join(cells)} |", flush=True)
     for depth in options.depths:
-        for row in rows(depth, options.modes, options):
+        for row in rows(depth, modes, options):
             print(f"| {' | '.join(row)} |", flush=True)
 
 

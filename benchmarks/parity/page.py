@@ -26,7 +26,7 @@ more than {tolerance}.
 
 **Result.** {result}
 
-Run on {date} with {versions}, on {cores} cores ({machine}).
+{run}
 
 ## Networks
 
@@ -34,8 +34,8 @@ All {files} configurations on the zoo's pages of DeepLabV3 and DeepLabV3+ (the f
 built; they describe {count} different networks, if the data set, the number of its classes and `align_corners` count as
 differences. For each:
 
-1. mmsegmentation builds the network; its weights are drawn at random, and the statistics of its norms come from a batch.
-   Published checkpoints are not downloaded: weights change no rule of the computation.
+1. mmsegmentation builds the network; its weights and the statistics of its norms are drawn at random. Published
+   checkpoints are not downloaded: weights change no rule of the computation.
 2. A checkpoint is written as mmsegmentation's training writes it, with the configuration as text in it, and geoseg
    reads that file alone (`geoseg.models.zoo.load_checkpoint`, which is what `geoseg import-zoo` calls).
 3. Evaluation mode: logits of noise of {sizes} pixels, at the size of the image.
@@ -43,7 +43,8 @@ differences. For each:
    configuration has it. Loss, gradients of all parameters, and the running statistics of the norms afterwards.
 
 `alike` counts the configurations of the network. Differences are the largest: of logits absolute (their standard
-deviation is {spread}), of the loss relative, of gradients relative to the largest of the same parameter.
+deviation is {spread}), of the loss relative, of gradients relative to the largest of the same parameter, of
+statistics absolute.
 
 """
 
@@ -75,10 +76,7 @@ def page(networks: Networks, parts: Sequence[Part]) -> str:
     introduction = INTRODUCTION.format(
         tolerance=TOLERANCE,
         result=result(networks, parts),
-        date=dt.datetime.now(tz=dt.UTC).date(),
-        versions=", ".join(f"{name} {version(name)}" for name in VERSIONS),
-        cores=os.cpu_count(),
-        machine=machine(),
+        run=run(),
         files=sum(count for count, _ in networks.values()),
         count=len(networks),
         sizes=" and ".join(map(by, SIZES)),
@@ -152,6 +150,13 @@ def number(value: float) -> str:
 
 def by(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"
+
+
+def run() -> str:
+    """When, with what and on what."""
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    date = dt.datetime.now(tz=dt.UTC).date()
+    return textwrap.fill(f"Run on {date} with {versions}, on {os.cpu_count()} cores ({machine()}).", 120)
 
 
 def machine() -> str:

@@ -27,9 +27,12 @@ CONFIGURATIONS = Path(mmseg.__file__).parent / ".mim" / "configs"
 FAMILIES = {"deeplabv3": "DeepLabV3", "deeplabv3plus": "DeepLabV3+"}
 """Folders of configurations, and the names of their heads."""
 SAID_OTHERWISE = {
+    "COCOStuff": "COCO-Stuff",
     "ISPRS": "Vaihingen",
+    "MapillaryDataset_v1": "Mapillary Vistas",
     "PascalContext": "Pascal Context",
     "PascalContextDataset59": "Pascal Context 59",
+    "PascalVOC": "Pascal VOC",
 }
 """Data sets whose class is not called as they are."""
 
