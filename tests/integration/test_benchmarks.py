@@ -1,9 +1,7 @@
 """Every benchmark's recipe learns from a miniature of its archives, and nothing has to be prepared by hand."""
 
-import csv
 import math
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -12,19 +10,20 @@ from strategies_archives import isaid_archives, loveda_archives, potsdam_archive
 from geoseg.bundle import read_card
 
 SMALL = [
-    "model.backbone=mobilenetv3_small_050",
-    "model.head={name: deeplabv3plus, channels: 32}",
+    "model.backbone=resnet18",
+    "model.head={name: fcn, feature: 0, channels: 32}",
     "model.auxiliary_weight=0",
     "model.output_stride=16",
     "model.scaling=measured",
-    "train.iterations=200",
-    "train.validate_every=200",
+    "train.iterations=150",
+    "train.validate_every=150",
     "train.batch=4",
     "train.crop=48",
     "train.workers=0",
     "train.optimizer=adamw",
     "train.learning_rate=0.01",
     "train.warmup=10",
+    "augment.scale=[1, 1]",
     "augment.contrast=0",
     "augment.brightness=0",
     "augment.saturation=0",
@@ -52,17 +51,12 @@ def both_cities(root):
 BENCHMARKS = {
     "potsdam": (potsdam_archives, []),
     "vaihingen": (vaihingen_archives, []),
-    "isaid": (partial(isaid_archives, count=16), ["data.complete=false"]),
+    "isaid": (partial(isaid_archives, count=8, size=128), ["data.complete=false"]),
     "loveda": (loveda_archives, ["data.complete=false"]),
     "loveda-rural-to-urban": (loveda_archives, ["data.complete=false"]),
     "loveda-urban-to-rural": (loveda_archives, ["data.complete=false", "data.protocol=train-target"]),
     "potsdam-to-vaihingen": (both_cities, []),
 }
-
-
-def logged() -> list[dict[str, str]]:
-    """What the newest run wrote down."""
-    return list(csv.DictReader(Path("runs/latest/log/metrics.csv").read_text("utf-8").splitlines()))
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
@@ -76,10 +70,7 @@ def test_a_recipe_learns_from_the_archives_as_they_are(geoseg, tmp_path, monkeyp
     assert "Preparing scenes in prepared/" in result.stderr
     assert "Licence: " in result.stderr
     card = read_card("runs/latest/best.safetensors")
-    losses = [float(row["loss"]) for row in logged() if row["loss"]]
-    assert losses[-1] < 0.9 * losses[0]
-    if name != "isaid":  # sixteen classes take longer than a test should
-        assert card.scores["mean_iou"] > 1.5 / len(card.legend)
+    assert card.scores["mean_iou"] > 0.4
     assert card.recipe["name"] == name
     if "-to-" in name:
         assert card.data["domain"] in name or card.data["domain"] == name.removeprefix("loveda-")
