@@ -3,8 +3,8 @@
     python benchmarks/gpu.py                 R-18, R-50 and R-101, 16 images of 512 x 512, as a recipe trains them
     python benchmarks/gpu.py --smoke         tiny and on any device: whether it runs
 
-Needs geoseg, torch, torchvision, timm, pydantic, pyyaml, jaxtyping and safetensors, and nothing that reads maps. A pass is
-one of `network.py`, whose networks and modes these are. Prints Markdown.
+Needs an installed geoseg (`pip install --no-deps -e .` is enough), torch, torchvision, timm, pydantic, pyyaml, jaxtyping
+and safetensors, and nothing that reads maps. Networks, modes and passes are those of `network.py`. Prints Markdown.
 """
 
 import argparse
@@ -116,7 +116,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--smoke", action="store_true", help="R-18 on tiny images, once")
     options = parser.parse_args()
     if options.smoke:
-        tiny = {"size": 64, "batch": 2, "depths": [18], "passes": 1, "repeats": 1, "modes": list(MODES)[:3]}
+        tiny = {"size": 64, "batch": 2, "depths": [18], "passes": 1, "repeats": 1, "modes": list(MODES)[:4]}
         options = argparse.Namespace(**{**vars(options), **tiny})
     return options
 

@@ -58,7 +58,7 @@ def geoseg_crops(prepared: Prepared, section: AugmentSection, seed: int, pieces:
     given = {"scenes": scenes, "size": SIZE, "scale": section.scale, "seed": seed, "classes": prepared.legend.names}
     sampler = samplers.build("random", {"pieces": pieces}, **given)
     change = Augmentation(section, largest=255.0, is_rgb=True)
-    return Crops(scenes, sampler, 10**9, change=change, seed=seed)
+    return Crops(scenes, sampler, range(10**9), change=change, seed=seed)
 
 
 def mmsegmentation_side(folder: Path, *, seed: int, colours: bool) -> Side:

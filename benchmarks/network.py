@@ -51,10 +51,11 @@ class Mode(NamedTuple):
 MODES = {
     "eager": Mode(),
     "channels-last": Mode(channels_last=True),
-    "+ bfloat16": Mode(channels_last=True, bfloat16=True),
-    "+ compiled": Mode(channels_last=True, bfloat16=True, compiled=True),
+    "bfloat16": Mode(bfloat16=True),
+    "both": Mode(channels_last=True, bfloat16=True),
+    "both, compiled": Mode(channels_last=True, bfloat16=True, compiled=True),
 }
-"""The later ones each add to the one before."""
+"""``both`` is channels-last and bfloat16."""
 
 
 def geoseg(depth: int) -> nn.Module:

@@ -17,19 +17,43 @@ from .progress import bars
     help="Folder for runs; its `latest` points to the newest one.",
 )  # fmt: skip
 @options.device
+@click.option("--devices", metavar="N", default="1", show_default=True, help="Devices per machine; auto takes all.")
+@click.option("--nodes", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Machines.")
+@click.option("--resume", is_flag=True, help="Go on with the newest interrupted run, or say why that cannot be.")
+@click.option("--fresh", is_flag=True, help="Begin anew even if a run of this name and recipe was interrupted.")
 @options.talk
-def train(recipe: str, overrides: tuple[str, ...], name: str | None, runs: Path, device: str | None) -> None:
+def train(
+    *,
+    recipe: str,
+    overrides: tuple[str, ...],
+    name: str | None,
+    runs: Path,
+    device: str | None,
+    devices: str,
+    nodes: int,
+    resume: bool,
+    fresh: bool,
+) -> None:
     """Train a network as RECIPE says, and keep the best model.
 
-    RECIPE is a YAML file, or the name of a recipe that comes with geoseg (see geoseg recipes). Prints the path of the
-    model.
+    RECIPE is a YAML file, or the name of a recipe that comes with geoseg (see geoseg recipes). If the same command was
+    interrupted before, it goes on from the last checkpoint. Prints the path of the model.
     """
+    if resume and fresh:
+        raise click.UsageError("--resume and --fresh exclude each other")
+    if devices != "auto" and not devices.isdecimal():
+        raise click.UsageError(f"--devices is {devices!r}; give a number, or auto")
     from geoseg.config.load import load_recipe
     from geoseg.training.fit import train as fit
 
     if device is not None:
         overrides = (*overrides, f"train.device={device}")
-    training = fit(load_recipe(recipe, overrides), runs=runs, name=name, progress=bars())
+    training = fit(
+        load_recipe(recipe, overrides), runs=runs, name=name, devices=devices if devices == "auto" else int(devices),
+        nodes=nodes, resume=resume, fresh=fresh, progress=bars(),
+    )  # fmt: skip
+    if not training.is_told:
+        return
     for score, value in training.bundle.card.scores.items():
         talk.say(f"{score}: {value:.4f}")
     talk.result(str(training.path))

@@ -6,7 +6,7 @@ neither torch nor GDAL.
 """
 
 from importlib import import_module
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 _HOMES = {
@@ -24,7 +24,10 @@ _HOMES = {
     "train": "geoseg.training.fit",
 }
 
-__version__ = version("geoseg")
+try:
+    __version__ = version("geoseg")
+except PackageNotFoundError:  # a copy of the folder on a machine where nothing can be installed
+    __version__ = "unknown"
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 (the names are made from the table above)
 
 

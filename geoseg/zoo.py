@@ -4,9 +4,9 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
+import geoseg
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import PredictSection, Recipe, TrainSection
 from geoseg.data.datasets import published_legend
@@ -114,7 +114,7 @@ def _provenance(found: ZooCheckpoint, checkpoint: Path) -> dict[str, str]:
         "sha256": sha256,
         **found.file.software,
         "settings": f"{found.settings} ({found.settings.source})",
-        "geoseg": version("geoseg"),
+        "geoseg": geoseg.__version__,
     }
 
 

@@ -7,6 +7,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+# Before torch is imported: threads that wait by spinning stand still for seconds when another process wants the core.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import click
 import pytest
 from click.testing import CliRunner, Result

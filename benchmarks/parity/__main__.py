@@ -1,6 +1,6 @@
 """Runs a script beside mmsegmentation, in an environment made for it: geoseg's own packages and a few more.
 
-    python benchmarks/parity                                    compares all, writes docs/parity.md (10 minutes)
+    python benchmarks/parity                                    compares all, writes docs/parity.md (5 minutes)
     python benchmarks/parity benchmarks/network.py --rounds 5   another script, with its options
 
 The environment lies in ``build/parity``. It sees the packages of the Python that runs this file, torch above all, so that

@@ -13,7 +13,7 @@ from torch.optim import SGD
 
 from geoseg.config.recipe import TrainSection
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.schedule import build_optimizer, build_schedule
+from geoseg.training.schedule import build_optimizer, learning_rate
 
 STEPS = 10
 TRAINED = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
@@ -21,20 +21,15 @@ TRAINED = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
 
 
 def compare_schedules() -> Part:
-    """The learning rates that SGD has in each step of a recipe's training."""
+    """The learning rate of each step of a recipe's training."""
     train = TrainSection()
-    theirs, ours = (SGD([nn.Parameter(torch.zeros(1))], lr=train.learning_rate) for _ in range(2))
-    schedules = (
-        PolyLR(theirs, eta_min=1e-4, power=0.9, begin=0, end=80_000, by_epoch=False),
-        build_schedule(ours, train),
-    )
+    optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=train.learning_rate)
+    schedule = PolyLR(optimizer, eta_min=1e-4, power=0.9, begin=0, end=80_000, by_epoch=False)
     worst = 0.0
-    for _ in range(train.iterations):
-        told, own = (optimizer.param_groups[0]["lr"] for optimizer in (theirs, ours))
-        worst = max(worst, abs(own / told - 1))
-        for optimizer, schedule in zip((theirs, ours), schedules, strict=True):
-            optimizer.step()
-            schedule.step()
+    for step in range(train.iterations):
+        worst = max(worst, abs(learning_rate(train, step) / optimizer.param_groups[0]["lr"] - 1))
+        optimizer.step()
+        schedule.step()
     return Part("PolyLR", f"{train.iterations} steps", worst, "learning rate, relative")
 
 
@@ -66,12 +61,12 @@ def train_theirs(network: nn.Module, path: Path) -> None:
 
 def train_ours(network: SegmentationNetwork, path: Path) -> None:
     """As geoseg's training does it, with the defaults of a recipe."""
-    optimizer = build_optimizer(network.parameters(), TrainSection())
-    schedule = build_schedule(optimizer, TrainSection())
+    train = TrainSection()
+    optimizer = build_optimizer(network.parameters(), train)
     torch.manual_seed(5)
     images, target = batch(network.head.conv_seg.out_channels)
-    for _ in range(STEPS):
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = learning_rate(train, step)
         optimizer.zero_grad()
         our_loss(network, images, target, path).backward()
         optimizer.step()
-        schedule.step()

@@ -110,7 +110,10 @@ class TrainSection(Section):
     iterations: int = Field(80_000, ge=1)
     """Optimiser steps."""
     batch: int = Field(16, ge=1)
-    """Crops per optimiser step; at least 2 for the DeepLab heads, whose batch normalisation sees 1 x 1 maps."""
+    """Crops per optimiser step over all devices, so that nothing else changes with their number; at least 2 for the
+    DeepLab heads, whose batch normalisation sees 1 x 1 maps."""
+    accumulate: int = Field(1, ge=1)
+    """Parts that a batch is divided into where memory is short; gradients add up, norms see the parts."""
     crop: int = Field(512, ge=32)
     """Side of a training crop, pixels."""
     sampler: SamplerPart = Part(name="random")
@@ -133,16 +136,34 @@ class TrainSection(Section):
     """Steps over which the learning rate rises linearly from 0."""
     clip_gradient: float | None = Field(None, gt=0)
     """Largest norm of the gradient; None for no limit."""
+    average: float | None = Field(None, gt=0, lt=1)
+    """Share of itself that a running average of the weights keeps per step (0.999, say); it is what is validated and
+    kept then. None for none."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
     """Arithmetic of the network; the narrower two run under autocast. auto: bfloat16 where the device is fast in it."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where the network runs."""
+    compile: bool = False
+    """Compile the network first (torch.compile): a minute's wait for faster steps, on GPUs."""
+    deterministic: bool = False
+    """Use only kernels that give the same result every time, as far as torch has them; slower on GPUs. On CPUs runs
+    repeat anyhow."""
     workers: int = Field(2, ge=0)
-    """Processes that cut and change crops."""
+    """Processes per device that cut and change crops."""
     seed: int = Field(0, ge=0)
     """Seed of weights, crops and augmentation."""
     validate_every: int = Field(8_000, ge=1)
-    """Steps between two validations; the best bundle by mean IoU is kept."""
+    """Steps between two validations; the best bundle is kept."""
+    validation: Literal["scenes", "isprs", "isaid"] = "scenes"
+    """What is validated on: whole scenes, each pixel counted once; or the patches that published scores are about."""
+    monitor: str = "mean_iou"
+    """The score that says which bundle is best: mean_iou, mean_f1, overall_accuracy, or the IoU of a class: iou car."""
+    patience: int | None = Field(None, ge=1)
+    """Validations without a better score after which training ends early; None for never."""
+    checkpoint_every: int = Field(500, ge=1)
+    """Steps between two checkpoints, from which an interrupted run goes on."""
+    loggers: tuple[Literal["wandb", "mlflow"], ...] = ()
+    """Where numbers are written besides CSV and TensorBoard."""
 
     @model_validator(mode="after")
     def _fits(self) -> "TrainSection":

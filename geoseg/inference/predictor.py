@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoseg.bundle import Bundle
-from geoseg.models.device import choose_device, explained_memory
+from geoseg.models.device import choose_device, explained_memory, memory_format
 from geoseg.models.normalise import normalise
 from geoseg.models.precision import Precision, chosen_precision
 from geoseg.raster.raster import Raster
@@ -37,7 +37,7 @@ class Predictor:
         network = bundle.network
         if any(weight.device != self.device for weight in network.parameters()):
             network = copy.deepcopy(network)
-        self.network = network.eval().to(self.device).to(memory_format=torch.channels_last)
+        self.network = network.eval().to(self.device).to(memory_format=memory_format(self.device))
         self._mean = self._per_band(bundle.card.mean)
         self._std = self._per_band(bundle.card.std)
 
@@ -49,7 +49,7 @@ class Predictor:
         memory does not hold that many.
         """
         with explained_memory(MEMORY_HINT):
-            images = self.images(rasters).contiguous(memory_format=torch.channels_last)
+            images = self.images(rasters).contiguous(memory_format=memory_format(self.device))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 logits = self.network(images)
             probabilities: Tensor = logits.float().softmax(dim=1)

@@ -7,6 +7,9 @@ import torch
 
 from geoseg.errors import ConfigError, GeosegError
 
+NHWC_DEVICES = {"cuda"}
+"""Devices that compute convolutions faster with channels last; CPUs lose 5 to 20 % by it (benchmarks/network.py)."""
+
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "dataloader worker", "bus error")
 """How torch says that memory is spent; a worker process is killed for want of it."""
 
@@ -24,6 +27,11 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"there is no device {name} here", f"devices here: auto, {_names(there)}")
     # With its number, as tensors name it: torch.device("cuda") is not equal to the device of a tensor that is there.
     return torch.empty(0, device=device).device
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """How a device wants images and weights of convolutions to lie in memory."""
+    return torch.channels_last if device.type in NHWC_DEVICES else torch.contiguous_format
 
 
 def _names(there: dict[str, bool]) -> str:

@@ -1,168 +1,185 @@
-"""``train``: from a recipe to a bundle. Wires data, network, loss and trainer, and does nothing else."""
+"""``train``: from a recipe to a bundle. Wires data, network, loss, devices and run, and does nothing else."""
 
 import logging
 import platform
-import shutil
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-import lightning
 import torch
-from lightning.pytorch.loggers import CSVLogger
-from torch.utils.data import DataLoader
+from lightning.fabric import Fabric
 
-from geoseg.augment import Augmentation
+import geoseg
 from geoseg.bundle import Bundle, ModelCard, load
 from geoseg.config.load import to_yaml
-from geoseg.config.recipe import Recipe, TrainSection
-from geoseg.data.crop import Crop
-from geoseg.data.loader import Crops, batches
+from geoseg.config.recipe import Recipe
 from geoseg.data.prepare import open_dataset, prepare
 from geoseg.data.prepared import Prepared
-from geoseg.data.samplers import samplers
-from geoseg.data.samplers.grid import GridSampler
 from geoseg.errors import ConfigError
 from geoseg.losses.build import build_loss
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.build import backbone_file, build_network
-from geoseg.models.device import choose_device, explained_memory
-from geoseg.models.precision import chosen_precision
-from geoseg.progress import Progress, silent
-from geoseg.training.callbacks import KeepBest, ReportProgress
-from geoseg.training.module import TrainingModule
-from geoseg.training.run import new_run
+from geoseg.models.device import choose_device, explained_memory, memory_format
+from geoseg.models.network import SegmentationNetwork
+from geoseg.models.sync_norm import synchronise
+from geoseg.progress import NOTICE, Progress, silent
+from geoseg.raster.output import output_errors
+from geoseg.training.average import AveragedNetwork
+from geoseg.training.checkpoint import Standing
+from geoseg.training.crops import TrainingCrops
+from geoseg.training.devices import freeze_unused, launched, settle, share_of
+from geoseg.training.keep import KeepBest
+from geoseg.training.logbook import require_loggers
+from geoseg.training.run import Run, open_run
 from geoseg.training.scaling import scaling, warn_of_other_units
+from geoseg.training.schedule import build_optimizer
+from geoseg.training.session import Session
+from geoseg.training.step import TrainingStep
+from geoseg.training.stop import stopping
+from geoseg.training.validation import PROTOCOLS, require_monitor
+from geoseg.training.weights import with_class_weights
 
-RGB = ("red", "green", "blue")
+MEMORY_HINT = (
+    "lower train.batch, train.crop or predict.batch, raise train.accumulate, or --set train.precision=bfloat16; "
+    "train.workers: 0 if a worker was killed"
+)
 
-PROTOCOL = "scenes"
-"""How validation counts: every labelled pixel of whole scenes once, with the context it will have in prediction."""
-
-MEMORY_HINT = "lower train.batch, train.crop or predict.batch, or train.workers: 0 if a worker was killed"
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a run left behind."""
+    """What a training run leaves behind."""
 
     run: Path
-    """Its folder: the recipe as resolved, the log and the best bundle."""
+    """The run's folder: recipe, log, pictures, last checkpoint, best bundle."""
     path: Path
-    """The best bundle."""
+    """The best bundle's file."""
     bundle: Bundle
-    """The same, loaded."""
+    """The best bundle, loaded on the CPU."""
+    is_told: bool = True
+    """True in one of the processes that trained together: the one that speaks for all."""
 
 
 def train(
-    recipe: Recipe, *, runs: Path = Path("runs"), name: str | None = None, progress: Progress = silent
+    recipe: Recipe,
+    *,
+    runs: Path = Path("runs"),
+    name: str | None = None,
+    devices: int | str = 1,
+    nodes: int = 1,
+    resume: bool = False,
+    fresh: bool = False,
+    progress: Progress = silent,
 ) -> Training:
-    """Trains what the recipe says and keeps the bundle with the best mean IoU on the validation split.
+    """Trains what the recipe says and keeps the bundle with the best monitored score on the validation split.
 
-    Scenes that are not prepared yet are prepared first. Raises :class:`DataError` for data that does not fit the recipe,
-    :class:`GeosegError` when the loss is no longer finite or the device runs out of memory.
+    Scenes that are not prepared yet are prepared first. A run of the same ``name``, recipe and data that was
+    interrupted goes on (``resume``: there must be one; ``fresh``: none does). ``devices`` per machine and ``nodes``
+    as in :func:`geoseg.training.devices.launched`. Raises :class:`DataError` for data that does not fit the recipe,
+    :class:`GeosegError` when the loss is no number or the device runs out of memory, :class:`Stopped` after a signal.
     """
     _refuse_early(recipe)
-    prepared = prepare(recipe.data, recipe.name, progress=progress)
+    fabric = launched(recipe.train, devices=devices, nodes=nodes)
+    settle(recipe.train)
+    quietly = progress if fabric.is_global_zero else silent
+    with fabric.rank_zero_first():
+        prepared = prepare(recipe.data, recipe.name, progress=quietly)
     prepared.scenes("val")
-    lightning.seed_everything(recipe.train.seed, workers=True, verbose=False)
-    network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
-    if recipe.train.batch < network.smallest_batch:
-        message = f"the head {recipe.model.head.name} does not train on {recipe.train.batch} crop at a time"
-        raise ConfigError(message, f"--set train.batch={network.smallest_batch} or more")
-    scaled = scaling(recipe.model, network, prepared)
-    warn_of_other_units(scaled, prepared)
+    network, scaled = _network(recipe, prepared, fabric)
     # Everything a recipe can be refused for comes before the run has a folder.
-    network = network.to(memory_format=torch.channels_last)
-    module = TrainingModule(recipe, network, scaled, classes=len(prepared.legend))
-    training, validation = _training_batches(recipe, prepared), _validation_batches(recipe, prepared)
-    run = new_run(runs, name or recipe.name or "run")
-    (run / "recipe.yaml").write_text(to_yaml(recipe), "utf-8")
-    keeper = KeepBest(run, _card(recipe, prepared, scaled))
-    with (
-        _removed_if_empty(run, keeper),
-        progress(recipe.train.iterations, "training") as task,
-        _quiet_lightning(),
-        explained_memory(MEMORY_HINT),
-        _interrupts_raised(),
-    ):
-        trainer = _trainer(recipe, run, [ReportProgress(task), keeper])
-        trainer.fit(module, training, validation)
-        if recipe.train.iterations % min(recipe.train.validate_every, recipe.train.iterations):
-            trainer.validate(module, validation, verbose=False)
-    return Training(run, keeper.path, load(keeper.path))
+    run = _opened_run(fabric, runs, name or recipe.name or "run", recipe, prepared, resume=resume, fresh=fresh)
+    with run, stopping() as stop, explained_memory(MEMORY_HINT):
+        if fabric.is_global_zero:
+            _begin(run, recipe)
+        session = _session(fabric, recipe, prepared, run, network, scaled)
+        session.train(stop, quietly)
+        fabric.barrier()
+    return Training(run.folder, session.keeper.path, load(session.keeper.path), is_told=fabric.is_global_zero)
 
 
 def _refuse_early(recipe: Recipe) -> None:
     """What a recipe can be refused for without data, before hours of preparation."""
     choose_device(recipe.train.device)
     backbone_file(recipe.model.backbone.name)
-    build_loss(recipe.loss, classes=len(open_dataset(recipe.data).legend))
+    legend = open_dataset(recipe.data).legend
+    build_loss(with_class_weights(recipe.loss, [1] * len(legend)), classes=len(legend))
+    require_monitor(recipe.train.monitor, legend)
+    require_loggers(recipe.train.loggers)
 
 
-@contextmanager
-def _removed_if_empty(run: Path, keeper: KeepBest) -> Iterator[None]:
-    """A run that fails before it has a bundle leaves nothing behind."""
-    try:
-        yield
-    except BaseException:
-        if not keeper.path.exists():
-            shutil.rmtree(run, ignore_errors=True)
-        raise
+def _network(recipe: Recipe, prepared: Prepared, fabric: Fabric) -> tuple[SegmentationNetwork, Scaling]:
+    """The network as it begins, the same in every process, and how pixels are scaled for it."""
+    torch.manual_seed(recipe.train.seed)
+    network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
+    share = share_of(recipe.train, fabric.world_size)
+    together = recipe.train.batch // recipe.train.accumulate  # norms are shared between processes
+    if together < network.smallest_batch:
+        message = f"the head {recipe.model.head.name} does not train on {share} crop at a time"
+        raise ConfigError(message, f"--set train.batch={network.smallest_batch * recipe.train.accumulate} or more")
+    scaled = scaling(recipe.model, network, prepared)
+    warn_of_other_units(scaled, prepared)
+    return network, scaled
 
 
-def _trainer(recipe: Recipe, run: Path, callbacks: list[lightning.Callback]) -> lightning.Trainer:
-    train = recipe.train
-    return lightning.Trainer(
-        accelerator=train.device,
-        devices=1,
-        precision=_lightning_precision(train),
-        max_steps=train.iterations,
-        val_check_interval=min(train.validate_every, train.iterations),
-        check_val_every_n_epoch=None,
-        gradient_clip_val=train.clip_gradient,
-        callbacks=callbacks,
-        logger=CSVLogger(run, name="", version="log"),
-        log_every_n_steps=min(50, train.iterations),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        enable_checkpointing=False,
-        num_sanity_val_steps=0,
+def _opened_run(
+    fabric: Fabric, runs: Path, name: str, recipe: Recipe, prepared: Prepared, *, resume: bool, fresh: bool
+) -> Run:
+    """The run, the same in every process: the first one opens it, the others are told."""
+    run: Run | None = None
+    if fabric.is_global_zero:
+        run = open_run(runs, name, recipe, prepared.digest, resume=resume, fresh=fresh)
+    told: Any = fabric.broadcast((run.folder, run.checkpoint) if run else None)
+    return run or Run(told[0], None, told[1])
+
+
+def _begin(run: Run, recipe: Recipe) -> None:
+    """Writes down what is to be done, or says how far it is."""
+    if run.checkpoint is None:
+        path = run.folder / "recipe.yaml"
+        with output_errors(path):
+            path.write_text(to_yaml(recipe), "utf-8")
+    else:
+        done, wanted = run.checkpoint.standing.iteration, recipe.train.iterations
+        logger.log(NOTICE, "Going on with %s after iteration %d of %d.", run.folder, done, wanted)
+
+
+def _session(
+    fabric: Fabric, recipe: Recipe, prepared: Prepared, run: Run, network: SegmentationNetwork, scaled: Scaling
+) -> Session:
+    """Everything in the state in which the run stands: as it begins, or as its checkpoint says."""
+    train, held = recipe.train, run.checkpoint
+    standing = held.standing if held else Standing()
+    if held:
+        network.load_state_dict(held.network)
+    if fabric.world_size > 1:
+        freeze_unused(network, bands=len(prepared.bands))
+        synchronise(network, fabric.device)
+    criterion = build_loss(
+        with_class_weights(recipe.loss, prepared.class_pixels().tolist()), classes=len(prepared.legend)
     )
-
-
-def _lightning_precision(train: TrainSection) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
-    """Our names for arithmetic in Lightning's words."""
-    if train.precision == "float16":
-        return "16-mixed"
-    precision = chosen_precision(train.precision, choose_device(train.device))
-    return "32-true" if precision == "float32" else "bf16-mixed"
-
-
-def _training_batches(recipe: Recipe, prepared: Prepared) -> DataLoader[Crop]:
-    train, scenes = recipe.train, prepared.scenes("train")
-    given = {"scenes": scenes, "size": train.crop, "scale": recipe.augment.scale, "seed": train.seed}
-    given["classes"] = prepared.legend.names
-    sampler = samplers.build(train.sampler.name, train.sampler.options, **given)
-    smallest, largest = 0.0, 255.0
-    if prepared.dtype != "uint8":
-        smallest = min(band.minimum for band in prepared.statistics)
-        largest = max(band.maximum for band in prepared.statistics)
-    change = Augmentation(recipe.augment, smallest=smallest, largest=largest, is_rgb=prepared.bands == RGB)
-    crops = Crops(scenes, sampler, train.iterations * train.batch, change=change, seed=train.seed)
-    return batches(crops, batch=train.batch, workers=train.workers, pin_memory=torch.cuda.is_available())
-
-
-def _validation_batches(recipe: Recipe, prepared: Prepared) -> DataLoader[Crop]:
-    """Every pixel of every validation scene once, with the context it will have in prediction."""
-    scenes = prepared.scenes("val")
-    sampler = GridSampler(scenes, recipe.predict.tile, halo=recipe.predict.halo)
-    return batches(Crops(scenes, sampler, len(sampler)), batch=recipe.predict.batch, workers=0)
+    step = TrainingStep(network, criterion, scaled, auxiliary_weight=recipe.model.auxiliary_weight)
+    step = step.to(memory_format=memory_format(fabric.device))
+    optimizer = build_optimizer(network.parameters(), train)
+    average = AveragedNetwork(network, train.average) if train.average is not None else None
+    card = _card(recipe, prepared, scaled)
+    session = Session(
+        fabric=fabric,
+        recipe=recipe,
+        prepared=prepared,
+        run=run.folder,
+        step=step,
+        optimizer=optimizer,
+        average=average,
+        standing=standing,
+        keeper=KeepBest(run.folder, card, train.monitor, standing, writes=fabric.is_global_zero),
+        crops=TrainingCrops(recipe, prepared, rank=fabric.global_rank, processes=fabric.world_size),
+    )
+    if held:
+        session.restore(held)
+        run.checkpoint = None  # its memory is wanted
+    return session
 
 
 def _card(recipe: Recipe, prepared: Prepared, scaled: Scaling) -> ModelCard:
@@ -180,37 +197,18 @@ def _card(recipe: Recipe, prepared: Prepared, scaled: Scaling) -> ModelCard:
         crop=recipe.train.crop,
         tile=recipe.predict.tile,
         halo=recipe.predict.halo,
-        protocol=PROTOCOL,
+        protocol=PROTOCOLS[recipe.train.validation],
         recipe=recipe.model_dump(mode="json"),
         data={"digest": prepared.digest, **prepared.about},
-        provenance={
-            "seed": str(recipe.train.seed),
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "geoseg": version("geoseg"),
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        provenance=_provenance(recipe),
     )
 
 
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning's remarks about hardware and data loaders are not the user's business; its errors are."""
-    talker = logging.getLogger("lightning.pytorch")
-    level = talker.level
-    talker.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning.*")
-            yield
-    finally:
-        talker.setLevel(level)
-
-
-@contextmanager
-def _interrupts_raised() -> Iterator[None]:
-    """Lightning answers Ctrl-C by leaving the process without a word; who called us shall hear of it."""
-    try:
-        yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
+def _provenance(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "seed": str(recipe.train.seed),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "geoseg": geoseg.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }

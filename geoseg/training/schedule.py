@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable
 
 from torch.nn import Parameter
 from torch.optim import SGD, AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from geoseg.config.recipe import TrainSection
 
@@ -15,11 +14,6 @@ def build_optimizer(parameters: Iterable[Parameter], train: TrainSection) -> Opt
     if train.optimizer == "adamw":
         return AdamW(parameters, lr=train.learning_rate, weight_decay=train.weight_decay)
     return SGD(parameters, lr=train.learning_rate, momentum=train.momentum, weight_decay=train.weight_decay)
-
-
-def build_schedule(optimizer: Optimizer, train: TrainSection) -> LambdaLR:
-    """The scheduler that sets :func:`learning_rate` before every step."""
-    return LambdaLR(optimizer, lambda step: learning_rate(train, step) / train.learning_rate)
 
 
 def learning_rate(train: TrainSection, step: int) -> float:

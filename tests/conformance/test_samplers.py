@@ -65,7 +65,7 @@ def test_plans_go_on_without_end(name, scenes) -> None:
 @every_sampler
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 on forks of threaded processes
 def test_batches_do_not_depend_on_the_number_of_workers(name, scenes) -> None:
-    crops = Crops(scenes, built(name, scenes, scale=(0.5, 2.0)), 12)
+    crops = Crops(scenes, built(name, scenes, scale=(0.5, 2.0)), range(12))
     alone, together = (list(batches(crops, batch=5, workers=workers)) for workers in (0, 2))
     assert len(alone) == len(together) == 3
     for a, b in zip(alone, together, strict=True):

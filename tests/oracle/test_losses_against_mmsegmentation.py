@@ -13,11 +13,12 @@ from torch import Tensor
 
 from geoseg.config.recipe import Recipe
 from geoseg.data.crop import Crop
+from geoseg.losses.build import build_loss
 from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.module import TrainingModule
+from geoseg.training.step import TrainingStep
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +69,10 @@ def test_the_training_loss_is_the_heads_and_0_4_times_the_auxiliary_heads(inputs
     module = training(average, logits)
     crop = Crop(torch.zeros(len(target), 3, *target.shape[1:]), target.to(torch.uint8), torch.ones_like(target).bool())
     parts = [expected[f"ce_weight{weight}_avg_non_ignore{key}"] for weight in (1.0, 0.4)]
-    assert module.training_step(crop, 0).item() == pytest.approx(sum(parts), rel=1e-6)
+    assert module(*crop).item() == pytest.approx(sum(parts), rel=1e-6)
 
 
-def training(average: str, logits: Tensor) -> TrainingModule:
+def training(average: str, logits: Tensor) -> TrainingStep:
     """A training whose heads both say ``logits``, of any image; the auxiliary weight is the recipe's default."""
 
     class Known(SegmentationNetwork):
@@ -82,6 +83,6 @@ def training(average: str, logits: Tensor) -> TrainingModule:
             return logits, logits
 
     recipe = Recipe.model_validate({"data": {}, "loss": {"name": "cross_entropy", "average": average}})
-    module = TrainingModule(recipe, Known(), Scaling((0.0,) * 3, (1.0,) * 3), classes=logits.shape[1])
-    module.log = lambda *_, **__: None  # there is no trainer to tell
-    return module
+    criterion = build_loss(recipe.loss, classes=logits.shape[1])
+    scaling = Scaling((0.0,) * 3, (1.0,) * 3)
+    return TrainingStep(Known(), criterion, scaling, auxiliary_weight=recipe.model.auxiliary_weight)

@@ -22,7 +22,7 @@ def scenes(tmp_path_factory):
 
 def crops(scenes, *, seed=0, changed=True, count=10) -> Crops:
     change = Augmentation(AugmentSection(rotate90=0.5), largest=255, is_rgb=True) if changed else None
-    return Crops(scenes, RandomSampler(scenes, 16, (0.5, 2.0), seed=seed), count, change=change, seed=seed)
+    return Crops(scenes, RandomSampler(scenes, 16, (0.5, 2.0), seed=seed), range(count), change=change, seed=seed)
 
 
 def equal(a, b) -> bool:
@@ -46,7 +46,7 @@ def test_changes_differ_from_crop_to_crop(scenes) -> None:
         drawn.append(rng.random())
         return image, target, valid
 
-    made = Crops(scenes, RandomSampler(scenes, 16, (1, 1), seed=0), 5, change=noted)
+    made = Crops(scenes, RandomSampler(scenes, 16, (1, 1), seed=0), range(5), change=noted)
     for number in (0, 1, 2, 0):
         made[number]
     assert drawn[0] == drawn[3]

@@ -47,7 +47,7 @@ def one_epoch(prepared) -> dict[str, np.ndarray]:
         scenes = prepared.scenes(split)
         given = {"scenes": scenes, "size": 16, "scale": (0.5, 2.0), "seed": 0, "classes": prepared.legend.names}
         names = [name for name in samplers.names() if name != "balanced" or scenes[0].labelled]
-        crops = [Crops(scenes, samplers.build(name, {}, **given), len(scenes)) for name in names]
+        crops = [Crops(scenes, samplers.build(name, {}, **given), range(len(scenes))) for name in names]
         targets[split] = np.concatenate([batch.target for each in crops for batch in batches(each, batch=4, workers=0)])
     return targets
 

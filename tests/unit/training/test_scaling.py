@@ -10,11 +10,12 @@ from strategies_raster import noise
 from geoseg.bundle import load
 from geoseg.config.recipe import Recipe
 from geoseg.data.prepare import prepare
+from geoseg.losses.build import build_loss
 from geoseg.models.backbones.resnet import ZooResNet
 from geoseg.models.build import build_network
 from geoseg.training.fit import train
-from geoseg.training.module import TrainingModule
 from geoseg.training.scaling import Scaling, scaling, warn_of_other_units
+from geoseg.training.step import TrainingStep
 
 WEIGHTS = "ResNet18_Weights.SENTINEL2_RGB_MOCO"
 
@@ -53,7 +54,8 @@ def test_a_torchgeo_run_trains_and_predicts_with_the_weights_own_scaling(recipe,
 def test_the_training_step_sees_what_the_card_says(recipe):
     prepared = prepare(recipe.data, "sentinel")
     network = build_network(recipe.model, bands=3, classes=3)
-    module = TrainingModule(recipe, network, scaling(recipe.model, network, prepared), classes=3)
+    criterion = build_loss(recipe.loss, classes=3)
+    module = TrainingStep(network, criterion, scaling(recipe.model, network, prepared), auxiliary_weight=0)
     assert module.mean.flatten().tolist() == [0] * 3
     assert module.std.flatten().tolist() == [10000] * 3
 
