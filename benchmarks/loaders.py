@@ -16,7 +16,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resize
 
 from geoseg.augment import Augmentation
-from geoseg.config.recipe import AugmentSection, Recipe
+from geoseg.config.recipe import Recipe
 from geoseg.data.loader import Crops
 from geoseg.data.prepared import Prepared
 from geoseg.data.samplers import samplers
@@ -48,17 +48,12 @@ class Side(NamedTuple):
 
 def geoseg_side(prepared: Prepared, recipe: Recipe, *, seed: int, colours: bool, pieces: str = "isprs") -> Side:
     """The recipe's sampler and augmentation; ``pieces: scene`` cuts anywhere instead of inside published patches."""
-    crops = geoseg_crops(prepared, recipe.augment if colours else recipe.augment.model_copy(update=STILL), seed, pieces)
-    return Side(crops, range)
-
-
-def geoseg_crops(prepared: Prepared, section: AugmentSection, seed: int, pieces: str) -> Crops:
-    """Crops as ``geoseg train`` makes them."""
+    section = recipe.augment if colours else recipe.augment.model_copy(update=STILL)
     scenes = prepared.scenes("train")
     given = {"scenes": scenes, "size": SIZE, "scale": section.scale, "seed": seed, "classes": prepared.legend.names}
     sampler = samplers.build("random", {"pieces": pieces}, **given)
     change = Augmentation(section, largest=255.0, is_rgb=True)
-    return Crops(scenes, sampler, range(10**9), change=change, seed=seed)
+    return Side(Crops(scenes, sampler, range(10**9), change=change, seed=seed), range)
 
 
 def mmsegmentation_side(folder: Path, *, seed: int, colours: bool) -> Side:

@@ -76,6 +76,6 @@ def _check(section: Any) -> None:
         talk.result(f"Remark: {remark}")
     for error in (*found.errors, *(each for scene in found.scenes for each in scene.errors)):
         talk.result(f"Error: {error}")
-    talk.say(f"{len(found.scenes)} scenes, {found.error_count} errors")
+    talk.say(f"{len(found.scenes)} scenes, {found.error_count} {'error' if found.error_count == 1 else 'errors'}")
     if found.error_count:
         raise click.exceptions.Exit(1)

@@ -1,5 +1,6 @@
 """``geoseg train``: a recipe becomes a model."""
 
+import signal
 from pathlib import Path
 
 import click
@@ -37,21 +38,33 @@ def train(
     """Train a network as RECIPE says, and keep the best model.
 
     RECIPE is a YAML file, or the name of a recipe that comes with geoseg (see geoseg recipes). If the same command was
-    interrupted before, it goes on from the last checkpoint. Prints the path of the model.
+    interrupted before, it goes on from the last checkpoint. SIGTERM and Ctrl-C end it in order, after the current step.
+    Prints the path of the model.
     """
     if resume and fresh:
         raise click.UsageError("--resume and --fresh exclude each other")
     if devices != "auto" and not devices.isdecimal():
         raise click.UsageError(f"--devices is {devices!r}; give a number, or auto")
     from geoseg.config.load import load_recipe
+    from geoseg.training.devices import one_voice
     from geoseg.training.fit import train as fit
+    from geoseg.training.stop import Stopped
+
+    from .main import STOPPED
 
     if device is not None:
         overrides = (*overrides, f"train.device={device}")
-    training = fit(
-        load_recipe(recipe, overrides), runs=runs, name=name, devices=devices if devices == "auto" else int(devices),
-        nodes=nodes, resume=resume, fresh=fresh, progress=bars(),
-    )  # fmt: skip
+    try:
+        with one_voice():
+            training = fit(
+                load_recipe(recipe, overrides), runs=runs, name=name, devices=devices, nodes=nodes,
+                resume=resume, fresh=fresh, progress=bars(),
+            )  # fmt: skip
+    except Stopped as stopped:
+        if stopped.signal != signal.SIGINT:
+            raise
+        talk.complain(stopped.message, stopped.hint)
+        click.get_current_context().exit(STOPPED)
     if not training.is_told:
         return
     for score, value in training.bundle.card.scores.items():

@@ -7,7 +7,7 @@ interrupted goes on with the scenes that have none.
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.data.cells import Cells
-from geoseg.data.dataset import LabelledScene, open_image
+from geoseg.data.dataset import LabelledScene
 from geoseg.data.encoding import Encoding
 from geoseg.data.labels import LabelReader
 from geoseg.data.memory import in_files
@@ -133,6 +133,18 @@ def convert(job: Job) -> Record:
     record.seconds["all"] = time.perf_counter() - started
     record.save()
     return record
+
+
+def open_image(image: Path, bands: Sequence[str] | None) -> Scene:
+    """The image of a scene whose bands the owner names; as many of them as there are names, if that is possible.
+
+    A band that the file marks as alpha is one like the others then: near infrared often is marked so.
+    """
+    scene = Scene.open(image)
+    if bands is None or len(scene.bands) >= len(bands):
+        return scene
+    scene.close()
+    return Scene.open(image, alpha=False)
 
 
 def survey(job: Job) -> PreparedScene:

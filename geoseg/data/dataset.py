@@ -3,7 +3,7 @@
 It knows no pixels. :mod:`geoseg.data.prepare` turns a declaration into images and index masks that can be cut fast.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +15,6 @@ from geoseg.data.encoding import Encoding
 from geoseg.errors import DataError, did_you_mean
 from geoseg.legend import Legend
 from geoseg.raster.raster import Raster
-from geoseg.raster.scene import Scene
 
 UNLABELLED = "unlabelled"
 """The split of a target domain: images to adapt to, whose labels nobody may see."""
@@ -101,18 +100,6 @@ class Dataset:
             for split, scenes in self.splits.items()
             if split not in self.hidden and (split == UNLABELLED or any(scene.label is not None for scene in scenes))
         }
-
-
-def open_image(image: Path, bands: Sequence[str] | None) -> Scene:
-    """The image of a scene whose bands the owner names; as many of them as there are names, if that is possible.
-
-    A band that the file marks as alpha is one like the others then: near infrared often is marked so.
-    """
-    scene = Scene.open(image)
-    if bands is None or len(scene.bands) >= len(bands):
-        return scene
-    scene.close()
-    return Scene.open(image, alpha=False)
 
 
 def _repeats(names: list[str]) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from geoseg.bundle import Bundle, load
 from geoseg.config.recipe import Recipe
-from geoseg.data.dataset import Dataset, LabelledScene, open_image
+from geoseg.data.convert import open_image
+from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.labels import LabelReader, check_unknown
 from geoseg.data.memory import in_files
 from geoseg.data.prepare import open_dataset

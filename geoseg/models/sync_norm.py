@@ -22,30 +22,41 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         """Normalised features (batch, channel, row, col); every process must call it with at least one image."""
         if not self.training or not dist.is_initialized() or dist.get_world_size() == 1:
             return super().forward(features)
-        exact = features.float()
-        count = exact.new_tensor([exact.numel() / exact.shape[1]])
-        sums = torch.cat([exact.sum(dim=(0, 2, 3)), exact.square().sum(dim=(0, 2, 3)), count])
-        sums = all_reduce(sums)  # type: ignore[no-untyped-call]
-        total, squares, pixels = sums[: self.num_features], sums[self.num_features : -1], sums[-1]
-        mean = total / pixels
-        variance = (squares / pixels - mean.square()).clamp(min=0)
-        self._remember(mean.detach(), variance.detach(), float(pixels))
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        shift = self.bias - mean * scale
-        normalised = exact * scale[:, None, None] + shift[:, None, None]
+        exact, each = features.float(), (0, 2, 3)
+        sums = _over_processes(torch.cat([exact.sum(each), exact.new_tensor([exact.numel() / exact.shape[1]])]))
+        mean, pixels = sums[:-1] / sums[-1], sums[-1]
+        centred = exact - _per_channel(mean)
+        # Of the deviations themselves: a mean of squares less a squared mean loses what little a large mean varies.
+        variance = _over_processes(centred.square().sum(each)) / pixels
+        if self.running_mean is not None:
+            self._remember(mean.detach(), variance.detach() * pixels / (pixels - 1).clamp(min=1))
+        scale = torch.rsqrt(variance + self.eps)
+        if self.affine:
+            normalised = centred * _per_channel(scale * self.weight) + _per_channel(self.bias)
+        else:
+            normalised = centred * _per_channel(scale)
         back: Tensor = normalised.to(features.dtype)
         return back
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor, pixels: float) -> None:
+    def _remember(self, mean: Tensor, variance: Tensor) -> None:
+        """Moves the running statistics as BatchNorm2d does; ``variance`` is the unbiased one."""
         assert self.running_mean is not None
         assert self.running_var is not None
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
-        unbiased = variance * (pixels / max(pixels - 1, 1))
-        momentum = 0.1 if self.momentum is None else self.momentum
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
-        self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
+        share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+        self.running_var.lerp_(variance.to(self.running_var.dtype), share)
+
+
+def _over_processes(sums: Tensor) -> Tensor:
+    total: Tensor = all_reduce(sums)  # type: ignore[no-untyped-call]
+    return total
+
+
+def _per_channel(numbers: Tensor) -> Tensor:
+    return numbers[:, None, None]
 
 
 def synchronise(network: nn.Module, device: torch.device) -> nn.Module:

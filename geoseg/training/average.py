@@ -30,7 +30,7 @@ class AveragedNetwork:
         pairs = list(zip(_state(self.network), _state(network), strict=True))
         real = [pair for pair in pairs if pair[0].is_floating_point()]
         # All at once: on a GPU each call waits longer to be started than it works.
-        torch._foreach_lerp_([mine for mine, _ in real], [theirs for _, theirs in real], 1 - keep)  # noqa: SLF001
+        torch._foreach_lerp_([mine for mine, _ in real], [theirs for _, theirs in real], 1 - keep)
         for mine, theirs in pairs:
             if not mine.is_floating_point():  # counters of norms
                 mine.copy_(theirs)

@@ -15,7 +15,8 @@ from typing import Literal
 import torch
 import torch.distributed as dist
 from lightning.fabric import Fabric
-from lightning.fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 
 from geoseg.config.recipe import TrainSection
 from geoseg.errors import ConfigError
@@ -70,7 +71,7 @@ def _counts(devices: int | str, nodes: int) -> tuple[int | str, int]:
         here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         return here, everywhere // here
     if SLURMEnvironment.detect():
-        nodes = int(os.environ.get("SLURM_NNODES", 1))
+        nodes = int(os.environ.get("SLURM_NNODES", "1"))
         return int(os.environ["SLURM_NTASKS"]) // nodes, nodes
     return int(devices) if str(devices).isdecimal() else devices, nodes
 
@@ -132,8 +133,10 @@ def _refuse_uneven(train: TrainSection, processes: int) -> None:
 
 
 def freeze_unused(network: SegmentationNetwork, *, bands: int) -> None:
-    """Freezes the parameters that no logit depends on (deeper stages than the head takes): they would never change, and
-    processes that exchange gradients would wait for theirs."""
+    """Freezes parameters that no logit depends on, such as stages deeper than the head takes.
+
+    They would never change anyhow, but processes that exchange gradients would wait for theirs.
+    """
     was_training = network.training
     network.eval()  # statistics stay as they are
     for logits in network.logits_with_auxiliary(torch.zeros(1, bands, 64, 64)):

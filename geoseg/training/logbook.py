@@ -80,13 +80,14 @@ class TensorBoardLog:
 
 
 class WandbLog:
-    """A run of Weights & Biases, which goes on under the same name."""
+    """A run of Weights & Biases; a run that goes on, goes on there too."""
 
     def __init__(self, run: Path, recipe: Mapping[str, Any]) -> None:
-        wandb = _imported("wandb")
+        wandb, known = _imported("wandb"), run / "log" / "wandb.txt"
         self.run = wandb.init(
-            project="geoseg", name=run.name, id=run.name, resume="allow", dir=run, config=dict(recipe)
+            project="geoseg", name=run.name, id=_known(known), resume="allow", dir=run / "log", config=dict(recipe)
         )
+        known.write_text(self.run.id, "utf-8")
 
     def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
         """All numbers of an iteration at once."""
@@ -98,12 +99,13 @@ class WandbLog:
 
 
 class MlflowLog:
-    """A run of MLflow, in the experiment ``geoseg``."""
+    """A run of MLflow, in the experiment ``geoseg``; a run that goes on, goes on there too."""
 
     def __init__(self, run: Path, recipe: Mapping[str, Any]) -> None:
-        self.mlflow = _imported("mlflow")
+        self.mlflow, known = _imported("mlflow"), run / "log" / "mlflow.txt"
         self.mlflow.set_experiment("geoseg")
-        self.mlflow.start_run(run_name=run.name)
+        active = self.mlflow.start_run(run_id=_known(known), run_name=run.name)
+        known.write_text(active.info.run_id, "utf-8")
         self.mlflow.log_dict(dict(recipe), "recipe.json")
 
     def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
@@ -113,6 +115,11 @@ class MlflowLog:
     def close(self) -> None:
         """Ends the run."""
         self.mlflow.end_run()
+
+
+def _known(path: Path) -> str | None:
+    """What the other side called a run when it began; None for a new one."""
+    return path.read_text("utf-8") if path.is_file() else None
 
 
 def _imported(name: str) -> Any:
@@ -156,7 +163,8 @@ def open_logbook(
     run: Path, recipe: Mapping[str, Any], loggers: Sequence[str], columns: Sequence[str], *, done: int
 ) -> Logbook:
     """The logs of a run in its folder ``log``; :class:`ConfigError` for one that is not installed."""
-    extra: list[Log] = [EXTRA[name](run, recipe) for name in loggers]
-    return Logbook(
-        [CsvLog(run / "log", columns, done=done), TensorBoardLog(run / "log" / "tensorboard", done=done), *extra]
-    )
+    always: list[Log] = [
+        CsvLog(run / "log", columns, done=done),
+        TensorBoardLog(run / "log" / "tensorboard", done=done),
+    ]
+    return Logbook([*always, *(EXTRA[name](run, recipe) for name in loggers)])

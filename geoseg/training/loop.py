@@ -4,7 +4,7 @@ Learning rate, crops and every random number of a step follow from its number an
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -34,7 +34,7 @@ class StepDone(NamedTuple):
 
 def steps(
     fabric: Fabric, step: Any, optimizer: Any, crops: Iterable[Crop], train: TrainSection, *, done: int = 0
-) -> Iterator[StepDone]:
+) -> Generator[StepDone]:
     """Trains from iteration ``done`` to the end, yielding after every step.
 
     ``step`` and ``optimizer`` are a :class:`~geoseg.training.step.TrainingStep` and its optimiser as Fabric set them up;

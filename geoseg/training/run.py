@@ -163,7 +163,7 @@ def _held(folder: Path) -> TextIO | None:
             return None
         except OSError as error:  # some network drives know no locks
             logger.debug("%s cannot be locked: %s", folder, error)
-        _close_in_forks(file)
+        pass  # _close_in_forks(file)
     return file
 
 
@@ -182,7 +182,7 @@ def _close_in_forks(file: TextIO) -> None:
 def point_latest_to(folder: Path) -> None:
     """Makes ``latest`` beside the folder point to it, in one step: a link, or a text file where links are not allowed."""
     latest = folder.parent / LATEST
-    part = folder.parent / f".{LATEST}.{os.getpid()}.part"
+    part = folder.parent / f".{LATEST}.{folder.name}.part"
     part.unlink(missing_ok=True)
     try:
         part.symlink_to(folder.name)

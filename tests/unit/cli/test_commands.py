@@ -55,7 +55,8 @@ def chosen(fake):
 @pytest.fixture
 def trained(fake):
     card = SimpleNamespace(scores={"mean IoU": 0.71234})
-    training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=SimpleNamespace(card=card))
+    bundle = SimpleNamespace(card=card)
+    training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=bundle, is_told=True)
     return fake("geoseg.training.fit", "train", training)
 
 
@@ -80,6 +81,23 @@ def test_train_leaves_the_device_to_the_recipe(geoseg, trained, recipe):
 def test_train_puts_runs_where_it_is_told(geoseg, trained, recipe):
     geoseg("train", recipe, "--runs", "elsewhere", "--name", "first")
     assert (trained.options["runs"], trained.options["name"]) == (Path("elsewhere"), "first")
+
+
+def test_train_hands_on_devices_and_how_to_begin(geoseg, trained, recipe):
+    geoseg("train", recipe, "--devices", "auto", "--nodes", "2", "--fresh")
+    asked = {name: trained.options[name] for name in ("devices", "nodes", "fresh", "resume")}
+    assert asked == {"devices": "auto", "nodes": 2, "fresh": True, "resume": False}
+
+
+@pytest.mark.parametrize("wrong", [["--devices", "many"], ["--resume", "--fresh"], ["--nodes", "0"]])
+def test_train_called_wrongly_is_exit_code_2(geoseg, trained, recipe, wrong):
+    assert geoseg("train", recipe, *wrong).exit_code == 2
+
+
+def test_of_processes_that_trained_together_one_speaks(geoseg, fake, recipe):
+    fake("geoseg.training.fit", "train", SimpleNamespace(is_told=False))
+    result = geoseg("train", recipe)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
 def test_a_wrong_key_of_a_recipe_is_answered_with_the_right_one(geoseg, trained, recipe):
@@ -120,16 +138,14 @@ def test_predict_hands_the_environment_to_the_choice_of_the_model(geoseg, predic
 
 
 def test_predict_hands_its_options_on(geoseg, predicted, chosen):
-    options = (
-        "--tile 256 --halo 32 --batch 2 --blend crop --device cpu --precision bfloat16 --bands nir,red --any-dtype"
-    )
-    geoseg("predict", "scene.tif", "-o", "mask.tif", "--overwrite", *options.split())
+    options = "--tile 256 --halo 32 --batch 2 --blend crop --device cpu --precision bfloat16 --bands nir,red"
+    geoseg("predict", "scene.tif", "-o", "mask.tif", "--overwrite", "--any-dtype", "--gsd", "0.2", *options.split())
     progress = predicted.options.pop("progress")
     assert callable(progress)
     assert predicted.arguments == ("scene.tif", "mask.tif")
     assert predicted.options == {
         "model": Path("runs/town/best.safetensors"), "tile": 256, "halo": 32, "batch": 2, "blend": "crop",
-        "device": "cpu", "precision": "bfloat16", "bands": ("nir", "red"), "any_dtype": True, "overwrite": True,
+        "device": "cpu", "precision": "bfloat16", "bands": ("nir", "red"), "any_dtype": True, "gsd": 0.2, "overwrite": True,
     }  # fmt: skip
 
 
