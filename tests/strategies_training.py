@@ -181,7 +181,13 @@ def become(request: dict[str, Any]) -> None:
         os.close(file)
     sys.argv = [str(GEOSEG), *request["start"]]
     exec(request["before"], {})
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        # As Python ends, but for emptying all its memory, which is as long as a short training.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        os._exit(int(end.code or 0))
 
 
 if __name__ == "__main__":

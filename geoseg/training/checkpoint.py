@@ -76,9 +76,9 @@ class Checkpoint:
                 file.flush()
                 os.fsync(file.fileno())  # or a power failure might leave the new name with nothing in it
             part.replace(path)
-        except RuntimeError as error:  # torch's word for a full disk
+        except RuntimeError as error:  # in which torch wraps what the system says of a full disk
             with output_errors(path):
-                raise OSError(str(error).splitlines()[0]) from error
+                raise _system_error(error) from error
         finally:
             remove(part)
 
@@ -108,6 +108,11 @@ class Checkpoint:
             )
         if self.data != data:
             raise DataError("the training data has changed since the run was interrupted", "start a new run: --fresh")
+
+
+def _system_error(error: RuntimeError) -> OSError:
+    cause = error.__cause__ or error.__context__
+    return cause if isinstance(cause, OSError) else OSError(str(error).splitlines()[0])
 
 
 def _different(one: Any, other: Any, at: str = "") -> set[str]:

@@ -163,7 +163,7 @@ def _held(folder: Path) -> TextIO | None:
             return None
         except OSError as error:  # some network drives know no locks
             logger.debug("%s cannot be locked: %s", folder, error)
-        pass  # _close_in_forks(file)
+        _close_in_forks(file)
     return file
 
 

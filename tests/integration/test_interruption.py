@@ -35,23 +35,24 @@ sys.addaudithook(count)
 )
 """The process is killed just before so many files of the run have been opened for writing, renamed or removed."""
 
-SIGNALLED = (
+IN_STEP_5 = (
     QUICK
     + """
-import os, signal
+import os, resource, signal
 from geoseg.training.watch import Watch
 add = Watch.add
-def add_and_signal(watch, step):
+def add_and_do(watch, step):
     add(watch, step)
     if step.iteration == 5:
-        for _ in range({times}):
-            os.killpg(os.getpgid(0), signal.{name})
-Watch.add = add_and_signal
+        {do}
+Watch.add = add_and_do
 """
 )
-"""After iteration 5 a signal reaches the process and those it started."""
-
-LIMITED = QUICK + "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, ({bytes}, {bytes}))\n"
+"""Something happens after iteration 5."""
+SIGNAL = "os.killpg(os.getpgid(0), signal.{})"
+"""A signal reaches the process and those it started."""
+CTRL_C = SIGNAL.format("SIGINT")
+LIMIT = "resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))"
 """No file can be longer: what a full disk is to whoever writes."""
 
 TIME_FREE = ("images_per_second", "wait_share", "memory_gb")
@@ -137,7 +138,7 @@ def test_a_run_killed_at_random_times_ends_as_if_nothing_had_happened(root, undi
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 1), ("SIGINT", 130)])
 def test_a_signal_lets_the_step_end_and_nothing_is_lost(root, undisturbed, tmp_path, name, code):
-    before = SIGNALLED.format(name=name, times=1)
+    before = IN_STEP_5.format(do=SIGNAL.format(name))
     ended = begin(root, tmp_path, "--set", "train.workers=2", before=before).wait()
     assert ended.code == code
     assert ended.out == ""
@@ -152,24 +153,25 @@ def test_a_signal_lets_the_step_end_and_nothing_is_lost(root, undisturbed, tmp_p
 
 
 def test_a_second_ctrl_c_does_not_wait_and_the_last_checkpoint_stays(root, tmp_path):
-    ended = begin(root, tmp_path, before=SIGNALLED.format(name="SIGINT", times=2)).wait()
+    ended = begin(root, tmp_path, before=IN_STEP_5.format(do=f"{CTRL_C}; {CTRL_C}")).wait()
     assert ended.code == 130
     assert "stopped before the end" in ended.err
     assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 3
 
 
 def test_a_full_disk_is_one_sentence_and_the_older_checkpoint_stays(root, undisturbed, tmp_path):
-    ended = begin(root, tmp_path, before=LIMITED.format(bytes=3_000_000)).wait()
+    ended = begin(root, tmp_path, before=IN_STEP_5.format(do=LIMIT)).wait()
     assert ended.code == 1
-    assert ended.err.startswith("Error: runs/tiny/last.ckpt cannot be written: ")
-    assert ended.err.count("\n") == 2
-    assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 0
+    message, hint = ended.err.splitlines()[-2:]
+    assert message == "Error: runs/tiny/last.ckpt cannot be written: File too large"
+    assert hint == "Hint: check that the folder is yours to write to and that its disk is not full"
+    assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 3
     assert begin(root, tmp_path).wait().code == 0
     assert is_equal(outcome(tmp_path / "runs" / "tiny"), undisturbed)
 
 
 def test_a_disk_that_was_full_before_is_told_of_at_once_and_nothing_is_left_behind(root, tmp_path):
-    ended = begin(root, tmp_path, before=LIMITED.format(bytes=1_000_000)).wait()
+    ended = begin(root, tmp_path, before=f"import resource\n{LIMIT}").wait()
     assert ended.code == 1
     assert ended.err.startswith("Error: runs/tiny/last.ckpt cannot be written: ")
     assert folders(tmp_path) == set()
