@@ -27,7 +27,7 @@ GEOSEG = Path(sys.executable).with_name("geoseg")
 
 
 def painted_town(root: Path, *, height: int = 90, width: int = 110) -> Path:
-    """Labelled scenes ``dry/a``, ``wet/a`` (to train on), ``dry/b``, ``wet/b`` (to validate) whose colours tell the class."""
+    """Scenes ``dry/a``, ``wet/a`` (to train on), ``dry/b``, ``wet/b`` (to validate) whose colours tell the class."""
     for domain, brightness in (("dry", 1.0), ("wet", 0.8)):
         for name in "ab":
             mask, spectrum = painted((domain, name), height, width, len(CLASSES), brightness=brightness)
@@ -165,7 +165,8 @@ def serve() -> None:
             answer = os.fork()
             if not answer:
                 become(request)
-        print(answer, flush=True)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
 
 
 def become(request: dict[str, Any]) -> None:

@@ -78,7 +78,7 @@ class Checkpoint:
             part.replace(path)
         except RuntimeError as error:  # in which torch wraps what the system says of a full disk
             with output_errors(path):
-                raise _system_error(error) from error
+                raise _system_error(error) from None
         finally:
             remove(part)
 
@@ -90,7 +90,8 @@ class Checkpoint:
             raise BundleError(f"{run} has no {NAME} to go on from", "start it again without --resume")
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            assert content.pop("format") == FORMAT
+            if content.pop("format") != FORMAT:
+                raise ValueError("another version")  # noqa: TRY301 - told below, as all else
             return cls(**{**content, "standing": Standing(**content["standing"])})
         except Exception:
             # A damaged file fails in whatever way its bytes happen to; nothing of it was run.

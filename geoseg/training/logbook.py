@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -71,7 +72,7 @@ class TensorBoardLog:
     def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
         """A scalar for each number."""
         for name, value in numbers.items():
-            self.writer.add_scalar(name.replace(" ", "/"), value, iteration)
+            self.writer.add_scalar(_filed(name), value, iteration)
         self.writer.flush()
 
     def close(self) -> None:
@@ -110,11 +111,17 @@ class MlflowLog:
 
     def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
         """All numbers of an iteration at once."""
-        self.mlflow.log_metrics({name.replace(" ", "/"): value for name, value in numbers.items()}, step=iteration)
+        self.mlflow.log_metrics({_filed(name): value for name, value in numbers.items()}, step=iteration)
 
     def close(self) -> None:
         """Ends the run."""
         self.mlflow.end_run()
+
+
+def _filed(name: str) -> str:
+    """``iou low vegetation`` as ``iou/low vegetation``, without characters that MLflow refuses."""
+    kind, *of = name.split(" ", 1)
+    return "/".join([kind, *(re.sub(r"[^\w.\- ]", "_", each) for each in of)])
 
 
 def _known(path: Path) -> str | None:

@@ -30,6 +30,7 @@ SIDE = 256
 def fixed_crops(prepared: Prepared, side: int) -> list[Crop]:
     """Eight validation crops (fewer if there are no more), spread evenly over the windows with labelled pixels."""
     scenes = prepared.scenes("val")
+    side = min(side, max(max(scene.height, scene.width) for scene in scenes))
     sampler = GridSampler(scenes, side, rule="plain")
     crops = Crops(scenes, sampler, range(len(sampler)))
     places = np.linspace(0, len(crops) - 1, min(4 * COUNT, len(crops))).round().astype(int)
@@ -94,8 +95,9 @@ def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Seque
             if points:
                 axes.plot(*zip(*points, strict=True), label=column, marker="." if len(points) < 40 else "")
         axes.set(title=title, xlabel="iteration")
+        axes.set_ylim(bottom=min(0, axes.dataLim.y0))  # or the smallest change would look like a great one
         axes.grid(alpha=0.3)
-        if len(columns) > 1:
+        if len(axes.lines) > 1:
             axes.legend()
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()

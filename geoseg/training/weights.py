@@ -32,6 +32,7 @@ def class_weights(word: str, pixels: Sequence[int]) -> list[float]:
     counts = np.asarray(pixels, np.float64)
     seen = counts > 0
     ratio = np.ones(len(counts))
-    ratio[seen] = np.median(counts[seen]) / counts[seen]
+    if seen.any():
+        ratio[seen] = np.median(counts[seen]) / counts[seen]
     power = 0.5 if word == "sqrt" else 1.0
     return [float(weight) for weight in np.clip(ratio**power, *LIMITS)]

@@ -110,19 +110,19 @@ def folders(folder: Path) -> set[str]:
 @pytest.mark.parametrize("seed", range(2))
 def test_a_run_killed_at_any_file_it_touches_ends_as_if_nothing_had_happened(root, undisturbed, tmp_path, seed):
     chance = random.Random(seed)
-    for kills in range(100):
+    codes = []
+    while 0 not in codes:
         ended = begin(root, tmp_path, before=KILLED.format(events=chance.randint(1, 30))).wait()
-        if ended.code == 0:
-            break
-        assert ended.code == -signal.SIGKILL, ended.err
-    assert kills >= 2
+        assert ended.code in (0, -signal.SIGKILL), ended.err
+        codes.append(ended.code)
+    assert len(codes) > 2
     assert folders(tmp_path) == {"tiny", "latest"}
     assert is_equal(outcome(tmp_path / "runs" / "tiny"), undisturbed)
 
 
 def test_a_run_killed_at_random_times_ends_as_if_nothing_had_happened(root, undisturbed, tmp_path):
     chance = random.Random(1)
-    for seconds in [*(chance.uniform(0.2, 1.2) for _ in range(5)), 60]:
+    for seconds in [*(chance.uniform(0.2, 1.2) for _ in range(5)), 200]:
         running = begin(root, tmp_path, "--set", "train.workers=2")
         with contextlib.suppress(TimeoutError):
             running.wait(seconds)

@@ -1,0 +1,27 @@
+"""A town, prepared once, and Fabric on one CPU."""
+
+import pytest
+import torch
+from lightning.fabric import Fabric
+from strategies_training import painted_town, tiny
+
+from geoseg.config.recipe import Recipe
+from geoseg.data.prepare import prepare
+from geoseg.data.prepared import Prepared
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory) -> Recipe:
+    return tiny(painted_town(tmp_path_factory.mktemp("town")))
+
+
+@pytest.fixture(scope="session")
+def prepared(recipe) -> Prepared:
+    return prepare(recipe.data, recipe.name)
+
+
+@pytest.fixture(scope="session")
+def fabric() -> Fabric:
+    return Fabric(accelerator="cpu", devices=1)

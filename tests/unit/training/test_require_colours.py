@@ -1,0 +1,39 @@
+"""The zoo's changes of colour are refused for other bands than they are for, before a run has a folder."""
+
+import pytest
+from strategies_data import data_section, labelled_folder, striped
+from strategies_raster import noise
+
+from geoseg.config.recipe import Recipe
+from geoseg.data.prepare import prepare
+from geoseg.errors import DataError
+from geoseg.training.crops import augmentation, require_colours
+from geoseg.training.fit import train
+
+
+def recipe(folder, *, bands=3, dtype="uint8", photometric="zoo"):
+    image = noise(bands, 40, 48, low=1).astype(dtype)
+    data = data_section(labelled_folder(folder, label=striped(40, 48), image=image))
+    small = {"backbone": "resnet18", "head": {"name": "fcn", "channels": 8}, "output_stride": 16, "auxiliary_weight": 0}
+    section = {"photometric": photometric}
+    return Recipe.model_validate({"data": data.model_dump(), "model": small, "augment": section, "train": {"crop": 32}})
+
+
+@pytest.mark.parametrize(("bands", "dtype"), [(4, "uint8"), (1, "uint8"), (3, "uint16")])
+def test_other_bands_are_refused_before_there_is_a_run(tmp_path, bands, dtype) -> None:
+    with pytest.raises(DataError, match=f"{bands} bands of {dtype}") as caught:
+        train(recipe(tmp_path / "data", bands=bands, dtype=dtype), runs=tmp_path / "runs")
+    assert caught.value.hint == "--set augment.photometric=linear"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_linear_changes_take_any_bands(tmp_path) -> None:
+    given = recipe(tmp_path / "data", bands=4, dtype="uint16", photometric="linear")
+    require_colours(given, prepare(given.data, "any"))
+
+
+def test_three_bands_of_8_bit_are_taken_whatever_they_are_called(tmp_path) -> None:
+    given = recipe(tmp_path / "data")
+    prepared = prepare(given.data, "three")
+    require_colours(given, prepared)
+    assert augmentation(given, prepared).section.photometric == "zoo"
