@@ -42,7 +42,7 @@ def fixed_crops(prepared: Prepared, side: int) -> list[Crop]:
 
 
 class CropPictures:
-    """Draws fixed crops with target, prediction and error, one row each."""
+    """Draws fixed crops with target, prediction and error, two crops to a row."""
 
     def __init__(self, prepared: Prepared, side: int = SIDE) -> None:
         self.legend = prepared.legend
@@ -57,7 +57,7 @@ class CropPictures:
                 one = Crop(*(field[None] for field in crop))
                 rows += self._row(crop, predicted(fabric, step, network, one)[0].byte())
         if rows:
-            write_png(path, panel(rows, legend=self.legend, columns=4))
+            write_png(path, panel(rows, legend=self.legend, columns=8))
 
     def _row(self, crop: Crop, predicted: Tensor) -> list[tuple[str, Picture]]:
         grid = Grid(None, Affine.identity(), *crop.target.shape)
@@ -95,7 +95,9 @@ def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Seque
             if points:
                 axes.plot(*zip(*points, strict=True), label=column, marker="." if len(points) < 40 else "")
         axes.set(title=title, xlabel="iteration")
-        axes.set_ylim(bottom=min(0, axes.dataLim.y0))  # or the smallest change would look like a great one
+        if axes.lines:
+            axes.update_datalim([(axes.dataLim.x0, 0)])  # or the smallest change would look like a great one
+            axes.autoscale_view()
         axes.grid(alpha=0.3)
         if len(axes.lines) > 1:
             axes.legend()

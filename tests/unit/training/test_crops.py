@@ -86,7 +86,7 @@ def test_crops_of_an_iteration_are_named_by_scene_and_window(recipe, prepared):
 
 def test_changes_stay_in_the_range_of_values_that_was_measured(recipe, prepared, tmp_path, monkeypatch):
     made = []
-    monkeypatch.setattr("geoseg.training.crops.Augmentation", lambda section, **given: made.append(given))
+    monkeypatch.setattr("geoseg.training.crops.Augmentation", lambda _, **given: made.append(given))
     image = noise(3, 40, 48, low=100, high=3000, dtype="uint16")
     section = data_section(labelled_folder(tmp_path, label=striped(40, 48), image=image))
     for data in (prepared, prepare(section, "wide")):
