@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import peer
+from colours import compare_colours
 from losses import compare_losses
 from networks import Agreement, compare
 from page import differing, page
@@ -42,7 +43,7 @@ def compare_networks(only: str) -> dict[Architecture, tuple[int, Agreement]]:
 
 def compare_parts() -> Sequence[Part]:
     """What surrounds the networks."""
-    return [*compare_losses(), *compare_scores(), compare_schedules(), compare_steps()]
+    return [*compare_losses(), *compare_scores(), compare_schedules(), compare_steps(), *compare_colours()]
 
 
 def main() -> int:

@@ -87,14 +87,18 @@ class AugmentSection(Section):
     """Probability of mirroring top and bottom."""
     rotate90: float = Field(0.0, ge=0, le=1)
     """Probability of a turn by a random multiple of 90 degrees."""
+    photometric: Literal["linear", "zoo"] = "linear"
+    """How colours change. linear: one affine map per crop, rounded once, for any bands; saturation and hue change only
+    with red, green and blue. zoo: mmsegmentation's PhotoMetricDistortion to the last bit, which cuts off to 8 bits after
+    every change, for three bands of uint8, which count as red, green and blue in their order."""
     brightness: float = Field(0.125, ge=0)
-    """Largest shift of all bands, as a share of the value range; applied with probability 1/2."""
+    """Largest shift of all bands, as a share of the value range (zoo: of 256); applied with probability 1/2."""
     contrast: float = Field(0.5, ge=0, lt=1)
     """Largest relative change of contrast; applied with probability 1/2."""
     saturation: float = Field(0.5, ge=0, lt=1)
-    """Largest relative change of saturation, only with red, green and blue; applied with probability 1/2."""
+    """Largest relative change of saturation; applied with probability 1/2."""
     hue: float = Field(0.1, ge=0, le=0.5)
-    """Largest turn of the hue in circles, only with red, green and blue; applied with probability 1/2."""
+    """Largest turn of the hue in circles; applied with probability 1/2."""
 
     @field_validator("scale")
     @classmethod

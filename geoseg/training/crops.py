@@ -12,6 +12,7 @@ from geoseg.data.crop import Crop
 from geoseg.data.loader import Crops, batches
 from geoseg.data.prepared import Prepared
 from geoseg.data.samplers import samplers
+from geoseg.errors import DataError
 
 RGB = ("red", "green", "blue")
 NAMED = 4
@@ -77,8 +78,17 @@ class TrainingCrops:
         return "; ".join(texts[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
+def require_colours(recipe: Recipe, prepared: Prepared) -> None:
+    """:class:`DataError` if the recipe's changes of colour are not for such bands."""
+    if recipe.augment.photometric == "zoo" and (len(prepared.bands) != len(RGB) or prepared.dtype != "uint8"):
+        raise DataError(
+            f"the data have {len(prepared.bands)} bands of {prepared.dtype}, and the zoo changes colours of three of 8 bit",
+            "--set augment.photometric=linear",
+        )
+
+
 def augmentation(recipe: Recipe, prepared: Prepared) -> Augmentation:
-    """The random changes of a recipe, in the range of values that the data have."""
+    """The random changes of a recipe, in the range of values that the data have. See :func:`require_colours`."""
     smallest, largest = 0.0, 255.0
     if prepared.dtype != "uint8":
         smallest = min(band.minimum for band in prepared.statistics)

@@ -27,7 +27,7 @@ from geoseg.progress import NOTICE, Progress, silent
 from geoseg.raster.output import output_errors
 from geoseg.training.average import AveragedNetwork
 from geoseg.training.checkpoint import Standing
-from geoseg.training.crops import TrainingCrops
+from geoseg.training.crops import TrainingCrops, require_colours
 from geoseg.training.devices import freeze_unused, launched, settle, share_of
 from geoseg.training.keep import KeepBest
 from geoseg.training.logbook import require_loggers
@@ -87,6 +87,7 @@ def train(
     with fabric.rank_zero_first():
         prepared = prepare(recipe.data, recipe.name, progress=quietly)
     prepared.scenes("val")
+    require_colours(recipe, prepared)
     network, scaled = _network(recipe, prepared, fabric)
     # Everything a recipe can be refused for comes before the run has a folder.
     run = _opened_run(fabric, runs, name or recipe.name or "run", recipe, prepared, resume=resume, fresh=fresh)

@@ -9,7 +9,7 @@ of their first pixels.
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.vector.compiled import compiled
+from geoseg.compiled import compiled
 
 Integers = NDArray[np.int64]
 

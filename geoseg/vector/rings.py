@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.vector.compiled import compiled
+from geoseg.compiled import compiled
 from geoseg.vector.label import Integers, unite_pairs
 from geoseg.vector.trace import CLOSED, Pieces
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.vector.compiled import compiled
+from geoseg.compiled import compiled
 from geoseg.vector.label import Integers, diagonal_pairs, label_block
 
 EAST, NORTH, WEST, SOUTH = range(4)

@@ -1,15 +1,15 @@
-"""Random changes of training crops: geometry moves image, target and validity together, colour touches the image only.
+"""Changes of colour by one affine map per crop.
 
-Colours are changed by one affine map per crop: contrast and brightness on every band and, for red, green and blue,
-saturation (towards the luma of Rec. 601) and hue (a turn in the plane of the chroma of YIQ). All are linear in the
-pixel values, so one matrix does them in one pass, and pixels are rounded and clipped once.
+Contrast and brightness act on every band and, for red, green and blue, saturation (towards the luma of Rec. 601) and
+hue (a turn in the plane of the chroma of YIQ). All are linear in the pixel values, so one matrix does them in one pass,
+and pixels are rounded and clipped once.
 """
 
 import math
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Num, UInt8
+from jaxtyping import Num
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,39 +23,22 @@ YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 AT_ONCE = 32_768
 """Pixels that are recoloured at once: their floats stay in the processor's cache, in memory that is used again."""
 
-Fields = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tensor, "row col"]]
-"""Image, target, validity of one crop."""
 
-
-class Augmentation:
-    """What a recipe's augment section says, done to one square crop at a time.
+class LinearColours:
+    """What a recipe's augment section says of colours, for any number of bands and any type of pixels.
 
     ``smallest`` and ``largest`` are the value range of all bands (0 and 255 for uint8); ``is_rgb`` (bands red, green, blue
     in this order) allows changes of saturation and hue.
     """
 
-    def __init__(self, section: AugmentSection, *, largest: float, is_rgb: bool, smallest: float = 0.0) -> None:
+    def __init__(self, section: AugmentSection, *, smallest: float, largest: float, is_rgb: bool) -> None:
         self.section, self.is_rgb = section, is_rgb
         self.smallest, self.largest = smallest, largest
 
-    def __call__(
-        self,
-        image: Num[Tensor, "band row col"],
-        target: UInt8[Tensor, "row col"],
-        valid: Bool[Tensor, "row col"],
-        rng: np.random.Generator,
-    ) -> Fields:
-        """The crop, turned, mirrored and recoloured with random numbers from ``rng``."""
-        axes, turns = self._movement(rng)
-        image, target, valid = (_moved(field, axes, turns) for field in (image, target, valid))
+    def __call__(self, image: Num[Tensor, "band row col"], rng: np.random.Generator) -> Num[Tensor, "band row col"]:
+        """The image with other colours, by random numbers from ``rng``."""
         matrix, shift = self._colour_map(image.shape[0], rng)
-        return _recoloured(image, matrix, shift, self.smallest, self.largest), target, valid
-
-    def _movement(self, rng: np.random.Generator) -> tuple[list[int], int]:
-        """(axes to mirror, quarter turns)."""
-        chances = {-1: self.section.horizontal_flip, -2: self.section.vertical_flip}
-        axes = [axis for axis, chance in chances.items() if rng.random() < chance]
-        return axes, int(rng.integers(4)) if rng.random() < self.section.rotate90 else 0
+        return _recoloured(image, matrix, shift, self.smallest, self.largest)
 
     def _colour_map(self, bands: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], float]:
         """(matrix (band, band), shift) of the change of colours; each kind of change has probability 1/2."""
@@ -73,11 +56,6 @@ class Augmentation:
     def _drawn(limit: float, rng: np.random.Generator) -> float:
         amount, coin = rng.uniform(-limit, limit), rng.random()
         return amount if coin < 0.5 else 0.0
-
-
-def _moved(field: Tensor, axes: list[int], turns: int) -> Tensor:
-    moved = field.flip(axes) if axes else field
-    return torch.rot90(moved, turns, (-2, -1)).contiguous() if turns else moved
 
 
 def _recoloured(image: Tensor, matrix: NDArray[np.float64], shift: float, smallest: float, largest: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""How this floor compiles its loops: once per machine, kept on disk wherever that is possible."""
+"""How loops are compiled: once per machine, kept on disk wherever that is possible."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
