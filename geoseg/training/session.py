@@ -17,7 +17,9 @@ from geoseg.models.network import SegmentationNetwork
 from geoseg.progress import NOTICE, Progress, Task
 from geoseg.training.average import AveragedNetwork
 from geoseg.training.checkpoint import Checkpoint, Standing
+from geoseg.training.cost import cost_of_determinism
 from geoseg.training.crops import TrainingCrops
+from geoseg.training.devices import share_of
 from geoseg.training.keep import KeepBest
 from geoseg.training.logbook import METRICS, Logbook, open_logbook
 from geoseg.training.loop import StepDone, steps
@@ -92,6 +94,7 @@ class Session:
         train, done = self.recipe.train, self.standing.iteration
         if not done:
             self._save(finished=False)  # a run can go on from its first moment, and a full disk is told of now
+            self._tell_cost()
         work = steps(self.fabric, self.wrapped, self.optimizer, self.crops.loader(done), train, done=done)
         with contextlib.closing(self.log), contextlib.closing(work), progress(train.iterations, "training") as task:
             task.advance(done)
@@ -99,6 +102,15 @@ class Session:
                 self._after(each, task)
                 if self._is_over(each.iteration, stop):
                     break
+
+    def _tell_cost(self) -> None:
+        """Says what deterministic kernels cost on this GPU; CPUs have them anyhow."""
+        train = self.recipe.train
+        if train.deterministic and self.fabric.device.type == "cuda":
+            share = share_of(train, self.fabric.world_size)
+            shape = (share, len(self.prepared.bands), train.crop, train.crop)
+            cost = cost_of_determinism(self.fabric, self.step, shape)
+            logger.log(NOTICE, "deterministic: true makes a pass %.2f times as long here.", cost)
 
     def _after(self, done: StepDone, task: Task) -> None:
         """What every step brings: it is counted, averaged, told and logged."""

@@ -1,0 +1,204 @@
+"""Training from scratch on real imagery, Dubai by Humans in the Loop: geoseg beside segmentation-models-pytorch.
+
+    python benchmarks/dubai.py FOLDER --minutes 20             the recipe dubai.yaml against smp's DeepLabV3Plus
+    python benchmarks/dubai.py FOLDER --rare --iterations 600  what helps rare classes, one change at a time
+
+FOLDER holds `Tile 1` to `Tile 8`. For the contest the speed of both is measured first, in turns, and each then trains as
+many iterations as it does in that many minutes; other work on the machine so costs time, but no fairness. smp's network
+is trained as its users do it: a plain PyTorch loop, random crops mirrored and turned, cross-entropy, AdamW with cosine,
+the same batch, crop and learning rate, and bfloat16 wherever geoseg has it. Both are validated at the same points of
+their way, on whole tiles, and keep their best. Prints Markdown: IoU in percent, means over the seeds.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import segmentation_models_pytorch as smp
+import torch
+import torch.nn.functional as F
+
+from geoseg.config.load import load_recipe
+from geoseg.config.recipe import AugmentSection, Recipe
+from geoseg.data.prepare import prepare
+from geoseg.legend import IGNORE_INDEX
+from geoseg.losses.build import build_loss
+from geoseg.training.crops import TrainingCrops
+from geoseg.training.devices import launched
+from geoseg.training.fit import train
+from geoseg.training.logbook import METRICS, read
+from geoseg.training.scaling import measured
+from geoseg.training.schedule import learning_rate
+from geoseg.training.step import TrainingStep
+from geoseg.training.validation import Validator
+
+VALIDATIONS = 4
+CALIBRATION = 12
+"""Iterations whose speed is measured, the first two of which do not count."""
+PLAIN = "loss=[{name: cross_entropy}]"
+RARE = {
+    "cross-entropy, random crops": (PLAIN, "train.sampler=random"),
+    "balanced sampler": (PLAIN, "train.sampler=balanced"),
+    "class weights `sqrt`": ("loss=[{name: cross_entropy, class_weights: sqrt}]", "train.sampler=random"),
+    "OHEM": ("loss=[{name: ohem, kept: 16384, threshold: 0.7}]", "train.sampler=random"),
+    "Dice added": ("loss=[{name: cross_entropy}, {name: dice, weight: 0.5}]", "train.sampler=random"),
+    "balanced sampler and Dice": (
+        "loss=[{name: cross_entropy}, {name: dice, weight: 0.5}]",
+        "train.sampler=balanced",
+    ),
+}
+"""What is done for rare classes, and the recipe's changes for it."""
+
+
+class Outcome(NamedTuple):
+    """What one training came to."""
+
+    scores: dict[str, float]
+    """By name, as in ``metrics.csv``."""
+    iterations: int
+    minutes: float
+    """By the clock, validations included."""
+
+
+def with_steps(recipe: Recipe, iterations: int, **changes: Any) -> Recipe:
+    """The recipe for so many iterations and with other changes of its section ``train``."""
+    every = max(iterations // VALIDATIONS, 1)
+    iterations = every * VALIDATIONS if iterations >= VALIDATIONS else iterations
+    steps = {"iterations": iterations, "validate_every": every, "checkpoint_every": 10**9}
+    steps["warmup"] = min(recipe.train.warmup, iterations // 4)
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=steps | changes)})
+
+
+def geoseg_trained(recipe: Recipe, iterations: int, seed: int, folder: Path) -> Outcome:
+    """The recipe through ``geoseg.train``."""
+    started, recipe = time.perf_counter(), with_steps(recipe, iterations, seed=seed)
+    training = train(recipe, runs=folder, fresh=True)
+    return Outcome(dict(training.bundle.card.scores), recipe.train.iterations, (time.perf_counter() - started) / 60)
+
+
+class PlainLoop:
+    """smp's network, and all that a plain loop needs."""
+
+    def __init__(self, recipe: Recipe, encoder: str, seed: int) -> None:
+        still = AugmentSection(
+            scale=(1, 1), vertical_flip=0.5, rotate90=0.5, brightness=0, contrast=0, saturation=0, hue=0
+        )
+        self.recipe = recipe.model_copy(update={"augment": still})
+        section = {"sampler": type(recipe.train.sampler)(name="random"), "average": None, "seed": seed}
+        self.recipe = self.recipe.model_copy(update={"train": recipe.train.model_copy(update=section)})
+        self.prepared = prepare(recipe.data, recipe.name)
+        self.fabric = launched(self.recipe.train)
+        torch.manual_seed(seed)
+        self.network = smp.DeepLabV3Plus(encoder, encoder_weights=None, classes=len(self.prepared.legend))
+        scaled = measured(self.prepared)
+        # Only for its scaling of pixels, and because validation asks for it.
+        loss = build_loss(self.recipe.loss, classes=len(self.prepared.legend))
+        self.scale = TrainingStep(self.network, loss, scaled, auxiliary_weight=0)
+
+    def train(self) -> Iterator[int]:
+        """Trains, and tells every iteration that is done."""
+        section = self.recipe.train
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), section.learning_rate, weight_decay=section.weight_decay
+        )
+        batches = TrainingCrops(self.recipe, self.prepared).loader(0)
+        for iteration, (image, target, valid) in enumerate(islice(batches, section.iterations)):
+            self.network.train()
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(section, iteration)
+            with self.fabric.autocast():
+                logits = self.network(self.scale.normalised(image, valid))
+            optimizer.zero_grad()
+            F.cross_entropy(logits.float(), target.long(), ignore_index=IGNORE_INDEX).backward()
+            optimizer.step()
+            yield iteration + 1
+
+
+def smp_trained(recipe: Recipe, iterations: int, seed: int, encoder: str) -> Outcome:
+    """The DeepLabV3Plus of smp in a plain loop."""
+    started, loop = time.perf_counter(), PlainLoop(with_steps(recipe, iterations), encoder, seed)
+    validator = Validator(loop.fabric, loop.recipe, loop.prepared)
+    section, best = loop.recipe.train, {"mean_iou": -1.0}
+    for done in loop.train():
+        if done % section.validate_every == 0:
+            scores = validator.run(loop.scale, loop.network).scores()
+            best = max(best, scores, key=lambda each: each["mean_iou"])
+            print(f"smp, iteration {done}: {scores['mean_iou']:.4f}", flush=True)
+    return Outcome(best, section.iterations, (time.perf_counter() - started) / 60)
+
+
+def speeds(recipe: Recipe, encoder: str, rounds: int, folder: Path) -> tuple[float, float]:
+    """Iterations per second of both, the best of some rounds in turns: what disturbs only ever slows down."""
+    ours, theirs = [], []
+    for seed in range(rounds):
+        short = with_steps(recipe, CALIBRATION, seed=seed)
+        short = short.model_copy(update={"train": short.train.model_copy(update={"validate_every": CALIBRATION})})
+        run = train(short, runs=folder, fresh=True).run
+        ours.append(float(read(run / "log" / METRICS)[-1]["images_per_second"]) / recipe.train.batch)
+        ends = [time.perf_counter() for _ in PlainLoop(short, encoder, seed).train()]
+        theirs.append((len(ends) - 3) / (ends[-1] - ends[2]))
+    return max(ours), max(theirs)
+
+
+def row(name: str, outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
+    """A row of the table."""
+    scores = [
+        statistics.mean(each.scores[key] for each in outcomes)
+        for key in ("mean_iou", *(f"iou {name}" for name in classes))
+    ]
+    spread = " / ".join(f"{100 * each.scores['mean_iou']:.1f}" for each in outcomes)
+    minutes = statistics.median(each.minutes for each in outcomes)
+    cells = " | ".join(f"{100 * score:.1f}" for score in scores)
+    return f"| {name} | {outcomes[0].iterations} | {minutes:.0f} | {cells} | {spread} |"
+
+
+def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[str, list[Outcome]]:
+    """Both, as many iterations as each does in the minutes."""
+    ours, theirs = speeds(recipe, options.encoder, 2, folder)
+    print(f"iterations per second: geoseg {ours:.2f}, smp {theirs:.2f}", flush=True)
+    ours, theirs = (round(60 * options.minutes * speed) for speed in (ours, theirs))
+    return {
+        "geoseg, dubai.yaml": [geoseg_trained(recipe, ours, seed, folder) for seed in options.seeds],
+        f"smp, {options.encoder}": [smp_trained(recipe, theirs, seed, options.encoder) for seed in options.seeds],
+    }
+
+
+def rare(options: argparse.Namespace, load: Callable[..., Recipe], folder: Path) -> dict[str, list[Outcome]]:
+    """One change at a time, the same number of iterations for all."""
+    return {
+        name: [geoseg_trained(load(*changes), options.iterations, seed, folder) for seed in options.seeds]
+        for name, changes in RARE.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=20, help="training time of each side in the contest")
+    parser.add_argument("--rare", action="store_true", help="compare what is done for rare classes instead")
+    parser.add_argument("--iterations", type=int, default=600, help="of each training with --rare")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--encoder", default="resnet18", help="of smp's network")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+
+        def load(*changes: str) -> Recipe:
+            fixed = (f"data.root={options.folder}", f"data.prepared={folder}/prepared", "train.device=cpu")
+            return load_recipe("dubai.yaml", [*fixed, *changes])
+
+        recipe, runs = load(), Path(folder) / "runs"
+        classes = prepare(recipe.data, recipe.name).legend.names
+        outcomes = rare(options, load, runs) if options.rare else contest(recipe, options, runs)
+        print(f"| | iterations | minutes | mean IoU | {' | '.join(classes)} | seeds |")
+        print("|---|" + "--:|" * (len(classes) + 4))
+        for name, each in outcomes.items():
+            print(row(name, each, classes))
+
+
+if __name__ == "__main__":
+    main()

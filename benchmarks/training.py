@@ -1,0 +1,226 @@
+"""Training: `geoseg train` beside a bare PyTorch loop and mmsegmentation's runner, on made-up Potsdam tiles.
+
+    python benchmarks/parity benchmarks/training.py --rounds 3
+
+All three train the zoo's DeepLabV3+ with R-18 and output stride 8 by SGD, with auxiliary head, on batches of 4 crops:
+geoseg and mmsegmentation read, magnify, cut, mirror and recolour them in two processes as their recipes say, and the bare
+loop is given the same batch each time, scaled already. Each round starts every side in a process of its own. Prints, as
+Markdown, medians over the rounds: images per second once it runs, seconds from the command to the end of the first
+iteration, and peak memory, that of the processes that cut crops included.
+"""
+
+import argparse
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import archives
+
+BATCH, WORKERS, CLASSES = 4, 2, 6
+VALIDATION = "2_13"
+"""A tile of the contest's other half."""
+RECIPE = ("model.backbone=resnet18", f"train.batch={BATCH}", f"train.workers={WORKERS}", "train.device=cpu")
+
+
+class Measured(NamedTuple):
+    """One process of one side."""
+
+    images_per_second: float
+    """After the first two iterations."""
+    first: float
+    """Seconds from the command to the end of the first iteration."""
+    memory: float
+    """Most memory, 10^9 bytes, pages that processes share counted once."""
+
+
+def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
+    """The command, with nothing changed but that it tells when a step has ended."""
+    from geoseg_cli.main import main  # noqa: PLC0415
+
+    from geoseg.training.watch import Watch  # noqa: PLC0415
+
+    add = Watch.add
+
+    def add_and_tell(watch: Watch, step: Any) -> None:
+        add(watch, step)
+        ended()
+
+    Watch.add = add_and_tell  # type: ignore[method-assign]
+    changes = [
+        *RECIPE,
+        f"data.root={folder / 'archive'}",
+        f"data.prepared={folder / 'prepared'}",
+        "data.complete=false",
+    ]
+    # One validation, at the end, on few pixels: what is timed are the steps.
+    changes += [f"train.crop={size}", f"train.iterations={steps}", f"train.validate_every={steps}"]
+    os.chdir(tempfile.mkdtemp(dir=folder))
+    sys.argv = ["geoseg", "train", "potsdam.yaml", *(word for change in changes for word in ("--set", change))]
+    main()
+
+
+def bare(_folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
+    """The same network and loss in the shortest loop there is."""
+    import torch  # noqa: PLC0415
+    import torch.nn.functional as F  # noqa: PLC0415
+
+    from geoseg.config.load import load_recipe  # noqa: PLC0415
+    from geoseg.models.build import build_network  # noqa: PLC0415
+
+    network = build_network(load_recipe("potsdam.yaml", RECIPE).model, bands=3, classes=CLASSES)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    images, target = torch.randn(BATCH, 3, size, size), torch.randint(0, CLASSES, (BATCH, size, size))
+    for _ in range(steps):
+        optimizer.zero_grad()
+        logits, auxiliary = network.logits_with_auxiliary(images)
+        (F.cross_entropy(logits, target) + 0.4 * F.cross_entropy(auxiliary, target)).backward()
+        optimizer.step()
+        ended()
+
+
+def mmsegmentation(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
+    """Its runner, with the zoo's configuration, on the crops of the published converter."""
+    import peer  # noqa: PLC0415
+    from mmengine.config import Config  # noqa: PLC0415
+    from mmengine.hooks import Hook  # noqa: PLC0415
+    from mmengine.runner import Runner  # noqa: PLC0415
+
+    file = peer.CONFIGURATIONS / "deeplabv3plus" / "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512.py"
+    text = Config.fromfile(file).pretty_text.replace("'SyncBN'", "'BN'")
+    text = re.sub(r"\(\s*512,\s*512,?\s*\)", str((size, size)), text)  # crops, not channels
+    config = Config.fromstring(text, ".py")
+    config.model.pretrained = None
+    loader = config.train_dataloader
+    loader.update(batch_size=BATCH, num_workers=WORKERS)
+    loader.dataset.data_root = str(folder / "crops")
+    loader.dataset.pipeline[1].pop("reduce_zero_label")  # the data set says so too, and warns of being told twice
+    config.train_cfg = {"type": "IterBasedTrainLoop", "max_iters": steps, "val_interval": steps + 1}
+    for key in ("val", "test"):
+        for what in ("dataloader", "cfg", "evaluator"):
+            config[f"{key}_{what}"] = None
+    config.work_dir = tempfile.mkdtemp(dir=folder)
+
+    class Tell(Hook):
+        def after_train_iter(self, *_: Any, **__: Any) -> None:
+            ended()
+
+    runner = Runner.from_cfg(config)
+    runner.register_hook(Tell(), priority="LOWEST")
+    runner.train()
+
+
+SIDES = {"geoseg": geoseg, "bare loop": bare, "mmsegmentation": mmsegmentation}
+
+
+def made(root: Path, side: int) -> None:
+    """Archive, prepared scenes and the published converter's crops."""
+    from geoseg.data.prepare import prepare  # noqa: PLC0415
+    from geoseg.data.tile import tile  # noqa: PLC0415
+
+    archive = archives.write_archives(root / "archive", side, (*archives.TILES, VALIDATION))
+    data = archives.recipe(archive, root / "prepared").data
+    prepared = prepare(data, "potsdam")
+    tile([prepared.folder], root / "crops", layout="published")
+
+
+def serve(side: str, folder: Path, size: int, steps: int, began: float) -> None:
+    """Runs a side in this process, and prints as JSON when its steps ended, in seconds from the command on."""
+    ends: list[float] = []
+    try:
+        SIDES[side](folder, size, steps, lambda: ends.append(time.time() - began))
+    finally:  # commands end with SystemExit
+        print(json.dumps(ends))
+
+
+def run(side: str, folder: Path, size: int, steps: int) -> Measured:
+    """Runs a side in a process of its own, watched from here."""
+    command = [sys.executable, __file__, "--side", side, "--folder", folder, "--size", str(size), "--steps", str(steps)]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen([*command, "--began", str(time.time())], **pipes)
+    most, over = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            most[0] = max(most[0], memory(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    out, told = process.communicate()
+    over.set()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"{told}\n{side} failed")
+    ends = json.loads(out.splitlines()[-1])
+    return Measured(BATCH * (len(ends) - 2) / (ends[-1] - ends[1]), ends[0], most[0] / 1e9)
+
+
+def memory(process: int) -> float:
+    """Bytes that a process and its descendants hold, from Linux's proportional set sizes."""
+    total = 0.0
+    for each in family(process):
+        try:
+            rows = Path(f"/proc/{each}/smaps_rollup").read_text("ascii").splitlines()
+        except OSError:
+            continue  # it has ended
+        total += sum(1024 * int(row.split()[1]) for row in rows if row.startswith("Pss:"))
+    return total
+
+
+def family(process: int) -> Iterator[int]:
+    """A process and its descendants."""
+    yield process
+    try:
+        children = Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()
+    except OSError:
+        return
+    for child in children:
+        yield from family(int(child))
+
+
+def compare(folder: Path, options: argparse.Namespace) -> Iterator[str]:
+    """The table, a row for each side; ratios are the medians of the rounds' own."""
+    found = defaultdict(list)
+    for _ in range(options.rounds):
+        for side in SIDES:
+            found[side].append(run(side, folder, options.size, options.steps))
+    yield "| | images/s | geoseg is | command to first iteration, s | peak memory, GB |\n|---|--:|--:|--:|--:|"
+    for side, measured in found.items():
+        speed, first, most = (statistics.median(each) for each in zip(*measured, strict=True))
+        ratios = [ours[0] / theirs[0] for ours, theirs in zip(found["geoseg"], measured, strict=True)]
+        yield f"| {side} | {speed:.2f} | {statistics.median(ratios):.2f} x | {first:.1f} | {most:.2f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=12, help="iterations in each round, on each side")
+    parser.add_argument("--size", type=int, default=256, help="side of the crops in pixels")
+    parser.add_argument("--scene", type=int, default=600, help="side of the scenes in pixels")
+    for hidden in ("--side", "--folder", "--began"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.side:
+        serve(options.side, Path(options.folder), options.size, options.steps, float(options.began))
+        return
+    packages = ", ".join(f"{name} {version(name)}" for name in ("geoseg", "mmsegmentation", "torch"))
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} CPUs ({platform.machine()}), {packages}\n")
+    with tempfile.TemporaryDirectory() as folder:
+        made(Path(folder), options.scene)
+        print(*compare(Path(folder), options), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
