@@ -98,7 +98,7 @@ class PlainLoop:
         scaled = measured(self.prepared)
         # Only for its scaling of pixels, and because validation asks for it.
         loss = build_loss(self.recipe.loss, classes=len(self.prepared.legend))
-        self.scale = TrainingStep(self.network, loss, scaled, auxiliary_weight=0)
+        self.scale = TrainingStep(self.network, loss, scaled, auxiliary_weight=0).to(self.fabric.device)
 
     def train(self) -> Iterator[int]:
         """Trains, and tells every iteration that is done."""
@@ -107,7 +107,8 @@ class PlainLoop:
             self.network.parameters(), section.learning_rate, weight_decay=section.weight_decay
         )
         batches = TrainingCrops(self.recipe, self.prepared).loader(0)
-        for iteration, (image, target, valid) in enumerate(islice(batches, section.iterations)):
+        for iteration, crops in enumerate(islice(batches, section.iterations)):
+            image, target, valid = self.fabric.to_device(crops)
             self.network.train()
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(section, iteration)
@@ -183,12 +184,17 @@ def main() -> None:
     parser.add_argument("--rare", action="store_true", help="compare what is done for rare classes instead")
     parser.add_argument("--iterations", type=int, default=600, help="of each training with --rare")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--encoder", default="resnet18", help="of smp's network")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
 
         def load(*changes: str) -> Recipe:
-            fixed = (f"data.root={options.folder}", f"data.prepared={folder}/prepared", "train.device=cpu")
+            fixed = (
+                f"data.root={options.folder}",
+                f"data.prepared={folder}/prepared",
+                f"train.device={options.device}",
+            )
             return load_recipe("dubai.yaml", [*fixed, *changes])
 
         recipe, runs = load(), Path(folder) / "runs"

@@ -1,7 +1,8 @@
 """DeepLabV3+ on a GPU: images per second, memory, and the share of the chip's peak, of geoseg and of peers that are there.
 
-    python benchmarks/gpu.py                 R-18, R-50 and R-101, 16 images of 512 x 512, as a recipe trains them
-    python benchmarks/gpu.py --smoke         tiny and on any device: whether it runs
+    python benchmarks/gpu.py                                      R-18, R-50 and R-101, 16 images of 512 x 512
+    python benchmarks/gpu.py --size 896 --batch 8 --depths 18 50  crops of iSAID's size
+    python benchmarks/gpu.py --smoke                              tiny and on any device: whether it runs
 
 Needs an installed geoseg (`pip install --no-deps -e .` is enough), torch, torchvision, timm, pydantic, pyyaml, jaxtyping
 and safetensors, and nothing that reads maps. Networks, modes and passes are those of `network.py`. Prints Markdown.

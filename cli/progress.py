@@ -1,4 +1,4 @@
-"""Draws what the library's ``Progress`` reports: one line on stderr, and only for work of more than two seconds."""
+"""Draws what the library's ``Progress`` reports on stderr: one line that changes, or in log files a line a minute."""
 
 import shutil
 import sys
@@ -12,37 +12,49 @@ from geoseg.progress import Progress, Task, silent
 
 from . import talk
 
-PATIENCE = 2.0
-"""Seconds before a bar appears."""
-PAUSE = 0.1
-"""Seconds between two drawings."""
 BAR = 12
 """Characters of a full bar."""
 
 
 def bars() -> Progress:
-    """Progress for the running command: bars on a terminal, else (or with ``--quiet``) silence."""
-    return silent if talk.is_quiet() or not sys.stderr.isatty() else _begin
+    """Progress for the running command: a bar on a terminal, else lines; silence with ``--quiet``."""
+    if talk.is_quiet():
+        return silent
+    return _bar if sys.stderr.isatty() else _lines
 
 
-def _begin(total: int, description: str) -> AbstractContextManager[Task]:
-    return Bar(total, description, sys.stderr)
+def _bar(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
+    return Bar(total, description, sys.stderr, done=done)
+
+
+def _lines(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
+    return Lines(total, description, sys.stderr, done=done)
 
 
 class Bar:
     """One task on one line: share, bar, count, rate, time left, note."""
 
+    patience = 2.0
+    """Seconds before it appears."""
+    pause = 0.1
+    """Seconds between two drawings."""
     running: ClassVar[list["Bar"]] = []
     """Bars begun and not ended, outermost first; an inner one vanishes when it ends."""
 
     def __init__(
-        self, total: int, description: str, stream: TextIO, clock: Callable[[], float] = time.monotonic
+        self,
+        total: int,
+        description: str,
+        stream: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        done: int = 0,
     ) -> None:
         self.total = total
         self.description = description
         self.stream = stream
         self.clock = clock
-        self.done = 0
+        self.done = self.before = done
         self.note = ""
         self.started = self.drawn = clock()
         self.is_visible = False
@@ -64,17 +76,20 @@ class Bar:
         self.done += steps
         self.note = note or self.note
         now = self.clock()
-        if now - self.started >= PATIENCE and (now - self.drawn >= PAUSE or self.done >= self.total):
+        if now - self.started >= self.patience and (now - self.drawn >= self.pause or self.done >= self.total):
             self.drawn = now
             self.is_visible = True
-            width = shutil.get_terminal_size().columns - 1
-            self._write(f"{talk.CLEAR_LINE}{self.line()[:width]}")
+            self._draw()
+
+    def _draw(self) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        self._write(f"{talk.CLEAR_LINE}{self.line()[:width]}")
 
     def line(self) -> str:
         """The bar as text."""
         share = min(self.done / self.total, 1.0) if self.total else 1.0
         full = int(share * BAR)
-        rate = self.done / max(self._seconds(), 1e-9)
+        rate = (self.done - self.before) / max(self._seconds(), 1e-9)
         left = clock_face((self.total - self.done) / rate) if rate and self.done < self.total else "0:00"
         bar = f"[{'#' * full}{'.' * (BAR - full)}]"
         parts = [
@@ -94,6 +109,20 @@ class Bar:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+class Lines(Bar):
+    """The same in a file: a line a minute for work that takes longer."""
+
+    patience = pause = 60.0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        Bar.running.remove(self)
+
+    def _draw(self) -> None:
+        self._write(f"{self.line()}\n")
 
 
 def clock_face(seconds: float) -> str:

@@ -24,8 +24,8 @@ class Task(Protocol):
 class Progress(Protocol):
     """Begins a task of ``total`` steps; the task is over when the context ends, however it ends."""
 
-    def __call__(self, total: int, description: str) -> AbstractContextManager[Task]:
-        """The task, begun; ``description`` says in a word or two what is being done."""
+    def __call__(self, total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
+        """The task, begun; ``description`` says in a word or two what is being done, ``done`` how many steps were before."""
 
 
 class _SilentTask:
@@ -41,6 +41,6 @@ class _SilentTask:
         """Nobody listens."""
 
 
-def silent(total: int, description: str) -> AbstractContextManager[Task]:
+def silent(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
     """The default progress: shows nothing."""
     return _SilentTask()

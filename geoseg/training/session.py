@@ -96,8 +96,8 @@ class Session:
             self._save(finished=False)  # a run can go on from its first moment, and a full disk is told of now
             self._tell_cost()
         work = steps(self.fabric, self.wrapped, self.optimizer, self.crops.loader(done), train, done=done)
-        with contextlib.closing(self.log), contextlib.closing(work), progress(train.iterations, "training") as task:
-            task.advance(done)
+        begun = progress(train.iterations, "training", done=done)
+        with contextlib.closing(self.log), contextlib.closing(work), begun as task:
             for each in work:
                 self._after(each, task)
                 if self._is_over(each.iteration, stop):

@@ -100,11 +100,38 @@ def test_slow_work_is_measured_in_seconds_per_step(progress, rate, shown):
     assert progress.pace(rate) == shown
 
 
-def test_bars_are_drawn_on_terminals_only(progress, monkeypatch):
-    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: False, raising=False)
-    assert progress.bars() is silent
-    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: True, raising=False)
-    assert progress.bars() is not silent
+def test_steps_done_before_count_but_tell_nothing_about_speed(progress, clock):
+    with progress.Bar(100, "Training", io.StringIO(), clock, done=80) as task:
+        clock.now += 10
+        task.advance(10)
+        assert "90%" in task.line()
+        assert "90/100  1.0/s  0:10 left" in task.line()
+
+
+def test_a_log_file_gets_a_line_a_minute(progress, clock):
+    log = io.StringIO()
+    with progress.Lines(1000, "Training", log, clock) as task:
+        for step in range(150):
+            clock.now += 1
+            task.advance(note=f"loss {step}")
+    lines = log.getvalue().splitlines()
+    assert [line[line.index("loss") :] for line in lines] == ["loss 59", "loss 119"]
+    assert "\r" not in log.getvalue()
+
+
+def test_a_log_file_is_not_bothered_with_short_work(progress, clock):
+    log = io.StringIO()
+    with progress.Lines(50, "Training", log, clock) as task:
+        for _ in range(50):
+            clock.now += 1
+            task.advance()
+    assert log.getvalue() == ""
+
+
+@pytest.mark.parametrize(("is_terminal", "kind"), [(True, "Bar"), (False, "Lines")])
+def test_bars_are_drawn_on_terminals_and_lines_elsewhere(progress, monkeypatch, is_terminal, kind):
+    monkeypatch.setattr(progress.sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    assert type(progress.bars()(3, "Counting")).__name__ == kind
 
 
 def test_quiet_draws_no_bars(progress, geoseg_command, monkeypatch):
