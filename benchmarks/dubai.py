@@ -46,8 +46,7 @@ RARE = {
     "balanced sampler": (PLAIN, "train.sampler=balanced"),
     "class weights `sqrt`": ("loss=[{name: cross_entropy, class_weights: sqrt}]", "train.sampler=random"),
     "OHEM": ("loss=[{name: ohem, kept: 16384, threshold: 0.7}]", "train.sampler=random"),
-    "Dice added": ("loss=[{name: cross_entropy}, {name: dice, weight: 0.5}]", "train.sampler=random"),
-    "balanced sampler and Dice": (
+    "balanced sampler and Dice (dubai.yaml)": (
         "loss=[{name: cross_entropy}, {name: dice, weight: 0.5}]",
         "train.sampler=balanced",
     ),
@@ -146,6 +145,12 @@ def speeds(recipe: Recipe, encoder: str, rounds: int, folder: Path) -> tuple[flo
     return max(ours), max(theirs)
 
 
+def told(name: str, outcome: Outcome) -> Outcome:
+    """The outcome, said at once: the table comes late."""
+    print(f"{name}: {outcome}", flush=True)
+    return outcome
+
+
 def row(name: str, outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
     """A row of the table."""
     scores = [
@@ -164,15 +169,17 @@ def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[s
     print(f"iterations per second: geoseg {ours:.2f}, smp {theirs:.2f}", flush=True)
     ours, theirs = (round(60 * options.minutes * speed) for speed in (ours, theirs))
     return {
-        "geoseg, dubai.yaml": [geoseg_trained(recipe, ours, seed, folder) for seed in options.seeds],
-        f"smp, {options.encoder}": [smp_trained(recipe, theirs, seed, options.encoder) for seed in options.seeds],
+        "geoseg, dubai.yaml": [told("geoseg", geoseg_trained(recipe, ours, seed, folder)) for seed in options.seeds],
+        f"smp, {options.encoder}": [
+            told("smp", smp_trained(recipe, theirs, seed, options.encoder)) for seed in options.seeds
+        ],
     }
 
 
 def rare(options: argparse.Namespace, load: Callable[..., Recipe], folder: Path) -> dict[str, list[Outcome]]:
     """One change at a time, the same number of iterations for all."""
     return {
-        name: [geoseg_trained(load(*changes), options.iterations, seed, folder) for seed in options.seeds]
+        name: [told(name, geoseg_trained(load(*changes), options.iterations, seed, folder)) for seed in options.seeds]
         for name, changes in RARE.items()
     }
 
@@ -184,10 +191,14 @@ def main() -> None:
     parser.add_argument("--rare", action="store_true", help="compare what is done for rare classes instead")
     parser.add_argument("--iterations", type=int, default=600, help="of each training with --rare")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--keep", type=Path, help="folder for prepared scenes and runs, which are thrown away without it"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--encoder", default="resnet18", help="of smp's network")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
 
         def load(*changes: str) -> Recipe:
             fixed = (
@@ -197,7 +208,7 @@ def main() -> None:
             )
             return load_recipe("dubai.yaml", [*fixed, *changes])
 
-        recipe, runs = load(), Path(folder) / "runs"
+        recipe, runs = load(), folder / "runs"
         classes = prepare(recipe.data, recipe.name).legend.names
         outcomes = rare(options, load, runs) if options.rare else contest(recipe, options, runs)
         print(f"| | iterations | minutes | mean IoU | {' | '.join(classes)} | seeds |")
