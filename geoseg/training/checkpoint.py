@@ -71,11 +71,12 @@ class Checkpoint:
         content = {"format": FORMAT, **{name: getattr(self, name) for name in self.__dataclass_fields__}}
         content["standing"] = asdict(self.standing)
         try:
-            with output_errors(path), part.open("wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())  # or a power failure might leave the new name with nothing in it
-            part.replace(path)
+            with output_errors(path):
+                with part.open("wb") as file:
+                    torch.save(content, file)
+                    file.flush()
+                    os.fsync(file.fileno())  # or a power failure might leave the new name with nothing in it
+                part.replace(path)
         except RuntimeError as error:  # in which torch wraps what the system says of a full disk
             with output_errors(path):
                 raise _system_error(error) from None
