@@ -23,6 +23,17 @@ def names(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
     return found
 
 
+def box(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float, float, float] | None:
+    """Callback of an option: four numbers with commas between them; anything else is wrong usage."""
+    if value is None:
+        return None
+    try:
+        west, south, east, north = map(float, value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} is not like WEST,SOUTH,EAST,NORTH", ctx, param) from error
+    return west, south, east, north
+
+
 def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Names of shipped recipes; files when no name fits.
 

@@ -44,6 +44,16 @@ from .progress import bars
     "--gsd", type=click.FloatRange(min=0, min_open=True), metavar="METRES",
     help="Metres per pixel of SCENE, if it has no CRS that tells.",
 )  # fmt: skip
+@click.option(
+    "--bbox", callback=options.box, metavar="WEST,SOUTH,EAST,NORTH", help="Predict only this window, in SCENE's CRS."
+)
+@click.option("--bbox-crs", metavar="CRS", help="The CRS of --bbox, if it is not SCENE's; for instance EPSG:4326.")
+@click.option(
+    "--aoi",
+    type=options.FILE,
+    metavar="POLYGONS",
+    help="Predict only inside these polygons (any vector format and CRS).",
+)
 @options.overwrite
 @options.talk
 def predict(
@@ -60,9 +70,12 @@ def predict(
     bands: tuple[str, ...] | None,
     any_dtype: bool,
     gsd: float | None,
+    bbox: tuple[float, float, float, float] | None,
+    bbox_crs: str | None,
+    aoi: str | None,
     overwrite: bool,
 ) -> None:
-    """Turn SCENE into a mask on the same grid: one byte per pixel, 255 where nothing was predicted.
+    """Turn SCENE, or an area of it, into a mask on the same grid: one byte per pixel, 255 where nothing was predicted.
 
     Says which model it took and why; prints the path of the mask.
     """
@@ -82,6 +95,9 @@ def predict(
         bands=bands,
         any_dtype=any_dtype,
         gsd=gsd,
+        bbox=bbox,
+        bbox_crs=bbox_crs,
+        aoi=aoi,
         overwrite=overwrite,
         progress=bars(),
     )

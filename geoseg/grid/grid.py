@@ -25,6 +25,9 @@ Bounds = tuple[float, float, float, float]
 GSD_RATIO = 1.25
 """Ground sample distances further apart than this factor are taken for different, and pixels are resampled."""
 
+ON_A_BORDER = 1e-3
+"""Points nearer than this part of a pixel to a pixel's border lie on it: coordinates are typed with few digits."""
+
 WGS84_SEMI_MAJOR_M = 6378137.0
 WGS84_ECCENTRICITY_SQUARED = 0.00669437999014
 
@@ -107,6 +110,16 @@ class Grid:
         t = self.transform
         return Affine(t.a, t.b, x, t.d, t.e, y)
 
+    def window_around(self, points: NDArray[np.float64]) -> Window:
+        """The smallest window of whole pixels that holds ``points``, shape (point, 2), (x, y) in the CRS.
+
+        It may reach outside the grid. A box of one and a half pixels gets two or three pixels, never one.
+        """
+        t = ~self.transform
+        cols, rows = (points @ [[t.a, t.d], [t.b, t.e]] + [t.c, t.f]).T
+        (row, row_stop), (col, col_stop) = _whole_pixels(rows), _whole_pixels(cols)
+        return Window(row, col, row_stop - row, col_stop - col)
+
     def crop(self, window: Window) -> Self:
         """The grid of a window; it may reach outside this one."""
         return replace(self, transform=self.window_transform(window), height=window.height, width=window.width)
@@ -161,6 +174,12 @@ class Grid:
     def _metres_per_unit(self) -> float:
         assert self.crs is not None
         return self.crs.axis_info[0].unit_conversion_factor if self.crs.axis_info else 1.0
+
+
+def _whole_pixels(positions: NDArray[np.float64]) -> tuple[int, int]:
+    """First pixel and first pixel behind, of those that positions along one axis reach into."""
+    first = math.floor(positions.min() + ON_A_BORDER)
+    return first, max(math.ceil(positions.max() - ON_A_BORDER), first)
 
 
 def crs_name(crs: CRS | None) -> str:

@@ -1,8 +1,9 @@
 """From a scene and a model to a mask: read ahead, predict, blend, write.
 
 Tiles flow through row by row; at no time is there more in memory than the tiles being read (a few batches) and one row
-of tiles of probabilities, whatever the scene's height. The mask lies on the scene's grid, whatever the model's GSD;
-pixels that are not valid in the scene are 255 in the mask; and a prediction that fails leaves no file behind.
+of tiles of probabilities, whatever the scene's height. The mask lies on the scene's grid, whatever the model's GSD, and
+covers all of it or an area of it (inference/area.py); pixels that are not valid in the scene are 255 in the mask; and a
+prediction that fails leaves no file behind.
 """
 
 import contextlib
@@ -16,7 +17,9 @@ from pathlib import Path
 import geoseg
 from geoseg.bundle import Bundle, digest, read_card
 from geoseg.errors import ConfigError, OutputError, did_you_mean
+from geoseg.grid.grid import Bounds
 from geoseg.grid.tiling import tiles
+from geoseg.inference.area import Area, area_of
 from geoseg.inference.blend import BLENDS, Blend, Layout, Piece
 from geoseg.inference.flow import predict_pieces, read_tile
 from geoseg.inference.plan import Plan, make_plan
@@ -25,6 +28,7 @@ from geoseg.inference.reading import reading_ahead
 from geoseg.models.device import explained_memory
 from geoseg.models.precision import Precision
 from geoseg.progress import Progress, Task, silent
+from geoseg.raster.description import gcps_in
 from geoseg.raster.scene import Scene
 from geoseg.raster.sinks.base import Sink, writing
 from geoseg.raster.sinks.geotiff import GeoTiffSink
@@ -45,11 +49,11 @@ class Prediction:
     path: Path | None
     """The mask; None if it went into a sink of the caller's."""
     shape: tuple[int, int]
-    """Height and width of the mask, those of the scene."""
+    """Height and width of the mask: those of the scene, or of the area."""
     tiles: int
     """Number of tiles."""
     skipped: int
-    """How many of them the network did not see, because nothing in them is valid."""
+    """How many of them the network did not see, because nothing in them is valid or wanted."""
     seconds: float
     """Wall time of everything, loading the model included."""
     device: str
@@ -70,6 +74,9 @@ def predict(
     bands: str | Iterable[str] | None = None,
     any_dtype: bool = False,
     gsd: float | None = None,
+    bbox: Bounds | None = None,
+    bbox_crs: str | None = None,
+    aoi: str | Path | None = None,
     device: str = "auto",
     precision: Precision = "float32",
     overwrite: bool = False,
@@ -79,7 +86,8 @@ def predict(
 
     ``tile`` and ``halo`` are pixels at the model's GSD, ``batch`` tiles per forward pass, ``bands`` the scene's bands
     in the model's order (names, or numbers from 1), ``blend`` how overlapping tiles are joined (inference/blend.py),
-    ``gsd`` metres per pixel of a scene without CRS.
+    ``gsd`` metres per pixel of a scene without CRS. ``bbox`` (west, south, east, north, in the scene's CRS or
+    ``bbox_crs``) and the polygons in a vector file ``aoi`` limit the mask to a window, and to the pixels inside.
     What cannot work is refused before the network is loaded: :class:`SceneError`, :class:`BundleError`,
     :class:`OutputError`, :class:`ConfigError`. Whatever happens later (Ctrl-C, too), no mask is left half written.
     """
@@ -88,19 +96,20 @@ def predict(
     with _opened(scene) as source:
         card = model.card if isinstance(model, Bundle) else read_card(model)
         chosen = bands if bands is None or isinstance(bands, str) else tuple(bands)
+        area = area_of(source.grid, bbox=bbox, bbox_crs=bbox_crs, aoi=aoi)
         plan = make_plan(source, card, tile=tile, halo=halo, bands=chosen, any_dtype=any_dtype, gsd=gsd)
         notes = (*source.notes, *plan.notes)
-        sink = _sink(output, source, _tags(source, model, plan, blend), overwrite=overwrite)
+        sink = _sink(output, source, area, _tags(source, model, plan, blend), overwrite=overwrite)
         for note in notes:
             log.info("%s: %s", source.path, note)
         bundle = model if isinstance(model, Bundle) else Bundle.load(model)
         with explained_memory(MEMORY_HINT):
             predictor = Predictor(bundle, device, precision)
-            with writing(sink, source.grid, card.legend):
-                counts = _run(source, plan, predictor, sink, BLENDS[blend], batch=batch, progress=progress)
+            with writing(sink, source.grid.crop(area.window), card.legend):
+                counts = _run(source, area, plan, predictor, sink, BLENDS[blend], batch=batch, progress=progress)
     return Prediction(
         path=Path(output) if isinstance(output, str | os.PathLike) else None,
-        shape=source.grid.shape,
+        shape=area.window.shape,
         tiles=counts.tiles,
         skipped=counts.skipped,
         seconds=time.perf_counter() - begun,
@@ -118,21 +127,30 @@ class _Counts:
 
 
 def _run(
-    scene: Scene, plan: Plan, predictor: Predictor, sink: Sink, blend: Blend, *, batch: int, progress: Progress
+    scene: Scene,
+    area: Area,
+    plan: Plan,
+    predictor: Predictor,
+    sink: Sink,
+    blend: Blend,
+    *,
+    batch: int,
+    progress: Progress,
 ) -> _Counts:
     """The flow itself: tiles to rasters, to probabilities, to strips of the mask, into the sink."""
-    height, width = scene.grid.shape
-    layout = Layout(height, width, plan.scene_tile, plan.scene_halo, len(predictor.card.legend), predictor.device)
+    size, halo = plan.scene_tile, plan.scene_halo
+    region = area.region(scene.grid, size=size, halo=halo, reach=0 if blend is BLENDS["crop"] else halo)
+    layout = Layout(*region.shape, size, halo, len(predictor.card.legend), predictor.device)
     counts = _Counts()
     readings = reading_ahead(
-        lambda tile: read_tile(scene, plan, tile),
-        tiles(height, width, plan.scene_tile, plan.scene_halo),
+        lambda tile: area.read(tile, region, scene.grid, lambda there: read_tile(scene, plan, there)),
+        tiles(*region.shape, size, halo),
         threads=min(4, os.cpu_count() or 1),
         ahead=BATCHES_AHEAD * batch,
     )
     with progress(layout.tiles, f"predicting {scene.name}") as task, readings as in_order:
         pieces = _counted(predict_pieces(in_order, predictor, plan, batch=batch), counts, task)
-        for window, class_index in blend(pieces, layout):
+        for window, class_index in area.strips(blend(pieces, layout), region):
             sink.write(window, class_index)
     return counts
 
@@ -157,12 +175,12 @@ def _opened(scene: str | Path | Scene) -> contextlib.AbstractContextManager[Scen
     return contextlib.nullcontext(scene) if isinstance(scene, Scene) else Scene.open(scene)
 
 
-def _sink(output: str | Path | Sink, scene: Scene, tags: dict[str, str], *, overwrite: bool) -> Sink:
+def _sink(output: str | Path | Sink, scene: Scene, area: Area, tags: dict[str, str], *, overwrite: bool) -> Sink:
     if not isinstance(output, str | os.PathLike):
         return output
     if Path(output).exists() and Path(scene.path).exists() and Path(output).samefile(scene.path):
         raise OutputError(f"the mask would replace the scene {scene.path}", "give the mask a name of its own")
-    return GeoTiffSink(output, overwrite=overwrite, tags=tags, gcps=scene.gcps)
+    return GeoTiffSink(output, overwrite=overwrite, tags=tags, gcps=gcps_in(scene.gcps, area.window))
 
 
 def _tags(scene: Scene, model: str | Path | Bundle, plan: Plan, blend: str) -> dict[str, str]:

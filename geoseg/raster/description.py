@@ -19,6 +19,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import GeosegError, SceneError
 from geoseg.grid.grid import Grid
+from geoseg.grid.window import Window
 from geoseg.legend import Legend
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
@@ -100,6 +101,15 @@ def describe(dataset: Any, *, alpha: bool | None = None) -> Description:
         gcps=gcps,
         notes=(*place_notes, *alpha_notes, *_palette_notes(dataset, legend), *legend_notes),
     )
+
+
+def gcps_in(gcps: GroundControl | None, window: Window) -> GroundControl | None:
+    """Ground control points counted from the window's first pixel; they may lie outside it."""
+    if gcps is None:
+        return None
+    points, crs = gcps
+    moved = [GroundControlPoint(p.row - window.row, p.col - window.col, p.x, p.y, p.z, p.id, p.info) for p in points]
+    return moved, crs
 
 
 def _alpha_band(dataset: Any, wanted: bool | None) -> tuple[int | None, list[str]]:

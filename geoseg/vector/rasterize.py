@@ -51,7 +51,7 @@ def rasterize(
     if column is None and classes is not None:
         raise ConfigError("classes say what the attributes in a column mean, but no column is given", "give column")
     frame = polygons if isinstance(polygons, gpd.GeoDataFrame) else read_near(polygons, grid, layer=layer)
-    frame = _on(grid.crs, frame)
+    frame = in_crs(grid.crs, frame)
     geometries = frame.geometry.to_numpy()
     present = ~(shapely.is_missing(geometries) | shapely.is_empty(geometries))
     geometries, frame = geometries[present], frame[present]
@@ -109,8 +109,8 @@ def _bounds_in(crs: CRS | None, grid: Grid) -> Bounds | None:
     return bounds if np.isfinite(bounds).all() and left <= right else None  # left > right: across the antimeridian
 
 
-def _on(crs: CRS | None, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """The frame in the grid's CRS; pixel coordinates only if neither has one."""
+def in_crs(crs: CRS | None, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """The frame in the grid's CRS; pixel coordinates only if neither has one, :class:`LayerError` if only one has."""
     if (crs is None) != (frame.crs is None):
         which, other = ("the grid", "the layer") if crs is None else ("the layer", "the grid")
         known = crs_name(crs or CRS.from_user_input(frame.crs))

@@ -139,13 +139,16 @@ def test_predict_hands_the_environment_to_the_choice_of_the_model(geoseg, predic
 
 def test_predict_hands_its_options_on(geoseg, predicted, chosen):
     options = "--tile 256 --halo 32 --batch 2 --blend crop --device cpu --precision bfloat16 --bands nir,red"
-    geoseg("predict", "scene.tif", "-o", "mask.tif", "--overwrite", "--any-dtype", "--gsd", "0.2", *options.split())
+    area = "--bbox -74.1,40.6,-74,40.7 --bbox-crs EPSG:4326 --aoi parks.gpkg"
+    more = ["--overwrite", "--any-dtype", "--gsd", "0.2", *options.split(), *area.split()]
+    geoseg("predict", "scene.tif", "-o", "mask.tif", *more)
     progress = predicted.options.pop("progress")
     assert callable(progress)
     assert predicted.arguments == ("scene.tif", "mask.tif")
     assert predicted.options == {
         "model": Path("runs/town/best.safetensors"), "tile": 256, "halo": 32, "batch": 2, "blend": "crop",
         "device": "cpu", "precision": "bfloat16", "bands": ("nir", "red"), "any_dtype": True, "gsd": 0.2, "overwrite": True,
+        "bbox": (-74.1, 40.6, -74, 40.7), "bbox_crs": "EPSG:4326", "aoi": "parks.gpkg",
     }  # fmt: skip
 
 
@@ -156,7 +159,9 @@ def test_without_any_model_predict_is_a_sentence_and_a_hint(geoseg, predicted, f
     assert result.stderr == "Error: there is no model\nHint: train one\n"
 
 
-@pytest.mark.parametrize("wrong", [["--tile", "0"], ["--bands", "red,,nir"], ["--precision", "half"], []])
+@pytest.mark.parametrize(
+    "wrong", [["--tile", "0"], ["--bands", "red,,nir"], ["--precision", "half"], ["--bbox", "1,2,3"], []]
+)
 def test_predict_called_wrongly_is_exit_code_2(geoseg, predicted, chosen, wrong):
     output = ["-o", "mask.tif"] if wrong else []
     assert geoseg("predict", "scene.tif", *output, *wrong).exit_code == 2

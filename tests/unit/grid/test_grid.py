@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from affine import Affine
 from hypothesis import given
@@ -11,6 +12,7 @@ from strategies import grids, windows
 
 from geoseg.errors import GridMismatch
 from geoseg.grid.grid import Grid, crs_name, map_point
+from geoseg.grid.window import Window
 
 METRE = Affine(1, 0, 0, 0, -1, 0)
 
@@ -30,6 +32,17 @@ def test_a_crops_pixels_lie_where_they_lay(grid, window) -> None:
     here = map_point(crop.transform, 2.5, 1.5)
     there = map_point(grid.transform, window.col + 2.5, window.row + 1.5)
     assert math.dist(here, there) < 1e-4 * min(grid.pixel_size)
+
+
+@given(grids(), windows(least=1))
+def test_the_window_around_a_windows_corners_is_that_window(grid, window) -> None:
+    assert grid.window_around(np.array(grid.crop(window).corners)) == window
+
+
+@given(grids(), windows(least=1), st.floats(0.1, 0.9), st.floats(0.1, 0.9))
+def test_the_window_around_a_point_is_its_pixel(grid, window, down, across) -> None:
+    point = map_point(grid.transform, window.col + across, window.row + down)
+    assert grid.window_around(np.array([point])) == Window(window.row, window.col, 1, 1)
 
 
 @given(grids())
