@@ -1,16 +1,27 @@
-"""``geoseg predict``: a scene becomes a mask."""
+"""``geoseg predict``: a scene becomes a mask; many become one each, or one together."""
 
-from typing import Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from . import options, talk
 from .progress import bars
 
+if TYPE_CHECKING:
+    from geoseg.inference.predict import Prediction
+
 
 @click.command()
-@click.argument("scene", type=options.FILE)
-@click.option("-o", "--output", type=options.FILE, metavar="MASK", required=True, help="Mask to write (GeoTIFF).")
+@click.argument("scenes", metavar="SCENE...", type=options.FILE, nargs=-1, required=True)
+@click.option(
+    "-o", "--output", type=options.FILE, metavar="MASK", required=True,
+    help="Mask to write (GeoTIFF); of several scenes, a folder, or a pattern: the folder for their masks.",
+)  # fmt: skip
+@click.option(
+    "--mosaic", is_flag=True, help="Make one mask of all scenes, which have the same CRS, GSD, bands and type."
+)
 @options.model
 @click.option(
     "--tile",
@@ -58,8 +69,9 @@ from .progress import bars
 @options.talk
 def predict(
     *,
-    scene: str,
+    scenes: tuple[str, ...],
     output: str,
+    mosaic: bool,
     model: str | None,
     tile: int | None,
     halo: int | None,
@@ -77,15 +89,14 @@ def predict(
 ) -> None:
     """Turn SCENE, or an area of it, into a mask on the same grid: one byte per pixel, 255 where nothing was predicted.
 
+    Of several scenes, a folder or a pattern each becomes MASK/NAME_mask.tif, or all become one mask with --mosaic.
     Says which model it took and why; prints the path of the mask.
     """
-    from geoseg.inference.predict import predict as to_mask
-
-    chosen = options.chosen_model(model)
-    prediction = to_mask(
-        scene,
+    _predict(
+        scenes,
         output,
-        model=chosen,
+        mosaic=mosaic,
+        model=options.chosen_model(model),
         tile=tile,
         halo=halo,
         batch=batch,
@@ -101,7 +112,43 @@ def predict(
         overwrite=overwrite,
         progress=bars(),
     )
+
+
+def _predict(scenes: Sequence[str], output: str, *, mosaic: bool, **settings: Any) -> None:
+    """One mask, or one for each scene."""
+    from geoseg.raster.listing import list_scenes, means_several
+
+    if mosaic:
+        from geoseg.inference.many import predict_mosaic
+
+        _tell(predict_mosaic(list_scenes(scenes), output, **settings))
+    elif means_several(scenes) or Path(output).is_dir():
+        _predict_each(list_scenes(scenes), output, **settings)
+    else:
+        from geoseg.inference.predict import predict as to_mask
+
+        _tell(to_mask(scenes[0], output, **settings))
+
+
+def _predict_each(scenes: Sequence[str], folder: str, **settings: Any) -> None:
+    """A mask for each scene; what went wrong is told at the end, and then the exit code is 1."""
+    from geoseg.inference.many import predict_each
+
+    failed = []
+    for outcome in predict_each(scenes, folder, **settings):
+        if outcome.prediction is not None:
+            _tell(outcome.prediction, f"{outcome.scene}: ")
+        elif outcome.error is not None:
+            failed.append((outcome.scene, outcome.error))
+    for scene, error in failed:
+        talk.complain(error.message if scene in error.message else f"{scene}: {error.message}", error.hint)
+    if failed:
+        talk.say(f"{len(scenes) - len(failed)} of {len(scenes)} scenes became masks")
+        click.get_current_context().exit(1)
+
+
+def _tell(prediction: "Prediction", about: str = "") -> None:
     for note in prediction.notes:
-        talk.say(f"Note: {note}")
-    talk.say(f"{prediction.tiles} tiles in {prediction.seconds:.1f} s on {prediction.device}")
+        talk.say(f"Note: {about}{note}")
+    talk.say(f"{about}{prediction.tiles} tiles in {prediction.seconds:.1f} s on {prediction.device}")
     talk.result(str(prediction.path))

@@ -83,25 +83,21 @@ class Bar:
 
     def _draw(self) -> None:
         width = shutil.get_terminal_size().columns - 1
-        self._write(f"{talk.CLEAR_LINE}{self.line()[:width]}")
+        self._write(f"{talk.CLEAR_LINE}{self.line(width)[:width]}")
 
-    def line(self) -> str:
-        """The bar as text."""
+    def line(self, width: int = 1000) -> str:
+        """The bar as text; what matters least is left out where it does not fit into so many columns."""
         share = min(self.done / self.total, 1.0) if self.total else 1.0
         full = int(share * BAR)
         rate = (self.done - self.before) / max(self._seconds(), 1e-9)
         left = clock_face((self.total - self.done) / rate) if rate and self.done < self.total else "0:00"
         bar = f"[{'#' * full}{'.' * (BAR - full)}]"
-        parts = [
-            self.description,
-            f"{share:4.0%}",
-            bar,
-            f"{self.done}/{self.total}",
-            pace(rate),
-            f"{left} left",
-            self.note,
-        ]
-        return "  ".join(part for part in parts if part)
+        count = f"{self.done}/{self.total}"
+        parts = [self.description, f"{share:4.0%}", bar, count, pace(rate), f"{left} left", self.note]
+        for dispensable in (bar, pace(rate), parts[1]):
+            if len(_joined(parts)) > width and dispensable in parts:
+                parts.remove(dispensable)
+        return _joined(parts)
 
     def _seconds(self) -> float:
         return self.clock() - self.started
@@ -109,6 +105,10 @@ class Bar:
     def _write(self, text: str) -> None:
         self.stream.write(text)
         self.stream.flush()
+
+
+def _joined(parts: list[str]) -> str:
+    return "  ".join(part for part in parts if part)
 
 
 class Lines(Bar):

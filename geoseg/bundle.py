@@ -8,6 +8,7 @@ not tell a forger: whoever edits a file can write new ones.)
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -132,6 +133,8 @@ class Bundle:
             with output_errors(path):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save_file(weights, part, metadata=header(self.card.to_json(), weights_digest(weights)))
+                with part.open("rb+") as file:
+                    os.fsync(file.fileno())  # or a power failure might leave the new name with nothing in it
                 part.replace(path)
         except SafetensorError as error:  # its word for a full disk
             raise OutputError(f"{path} cannot be written: {_first_line(error)}", "free some space") from None

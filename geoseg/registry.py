@@ -7,7 +7,7 @@ in the group ``geoseg.<kind>s`` (for instance ``geoseg.heads``).
 
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -59,6 +59,10 @@ class Registry(Generic[T]):
         part = self.get(name)
         return part(**given, **self._checked(name, part, options, given))
 
+    def check(self, name: str, options: Mapping[str, Any], *, given: Collection[str]) -> None:
+        """:class:`ConfigError` for a name or options that :meth:`build` would refuse; ``given`` names what geoseg gives."""
+        self._checked(name, self.get(name), options, given)
+
     def _import(self, name: str) -> None:
         for point in entry_points(group=f"geoseg.{self.kind}s"):
             if point.name == name:
@@ -69,7 +73,7 @@ class Registry(Generic[T]):
         import_module(f"{self.package}.{name}")
 
     def _checked(
-        self, name: str, part: Callable[..., T], options: Mapping[str, Any], given: Mapping[str, Any]
+        self, name: str, part: Callable[..., T], options: Mapping[str, Any], given: Collection[str]
     ) -> dict[str, Any]:
         settable = {
             key: parameter

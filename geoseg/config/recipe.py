@@ -154,7 +154,7 @@ class TrainSection(Section):
     repeat anyhow."""
     workers: int = Field(2, ge=0)
     """Processes per device that cut and change crops."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     """Seed of weights, crops and augmentation."""
     validate_every: int = Field(8_000, ge=1)
     """Steps between two validations; the best bundle is kept."""

@@ -1,16 +1,17 @@
 """Crops to batches: cutting and changing happens in worker processes, in an order that does not depend on them."""
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from geoseg.data.crop import Crop, cut
 from geoseg.data.prepared import PreparedScene
 from geoseg.data.samplers.base import Sampler
+from geoseg.errors import GeosegError
 
 Change = Callable[[Tensor, Tensor, Tensor, np.random.Generator], tuple[Tensor, Tensor, Tensor]]
 """Changes image, target and validity of one crop at random; all randomness comes from the generator."""
@@ -48,15 +49,63 @@ class Crops(Dataset[Crop]):
         return Crop(*self.change(*crop, np.random.default_rng((self.seed, number, 1))))
 
 
-def batches(crops: Crops, *, batch: int, workers: int, pin_memory: bool = False) -> DataLoader[Crop]:
-    """Batches of crops in the order of their places; a batch is a :class:`Crop` whose fields are stacked."""
-    return DataLoader(
-        crops,
-        batch_size=batch,
-        num_workers=workers,
-        pin_memory=pin_memory,
-        worker_init_fn=_begin,
-    )
+class Batches:
+    """Batches of crops in the order of their places; a batch is a :class:`Crop` whose fields are stacked.
+
+    What goes wrong with a crop in a worker is raised here as it is, not wrapped in a worker's traceback.
+    """
+
+    def __init__(self, crops: Crops, *, batch: int, workers: int, pin_memory: bool = False) -> None:
+        self._loader = DataLoader(
+            _Told(crops),
+            batch_size=batch,
+            num_workers=workers,
+            pin_memory=pin_memory,
+            worker_init_fn=_begin,
+            collate_fn=_stacked,
+        )
+
+    def __len__(self) -> int:
+        """How many batches there are."""
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Crop]:
+        """The batches; the workers begin now and end with the iterator."""
+        return _raised(iter(self._loader))  # at once: it takes a random number of torch's, which later belong to a step
+
+
+def _raised(batches: Iterator[Crop | GeosegError]) -> Iterator[Crop]:
+    """The batches, until one is an error, which is raised."""
+    try:
+        while (batch := next(batches, None)) is not None:
+            if isinstance(batch, GeosegError):
+                raise batch
+            yield batch
+    finally:
+        del batches  # the traceback of an error would keep it, and with it the workers
+
+
+class _Told(Dataset[Crop | GeosegError]):
+    """Crops, or as a value the error that came instead."""
+
+    def __init__(self, crops: Crops) -> None:
+        self.crops = crops
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def __getitem__(self, place: int) -> Crop | GeosegError:
+        try:
+            return self.crops[place]
+        except GeosegError as error:
+            return error
+
+
+def _stacked(crops: list[Crop | GeosegError]) -> Crop | GeosegError:
+    """A batch, or the first error."""
+    error = next((crop for crop in crops if isinstance(crop, GeosegError)), None)
+    batch: Crop | GeosegError = error or default_collate(crops)
+    return batch
 
 
 def _begin(worker: int) -> None:  # noqa: ARG001 (torch passes the worker's number)

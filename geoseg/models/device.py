@@ -10,7 +10,14 @@ from geoseg.errors import ConfigError, GeosegError
 NHWC_DEVICES = {"cuda"}
 """Devices that compute convolutions faster with channels last; CPUs lose 5 to 20 % by it (benchmarks/network.py)."""
 
-MEMORY_WORDS = ("out of memory", "can't allocate memory", "dataloader worker", "bus error")
+MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "dataloader worker",
+    "bus error",
+    "alloc_failed",
+    "find an engine",
+)
 """How torch says that memory is spent; a worker process is killed for want of it."""
 
 

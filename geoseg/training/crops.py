@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import overload
 
 import torch
-from torch.utils.data import DataLoader
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import Recipe
-from geoseg.data.crop import Crop
-from geoseg.data.loader import Crops, batches
+from geoseg.data.loader import Batches, Crops
 from geoseg.data.prepared import Prepared
 from geoseg.data.samplers import samplers
 from geoseg.errors import DataError
+from geoseg.grid.window import Window
 
 RGB = ("red", "green", "blue")
 NAMED = 4
@@ -61,13 +60,13 @@ class TrainingCrops:
         self.sampler = samplers.build(train.sampler.name, train.sampler.options, **given)
         self.change = augmentation(recipe, prepared)
 
-    def loader(self, done: int) -> DataLoader[Crop]:
+    def loader(self, done: int) -> Batches:
         """Micro-batches from iteration ``done`` on."""
         train = self.recipe.train
         share = Share(train.iterations, train.batch, rank=self.rank, processes=self.processes, done=done)
         crops = Crops(self.scenes, self.sampler, share, change=self.change, seed=train.seed)
         batch = share.each // train.accumulate
-        return batches(crops, batch=batch, workers=train.workers, pin_memory=torch.cuda.is_available())
+        return Batches(crops, batch=batch, workers=train.workers, pin_memory=torch.cuda.is_available())
 
     def named(self, iteration: int) -> str:
         """The scenes and windows of an iteration's crops, for a message."""
@@ -96,6 +95,5 @@ def augmentation(recipe: Recipe, prepared: Prepared) -> Augmentation:
     return Augmentation(recipe.augment, smallest=smallest, largest=largest, is_rgb=prepared.bands == RGB)
 
 
-def _window(window: object) -> str:
-    row, col, height, width = (getattr(window, name) for name in ("row", "col", "height", "width"))
-    return f"(row {row}, column {col}, {height} x {width} pixels)"
+def _window(window: Window) -> str:
+    return f"(row {window.row}, column {window.col}, {window.height} x {window.width} pixels)"

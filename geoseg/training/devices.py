@@ -17,9 +17,10 @@ import torch.distributed as dist
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from geoseg.config.recipe import TrainSection
-from geoseg.errors import ConfigError
+from geoseg.errors import ConfigError, GeosegError
 from geoseg.models.device import choose_device
 from geoseg.models.network import SegmentationNetwork
 from geoseg.models.precision import chosen_precision
@@ -28,6 +29,8 @@ FabricPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 MOMENT = 5.0
 """Seconds in which a process ends that has had the same error."""
+GONE = ("connection closed", "connection reset", "nccl", "gloo")
+"""How torch says that another process does not answer any more."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,9 +55,10 @@ def launched(train: TrainSection, *, devices: int | str = 1, nodes: int = 1) -> 
             strategy="ddp" if several and device.type != "mps" else "auto",
             precision=fabric_precision(train, device),
         )
-    except (ValueError, RuntimeError, TypeError) as error:  # Lightning's MisconfigurationException is one of them
+    except (ValueError, RuntimeError, TypeError, MisconfigurationException) as error:
+        said = " ".join(str(error).split())
         raise ConfigError(
-            f"{devices} devices cannot be used: {error}", "give --devices a number that is there"
+            f"{devices} devices cannot be used: {said}", "give --devices a number that is there"
         ) from None
     _refuse_uneven(train, fabric.world_size)
     fabric.launch()
@@ -66,14 +70,36 @@ def launched(train: TrainSection, *, devices: int | str = 1, nodes: int = 1) -> 
 
 
 def _counts(devices: int | str, nodes: int) -> tuple[int | str, int]:
-    """Devices per machine and machines: of the processes that torchrun or SLURM started, else as asked for."""
+    """Devices per machine and machines: of the processes that torchrun or SLURM started, else as asked for.
+
+    :class:`ConfigError` if others were asked for, or if nothing says where the other machines are.
+    """
+    wanted = int(devices) if str(devices).isdecimal() else devices
+    started = _started()
+    if started is None:
+        if nodes > 1 and not {"MASTER_ADDR", "NODE_RANK"} <= os.environ.keys():
+            raise ConfigError(
+                f"nothing says where the {nodes} machines are",
+                "start it on each with torchrun or srun, or set MASTER_ADDR, MASTER_PORT and NODE_RANK",
+            )
+        return wanted, nodes
+    if wanted not in (1, "auto", started[0]):
+        raise ConfigError(
+            f"{wanted} devices per machine are asked for, and {started[0]} processes were started on each",
+            f"start {wanted}: torchrun --nproc-per-node {wanted}, srun --ntasks-per-node {wanted}",
+        )
+    return started
+
+
+def _started() -> tuple[int, int] | None:
+    """(processes per machine, machines) that torchrun or SLURM started; None if neither did."""
     if TorchElasticEnvironment.detect():
         here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         return here, everywhere // here
     if SLURMEnvironment.detect():
         nodes = int(os.environ.get("SLURM_NNODES", "1"))
         return int(os.environ["SLURM_NTASKS"]) // nodes, nodes
-    return int(devices) if str(devices).isdecimal() else devices, nodes
+    return None
 
 
 def _end_with(first: int) -> None:
@@ -93,21 +119,31 @@ def one_voice() -> Iterator[None]:
     """Of an error that several processes have at once, only the first of them tells.
 
     The others wait a moment before they do. If the first one has the error too, they are ended in that time: by
-    :func:`launched`, or by torchrun.
+    :func:`launched`, or by torchrun. That another process does not answer any more is said in one sentence.
     """
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if _rank():
             time.sleep(MOMENT)
+        if isinstance(error, RuntimeError) and _rank_is_known() and any(words in str(error).lower() for words in GONE):
+            raise GeosegError(
+                "another of the processes that train together has ended",
+                "see what it said; the same command goes on from the last checkpoint",
+            ) from error
         raise
 
 
 def _rank() -> int:
     """Which of the processes that train together this is; also before they know of each other."""
-    if dist.is_available() and dist.is_initialized():
+    if _rank_is_known():
         return dist.get_rank()
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
+    return int(next((os.environ[name] for name in names if os.environ.get(name)), 0))
+
+
+def _rank_is_known() -> bool:
+    return dist.is_available() and dist.is_initialized()
 
 
 def fabric_precision(train: TrainSection, device: torch.device) -> FabricPrecision:
@@ -126,8 +162,10 @@ def share_of(train: TrainSection, processes: int) -> int:
 
 def _refuse_uneven(train: TrainSection, processes: int) -> None:
     if train.batch % (processes * train.accumulate):
+        counts = {"processes": processes, "parts": train.accumulate}
+        among = " and ".join(f"{count} {what}" for what, count in counts.items() if count > 1)
         raise ConfigError(
-            f"a batch of {train.batch} crops cannot be shared by {processes} processes in {train.accumulate} parts",
+            f"a batch of {train.batch} crops cannot be shared by {among}",
             f"make train.batch a multiple of {processes * train.accumulate}",
         )
 

@@ -1,5 +1,6 @@
 """``train``: from a recipe to a bundle. Wires data, network, loss, devices and run, and does nothing else."""
 
+import contextlib
 import logging
 import platform
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.strategies.ddp import DDPStrategy
 
 import geoseg
 from geoseg.bundle import Bundle, ModelCard, load
@@ -16,11 +18,13 @@ from geoseg.config.load import to_yaml
 from geoseg.config.recipe import Recipe
 from geoseg.data.prepare import open_dataset, prepare
 from geoseg.data.prepared import Prepared
+from geoseg.data.samplers import samplers
 from geoseg.errors import ConfigError
 from geoseg.losses.build import build_loss
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.build import backbone_file, build_network
 from geoseg.models.device import choose_device, explained_memory, memory_format
+from geoseg.models.heads import heads
 from geoseg.models.network import SegmentationNetwork
 from geoseg.models.sync_norm import synchronise
 from geoseg.progress import NOTICE, Progress, silent
@@ -28,7 +32,7 @@ from geoseg.raster.output import output_errors
 from geoseg.training.average import AveragedNetwork
 from geoseg.training.checkpoint import Standing
 from geoseg.training.crops import TrainingCrops, require_colours
-from geoseg.training.devices import freeze_unused, launched, settle, share_of
+from geoseg.training.devices import freeze_unused, launched, settle
 from geoseg.training.keep import KeepBest
 from geoseg.training.logbook import require_loggers
 from geoseg.training.run import Run, open_run
@@ -88,36 +92,40 @@ def train(
         prepared = prepare(recipe.data, recipe.name, progress=quietly)
     prepared.scenes("val")
     require_colours(recipe, prepared)
-    network, scaled = _network(recipe, prepared, fabric)
+    network, scaled = _network(recipe, prepared)
+    crops = TrainingCrops(recipe, prepared, rank=fabric.global_rank, processes=fabric.world_size)
     # Everything a recipe can be refused for comes before the run has a folder.
     run = _opened_run(fabric, runs, name or recipe.name or "run", recipe, prepared, resume=resume, fresh=fresh)
     with run, stopping() as stop, explained_memory(MEMORY_HINT):
         if fabric.is_global_zero:
             _begin(run, recipe)
-        session = _session(fabric, recipe, prepared, run, network, scaled)
-        session.train(stop, quietly)
+        session = _session(fabric, recipe, prepared, run, network, scaled, crops)
+        with contextlib.closing(session.log):
+            session.train(stop, quietly)
         fabric.barrier()
     return Training(run.folder, session.keeper.path, load(session.keeper.path), is_told=fabric.is_global_zero)
 
 
 def _refuse_early(recipe: Recipe) -> None:
     """What a recipe can be refused for without data, before hours of preparation."""
-    choose_device(recipe.train.device)
+    train, head = recipe.train, recipe.model.head
+    choose_device(train.device)
     backbone_file(recipe.model.backbone.name)
+    heads.check(head.name, head.options, given=("in_channels", "strides", "classes", "align_corners"))
+    samplers.check(train.sampler.name, train.sampler.options, given=("scenes", "size", "scale", "seed", "classes"))
     legend = open_dataset(recipe.data).legend
     build_loss(with_class_weights(recipe.loss, [1] * len(legend)), classes=len(legend))
-    require_monitor(recipe.train.monitor, legend)
-    require_loggers(recipe.train.loggers)
+    require_monitor(train.monitor, legend)
+    require_loggers(train.loggers)
 
 
-def _network(recipe: Recipe, prepared: Prepared, fabric: Fabric) -> tuple[SegmentationNetwork, Scaling]:
+def _network(recipe: Recipe, prepared: Prepared) -> tuple[SegmentationNetwork, Scaling]:
     """The network as it begins, the same in every process, and how pixels are scaled for it."""
     torch.manual_seed(recipe.train.seed)
     network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
-    share = share_of(recipe.train, fabric.world_size)
     together = recipe.train.batch // recipe.train.accumulate  # norms are shared between processes
     if together < network.smallest_batch:
-        message = f"the head {recipe.model.head.name} does not train on {share} crop at a time"
+        message = f"the head {recipe.model.head.name} does not train on {together} crop at a time"
         raise ConfigError(message, f"--set train.batch={network.smallest_batch * recipe.train.accumulate} or more")
     scaled = scaling(recipe.model, network, prepared)
     warn_of_other_units(scaled, prepared)
@@ -136,25 +144,30 @@ def _opened_run(
 
 
 def _begin(run: Run, recipe: Recipe) -> None:
-    """Writes down what is to be done, or says how far it is."""
-    if run.checkpoint is None:
-        path = run.folder / "recipe.yaml"
-        with output_errors(path):
-            path.write_text(to_yaml(recipe), "utf-8")
-    else:
+    """Writes down what is to be done, and says how far it is."""
+    path = run.folder / "recipe.yaml"
+    with output_errors(path):
+        path.write_text(to_yaml(recipe), "utf-8")
+    if run.checkpoint is not None:
         done, wanted = run.checkpoint.standing.iteration, recipe.train.iterations
         logger.log(NOTICE, "Going on with %s after iteration %d of %d.", run.folder, done, wanted)
 
 
 def _session(
-    fabric: Fabric, recipe: Recipe, prepared: Prepared, run: Run, network: SegmentationNetwork, scaled: Scaling
+    fabric: Fabric,
+    recipe: Recipe,
+    prepared: Prepared,
+    run: Run,
+    network: SegmentationNetwork,
+    scaled: Scaling,
+    crops: TrainingCrops,
 ) -> Session:
     """Everything in the state in which the run stands: as it begins, or as its checkpoint says."""
     train, held = recipe.train, run.checkpoint
     standing = held.standing if held else Standing()
     if held:
         network.load_state_dict(held.network)
-    if fabric.world_size > 1:
+    if isinstance(fabric.strategy, DDPStrategy):  # also on the one device that "auto" finds
         freeze_unused(network, bands=len(prepared.bands))
         synchronise(network, fabric.device)
     criterion = build_loss(
@@ -175,7 +188,7 @@ def _session(
         average=average,
         standing=standing,
         keeper=KeepBest(run.folder, card, train.monitor, standing, writes=fabric.is_global_zero),
-        crops=TrainingCrops(recipe, prepared, rank=fabric.global_rank, processes=fabric.world_size),
+        crops=crops,
     )
     if held:
         session.restore(held)

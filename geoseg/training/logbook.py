@@ -1,17 +1,22 @@
 """Numbers of a run written down: always as CSV and for TensorBoard, and where the recipe wishes for W&B or MLflow."""
 
 import csv
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from geoseg.errors import ConfigError
+from geoseg.errors import ConfigError, GeosegError
 from geoseg.raster.output import output_errors, part_path
 
 METRICS = "metrics.csv"
+
+logger = logging.getLogger(__name__)
 
 
 class Log(Protocol):
@@ -71,6 +76,10 @@ class TensorBoardLog:
 
     def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
         """A scalar for each number."""
+        with output_errors(Path(self.writer.log_dir)):
+            self._write(iteration, numbers)
+
+    def _write(self, iteration: int, numbers: Mapping[str, float]) -> None:
         for name, value in numbers.items():
             self.writer.add_scalar(_filed(name), value, iteration)
         self.writer.flush()
@@ -142,6 +151,40 @@ EXTRA: Mapping[str, Callable[[Path, Mapping[str, Any]], Log]] = {"wandb": WandbL
 """Logs a recipe may ask for."""
 
 
+class Elsewhere:
+    """A log that others keep: one that fails while it begins is an error, and later a warning. The run matters more."""
+
+    def __init__(self, name: str, run: Path, recipe: Mapping[str, Any]) -> None:
+        self.name = name
+        try:
+            self.log: Log | None = EXTRA[name](run, recipe)
+        except GeosegError:
+            raise
+        except Exception as error:  # whatever a library of others raises for a login, a server, a disk
+            raise ConfigError(f"{name} does not answer: {_line(error)}", "leave it out of train.loggers") from error
+
+    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
+        """Writes, unless it failed before."""
+        if self.log is not None:
+            self._try(partial(self.log.write, iteration, numbers))
+
+    def close(self) -> None:
+        """Closes it, unless it failed before."""
+        if self.log is not None:
+            self._try(self.log.close)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            logger.warning("%s does not answer, and gets no more numbers of this run: %s", self.name, _line(error))
+            self.log = None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def require_loggers(names: Sequence[str]) -> None:
     """:class:`ConfigError` unless what the logs of these names need is installed."""
     for name in names:
@@ -161,9 +204,10 @@ class Logbook:
             log.write(iteration, known)
 
     def close(self) -> None:
-        """Closes every log."""
-        for log in self.logs:
-            log.close()
+        """Closes every log, whatever happens to one of them."""
+        with ExitStack() as stack:
+            for log in self.logs:
+                stack.callback(log.close)
 
 
 def open_logbook(
@@ -174,4 +218,4 @@ def open_logbook(
         CsvLog(run / "log", columns, done=done),
         TensorBoardLog(run / "log" / "tensorboard", done=done),
     ]
-    return Logbook([*always, *(EXTRA[name](run, recipe) for name in loggers)])
+    return Logbook([*always, *(Elsewhere(name, run, recipe) for name in loggers)])

@@ -14,8 +14,9 @@ from geoseg.bundle import LATEST
 from geoseg.config.recipe import Recipe
 from geoseg.errors import BundleError, ConfigError, GeosegError, OutputError
 from geoseg.progress import NOTICE
-from geoseg.raster.output import output_errors, part_path
+from geoseg.raster.output import output_errors, part_path, remove
 from geoseg.training.checkpoint import NAME, Checkpoint
+from geoseg.training.logbook import METRICS, read
 
 try:
     import fcntl
@@ -47,7 +48,7 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets go; a run that failed before its first step and has no bundle leaves nothing behind."""
+        """Lets go; a run that failed before it had anything to show leaves nothing behind."""
         if self._lock is None:
             return
         if error is not None and _came_to_nothing(self.folder):
@@ -65,13 +66,29 @@ def open_run(runs: Path, name: str, recipe: Recipe, data: str, *, resume: bool =
     """
     if name == LATEST or name in (".", "..") or set(name) & set("/\\"):
         raise ConfigError(f"{name!r} is no name for a run", f"give a plain one, other than {LATEST!r}: --name NAME")
+    latest = runs / LATEST
+    if latest.is_dir() and not latest.is_symlink():
+        raise OutputError(
+            f"{latest} is a folder, where geoseg keeps a link", "rename it, or choose another: --runs DIR"
+        )
     if not fresh:
         interrupted = _interrupted(runs, name, recipe, data, strict=resume)
         if interrupted is not None:
             return interrupted
     if resume:
+        _refuse_running(runs, name)
         raise BundleError(f"{runs} has no interrupted run called {name}", "start it without --resume")
     return _new(runs, name)
+
+
+def _refuse_running(runs: Path, name: str) -> None:
+    """:class:`BundleError` if the newest run of this name is at work in another process."""
+    for folder in reversed(_existing(runs, name)):
+        lock = _held(folder)
+        if lock is None:
+            raise BundleError(f"{folder} is being trained by another process", "wait for it, or start another: --fresh")
+        lock.close()
+        return
 
 
 def _interrupted(runs: Path, name: str, recipe: Recipe, data: str, *, strict: bool) -> Run | None:
@@ -142,8 +159,8 @@ def _new(runs: Path, name: str) -> Run:
 
 
 def _came_to_nothing(folder: Path) -> bool:
-    """True for a run with neither a bundle nor a step behind it."""
-    if any(folder.glob("*.safetensors")):
+    """True for a run with neither a bundle, nor numbers in its log, nor steps in its checkpoint."""
+    if any(folder.glob("*.safetensors")) or read(folder / "log" / METRICS):
         return False
     try:
         return not (folder / NAME).exists() or Checkpoint.load(folder).standing.iteration == 0
@@ -183,9 +200,13 @@ def point_latest_to(folder: Path) -> None:
     """Makes ``latest`` beside the folder point to it, in one step: a link, or a text file where links are not allowed."""
     latest = folder.parent / LATEST
     part = folder.parent / f".{LATEST}.{folder.name}.part"
-    part.unlink(missing_ok=True)
     try:
-        part.symlink_to(folder.name)
-    except OSError:
-        part.write_text(folder.name, "utf-8")
-    part.replace(latest)
+        with output_errors(latest):
+            part.unlink(missing_ok=True)
+            try:
+                part.symlink_to(folder.name)
+            except OSError:
+                part.write_text(folder.name, "utf-8")
+            part.replace(latest)
+    finally:
+        remove(part)

@@ -10,7 +10,7 @@ from geoseg.errors import DataError
 from geoseg.models.backbones.base import IMAGENET, Scaling
 from geoseg.models.network import SegmentationNetwork
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 USUAL = (0.02, 20.0)
 """Root mean squares of scaled pixels that no sensor leaves: reflectance in shares where 0 to 10000 is wanted does."""
@@ -58,7 +58,7 @@ def warn_of_other_units(scaled: Scaling, prepared: Prepared) -> None:
     ]
     typical = median(sizes)
     if not USUAL[0] <= typical <= USUAL[1]:
-        log.warning(
+        logger.warning(
             "scaled pixels are about %.2g where pretraining saw about 1: the scenes are in other units than the "
             "weights know (they subtract %g and divide by %g in the first band)",
             typical,

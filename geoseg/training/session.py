@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from torch.optim import Optimizer
 
 from geoseg.config.recipe import Recipe
 from geoseg.data.prepared import Prepared
+from geoseg.errors import GeosegError
 from geoseg.models.network import SegmentationNetwork
 from geoseg.progress import NOTICE, Progress, Task
 from geoseg.training.average import AveragedNetwork
@@ -96,12 +99,24 @@ class Session:
             self._save(finished=False)  # a run can go on from its first moment, and a full disk is told of now
             self._tell_cost()
         work = steps(self.fabric, self.wrapped, self.optimizer, self.crops.loader(done), train, done=done)
-        begun = progress(train.iterations, "training", done=done)
-        with contextlib.closing(self.log), contextlib.closing(work), begun as task:
+        with contextlib.closing(work), progress(train.iterations, "training", done=done) as task, self._last_row():
             for each in work:
                 self._after(each, task)
                 if self._is_over(each.iteration, stop):
                     break
+
+    @contextlib.contextmanager
+    def _last_row(self) -> Iterator[None]:
+        """A run that fails leaves the numbers of its last steps in the log."""
+        try:
+            yield
+        except Stopped:
+            raise
+        except GeosegError:
+            if not math.isnan(self.watch.loss):
+                with contextlib.suppress(GeosegError):
+                    self.log.write(self.standing.iteration, self.watch.numbers())
+            raise
 
     def _tell_cost(self) -> None:
         """Says what deterministic kernels cost on this GPU; CPUs have them anyhow."""
@@ -135,12 +150,12 @@ class Session:
         last = iteration == train.iterations
         ended = False
         if self._validates(iteration):
-            self.watch.settle()
+            self.watch.require_finite(self.network, iteration)
             self._validate()
             ended = train.patience is not None and self.standing.waited >= train.patience
         stopped = 0 if last else self._told_to_stop(stop)
         if last or ended or stopped or iteration % train.checkpoint_every == 0:
-            self.watch.settle()  # a checkpoint of weights that are no numbers is worth nothing
+            self.watch.require_finite(self.network, iteration)  # a checkpoint without numbers is worth nothing
             self._save(finished=last or ended)
         if stopped and not ended:
             self.fabric.barrier()  # a process that ends takes the others along: not before the checkpoint is written

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from geoseg.config.recipe import Recipe
 from geoseg.data.crop import Crop
-from geoseg.data.loader import Crops, batches
+from geoseg.data.loader import Batches, Crops
 from geoseg.data.prepared import Prepared, PreparedScene
 from geoseg.data.samplers.grid import GridSampler
 from geoseg.errors import ConfigError, did_you_mean
@@ -27,10 +27,11 @@ from geoseg.metrics import ConfusionMatrix
 from geoseg.models.network import SegmentationNetwork
 from geoseg.training.step import TrainingStep
 
-PROTOCOLS = {
-    "scenes": "scenes",
-    "isprs": "patches of 512 pixels as OpenMMLab's converter cuts them, overlaps twice",
-    "isaid": "patches of 896 pixels as OpenMMLab's converter cuts them, overlaps twice",
+PATCHES = {"isprs": 512, "isaid": 896}
+"""Sides of the published patches, by the rule that cuts them."""
+PROTOCOLS = {"scenes": "scenes"} | {
+    rule: f"patches of {side} pixels as OpenMMLab's converter cuts them, overlaps twice"
+    for rule, side in PATCHES.items()
 }
 """How each kind of validation counts, for the model's card."""
 
@@ -99,7 +100,7 @@ class Validator:
         if rule == "scenes":
             self.sampler = GridSampler(self.scenes, size, halo=recipe.predict.halo)
         else:
-            self.sampler = GridSampler(self.scenes, {"isprs": 512, "isaid": 896}[rule], rule=rule)
+            self.sampler = GridSampler(self.scenes, PATCHES[rule], rule=rule)
 
     @property
     def score_names(self) -> list[str]:
@@ -114,7 +115,7 @@ class Validator:
         crops = Crops(self.scenes, self.sampler, mine)
         numbers = iter(mine)
         with evaluating(network):
-            for crop in batches(crops, batch=self.recipe.predict.batch, workers=0):
+            for crop in Batches(crops, batch=self.recipe.predict.batch, workers=0):
                 for one, target in zip(predicted(self.fabric, step, network, crop), crop.target, strict=True):
                     confusion = ConfusionMatrix(classes)
                     confusion.update(one, target)

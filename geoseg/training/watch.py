@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from lightning.fabric import Fabric
+from torch import nn
 
 from geoseg.errors import GeosegError
 from geoseg.training.loop import StepDone
 
 PATIENCE = 25
 """Steps whose losses may stay on a GPU before they are looked at: each look waits for the device."""
+HINT = "look at these pixels; or lower train.learning_rate, raise train.warmup, set train.clip_gradient"
 MEMORY_OF_SPEED = 50
 """Steps over which speed is averaged."""
 
@@ -39,7 +41,8 @@ class Watch:
         self._pending.append(step)
         self._recent.append(step)
         self.learning_rate = step.learning_rate
-        if self.fabric.device.type == "cpu" or len(self._pending) >= PATIENCE:
+        is_cheap = self.fabric.device.type == "cpu"
+        if is_cheap or math.isnan(self.loss) or len(self._pending) >= PATIENCE:
             self.settle()
 
     def settle(self) -> None:
@@ -57,9 +60,18 @@ class Watch:
             if not math.isfinite(loss):
                 raise GeosegError(
                     f"the loss is {loss} at iteration {step.iteration - 1}, on {self.crops(step.iteration - 1)}",
-                    "look at these pixels; or lower train.learning_rate, raise train.warmup, set train.clip_gradient",
+                    HINT,
                 )
         self.loss = losses[-1]
+
+    def require_finite(self, network: nn.Module, iteration: int) -> None:
+        """:class:`GeosegError` if weights are no numbers after an iteration, though its loss was one."""
+        self.settle()
+        weights = [weight for weight in network.state_dict().values() if weight.is_floating_point()]
+        if not torch.stack([weight.isfinite().all() for weight in weights]).all():
+            raise GeosegError(
+                f"weights are no numbers after iteration {iteration}, which was on {self.crops(iteration - 1)}", HINT
+            )
 
     @property
     def images_per_second(self) -> float:
@@ -85,7 +97,7 @@ class Watch:
         """What stands beside the progress bar."""
         return (
             f"loss {self.loss:.3f}, lr {self.learning_rate:.2g}, {self.images_per_second:.1f} images/s, "
-            f"{100 * self.wait_share:.0f} % waiting, {self.memory_gb:.1f} GB"
+            f"{100 * self.wait_share:.0f} % wait, {self.memory_gb:.1f} GB"
         )
 
     def numbers(self) -> dict[str, float]:

@@ -6,7 +6,7 @@ import torch
 from strategies_data import prepared_scene, striped
 
 from geoseg.data.crop import cut
-from geoseg.data.loader import Crops, batches
+from geoseg.data.loader import Batches, Crops
 from geoseg.data.samplers import samplers
 from geoseg.grid.window import Window
 
@@ -66,7 +66,7 @@ def test_plans_go_on_without_end(name, scenes) -> None:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 on forks of threaded processes
 def test_batches_do_not_depend_on_the_number_of_workers(name, scenes) -> None:
     crops = Crops(scenes, built(name, scenes, scale=(0.5, 2.0)), range(12))
-    alone, together = (list(batches(crops, batch=5, workers=workers)) for workers in (0, 2))
+    alone, together = (list(Batches(crops, batch=5, workers=workers)) for workers in (0, 2))
     assert len(alone) == len(together) == 3
     for a, b in zip(alone, together, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))

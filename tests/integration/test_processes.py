@@ -161,7 +161,7 @@ def test_a_batch_that_processes_cannot_share_is_one_sentence(root, tmp_path):
     ended = begin(root, tmp_path, "--devices", 3).wait()
     assert ended.code == 1
     assert ended.err.splitlines() == [
-        "Error: a batch of 4 crops cannot be shared by 3 processes in 1 parts",
+        "Error: a batch of 4 crops cannot be shared by 3 processes",
         "Hint: make train.batch a multiple of 3",
     ]
     assert not (tmp_path / "runs").exists()

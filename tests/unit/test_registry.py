@@ -108,6 +108,13 @@ def test_an_option_that_does_not_fit_is_named_with_its_value(spices) -> None:
     assert "number" in error.value.hint
 
 
+def test_options_are_checked_without_building(spices) -> None:
+    spices.check("pepper", {"colour": "white"}, given=("grams",))
+    for wrong in ({"color": "red"}, {"grams": 1}, {"shape": "round"}):
+        with pytest.raises(ConfigError):
+            spices.check("pepper", wrong, given=("grams",))
+
+
 def test_a_missing_option_is_named(spices) -> None:
     with pytest.raises(ConfigError, match="the spice pepper needs the option 'grams'") as error:
         spices.build("pepper", {})

@@ -46,6 +46,22 @@ def test_longer_work_shows_share_count_rate_time_left_and_note(progress, clock):
         assert "Predicting   25%  [###.........]  25/100  5.0/s  0:15 left  row 3" in screen.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (90, "Predicting   25%  [###.........]  25/100  5.0/s  0:15 left  loss 0.123, lr 0.01"),
+        (70, "Predicting   25%  25/100  5.0/s  0:15 left  loss 0.123, lr 0.01"),
+        (60, "Predicting   25%  25/100  0:15 left  loss 0.123, lr 0.01"),
+        (54, "Predicting  25/100  0:15 left  loss 0.123, lr 0.01"),
+    ],
+)
+def test_where_it_is_narrow_numbers_matter_more_than_the_bar(progress, clock, width, line):
+    with progress.Bar(100, "Predicting", io.StringIO(), clock) as task:
+        clock.now += 5
+        task.advance(25, "loss 0.123, lr 0.01")
+        assert task.line(width) == line
+
+
 def test_a_shown_bar_ends_in_a_line_with_the_time_it_took(progress, clock):
     screen = io.StringIO()
     with progress.Bar(2, "Predicting", screen, clock) as task:

@@ -1,5 +1,7 @@
 """Batches: crop i is the same whoever cuts it, whenever."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from strategies_data import prepared_scene, striped
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import AugmentSection
-from geoseg.data.loader import Crops, batches
+from geoseg.data.crop import Crop
+from geoseg.data.loader import Batches, Crops
 from geoseg.data.samplers.random import RandomSampler
+from geoseg.errors import SceneError
 
 torch.set_num_threads(1)
 
@@ -64,13 +68,61 @@ def test_without_change_crops_are_as_they_were_cut(scenes) -> None:
 def test_batches_are_crops_in_order_with_their_fields_stacked(scenes) -> None:
     made = crops(scenes)
     assert len(made) == 10
-    found = list(batches(made, batch=4, workers=0))
+    found = list(Batches(made, batch=4, workers=0))
     assert [tuple(each.image.shape) for each in found] == [(4, 3, 16, 16), (4, 3, 16, 16), (2, 3, 16, 16)]
     assert torch.equal(found[1].target[2], made[6].target)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 on forks of threaded processes
 def test_worker_processes_change_nothing_but_the_time(scenes) -> None:
-    alone, together = (list(batches(crops(scenes), batch=4, workers=workers)) for workers in (0, 2))
+    alone, together = (list(Batches(crops(scenes), batch=4, workers=workers)) for workers in (0, 2))
     assert len(alone) == len(together) == 3
     assert all(equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+class Broken:
+    """Crops of which the third cannot be read."""
+
+    numbers = range(10)
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, place):
+        if place == 3:
+            raise SceneError("b.tif cannot be read", "is its disk there?")
+        return Crop(*(torch.full((2, 2), place) for _ in range(3)))
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_goes_wrong_with_a_crop_is_raised_as_it_is(workers) -> None:
+    batches = iter(Batches(Broken(), batch=2, workers=workers))
+    assert torch.equal(next(batches).image[1], torch.full((2, 2), 1))
+    with pytest.raises(SceneError) as caught:
+        next(batches)
+    assert (caught.value.message, caught.value.hint) == ("b.tif cannot be read", "is its disk there?")
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_workers_end_with_the_iterator(scenes) -> None:
+    batches = iter(Batches(crops(scenes), batch=2, workers=2))
+    next(batches)
+    assert len(multiprocessing.active_children()) == 2
+    del batches
+    assert not multiprocessing.active_children()
+
+
+def test_batches_are_counted(scenes) -> None:
+    assert len(Batches(crops(scenes), batch=4, workers=0)) == 3
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_torchs_random_numbers_are_left_alone_once_batches_have_begun(scenes, workers) -> None:
+    batches = iter(Batches(crops(scenes), batch=2, workers=workers))
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    for _ in batches:
+        assert torch.equal(torch.get_rng_state(), before)

@@ -11,7 +11,7 @@ import rasterio
 from strategies_archives import archive_section, loveda_archives, potsdam_archives, vaihingen_archives
 
 from geoseg.data import conversion
-from geoseg.data.loader import Crops, batches
+from geoseg.data.loader import Batches, Crops
 from geoseg.data.prepare import open_dataset, prepare
 from geoseg.data.samplers import samplers
 from geoseg.errors import SceneError
@@ -48,7 +48,7 @@ def one_epoch(prepared) -> dict[str, np.ndarray]:
         given = {"scenes": scenes, "size": 16, "scale": (0.5, 2.0), "seed": 0, "classes": prepared.legend.names}
         names = [name for name in samplers.names() if name != "balanced" or scenes[0].labelled]
         crops = [Crops(scenes, samplers.build(name, {}, **given), range(len(scenes))) for name in names]
-        targets[split] = np.concatenate([batch.target for each in crops for batch in batches(each, batch=4, workers=0)])
+        targets[split] = np.concatenate([batch.target for each in crops for batch in Batches(each, batch=4, workers=0)])
     return targets
 
 

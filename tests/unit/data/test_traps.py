@@ -16,7 +16,7 @@ from strategies_data import data_section, labelled_folder, prepared_scene, strip
 from strategies_raster import noise
 
 from geoseg.data.datasets.potsdam import potsdam
-from geoseg.data.loader import Crops, batches
+from geoseg.data.loader import Batches, Crops
 from geoseg.data.prepare import open_dataset, prepare
 from geoseg.data.samplers.grid import GridSampler
 from geoseg.data.tile import tile
@@ -132,7 +132,7 @@ def test_trap_drop_last(tmp_path) -> None:
     scenes = [prepared_scene(tmp_path, striped(16, 16), name=str(n)) for n in range(5)]
     sampler = GridSampler(scenes, 16)
     assert (
-        sum(len(batch.target) for batch in batches(Crops(scenes, sampler, range(len(sampler))), batch=2, workers=0))
+        sum(len(batch.target) for batch in Batches(Crops(scenes, sampler, range(len(sampler))), batch=2, workers=0))
         == 5
     )
 

@@ -37,14 +37,18 @@ def test_shares_of_all_processes_and_parts_make_the_batch(each, processes, parts
 
 
 @pytest.mark.parametrize(
-    ("batch", "parts", "processes", "multiple"), [(4, 1, 3, 3), (4, 3, 1, 3), (6, 2, 2, 4), (1, 1, 2, 2)]
+    ("batch", "parts", "processes", "among", "multiple"),
+    [
+        (4, 1, 3, "3 processes", 3),
+        (4, 3, 1, "3 parts", 3),
+        (6, 2, 2, "2 processes and 2 parts", 4),
+        (1, 1, 2, "2 processes", 2),
+    ],
 )
-def test_a_batch_that_cannot_be_shared_is_one_sentence(not_launched, batch, parts, processes, multiple):
+def test_a_batch_that_cannot_be_shared_is_one_sentence(not_launched, batch, parts, processes, among, multiple):
     with pytest.raises(ConfigError) as caught:
         launched(section(batch=batch, accumulate=parts), devices=processes)
-    assert caught.value.message == (
-        f"a batch of {batch} crops cannot be shared by {processes} processes in {parts} parts"
-    )
+    assert caught.value.message == f"a batch of {batch} crops cannot be shared by {among}"
     assert caught.value.hint == f"make train.batch a multiple of {multiple}"
 
 
@@ -63,7 +67,7 @@ def test_one_process_needs_no_others():
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, (2, 3)),
+        ({"MASTER_ADDR": "here", "NODE_RANK": "0"}, ("auto", 3)),
         ({"TORCHELASTIC_RUN_ID": "x", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8", "RANK": "0"}, (4, 2)),
         ({"SLURM_NTASKS": "6", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "town"}, (3, 2)),
     ],
@@ -73,7 +77,47 @@ def test_processes_that_are_there_already_are_counted(monkeypatch, environment, 
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert devices._counts("2", 3) == expected
+    assert devices._counts("auto", 3) == expected
+
+
+def test_machines_that_nothing_tells_about_are_refused(monkeypatch):
+    for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ConfigError, match="where the 2 machines are") as caught:
+        devices._counts(1, 2)
+    assert "torchrun" in caught.value.hint
+
+
+def test_other_devices_than_were_started_are_refused(monkeypatch):
+    for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "town"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="2 devices per machine are asked for, and 1 processes") as caught:
+        devices._counts("2", 1)
+    assert "srun --ntasks-per-node 2" in caught.value.hint
+
+
+def test_more_gpus_than_there_are_is_one_sentence(not_launched, monkeypatch):
+    monkeypatch.setattr(devices, "choose_device", lambda _: GPU)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(ConfigError, match=r"^4 devices cannot be used: [^\n]*$"):
+        launched(section(device="cuda"), devices=4)
+
+
+@pytest.mark.parametrize("said", ["Connection closed by peer [127.0.0.1]:1", "NCCL error: remote process exited"])
+def test_that_another_process_is_gone_is_one_sentence(monkeypatch, said):
+    monkeypatch.setattr(devices.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(devices.dist, "get_rank", lambda: 0)
+    with pytest.raises(GeosegError, match="another of the processes") as caught, one_voice():
+        raise RuntimeError(said)
+    assert "same command" in caught.value.hint
+
+
+def test_other_errors_stay_what_they_are(monkeypatch):
+    monkeypatch.setattr(devices.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(devices.dist, "get_rank", lambda: 0)
+    with pytest.raises(RuntimeError, match="a fault"), one_voice():
+        raise RuntimeError("a fault")
 
 
 @pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [devices.MOMENT]), ("", [])])

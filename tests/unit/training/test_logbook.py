@@ -1,5 +1,6 @@
 """Numbers of a run: rows that a checkpoint does not know of are forgotten, other logs get the same numbers."""
 
+import errno
 import sys
 from types import SimpleNamespace
 
@@ -160,3 +161,31 @@ def test_mlflow_gets_names_that_it_takes(tmp_path, services):
     (tmp_path / "log").mkdir()
     MlflowLog(tmp_path, {}).write(1, {"iou cars / trucks (parked)": 0.5})
     assert services.mlflow.logged == [({"iou/cars _ trucks _parked_": 0.5}, 1)]
+
+
+@pytest.mark.parametrize("what", ["log", "finish"])
+def test_a_service_that_does_not_answer_any_more_is_left_out_and_the_rest_goes_on(tmp_path, services, caplog, what):
+    log = open_logbook(tmp_path, {}, ("wandb",), COLUMNS, done=0)
+    monkeypatched = SimpleNamespace(log=lambda *_, **__: None, finish=lambda: None)
+    setattr(monkeypatched, what, lambda *_, **__: (_ for _ in ()).throw(OSError("no route\nto host")))
+    log.logs[-1].log.run = monkeypatched
+    for iteration in (50, 100):
+        log.write(iteration, {"loss": 0.5})
+    log.close()
+    assert caplog.text.count("wandb does not answer, and gets no more numbers of this run: no route to host") == 1
+    assert [row["iteration"] for row in read(tmp_path / "log" / METRICS)] == ["50", "100"]
+
+
+def test_a_service_that_does_not_answer_at_first_is_one_sentence(tmp_path, services, monkeypatch):
+    monkeypatch.setattr(services.mlflow, "set_experiment", lambda _: (_ for _ in ()).throw(ValueError("no\nserver")))
+    with pytest.raises(ConfigError, match=r"^mlflow does not answer: no server$") as caught:
+        open_logbook(tmp_path, {}, ("mlflow",), COLUMNS, done=0)
+    assert "train.loggers" in caught.value.hint
+
+
+def test_a_full_disk_under_tensorboard_is_one_sentence(tmp_path, monkeypatch):
+    log = open_logbook(tmp_path, {}, (), COLUMNS, done=0)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(log.logs[1].writer, "add_scalar", lambda *_: (_ for _ in ()).throw(full))
+    with pytest.raises(OutputError, match="tensorboard cannot be written: No space left on device"):
+        log.write(1, {"loss": 0.5})

@@ -16,6 +16,7 @@ from geoseg.bundle import BEST_NAME
 from geoseg.errors import BundleError, ConfigError, DataError, GeosegError, OutputError
 from geoseg.inference.choose import newest_bundle
 from geoseg.training.checkpoint import NAME, Checkpoint, Standing
+from geoseg.training.logbook import METRICS, CsvLog, read
 from geoseg.training.run import open_run, point_latest_to
 
 RECIPE = tiny(Path("town"))
@@ -230,3 +231,32 @@ def test_latest_is_a_text_file_where_links_are_not_allowed(tmp_path, monkeypatch
     point_latest_to(run.folder)
     assert (tmp_path / "latest").read_text() == "town"
     assert newest_bundle(tmp_path) is not None
+
+
+def test_a_run_that_fails_with_numbers_in_its_log_keeps_them(tmp_path):
+    with suppress(GeosegError), opened(tmp_path) as run:
+        CsvLog(run.folder / "log", ["loss"]).write(50, {"loss": 0.5})
+        raise GeosegError("the loss is nan")
+    assert read(run.folder / "log" / METRICS) == [{"iteration": "50", "loss": "0.5"}]
+
+
+def test_a_folder_where_the_link_will_be_is_refused_before_anything_is_done(tmp_path):
+    (tmp_path / "latest").mkdir()
+    with pytest.raises(OutputError, match="latest is a folder") as caught:
+        opened(tmp_path)
+    assert "--runs" in caught.value.hint
+    assert not (tmp_path / "town").exists()
+
+
+def test_a_link_that_cannot_be_made_is_one_sentence_and_leaves_nothing(tmp_path):
+    with opened(tmp_path) as run:
+        (tmp_path / "latest").mkdir()
+        with pytest.raises(OutputError, match="latest cannot be written"):
+            point_latest_to(run.folder)
+    assert {path.name for path in tmp_path.iterdir()} == {"latest", "town"}
+
+
+def test_resume_says_so_if_the_run_is_at_work(tmp_path):
+    left(tmp_path)
+    with opened(tmp_path), pytest.raises(BundleError, match="is being trained by another process"):
+        opened(tmp_path, resume=True)

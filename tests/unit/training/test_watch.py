@@ -34,9 +34,9 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_its_crops(fabric, loss)
     assert "train.learning_rate" in caught.value.hint
 
 
-@given(st.integers(1, 3 * PATIENCE))
+@given(st.integers(2, 3 * PATIENCE))
 def test_on_a_gpu_losses_are_looked_at_in_turns_and_the_first_bad_one_is_named(bad):
-    watching, looks_at = watch(a_gpu()), -(-bad // PATIENCE) * PATIENCE
+    watching, looks_at = watch(a_gpu()), 1 - (1 - bad) // PATIENCE * PATIENCE  # the first is shown at once
     for iteration in range(1, looks_at):
         watching.add(step(iteration, float("nan") if iteration >= bad else 1.0))
     with pytest.raises(GeosegError, match=f"on the crops of {bad - 1}$"):
@@ -45,10 +45,27 @@ def test_on_a_gpu_losses_are_looked_at_in_turns_and_the_first_bad_one_is_named(b
 
 def test_before_something_is_written_all_losses_are_looked_at():
     watching = watch(a_gpu())
-    watching.add(step(1, float("nan")))
-    with pytest.raises(GeosegError, match=r"on the crops of 0$"):
+    watching.add(step(1))
+    watching.add(step(2, float("nan")))
+    with pytest.raises(GeosegError, match=r"on the crops of 1$"):
         watching.settle()
     watching.settle()
+
+
+def test_on_a_gpu_too_the_first_loss_is_shown_at_once():
+    watching = watch(a_gpu())
+    watching.add(step(1, 0.25))
+    assert watching.line().startswith("loss 0.250, ")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_though_the_loss_is_one(fabric, bad):
+    watching, network = watch(fabric), torch.nn.BatchNorm2d(2)
+    watching.add(step(6, 1.0))
+    watching.require_finite(network, 6)
+    network.running_var[1] = bad
+    with pytest.raises(GeosegError, match=r"^weights are no numbers after iteration 6, which was on the crops of 5$"):
+        watching.require_finite(network, 6)
 
 
 def test_speed_is_crops_by_seconds_over_the_last_steps(fabric):
@@ -64,7 +81,7 @@ def test_speed_is_crops_by_seconds_over_the_last_steps(fabric):
 
 def test_there_is_something_to_say_from_the_first_moment_on(fabric):
     watching = watch(fabric)
-    assert "0.0 images/s, 0 % waiting" in watching.line()
+    assert "0.0 images/s, 0 % wait," in watching.line()
     watching.add(step(1, 0.25))
     assert watching.line().startswith("loss 0.250, lr 0.01, ")
     assert watching.numbers()["loss"] == 0.25

@@ -5,7 +5,7 @@ import pytest
 from strategies_data import prepared_scene, striped
 
 from geoseg.data.crop import cut
-from geoseg.data.loader import Crops, batches
+from geoseg.data.loader import Batches, Crops
 from geoseg.data.samplers import samplers
 from geoseg.data.samplers.grid import GridSampler
 from geoseg.errors import ConfigError
@@ -68,7 +68,7 @@ def test_a_stride_is_kept(scenes) -> None:
 
 def test_no_window_is_left_out_when_batches_do_not_come_out_even(scenes) -> None:
     sampler = GridSampler(scenes, 16)
-    found = list(batches(Crops(scenes, sampler, range(len(sampler))), batch=3, workers=0))
+    found = list(Batches(Crops(scenes, sampler, range(len(sampler))), batch=3, workers=0))
     assert [len(batch.target) for batch in found] == [3, 3, 2]
     assert sum(int((batch.target != IGNORE_INDEX).sum()) for batch in found) == 30 * 41 + 25 * 9
 

@@ -1,0 +1,159 @@
+"""Prediction side by side: slide inference and ms+flip, from the same file and the same weights to the mask."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import peer
+import torch
+from mmcv.transforms import Compose
+from mmengine.config import ConfigDict
+from mmseg.models.segmentors import SegTTAModel
+from networks import imported, largest
+from part import Part
+from torch import Tensor, nn
+
+from geoseg.bundle import Bundle, ModelCard
+from geoseg.config.recipe import ModelSection
+from geoseg.grid.window import Window
+from geoseg.inference.area import Area
+from geoseg.inference.plan import make_plan
+from geoseg.inference.predict import predict
+from geoseg.inference.predictor import Predictor
+from geoseg.inference.sliding import score_strips, slides
+from geoseg.inference.tta import tile_probabilities
+from geoseg.inference.variants import SCALES, TTA
+from geoseg.legend import Legend
+from geoseg.raster.scene import Scene
+from geoseg.raster.sinks.memory import MemorySink
+
+NETWORK = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
+TILE, STRIDE = 128, 85
+SIZES = ((128, 128), (97, 131), (60, 75), (213, 128), (300, 417))
+"""Rows and columns: a tile, less along one axis, less along both, whole along one, and no multiples."""
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+def compare_sliding() -> Iterator[Part]:
+    """Largest differences of logits or probabilities over all images, and the share of pixels with another class."""
+    path = next(path for path in peer.configurations() if path.stem == NETWORK)
+    theirs = peer.build(path, auxiliary=False)
+    peer.randomise(theirs, seed=6)
+    theirs.eval()
+    ours = Predictor(Bundle(imported(theirs, path).network, card(theirs.num_classes)), "cpu")
+    sizes = ", ".join(f"{rows} x {cols}" for rows, cols in SIZES)
+    windows = f"windows of {TILE}, stride {STRIDE}; {sizes}"
+    with tempfile.TemporaryDirectory() as folder:
+        images = [noise(Path(folder) / f"{rows}x{cols}.png", rows, cols) for rows, cols in SIZES]
+        yield from compare_images("slide", windows, theirs, ours, images, "none")
+        yield from compare_images("slide, ms+flip", windows, theirs, ours, images, "ms+flip")
+        yield compare_whole(theirs, ours, images)
+
+
+def compare_images(
+    name: str, cases: str, theirs: nn.Module, ours: Predictor, images: Sequence[Path], tta: str
+) -> Iterator[Part]:
+    """Two lines: the numbers, and the masks that come of them."""
+    theirs.test_cfg = ConfigDict(mode="slide", crop_size=(TILE, TILE), stride=(STRIDE, STRIDE))
+    gaps, others = [], []
+    for path in images:
+        told, classes = their_logits(theirs, path) if tta == "none" else their_probabilities(theirs, path)
+        gaps.append(largest(told - our_scores(ours, path, tta)))
+        others.append((classes != torch.from_numpy(our_mask(ours, path, tta))).float().mean().item())
+    yield Part(name, cases, max(gaps), "logits" if tta == "none" else "probabilities")
+    yield Part(f"{name}: masks", cases, max(others), "share of pixels with another class")
+
+
+def compare_whole(theirs: nn.Module, ours: Predictor, images: Sequence[Path]) -> Part:
+    """Images at once, as one tile each, which is how the zoo tests its networks for these data sets."""
+    theirs.test_cfg = ConfigDict(mode="whole")
+    gaps = []
+    for path in images:
+        with Scene.open(path) as scene:
+            own = tile_probabilities(ours, [scene.read(scene.grid.window)], TTA["ms+flip"])
+        gaps.append(largest(their_probabilities(theirs, path)[0] - own[0]))
+    sizes = ", ".join(f"{rows} x {cols}" for rows, cols in SIZES)
+    return Part("whole images, ms+flip", sizes, max(gaps), "probabilities")
+
+
+def their_logits(theirs: nn.Module, path: Path) -> tuple[Tensor, Tensor]:
+    """Logits (class, row, col) and class indices (row, col)."""
+    data = pipeline([{"type": "PackSegInputs"}])({"img_path": str(path)})
+    (found,) = theirs.test_step({"inputs": [data["inputs"]], "data_samples": [data["data_samples"]]})
+    return found.seg_logits.data, found.pred_sem_seg.data[0]
+
+
+class Remembering(SegTTAModel):
+    """Their averaging, which forgets the probabilities and keeps the mask."""
+
+    def merge_preds(self, data_samples_list: Any) -> Any:
+        """The mask, and beside it the mean that it was made from."""
+        merged = super().merge_preds(data_samples_list)
+        self.mean = torch.stack([each.seg_logits.data.softmax(0) for each in data_samples_list[0]]).mean(0)
+        return merged
+
+
+def their_probabilities(theirs: nn.Module, path: Path) -> tuple[Tensor, Tensor]:
+    """Mean probabilities (class, row, col) of the zoo's ms+flip, and class indices (row, col)."""
+    scales = [{"type": "Resize", "scale_factor": scale, "keep_ratio": True} for scale in SCALES]
+    flips = [{"type": "RandomFlip", "prob": prob, "direction": "horizontal"} for prob in (0.0, 1.0)]
+    augment = {"type": "TestTimeAug", "transforms": [scales, flips, [{"type": "PackSegInputs"}]]}
+    data = pipeline([augment])({"img_path": str(path)})
+    averaging = Remembering(theirs)
+    batch = {name: [[each] for each in data[name]] for name in ("inputs", "data_samples")}
+    (found,) = averaging.test_step(batch)
+    classes = found.pred_sem_seg.data
+    return averaging.mean, classes[0] if classes.ndim == 3 else classes
+
+
+def pipeline(steps: Sequence[dict[str, Any]]) -> Compose:
+    return Compose([{"type": "LoadImageFromFile"}, *steps])
+
+
+def our_scores(ours: Predictor, path: Path, tta: str) -> Tensor:
+    """What the mask is made from: logits or, with augmentation, probabilities; (class, row, col)."""
+    with Scene.open(path) as scene:
+        plan = make_plan(scene, ours.card, tile=TILE, halo=0)
+        each = slides(scene, plan, Area(Window(0, 0, *scene.grid.shape)), ours.card, stride=STRIDE, variants=TTA[tta])
+        return torch.cat([values for _, values in score_strips(each, ours, iter, batch=4)], dim=1)
+
+
+def our_mask(ours: Predictor, path: Path, tta: str) -> np.ndarray:
+    sink = MemorySink()
+    bundle = Bundle(ours.network, ours.card)
+    predict(path, sink, model=bundle, device="cpu", mode="slide", tile=TILE, stride=STRIDE, tta=tta)
+    return sink.mask
+
+
+def noise(path: Path, rows: int, cols: int) -> Path:
+    """An image of blurred noise, coarse and fine, so that scales differ in what they show."""
+    generator = np.random.default_rng((rows, cols))
+    layers = [cv2.resize(generator.normal(size=(-(-rows // n), -(-cols // n), 3)), (cols, rows)) for n in (1, 7, 40)]
+    cv2.imwrite(str(path), (128 + 40 * sum(layers)).clip(0, 255).astype(np.uint8))
+    return path
+
+
+def card(classes: int) -> ModelCard:
+    """The preprocessing of the zoo's configurations."""
+    return ModelCard(
+        model=ModelSection(),
+        legend=Legend.of({f"class {index}": None for index in range(classes)}),
+        bands=("red", "green", "blue"),
+        mean=MEAN,
+        std=STD,
+        minimum=(0.0,) * 3,
+        maximum=(255.0,) * 3,
+        dtype="uint8",
+        gsd=None,
+        crop=TILE,
+        tile=TILE,
+        halo=0,
+    )
+
+
+if __name__ == "__main__":
+    for part in compare_sliding():
+        print(part)
