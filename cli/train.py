@@ -65,7 +65,7 @@ def train(
             raise
         talk.complain(stopped.message, stopped.hint)
         click.get_current_context().exit(STOPPED)
-    if not training.is_told:
+    if not training.is_first:
         return
     for score, value in training.bundle.card.scores.items():
         talk.say(f"{score}: {value:.4f}")

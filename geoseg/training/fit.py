@@ -62,8 +62,8 @@ class Training:
     """The best bundle's file."""
     bundle: Bundle
     """The best bundle, loaded on the CPU."""
-    is_told: bool = True
-    """True in one of the processes that trained together: the one that speaks for all."""
+    is_first: bool = True
+    """True in the first of the processes that trained together, which speaks for all."""
 
 
 def train(
@@ -103,7 +103,7 @@ def train(
         with contextlib.closing(session.log):
             session.train(stop, quietly)
         fabric.barrier()
-    return Training(run.folder, session.keeper.path, load(session.keeper.path), is_told=fabric.is_global_zero)
+    return Training(run.folder, session.keeper.path, load(session.keeper.path), is_first=fabric.is_global_zero)
 
 
 def _refuse_early(recipe: Recipe) -> None:

@@ -59,11 +59,11 @@ class CropPictures:
         if rows:
             write_png(path, panel(rows, legend=self.legend, columns=8))
 
-    def _row(self, crop: Crop, predicted: Tensor) -> list[tuple[str, Picture]]:
+    def _row(self, crop: Crop, indices: Tensor) -> list[tuple[str, Picture]]:
         grid = Grid(None, Affine.identity(), *crop.target.shape)
         image = stretch(Raster(crop.image.numpy(), crop.valid.numpy(), grid), self.bands)
         target = crop.target.numpy()
-        mask = np.where(crop.valid.numpy(), predicted.numpy(), IGNORE_INDEX)
+        mask = np.where(crop.valid.numpy(), indices.numpy(), IGNORE_INDEX)
         return [
             ("image", image),
             ("target", self.legend.draw(target)),

@@ -56,7 +56,7 @@ def chosen(fake):
 def trained(fake):
     card = SimpleNamespace(scores={"mean IoU": 0.71234})
     bundle = SimpleNamespace(card=card)
-    training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=bundle, is_told=True)
+    training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=bundle, is_first=True)
     return fake("geoseg.training.fit", "train", training)
 
 
@@ -95,7 +95,7 @@ def test_train_called_wrongly_is_exit_code_2(geoseg, trained, recipe, wrong):
 
 
 def test_of_processes_that_trained_together_one_speaks(geoseg, fake, recipe):
-    fake("geoseg.training.fit", "train", SimpleNamespace(is_told=False))
+    fake("geoseg.training.fit", "train", SimpleNamespace(is_first=False))
     result = geoseg("train", recipe)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
