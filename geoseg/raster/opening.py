@@ -13,6 +13,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from geoseg.errors import SceneError, did_you_mean
 from geoseg.raster.environment import gdal_environment
 
+BUCKETS = {"s3": "vsis3", "gs": "vsigs", "az": "vsiaz", "oss": "vsioss"}
+"""GDAL's file systems for object storage, by the scheme of an address; credentials come from where its owner keeps them."""
+
 _OPENING = threading.Lock()  # warnings.catch_warnings changes the whole process: one thread at a time
 
 
@@ -29,9 +32,17 @@ def open_raster(path: str) -> Any:
     """An open rasterio dataset, whether or not it is georeferenced; :class:`SceneError` that says why not otherwise."""
     try:
         with quiet_gdal():
-            return rasterio.open(path)
+            return rasterio.open(gdal_name(path))
     except (RasterioError, OSError, ValueError) as error:
         raise _not_opened(path, error) from error
+
+
+def gdal_name(path: str) -> str:
+    """The name under which GDAL reads a path in parts: what lies on servers through its virtual file systems."""
+    scheme, _, place = path.partition("://")
+    if scheme.lower() in ("http", "https", "ftp"):
+        return f"/vsicurl/{path}"
+    return f"/{BUCKETS[scheme.lower()]}/{place}" if scheme.lower() in BUCKETS else path
 
 
 def require_bands(path: str, dataset: Any) -> None:
@@ -51,9 +62,9 @@ def require_bands(path: str, dataset: Any) -> None:
 def unreadable(path: str, where: str, error: Exception) -> SceneError:
     """The error of a file that could be opened but not read ``where`` (in words)."""
     reason = str(error.__cause__ or error)
-    return SceneError(
-        f"{path} cannot be read at {where}: {reason}", "the file is damaged or incomplete: copy or download it again"
-    )
+    damaged = "the file is damaged or incomplete: copy or download it again"
+    gone = "the server may be out of reach or the file have changed: try again, or download it first"
+    return SceneError(f"{path} cannot be read at {where}: {reason}", gone if "://" in path else damaged)
 
 
 def _not_opened(path: str, error: Exception) -> SceneError:

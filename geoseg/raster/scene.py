@@ -62,13 +62,7 @@ class Scene:
         others (False); None looks at it. :class:`SceneError` if the file is missing, no raster, or has no usable band.
         """
         name = os.fspath(path)
-        with open_raster(name) as dataset:
-            require_bands(name, dataset)
-            try:
-                description = describe(dataset, alpha=alpha)
-            except (RasterioError, OSError) as error:
-                raise unreadable(name, "its first pixels", error) from error
-        return cls(name, description, alpha=alpha)
+        return cls(name, describe_file(name, alpha=alpha), alpha=alpha)
 
     def read(
         self,
@@ -194,6 +188,16 @@ class Scene:
             return
         for index, band in zip(indexes, out, strict=True):  # rasterio reads bands of one type only together
             band[:] = handle.read(index, window=part, out_shape=band.shape, resampling=resampling)
+
+
+def describe_file(path: str, *, alpha: bool | None = None) -> Description:
+    """What a raster file says of itself; ``alpha`` and errors as in :meth:`Scene.open`."""
+    with open_raster(path) as dataset:
+        require_bands(path, dataset)
+        try:
+            return describe(dataset, alpha=alpha)
+        except (RasterioError, OSError) as error:
+            raise unreadable(path, "its first pixels", error) from error
 
 
 def _holds_something(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:

@@ -152,6 +152,44 @@ def test_predict_hands_its_options_on(geoseg, predicted, chosen):
     }  # fmt: skip
 
 
+@pytest.fixture
+def many(fake):
+    made = SimpleNamespace(path=Path("masks/a_mask.tif"), tiles=4, seconds=1.0, device="cpu, float32", notes=("odd",))
+    outcomes = [
+        SimpleNamespace(scene="a.tif", prediction=made, error=None),
+        SimpleNamespace(scene="b.tif", prediction=None, error=BundleError("the scene has 4 bands", "choose")),
+    ]
+    together = fake("geoseg.inference.many", "predict_mosaic", made)
+    return SimpleNamespace(each=fake("geoseg.inference.many", "predict_each", iter(outcomes)), together=together)
+
+
+def test_many_scenes_become_many_masks_and_errors_come_last(geoseg, many, chosen):
+    result = geoseg("predict", "a.tif", "b.tif", "-o", "masks", "--tile", "64", "--overwrite")
+    assert many.each.arguments == (["a.tif", "b.tif"], "masks")
+    assert (many.each.options["tile"], many.each.options["overwrite"]) == (64, True)
+    assert result.exit_code == 1
+    assert result.stdout == "masks/a_mask.tif\n"
+    assert result.stderr.splitlines()[1:] == [
+        "Note: a.tif: odd",
+        "a.tif: 4 tiles in 1.0 s on cpu, float32",
+        "Error: b.tif: the scene has 4 bands",
+        "Hint: choose",
+        "1 of 2 scenes became masks",
+    ]
+
+
+def test_one_scene_into_a_folder_is_one_of_many(geoseg, many, chosen, tmp_path):
+    geoseg("predict", "a.tif", "-o", tmp_path)
+    assert many.each.arguments == (["a.tif"], str(tmp_path))
+
+
+def test_a_mosaic_is_one_mask(geoseg, many, chosen):
+    result = geoseg("predict", "a.tif", "b.tif", "--mosaic", "-o", "town.tif", "--batch", "2")
+    assert (result.exit_code, result.stdout) == (0, "masks/a_mask.tif\n")
+    assert many.together.arguments == (["a.tif", "b.tif"], "town.tif")
+    assert many.together.options["batch"] == 2
+
+
 def test_without_any_model_predict_is_a_sentence_and_a_hint(geoseg, predicted, fake):
     fake("geoseg.inference.choose", "choose_model", BundleError("there is no model", "train one"))
     result = geoseg("predict", "scene.tif", "-o", "mask.tif")

@@ -7,6 +7,7 @@ import pytest
 from strategies_raster import UTM, make_raster, noise
 
 from geoseg.errors import SceneError
+from geoseg.raster.opening import gdal_name
 from geoseg.raster.scene import Scene
 
 
@@ -46,6 +47,23 @@ def test_an_empty_file_is_empty(tmp_path: Path) -> None:
 
 def test_addresses_are_not_looked_for_on_disk() -> None:
     assert "cannot be opened" in refusal("/vsizip/nowhere.zip/a.tif").message
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("https://example.org/a.tif?v=1", "/vsicurl/https://example.org/a.tif?v=1"),
+        ("http://localhost:8000/a.tif", "/vsicurl/http://localhost:8000/a.tif"),
+        ("s3://bucket/folder/a.tif", "/vsis3/bucket/folder/a.tif"),
+        ("gs://bucket/a.tif", "/vsigs/bucket/a.tif"),
+        ("az://container/a.tif", "/vsiaz/container/a.tif"),
+        ("zip://a.zip!a.tif", "zip://a.zip!a.tif"),
+        ("/vsizip/a.zip/a.tif", "/vsizip/a.zip/a.tif"),
+        ("folder/a.tif", "folder/a.tif"),
+    ],
+)
+def test_what_lies_on_servers_is_read_through_gdals_file_systems(path: str, name: str) -> None:
+    assert gdal_name(path) == name
 
 
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:
