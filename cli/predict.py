@@ -1,5 +1,6 @@
 """``geoseg predict``: a scene becomes a mask; many become one each, or one together."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -122,7 +123,7 @@ def _predict(scenes: Sequence[str], output: str, *, mosaic: bool, **settings: An
         from geoseg.inference.many import predict_mosaic
 
         _tell(predict_mosaic(list_scenes(scenes), output, **settings))
-    elif means_several(scenes) or Path(output).is_dir():
+    elif means_several(scenes) or output.endswith(("/", os.sep)) or Path(output).is_dir():
         _predict_each(list_scenes(scenes), output, **settings)
     else:
         from geoseg.inference.predict import predict as to_mask

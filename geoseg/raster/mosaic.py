@@ -91,7 +91,8 @@ def _dataset(grid: Grid) -> Element:
 
 def _add_source(band: Element, part: Part, number: str, window: Window, *, pixels: bool) -> None:
     """A part's place in a band: of its ``pixels``, or of its validity."""
-    description, nodata = part.description, part.description.nodata
+    description = part.description
+    # Simple sources are resampled one by one, which shows at their borders (GDAL 3.10); complex ones all together.
     source = SubElement(band, "ComplexSource")
     _add(source, SourceFilename=_source_name(part.path), SourceBand=number)
     source[0].set("shared", "0")  # a handle of its own per thread
@@ -101,12 +102,16 @@ def _add_source(band: Element, part: Part, number: str, window: Window, *, pixel
     sides = {"xSize": str(window.width), "ySize": str(window.height)}
     SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **sides})
     SubElement(source, "DstRect", {"xOff": str(window.col), "yOff": str(window.row), **sides})
-    if pixels and part.is_masked:
-        _add(source, UseMaskBand="true")
-    elif pixels and nodata is not None:
-        _add(source, NODATA=repr(nodata))
-    elif not pixels:
-        _add(source, **({"NODATA": "0"} if part.is_masked else {"ScaleOffset": "255", "ScaleRatio": "0"}))
+    _add(source, **_source_options(part, pixels=pixels))
+
+
+def _source_options(part: Part, *, pixels: bool) -> dict[str, str]:
+    """What the head of this file says about validity, for one source."""
+    if not pixels:
+        return {"NODATA": "0"} if part.is_masked else {"ScaleOffset": "255", "ScaleRatio": "0"}
+    if part.is_masked:
+        return {"UseMaskBand": "true"}
+    return {} if part.description.nodata is None else {"NODATA": repr(part.description.nodata)}
 
 
 def _add(parent: Element, **texts: str) -> None:

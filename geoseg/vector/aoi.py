@@ -52,7 +52,10 @@ class AreaOfInterest:
 
     def inside(self, grid: Grid) -> NDArray[np.bool_]:
         """Axes (row, col) of ``grid``, which has the polygons' CRS; True where the pixel's centre lies in a polygon."""
-        near = self.tree.geometries[self.tree.query(shapely.box(*grid.bounds))]
+        around = grid.crop(grid.window.pad(1)).bounds
+        near = self.tree.geometries[self.tree.query(shapely.box(*around))]
+        near = shapely.clip_by_rect(near, *around)  # burning costs time by the corner, and a coastline has a million
+        near = near[~shapely.is_empty(near)]
         if not len(near):
             return np.zeros(grid.shape, np.bool_)
         inside: NDArray[np.bool_] = geometry_mask(near, grid.shape, transform=grid.transform, invert=True)
@@ -60,7 +63,7 @@ class AreaOfInterest:
 
 
 def _surfaces(geometries: NDArray[Any]) -> NDArray[Any]:
-    """The geometries that have an inside; collections come apart."""
-    parts = shapely.get_parts(geometries[~shapely.is_missing(geometries)])
+    """The geometries that have an inside; collections come apart, and borders that cross themselves are put in order."""
+    parts = shapely.get_parts(shapely.make_valid(shapely.get_parts(geometries[~shapely.is_missing(geometries)])))
     has_inside: NDArray[np.bool_] = (shapely.get_dimensions(parts) == SURFACE) & ~shapely.is_empty(parts)
     return parts[has_inside]

@@ -24,6 +24,9 @@ CRS = "EPSG:32633"
 QUARTERS = [Window(0, 0, 24, 30), Window(0, 25, 30, 25), Window(20, 0, 20, 28), Window(22, 20, 18, 30)]
 """Windows that cover 40 x 50 pixels and overlap."""
 
+TOUCHING = [Window(0, 0, 21, 50), Window(21, 0, 19, 23), Window(21, 23, 19, 27)]
+"""The same without overlap."""
+
 
 def cut(folder, values, windows, *, transform=TURNED, mask=None, **options):
     """A scene of its own per window of ``values`` (band, row, col)."""
@@ -98,11 +101,12 @@ def test_near_infrared_that_is_marked_as_alpha_is_a_band_of_the_mosaic_too(tmp_p
 
 
 @pytest.mark.parametrize("factor", [2, 0.5])
-def test_resampling_shows_no_seams(tmp_path, factor):
+@pytest.mark.parametrize("windows", [QUARTERS, TOUCHING], ids=["overlapping", "touching"])
+def test_resampling_shows_no_seams(tmp_path, factor, windows):
     values = noise(3, 40, 50)
     shape = round(36 / factor), round(44 / factor)
     whole = make_raster(tmp_path / "whole.tif", values, transform=TURNED, crs=CRS)
-    with Scene.open(whole) as scene, open_mosaic(cut(tmp_path, values, QUARTERS)) as mosaic:
+    with Scene.open(whole) as scene, open_mosaic(cut(tmp_path, values, windows)) as mosaic:
         window = Window(2, 3, 36, 44)
         np.testing.assert_array_equal(mosaic.read(window, shape=shape).values, scene.read(window, shape=shape).values)
 

@@ -73,6 +73,13 @@ def test_collections_come_apart(tmp_path):
     assert np.argwhere(inside).tolist() == [[row, col] for row in range(1, 10) for col in (1, 2)]
 
 
+def test_a_border_that_crosses_itself_encloses_what_it_would_when_burnt(tmp_path):
+    bow_tie = shapely.Polygon([(400_002, 5_799_998), (400_018, 5_799_982), (400_018, 5_799_998), (400_002, 5_799_982)])
+    gpd.GeoDataFrame(geometry=[bow_tie], crs="EPSG:32633").to_file(tmp_path / "aoi.gpkg")
+    burnt = ~geometry_mask([bow_tie], (20, 20), transform=grid_of().transform)
+    np.testing.assert_array_equal(AreaOfInterest.read(tmp_path / "aoi.gpkg", grid_of()).inside(grid_of()), burnt)
+
+
 def test_a_file_that_is_no_layer_is_one_sentence(tmp_path):
     (tmp_path / "aoi.gpkg").write_text("no polygons")
     with pytest.raises(LayerError, match="cannot be read as polygons"):
