@@ -9,6 +9,9 @@ import rasterio
 CACHE_MB = 256
 """Megabytes of GDAL's block cache; also what bounds the memory of writing a Cloud Optimized GeoTIFF."""
 
+SILENCE_SECONDS = 60
+"""How long a server may say nothing."""
+
 
 def gdal_environment() -> rasterio.Env:
     """A context in which GDAL has geoseg's options."""
@@ -19,4 +22,8 @@ def gdal_environment() -> rasterio.Env:
         # Scenes on object storage: a single lost connection must not end an hour of prediction.
         GDAL_HTTP_MAX_RETRY=3,
         GDAL_HTTP_RETRY_DELAY=1,
+        # ... and a server that says nothing must not be waited for without end.
+        GDAL_HTTP_CONNECTTIMEOUT=SILENCE_SECONDS,
+        GDAL_HTTP_LOW_SPEED_LIMIT=1,
+        GDAL_HTTP_LOW_SPEED_TIME=SILENCE_SECONDS,
     )

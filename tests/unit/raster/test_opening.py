@@ -1,5 +1,7 @@
 """Files that are no scenes end in one sentence and a hint."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 from strategies_raster import UTM, make_raster, noise
 
 from geoseg.errors import SceneError
-from geoseg.raster.opening import gdal_name
+from geoseg.raster import environment
+from geoseg.raster.opening import gdal_name, unreadable
 from geoseg.raster.scene import Scene
 
 
@@ -64,6 +67,30 @@ def test_addresses_are_not_looked_for_on_disk() -> None:
 )
 def test_what_lies_on_servers_is_read_through_gdals_file_systems(path: str, name: str) -> None:
     assert gdal_name(path) == name
+
+
+SILENT_SERVER = """
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+callers = []
+while True:
+    callers.append(server.accept())
+"""
+
+
+@pytest.mark.timeout(60)
+def test_a_server_that_says_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "SILENCE_SECONDS", 1)
+    with subprocess.Popen([sys.executable, "-c", SILENT_SERVER], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert "too slow" in refusal(f"http://127.0.0.1:{server.stdout.readline().strip()}/a.tif").message
+        server.kill()
+
+
+def test_what_breaks_off_on_the_way_is_no_damaged_file() -> None:
+    assert "try again" in unreadable("https://example.org/a.tif", "rows 1 to 5", OSError("lost")).hint
+    assert "damaged" in unreadable("a.tif", "rows 1 to 5", OSError("lost")).hint
 
 
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:
