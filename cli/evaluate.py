@@ -13,6 +13,10 @@ from .progress import bars
 @options.overrides
 @options.model
 @click.option("--split", metavar="NAME", default="val", show_default=True, help="Scenes of RECIPE to score.")
+@options.tile
+@options.mode
+@options.stride
+@options.tta
 @options.device
 @click.option("--mask", type=options.FILE, metavar="MASK", help="Score this mask instead of a model.")
 @click.option(
@@ -31,6 +35,10 @@ def evaluate(
     overrides: tuple[str, ...],
     model: str | None,
     split: str,
+    tile: int | None,
+    mode: str,
+    stride: int | None,
+    tta: str,
     device: str | None,
     mask: str | None,
     reference: str | None,
@@ -48,6 +56,8 @@ def evaluate(
         raise click.UsageError("give either a recipe, or both --mask and --reference")
     if recipe is not None and (column or polygon_class or background):
         raise click.UsageError("--column, --class and --background are for --reference polygons")
+    if mask is not None and (tile or stride or mode != "blended" or tta != "none"):
+        raise click.UsageError("--tile, --mode, --stride and --tta say how a model predicts, not how --mask is scored")
     from geoseg.evaluation.report import table, write_json
     from geoseg.raster.output import check_writable
 
@@ -65,7 +75,15 @@ def evaluate(
 
         loaded = load_recipe(str(recipe), overrides)
         evaluation = evaluate_model(
-            loaded, model=options.chosen_model(model), split=split, device=device or "auto", progress=bars()
+            loaded,
+            model=options.chosen_model(model),
+            split=split,
+            tile=tile,
+            mode=mode,
+            stride=stride,
+            tta=tta,
+            device=device or "auto",
+            progress=bars(),
         )
     talk.result(table(evaluation))
     if json_path is not None:

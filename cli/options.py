@@ -87,6 +87,26 @@ device = click.option(
     help="Where the network runs: auto, cpu, cuda or mps.",
 )  # fmt: skip
 
+tile = click.option(
+    "--tile", type=click.IntRange(min=1), metavar="PIXELS",
+    help="Side of what the network sees at once; else the model's.",
+)  # fmt: skip
+
+mode = click.option(
+    "--mode", type=click.Choice(["blended", "slide"]), default="blended", show_default=True,
+    help="How tiles become a mask; slide is mmsegmentation's slide inference.",
+)  # fmt: skip
+
+stride = click.option(
+    "--stride", type=click.IntRange(min=1), metavar="PIXELS",
+    help="From one window to the next with --mode slide; else two thirds of a tile.",
+)  # fmt: skip
+
+tta = click.option(
+    "--tta", type=click.Choice(["none", "flip", "d4", "ms+flip"]), default="none", show_default=True,
+    help="Average over a mirror image, the eight symmetries, or six scales with mirror images: 2, 8, 17 times the work.",
+)  # fmt: skip
+
 overwrite = click.option(
     "--overwrite", is_flag=True, help="Replace the output if it exists; without this it is left alone."
 )

@@ -24,12 +24,7 @@ if TYPE_CHECKING:
     "--mosaic", is_flag=True, help="Make one mask of all scenes, which have the same CRS, GSD, bands and type."
 )
 @options.model
-@click.option(
-    "--tile",
-    type=click.IntRange(min=1),
-    metavar="PIXELS",
-    help="Side of what the network sees at once; else the model's.",
-)
+@options.tile
 @click.option(
     "--halo", type=click.IntRange(min=0), metavar="PIXELS", help="Context around each tile's core; else the model's."
 )
@@ -40,6 +35,9 @@ if TYPE_CHECKING:
     "--blend", type=click.Choice(["weighted", "crop"]), default="weighted", show_default=True,
     help="How overlapping tiles are joined: averaged with weights, or each tile's core as it is.",
 )  # fmt: skip
+@options.mode
+@options.stride
+@options.tta
 @options.device
 @click.option(
     "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="float32", show_default=True,
@@ -78,6 +76,9 @@ def predict(
     halo: int | None,
     batch: int,
     blend: str,
+    mode: str,
+    stride: int | None,
+    tta: str,
     device: str | None,
     precision: Literal["auto", "float32", "bfloat16"],
     bands: tuple[str, ...] | None,
@@ -102,6 +103,9 @@ def predict(
         halo=halo,
         batch=batch,
         blend=blend,
+        mode=mode,
+        stride=stride,
+        tta=tta,
         device=device or "auto",
         precision=precision,
         bands=bands,

@@ -20,6 +20,7 @@ from page import differing, page
 from part import Part
 from peer import Architecture
 from scores import compare_scores
+from sliding import compare_sliding
 from training import compare_schedules, compare_steps
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "parity.md"
@@ -43,7 +44,13 @@ def compare_networks(only: str) -> dict[Architecture, tuple[int, Agreement]]:
 
 def compare_parts() -> Sequence[Part]:
     """What surrounds the networks."""
-    return [*compare_losses(), *compare_scores(), compare_schedules(), compare_steps(), *compare_colours()]
+    return [
+        *compare_losses(),
+        *compare_scores(),
+        *(compare_schedules(), compare_steps()),
+        *compare_colours(),
+        *compare_sliding(),
+    ]
 
 
 def main() -> int:

@@ -49,11 +49,16 @@ statistics absolute.
 """
 
 AROUND = """
-## Losses, scores, learning rate, training, colours
+## Losses, scores, learning rate, training, colours, prediction
 
 Logits, targets and masks are noise. One difference is meant: given a threshold, mmsegmentation's OHEM leaves out the easiest
 pixel of a batch that has fewer labelled pixels than it would keep; geoseg does not. Colours are compared on images as wide
 as OpenCV's vector instructions like it (a multiple of 64 pixels); the last pixels of other rows it rounds differently.
+
+Prediction is compared from the image's file to the mask: `geoseg predict --mode slide` and `--tta ms+flip` beside
+mmsegmentation's own loading, resizing, flipping, `slide_inference` and `SegTTAModel`, with the network of Potsdam on an R-18
+and images that are smaller than a window, as large, and no multiple of the stride. `whole images` is what `--tta ms+flip`
+gives a tile; without halo and as large as a square image, that is how the zoo tests its networks for remote sensing.
 
 """
 

@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import ModelSection
-from geoseg.grid.window import Window
 from geoseg.inference.area import Area
 from geoseg.inference.plan import make_plan
 from geoseg.inference.predict import predict
 from geoseg.inference.predictor import Predictor
-from geoseg.inference.sliding import score_strips, slides
+from geoseg.inference.sliding import slide_over
 from geoseg.inference.tta import tile_probabilities
 from geoseg.inference.variants import SCALES, TTA
 from geoseg.legend import Legend
@@ -31,8 +30,8 @@ from geoseg.raster.scene import Scene
 from geoseg.raster.sinks.memory import MemorySink
 
 NETWORK = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
-TILE, STRIDE = 128, 85
-SIZES = ((128, 128), (97, 131), (60, 75), (213, 128), (300, 417))
+TILE, STRIDE = 96, 64
+SIZES = ((96, 96), (73, 99), (45, 57), (161, 96), (270, 301))
 """Rows and columns: a tile, less along one axis, less along both, whole along one, and no multiples."""
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -117,8 +116,8 @@ def our_scores(ours: Predictor, path: Path, tta: str) -> Tensor:
     """What the mask is made from: logits or, with augmentation, probabilities; (class, row, col)."""
     with Scene.open(path) as scene:
         plan = make_plan(scene, ours.card, tile=TILE, halo=0)
-        each = slides(scene, plan, Area(Window(0, 0, *scene.grid.shape)), ours.card, stride=STRIDE, variants=TTA[tta])
-        return torch.cat([values for _, values in score_strips(each, ours, iter, batch=4)], dim=1)
+        sliding = slide_over(scene, plan, Area(scene.grid.window), ours.card, stride=STRIDE, tta=tta)
+        return torch.cat([values for _, values in sliding.scores(ours, iter, batch=4)], dim=1)
 
 
 def our_mask(ours: Predictor, path: Path, tta: str) -> np.ndarray:

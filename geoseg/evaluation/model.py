@@ -1,7 +1,8 @@
 """``evaluate_model``: a model on the labelled scenes of a recipe."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from geoseg.bundle import Bundle, load
@@ -21,10 +22,20 @@ from geoseg.raster.sinks.memory import MemorySink
 
 
 def evaluate_model(
-    recipe: Recipe, *, model: str | Path | Bundle, split: str = "val", device: str = "auto", progress: Progress = silent
+    recipe: Recipe,
+    *,
+    model: str | Path | Bundle,
+    split: str = "val",
+    tile: int | None = None,
+    mode: str = "blended",
+    stride: int | None = None,
+    tta: str = "none",
+    device: str = "auto",
+    progress: Progress = silent,
 ) -> Evaluation:
     """A model on a split of a recipe's dataset: whole scenes are predicted and compared at their own resolution.
 
+    ``tile``, ``mode``, ``stride`` and ``tta`` are those of :func:`~geoseg.inference.predict.predict`.
     The model's classes are matched with the dataset's by name; classes only the model knows count as missed. Undeclared
     labels are refused above ``data.unknown_share``, as in training; :class:`DataError`, too, if nothing is labelled.
     """
@@ -35,11 +46,14 @@ def evaluate_model(
         raise DataError(
             f"the model's classes ({names}) are none of the dataset's", "evaluate with the model's own recipe"
         )
+    to_mask = partial(
+        predict, model=bundle, tile=tile, mode=mode, stride=stride, tta=tta, device=device, progress=progress
+    )
     scenes = dataset.scenes(split)
     counts = {}
     with progress(len(scenes), f"evaluating {split}") as task:
         for scene in scenes:
-            counts[scene.name] = _counted(scene, dataset, bundle, recipe, device=device, progress=progress)
+            counts[scene.name] = _counted(scene, dataset, bundle, recipe, to_mask, progress=progress)
             task.advance(note=scene.name)
     evaluation = Evaluation(dataset.legend, counts)
     if not evaluation.total.in_reference.any():
@@ -50,7 +64,13 @@ def evaluate_model(
 
 
 def _counted(
-    labelled: LabelledScene, dataset: Dataset, bundle: Bundle, recipe: Recipe, *, device: str, progress: Progress
+    labelled: LabelledScene,
+    dataset: Dataset,
+    bundle: Bundle,
+    recipe: Recipe,
+    to_mask: Callable[..., object],
+    *,
+    progress: Progress,
 ) -> ConfusionMatrix:
     if labelled.label is None:
         raise DataError(f"the scene {labelled.name} has no label", "evaluate a split that is labelled: --split val")
@@ -60,7 +80,7 @@ def _counted(
         with open_image(files.image, dataset.bands) as scene:
             grid = scene.grid
             bands = _bands(bundle, scene, dataset, recipe)
-            predict(scene, sink, model=bundle, device=device, bands=bands, gsd=labelled.gsd, progress=progress)
+            to_mask(scene, sink, bands=bands, gsd=labelled.gsd)
         mask = bundle.card.legend.mapping_to(dataset.legend)[sink.mask]
         with closing(LabelReader(files.label, grid, dataset.encoding)) as reader:
             classes = len(dataset.legend)

@@ -3,7 +3,7 @@
 Reading happens in several threads, the network in one; views without a valid pixel never reach it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,14 @@ from torch.nn import functional as F
 from geoseg.grid.tiling import Tile
 from geoseg.inference.blend import Piece
 from geoseg.inference.plan import Plan
-from geoseg.inference.predictor import Predictor
 from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
+
+Look = Callable[[Sequence[Raster]], Float[Tensor, "batch class row col"]]
+"""What the network says of a batch of rasters of one size: probabilities or, in slide inference, logits."""
+
+Counted = Callable[[Iterable[Piece]], Iterator[Piece]]
+"""Lets pieces pass and counts them."""
 
 PATIENCE = 8
 """How many batches of tiles are held back at most until one batch of them has something valid."""
@@ -37,34 +42,34 @@ class Reading:
 
 def read_tile(scene: Scene, plan: Plan, tile: Tile) -> Reading:
     """Pixels for the network, and the validity of the scene's own pixels, which resampling would blur."""
-    raster = scene.read(tile.view, plan.bands, shape=(plan.tile, plan.tile))
+    raster = scene.read(tile.view, plan.bands, shape=plan.seen(tile.view))
     valid = scene.read(tile.view, plan.bands).valid if plan.resamples else raster.valid
     return Reading(tile, raster if valid.any() else None, valid)
 
 
-def predict_pieces(readings: Iterable[Reading], predictor: Predictor, plan: Plan, *, batch: int) -> Iterator[Piece]:
-    """The readings with their probabilities, in order; the network runs on ``batch`` that have something valid."""
+def predict_pieces(readings: Iterable[Reading], look: Look, *, batch: int) -> Iterator[Piece]:
+    """The readings with their probabilities, in order; ``look`` is called with ``batch`` that have something valid."""
     waiting: list[Reading] = []
     live = 0
     for reading in readings:
         waiting.append(reading)
         live += reading.raster is not None
         if live in (0, batch) or len(waiting) == PATIENCE * batch:
-            yield from _with_probabilities(waiting, predictor, plan)
+            yield from _with_probabilities(waiting, look)
             waiting, live = [], 0
-    yield from _with_probabilities(waiting, predictor, plan)
+    yield from _with_probabilities(waiting, look)
 
 
-def _with_probabilities(readings: list[Reading], predictor: Predictor, plan: Plan) -> Iterator[Piece]:
+def _with_probabilities(readings: list[Reading], look: Look) -> Iterator[Piece]:
     rasters = [reading.raster for reading in readings if reading.raster is not None]
-    probabilities = iter(predictor.probabilities(rasters) if rasters else ())
+    probabilities = iter(look(rasters) if rasters else ())
     for reading in readings:
-        own = None if reading.raster is None else _resized(next(probabilities), plan.scene_tile)
+        own = None if reading.raster is None else _resized(next(probabilities), reading.tile.view.shape)
         yield Piece(reading.tile, own, reading.valid)
 
 
-def _resized(probabilities: Float[Tensor, "class row col"], size: int) -> Float[Tensor, "class {size} {size}"]:
+def _resized(probabilities: Float[Tensor, "class _ _"], shape: tuple[int, int]) -> Float[Tensor, "class _ _"]:
     """Probabilities on the scene's pixels: bilinear, the corners of both pixel grids on each other."""
-    if probabilities.shape[1:] == (size, size):
+    if probabilities.shape[1:] == shape:
         return probabilities
-    return F.interpolate(probabilities[None], size=(size, size), mode="bilinear", align_corners=False)[0]
+    return F.interpolate(probabilities[None], size=shape, mode="bilinear", align_corners=False)[0]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError, did_you_mean
 from geoseg.grid.grid import is_same_gsd
+from geoseg.grid.window import Window
 from geoseg.raster.scene import Scene
 
 GSD_LIMIT = 8.0
@@ -39,6 +40,13 @@ class Plan:
     def resamples(self) -> bool:
         """True if the network sees other pixels than the scene's."""
         return self.scene_tile != self.tile
+
+    def seen(self, window: Window) -> tuple[int, int]:
+        """Rows and columns of what the network sees of a window of the scene."""
+        if not self.resamples:
+            return window.shape
+        height, width = (max(round(side * self.tile / self.scene_tile), 1) for side in window.shape)
+        return height, width
 
 
 def make_plan(

@@ -12,19 +12,18 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import geoseg
 from geoseg.bundle import Bundle, digest, read_card
-from geoseg.errors import ConfigError, OutputError, did_you_mean
+from geoseg.errors import ConfigError, OutputError
 from geoseg.grid.grid import Bounds
-from geoseg.grid.tiling import tiles
 from geoseg.inference.area import Area, area_of
-from geoseg.inference.blend import BLENDS, Blend, Layout, Piece
-from geoseg.inference.flow import predict_pieces, read_tile
+from geoseg.inference.blend import Piece
+from geoseg.inference.method import Method, check_method, make_method
 from geoseg.inference.plan import Plan, make_plan
 from geoseg.inference.predictor import MEMORY_HINT, Predictor
-from geoseg.inference.reading import reading_ahead
 from geoseg.models.device import explained_memory
 from geoseg.models.precision import Precision
 from geoseg.progress import Progress, Task, silent
@@ -34,9 +33,6 @@ from geoseg.raster.sinks.base import Sink, writing
 from geoseg.raster.sinks.geotiff import GeoTiffSink
 
 log = logging.getLogger(__name__)
-
-BATCHES_AHEAD = 2
-"""How many batches of tiles may be read before the network takes them."""
 
 DATETIME_TAG = "TIFFTAG_DATETIME"
 """When the scene was taken (or made): the one tag of a scene that is also true of its mask."""
@@ -71,6 +67,9 @@ def predict(
     halo: int | None = None,
     batch: int = 4,
     blend: str = "weighted",
+    mode: str = "blended",
+    stride: int | None = None,
+    tta: str = "none",
     bands: str | Iterable[str] | None = None,
     any_dtype: bool = False,
     gsd: float | None = None,
@@ -88,25 +87,32 @@ def predict(
     in the model's order (names, or numbers from 1), ``blend`` how overlapping tiles are joined (inference/blend.py),
     ``gsd`` metres per pixel of a scene without CRS. ``bbox`` (west, south, east, north, in the scene's CRS or
     ``bbox_crs``) and the polygons in a vector file ``aoi`` limit the mask to a window, and to the pixels inside.
+    ``mode="slide"`` is mmsegmentation's slide inference: windows of ``tile`` every ``stride`` pixels (two thirds of a tile
+    if None), logits averaged. ``tta`` averages probabilities over variants: "flip", "d4" or "ms+flip"; in blended mode
+    those of each tile, in slide mode those of the whole scene, as mmsegmentation does (inference/sliding.py).
     What cannot work is refused before the network is loaded: :class:`SceneError`, :class:`BundleError`,
     :class:`OutputError`, :class:`ConfigError`. Whatever happens later (Ctrl-C, too), no mask is left half written.
     """
     begun = time.perf_counter()
-    _check_options(batch, blend)
+    if batch < 1:
+        raise ConfigError(f"a batch of {batch} tiles makes no progress", "take --batch 1 or more")
+    check_method(mode, blend=blend, halo=halo, stride=stride, tta=tta)
     with _opened(scene) as source:
         card = model.card if isinstance(model, Bundle) else read_card(model)
         chosen = bands if bands is None or isinstance(bands, str) else tuple(bands)
         area = area_of(source.grid, bbox=bbox, bbox_crs=bbox_crs, aoi=aoi)
         plan = make_plan(source, card, tile=tile, halo=halo, bands=chosen, any_dtype=any_dtype, gsd=gsd)
+        method = make_method(source, plan, area, card, mode=mode, blend=blend, stride=stride, tta=tta)
         notes = (*source.notes, *plan.notes)
-        sink = _sink(output, source, area, _tags(source, model, plan, blend), overwrite=overwrite)
+        tags = {**method.tags, "GEOSEG_TTA": "" if tta == "none" else tta}
+        sink = _sink(output, source, area, _tags(source, model, plan, tags), overwrite=overwrite)
         for note in notes:
             log.info("%s: %s", source.path, note)
         bundle = model if isinstance(model, Bundle) else Bundle.load(model)
         with explained_memory(MEMORY_HINT):
             predictor = Predictor(bundle, device, precision)
             with writing(sink, source.grid.crop(area.window), card.legend):
-                counts = _run(source, area, plan, predictor, sink, BLENDS[blend], batch=batch, progress=progress)
+                counts = _run(method, predictor, sink, batch=batch, progress=progress, name=source.name)
     return Prediction(
         path=Path(output) if isinstance(output, str | os.PathLike) else None,
         shape=area.window.shape,
@@ -126,32 +132,14 @@ class _Counts:
     skipped: int = 0
 
 
-def _run(
-    scene: Scene,
-    area: Area,
-    plan: Plan,
-    predictor: Predictor,
-    sink: Sink,
-    blend: Blend,
-    *,
-    batch: int,
-    progress: Progress,
-) -> _Counts:
+def _run(method: Method, predictor: Predictor, sink: Sink, *, batch: int, progress: Progress, name: str) -> _Counts:
     """The flow itself: tiles to rasters, to probabilities, to strips of the mask, into the sink."""
-    size, halo = plan.scene_tile, plan.scene_halo
-    region = area.region(scene.grid, size=size, halo=halo, reach=0 if blend is BLENDS["crop"] else halo)
-    layout = Layout(*region.shape, size, halo, len(predictor.card.legend), predictor.device)
     counts = _Counts()
-    readings = reading_ahead(
-        lambda tile: area.read(tile, region, scene.grid, lambda there: read_tile(scene, plan, there)),
-        tiles(*region.shape, size, halo),
-        threads=min(4, os.cpu_count() or 1),
-        ahead=BATCHES_AHEAD * batch,
-    )
-    with progress(layout.tiles, f"predicting {scene.name}") as task, readings as in_order:
-        pieces = _counted(predict_pieces(in_order, predictor, plan, batch=batch), counts, task)
-        for window, class_index in area.strips(blend(pieces, layout), region):
-            sink.write(window, class_index)
+    with progress(method.tiles, f"predicting {name}") as task:
+        counted = partial(_counted, counts=counts, task=task)
+        with contextlib.closing(method.strips(predictor, counted, batch=batch)) as strips:
+            for window, class_index in strips:
+                sink.write(window, class_index)
     return counts
 
 
@@ -159,15 +147,8 @@ def _counted(pieces: Iterable[Piece], counts: _Counts, task: Task) -> Iterator[P
     for piece in pieces:
         counts.tiles += 1
         counts.skipped += piece.probabilities is None
-        yield piece
         task.advance()
-
-
-def _check_options(batch: int, blend: str) -> None:
-    if batch < 1:
-        raise ConfigError(f"a batch of {batch} tiles makes no progress", "take --batch 1 or more")
-    if blend not in BLENDS:
-        raise ConfigError(f"there is no blend {blend!r}", did_you_mean(blend, BLENDS))
+        yield piece
 
 
 def _opened(scene: str | Path | Scene) -> contextlib.AbstractContextManager[Scene]:
@@ -183,7 +164,7 @@ def _sink(output: str | Path | Sink, scene: Scene, area: Area, tags: dict[str, s
     return GeoTiffSink(output, overwrite=overwrite, tags=tags, gcps=gcps_in(scene.gcps, area.window))
 
 
-def _tags(scene: Scene, model: str | Path | Bundle, plan: Plan, blend: str) -> dict[str, str]:
+def _tags(scene: Scene, model: str | Path | Bundle, plan: Plan, method: dict[str, str]) -> dict[str, str]:
     """Where the mask comes from; what is unknown is left out."""
     source = model.source if isinstance(model, Bundle) else str(model)
     tags = {
@@ -192,8 +173,7 @@ def _tags(scene: Scene, model: str | Path | Bundle, plan: Plan, blend: str) -> d
         "GEOSEG_VERSION": geoseg.__version__,
         "GEOSEG_SOURCE": Path(scene.path).name,
         "GEOSEG_TILE": str(plan.tile),
-        "GEOSEG_HALO": str(plan.halo),
-        "GEOSEG_BLEND": blend,
+        **method,
         "GEOSEG_GSD": "" if plan.gsd is None else f"{plan.gsd:.6g}",
         DATETIME_TAG: scene.tags.get(DATETIME_TAG, ""),
     }

@@ -1,4 +1,4 @@
-"""A predictor is a bundle at work on one device: rasters in, probabilities out, prepared as the model card says.
+"""A predictor is a bundle at work on one device: rasters in, logits or probabilities out, prepared as the model card says.
 
 Nothing here depends on where a raster comes from, and nothing in a raster changes how it is prepared: scaling by a
 tile's own statistics would make neighbouring tiles disagree.
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoseg.bundle import Bundle
+from geoseg.inference.variants import AS_IT_IS, Variant
 from geoseg.models.device import choose_device, explained_memory, memory_format
 from geoseg.models.normalise import normalise
 from geoseg.models.precision import Precision, chosen_precision
@@ -41,19 +42,24 @@ class Predictor:
         self._mean = self._per_band(bundle.card.mean)
         self._std = self._per_band(bundle.card.std)
 
-    @torch.inference_mode()
     def probabilities(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch class row col"]:
-        """The probability of each class at each pixel, float32, on the device; rasters are all of one size.
+        """The probability of each class at each pixel; else as :meth:`logits`."""
+        with explained_memory(MEMORY_HINT):
+            return self.logits(rasters).softmax(dim=1)
 
-        Pixels that are not valid reach the network as 0, which is the mean colour. :class:`GeosegError` if the device's
-        memory does not hold that many.
+    @torch.inference_mode()
+    def logits(self, rasters: Sequence[Raster], variant: Variant = AS_IT_IS) -> Float[Tensor, "batch class row col"]:
+        """Logits, float32, on the device, for the rasters as they lie; the network sees them as ``variant`` turns them.
+
+        Rasters are all of one size, and nothing is scaled. Pixels that are not valid reach the network as 0, which is the
+        mean colour. :class:`GeosegError` if the device's memory does not hold that many.
         """
         with explained_memory(MEMORY_HINT):
-            images = self.images(rasters).contiguous(memory_format=memory_format(self.device))
+            images = variant.turn(self.images(rasters)).contiguous(memory_format=memory_format(self.device))
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 logits = self.network(images)
-            probabilities: Tensor = logits.float().softmax(dim=1)
-        return probabilities
+            turned_back: Tensor = variant.turn_back(logits.float())
+        return turned_back
 
     def images(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch band row col"]:
         """The rasters as the network wants them: (values - mean) / std as in the card, 0 where not valid."""

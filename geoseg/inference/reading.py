@@ -14,6 +14,9 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+BATCHES_AHEAD = 2
+"""How many batches of tiles may be read before the network takes them."""
+
 
 @contextlib.contextmanager
 def reading_ahead(

@@ -54,6 +54,22 @@ def test_a_model_is_evaluated_on_a_split_and_its_mask_scores_the_same(geoseg, tr
     assert scene["counts"] == json.loads(other.read_text())["counts"]
 
 
+def test_a_model_is_evaluated_by_the_masks_it_makes_when_windows_slide(geoseg, trained, tmp_path):
+    prepared = trained.run.parent.parent / "prepared"
+    settings = [word for setting in [*FAST, f"data.prepared={prepared}"] for word in ("--set", setting)]
+    method = ["--mode", "slide", "--tile", "128", "--stride", "128", "--tta", "flip", "--model", trained.path]
+    mask, counts = tmp_path / "mask.tif", []
+    assert geoseg("predict", SAMPLE / "images" / "collar.tif", "-o", mask, *method).exit_code == 0
+    for what in (
+        ["sample.yaml", *settings, "--split", "test", *method],
+        ["--mask", mask, "--reference", SAMPLE / "labels" / "collar.tif"],
+    ):
+        result = geoseg("evaluate", *what, "--json", tmp_path / "scores.json", "--overwrite")
+        assert result.exit_code == 0, result.stderr
+        counts.append(json.loads((tmp_path / "scores.json").read_text()))
+    assert counts[0]["scenes"]["collar"]["counts"] == counts[1]["counts"]
+
+
 def test_every_kind_of_file_can_be_asked_about(geoseg, trained, mask):
     for path, word in [
         ("sample.yaml", "deeplabv3plus"),

@@ -140,7 +140,8 @@ def test_predict_hands_the_environment_to_the_choice_of_the_model(geoseg, predic
 def test_predict_hands_its_options_on(geoseg, predicted, chosen):
     options = "--tile 256 --halo 32 --batch 2 --blend crop --device cpu --precision bfloat16 --bands nir,red"
     area = "--bbox -74.1,40.6,-74,40.7 --bbox-crs EPSG:4326 --aoi parks.gpkg"
-    more = ["--overwrite", "--any-dtype", "--gsd", "0.2", *options.split(), *area.split()]
+    method = "--mode slide --stride 171 --tta ms+flip"
+    more = ["--overwrite", "--any-dtype", "--gsd", "0.2", *options.split(), *area.split(), *method.split()]
     geoseg("predict", "scene.tif", "-o", "mask.tif", *more)
     progress = predicted.options.pop("progress")
     assert callable(progress)
@@ -149,6 +150,7 @@ def test_predict_hands_its_options_on(geoseg, predicted, chosen):
         "model": Path("runs/town/best.safetensors"), "tile": 256, "halo": 32, "batch": 2, "blend": "crop",
         "device": "cpu", "precision": "bfloat16", "bands": ("nir", "red"), "any_dtype": True, "gsd": 0.2, "overwrite": True,
         "bbox": (-74.1, 40.6, -74, 40.7), "bbox_crs": "EPSG:4326", "aoi": "parks.gpkg",
+        "mode": "slide", "stride": 171, "tta": "ms+flip",
     }  # fmt: skip
 
 
@@ -245,6 +247,19 @@ def test_evaluate_scores_a_model_on_a_split_of_a_recipe(geoseg, scored, chosen, 
     assert scored.model.arguments[0].data.root == Path("city")
     assert scored.model.options["split"] == "test"
     assert scored.model.options["model"] == Path("runs/town/best.safetensors")
+    assert [scored.model.options[name] for name in ("tile", "mode", "stride", "tta")] == [None, "blended", None, "none"]
+
+
+def test_evaluate_predicts_as_it_is_told(geoseg, scored, chosen, recipe):
+    geoseg("evaluate", recipe, "--tile", "64", "--mode", "slide", "--stride", "43", "--tta", "d4")
+    assert [scored.model.options[name] for name in ("tile", "mode", "stride", "tta")] == [64, "slide", 43, "d4"]
+
+
+@pytest.mark.parametrize("option", ["--tile 64", "--mode slide", "--stride 43", "--tta d4"])
+def test_evaluate_of_a_mask_predicts_nothing(geoseg, scored, option):
+    result = geoseg("evaluate", "--mask", "m.tif", "--reference", "r.tif", *option.split())
+    assert result.exit_code == 2
+    assert "say how a model predicts" in result.stderr
 
 
 def test_evaluate_scores_a_mask_without_asking_for_a_model(geoseg, scored):
