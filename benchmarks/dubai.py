@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 
 from geoseg.config.load import load_recipe
+from geoseg.config.part import WeightedPart
 from geoseg.config.recipe import AugmentSection, Recipe
 from geoseg.data.prepare import prepare
 from geoseg.legend import IGNORE_INDEX
@@ -48,10 +49,6 @@ RARE = {
     "balanced sampler": (PLAIN, "train.sampler=balanced"),
     "class weights `sqrt`": ("loss=[{name: cross_entropy, class_weights: sqrt}]", "train.sampler=random"),
     "OHEM": ("loss=[{name: ohem, kept: 16384, threshold: 0.7}]", "train.sampler=random"),
-    "balanced sampler and Dice (dubai.yaml)": (
-        "loss=[{name: cross_entropy}, {name: dice, weight: 0.5}]",
-        "train.sampler=balanced",
-    ),
 }
 """What is done for rare classes, and the recipe's changes for it."""
 
@@ -98,7 +95,7 @@ class PlainLoop:
         self.network = smp.DeepLabV3Plus(encoder, encoder_weights=None, classes=len(self.prepared.legend))
         scaled = measured(self.prepared)
         # Only for its scaling of pixels, and because validation asks for it.
-        loss = build_loss(self.recipe.loss, classes=len(self.prepared.legend))
+        loss = build_loss([WeightedPart(name="cross_entropy")], classes=len(self.prepared.legend))
         self.scale = TrainingStep(self.network, loss, scaled, auxiliary_weight=0).to(self.fabric.device)
 
     def train(self) -> Iterator[int]:
