@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from geoseg.errors import BundleError, ConfigError
+from geoseg.inference import sliding
 from geoseg.inference.predict import predict
 from geoseg.inference.variants import TTA
 from geoseg.legend import IGNORE_INDEX
@@ -86,6 +87,15 @@ def test_masks_do_not_depend_on_the_batch(path, tta, batch):
     write_scene(path, pixels(40, 33))
     model, options = bundle(Convolutions(3, 3)), {"tile": 16, "stride": 9, "tta": tta}
     np.testing.assert_array_equal(mask_of(path, model, batch=batch, **options)[0], mask_of(path, model, **options)[0])
+
+
+@pytest.mark.parametrize("tta", TTA)
+def test_masks_do_not_depend_on_the_height_of_strips(path, tta, monkeypatch):
+    write_scene(path, pixels(60, 33))
+    model, options = bundle(Convolutions(3, 3)), {"tile": 16, "stride": 9, "tta": tta}
+    at_once, _ = mask_of(path, model, **options)
+    monkeypatch.setattr(sliding, "ROWS", 7)
+    np.testing.assert_array_equal(mask_of(path, model, **options)[0], at_once)
 
 
 def test_without_overlap_windows_are_plain_tiles(path):
