@@ -14,6 +14,7 @@ from rasterio.features import geometry_mask
 
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Grid, crs_name
+from geoseg.raster.opening import quiet_gdal
 from geoseg.vector.rasterize import in_crs, read_near
 
 SURFACE = 2
@@ -58,7 +59,8 @@ class AreaOfInterest:
         near = near[~shapely.is_empty(near)]
         if not len(near):
             return np.zeros(grid.shape, np.bool_)
-        inside: NDArray[np.bool_] = geometry_mask(near, grid.shape, transform=grid.transform, invert=True)
+        with quiet_gdal():  # rasterio silences a warning here, which other threads that open files would let through
+            inside: NDArray[np.bool_] = geometry_mask(near, grid.shape, transform=grid.transform, invert=True)
         return inside
 
 
