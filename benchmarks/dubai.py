@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,19 +29,21 @@ from geoseg.config.recipe import AugmentSection, Recipe
 from geoseg.data.prepare import prepare
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses.build import build_loss
+from geoseg.models.build import build_network
+from geoseg.training.average import AveragedNetwork
 from geoseg.training.crops import TrainingCrops
 from geoseg.training.devices import launched
 from geoseg.training.fit import train
-from geoseg.training.loop import StepDone
+from geoseg.training.loop import steps
 from geoseg.training.scaling import measured
-from geoseg.training.schedule import learning_rate
+from geoseg.training.schedule import build_optimizer, learning_rate
 from geoseg.training.step import TrainingStep
 from geoseg.training.validation import Validator
-from geoseg.training.watch import Watch
+from geoseg.training.weights import with_class_weights
 
 VALIDATIONS = 4
-CALIBRATION = 12
-"""Iterations whose speed is measured, the first two of which do not count."""
+CALIBRATION = 24
+"""Iterations of each side whose speed is measured."""
 PLAIN = "loss=[{name: cross_entropy}]"
 RARE = {
     "cross-entropy, random crops": (PLAIN, "train.sampler=random"),
@@ -131,37 +132,32 @@ def smp_trained(recipe: Recipe, iterations: int, seed: int, encoder: str) -> Out
     return Outcome(best, section.iterations, (time.perf_counter() - started) / 60)
 
 
-def speeds(recipe: Recipe, encoder: str, rounds: int, folder: Path) -> tuple[float, float]:
-    """Iterations per second of both, the best of some rounds in turns: what disturbs only ever slows down."""
-    ours, theirs = [], []
-    for seed in range(rounds):
-        short = with_steps(recipe, CALIBRATION, seed=seed)
-        short = short.model_copy(update={"train": short.train.model_copy(update={"validate_every": CALIBRATION})})
-        with step_ends() as ends:
-            train(short, runs=folder, fresh=True)
-        ours.append(per_second(ends))
-        theirs.append(per_second([time.perf_counter() for _ in PlainLoop(short, encoder, seed).train()]))
-    return max(ours), max(theirs)
+def geoseg_steps(recipe: Recipe) -> Iterator[int]:
+    """What ``geoseg.train`` does between validations."""
+    prepared = prepare(recipe.data, recipe.name)
+    fabric, classes = launched(recipe.train), len(prepared.legend)
+    network = build_network(recipe.model, bands=len(prepared.bands), classes=classes)
+    loss = build_loss(with_class_weights(recipe.loss, prepared.class_pixels().tolist()), classes=classes)
+    step = TrainingStep(network, loss, measured(prepared), auxiliary_weight=recipe.model.auxiliary_weight)
+    wrapped, optimizer = fabric.setup(step, build_optimizer(network.parameters(), recipe.train))
+    average = AveragedNetwork(network, recipe.train.average or 0.5)
+    for done in steps(fabric, wrapped, optimizer, TrainingCrops(recipe, prepared).loader(0), recipe.train):
+        average.update(network, done.iteration)
+        yield done.iteration
 
 
-@contextmanager
-def step_ends() -> Iterator[list[float]]:
-    """When geoseg's steps end, in seconds, while the block runs."""
-    ends: list[float] = []
-    add = Watch.add
-
-    def add_and_tell(watch: Watch, step: StepDone) -> None:
-        add(watch, step)
-        ends.append(time.perf_counter())
-
-    Watch.add = add_and_tell  # type: ignore[method-assign]
-    yield ends
-    Watch.add = add  # type: ignore[method-assign]
-
-
-def per_second(ends: Sequence[float]) -> float:
-    """Steps per second, without the first two."""
-    return (len(ends) - 2) / (ends[-1] - ends[1])
+def speeds(recipe: Recipe, encoder: str) -> tuple[float, float]:
+    """Iterations per second of both, taking turns: their shortest steps, because what disturbs only ever slows down."""
+    short = with_steps(recipe, CALIBRATION)
+    sides = geoseg_steps(short), PlainLoop(short, encoder, seed=0).train()
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(CALIBRATION):
+        for side, taken in zip(sides, seconds, strict=True):
+            started = time.perf_counter()
+            next(side)
+            taken.append(time.perf_counter() - started)
+    ours, theirs = (1 / min(taken) for taken in seconds)
+    return ours, theirs
 
 
 def told(name: str, outcome: Outcome) -> Outcome:
@@ -184,7 +180,7 @@ def row(name: str, outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
 
 def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[str, list[Outcome]]:
     """Both, as many iterations as each does in the minutes."""
-    ours, theirs = speeds(recipe, options.encoder, 2, folder)
+    ours, theirs = speeds(recipe, options.encoder)
     print(f"iterations per second: geoseg {ours:.2f}, smp {theirs:.2f}", flush=True)
     ours, theirs = (round(60 * options.minutes * speed) for speed in (ours, theirs))
     return {
