@@ -24,6 +24,19 @@ AT_WORK = 1000
 CLASSES = ["roof", "grass", "road"]
 GEOSEG = Path(sys.executable).with_name("geoseg")
 """The installed command."""
+QUICK = "import geoseg.training.session as session\nsession.draw_curves = lambda *_, **__: None\n"
+"""Curves take half a second, and are drawn from nothing but the log."""
+IN_STEP_5 = """
+import os, resource, signal
+from geoseg.training.watch import Watch
+add = Watch.add
+def add_and_do(watch, step):
+    add(watch, step)
+    if step.iteration == 5:
+        {do}
+Watch.add = add_and_do
+"""
+"""Something happens after iteration 5."""
 
 
 def painted_town(root: Path, *, height: int = 90, width: int = 110) -> Path:

@@ -8,17 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from strategies_training import Running, painted_town, tiny, warm_start, written
+from strategies_training import IN_STEP_5, QUICK, Running, painted_town, tiny, warm_start, written
 
 from geoseg.training.checkpoint import Checkpoint
 from geoseg.training.logbook import read
 
-QUICK = "import geoseg.training.session as session\nsession.draw_curves = lambda *_, **__: None\n"
-"""Curves take half a second, and are drawn from nothing but the log."""
-
-KILLED = (
-    QUICK
-    + """
+KILLED = """
 import os, signal, sys
 left = {events}
 def count(event, arguments):
@@ -32,23 +27,8 @@ def count(event, arguments):
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(count)
 """
-)
 """The process is killed just before so many files of the run have been opened for writing, renamed or removed."""
 
-IN_STEP_5 = (
-    QUICK
-    + """
-import os, resource, signal
-from geoseg.training.watch import Watch
-add = Watch.add
-def add_and_do(watch, step):
-    add(watch, step)
-    if step.iteration == 5:
-        {do}
-Watch.add = add_and_do
-"""
-)
-"""Something happens after iteration 5."""
 SIGNAL = "os.killpg(os.getpgid(0), signal.{})"
 """A signal reaches the process and those it started."""
 CTRL_C = SIGNAL.format("SIGINT")
@@ -76,8 +56,8 @@ def undisturbed(root, tmp_path_factory):
     return outcome(folder / "runs" / "tiny")
 
 
-def begin(root: Path, folder: Path, *arguments: object, before: str = QUICK) -> Running:
-    return warm_start().start("train", root / "tiny.yaml", *arguments, cwd=folder, before=before)
+def begin(root: Path, folder: Path, *arguments: object, before: str = "") -> Running:
+    return warm_start().start("train", root / "tiny.yaml", *arguments, cwd=folder, before=QUICK + before)
 
 
 def outcome(run: Path) -> dict[str, object]:

@@ -9,26 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from strategies_training import GEOSEG, Ended, Running, painted_town, tiny, warm_start, written
+from strategies_training import GEOSEG, IN_STEP_5, QUICK, Ended, Running, painted_town, tiny, warm_start, written
 
 from geoseg.training.checkpoint import Checkpoint
 from geoseg.training.logbook import read
 
 TORCHRUN = GEOSEG.with_name("torchrun")
 CALM = {"OMP_NUM_THREADS": "1"}
-
-QUICK = "import geoseg.training.session as session\nsession.draw_curves = lambda *_, **__: None\n"
-IN_STEP_5 = """
-import os, signal
-from geoseg.training.watch import Watch
-add = Watch.add
-def add_and_do(watch, step):
-    add(watch, step)
-    if step.iteration == 5:
-        os.kill(os.getpid(), signal.{})
-Watch.add = add_and_do
-"""
-"""The process gets a signal after iteration 5."""
+SIGNAL = "os.kill(os.getpid(), signal.{})"
+"""A signal reaches the process alone."""
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +105,7 @@ def test_torchrun_trains_what_one_process_does(root, alone, tmp_path):
 
 
 def test_a_signal_to_either_process_stops_both_and_one_process_can_go_on(root, alone, tmp_path):
-    first, second = a_pair(root, tmp_path, second=IN_STEP_5.format("SIGTERM"))
+    first, second = a_pair(root, tmp_path, second=IN_STEP_5.format(do=SIGNAL.format("SIGTERM")))
     ended = first.wait()
     assert ended.code == 1
     assert ended.err.splitlines()[-2:] == [
@@ -130,7 +119,7 @@ def test_a_signal_to_either_process_stops_both_and_one_process_can_go_on(root, a
 
 
 def test_two_processes_go_on_with_what_one_began(root, alone, tmp_path):
-    assert begin(root, tmp_path, before=IN_STEP_5.format("SIGKILL")).wait().code == -signal.SIGKILL
+    assert begin(root, tmp_path, before=IN_STEP_5.format(do=SIGNAL.format("SIGKILL"))).wait().code == -signal.SIGKILL
     first, second = (running.wait() for running in a_pair(root, tmp_path))
     assert (first.code, second.code) == (0, 0), first.err + second.err
     assert "Going on with runs/tiny after iteration 3 of 12." in first.err
@@ -139,7 +128,7 @@ def test_two_processes_go_on_with_what_one_began(root, alone, tmp_path):
 
 
 def test_no_process_is_left_when_the_first_is_killed(root, tmp_path):
-    running = begin(root, tmp_path, "--devices", 2, before=IN_STEP_5.format("SIGKILL"))
+    running = begin(root, tmp_path, "--devices", 2, before=IN_STEP_5.format(do=SIGNAL.format("SIGKILL")))
     assert running.wait().code == -signal.SIGKILL
     assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 3
     end = time.monotonic() + 60
