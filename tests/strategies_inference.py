@@ -21,6 +21,27 @@ torch.set_num_threads(1)
 TRANSFORM = Affine(0.3, 0, 400_000, 0, -0.3, 5_800_000)
 
 
+class Heard:
+    """A progress, and its task, that note what they are told."""
+
+    def __init__(self) -> None:
+        self.announced: list[int] = []
+        self.done: list[int] = []
+
+    def __call__(self, total: int, _description: str) -> "Heard":
+        self.announced.append(total)
+        return self
+
+    def __enter__(self) -> "Heard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def advance(self, steps: int = 1) -> None:
+        self.done.append(steps)
+
+
 class Convolutions(nn.Module):
     """Convolutions that know ``radius`` pixels around each pixel, padded with zeros like any network's."""
 

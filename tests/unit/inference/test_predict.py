@@ -10,7 +10,7 @@ import rasterio.shutil
 import torch
 from affine import Affine
 from rasterio.control import GroundControlPoint
-from strategies_inference import Threshold, bundle, pixels, threshold_bundle, write_scene
+from strategies_inference import Heard, Threshold, bundle, pixels, threshold_bundle, write_scene
 
 import geoseg
 from geoseg.bundle import digest
@@ -213,24 +213,9 @@ def test_an_open_scene_stays_open(scene):
 
 
 def test_progress_hears_of_every_tile(scene):
-    announced, done = [], []
-
-    class Task:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def advance(self, steps=1):
-            done.append(steps)
-
-    def progress(total, description):
-        announced.append(total)
-        return Task()
-
-    _, prediction = mask_of(scene, threshold_bundle(), progress=progress)
-    assert announced == [sum(done)] == [prediction.tiles]
+    heard = Heard()
+    _, prediction = mask_of(scene, threshold_bundle(), progress=heard)
+    assert heard.announced == [sum(heard.done)] == [prediction.tiles]
 
 
 # What goes wrong, and what is left then

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import geometry_mask
 from shapely import Polygon
-from strategies_inference import Convolutions, bundle, pixels, threshold_bundle, write_scene
+from strategies_inference import Convolutions, Heard, bundle, pixels, threshold_bundle, write_scene
 from torch import nn
 from torch.nn import functional as F
 
@@ -192,25 +192,10 @@ def test_windows_over_a_scene_of_another_gsd_are_resampled(path, factor, tta):
 
 
 def test_progress_hears_of_every_window_of_every_variant(path):
-    announced, done = [], []
-
-    class Task:
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
-        def advance(self, steps=1):
-            done.append(steps)
-
-    def progress(total, description):
-        announced.append(total)
-        return Task()
-
+    heard = Heard()
     write_scene(path, pixels(40, 33, bands=1))
-    _, prediction = mask_of(path, threshold_bundle(), tile=16, stride=11, tta="ms+flip", progress=progress)
-    assert announced == [sum(done)] == [prediction.tiles]
+    _, prediction = mask_of(path, threshold_bundle(), tile=16, stride=11, tta="ms+flip", progress=heard)
+    assert heard.announced == [sum(heard.done)] == [prediction.tiles]
 
 
 def test_the_mask_says_how_it_was_made(path, tmp_path):
