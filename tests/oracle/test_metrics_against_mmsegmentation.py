@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from geoseg.metrics import ConfusionMatrix
+from geoseg.metrics.summary import summary, zoo_summary
 
 CASES = 5
 
@@ -27,7 +28,7 @@ def case(request, golden: Path) -> tuple[dict, ConfusionMatrix]:
 
 def numbers(values) -> np.ndarray:
     """JSON has no NaN, so the file has null."""
-    return np.array([np.nan if value is None else value for value in values])
+    return np.array([np.nan if value is None else value for value in values], np.float64)
 
 
 def test_areas_are_equal(case) -> None:
@@ -55,7 +56,16 @@ def test_scores_of_classes_are_equal(case, metric, key, score) -> None:
 
 def test_summaries_are_equal_to_two_decimals_of_a_percent(case) -> None:
     expected, counts = case
-    summary = expected["mIoU"]["summary"] | expected["mDice"]["summary"]
-    keys = ("aAcc", "mIoU", "mAcc", "mDice")
-    ours = (counts.overall_accuracy, counts.mean_iou, counts.mean_accuracy, counts.mean_f1)
-    np.testing.assert_allclose(100 * np.array(ours), numbers([summary[key] for key in keys]), atol=0.0051)
+    told = expected["mIoU"]["summary"] | expected["mDice"]["summary"] | expected["mFscore"]["summary"]
+    ours = zoo_summary(counts)
+    assert set(told) == set(ours)
+    np.testing.assert_allclose(numbers(ours.values()), numbers(told[key] for key in ours), atol=0.0101)
+
+
+def test_the_names_of_papers_are_ours(case) -> None:
+    expected, counts = case
+    told = expected["mIoU"]["summary"] | expected["mDice"]["summary"]
+    ours = summary(counts)
+    names = {"aAcc": "overall_accuracy", "mIoU": "mean_iou", "mAcc": "mean_accuracy", "mDice": "mean_dice"}
+    for theirs, name in names.items():
+        np.testing.assert_allclose(100 * ours[name], numbers([told[theirs]])[0], atol=0.0051)

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from geoseg.metrics import ConfusionMatrix
+from geoseg.metrics.calibration import Calibration
+from geoseg.metrics.summary import summary
 
 torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
 
@@ -54,3 +56,24 @@ def test_scores_of_classes_are_equal(pair, counts, name, score) -> None:
 
 def test_overall_accuracy_is_equal(pair, counts) -> None:
     assert counts.overall_accuracy == pytest.approx(of_torchmetrics("accuracy", pair, average="micro").item(), rel=1e-6)
+
+
+def test_kappa_is_equal(pair, counts) -> None:
+    assert counts.kappa == pytest.approx(of_torchmetrics("cohen_kappa", pair).item(), rel=1e-5)
+
+
+def test_frequency_weighted_iou_is_equal(pair, counts) -> None:
+    expected = of_torchmetrics("jaccard_index", pair, average="weighted").item()
+    assert summary(counts)["frequency_weighted_iou"] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("bins", [5, 15])
+def test_the_calibration_error_is_equal(bins) -> None:
+    rng = np.random.default_rng(5)
+    level, right = rng.integers(0, 255, 4000).astype(np.uint8), rng.random(4000) < 0.6
+    ours = Calibration()
+    ours.update(level, right)
+    confidence = torch.from_numpy(level / 254)
+    expected = torchmetrics.binary_calibration_error(confidence, torch.from_numpy(right).long(), n_bins=bins)
+    # Its bins are open below and ours above: where a level lies on an edge, they may differ a little.
+    assert ours.error(bins) == pytest.approx(expected.item(), abs=2e-3)

@@ -88,22 +88,22 @@ class ConfusionMatrix:
 
         A class that was only predicted has 0.
         """
-        return _ratio(self.hits, self.in_reference + self.in_prediction - self.hits)
+        return ratio(self.hits, self.in_reference + self.in_prediction - self.hits)
 
     def f1(self) -> NDArray[np.float64]:
         """F1 (Dice 1945) of each class, 0 … 1: 2 hits / (reference + prediction); NaN for classes that occur nowhere.
 
         It is the harmonic mean of precision and recall, and 0 where one of them is not defined.
         """
-        return _ratio(2 * self.hits, self.in_reference + self.in_prediction)
+        return ratio(2 * self.hits, self.in_reference + self.in_prediction)
 
     def precision(self) -> NDArray[np.float64]:
         """Share of each class's predicted pixels that are right, 0 … 1; NaN for classes never predicted."""
-        return _ratio(self.hits, self.in_prediction)
+        return ratio(self.hits, self.in_prediction)
 
     def recall(self) -> NDArray[np.float64]:
         """Share of each class's reference pixels that were found, 0 … 1; NaN for classes not in the reference."""
-        return _ratio(self.hits, self.in_reference)
+        return ratio(self.hits, self.in_reference)
 
     def accuracy(self) -> NDArray[np.float64]:
         """Accuracy of each class: the same as :meth:`recall`, under the name segmentation papers use."""
@@ -112,22 +112,36 @@ class ConfusionMatrix:
     @property
     def overall_accuracy(self) -> float:
         """Share of all labelled pixels that are right, 0 … 1; NaN without any."""
-        return float(_ratio(self.hits.sum(keepdims=True), self.in_reference.sum(keepdims=True))[0])
+        return float(ratio(self.hits.sum(keepdims=True), self.in_reference.sum(keepdims=True))[0])
+
+    @property
+    def kappa(self) -> float:
+        """Agreement beyond chance (Cohen 1960), at most 1; 0 for masks as right as by chance, NaN if chance is all right.
+
+        Pixels without a prediction are a class of their own that the reference never has.
+        """
+        total = int(self.in_reference.sum())
+        if not total:
+            return float("nan")
+        # Python's whole numbers: products of pixel counts do not fit into 64 bits.
+        chance = sum(int(a) * int(b) for a, b in zip(self.in_reference, self.in_prediction, strict=True))
+        beyond = total * total - chance
+        return (int(self.hits.sum()) * total - chance) / beyond if beyond else float("nan")
 
     @property
     def mean_iou(self) -> float:
         """Mean of :meth:`iou` over the classes that occur; NaN if none does."""
-        return _mean(self.iou())
+        return mean_of(self.iou())
 
     @property
     def mean_f1(self) -> float:
         """Mean of :meth:`f1` over the classes that occur; NaN if none does."""
-        return _mean(self.f1())
+        return mean_of(self.f1())
 
     @property
     def mean_accuracy(self) -> float:
         """Mean of :meth:`accuracy` over the classes in the reference; NaN if there are none."""
-        return _mean(self.accuracy())
+        return mean_of(self.accuracy())
 
 
 def _array(what: str, values: NDArray[Any] | TensorLike) -> NDArray[np.integer[Any]]:
@@ -175,13 +189,14 @@ def _no_class(what: str, values: list[int]) -> DataError:
     )
 
 
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+def ratio(part: NDArray[Any], whole: NDArray[np.int64]) -> NDArray[np.float64]:
     """Part over whole; NaN where the whole is 0."""
-    ratio = np.full(part.shape, np.nan)
-    np.divide(part, whole, out=ratio, where=whole > 0)
-    return ratio
+    shares = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
 
 
-def _mean(scores: NDArray[np.float64]) -> float:
+def mean_of(scores: NDArray[np.float64]) -> float:
+    """Mean of the scores that are defined; NaN if none is."""
     defined = scores[~np.isnan(scores)]
     return float(defined.mean()) if defined.size else float("nan")

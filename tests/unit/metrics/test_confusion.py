@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from geoseg.errors import ConfigError, DataError
-from geoseg.metrics import CHUNK, ConfusionMatrix
+from geoseg.metrics.confusion import CHUNK, ConfusionMatrix
 
 CLASSES = 4
 
