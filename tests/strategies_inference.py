@@ -18,6 +18,9 @@ from geoseg.legend import Legend
 
 torch.set_num_threads(1)
 
+EXACT = {"device": "cpu", "precision": "float32", "engine": "torch"}
+"""Options of a prediction whose numbers are those of the network, computed one after another."""
+
 TRANSFORM = Affine(0.3, 0, 400_000, 0, -0.3, 5_800_000)
 
 
@@ -40,6 +43,19 @@ class Heard:
 
     def advance(self, steps: int = 1) -> None:
         self.done.append(steps)
+
+
+class Nowhere:
+    """A sink that keeps nothing."""
+
+    products = ("mask",)
+
+    def open(self, grid, _legend):
+        self.missing = [grid.window]
+
+    def write(self, _window, _pixels): ...
+    def finish(self): ...
+    def abandon(self): ...
 
 
 class Convolutions(nn.Module):

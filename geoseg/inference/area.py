@@ -66,13 +66,18 @@ class Area:
         valid = reading.valid & wanted
         return Reading(tile, reading.raster if valid.any() else None, valid)
 
+    def part(self, rows: Window) -> "Area":
+        """The same in some rows of the mask only; ``rows`` counts from the mask's first pixel."""
+        return replace(self, window=rows.shift(self.window.row, self.window.col).intersection(self.window))
+
     def strips(self, strips: Iterable[Strip], region: Window) -> Iterator[Strip]:
         """Strips of the region, counted from its first pixel, cut to the window and counted from the window's."""
         window = self.window.relative_to(region)
-        for place, class_index in strips:
+        for place, scores, valid in strips:
             kept = place.intersection(window)
             if not kept.is_empty:
-                yield kept.relative_to(window), class_index[kept.relative_to(place).slices()]
+                inside = kept.relative_to(place).slices()
+                yield Strip(kept.relative_to(window), scores[:, *inside], valid[inside])
 
 
 def area_of(

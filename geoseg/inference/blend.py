@@ -1,7 +1,8 @@
 """How overlapping predictions become one mask: *pieces* (one per tile) go in, finished *strips* of the mask come out.
 
 A blend is a function from an iterator of pieces, row of tiles by row of tiles, to an iterator of strips, top to bottom
-and as wide as the scene. It holds one row of tiles at most: memory grows with the scene's width, never with its height.
+and as wide as the scene. It holds one row of tiles at most: memory grows with the scene's width, never with its height:
+class x tile x width x 4 bytes (0.6 GB for 7 classes, tiles of 512 and a scene 40 000 wide).
 
 *Crop* keeps each tile's core and throws the halo away. Where the halo is at least as wide as the network's receptive
 radius, the mask equals that of the whole scene in one piece, exactly. DeepLab's receptive field has no end (image
@@ -9,16 +10,16 @@ pooling sees the whole view), so neighbouring tiles disagree a little, and that 
 
 *Weighted* averages probabilities where views overlap, over 2 · halo pixels, with weights that fade towards the views'
 edges: what one tile says passes smoothly into what the next one says. It is the default: no network shows seams, and it
-takes no more reading or computing, only a row band of probabilities: class x tile x width x 4 bytes (0.6 GB for 7
-classes, tiles of 512 and a scene 40 000 wide). Weights are not normalised: they are the same for all classes of a
-pixel, so that the largest class does not depend on their sum. The price: pixels near a view's edge, where the network
-sees padding instead of ground, count a little, so the mask is not exactly that of the whole scene.
+takes no more reading or computing. Sums are not divided by the weights: these are the same for all classes of a pixel,
+so that the largest class does not depend on them. The price: pixels near a view's edge, where the network sees padding
+instead of ground, count a little, so the mask is not exactly that of the whole scene.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -76,8 +77,17 @@ class Layout:
         return math.ceil(self.width / self.step) * self.step + 2 * self.halo
 
 
-Strip = tuple[Window, NDArray[np.uint8]]
-"""Rows of the mask as wide as the scene: where, and class indices, axes (row, col), with 255 where not valid."""
+class Strip(NamedTuple):
+    """Some rows of a scene, as wide as it."""
+
+    window: Window
+    """Where; pixels of the scene's grid."""
+    scores: Float[Tensor, "class row col"]
+    """The larger, the more probable; out of a blend, probabilities times the same number for all classes of a pixel.
+    Good until the next strip is asked for."""
+    valid: NDArray[np.bool_]
+    """Axes (row, col); True where the scores mean something."""
+
 
 Blend = Callable[[Iterable[Piece], Layout], Iterator[Strip]]
 
@@ -86,13 +96,15 @@ def crop(pieces: Iterable[Piece], layout: Layout) -> Iterator[Strip]:
     """Each pixel from the one tile whose core it lies in."""
     for row, pieces_of_row in groupby(pieces, key=_row):
         window = Window(row, 0, layout.step, layout.width).clip_to(layout.height, layout.width)
-        strip = np.full(window.shape, IGNORE_INDEX, np.uint8)
+        scores = torch.zeros((layout.classes, *window.shape), device=layout.device)
+        valid = np.zeros(window.shape, np.bool_)
         for piece in pieces_of_row:
             if piece.probabilities is not None:
                 inside = piece.tile.core.relative_to(piece.tile.view).slices()
                 target = piece.tile.core.relative_to(window).slices()
-                strip[target] = class_index(piece.probabilities[:, *inside], piece.valid[inside])
-        yield window, strip
+                scores[:, *target] = piece.probabilities[:, *inside]
+                valid[target] = piece.valid[inside]
+        yield Strip(window, scores, valid)
 
 
 def weighted(pieces: Iterable[Piece], layout: Layout) -> Iterator[Strip]:
@@ -116,7 +128,7 @@ def weighted(pieces: Iterable[Piece], layout: Layout) -> Iterator[Strip]:
         window = finished.clip_to(layout.height, layout.width)
         if not window.is_empty:
             inside = window.shift(halo - row, halo).slices()
-            yield window, class_index(band[:, *inside], valid[inside])
+            yield Strip(window, band[:, *inside], valid[inside])
         band[:, : 2 * halo] = band[:, step:].clone()
         band[:, 2 * halo :] = 0
 

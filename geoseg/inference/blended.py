@@ -1,11 +1,14 @@
 """From a scene to strips of its mask by tiles that are blended: the usual way of prediction."""
 
+import math
 import os
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from geoseg.bundle import ModelCard
 from geoseg.grid.tiling import Tile, tiles
@@ -19,6 +22,12 @@ from geoseg.inference.reading import BATCHES_AHEAD, reading_ahead
 from geoseg.inference.tta import tile_probabilities
 from geoseg.inference.variants import TTA
 from geoseg.raster.scene import Scene
+
+GROUP = 16
+"""How many tiles may share batches (see :func:`~geoseg.inference.flow.predict_pieces`): at least so many, in whole rows."""
+
+TINY = 1e-12
+"""Smaller than any sum of probabilities."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Blended:
     """A name in :data:`~geoseg.inference.blend.BLENDS`."""
     tta: str
     """A name in :data:`~geoseg.inference.variants.TTA`."""
+    whole: Area
+    """The area that ``area`` is all of, or a part."""
 
     @property
     def tiles(self) -> int:
@@ -47,6 +58,14 @@ class Blended:
     def tags(self) -> dict[str, str]:
         """What the mask says of how it was made."""
         return {"GEOSEG_HALO": str(self.plan.halo), "GEOSEG_BLEND": self.blend}
+
+    def part(self, rows: Window) -> "Blended":
+        """The same for some rows of the mask; it shows the network its tiles in the same batches."""
+        return replace(self, area=self.area.part(rows))
+
+    def probabilities(self, scores: Float[Tensor, "class row col"]) -> Float[Tensor, "class row col"]:
+        """What the scores of a strip mean."""
+        return scores / scores.sum(dim=0).clamp_min(TINY)
 
     def strips(self, predictor: Predictor, counted: Counted, *, batch: int) -> Generator[Strip, None, None]:
         """The mask from top to bottom, counted from the area's first pixel; ``counted`` sees every piece pass."""
@@ -59,13 +78,31 @@ class Blended:
         )
         look = partial(tile_probabilities, predictor, variants=TTA[self.tta])
         with readings as in_order:
-            pieces = counted(predict_pieces(in_order, look, batch=batch))
+            pieces = counted(predict_pieces(in_order, look, batch=batch, group=self._group))
             yield from self.area.strips(BLENDS[self.blend](pieces, layout), self._region)
 
     @property
     def _region(self) -> Window:
+        """The tiles with a say in the area, in whole groups."""
+        region, first = self._tiles_of(self.area), self._tiles_of(self.whole).row
+        above = (region.row - first) % (self._group_rows * self._step)
+        return Window(region.row - above, region.col, region.height + above, region.width)
+
+    def _tiles_of(self, area: Area) -> Window:
         size, halo = self.plan.scene_tile, self.plan.scene_halo
-        return self.area.region(self.scene.grid, size=size, halo=halo, reach=0 if self.blend == "crop" else halo)
+        return area.region(self.scene.grid, size=size, halo=halo, reach=0 if self.blend == "crop" else halo)
+
+    def _group(self, tile: Tile) -> int:
+        return tile.core.row // (self._group_rows * self._step)
+
+    @property
+    def _group_rows(self) -> int:
+        """How many rows of tiles are a group: enough to fill a batch."""
+        return math.ceil(GROUP / math.ceil(self._tiles_of(self.whole).width / self._step))
+
+    @property
+    def _step(self) -> int:
+        return self.plan.scene_tile - 2 * self.plan.scene_halo
 
     def _layout(self, device: torch.device) -> Layout:
         size, halo = self.plan.scene_tile, self.plan.scene_halo

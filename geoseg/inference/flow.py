@@ -5,6 +5,7 @@ Reading happens in several threads, the network in one; views without a valid pi
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from jaxtyping import Float
@@ -47,17 +48,24 @@ def read_tile(scene: Scene, plan: Plan, tile: Tile) -> Reading:
     return Reading(tile, raster if valid.any() else None, valid)
 
 
-def predict_pieces(readings: Iterable[Reading], look: Look, *, batch: int) -> Iterator[Piece]:
-    """The readings with their probabilities, in order; ``look`` is called with ``batch`` that have something valid."""
-    waiting: list[Reading] = []
-    live = 0
-    for reading in readings:
-        waiting.append(reading)
-        live += reading.raster is not None
-        if live in (0, batch) or len(waiting) == PATIENCE * batch:
-            yield from _with_probabilities(waiting, look)
-            waiting, live = [], 0
-    yield from _with_probabilities(waiting, look)
+def predict_pieces(
+    readings: Iterable[Reading], look: Look, *, batch: int, group: Callable[[Tile], int]
+) -> Iterator[Piece]:
+    """The readings with their probabilities, in order; ``look`` is called with ``batch`` that have something valid.
+
+    Tiles of different groups never share a batch: what a network says may depend, in the last bit, on how many images
+    it is shown at once, and a prediction that is resumed, or shared among processes, must not.
+    """
+    for _, members in groupby(readings, key=lambda reading: group(reading.tile)):
+        waiting: list[Reading] = []
+        live = 0
+        for reading in members:
+            waiting.append(reading)
+            live += reading.raster is not None
+            if live in (0, batch) or len(waiting) == PATIENCE * batch:
+                yield from _with_probabilities(waiting, look)
+                waiting, live = [], 0
+        yield from _with_probabilities(waiting, look)
 
 
 def _with_probabilities(readings: list[Reading], look: Look) -> Iterator[Piece]:

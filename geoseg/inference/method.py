@@ -3,8 +3,12 @@
 from collections.abc import Generator
 from typing import Protocol
 
+from jaxtyping import Float
+from torch import Tensor
+
 from geoseg.bundle import ModelCard
 from geoseg.errors import ConfigError, did_you_mean
+from geoseg.grid.window import Window
 from geoseg.inference.area import Area
 from geoseg.inference.blend import BLENDS, Strip
 from geoseg.inference.blended import Blended
@@ -28,6 +32,12 @@ class Method(Protocol):
     @property
     def tags(self) -> dict[str, str]:
         """What the mask says of how it was made."""
+
+    def part(self, rows: Window) -> "Method":
+        """The same for some rows of the mask (a window as wide as the mask, in its pixels); the result is the same."""
+
+    def probabilities(self, scores: Float[Tensor, "class row col"]) -> Float[Tensor, "class row col"]:
+        """The probabilities that the scores of a strip stand for."""
 
     def strips(self, predictor: Predictor, counted: Counted, *, batch: int) -> Generator[Strip, None, None]:
         """The mask from top to bottom, counted from the area's first pixel; ``counted`` sees every piece pass."""
@@ -54,4 +64,4 @@ def make_method(
     """The method for a scene; names are known (:func:`check_method`)."""
     if mode == "slide":
         return slide_over(scene, plan, area, card, stride=stride, tta=tta)
-    return Blended(scene, plan, area, card, blend, tta)
+    return Blended(scene, plan, area, card, blend, tta, area)

@@ -15,8 +15,8 @@ while it is read, and its logits back before they are summed. Scales need equal 
 import contextlib
 import os
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from geoseg.errors import BundleError
 from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.inference.area import Area
-from geoseg.inference.blend import Strip, class_index
+from geoseg.inference.blend import Strip
 from geoseg.inference.flow import Counted, Reading, predict_pieces, read_tile
 from geoseg.inference.plan import Plan
 from geoseg.inference.predictor import Predictor
@@ -137,6 +137,14 @@ class Sliding:
         """What the mask says of how it was made."""
         return {"GEOSEG_MODE": "slide", "GEOSEG_STRIDE": str(self.slides[0].stride)}
 
+    def part(self, rows: Window) -> "Sliding":
+        """The same for some rows of the mask; it shows the network its windows in the same batches."""
+        return Sliding(tuple(replace(slide, area=slide.area.part(rows)) for slide in self.slides))
+
+    def probabilities(self, scores: Float[Tensor, "class row col"]) -> Float[Tensor, "class row col"]:
+        """What the scores of a strip mean: logits of one variant, mean probabilities of several."""
+        return scores.softmax(dim=0) if len(self.slides) == 1 else scores
+
     def strips(self, predictor: Predictor, counted: Counted, *, batch: int) -> Generator[Strip, None, None]:
         """The mask from top to bottom, counted from the area's first pixel; ``counted`` sees every piece pass."""
         scene, area, bands = self.slides[0].scene, self.slides[0].area, self.slides[0].plan.bands
@@ -147,7 +155,7 @@ class Sliding:
                 valid = scene.read(there, bands).valid
                 if area.inside is not None:
                     valid &= area.inside(scene.grid.crop(there))
-                yield strip, class_index(values, valid)
+                yield Strip(strip, values, valid)
 
     def scores(self, predictor: Predictor, counted: Counted, *, batch: int) -> Generator[Scores, None, None]:
         """What the classes are chosen by, in the same strips."""
@@ -184,7 +192,8 @@ def _logits(
     slide: Slide, readings: Iterator[Reading], predictor: Predictor, counted: Counted, *, batch: int
 ) -> Iterator[Float[Tensor, "class _ _"]]:
     """A variant's logits of each strip of the mask."""
-    pieces = predict_pieces(readings, lambda rasters: predictor.logits(rasters, slide.variant), batch=batch)
+    look = partial(predictor.logits, variant=slide.variant)
+    pieces = predict_pieces(readings, look, batch=batch, group=lambda tile: tile.view.row)
     classes, device = len(predictor.card.legend), predictor.device
     return slide.resized(averaged_logits(counted(pieces), slide.windows, classes=classes, device=device))
 

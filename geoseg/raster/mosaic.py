@@ -24,6 +24,7 @@ from geoseg.grid.window import Window
 from geoseg.raster.description import Description
 from geoseg.raster.opening import gdal_name
 from geoseg.raster.scene import Scene, describe_file
+from geoseg.raster.vrt import add, vrt_dataset
 
 DRIFT = 0.1
 """So many pixels may scenes grow apart, over their length, by pixel sizes that are not quite the same."""
@@ -67,10 +68,10 @@ def mosaic_xml(parts: Sequence[Part]) -> bytes:
     row, col = min(w.row for w in windows), min(w.col for w in windows)
     whole = Window(row, col, max(w.row_stop for w in windows) - row, max(w.col_stop for w in windows) - col)
     placed = [(part, window.relative_to(whole)) for part, window in zip(parts, windows, strict=True)]
-    root = _dataset(first.grid.crop(whole))
+    root = vrt_dataset(first.grid.crop(whole))
     for number, name in enumerate(first.bands):
         band = SubElement(root, "VRTRasterBand", dataType=_type_name(first.dtype), band=str(number + 1))
-        _add(band, Description=name, **({} if first.nodata is None else {"NoDataValue": repr(first.nodata)}))
+        add(band, Description=name, **({} if first.nodata is None else {"NoDataValue": repr(first.nodata)}))
         for part, window in placed:
             _add_source(band, part, str(part.description.indexes[number]), window, pixels=True)
     if first.nodata is None or any(part.is_masked for part in parts):
@@ -80,21 +81,12 @@ def mosaic_xml(parts: Sequence[Part]) -> bytes:
     return tostring(root)
 
 
-def _dataset(grid: Grid) -> Element:
-    root = Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
-    t = grid.transform
-    if grid.crs is not None:
-        _add(root, SRS=grid.crs.to_wkt())
-    _add(root, GeoTransform=", ".join(map(repr, map(float, (t.c, t.a, t.b, t.f, t.d, t.e)))))
-    return root
-
-
 def _add_source(band: Element, part: Part, number: str, window: Window, *, pixels: bool) -> None:
     """A part's place in a band: of its ``pixels``, or of its validity."""
     description = part.description
     # Simple sources are resampled one by one, which shows at their borders (GDAL 3.10); complex ones all together.
     source = SubElement(band, "ComplexSource")
-    _add(source, SourceFilename=_source_name(part.path), SourceBand=number)
+    add(source, SourceFilename=_source_name(part.path), SourceBand=number)
     source[0].set("shared", "0")  # a handle of its own per thread
     block = {"BlockXSize": str(description.block[1]), "BlockYSize": str(description.block[0])}
     size = {"RasterXSize": str(window.width), "RasterYSize": str(window.height)}
@@ -102,7 +94,7 @@ def _add_source(band: Element, part: Part, number: str, window: Window, *, pixel
     sides = {"xSize": str(window.width), "ySize": str(window.height)}
     SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **sides})
     SubElement(source, "DstRect", {"xOff": str(window.col), "yOff": str(window.row), **sides})
-    _add(source, **_source_options(part, pixels=pixels))
+    add(source, **_source_options(part, pixels=pixels))
 
 
 def _source_options(part: Part, *, pixels: bool) -> dict[str, str]:
@@ -112,11 +104,6 @@ def _source_options(part: Part, *, pixels: bool) -> dict[str, str]:
     if part.is_masked:
         return {"UseMaskBand": "true"}
     return {} if part.description.nodata is None else {"NODATA": repr(part.description.nodata)}
-
-
-def _add(parent: Element, **texts: str) -> None:
-    for tag, text in texts.items():
-        SubElement(parent, tag).text = text
 
 
 def _source_name(path: str) -> str:

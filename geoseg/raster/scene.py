@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ from geoseg.raster.description import Description, describe
 from geoseg.raster.opening import open_raster, require_bands, unreadable
 from geoseg.raster.raster import Raster
 from geoseg.raster.resample import spans
+
+AnyScene = TypeVar("AnyScene", bound="Scene")
 
 
 class Scene:
@@ -101,6 +103,10 @@ class Scene:
                 raise SceneError(f"{self.path} has no band {name!r}", did_you_mean(name, self.bands))
         return [self.bands.index(name) for name in names]
 
+    def reopened(self, kind: type[AnyScene]) -> AnyScene:
+        """The same file as another kind of scene, with handles of its own."""
+        return kind(self.path, self._description, alpha=self._alpha_option)
+
     def close(self) -> None:
         """Close the file in every thread of this process; no thread may be reading. Reading afterwards is an error."""
         with self._lock:
@@ -118,7 +124,7 @@ class Scene:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (self.path, self._description, self._alpha_option)
+        return _reopen, (type(self), self.path, self._description, self._alpha_option)
 
     def __repr__(self) -> str:
         return f"Scene({self.path!r}, {self.grid.height} x {self.grid.width}, {', '.join(self.bands)})"
@@ -216,5 +222,5 @@ def _in_words(window: Window) -> str:
     return f"rows {window.row} to {window.row_stop - 1}, columns {window.col} to {window.col_stop - 1}"
 
 
-def _reopen(path: str, description: Description, alpha: bool | None) -> Scene:
-    return Scene(path, description, alpha=alpha)
+def _reopen(kind: type[AnyScene], path: str, description: Description, alpha: bool | None) -> AnyScene:
+    return kind(path, description, alpha=alpha)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_inference import Convolutions, bundle, pixels, write_scene
+from strategies_inference import EXACT, Convolutions, bundle, pixels, write_scene
 from torch import nn
 from torch.nn import functional as F
 
@@ -26,7 +26,7 @@ def whole_image_mask(bundle, values, valid, *, margin=8):
 
 def tiled_mask(path, bundle, **options):
     sink = MemorySink()
-    predict(path, sink, model=bundle, device="cpu", **options)
+    predict(path, sink, model=bundle, **EXACT, **options)
     return sink.mask
 
 

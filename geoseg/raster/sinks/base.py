@@ -1,31 +1,37 @@
-"""What a sink promises: it takes class indices window by window, in any order, and keeps the mask or leaves nothing."""
+"""What a sink promises: it takes pixels of its products window by window, and keeps them or leaves nothing."""
 
 import contextlib
 from collections.abc import Iterator
 from typing import Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
+from geoseg.raster.slabs import Pixels
 
 
 class Sink(Protocol):
-    """Where predicted windows go. Used by one thread at a time; pixels never written are 255, the ignore index."""
+    """Where predicted windows go; pixels never written are 255, the ignore index."""
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What it wants to be given: names of products (raster/product.py)."""
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin a mask on ``grid`` whose class indices are those of ``legend``."""
+        """Begin rasters on ``grid`` for classes of ``legend``."""
 
-    def write(self, window: Window, class_index: NDArray[np.uint8]) -> None:
-        """Put class indices, axes (row, col), into a window inside the grid; the last writer of a pixel wins."""
+    @property
+    def missing(self) -> list[Window]:
+        """What is to be predicted: windows as wide as the grid, top to bottom; all of it, unless some is there already."""
+
+    def write(self, window: Window, pixels: Pixels) -> None:
+        """Put pixels into a window inside the grid: bytes (band, row, col) of every product, each pixel once."""
 
     def finish(self) -> None:
-        """Make the mask available, complete."""
+        """Make the rasters available, complete."""
 
     def abandon(self) -> None:
-        """Leave nothing behind; may be called at any time before the mask is complete."""
+        """Leave nothing behind that looks complete; may be called at any time before the rasters are."""
 
 
 AnySink = TypeVar("AnySink", bound=Sink)
@@ -41,10 +47,3 @@ def writing(sink: AnySink, grid: Grid, legend: Legend) -> Iterator[AnySink]:
     except BaseException:
         sink.abandon()
         raise
-
-
-def require_inside(grid: Grid, window: Window, class_index: NDArray[np.uint8]) -> None:
-    """Our own mistakes, caught where they show: a window outside the grid, or of another shape than its pixels."""
-    assert grid.window.contains(window), f"{window} reaches outside the mask of {grid.shape}"
-    assert class_index.shape == window.shape, f"{class_index.shape} pixels for a window of {window.shape}"
-    assert class_index.dtype == np.uint8, f"class indices are uint8, not {class_index.dtype}"

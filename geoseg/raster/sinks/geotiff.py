@@ -1,12 +1,11 @@
-"""The default sink: a Cloud Optimized GeoTIFF of class indices that every GIS program shows in the legend's colours.
+"""The usual sink: Cloud Optimized GeoTIFFs of a mask, in the legend's colours, and of shares that say how sure it is.
 
-Windows come in any order, a Cloud Optimized GeoTIFF must be written in one go. So windows go into a plain tiled file
-beside the target; when all are in, GDAL copies that one, block by block, into the final form, and only then does a file
-of the target's name appear. Blocks of 512 pixels and DEFLATE won by measurement.
+A Cloud Optimized GeoTIFF must be written in one go, and a prediction may be interrupted. So pixels go into slabs in a
+folder beside the mask (raster/slabs.py); when all are in, GDAL copies them, block by block, into the final form, and only
+then do files of the targets' names appear. Blocks of 512 pixels and DEFLATE won by measurement.
 """
 
-import contextlib
-import functools
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,175 +15,202 @@ import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
 from PIL import Image
-from pyproj import CRS
-from rasterio.errors import RasterioError
-from rasterio.io import MemoryFile
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.raster.description import CLASSES_TAG, GroundControl
+from geoseg.legend import Legend
+from geoseg.progress import NOTICE
+from geoseg.raster.description import GroundControl
 from geoseg.raster.environment import gdal_environment
 from geoseg.raster.opening import quiet_gdal
 from geoseg.raster.output import check_writable, output_errors, part_path, remove
+from geoseg.raster.product import Product, make_product
 from geoseg.raster.sinks.attribute_table import side_path, write_attribute_table
-from geoseg.raster.sinks.base import require_inside
+from geoseg.raster.sinks.slab_vrt import slab_vrt
+from geoseg.raster.slabs import BLOCK, Pixels, Slabs
 
-BLOCK = 512
-"""Side of the file's blocks in pixels; a multiple of 16, as TIFF wants it."""
+log = logging.getLogger(__name__)
 
 
 class GeoTiffSink:
-    """Writes a mask to ``path`` (.tif) with colours, class names and overviews; :class:`OutputError` if it cannot."""
+    """Writes a mask to ``path`` (.tif), with colours, class names and overviews, and ``shares`` to files beside it.
+
+    :class:`OutputError` if it cannot. When it is abandoned, slabs that are whole stay in a folder beside the mask, from
+    which a sink of the same settings goes on with ``resume``.
+    """
 
     def __init__(
         self,
         path: str | Path,
         *,
+        shares: Mapping[str, str | Path] | None = None,
         overwrite: bool = False,
+        resume: bool = False,
+        settings: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
         gcps: GroundControl | None = None,
     ) -> None:
         """Refuses at once what could not be written at the end.
 
-        ``tags`` go into the file beside the legend; ``gcps`` are the ground control points of a scene that has nothing
-        else to place it (``scene.gcps``).
+        ``shares`` are files by the name of their product; ``settings`` (of JSON's types) are all that the pixels follow
+        from, so that none are mixed with those of other settings; ``tags`` go into every file; ``gcps`` are the ground
+        control points of a scene that has nothing else to place it (``scene.gcps``).
         """
         self.path = Path(path)
-        if self.path.suffix.lower() not in (".tif", ".tiff"):
-            raise OutputError(f"{self.path} is no name for a GeoTIFF", f"call it {self.path.with_suffix('.tif')}")
-        check_writable(self.path, overwrite)
-        self._tags = dict(tags or {})
-        self._gcps = gcps
-        self._tiled = part_path(self.path)
-        self._final = part_path(self.path, "cog")
-        self._dataset: Any = None
+        self._paths = {"mask": self.path, **{name: Path(share) for name, share in (shares or {}).items()}}
+        self.products = tuple(self._paths)
+        for target in self._paths.values():
+            _check_name(target)
+            check_writable(target, overwrite)
+        if len({target.absolute() for target in self._paths.values()}) < len(self._paths):
+            raise OutputError("two results would become one file", "give each a name of its own")
+        self._overwrite, self._resume, self._gcps = overwrite, resume, gcps
+        self._settings, self._tags = dict(settings or {}), dict(tags or {})
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin the file beside the target."""
+        """Begin, or go on with what is there of the same settings."""
         self._grid, self._legend = grid, legend
-        remove(*self._leftovers())
-        with output_errors(self.path), quiet_gdal():
-            self._dataset = rasterio.open(self._tiled, "w", **_profile(grid, self._gcps))
+        products = [make_product(name, legend) for name in self._paths]
+        self.slabs = Slabs(unfinished_path(self.path), grid.shape, products)
+        settings = {**self._settings, "rows": grid.height, "columns": grid.width, "products": list(self._paths)}
         with output_errors(self.path):
-            self._describe(self._dataset, legend)
+            if not self._goes_on(settings):
+                self.slabs.begin(settings)
 
-    def write(self, window: Window, class_index: NDArray[np.uint8]) -> None:
-        """Put class indices, axes (row, col), into a window inside the grid."""
-        require_inside(self._grid, window, class_index)
+    def _goes_on(self, settings: dict[str, Any]) -> bool:
+        before, folder, there = self.slabs.settings, self.slabs.folder, _finished(self.slabs)
+        if before is None or not there:
+            return False
+        if self._resume:
+            _require_same(before, settings, folder)
+            log.log(NOTICE, "Going on with %s", _share_done(self.slabs))
+            return True
+        if not self._overwrite:
+            raise OutputError(
+                f"an unfinished mask lies in {folder}: {_share_done(self.slabs)}",
+                "--resume goes on with it, --overwrite begins anew",
+            )
+        return False
+
+    @property
+    def missing(self) -> list[Window]:
+        """What is still to be written: windows as wide as the grid."""
+        return self.slabs.missing
+
+    def write(self, window: Window, pixels: Pixels) -> None:
+        """Put the pixels of every product into a window inside the grid; each pixel once, from any thread."""
         with output_errors(self.path):
-            self._dataset.write(class_index, 1, window=_gdal_window(window))
+            self.slabs.write(window, pixels)
 
     def finish(self) -> None:
-        """Turn what was written into the final file and give it its name."""
+        """Turn what was written into the final files and give them their names; what is missing is nodata."""
         with output_errors(self.path):
-            self._close()
-            counts = count_pixels(self._tiled)
-            write_attribute_table(self._tiled, self._legend, counts)
-            copy_to_cog(self._tiled, self._final)
-            # GDAL keeps quiet about a disk that fills up with the last few kilobytes.
-            if not np.array_equal(count_pixels(self._final), counts):
-                raise OSError("the file read back is not the file written")
-            # GDAL would take the old mask's validity and overviews for the new one's.
-            remove(*(self.path.with_name(self.path.name + suffix) for suffix in (".msk", ".ovr")))
-            # The side file first: whoever sees the new mask sees its table too.
-            side_path(self._final).replace(side_path(self.path))
-            self._final.replace(self.path)
-        remove(*self._leftovers())
+            self.slabs.flush()
+            done = [self._assemble(product) for product in self.slabs.products]
+            for product, made in zip(self.slabs.products, done, strict=True):
+                _put_in_place(made, self._paths[product.name])
+        self.slabs.remove()
 
     def abandon(self) -> None:
-        """Delete what was written so far; a file that was there before stays as it was."""
-        with contextlib.suppress(RasterioError, OSError):
-            self._close()
-        remove(*self._leftovers())
+        """Keep what is whole for another time; files that were there before stay as they were."""
+        if not hasattr(self, "slabs"):
+            return
+        if self.slabs.settings is not None and _finished(self.slabs):
+            log.log(NOTICE, "%s in %s; --resume goes on", _share_done(self.slabs), self.slabs.folder)
+        else:
+            self.slabs.remove()
 
-    def _describe(self, dataset: Any, legend: Legend) -> None:
-        # GDAL shifts the transform of files that say "Point" by half a pixel; ours already counts from pixel corners.
-        tags = {key: value for key, value in self._tags.items() if key != "AREA_OR_POINT"}
-        dataset.update_tags(**tags | {CLASSES_TAG: legend.to_json()})
-        dataset.set_band_description(1, "class")
-        dataset.write_colormap(1, {value: tuple(map(int, rgba)) for value, rgba in enumerate(legend.colour_table())})
-
-    def _close(self) -> None:
-        if self._dataset is not None:
-            dataset, self._dataset = self._dataset, None
-            dataset.close()
-
-    def _leftovers(self) -> list[Path]:
-        return [self._tiled, side_path(self._tiled), self._final, side_path(self._final)]
-
-
-COG_OPTIONS = {
-    "driver": "COG",
-    "compress": "DEFLATE",  # read everywhere; ZSTD is not
-    "predictor": "NO",  # differences of class indices compress worse than the indices
-    "blocksize": BLOCK,
-    "overview_resampling": "MODE",  # the class most pixels have: an average of class indices means nothing
-    "bigtiff": "IF_SAFER",
-    "sparse_ok": True,
-}
+    def _assemble(self, product: Product) -> Path:
+        """The final file of a product, still in the folder of its slabs."""
+        folder = self.slabs.folder
+        virtual, final = folder / f"{product.name}.vrt", folder / f"{product.name}.cog.tif"
+        remove(virtual, final, side_path(final))
+        virtual.write_bytes(slab_vrt(self.slabs, product, self._grid, self._legend, tags=self._tags, gcps=self._gcps))
+        try:
+            counts = count_pixels(virtual)
+            copy_to_cog(virtual, final, is_mask=product.is_mask)
+            # GDAL keeps quiet about a disk that fills up with the last few kilobytes.
+            if not np.array_equal(count_pixels(final), counts):
+                raise OSError("the file read back is not the file written")
+            if product.is_mask:
+                write_attribute_table(final, self._legend, counts)
+        except OSError:
+            remove(final, side_path(final))  # the disk may be full, and the slabs hold all there is
+            raise
+        return final
 
 
-@functools.cache
-def fast_compression() -> dict[str, Any]:
-    """What to compress the file between with: ZSTD where GDAL has it, else DEFLATE, both at their fastest."""
-    try:
-        with (
-            MemoryFile() as file,
-            file.open(driver="GTiff", height=1, width=1, count=1, dtype="uint8", compress="ZSTD"),
-        ):
-            return {"compress": "ZSTD", "zstd_level": 1}
-    except RasterioError:
-        return {"compress": "DEFLATE", "zlevel": 1}
+def unfinished_path(mask: Path) -> Path:
+    """The folder in which a mask's slabs wait until it is whole."""
+    return part_path(mask).with_suffix("")
 
 
-def _profile(grid: Grid, gcps: GroundControl | None) -> dict[str, Any]:
-    crs: CRS | None = grid.crs
-    place: dict[str, Any] = {}
-    if gcps is not None:
-        points, crs = gcps
-        place = {"gcps": points}
-    elif not grid.transform.is_identity:  # GDAL's word for "no transform", and rasterio warns of it
-        place = {"transform": grid.transform}
-    return {
-        "driver": "GTiff",
-        "height": grid.height,
-        "width": grid.width,
-        "count": 1,
-        "dtype": "uint8",
-        "nodata": IGNORE_INDEX,
-        "crs": rasterio.crs.CRS.from_wkt(crs.to_wkt()) if crs is not None else None,
-        **place,
-        "tiled": True,
-        "blockxsize": BLOCK,
-        "blockysize": BLOCK,
-        "sparse_ok": True,
-        "bigtiff": "IF_SAFER",
-        **fast_compression(),
-    }
+def _check_name(path: Path) -> None:
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise OutputError(f"{path} is no name for a GeoTIFF", f"call it {path.with_suffix('.tif')}")
 
 
-def copy_to_cog(source: Path, target: Path) -> None:
+def _finished(slabs: Slabs) -> int:
+    return sum(slabs.is_there(place) for place in slabs.places)
+
+
+def _share_done(slabs: Slabs) -> str:
+    return f"{_finished(slabs)} of {len(slabs.places)} parts are done"
+
+
+def _require_same(before: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
+    """:class:`OutputError` that names the first difference, if there is one."""
+    for key in (*now, *before):
+        if before.get(key) != now.get(key):
+            raise OutputError(
+                f"the unfinished mask in {folder} was made with {key} {before.get(key)}, not {now.get(key)}",
+                "resume with the same settings, or begin anew with --overwrite",
+            )
+
+
+def _put_in_place(made: Path, target: Path) -> None:
+    # GDAL would take the old file's validity and overviews for the new one's.
+    remove(*(target.with_name(target.name + suffix) for suffix in (".msk", ".ovr")))
+    # The side file first: whoever sees the new raster sees its table too.
+    if side_path(made).exists():
+        side_path(made).replace(side_path(target))
+    else:
+        remove(side_path(target))
+    made.replace(target)
+
+
+def copy_to_cog(source: Path, target: Path, *, is_mask: bool) -> None:
     """Write ``target`` as a Cloud Optimized GeoTIFF from another raster; OSError if that fails."""
+    options = {
+        "driver": "COG",
+        "compress": "DEFLATE",  # read everywhere; ZSTD is not
+        "blocksize": BLOCK,
+        # Differences of class indices compress worse than the indices, and their mean means nothing.
+        "predictor": "NO" if is_mask else "YES",
+        "overview_resampling": "MODE" if is_mask else "AVERAGE",
+        "bigtiff": "IF_SAFER",
+        "sparse_ok": True,
+    }
     with gdal_environment():
         try:
-            rasterio.shutil.copy(source, target, **COG_OPTIONS)
+            rasterio.shutil.copy(source, target, **options)
         except Exception as error:  # GDAL's own errors pass through rasterio here, and have no public name
             raise OSError(str(error)) from error
 
 
-def count_pixels(mask: Path) -> NDArray[np.int64]:
-    """Pixels by value, shape (256,), of a one-band uint8 raster; reading it through also shows that it is whole."""
+def count_pixels(raster: Path) -> NDArray[np.int64]:
+    """Pixels of all bands by value, shape (256,), of a uint8 raster; reading it through also shows that it is whole."""
     counts = np.zeros(256, np.int64)
     with quiet_gdal():
-        dataset = rasterio.open(mask)
+        dataset = rasterio.open(raster)
     with dataset:
         for window in _chunks(dataset.height, dataset.width):
-            # Pillow counts bytes four times as fast as np.bincount, which first makes 8-byte integers of them.
-            counts += Image.fromarray(dataset.read(1, window=_gdal_window(window))).histogram()
+            for band in dataset.read(window=RasterioWindow(window.col, window.row, window.width, window.height)):
+                # Pillow counts bytes four times as fast as np.bincount, which first makes 8-byte integers of them.
+                counts += Image.fromarray(band).histogram()
     return counts
 
 
@@ -193,7 +219,3 @@ def _chunks(height: int, width: int) -> Iterator[Window]:
     for strip in strips(height, width, BLOCK):
         for col in range(0, width, 16 * BLOCK):
             yield Window(strip.row, col, strip.height, min(16 * BLOCK, width - col))
-
-
-def _gdal_window(window: Window) -> RasterioWindow:
-    return RasterioWindow(window.col, window.row, window.width, window.height)

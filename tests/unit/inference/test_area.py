@@ -12,7 +12,7 @@ from pyproj import CRS, Transformer
 from rasterio.control import GroundControlPoint
 from rasterio.features import geometry_mask
 from strategies import grids
-from strategies_inference import TRANSFORM, Convolutions, bundle, pixels, threshold_bundle, write_scene
+from strategies_inference import EXACT, TRANSFORM, Convolutions, bundle, pixels, threshold_bundle, write_scene
 
 from geoseg.errors import ConfigError, GeosegError, LayerError, SceneError
 from geoseg.grid.grid import Grid
@@ -39,7 +39,7 @@ def scene(tmp_path_factory):
 
 
 def masked(scene, model, **options):
-    predict(scene, sink := MemorySink(), model=model, device="cpu", **options)
+    predict(scene, sink := MemorySink(), model=model, **EXACT, **options)
     return sink
 
 
@@ -103,9 +103,7 @@ def test_only_tiles_that_have_a_say_are_read(tmp_path):
     path = write_scene(tmp_path / "scene.tif", pixels(400, 400, bands=1))
     for blend, tiles in [("crop", 1), ("weighted", 4)]:
         model = threshold_bundle()
-        predict(
-            path, MemorySink(), model=model, device="cpu", blend=blend, bbox=GRID.crop(Window(200, 80, 4, 4)).bounds
-        )
+        predict(path, MemorySink(), model=model, **EXACT, blend=blend, bbox=GRID.crop(Window(200, 80, 4, 4)).bounds)
         assert sum(shape[0] for shape in model.network.seen) == tiles, blend
 
 
@@ -121,7 +119,7 @@ def test_a_box_may_be_in_another_crs(scene):
 def test_ground_control_points_count_from_the_window(tmp_path):
     points = [GroundControlPoint(row, col, 400_000 + col, 5_800_000 - row) for row, col in [(0, 0), (0, 20), (20, 0)]]
     path = write_scene(tmp_path / "scene.tif", pixels(20, 20, bands=1), transform=None, gcps=points)
-    predict(path, tmp_path / "mask.tif", model=threshold_bundle(), device="cpu", bbox=(4, 6, 12, 16))
+    predict(path, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT, bbox=(4, 6, 12, 16))
     with rasterio.open(tmp_path / "mask.tif") as mask:
         assert mask.shape == (10, 8)
         assert [(p.row, p.col, p.x, p.y) for p in mask.gcps[0]] == [(p.row - 6, p.col - 4, p.x, p.y) for p in points]
@@ -143,7 +141,7 @@ def test_ground_control_points_count_from_the_window(tmp_path):
 )
 def test_an_area_that_makes_no_sense_is_one_sentence(scene, tmp_path, options, error, words):
     with pytest.raises(error, match=words):
-        predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), device="cpu", bands="red", **options)
+        predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT, bands="red", **options)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -194,7 +192,7 @@ def test_tiles_that_touch_no_polygon_are_neither_read_nor_predicted(tmp_path, mo
     read, reads = Scene.read, []
     monkeypatch.setattr(Scene, "read", lambda self, *args, **kw: reads.append(args) or read(self, *args, **kw))
     model = threshold_bundle()
-    predict(path, sink := MemorySink(), model=model, device="cpu", aoi=tmp_path / "aoi.geojson")
+    predict(path, sink := MemorySink(), model=model, **EXACT, aoi=tmp_path / "aoi.geojson")
     assert sink.mask.shape == (374, 374)
     assert (sink.mask != IGNORE_INDEX).sum() == 32
     assert sum(shape[0] for shape in model.network.seen) == len(reads) <= 18

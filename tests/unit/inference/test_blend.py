@@ -39,8 +39,8 @@ def scene_of(layout, share=0.2):
 def test_tiles_that_agree_come_back_as_they_were(blend, layout, share):
     probabilities, valid = scene_of(layout, share)
     mask = np.zeros((layout.height, layout.width), np.uint8)
-    for window, strip in BLENDS[blend](pieces_of(layout, probabilities, valid), layout):
-        mask[window.slices()] = strip
+    for window, scores, usable in BLENDS[blend](pieces_of(layout, probabilities, valid), layout):
+        mask[window.slices()] = class_index(scores, usable)
     np.testing.assert_array_equal(mask, np.where(valid, probabilities.argmax(0), 255))
 
 
@@ -49,10 +49,10 @@ def test_tiles_that_agree_come_back_as_they_were(blend, layout, share):
 @given(layout=layouts())
 def test_strips_follow_each_other_from_top_to_bottom_without_gaps(blend, layout):
     row = 0
-    for window, strip in BLENDS[blend](pieces_of(layout, *scene_of(layout)), layout):
+    for window, scores, valid in BLENDS[blend](pieces_of(layout, *scene_of(layout)), layout):
         assert (window.row, window.col, window.width) == (row, 0, layout.width)
-        assert strip.shape == window.shape
-        assert strip.dtype == np.uint8
+        assert scores.shape == (layout.classes, *window.shape)
+        assert valid.shape == window.shape
         row = window.row_stop
     assert row == layout.height
 

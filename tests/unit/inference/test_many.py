@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
-from strategies_inference import TRANSFORM, Convolutions, bundle, pixels, threshold_bundle, write_scene
+from strategies_inference import EXACT, TRANSFORM, Convolutions, bundle, pixels, threshold_bundle, write_scene
 
 from geoseg.errors import ConfigError, OutputError, SceneError
 from geoseg.grid.grid import Grid
@@ -23,7 +23,7 @@ def scenes(tmp_path):
 
 
 def outcomes(scenes, folder, **options):
-    return list(predict_each(scenes, folder, **({"model": threshold_bundle(), "device": "cpu"} | options)))
+    return list(predict_each(scenes, folder, **({"model": threshold_bundle(), **EXACT} | options)))
 
 
 def test_a_broken_scene_stops_none_of_the_others(scenes, tmp_path):
@@ -34,7 +34,7 @@ def test_a_broken_scene_stops_none_of_the_others(scenes, tmp_path):
         "a_mask.tif", "a_mask.tif.aux.xml", "c_mask.tif", "c_mask.tif.aux.xml"
     ]  # fmt: skip
     assert third.prediction.path == tmp_path / "masks" / "c_mask.tif"
-    predict(scenes[0], sink := MemorySink(), model=threshold_bundle(), device="cpu")
+    predict(scenes[0], sink := MemorySink(), model=threshold_bundle(), **EXACT)
     with rasterio.open(first.prediction.path) as mask:
         np.testing.assert_array_equal(mask.read(1), sink.mask)
 
@@ -108,8 +108,8 @@ def test_the_mask_of_a_mosaic_is_that_of_the_whole_scene(tmp_path):
         for n, cut in enumerate(cuts)
     ]
     whole = write_scene(tmp_path / "whole.tif", values)
-    predict(whole, sink := MemorySink(), model=model, device="cpu")
-    prediction = predict_mosaic(parts, tmp_path / "mask.tif", model=model, device="cpu")
+    predict(whole, sink := MemorySink(), model=model, **EXACT)
+    prediction = predict_mosaic(parts, tmp_path / "mask.tif", model=model, **EXACT)
     assert prediction.shape == (50, 70)
     with rasterio.open(tmp_path / "mask.tif") as mask:
         np.testing.assert_array_equal(mask.read(1), sink.mask)

@@ -10,7 +10,7 @@ import rasterio.shutil
 import torch
 from affine import Affine
 from rasterio.control import GroundControlPoint
-from strategies_inference import Heard, Threshold, bundle, pixels, threshold_bundle, write_scene
+from strategies_inference import EXACT, Heard, Nowhere, Threshold, bundle, pixels, threshold_bundle, write_scene
 
 import geoseg
 from geoseg.bundle import digest
@@ -39,7 +39,7 @@ class Sink(MemorySink):
 
 def mask_of(scene, model, **options):
     sink = Sink()
-    prediction = predict(scene, sink, model=model, device="cpu", **options)
+    prediction = predict(scene, sink, model=model, **EXACT, **options)
     assert sink.ended == "finished"
     return sink.mask, prediction
 
@@ -57,7 +57,7 @@ def expected(path):
 
 @pytest.mark.parametrize("blend", ["crop", "weighted"])
 def test_a_scene_becomes_a_mask_on_its_grid(scene, tmp_path, blend):
-    prediction = predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), blend=blend, device="cpu")
+    prediction = predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), blend=blend, **EXACT)
     with rasterio.open(prediction.path) as mask, rasterio.open(scene) as original:
         assert (mask.transform, mask.crs, mask.shape) == (original.transform, original.crs, original.shape)
         assert (mask.dtypes, mask.nodata) == (("uint8",), IGNORE_INDEX)
@@ -98,12 +98,12 @@ def test_few_valid_pixels_in_a_large_scene_do_not_hold_back_the_rest(tmp_path):
     written = []
 
     class Watched(Sink):
-        def write(self, window, class_index):
+        def write(self, window, pixels):
             written.append(len(model.network.seen))
-            super().write(window, class_index)
+            super().write(window, pixels)
 
     model = threshold_bundle()
-    predict(path, sink := Watched(), model=model, device="cpu", batch=4, blend="crop")
+    predict(path, sink := Watched(), model=model, **EXACT, batch=4, blend="crop")
     assert written[0] == 1
     assert len(written) == 50
     assert (sink.mask != IGNORE_INDEX).nonzero() == ([3], [3])
@@ -144,7 +144,7 @@ def test_a_model_of_another_gsd_still_makes_a_mask_on_the_scenes_grid(tmp_path, 
 )
 def test_any_transform_is_kept(tmp_path, transform):
     path = write_scene(tmp_path / "scene.tif", pixels(30, 20, bands=1), transform=transform)
-    predict(path, tmp_path / "mask.tif", model=threshold_bundle(), device="cpu")
+    predict(path, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT)
     with rasterio.open(tmp_path / "mask.tif") as mask:
         assert mask.transform.almost_equals(transform)
         np.testing.assert_array_equal(mask.read(1), expected(path))
@@ -153,7 +153,7 @@ def test_any_transform_is_kept(tmp_path, transform):
 def test_ground_control_points_are_carried_over(tmp_path):
     points = [GroundControlPoint(row, col, 400_000 + col, 5_800_000 - row) for row, col in [(0, 0), (0, 20), (20, 0)]]
     path = write_scene(tmp_path / "scene.tif", pixels(20, 20, bands=1), transform=None, gcps=points)
-    prediction = predict(path, tmp_path / "mask.tif", model=threshold_bundle(gsd=0.3), device="cpu")
+    prediction = predict(path, tmp_path / "mask.tif", model=threshold_bundle(gsd=0.3), **EXACT)
     with rasterio.open(tmp_path / "mask.tif") as mask:
         assert [(p.row, p.col, p.x, p.y) for p in mask.gcps[0]] == [(p.row, p.col, p.x, p.y) for p in points]
     assert any("ground control points" in note for note in prediction.notes)
@@ -165,7 +165,7 @@ def test_the_mask_says_where_it_comes_from(tmp_path):
     (tmp_path / "town.safetensors").write_bytes(b"weights")
     model = threshold_bundle(gsd=0.6)
     model = type(model)(model.network, model.card, str(tmp_path / "town.safetensors"))
-    predict(path, tmp_path / "mask.tif", model=model, device="cpu")
+    predict(path, tmp_path / "mask.tif", model=model, **EXACT)
     with rasterio.open(tmp_path / "mask.tif") as mask:
         tags = mask.tags()
     wanted = {
@@ -238,7 +238,7 @@ def test_progress_hears_of_every_tile(scene):
 def test_what_cannot_work_is_refused_and_leaves_nothing(scene, tmp_path, monkeypatch, options, error):
     monkeypatch.chdir(tmp_path)
     content = scene.read_bytes()
-    arguments = {"scene": "scene.tif", "output": "mask.tif", "model": threshold_bundle(), "device": "cpu"} | options
+    arguments = {"scene": "scene.tif", "output": "mask.tif", "model": threshold_bundle(), **EXACT} | options
     with pytest.raises(error):
         predict(arguments.pop("scene"), arguments.pop("output"), **arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
@@ -248,9 +248,9 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(scene, tmp_path, monkeyp
 def test_an_existing_mask_is_kept_unless_told_otherwise(scene, tmp_path):
     (tmp_path / "mask.tif").write_text("precious")
     with pytest.raises(OutputError, match="exists already"):
-        predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), device="cpu")
+        predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT)
     assert (tmp_path / "mask.tif").read_text() == "precious"
-    predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), device="cpu", overwrite=True)
+    predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT, overwrite=True)
     assert (tmp_path / "mask.tif").read_bytes()[:2] == b"II"
 
 
@@ -262,7 +262,7 @@ def test_a_truncated_scene_names_the_window_and_leaves_nothing(tmp_path):
     path = tmp_path / "scene.tif"
     path.write_bytes(path.read_bytes()[:100_000])
     with pytest.raises(SceneError, match="rows"):
-        predict(path, tmp_path / "mask.tif", model=threshold_bundle(), device="cpu")
+        predict(path, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT)
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
 
 
@@ -287,7 +287,7 @@ def test_stopping_midway_leaves_nothing_and_the_old_mask_as_it_was(scene, tmp_pa
     (tmp_path / "mask.tif").write_text("old")
     model = bundle(Stops(raised), bands=("red",), classes=2)
     with pytest.raises(caught):
-        predict(scene, tmp_path / "mask.tif", model=model, device="cpu", overwrite=True)
+        predict(scene, tmp_path / "mask.tif", model=model, **EXACT, overwrite=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.tif", "scene.tif"]
     assert (tmp_path / "mask.tif").read_text() == "old"
 
@@ -304,20 +304,11 @@ def test_an_error_in_a_reading_thread_abandons_the_mask(scene, monkeypatch):
     monkeypatch.setattr(Scene, "read", fails_below)
     sink = Sink()
     with pytest.raises(SceneError, match="pulled out"):
-        predict(scene, sink, model=threshold_bundle(), device="cpu")
+        predict(scene, sink, model=threshold_bundle(), **EXACT)
     assert sink.ended == "abandoned"
 
 
 # Memory
-
-
-class Nowhere:
-    """A sink that keeps nothing."""
-
-    def open(self, grid, legend): ...
-    def write(self, window, class_index): ...
-    def finish(self): ...
-    def abandon(self): ...
 
 
 def living_rasters(monkeypatch):
@@ -340,9 +331,9 @@ def test_memory_does_not_grow_with_the_height_of_the_scene(tmp_path, blend):
     model = threshold_bundle(tile=64, halo=8)
     for height in (200, 3200):
         path = write_scene(tmp_path / f"{height}.tif", pixels(height, 150, bands=1), tiled=True)
-        predict(path, Nowhere(), model=model, device="cpu", blend=blend)
+        predict(path, Nowhere(), model=model, **EXACT, blend=blend)
         tracemalloc.start()
-        predict(path, Nowhere(), model=model, device="cpu", blend=blend)
+        predict(path, Nowhere(), model=model, **EXACT, blend=blend)
         peaks[height] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peaks[3200] < 1.5 * peaks[200] + 200_000
@@ -352,5 +343,5 @@ def test_memory_does_not_grow_with_the_height_of_the_scene(tmp_path, blend):
 def test_no_more_tiles_are_held_than_three_batches_and_one(tmp_path, monkeypatch, batch):
     path = write_scene(tmp_path / "scene.tif", pixels(400, 100, bands=1))
     most = living_rasters(monkeypatch)
-    predict(path, Nowhere(), model=threshold_bundle(), device="cpu", batch=batch)
+    predict(path, Nowhere(), model=threshold_bundle(), **EXACT, batch=batch)
     assert most() <= 3 * batch + 1

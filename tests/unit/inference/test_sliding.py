@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import geometry_mask
 from shapely import Polygon
-from strategies_inference import Convolutions, Heard, bundle, pixels, threshold_bundle, write_scene
+from strategies_inference import EXACT, Convolutions, Heard, Nowhere, bundle, pixels, threshold_bundle, write_scene
 from torch import nn
 from torch.nn import functional as F
 
@@ -23,7 +23,7 @@ from geoseg.raster.sinks.memory import MemorySink
 
 def mask_of(path, model, **options):
     sink = MemorySink()
-    prediction = predict(path, sink, model=model, device="cpu", **({"mode": "slide"} | options))
+    prediction = predict(path, sink, model=model, **EXACT, **({"mode": "slide"} | options))
     return sink.mask, prediction
 
 
@@ -201,7 +201,7 @@ def test_progress_hears_of_every_window_of_every_variant(path):
 def test_the_mask_says_how_it_was_made(path, tmp_path):
     write_scene(path, pixels(20, 20, bands=1))
     options = {"mode": "slide", "tta": "flip", "tile": 12}
-    predict(path, tmp_path / "mask.tif", model=threshold_bundle(), device="cpu", **options)
+    predict(path, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT, **options)
     with rasterio.open(tmp_path / "mask.tif") as mask:
         tags = mask.tags()
     wanted = {"GEOSEG_MODE": "slide", "GEOSEG_TILE": "12", "GEOSEG_STRIDE": "8", "GEOSEG_TTA": "flip"}
@@ -225,20 +225,9 @@ def test_the_mask_says_how_it_was_made(path, tmp_path):
 def test_what_makes_no_sense_is_refused_and_leaves_nothing(tmp_path, options, error, words):
     scene = write_scene(tmp_path / "scene.tif", pixels(20, 20, bands=1))
     with pytest.raises(error, match=words) as caught:
-        predict(
-            scene, tmp_path / "mask.tif", **({"model": threshold_bundle(), "mode": "slide"} | options), device="cpu"
-        )
+        predict(scene, tmp_path / "mask.tif", **({"model": threshold_bundle(), "mode": "slide"} | options), **EXACT)
     assert caught.value.hint
     assert [file.name for file in tmp_path.iterdir()] == ["scene.tif"]
-
-
-class Nowhere:
-    """A sink that keeps nothing."""
-
-    def open(self, grid, legend): ...
-    def write(self, window, class_index): ...
-    def finish(self): ...
-    def abandon(self): ...
 
 
 @pytest.mark.parametrize("tta", ["none", "ms+flip"])

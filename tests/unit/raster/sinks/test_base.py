@@ -1,5 +1,7 @@
 """A mask is finished or abandoned, never left half done."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -8,8 +10,9 @@ from numpy.typing import NDArray
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend, numbered
-from geoseg.raster.sinks.base import require_inside, writing
+from geoseg.raster.sinks.base import writing
 from geoseg.raster.sinks.memory import MemorySink
+from geoseg.raster.slabs import Pixels, require_inside
 
 GRID = Grid(None, Affine.identity(), 6, 8)
 
@@ -26,10 +29,13 @@ class Diary:
         if event == self.fails_at:
             raise RuntimeError(event)
 
+    products = ("mask",)
+    missing: ClassVar[list[Window]] = []
+
     def open(self, _grid: Grid, _legend: Legend) -> None:
         self.note("open")
 
-    def write(self, _window: Window, _class_index: NDArray[np.uint8]) -> None:
+    def write(self, _window: Window, _pixels: Pixels) -> None:
         self.note("write")
 
     def finish(self) -> None:
@@ -41,7 +47,7 @@ class Diary:
 
 def test_success_finishes() -> None:
     with writing(Diary(), GRID, numbered([1])) as diary:
-        diary.write(GRID.window, np.zeros((6, 8), np.uint8))
+        diary.write(GRID.window, {"mask": np.zeros((1, 6, 8), np.uint8)})
     assert diary.events == ["open", "write", "finish"]
 
 
@@ -64,21 +70,29 @@ def test_a_sink_that_fails_is_abandoned(step: str) -> None:
 @pytest.mark.parametrize(
     ("window", "pixels"),
     [
-        (Window(5, 0, 2, 2), np.zeros((2, 2), np.uint8)),
-        (Window(0, 0, 2, 2), np.zeros((2, 3), np.uint8)),
-        (Window(0, 0, 2, 2), np.zeros((2, 2), np.int64)),
+        (Window(5, 0, 2, 2), np.zeros((1, 2, 2), np.uint8)),
+        (Window(0, 0, 2, 2), np.zeros((1, 2, 3), np.uint8)),
+        (Window(0, 0, 2, 2), np.zeros((1, 2, 2), np.int64)),
     ],
 )
 def test_our_own_mistakes_are_caught(window: Window, pixels: NDArray[np.uint8]) -> None:
     with pytest.raises(AssertionError):
-        require_inside(GRID, window, pixels)
+        require_inside(GRID.shape, window, {"mask": pixels})
 
 
 def test_memory_keeps_what_was_written_and_255_elsewhere() -> None:
     with writing(MemorySink(), GRID, numbered([1])) as sink:
-        sink.write(Window(1, 2, 2, 3), np.ones((2, 3), np.uint8))
+        sink.write(Window(1, 2, 2, 3), {"mask": np.ones((1, 2, 3), np.uint8)})
     assert (sink.mask == 1).sum() == 6
     assert (sink.mask[1:3, 2:5] == 1).all()
     assert (sink.mask == 255).sum() == 42
     assert np.array_equal(sink.raster.valid, sink.mask != 255)
     assert sink.raster.grid == GRID
+
+
+def test_memory_keeps_every_product_it_was_asked_for() -> None:
+    pixels = {"mask": np.ones((1, 6, 8), np.uint8), "probabilities": np.full((2, 6, 8), 127, np.uint8)}
+    with writing(MemorySink(("mask", "probabilities")), GRID, numbered([1])) as sink:
+        sink.write(GRID.window, pixels)
+    assert sink.missing == [GRID.window]
+    assert np.array_equal(sink.pixels["probabilities"], pixels["probabilities"])

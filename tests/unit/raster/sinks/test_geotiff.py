@@ -26,8 +26,8 @@ from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import tiles
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
+from geoseg.raster import slabs
 from geoseg.raster.scene import Scene
-from geoseg.raster.sinks import geotiff
 from geoseg.raster.sinks.base import writing
 from geoseg.raster.sinks.geotiff import GeoTiffSink
 
@@ -38,7 +38,7 @@ PIXELS = noise(700, 900, high=3)
 
 def write_mask(path: Path, grid: Grid = UTM, pixels: NDArray[np.uint8] = PIXELS, **options: object) -> Path:
     with writing(GeoTiffSink(path, **options), grid, LEGEND) as sink:
-        sink.write(grid.window, pixels[: grid.height, : grid.width])
+        sink.write(grid.window, {"mask": pixels[np.newaxis, : grid.height, : grid.width]})
     return path
 
 
@@ -73,7 +73,7 @@ def test_colours_are_the_legends(tmp_path: Path) -> None:
 def test_pixels_never_written_are_nodata_and_cost_nothing(tmp_path: Path) -> None:
     grid = Grid(UTM.crs, UTM.transform, 5000, 6000)
     with writing(GeoTiffSink(tmp_path / "mask.tif"), grid, LEGEND) as sink:
-        sink.write(Window(700, 800, 10, 10), np.ones((10, 10), np.uint8))
+        sink.write(Window(700, 800, 10, 10), {"mask": np.ones((1, 10, 10), np.uint8)})
     with Scene.open(tmp_path / "mask.tif") as mask:
         raster = mask.read(Window(695, 795, 20, 20))
         assert raster.valid.sum() == 100
@@ -92,9 +92,8 @@ def table_of(path: Path) -> list[list[str]]:
 def test_the_attribute_table_names_colours_and_counts_every_class(tmp_path: Path) -> None:
     path = tmp_path / "mask.tif"
     with writing(GeoTiffSink(path), UTM, LEGEND) as sink:
-        for _ in range(2):  # pixels written twice are counted once
-            sink.write(Window(0, 0, 10, 10), np.full((10, 10), 1, np.uint8))
-        sink.write(Window(5, 0, 5, 10), np.full((5, 10), 2, np.uint8))
+        sink.write(Window(0, 0, 5, 10), {"mask": np.full((1, 5, 10), 1, np.uint8)})
+        sink.write(Window(5, 0, 5, 10), {"mask": np.full((1, 5, 10), 2, np.uint8)})
     names = [[*row[:2], str(float(row[5]))] for row in table_of(path)]
     assert names == [["0", "ground", "0.0"], ["1", "building & wall", "50.0"], ["2", "Bäume", "50.0"]]
     assert table_of(path)[1][2:5] == ["255", "0", "0"]
@@ -162,7 +161,7 @@ def test_real_scenes_give_masks_on_their_grids(tmp_path: Path, shared_data: Path
 def test_the_order_of_windows_does_not_change_the_file(tmp_path: Path, pieces: list[Window]) -> None:
     with writing(GeoTiffSink(tmp_path / "pieces.tif", overwrite=True), UTM, LEGEND) as sink:
         for piece in pieces:
-            sink.write(piece, PIXELS[piece.slices()])
+            sink.write(piece, {"mask": PIXELS[np.newaxis, *piece.slices()]})
     write_mask(tmp_path / "whole.tif", overwrite=True)
     digests = {hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in ("pieces.tif", "whole.tif")}
     assert len(digests) == 1
@@ -171,7 +170,7 @@ def test_the_order_of_windows_does_not_change_the_file(tmp_path: Path, pieces: l
 def test_the_cores_of_tiles_make_the_whole_mask(tmp_path: Path) -> None:
     with writing(GeoTiffSink(tmp_path / "mask.tif"), UTM, LEGEND) as sink:
         for tile in tiles(700, 900, 128, 16):
-            sink.write(tile.core, PIXELS[tile.core.slices()])
+            sink.write(tile.core, {"mask": PIXELS[np.newaxis, *tile.core.slices()]})
     with Scene.open(tmp_path / "mask.tif") as mask:
         assert np.array_equal(mask.read(mask.grid.window).values[0], PIXELS)
 
@@ -186,14 +185,16 @@ def test_abandoning_leaves_nothing_new_and_the_old_mask_untouched(tmp_path: Path
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     sink = GeoTiffSink(path, overwrite=True)
     sink.open(UTM, LEGEND)
-    sink.write(UTM.window, PIXELS)
+    sink.write(Window(0, 0, 300, 900), {"mask": PIXELS[np.newaxis, :300]})
     sink.abandon()
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
 
 
 def test_what_a_killed_run_left_is_no_obstacle(tmp_path: Path) -> None:
-    (tmp_path / ".mask.tif.part.tif").write_text("half a file")
-    (tmp_path / ".mask.tif.part.tif.aux.xml").write_text("half a table")
+    folder = tmp_path / ".mask.tif.part"
+    folder.mkdir()
+    (folder / "mask-000000000.12.part").write_text("half a file")
+    (folder / "settings.json").write_text("{")
     write_mask(tmp_path / "mask.tif")
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -211,7 +212,7 @@ def test_existing_masks_and_strange_names_are_refused_at_once(tmp_path: Path) ->
 
 def test_without_zstd_the_file_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_zstd = write_mask(tmp_path / "a.tif").read_bytes()
-    monkeypatch.setattr(geotiff, "fast_compression", lambda: {"compress": "DEFLATE", "zlevel": 1})
+    monkeypatch.setattr(slabs, "fast_compression", lambda: {"compress": "DEFLATE", "zlevel": 1})
     assert write_mask(tmp_path / "b.tif").read_bytes() == with_zstd
 
 
@@ -230,15 +231,15 @@ grid = Grid(None, Affine.identity(), 700, 900)
 for limit in map(int, sys.argv[2:]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
-        with writing(GeoTiffSink(sys.argv[1]), grid, numbered([2])) as sink:
-            sink.write(grid.window, np.random.default_rng(7).integers(0, 3, grid.shape).astype(np.uint8))
+        with writing(GeoTiffSink(sys.argv[1], overwrite=True), grid, numbered([2])) as sink:
+            sink.write(grid.window, {"mask": np.random.default_rng(7).integers(0, 3, (1, *grid.shape)).astype(np.uint8)})
     except OutputError:
         print(limit)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on file sizes to play a full disk with")
-def test_a_disk_that_fills_up_is_an_error_at_every_stage_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_an_error_at_every_stage_and_leaves_no_mask(tmp_path: Path) -> None:
     size = len(write_mask(tmp_path / "whole.tif", Grid(None, Affine.identity(), 700, 900)).read_bytes())
     limits = [0, size // 4, size // 2, 3 * size // 4, size - 9_000, size - 400]
     target = tmp_path / "full" / "mask.tif"
@@ -246,7 +247,9 @@ def test_a_disk_that_fills_up_is_an_error_at_every_stage_and_leaves_nothing(tmp_
     command = [sys.executable, "-c", FULL_DISK, str(target), *map(str, limits)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     assert answer.stdout.split() == [str(limit) for limit in limits]
-    assert list(target.parent.iterdir()) == []
+    assert not target.exists()
+    left = [file for file in target.parent.rglob("*") if file.is_file() and file.suffix == ".tif"]
+    assert all(file.name.startswith("mask-") for file in left), "nothing but whole slabs"
 
 
 def test_no_warning_about_georeference_leaks(tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""A job: all that is settled about the prediction of one scene before a network runs. May be sent to other processes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import geoseg
+from geoseg.bundle import Bundle, ModelCard, digest
+from geoseg.grid.grid import Grid
+from geoseg.inference.area import Area, area_of
+from geoseg.inference.method import Method, make_method
+from geoseg.inference.options import Options
+from geoseg.inference.plan import Plan, make_plan
+from geoseg.raster.scene import Scene
+
+DATETIME_TAG = "TIFFTAG_DATETIME"
+"""When the scene was taken (or made): the one tag of a scene that is also true of its mask."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scene, one model, and how they go together."""
+
+    scene: Scene
+    """Where pixels come from."""
+    card: ModelCard
+    """The model's."""
+    source: str
+    """The model's file; empty if it has none."""
+    options: Options
+    """What the user wants."""
+    area: Area
+    """What the mask covers."""
+    plan: Plan
+    """How the scene is fed to the network."""
+    method: Method
+    """How tiles become the mask."""
+
+    @property
+    def grid(self) -> Grid:
+        """Where the mask lies."""
+        return self.scene.grid.crop(self.area.window)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about this scene with this model, one sentence each."""
+        return (*self.scene.notes, *self.plan.notes)
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the mask says of where it comes from; what is unknown is left out."""
+        tags = {
+            "GEOSEG_MODEL": Path(self.source).name,
+            "GEOSEG_MODEL_DIGEST": self._digest,
+            "GEOSEG_VERSION": geoseg.__version__,
+            "GEOSEG_SOURCE": Path(self.scene.path).name,
+            "GEOSEG_TILE": str(self.plan.tile),
+            **self.method.tags,
+            "GEOSEG_TTA": "" if self.options.tta == "none" else self.options.tta,
+            "GEOSEG_GSD": "" if self.plan.gsd is None else f"{self.plan.gsd:.6g}",
+            DATETIME_TAG: self.scene.tags.get(DATETIME_TAG, ""),
+        }
+        return {key: value for key, value in tags.items() if value}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the mask's pixels follow from, in JSON's types, to compare with those of another time."""
+        return {
+            "geoseg": geoseg.__version__,
+            "model": self._digest,
+            "scene": self.scene.path,
+            "scene of": _last_change(self.scene.path),
+            **self.options.as_settings(),
+            "aoi of": _last_change(self.options.aoi),
+        }
+
+    @property
+    def _digest(self) -> str:
+        return digest(self.source) if self.source and Path(self.source).is_file() else ""
+
+
+def make_job(scene: Scene, card: ModelCard, options: Options, *, source: str) -> Job:
+    """The job for a scene; what cannot work is refused: :class:`SceneError`, :class:`BundleError`, :class:`ConfigError`."""
+    o = options
+    area = area_of(scene.grid, bbox=o.bbox, bbox_crs=o.bbox_crs, aoi=o.aoi)
+    plan = make_plan(scene, card, tile=o.tile, halo=o.halo, bands=o.bands, any_dtype=o.any_dtype, gsd=o.gsd)
+    method = make_method(scene, plan, area, card, mode=o.mode, blend=o.blend, stride=o.stride, tta=o.tta)
+    return Job(scene, card, source, options, area, plan, method)
+
+
+def source_of(model: str | Path | Bundle) -> str:
+    """The file of a model; empty if it has none."""
+    return model.source if isinstance(model, Bundle) else str(model)
+
+
+def _last_change(path: str | Path | None) -> int | None:
+    """When a file was changed, in nanoseconds; None for what is no file here."""
+    return Path(path).stat().st_mtime_ns if path is not None and Path(path).is_file() else None
