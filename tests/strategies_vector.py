@@ -15,7 +15,7 @@ from geoseg.legend import Legend
 from geoseg.vector.geometry import polygons
 from geoseg.vector.layer import PolygonLayer
 from geoseg.vector.outlines import trace
-from geoseg.vector.rings import Outlines
+from geoseg.vector.join import Outlines
 
 BACKGROUND = 255
 PIXELS = Affine.identity()

@@ -5,7 +5,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from geoseg.vector.rings import Outlines
+from geoseg.vector.join import Outlines
 
 
 def polygons(outlines: Outlines, transform: Affine) -> NDArray[np.object_]:

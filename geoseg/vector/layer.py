@@ -17,7 +17,7 @@ from geoseg.legend import Legend
 from geoseg.vector.area import areas_m2, units_per_metre
 from geoseg.vector.formats import write_frame
 from geoseg.vector.geometry import polygons
-from geoseg.vector.rings import Outlines
+from geoseg.vector.join import Outlines
 from geoseg.vector.simplify import simplified_coverage
 from geoseg.vector.specks import absorb_specks
 

@@ -1,4 +1,4 @@
-"""From a whole class raster in memory to polygon outlines: strips are traced side by side, then joined."""
+"""From a class raster to polygon outlines: strips are traced side by side, then joined, polygon by polygon as they end."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,72 +9,113 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.vector.rings import Outlines, join
+from geoseg.vector.join import Joiner, Outlines
 from geoseg.vector.trace import Pieces, trace_strip
 
 Connectivity = Literal[4, 8]
 """4: pixels of one class belong together if they share a side; 8: also if they share a corner."""
 
+Classes = NDArray[np.uint8] | NDArray[np.int32]
+"""Classes of a strip's pixels, (row, col)."""
+Weights = NDArray[np.float32]
+"""A number for each of a strip's pixels, (row, col); NaN where it is unknown."""
+
 STRIP_PIXELS = 1_000_000
 """About how many pixels a strip has: enough to keep the joining small, few enough to stay in the processor's caches."""
 
+JOINED = 24
+"""How many strips are joined at a time: what is unfinished is copied each time."""
+
 
 def trace(
-    mask: NDArray[np.uint8] | NDArray[np.int32],
+    mask: Classes,
     *,
     background: int,
     connectivity: Connectivity = 4,
     strip_rows: int | None = None,
+    joined: int = JOINED,
+    weights: Weights | None = None,
 ) -> Outlines:
-    """The outlines of all regions of equal class in a mask (row, col).
+    """The outlines of all regions of equal class in a mask (row, col), to the last bit the same for any ``strip_rows``.
 
-    Pixels of value ``background`` are left out. The result does not depend on ``strip_rows``, except for the corner
-    at which a ring begins.
+    Pixels of value ``background`` are left out.
     """
     rows = strip_rows or max(STRIP_PIXELS // max(mask.shape[1], 1), 64)
-    strips = (mask[row : row + rows] for row in range(0, mask.shape[0], rows))
-    return trace_strips(strips, width=mask.shape[1], background=background, connectivity=connectivity)
+    starts = range(0, mask.shape[0], rows)
+    strips = ((mask[row : row + rows], None if weights is None else weights[row : row + rows]) for row in starts)
+    width = mask.shape[1]
+    return merged(
+        list(trace_strips(strips, width=width, background=background, connectivity=connectivity, joined=joined))
+    )
 
 
 def trace_strips(
-    strips: Iterable[NDArray[np.uint8] | NDArray[np.int32]],
+    strips: Iterable[tuple[Classes, Weights | None]],
     *,
     width: int,
     background: int,
     connectivity: Connectivity = 4,
-) -> Outlines:
+    joined: int = JOINED,
+) -> Iterator[Outlines]:
     """The same for an image that comes in strips of full ``width``, top to bottom, each with at least one row.
 
-    Only a few strips are held at a time: while one is read, others are traced by as many threads as there are cores.
+    Polygons are given as soon as they are whole, so that only what the latest strips touch is held. While one strip is
+    read, others are traced by as many threads as there are cores.
     """
     threads = cpu_count() or 1
+    joiner = Joiner(width)
     pieces: list[Pieces] = []
     running: deque[Future[Pieces]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="geoseg-trace") as pool:
-        for row, block in _blocks(strips, width, background):
-            if len(running) >= threads:
+        for row, block, weights in _blocks(strips, width, background):
+            if len(running) > threads:
                 pieces.append(running.popleft().result())
-            running.append(pool.submit(trace_strip, block, row, background=background, diagonals=connectivity == 8))
+            if len(pieces) == joined:
+                yield joiner.add(pieces)
+                pieces = []
+            running.append(
+                pool.submit(
+                    trace_strip, block, row, background=background, diagonals=connectivity == 8, weights=weights
+                )
+            )
         pieces.extend(future.result() for future in running)
-    return join(pieces)
+    yield joiner.add(pieces, last=True)
+
+
+def merged(parts: list[Outlines]) -> Outlines:
+    """The polygons of all parts, one after another."""
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("corners", "nodes", "values", "pixels", "ids", "means")
+    }
+    levels = {
+        name: _chained([getattr(part, name) for part in parts])
+        for name in ("ring_offsets", "part_offsets", "polygon_offsets")
+    }
+    return Outlines(**columns, **levels)
+
+
+def _chained(offsets: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate([np.diff(each) for each in offsets]))])
 
 
 def _blocks(
-    strips: Iterable[NDArray[np.uint8] | NDArray[np.int32]], width: int, background: int
-) -> Iterator[tuple[int, NDArray[np.int32]]]:
+    strips: Iterable[tuple[Classes, Weights | None]], width: int, background: int
+) -> Iterator[tuple[int, NDArray[np.int32], Weights | None]]:
     """Each strip with the row above it and a column of background on both sides, and its first row in the image.
 
     A last strip of one background row stands below the image: it owns the corners of the image's lower edge.
     """
-    row, above = 0, None
-    for strip in strips:
+    row, above, unknown = 0, None, None
+    for strip, weights in strips:
         block = np.full((strip.shape[0] + 1, width + 2), background, strip.dtype)
         block[1:, 1:-1] = strip
         if above is not None:
             block[0] = above
-        yield row, block
+        yield row, block, weights
         row, above = row + strip.shape[0], block[-1].copy()
+        unknown = None if weights is None else np.full((1, width), np.nan, np.float32)
     below = np.full((2, width + 2), background, np.uint8 if above is None else above.dtype)
     if above is not None:
         below[0] = above
-    yield row, below
+    yield row, below, unknown

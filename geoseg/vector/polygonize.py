@@ -19,7 +19,7 @@ from geoseg.raster.scene import Scene
 from geoseg.vector.formats import check_output
 from geoseg.vector.layer import PolygonLayer
 from geoseg.vector.outlines import STRIP_PIXELS, Connectivity, trace_strips
-from geoseg.vector.rings import Outlines
+from geoseg.vector.join import Outlines
 
 BACKGROUND_INT32 = int(np.iinfo(np.int32).min)
 """Stands for pixels that belong to no polygon in masks of more than 8 bit."""

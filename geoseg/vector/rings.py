@@ -1,154 +1,96 @@
-"""Pieces of borders to polygons: joins what the seams between strips cut, parts rings, gives holes to their shells.
+"""Walks parted into simple rings, each beginning at its uppermost corner, the leftmost of these.
 
-A region's border is one shell and any number of holes. Where a walk passes a pinched corner twice we part it there in
-two rings that touch at a point, so that every polygon is valid by the rules of OGC Simple Features: shells and holes
-that touch at points are allowed, rings that touch themselves are not.
-
-With 8-connectivity, regions of one class that touch at corners form one polygon *of several parts*; the parts are still
-the 4-connected regions, because an area that hangs together at a point only is no valid single polygon.
+Where a walk passes a pinched corner twice we part it there in two rings that touch at a point, so that every polygon is
+valid by the rules of OGC Simple Features: shells and holes that touch at points are allowed, rings that touch themselves
+are not. Beginning at a corner of their own makes rings independent of where strips were cut.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.compiled import compiled
-from geoseg.vector.label import Integers, unite_pairs
-from geoseg.vector.trace import CLOSED, Pieces
+from geoseg.vector.label import Integers
+from geoseg.vector.runs import offsets, runs
+from geoseg.vector.trace import NODE, PINCHED
+from geoseg.vector.walks import Walks
 
 
 @dataclass(frozen=True)
-class Outlines:
-    """The polygons of a class raster in pixel corners, as nested runs: polygons of parts, parts of rings, rings of corners.
-
-    Offsets are of length n + 1; item k of n is what lies from ``offsets[k]`` to ``offsets[k + 1]``.
-    """
+class Rings:
+    """Closed rings one after another; arrays of one length describe one ring each."""
 
     corners: NDArray[np.int32]
-    """(corner, 2): row and column of pixel corners. Rings are closed: their first corner is repeated at their end."""
-    ring_offsets: Integers
-    """Rings in ``corners``. Shells run counter-clockwise as seen with rows running down, holes clockwise."""
-    part_offsets: Integers
-    """Parts in rings: the first ring of a part is its shell, the others its holes."""
-    polygon_offsets: Integers
-    """Polygons in parts: always one part each with 4-connectivity."""
+    """(corner, 2): row and column; the first corner of a ring is repeated at its end."""
+    nodes: NDArray[np.bool_]
+    """(corner,): True where three or four borders meet."""
+    lengths: Integers
+    """How many corners each ring has, the repeated one counted twice."""
+    double_areas: Integers
+    """Twice the pixels inside, negative for holes."""
+    bottoms: Integers
+    """The lowest row of the ring's corners."""
+    labels: Integers
+    """The region the ring goes around."""
     values: Integers
-    """(polygon,): the class."""
-    pixels: Integers
-    """(polygon,): how many pixels the polygon holds."""
+    """The region's class."""
 
-    def __len__(self) -> int:
-        return len(self.values)
+    @classmethod
+    def none(cls) -> Self:
+        """No rings."""
+        empty = np.empty(0, np.int64)
+        return cls(np.empty((0, 2), np.int32), np.empty(0, np.bool_), empty, empty, empty, empty, empty)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Rings"]) -> Self:
+        """The rings of all parts."""
+        columns = ("corners", "nodes", "lengths", "double_areas", "bottoms", "labels", "values")
+        return cls(*(np.concatenate([getattr(part, column) for part in parts]) for column in columns))
 
-def join(strips: Sequence[Pieces]) -> Outlines:
-    """The polygons of an image from the pieces of its strips (top to bottom), in reading order of their first pixels."""
-    region_of_label, polygon_of_label = regions(strips)
-    first_labels = _starts([len(strip.parents) for strip in strips])
-    labels = np.concatenate([s.labels + first for s, first in zip(strips, first_labels, strict=True)])
-    values = np.concatenate([s.values for s in strips])
-    corners, pinched, stops, first_pieces = closed_walks(strips)
-    corners, ring_offsets, walks, double_areas = part_rings(corners, pinched, stops)
+    @property
+    def tops(self) -> NDArray[np.int32]:
+        """(ring, 2): where each begins, its uppermost corner and the leftmost of these."""
+        return self.corners[offsets(self.lengths)[:-1]]
 
-    pieces = first_pieces[walks]  # one piece of each ring
-    region, polygon = region_of_label[labels[pieces]], polygon_of_label[labels[pieces]]
-    order = np.lexsort((double_areas < 0, region, polygon))  # polygons, their parts, the shell before its holes
-    part_starts, polygon_starts = _run_starts(region[order]), _run_starts(polygon[order])
-    lengths = np.diff(ring_offsets)[order]
-    return Outlines(
-        corners=corners[_runs(ring_offsets[:-1][order], lengths)],
-        ring_offsets=_offsets(lengths),
-        part_offsets=np.append(part_starts, len(order)),
-        polygon_offsets=np.append(np.searchsorted(part_starts, polygon_starts), len(part_starts)),
-        values=values[pieces[order][polygon_starts]],
-        pixels=np.add.reduceat(double_areas[order], polygon_starts) // 2 if len(order) else np.empty(0, np.int64),
-    )
+    def chosen(self, order: Integers) -> "Rings":
+        """The rings at these positions."""
+        lengths = self.lengths[order]
+        source = runs(offsets(self.lengths)[:-1][order], lengths)
+        return Rings(
+            self.corners[source], self.nodes[source], lengths, self.double_areas[order], self.bottoms[order],
+            self.labels[order], self.values[order],
+        )  # fmt: skip
 
 
-def regions(strips: Sequence[Pieces]) -> tuple[Integers, Integers]:
-    """For every label of every strip, in order: its 4-connected region, and the polygon the region is part of.
-
-    Both are named by their smallest label, labels counting on from strip to strip.
-    """
-    firsts = _starts([len(strip.parents) for strip in strips])
-    parents = np.concatenate([strip.parents + first for strip, first in zip(strips, firsts, strict=True)])
-    seams = [np.empty((2, 0), np.int64)]
-    for k in range(1, len(strips)):
-        touch = strips[k].top > 0
-        seams.append(np.stack([strips[k - 1].bottom[touch] + firsts[k - 1], strips[k].top[touch] + firsts[k]]))
-    region = unite_pairs(parents, *np.concatenate(seams, axis=1))
-    diagonal = np.concatenate([s.diagonal + first for s, first in zip(strips, firsts, strict=True)])
-    if not len(diagonal):
-        return region, region
-    return region, unite_pairs(region.copy(), *np.ascontiguousarray(diagonal.T))
-
-
-def closed_walks(strips: Sequence[Pieces]) -> tuple[NDArray[np.int32], NDArray[np.bool_], Integers, Integers]:
-    """The corners of whole walks one after another, which are pinched, where each walk ends, and its first piece."""
-    corners, pinched = np.concatenate([s.corners for s in strips]), np.concatenate([s.pinched for s in strips])
-    lengths = np.concatenate([np.diff(s.stops, prepend=0) for s in strips])
-    enters, leaves = np.concatenate([s.enters for s in strips]), np.concatenate([s.leaves for s in strips])
-    if not (enters != CLOSED).any():
-        return corners, pinched, np.cumsum(lengths), np.arange(len(lengths))
-    order, begins = piece_order(_followers(enters, leaves))
-    firsts = np.flatnonzero(begins)
-    source = _runs(_starts(lengths)[order], lengths[order])
-    stops = np.append(np.cumsum(lengths[order]), 0)[np.append(firsts[1:], len(order)) - 1]
-    return corners[source], pinched[source], stops, order[firsts]
-
-
-def _followers(enters: Integers, leaves: Integers) -> Integers:
-    """The piece that goes on where each piece ends: the one that enters by the port it leaves by; itself if closed."""
-    followers = np.arange(len(enters))
-    incoming, outgoing = np.flatnonzero(enters != CLOSED), np.flatnonzero(leaves != CLOSED)
-    incoming = incoming[np.argsort(enters[incoming])]
-    followers[outgoing] = incoming[np.searchsorted(enters[incoming], leaves[outgoing])]
-    return followers
-
-
-@compiled
-def piece_order(followers: Integers) -> tuple[Integers, Integers]:
-    """Pieces ordered so that each walk's pieces stand together in turn; 1 where a walk begins in that order, else 0."""
-    order, begins = np.empty(len(followers), np.int64), np.zeros(len(followers), np.int64)
-    done = np.zeros(len(followers), np.bool_)
-    count = 0
-    for first in range(len(followers)):
-        piece = first
-        if not done[piece]:
-            begins[count] = 1
-        while not done[piece]:
-            done[piece] = True
-            order[count] = piece
-            count += 1
-            piece = followers[piece]
-    return order, begins
-
-
-def part_rings(
-    corners: NDArray[np.int32], pinched: NDArray[np.bool_], stops: Integers
-) -> tuple[NDArray[np.int32], Integers, Integers, Integers]:
-    """Simple closed rings from walks: corners, ring offsets, the walk each ring is from, twice its signed pixel area."""
-    limit = len(corners) // 4 + 1  # a ring has at least four corners
-    rings = np.empty((len(corners) + limit, 2), np.int32)
-    table = np.empty((limit, 3), np.int64)
-    pinches = np.add.reduceat(pinched, stops - np.diff(stops, prepend=0), dtype=np.int64) if len(stops) else stops
-    filled, count = _part(corners, pinched, stops, pinches, rings, table)
-    stops, walks, areas = table[:count].T.copy()
-    return rings[:filled], np.concatenate([np.zeros(1, np.int64), stops]), walks, areas
+def part_rings(walks: Walks) -> Rings:
+    """The simple rings of closed walks."""
+    limit = len(walks.corners) // 4 + 1  # a ring has at least four corners
+    corners, nodes = np.empty((len(walks.corners) + limit, 2), np.int32), np.empty(len(walks.corners) + limit, np.bool_)
+    table = np.empty((limit, 4), np.int64)
+    pinched, starts = walks.kinds == PINCHED, walks.stops - np.diff(walks.stops, prepend=0)
+    pinches = np.add.reduceat(pinched, starts, dtype=np.int64) if len(starts) else starts
+    filled, count = _part(walks.corners, walks.kinds, walks.stops, pinches, corners, nodes, table)
+    stops, walk, double_areas, bottoms = table[:count].T.copy()
+    return Rings(
+        corners[:filled], nodes[:filled], np.diff(stops, prepend=0), double_areas, bottoms,
+        walks.labels[walk], walks.values[walk],
+    )  # fmt: skip
 
 
 @compiled
 def _part(
     corners: NDArray[np.int32],
-    pinched: NDArray[np.bool_],
+    kinds: NDArray[np.uint8],
     stops: Integers,
     pinches: Integers,
-    rings: NDArray[np.int32],
+    ring_corners: NDArray[np.int32],
+    nodes: NDArray[np.bool_],
     table: Integers,
 ) -> tuple[int, int]:
-    """Fills ``rings`` and ``table`` (ring, 3: end of its corners, walk, area); how many corners and rings there are.
+    """Fills the last three (ring: end of its corners, walk, area, bottom); gives how many corners and rings there are.
 
     A walk's corners are put on a stack. When a pinched corner comes that stands on the stack already, all above it is a
     ring of its own, and is taken off. (Walks never cross themselves, so these corners nest like brackets.) Where on the
@@ -157,7 +99,7 @@ def _part(
     filled, count, longest = 0, 0, 0
     for walk in range(len(stops)):
         longest = max(longest, stops[walk] - (stops[walk - 1] if walk else 0))
-    stack = np.empty((longest, 2), np.int32)
+    stack, of_node = np.empty((longest, 2), np.int32), np.empty(longest, np.bool_)
     for walk in range(len(stops)):
         size = 1
         while size < 2 * pinches[walk]:
@@ -166,7 +108,7 @@ def _part(
         top, stop = 0, stops[walk]
         for k in range(stops[walk - 1] if walk else 0, stop + 1):
             bottom = 0 if k == stop else -1  # where a finished ring begins on the stack
-            if k < stop and pinched[k]:
+            if k < stop and kinds[k] == PINCHED:
                 slot = (np.int64(corners[k, 0]) * 73856093 ^ np.int64(corners[k, 1]) * 19349663) % size
                 while slots[slot] >= 0:
                     at = slots[slot]
@@ -177,38 +119,36 @@ def _part(
                 if bottom < 0:
                     slots[slot] = top
             if bottom < 0:
-                stack[top, 0], stack[top, 1] = corners[k, 0], corners[k, 1]
+                stack[top, 0], stack[top, 1], of_node[top] = corners[k, 0], corners[k, 1], kinds[k] >= NODE
                 top += 1
                 continue
-            area = 0
-            for n in range(bottom, top):
-                following = n + 1 if n + 1 < top else bottom
-                area += np.int64(stack[n, 0]) * stack[following, 1] - np.int64(stack[n, 1]) * stack[following, 0]
-                rings[filled, 0], rings[filled, 1] = stack[n, 0], stack[n, 1]
-                filled += 1
-            rings[filled, 0], rings[filled, 1] = stack[bottom, 0], stack[bottom, 1]
-            filled += 1
-            table[count, 0], table[count, 1], table[count, 2] = filled, walk, area
+            table[count, 2], table[count, 3] = _put_ring(stack, of_node, bottom, top, ring_corners, nodes, filled)
+            filled += top - bottom + 1
+            table[count, 0], table[count, 1] = filled, walk
             count += 1
             top = bottom + 1
     return filled, count
 
 
-def _starts(lengths: Sequence[int] | Integers) -> Integers:
-    """Where runs of these lengths begin, one after another."""
-    return _offsets(lengths)[:-1]
-
-
-def _offsets(lengths: Sequence[int] | Integers) -> Integers:
-    """Where runs of these lengths begin, and where the last one ends."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
-
-
-def _runs(starts: Integers, lengths: Integers) -> Integers:
-    """Indices of runs of consecutive numbers: from starts (4, 9) and lengths (2, 3) come 4, 5, 9, 10, 11."""
-    return np.repeat(starts - _starts(lengths), lengths) + np.arange(lengths.sum())
-
-
-def _run_starts(names: Integers) -> Integers:
-    """Where the name changes."""
-    return np.flatnonzero(np.diff(names, prepend=-1))
+@compiled
+def _put_ring(
+    stack: NDArray[np.int32],
+    of_node: NDArray[np.bool_],
+    bottom: int,
+    top: int,
+    corners: NDArray[np.int32],
+    nodes: NDArray[np.bool_],
+    at: int,
+) -> tuple[int, int]:
+    """Puts the ring that stands on the stack from ``bottom`` to ``top`` at ``at``; gives its double area and lowest row."""
+    begin, lowest, area = bottom, 0, 0
+    for n in range(bottom, top):
+        following = n + 1 if n + 1 < top else bottom
+        area += np.int64(stack[n, 0]) * stack[following, 1] - np.int64(stack[n, 1]) * stack[following, 0]
+        lowest = max(lowest, stack[n, 0])
+        if stack[n, 0] < stack[begin, 0] or (stack[n, 0] == stack[begin, 0] and stack[n, 1] < stack[begin, 1]):
+            begin = n
+    for n in range(top - bottom + 1):
+        source = begin + n if begin + n < top else begin + n - (top - bottom)
+        corners[at + n, 0], corners[at + n, 1], nodes[at + n] = stack[source, 0], stack[source, 1], of_node[source]
+    return area, lowest

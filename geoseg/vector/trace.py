@@ -12,8 +12,9 @@ rows running down: counter-clockwise around a region, clockwise around its holes
 Corners are kept where we turn, and, going straight, where the region on our right changes: there three regions meet, and
 all of them get a vertex. That is what makes the polygons a coverage whose shared borders can be simplified together.
 
-Where two pixels of our region touch at a corner only, as in ``own other / other own``, turning left passes the corner
-twice: such corners are *pinched*, and ``rings`` parts the walk there.
+A corner at which three or four borders meet is a *node*: simplifying leaves it where it is. Where two pixels of our
+region touch at a corner only, as in ``own other / other own``, turning left passes the node twice: it is *pinched*, and
+``rings`` parts the walk there.
 
 The image is cut into strips, each seen as a *block*: its rows, the row above them, and a column of background on each
 side. A strip owns the corners at the top of its rows; walks run off it through the vertical pixel sides in the row above
@@ -43,6 +44,9 @@ OTHER_ROW, OTHER_COL = (0, 0, -1, -1), (-1, 0, 0, -1)
 CLOSED = -1
 """Stands for a port in pieces that are whole rings."""
 
+PLAIN, NODE, PINCHED = range(3)
+"""Kinds of corners: two borders meet there, more than two, or four of which two are our region's."""
+
 
 @dataclass(frozen=True)
 class Pieces:
@@ -50,8 +54,8 @@ class Pieces:
 
     corners: NDArray[np.int32]
     """(corner, 2): row and column in the whole image, all pieces one after another."""
-    pinched: NDArray[np.bool_]
-    """(corner,): True where the walk may pass the corner twice."""
+    kinds: NDArray[np.uint8]
+    """(corner,): PLAIN, NODE or PINCHED."""
     stops: Integers
     """Where each piece's corners end."""
     labels: Integers
@@ -70,23 +74,33 @@ class Pieces:
     """(col,): labels of the row above the strip."""
     bottom: Integers
     """(col,): labels of the strip's last row."""
+    sums: NDArray[np.float64]
+    """(label, 2): sum and number of the ``weights`` of the strip's pixels; (0, 2) without weights."""
 
 
-def trace_strip(block: NDArray[np.int32], row: int, *, background: int, diagonals: bool = False) -> Pieces:
+def trace_strip(
+    block: NDArray[np.int32],
+    row: int,
+    *,
+    background: int,
+    diagonals: bool = False,
+    weights: NDArray[np.float32] | None = None,
+) -> Pieces:
     """The borders of one strip.
 
     ``block`` holds classes (uint8 or int32), with the row above the strip first and a column of background on each side;
-    the strip's first row is row ``row`` of the image. ``background`` is the value that belongs to no region.
+    the strip's first row is row ``row`` of the image. ``background`` is the value that belongs to no region. ``weights``
+    (row, col) are numbers to be added up by region, of the strip's own pixels; NaN counts for nothing.
     """
     labels, parents = label_block(block, background)
-    corners, pinched, pieces = walk_block(block, labels, background)
+    corners, kinds, pieces = walk_block(block, labels, background)
     corners[:, 0] += row - 1
     corners[:, 1] -= 1
     ports = pieces[:, 3:]
     ports[ports != CLOSED] += 2 * block.shape[1] * row
     return Pieces(
         corners=corners,
-        pinched=pinched,
+        kinds=kinds,
         stops=pieces[:, 0],
         labels=pieces[:, 1],
         values=pieces[:, 2],
@@ -96,22 +110,29 @@ def trace_strip(block: NDArray[np.int32], row: int, *, background: int, diagonal
         diagonal=diagonal_pairs(block, labels, background) if diagonals else np.empty((0, 2), np.int64),
         top=labels[0].astype(np.int64),
         bottom=labels[-1].astype(np.int64),
+        sums=np.empty((0, 2)) if weights is None else _sums(labels[1:, 1:-1], weights, len(parents)),
     )
+
+
+def _sums(labels: NDArray[np.int32], weights: NDArray[np.float32], count: int) -> NDArray[np.float64]:
+    known = np.isfinite(weights)
+    of = labels[known]
+    return np.stack([np.bincount(of, weights[known], count), np.bincount(of, minlength=count)], axis=1)
 
 
 def walk_block(
     block: NDArray[np.int32], labels: NDArray[np.int32], background: int
-) -> tuple[NDArray[np.int32], NDArray[np.bool_], Integers]:
-    """All pieces of a block: kept corners (corner, 2), which of them are pinched, and a table (piece, 5).
+) -> tuple[NDArray[np.int32], NDArray[np.uint8], Integers]:
+    """All pieces of a block: kept corners (corner, 2), their kinds, and a table (piece, 5).
 
     Corners count from the block's first pixel, ports from the strip's first. The table's columns are where the piece's
     corners end, label, class, port of entry and port of exit.
     """
     sides = 4 * block.size  # no more corners can be kept, nor pieces begin; memory that is not touched costs nothing
-    corners, pinched = np.empty((sides, 2), np.int32), np.empty(sides, np.bool_)
+    corners, kinds = np.empty((sides, 2), np.int32), np.empty(sides, np.uint8)
     pieces = np.empty((2 * block.size, 5), np.int64)
-    count, piece_count = _walk(block, labels, background, corners, pinched, pieces)
-    return corners[:count].copy(), pinched[:count].copy(), pieces[:piece_count].copy()
+    count, piece_count = _walk(block, labels, background, corners, kinds, pieces)
+    return corners[:count].copy(), kinds[:count].copy(), pieces[:piece_count].copy()
 
 
 @compiled
@@ -120,10 +141,10 @@ def _walk(
     labels: NDArray[np.int32],
     background: int,
     corners: NDArray[np.int32],
-    pinched: NDArray[np.bool_],
+    kinds: NDArray[np.uint8],
     pieces: Integers,
 ) -> tuple[int, int]:
-    """Fills corners, pinched and pieces; gives how many corners and pieces there are.
+    """Fills corners, kinds and pieces; gives how many corners and pieces there are.
 
     Looks for places where a piece begins: at the seam below (scanned as row -1), at the seam above (row 0), and at upper
     sides of pixels that no walk has passed yet (every ring has such a side).
@@ -151,7 +172,7 @@ def _walk(
             else:
                 row, col, direction, enters = i, j + 1, WEST, CLOSED
                 seen[i, j] = True
-            count, leaves = _follow(block, seen, own, row, col, direction, corners, pinched, count)
+            count, leaves = _follow(block, seen, own, row, col, direction, corners, kinds, count)
             pieces[piece_count, 0], pieces[piece_count, 1] = count, labels[own_row, own_col]
             pieces[piece_count, 2], pieces[piece_count, 3], pieces[piece_count, 4] = own, enters, leaves
             piece_count += 1
@@ -167,7 +188,7 @@ def _follow(
     col: int,
     direction: int,
     corners: NDArray[np.int32],
-    pinched: NDArray[np.bool_],
+    kinds: NDArray[np.uint8],
     count: int,
 ) -> tuple[int, int]:
     """Walks from corner (row, col) with class ``own`` on the left until it is back or off the strip.
@@ -184,16 +205,18 @@ def _follow(
             return count, 2 * (width * (height - 1) + col)
         left = block[row + LEFT_ROW[direction], col + LEFT_COL[direction]]
         right = block[row + RIGHT_ROW[direction], col + RIGHT_COL[direction]]
-        kept, pinch = True, False
+        other = block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
+        borders = 1 + (left != own) + (left != right) + (right != other)  # our own and the other differ: that is the first
+        kept, pinch = True, left != own and right == own
         if left != own:
-            pinch = right == own
             direction = (direction + 1) % 4
         elif right == own:
             direction = (direction + 3) % 4
         else:
-            kept = right != block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
+            kept = right != other
         if kept:
-            corners[count, 0], corners[count, 1], pinched[count] = row, col, pinch
+            corners[count, 0], corners[count, 1] = row, col
+            kinds[count] = PINCHED if pinch else (NODE if borders > 2 else PLAIN)
             count += 1
         if direction == WEST:
             if seen[row, col - 1]:  # the first side of a ring, the only one that is met again

@@ -1,0 +1,192 @@
+"""Rings to polygons, while the strips of an image come in: holes go to their shells, and what is finished is given away.
+
+A region's border is one shell and any number of holes. With 8-connectivity, regions of one class that touch at corners
+form one polygon *of several parts*; the parts are still the 4-connected regions, because an area that hangs together at a
+point only is no valid single polygon.
+
+A polygon is finished when none of its pixels lies in the last row that was seen. Polygons come in the order of their
+lowest rows, those that end in one row in reading order of their first pixels: however the image is cut into strips.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.vector.label import Integers, unite_pairs
+from geoseg.vector.rings import Rings, part_rings
+from geoseg.vector.runs import offsets, starts_of
+from geoseg.vector.trace import Pieces
+from geoseg.vector.walks import Walks, put_together
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The polygons of a class raster in pixel corners, as nested runs: polygons of parts, parts of rings, rings of corners.
+
+    Offsets are of length n + 1; item k of n is what lies from ``offsets[k]`` to ``offsets[k + 1]``.
+    """
+
+    corners: NDArray[np.int32] | NDArray[np.float64]
+    """(corner, 2): row and column of pixel corners. Rings are closed: their first corner is repeated at their end."""
+    nodes: NDArray[np.bool_]
+    """(corner,): True where three or four borders meet."""
+    ring_offsets: Integers
+    """Rings in ``corners``. Shells run counter-clockwise as seen with rows running down, holes clockwise."""
+    part_offsets: Integers
+    """Parts in rings: the first ring of a part is its shell, the others its holes."""
+    polygon_offsets: Integers
+    """Polygons in parts: always one part each with 4-connectivity."""
+    values: Integers
+    """(polygon,): the class."""
+    pixels: Integers
+    """(polygon,): how many pixels the polygon holds."""
+    ids: Integers
+    """(polygon,): the number of the polygon's first pixel, all pixels of the image counted row by row."""
+    means: NDArray[np.float64]
+    """(polygon,): the mean weight of its pixels; NaN where no weight is known."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Joiner:
+    """Takes the strips of an image of one width, top to bottom, and gives the polygons that they finish."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._rings = Rings.none()
+        self._open = _above(width)
+
+    def add(self, strips: Sequence[Pieces], *, last: bool = False) -> Outlines:
+        """The polygons that end in these strips; after the ``last``, all that are left."""
+        strips = [self._open, *strips]
+        firsts = offsets([len(strip.parents) for strip in strips])
+        region, polygon = regions(strips)
+        open_walks, closed = put_together(strips, firsts[:-1])
+        rings = Rings.joined([self._rings, part_rings(closed)])
+        bottom = np.where(strips[-1].bottom > 0, strips[-1].bottom + firsts[-2], 0)
+        unfinished = np.zeros(len(polygon), np.bool_)
+        if not last:
+            unfinished[polygon[bottom[bottom > 0]]] = True
+        sums = np.concatenate([strip.sums for strip in strips]) if len(strips[-1].sums) else None
+        waits = unfinished[polygon[rings.labels]]
+        self._carry(rings.chosen(np.flatnonzero(waits)), open_walks, bottom, region, polygon, sums)
+        return _outlines(rings.chosen(np.flatnonzero(~waits)), region, polygon, sums, self._width)
+
+    def _carry(
+        self,
+        rings: Rings,
+        walks: Walks,
+        bottom: Integers,
+        region: Integers,
+        polygon: Integers,
+        sums: NDArray[np.float64] | None,
+    ) -> None:
+        """Keeps what is unfinished, as if it were a strip of its own, its labels counted anew."""
+        of_ring, of_walk, of_bottom = region[rings.labels], region[walks.labels], region[bottom]
+        names = np.unique(np.concatenate([np.zeros(1, np.int64), of_ring, of_walk, of_bottom]))
+        roots, position = np.unique(polygon[names], return_inverse=True)
+        leaders = _first_of(position, len(roots))
+        members = np.arange(len(names))
+        apart = leaders[position] != members
+        self._rings = Rings(
+            rings.corners, rings.nodes, rings.lengths, rings.double_areas, rings.bottoms,
+            np.searchsorted(names, of_ring), rings.values,
+        )  # fmt: skip
+        self._open = Pieces(
+            corners=walks.corners,
+            kinds=walks.kinds,
+            stops=walks.stops,
+            labels=np.searchsorted(names, of_walk),
+            values=walks.values,
+            enters=walks.enters,
+            leaves=walks.leaves,
+            parents=members,
+            diagonal=np.stack([leaders[position], members], axis=1)[apart],
+            top=np.empty(0, np.int64),
+            bottom=np.searchsorted(names, of_bottom),
+            sums=np.zeros((len(names), 2)) if sums is None else _summed(sums, region)[names],
+        )
+
+
+def regions(strips: Sequence[Pieces]) -> tuple[Integers, Integers]:
+    """For every label of every strip, in order: its 4-connected region, and the polygon the region is part of.
+
+    Both are named by their smallest label, labels counting on from strip to strip.
+    """
+    firsts = offsets([len(strip.parents) for strip in strips])[:-1]
+    parents = np.concatenate([strip.parents + first for strip, first in zip(strips, firsts, strict=True)])
+    seams = [np.empty((2, 0), np.int64)]
+    for k in range(1, len(strips)):
+        touch = strips[k].top > 0
+        seams.append(np.stack([strips[k - 1].bottom[touch] + firsts[k - 1], strips[k].top[touch] + firsts[k]]))
+    region = unite_pairs(parents, *np.concatenate(seams, axis=1))
+    diagonal = np.concatenate([s.diagonal + first for s, first in zip(strips, firsts, strict=True)])
+    if not len(diagonal):
+        return region, region
+    return region, unite_pairs(region.copy(), *np.ascontiguousarray(diagonal.T))
+
+
+def _outlines(
+    rings: Rings, region: Integers, polygon: Integers, sums: NDArray[np.float64] | None, width: int
+) -> Outlines:
+    """Finished rings, put in order: polygons, their parts, the shell before its holes."""
+    of_region, of_polygon = region[rings.labels], polygon[rings.labels]
+    lowest = np.zeros(len(polygon), np.int64)
+    np.maximum.at(lowest, of_polygon, rings.bottoms)
+    place = rings.tops @ np.array([width + 1, 1])  # of corners, of which a row has one more than pixels
+    order = np.lexsort((place, rings.double_areas < 0, of_region, of_polygon, lowest[of_polygon]))
+    part_starts, polygon_starts = starts_of(of_region[order]), starts_of(of_polygon[order])
+    ordered = rings.chosen(order)
+    tops = ordered.tops[polygon_starts].astype(np.int64)
+    return Outlines(
+        corners=ordered.corners,
+        nodes=ordered.nodes,
+        ring_offsets=offsets(ordered.lengths),
+        part_offsets=np.append(part_starts, len(order)),
+        polygon_offsets=np.append(np.searchsorted(part_starts, polygon_starts), len(part_starts)),
+        values=ordered.values[polygon_starts],
+        pixels=np.add.reduceat(ordered.double_areas, polygon_starts) // 2 if len(order) else np.empty(0, np.int64),
+        ids=tops[:, 0] * width + tops[:, 1],
+        means=_means(sums, polygon, of_polygon[order][polygon_starts]),
+    )
+
+
+def _means(sums: NDArray[np.float64] | None, polygon: Integers, chosen: Integers) -> NDArray[np.float64]:
+    if sums is None:
+        return np.full(len(chosen), np.nan)
+    total, number = _summed(sums, polygon)[chosen].T
+    return np.divide(total, number, out=np.full(len(chosen), np.nan), where=number > 0)
+
+
+def _summed(sums: NDArray[np.float64], names: Integers) -> NDArray[np.float64]:
+    """(label, 2): the sums of all labels of one name, at that name."""
+    return np.stack([np.bincount(names, column, len(names)) for column in sums.T], axis=1)
+
+
+def _first_of(groups: Integers, count: int) -> Integers:
+    """The position of the first member of each group."""
+    first = np.full(count, len(groups), np.int64)
+    np.minimum.at(first, groups, np.arange(len(groups)))
+    return first
+
+
+def _above(width: int) -> Pieces:
+    """What lies above an image: background."""
+    none = np.empty(0, np.int64)
+    return Pieces(
+        corners=np.empty((0, 2), np.int32),
+        kinds=np.empty(0, np.uint8),
+        stops=none,
+        labels=none,
+        values=none,
+        enters=none,
+        leaves=none,
+        parents=np.zeros(1, np.int64),
+        diagonal=np.empty((0, 2), np.int64),
+        top=none,
+        bottom=np.zeros(width + 2, np.int64),
+        sums=np.zeros((1, 2)),
+    )
