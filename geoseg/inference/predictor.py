@@ -1,5 +1,7 @@
 """A predictor is a bundle at work on one device: rasters in, logits or probabilities out, prepared as the model card says.
 
+Which engine runs the network (inference/engines) changes the speed and, in bfloat16, some digits, but no meaning.
+
 Nothing here depends on where a raster comes from, and nothing in a raster changes how it is prepared: scaling by a
 tile's own statistics would make neighbouring tiles disagree.
 """
@@ -15,8 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoseg.bundle import Bundle
+from geoseg.inference.engines.base import Arithmetic
+from geoseg.inference.engines.choose import EngineName, make_engine
 from geoseg.inference.variants import AS_IT_IS, Variant
-from geoseg.models.device import choose_device, explained_memory, memory_format
+from geoseg.models.device import choose_device, explained_memory
 from geoseg.models.normalise import normalise
 from geoseg.models.precision import Precision, chosen_precision
 from geoseg.raster.raster import Raster
@@ -25,22 +29,50 @@ MEMORY_HINT = "predict fewer tiles at a time (--batch 1), smaller ones (--tile 2
 
 
 class Predictor:
-    """Holds a network on a device, in evaluation mode."""
+    """Holds a network on a device, in evaluation mode, and the engine that runs it.
 
-    def __init__(self, bundle: Bundle, device: str = "auto", precision: Precision = "float32") -> None:
+    Preparing an engine takes from a tenth of a second to some seconds: a predictor is made once for many scenes.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        device: str = "auto",
+        precision: Precision = "float32",
+        engine: EngineName = "torch",
+        *,
+        pixels: int | None = None,
+        live: bool = False,
+    ) -> None:
         """``precision`` is the arithmetic of the network; "auto" takes bfloat16 where the device is fast in it.
 
-        A network that already is on the device is used as it is (and put into evaluation mode), else a copy is.
+        ``engine`` "auto" takes the fastest (:func:`make_engine`), unless ``pixels``, all that the network will see, are
+        too few. The engine works on a copy of the weights as they are now; a ``live`` network, which changes between
+        calls because it is in training, is run by torch as it is. :class:`ConfigError` for what cannot be had.
         """
         self.card = bundle.card
         self.device = choose_device(device)
-        self.precision = chosen_precision(precision, self.device)
         network = bundle.network
         if any(weight.device != self.device for weight in network.parameters()):
             network = copy.deepcopy(network)
-        self.network = network.eval().to(self.device).to(memory_format=memory_format(self.device))
+        self.network = network.eval().to(self.device)
+        arithmetic = chosen_precision(precision, self.device)
+        with explained_memory(MEMORY_HINT):
+            self.engine = make_engine(
+                self.network, self.device, arithmetic, engine, bands=len(self.card.bands), pixels=pixels, live=live
+            )
         self._mean = self._per_band(bundle.card.mean)
         self._std = self._per_band(bundle.card.std)
+
+    @property
+    def precision(self) -> Arithmetic:
+        """The arithmetic of the network."""
+        return self.engine.precision
+
+    @property
+    def description(self) -> str:
+        """What runs where, for people: ``cpu, OpenVINO, bfloat16``."""
+        return f"{self.device}, {self.engine.name}, {self.precision}"
 
     def probabilities(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch class row col"]:
         """The probability of each class at each pixel; else as :meth:`logits`."""
@@ -55,17 +87,22 @@ class Predictor:
         mean colour. :class:`GeosegError` if the device's memory does not hold that many.
         """
         with explained_memory(MEMORY_HINT):
-            images = variant.turn(self.images(rasters)).contiguous(memory_format=memory_format(self.device))
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-                logits = self.network(images)
-            turned_back: Tensor = variant.turn_back(logits.float())
-        return turned_back
+            return variant.turn_back(self.engine(variant.turn(self.images(rasters))))
 
     def images(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch band row col"]:
         """The rasters as the network wants them: (values - mean) / std as in the card, 0 where not valid."""
-        values = torch.from_numpy(np.stack([_plain(raster.values) for raster in rasters])).to(self.device)
-        valid = torch.from_numpy(np.stack([raster.valid for raster in rasters])).to(self.device)
+        values = self._sent([_plain(raster.values) for raster in rasters])
+        valid = self._sent([raster.valid for raster in rasters])
         return normalise(values, valid, mean=self._mean, std=self._std)
+
+    def _sent(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
+        """The arrays stacked, on the device; the way to a GPU does not wait for what it computes, from pinned memory."""
+        if self.device.type != "cuda":
+            return torch.from_numpy(np.stack(arrays)).to(self.device)
+        kind = torch.from_numpy(arrays[0][:0]).dtype
+        pinned = torch.empty((len(arrays), *arrays[0].shape), dtype=kind, pin_memory=True)
+        np.stack(arrays, out=pinned.numpy())
+        return pinned.to(self.device, non_blocking=True)
 
     def _per_band(self, numbers: Sequence[float]) -> Float[Tensor, "1 band 1 1"]:
         return torch.tensor(numbers, dtype=torch.float32, device=self.device).reshape(1, -1, 1, 1)
