@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from . import options, talk
-from .progress import bars
+from .progress import bars, clock_face
 
 if TYPE_CHECKING:
     from geoseg.inference.predict import Prediction
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     "--halo", type=click.IntRange(min=0), metavar="PIXELS", help="Context around each tile's core; else the model's."
 )
 @click.option(
-    "--batch", type=click.IntRange(min=1), metavar="N", default=4, show_default=True, help="Tiles per forward pass."
-)
+    "--batch", type=click.IntRange(min=1), metavar="N",
+    help="Tiles per forward pass; else 4 on CPUs, and on GPUs what is tried out to be fast and to fit.",
+)  # fmt: skip
 @click.option(
     "--blend", type=click.Choice(["weighted", "crop"]), default="weighted", show_default=True,
     help="How overlapping tiles are joined: averaged with weights, or each tile's core as it is.",
@@ -38,9 +40,16 @@ if TYPE_CHECKING:
 @options.mode
 @options.stride
 @options.tta
-@options.device
 @click.option(
-    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="float32", show_default=True,
+    "--device", metavar="DEVICE", default="auto", show_default=True,
+    help="Where the network runs: auto, cpu, cuda or mps; cuda:0,cuda:1 or cuda:all share the scene.",
+)  # fmt: skip
+@click.option(
+    "--engine", type=click.Choice(["auto", "torch", "openvino"]), default="auto", show_default=True,
+    help="What runs the network; auto takes the faster one.",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True,
     help="Arithmetic of the network; auto takes bfloat16 where the device is fast in it.",
 )  # fmt: skip
 @click.option(
@@ -64,6 +73,34 @@ if TYPE_CHECKING:
     metavar="POLYGONS",
     help="Predict only inside these polygons (any vector format and CRS).",
 )
+@click.option(
+    "--probabilities", type=options.FILE, metavar="FILE",
+    help="Write the probability of each class too, a band each (bytes in steps of 1/254); of several scenes, a folder.",
+)  # fmt: skip
+@click.option(
+    "--confidence", type=options.FILE, metavar="FILE", help="Write the probability of the mask's class; likewise."
+)
+@click.option(
+    "--entropy", type=options.FILE, metavar="FILE",
+    help="Write how undecided the model is, 0 to 1; likewise.",
+)  # fmt: skip
+@click.option("--preview", type=options.FILE, metavar="PNG", help="Draw scene and mask into a picture; likewise.")
+@click.option(
+    "--on-read-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
+    help="Where SCENE is damaged: stop, or leave nodata there.",
+)  # fmt: skip
+@click.option(
+    "--dask", metavar="ADDRESS",
+    help="Share the work among the workers of a Dask scheduler (tcp://HOST:8786), or among N processes here (local:N).",
+)  # fmt: skip
+@click.option(
+    "--plan", is_flag=True, help="Only say how many tiles, how much memory, time and disk it would take; write nothing."
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with what an interrupted call with the same options left; leave masks that are there.",
+)
 @options.overwrite
 @options.talk
 def predict(
@@ -74,12 +111,13 @@ def predict(
     model: str | None,
     tile: int | None,
     halo: int | None,
-    batch: int,
+    batch: int | None,
     blend: str,
     mode: str,
     stride: int | None,
     tta: str,
-    device: str | None,
+    device: str,
+    engine: Literal["auto", "torch", "openvino"],
     precision: Literal["auto", "float32", "bfloat16"],
     bands: tuple[str, ...] | None,
     any_dtype: bool,
@@ -87,17 +125,39 @@ def predict(
     bbox: tuple[float, float, float, float] | None,
     bbox_crs: str | None,
     aoi: str | None,
+    probabilities: str | None,
+    confidence: str | None,
+    entropy: str | None,
+    preview: str | None,
+    on_read_error: Literal["stop", "skip"],
+    dask: str | None,
+    plan: bool,
+    resume: bool,
     overwrite: bool,
 ) -> None:
     """Turn SCENE, or an area of it, into a mask on the same grid: one byte per pixel, 255 where nothing was predicted.
 
     Of several scenes, a folder or a pattern each becomes MASK/NAME_mask.tif, or all become one mask with --mosaic.
-    Says which model it took and why; prints the path of the mask.
+    Says which model it took and why, and what runs it; prints the path of the mask.
+
+    Memory follows from the width of the scene, not from its height: 4 bytes per class, for a row of tiles as wide as
+    the scene (0.6 GB for 7 classes, tiles of 512 and 40 000 columns), beside 1 to 1.5 GB for the network and GDAL.
+    --plan says it for a scene.
     """
+    shares = {"probabilities": probabilities, "confidence": confidence, "entropy": entropy}
     _predict(
         scenes,
         output,
         mosaic=mosaic,
+        plan=plan,
+        dask=dask,
+        results={
+            "shares": {name: path for name, path in shares.items() if path is not None},
+            "preview": preview,
+            "overwrite": overwrite,
+            "resume": resume,
+            "progress": bars(),
+        },
         model=options.chosen_model(model),
         tile=tile,
         halo=halo,
@@ -106,7 +166,8 @@ def predict(
         mode=mode,
         stride=stride,
         tta=tta,
-        device=device or "auto",
+        device=device,
+        engine=engine,
         precision=precision,
         bands=bands,
         any_dtype=any_dtype,
@@ -114,25 +175,62 @@ def predict(
         bbox=bbox,
         bbox_crs=bbox_crs,
         aoi=aoi,
-        overwrite=overwrite,
-        progress=bars(),
+        on_read_error=on_read_error,
     )
 
 
-def _predict(scenes: Sequence[str], output: str, *, mosaic: bool, **settings: Any) -> None:
-    """One mask, or one for each scene."""
+def _predict(
+    scenes: Sequence[str],
+    output: str,
+    *,
+    mosaic: bool,
+    plan: bool,
+    dask: str | None,
+    results: dict[str, Any],
+    **settings: Any,
+) -> None:
+    """One mask, or one for each scene; or only what it would take."""
     from geoseg.raster.listing import list_scenes, means_several
 
-    if mosaic:
-        from geoseg.inference.many import predict_mosaic
+    several = means_several(scenes) or output.endswith(("/", os.sep)) or Path(output).is_dir()
+    if plan:
+        _plan(list_scenes(scenes) if several or mosaic else scenes, mosaic=mosaic, shares=results["shares"], **settings)
+        return
+    with _cluster(dask) as cluster:
+        if mosaic:
+            from geoseg.inference.many import predict_mosaic
 
-        _tell(predict_mosaic(list_scenes(scenes), output, **settings))
-    elif means_several(scenes) or output.endswith(("/", os.sep)) or Path(output).is_dir():
-        _predict_each(list_scenes(scenes), output, **settings)
-    else:
-        from geoseg.inference.predict import predict as to_mask
+            _tell(predict_mosaic(list_scenes(scenes), output, cluster=cluster, **results, **settings))
+        elif several:
+            _predict_each(list_scenes(scenes), output, cluster=cluster, **results, **settings)
+        else:
+            from geoseg.inference.predict import predict as to_mask
 
-        _tell(to_mask(scenes[0], output, **settings))
+            _tell(to_mask(scenes[0], output, cluster=cluster, **results, **settings))
+
+
+def _cluster(address: str | None) -> AbstractContextManager[Any]:
+    if address is None:
+        return nullcontext()
+    from geoseg.inference.cluster import open_cluster
+
+    return open_cluster(address)
+
+
+def _plan(scenes: Sequence[str], *, mosaic: bool, **settings: Any) -> None:
+    """What each prediction would take."""
+    from geoseg.inference.many import mosaic_plan
+    from geoseg.inference.predict import predict_plan
+
+    plans = [mosaic_plan(scenes, **settings)] if mosaic else [predict_plan(scene, **settings) for scene in scenes]
+    for name, each in zip(["the mosaic"] if mosaic else scenes, plans, strict=True):
+        height, width = each.shape
+        talk.result(
+            f"{name}: {height} x {width} pixels in {each.tiles} tiles on {each.device}; about {clock_face(each.seconds)} "
+            f"(h:mm:ss), {each.memory / 1e9:.1f} GB of memory, {each.size / 1e6:.0f} MB of output before compression"
+        )
+        for note in each.notes:
+            talk.say(f"Note: {note}")
 
 
 def _predict_each(scenes: Sequence[str], folder: str, **settings: Any) -> None:
@@ -145,6 +243,8 @@ def _predict_each(scenes: Sequence[str], folder: str, **settings: Any) -> None:
             _tell(outcome.prediction, f"{outcome.scene}: ")
         elif outcome.error is not None:
             failed.append((outcome.scene, outcome.error))
+        else:
+            talk.say(f"{outcome.scene}: its mask is there already")
     for scene, error in failed:
         talk.complain(error.message if scene in error.message else f"{scene}: {error.message}", error.hint)
     if failed:

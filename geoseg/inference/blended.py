@@ -26,6 +26,9 @@ from geoseg.raster.scene import Scene
 GROUP = 16
 """How many tiles may share batches (see :func:`~geoseg.inference.flow.predict_pieces`): at least so many, in whole rows."""
 
+FLOAT = 4
+"""Bytes of a float32."""
+
 TINY = 1e-12
 """Smaller than any sum of probabilities."""
 
@@ -53,6 +56,13 @@ class Blended:
     def tiles(self) -> int:
         """How many tiles there are to predict."""
         return self._layout(torch.device("cpu")).tiles
+
+    @property
+    def held_bytes(self) -> int:
+        """What is held of a row of tiles: probabilities, and those that move up or are put together for the mask."""
+        layout = self._layout(torch.device("cpu"))
+        band = FLOAT * layout.classes * layout.size * layout.padded_width
+        return round(band * (1 + 2 * layout.halo / layout.size))
 
     @property
     def tags(self) -> dict[str, str]:

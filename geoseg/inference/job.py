@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import geoseg
-from geoseg.bundle import Bundle, ModelCard, digest
+from geoseg.bundle import ModelCard, digest
 from geoseg.grid.grid import Grid
 from geoseg.inference.area import Area, area_of
 from geoseg.inference.method import Method, make_method
@@ -47,6 +47,11 @@ class Job:
         return (*self.scene.notes, *self.plan.notes)
 
     @property
+    def pixels(self) -> int:
+        """About how many pixels the network is shown, all tiles together."""
+        return self.method.tiles * self.plan.tile**2
+
+    @property
     def tags(self) -> dict[str, str]:
         """What the mask says of where it comes from; what is unknown is left out."""
         tags = {
@@ -86,11 +91,6 @@ def make_job(scene: Scene, card: ModelCard, options: Options, *, source: str) ->
     plan = make_plan(scene, card, tile=o.tile, halo=o.halo, bands=o.bands, any_dtype=o.any_dtype, gsd=o.gsd)
     method = make_method(scene, plan, area, card, mode=o.mode, blend=o.blend, stride=o.stride, tta=o.tta)
     return Job(scene, card, source, options, area, plan, method)
-
-
-def source_of(model: str | Path | Bundle) -> str:
-    """The file of a model; empty if it has none."""
-    return model.source if isinstance(model, Bundle) else str(model)
 
 
 def _last_change(path: str | Path | None) -> int | None:

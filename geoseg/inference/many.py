@@ -5,23 +5,28 @@ one name) is found before the first is begun.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geoseg.bundle import Bundle
 from geoseg.errors import ConfigError, GeosegError, OutputError
-from geoseg.inference.predict import Prediction, predict
+from geoseg.inference.forecast import Forecast
+from geoseg.inference.predict import Prediction, predict, predict_plan
 from geoseg.progress import Progress, silent
 from geoseg.raster.listing import MASK_ENDING
 from geoseg.raster.mosaic import open_mosaic
 from geoseg.raster.output import check_writable, output_errors
 
+if TYPE_CHECKING:
+    from geoseg.inference.cluster import Cluster
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one scene of many: either ``prediction`` or ``error`` is there."""
+    """What came of one scene of many: ``prediction`` or ``error`` is there, or neither if its mask was there before."""
 
     scene: str
     """The scene, as given."""
@@ -36,28 +41,67 @@ def predict_each(
     folder: str | Path,
     *,
     model: str | Path | Bundle,
+    shares: Mapping[str, str | Path] | None = None,
+    preview: str | Path | None = None,
     overwrite: bool = False,
+    resume: bool = False,
+    cluster: "Cluster | None" = None,
     progress: Progress = silent,
     **options: Any,
 ) -> Iterator[Outcome]:
-    """Predict scene by scene, each into ``folder/NAME_mask.tif``; ``options`` are those of :func:`predict`.
+    """Predict scene by scene, each into ``folder/NAME_mask.tif``; ``options`` and the rest as in :func:`predict`.
 
-    Raises at the first step, with nothing done: :class:`OutputError` if the folder cannot be made, a mask exists already
-    or two would get one name, :class:`BundleError` if the model cannot be loaded. Later errors belong to one scene and
-    are in its outcome, but for :class:`ConfigError`: an option that makes no sense makes none for the other scenes.
+    ``shares`` and ``preview`` name folders here, for files like ``NAME_confidence.tif`` and ``NAME_preview.png``. With
+    ``resume``, scenes whose mask is there are left out. On a ``cluster``, several scenes are worked on at a time.
+    Raises at the first step, with nothing done: :class:`OutputError` if a folder cannot be made, a mask exists already or
+    two would get one name, :class:`BundleError` if the model cannot be loaded. Later errors belong to one scene and are
+    in its outcome, but for :class:`ConfigError`: an option that makes no sense makes none for the other scenes.
     """
-    paths = mask_paths(scenes, folder, overwrite=overwrite)
+    paths = mask_paths(scenes, folder, overwrite=overwrite or resume)
+    places = {name: _made(where) for name, where in (shares or {}).items()}
+    pictures = None if preview is None else _made(preview)
     bundle = model if isinstance(model, Bundle) else Bundle.load(model)
+
+    def one(number: int) -> Outcome:
+        scene, mask = scenes[number], paths[number]
+        if resume and mask.exists():
+            return Outcome(scene)
+        stem = mask.stem.removesuffix(MASK_ENDING)
+        try:
+            prediction = predict(
+                scene,
+                mask,
+                model=bundle,
+                shares={name: place / f"{stem}_{name}.tif" for name, place in places.items()},
+                preview=None if pictures is None else pictures / f"{stem}_preview.png",
+                overwrite=overwrite,
+                resume=resume,
+                cluster=cluster,
+                progress=_numbered(progress, f"{number + 1}/{len(scenes)} "),
+                **options,
+            )
+        except ConfigError:
+            raise
+        except GeosegError as error:
+            return Outcome(scene, error=error)
+        return Outcome(scene, prediction)
+
     with progress(len(scenes), "predicting scenes") as task:
-        for number, (scene, path) in enumerate(zip(scenes, paths, strict=True), start=1):
-            inner = _numbered(progress, f"{number}/{len(scenes)} ")
-            try:
-                yield Outcome(scene, predict(scene, path, model=bundle, overwrite=overwrite, progress=inner, **options))
-            except ConfigError:
-                raise
-            except GeosegError as error:
-                yield Outcome(scene, error=error)
+        for outcome in _in_order(one, len(scenes), at_a_time=1 if cluster is None else cluster.workers):
             task.advance()
+            yield outcome
+
+
+def _in_order(one: Callable[[int], Outcome], count: int, *, at_a_time: int) -> Iterator[Outcome]:
+    """The outcomes, in order; scenes that wait for a cluster's workers take a thread each."""
+    if at_a_time == 1:
+        yield from map(one, range(count))
+        return
+    with ThreadPoolExecutor(at_a_time, thread_name_prefix="geoseg-scene") as pool:
+        try:
+            yield from pool.map(one, range(count))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def predict_mosaic(scenes: Sequence[str], output: str | Path, **options: Any) -> Prediction:
@@ -68,6 +112,12 @@ def predict_mosaic(scenes: Sequence[str], output: str | Path, **options: Any) ->
     _keep_apart(scenes, [Path(output)])
     with open_mosaic(scenes) as mosaic:
         return predict(mosaic, output, **options)
+
+
+def mosaic_plan(scenes: Sequence[str], **options: Any) -> Forecast:
+    """What :func:`predict_mosaic` would take; ``options`` are those of :func:`predict_plan`."""
+    with open_mosaic(scenes) as mosaic:
+        return predict_plan(mosaic, **options)
 
 
 def mask_paths(scenes: Sequence[str], folder: str | Path, *, overwrite: bool) -> list[Path]:
@@ -82,19 +132,22 @@ def mask_paths(scenes: Sequence[str], folder: str | Path, *, overwrite: bool) ->
         if more:
             raise OutputError(f"{first} and {more[0]} would both become {path}", "predict them into different folders")
     _keep_apart(scenes, paths)
-    _make(folder)
+    _made(folder)
     for path in paths:
         check_writable(path, overwrite)
     return paths
 
 
-def _make(folder: Path) -> None:
-    if folder.is_file() or (folder.suffix.lower() in (".tif", ".tiff") and not folder.is_dir()):
+def _made(folder: str | Path) -> Path:
+    """The folder, which exists now."""
+    folder = Path(folder)
+    if folder.is_file() or (folder.suffix.lower() in (".tif", ".tiff", ".png") and not folder.is_dir()):
         raise OutputError(
-            f"{folder} is no folder for many masks", "name a folder, or make one mask of all with --mosaic"
+            f"{folder} is no folder for many results", "name a folder, or make one mask of all with --mosaic"
         )
     with output_errors(folder):
         folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _keep_apart(scenes: Sequence[str], outputs: Sequence[Path]) -> None:

@@ -30,6 +30,10 @@ class Method(Protocol):
         """How many tiles there are to predict."""
 
     @property
+    def held_bytes(self) -> int:
+        """Memory for what is held of the scene at once, beside the network's own."""
+
+    @property
     def tags(self) -> dict[str, str]:
         """What the mask says of how it was made."""
 

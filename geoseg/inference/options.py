@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from geoseg.errors import ConfigError
 from geoseg.grid.grid import Bounds
+from geoseg.inference.engines.choose import EngineName
 from geoseg.inference.method import check_method
 from geoseg.models.precision import Precision
-
-BATCH = 4
-"""Tiles per forward pass on a CPU, where more gain nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Options:
     """Where the network runs; several with commas between them (``cuda:0,cuda:1``, or ``cuda:all``) share the scene."""
     precision: Precision = "auto"
     """Arithmetic of the network; auto takes bfloat16 where the device is fast in it."""
-    engine: str = "auto"
+    engine: EngineName = "auto"
     """What runs the network: torch, openvino, or the faster one."""
 
     def __post_init__(self) -> None:
@@ -61,6 +61,17 @@ class Options:
         if self.on_read_error not in ("stop", "skip"):
             raise ConfigError(f"on_read_error is stop or skip, not {self.on_read_error!r}")
         check_method(self.mode, blend=self.blend, halo=self.halo, stride=self.stride, tta=self.tta)
+
+    @property
+    def devices(self) -> list[str]:
+        """The devices that share the scene; :class:`ConfigError` if ``cuda:all`` finds none."""
+        names = [name.strip() for name in self.device.split(",")]
+        if "cuda:all" not in names:
+            return names
+        count = torch.cuda.device_count()
+        if count == 0:
+            raise ConfigError("there is no GPU here", "take --device cpu")
+        return [f"cuda:{number}" for number in range(count)]
 
     @classmethod
     def of(cls, *, bands: str | Iterable[str] | None = None, **options: Any) -> "Options":

@@ -11,25 +11,33 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geoseg.bundle import Bundle, read_card
-from geoseg.errors import OutputError
+from geoseg.errors import ConfigError, OutputError
 from geoseg.grid.window import Window
-from geoseg.inference.job import Job, make_job, source_of
-from geoseg.inference.options import BATCH, Options
-from geoseg.inference.parts import Counts, predict_missing
+from geoseg.inference.batch import chosen_batch
+from geoseg.inference.forecast import Forecast, forecast
+from geoseg.inference.job import Job, make_job
+from geoseg.inference.options import Options
+from geoseg.inference.parts import Counts, divided, predict_parts
 from geoseg.inference.predictor import MEMORY_HINT, Predictor
+from geoseg.inference.preview import write_preview
 from geoseg.models.device import explained_memory
 from geoseg.progress import Progress, silent
 from geoseg.raster.description import gcps_in
+from geoseg.raster.output import check_writable
 from geoseg.raster.scene import Scene
 from geoseg.raster.sinks.base import Sink, writing
 from geoseg.raster.sinks.geotiff import GeoTiffSink
+from geoseg.raster.slabs import Slabs
 from geoseg.raster.tolerant import TolerantScene
+
+if TYPE_CHECKING:
+    from geoseg.inference.cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -60,30 +68,34 @@ def predict(
     *,
     model: str | Path | Bundle,
     shares: Mapping[str, str | Path] | None = None,
+    preview: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    cluster: "Cluster | None" = None,
     progress: Progress = silent,
     **options: Any,
 ) -> Prediction:
     """Predict the class of every valid pixel of a scene, into a GeoTIFF (a path) or any sink.
 
-    ``shares`` are further files by what they tell (raster/product.py): ``{"probabilities": "p.tif"}``. ``options`` are the
-    fields of :class:`~geoseg.inference.options.Options`. ``resume`` goes on with what an interrupted prediction with the
-    same settings left; the result is that of an undisturbed one, byte for byte.
+    ``shares`` are further files by what they tell (raster/product.py), ``{"probabilities": "p.tif"}``, and ``preview`` is a
+    PNG of scene and mask. ``options`` are the fields of :class:`~geoseg.inference.options.Options`. ``resume`` goes on with
+    what an interrupted prediction of the same settings left; the result is that of an undisturbed one, byte for byte.
+    ``cluster`` has the work done by Dask's workers (:func:`~geoseg.inference.cluster.open_cluster`).
     What cannot work is refused before the network is loaded: :class:`SceneError`, :class:`BundleError`,
     :class:`OutputError`, :class:`ConfigError`. Whatever happens later (Ctrl-C, too), no mask is left half written.
     """
-    begun, chosen = time.perf_counter(), Options.of(**options)
-    with _opened(scene, chosen) as source:
-        card = model.card if isinstance(model, Bundle) else read_card(model)
-        job = make_job(source, card, chosen, source=source_of(model))
+    begun = time.perf_counter()
+    with opened_job(scene, model, Options.of(**options)) as job:
+        if preview is not None:
+            check_writable(preview, overwrite)
         sink = _sink(output, job, shares, overwrite=overwrite, resume=resume)
         for note in job.notes:
-            log.info("%s: %s", source.path, note)
-        bundle = model if isinstance(model, Bundle) else Bundle.load(model)
-        with explained_memory(MEMORY_HINT), writing(sink, job.grid, card.legend):
-            counts, device = _run(job, bundle, sink, progress)
-        damage = _damage_notes(source)
+            log.info("%s: %s", job.scene.path, note)
+        with explained_memory(MEMORY_HINT), writing(sink, job.grid, job.card.legend):
+            counts, device = _run(job, model, sink, cluster, progress)
+        if preview is not None and isinstance(output, str | os.PathLike):
+            write_preview(job.scene, job.area.window, output, preview)
+        damage = _damage_notes(job.scene)
     return Prediction(
         path=Path(output) if isinstance(output, str | os.PathLike) else None,
         shape=job.grid.shape,
@@ -95,16 +107,52 @@ def predict(
     )
 
 
-def _run(job: Job, bundle: Bundle, sink: Sink, progress: Progress) -> tuple[Counts, str]:
+def predict_plan(
+    scene: str | Path | Scene, *, model: str | Path | Bundle, shares: Iterable[str] = (), **options: Any
+) -> Forecast:
+    """What a prediction would take; nothing is predicted and nothing written. ``shares`` are names of products."""
+    with opened_job(scene, model, Options.of(**options)) as job:
+        predictor = _predictors(job, model)[0]
+        batch = chosen_batch(job.options.batch, predictor, job.plan.tile)
+        return forecast(job, predictor, batch=batch, products=("mask", *shares))
+
+
+@contextlib.contextmanager
+def opened_job(scene: str | Path | Scene, model: str | Path | Bundle, options: Options) -> Iterator[Job]:
+    """The job for a scene that is open for as long as the job is needed."""
+    with _opened(scene, options) as source:
+        card = model.card if isinstance(model, Bundle) else read_card(model)
+        yield make_job(source, card, options, source=model.source if isinstance(model, Bundle) else str(model))
+
+
+def _run(
+    job: Job, model: str | Path | Bundle, sink: Sink, cluster: "Cluster | None", progress: Progress
+) -> tuple[Counts, str]:
     """The flow itself: tiles to rasters, to probabilities, to strips of the mask, into the sink; and where it ran."""
-    tiles = sum(job.method.part(rows).tiles for rows in sink.missing)
-    predictors = [
-        Predictor(bundle, job.options.device, job.options.precision),
-    ]
+    hands = cluster.workers if cluster is not None else len(job.options.devices)
+    parts = divided(sink.missing, hands, tile=job.plan.scene_tile)
+    tiles = sum(job.method.part(rows).tiles for rows in parts)
     with progress(tiles, f"predicting {job.scene.name}") as task:
         counts = Counts(task)
-        predict_missing(job.method, sink, predictors, counts, batch=job.options.batch or BATCH)
-    return counts, f"{predictors[0].device}, {predictors[0].precision}"
+        if cluster is not None:
+            return counts, cluster.predict(job, _slabs(sink), parts, counts)
+        predictors = _predictors(job, model)
+        batch = chosen_batch(job.options.batch, predictors[0], job.plan.tile)
+        predict_parts(job.method, parts, sink, predictors, counts, batch=batch)
+    return counts, "; ".join(predictor.description for predictor in predictors)
+
+
+def _predictors(job: Job, model: str | Path | Bundle) -> list[Predictor]:
+    bundle, options = model if isinstance(model, Bundle) else Bundle.load(model), job.options
+    return [
+        Predictor(bundle, device, options.precision, options.engine, pixels=job.pixels) for device in options.devices
+    ]
+
+
+def _slabs(sink: Sink) -> Slabs:
+    if not isinstance(sink, GeoTiffSink):
+        raise ConfigError("a cluster writes files, and nothing else", "name a file for the mask")
+    return sink.slabs
 
 
 @contextlib.contextmanager

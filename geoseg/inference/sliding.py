@@ -133,6 +133,13 @@ class Sliding:
         return sum(slide.windows.count for slide in self.slides)
 
     @property
+    def held_bytes(self) -> int:
+        """The sums of a row of windows for each variant, and three times that on the way through, as measured."""
+        classes = len(self.slides[0].card.legend)
+        sums = sum(slide.windows.window[0] * slide.windows.extent.width for slide in self.slides)
+        return 4 * 4 * classes * sums
+
+    @property
     def tags(self) -> dict[str, str]:
         """What the mask says of how it was made."""
         return {"GEOSEG_MODE": "slide", "GEOSEG_STRIDE": str(self.slides[0].stride)}

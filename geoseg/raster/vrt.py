@@ -1,8 +1,16 @@
 """Pieces of GDAL's virtual rasters (VRT): XML that says of which files a raster is put together."""
 
+from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
+import rasterio.shutil
+
 from geoseg.grid.grid import Grid
+from geoseg.raster.opening import quiet_gdal
+from geoseg.raster.output import output_errors
+
+IN_MEMORY = "/vsimem/"
+"""How GDAL's names of files in memory begin."""
 
 
 def vrt_dataset(grid: Grid, *, placed: bool = True) -> Element:
@@ -20,3 +28,10 @@ def add(parent: Element, **texts: str) -> None:
     """A child for each keyword, with its text."""
     for tag, text in texts.items():
         SubElement(parent, tag).text = text
+
+
+def copy_vrt(source: str, target: Path) -> str:
+    """A virtual raster that is in memory, as a file that other processes can open; :class:`OutputError` if it cannot be."""
+    with output_errors(target), quiet_gdal():
+        rasterio.shutil.copy(source, target, driver="VRT")
+    return str(target)

@@ -132,9 +132,7 @@ class GeoTiffSink:
         try:
             counts = count_pixels(virtual)
             copy_to_cog(virtual, final, is_mask=product.is_mask)
-            # GDAL keeps quiet about a disk that fills up with the last few kilobytes.
-            if not np.array_equal(count_pixels(final), counts):
-                raise OSError("the file read back is not the file written")
+            _require_whole(final, counts)
             if product.is_mask:
                 write_attribute_table(final, self._legend, counts)
         except OSError:
@@ -199,6 +197,12 @@ def copy_to_cog(source: Path, target: Path, *, is_mask: bool) -> None:
             rasterio.shutil.copy(source, target, **options)
         except Exception as error:  # GDAL's own errors pass through rasterio here, and have no public name
             raise OSError(str(error)) from error
+
+
+def _require_whole(raster: Path, counts: NDArray[np.int64]) -> None:
+    """OSError unless these are its pixels: GDAL keeps quiet about a disk that fills up with the last few kilobytes."""
+    if not np.array_equal(count_pixels(raster), counts):
+        raise OSError("the file read back is not the file written")
 
 
 def count_pixels(raster: Path) -> NDArray[np.int64]:

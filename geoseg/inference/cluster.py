@@ -1,0 +1,165 @@
+"""Many machines: parts of a scene are predicted by the workers of a Dask cluster, each writing slabs of its own.
+
+Workers see the same files under the same paths (a shared folder, or addresses); nothing but a description of the work and
+counts goes over the network. A worker that is killed costs the part it was at: Dask gives that part to another, which
+writes the slabs that are missing anew. The slabs are joined where ``predict`` was called (docs/scaling.md).
+"""
+
+import contextlib
+import functools
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from geoseg.bundle import Bundle
+from geoseg.errors import ConfigError, GeosegError
+from geoseg.grid.window import Window
+from geoseg.inference.batch import chosen_batch
+from geoseg.inference.engines.choose import EngineName
+from geoseg.inference.job import Job, make_job
+from geoseg.inference.parts import Counts, predict_rows
+from geoseg.inference.predictor import Predictor
+from geoseg.models.precision import Precision
+from geoseg.progress import silent
+from geoseg.raster.product import make_product
+from geoseg.raster.scene import Scene
+from geoseg.raster.slabs import Slabs
+from geoseg.raster.tolerant import TolerantScene
+from geoseg.raster.vrt import IN_MEMORY, copy_vrt
+
+LOCAL = "local:"
+"""How an address begins that asks for worker processes on this machine."""
+
+HINT = 'install it with geoseg: pip install "geoseg[dask]"'
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster that is connected; made by :func:`open_cluster`."""
+
+    client: Any
+    """Dask's client."""
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are now, at least one."""
+        return max(len(self.client.scheduler_info(n_workers=-1)["workers"]), 1)
+
+    def predict(self, job: Job, slabs: Slabs, parts: Sequence[Window], counts: Counts) -> str:
+        """Predict parts of the mask; says where. :class:`GeosegError` of a worker, or if workers are lost repeatedly."""
+        from distributed import KilledWorker, as_completed
+
+        job, here = _for_everyone(job, slabs.folder.absolute()), job
+        resources = {"GPU": 1} if self._have_gpus() else None
+        folder = slabs.folder.absolute()
+        products = tuple(product.name for product in slabs.products)
+        arguments = [(job, rows, folder, slabs.shape, products) for rows in parts]
+        futures = [self.client.submit(predict_part, *each, resources=resources, pure=False) for each in arguments]
+        try:
+            for _, (tiles, skipped, damaged) in as_completed(futures, with_results=True):
+                counts.add(tiles, skipped)
+                if isinstance(here.scene, TolerantScene):
+                    here.scene.damaged |= damaged
+        except KilledWorker as error:
+            raise GeosegError(
+                "workers were lost again and again at the same part of the scene",
+                "look at their memory: --plan says what a part takes; smaller tiles (--tile) or batches take less",
+            ) from error
+        finally:
+            self.client.cancel(futures)
+        return f"{self.workers} workers of {self.client.scheduler.addr}"
+
+    def _have_gpus(self) -> bool:
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        return any(worker.get("resources", {}).get("GPU") for worker in workers)
+
+
+@contextlib.contextmanager
+def open_cluster(address: str) -> Iterator[Cluster]:
+    """The cluster whose scheduler has that address, or ``local:N`` for N worker processes on this machine.
+
+    :class:`ConfigError` if Dask is not installed, the address makes no sense, or nobody answers there.
+    """
+    try:
+        import distributed
+    except ImportError:
+        raise ConfigError("predicting on a cluster takes Dask, which is not installed", HINT) from None
+    with contextlib.ExitStack() as stack:
+        if address.startswith(LOCAL):
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it tells of every worker it stops
+            cluster = distributed.LocalCluster(
+                n_workers=_number(address), threads_per_worker=1, processes=True, dashboard_address=None
+            )
+            address = stack.enter_context(cluster)
+        try:
+            client = stack.enter_context(distributed.Client(address, timeout="20s"))
+        except (OSError, ValueError, TimeoutError) as error:
+            raise ConfigError(
+                f"no Dask scheduler answers at {address}: {error}", "write tcp://HOST:8786, or local:4"
+            ) from error
+        yield Cluster(client)
+
+
+def predict_part(
+    job: Job, rows: Window, folder: Path, shape: tuple[int, int], products: tuple[str, ...]
+) -> tuple[int, int, set[Window]]:
+    """A worker's task: the slabs of some rows that are not there yet.
+
+    Tells how many tiles it took, how many of them the network did not see, and which blocks could not be read.
+    """
+    slabs = Slabs(folder, shape, [make_product(name, job.card.legend) for name in products])
+    predictor, batch = _predictor(job)
+    with job.scene, silent(0, "") as task:
+        counts = Counts(task)
+        for missing in slabs.missing:
+            part = rows.intersection(missing)
+            if not part.is_empty:
+                predict_rows(job.method, part, slabs.write, predictor, counts, batch=batch, products=products)
+    damaged = job.scene.damaged if isinstance(job.scene, TolerantScene) else set()
+    return counts.tiles, counts.skipped, damaged
+
+
+def _predictor(job: Job) -> tuple[Predictor, int]:
+    """The network and how many tiles it is shown at once; kept from one part to the next."""
+    options = job.options
+    what = job.source, options.device, options.precision, options.engine
+    return _loaded(*what, pixels=job.pixels, batch=options.batch, side=job.plan.tile)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(
+    source: str, device: str, precision: Precision, engine: EngineName, *, pixels: int, batch: int | None, side: int
+) -> tuple[Predictor, int]:
+    predictor = Predictor(Bundle.load(source), device, precision, engine, pixels=pixels)
+    return predictor, chosen_batch(batch, predictor, side)
+
+
+def _for_everyone(job: Job, folder: Path) -> Job:
+    """The job with paths that are right on every machine that sees the same files."""
+    if not job.source:
+        raise ConfigError("a model without a file cannot be sent to workers", "save it first: bundle.save(path)")
+    options = replace(job.options, aoi=None if job.options.aoi is None else _absolute(str(job.options.aoi)))
+    with Scene.open(_on_disk(job.scene.path, folder)) as scene:
+        kind = TolerantScene if options.on_read_error == "skip" else Scene
+        return make_job(scene.reopened(kind), job.card, options, source=_absolute(job.source))
+
+
+def _on_disk(path: str, folder: Path) -> str:
+    """The path of a scene, and of one in memory (a mosaic) that of a copy in the folder."""
+    if path.startswith(IN_MEMORY):
+        return copy_vrt(path, folder / "scene.vrt")
+    return path if "://" in path or path.startswith("/vsi") else _absolute(path)
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100  (no links followed)
+
+
+def _number(address: str) -> int:
+    count = address.removeprefix(LOCAL)
+    if not count.isdecimal() or int(count) < 1:
+        raise ConfigError(f"{address!r} names no number of workers", "write local:4 for four")
+    return int(count)
