@@ -158,9 +158,7 @@ def _measure(
 
 
 @compiled
-def _along(
-    net: Floats, frame: Floats, left: float, x: float, y: float, dx: float, dy: float
-) -> tuple[float, float]:
+def _along(net: Floats, frame: Floats, left: float, x: float, y: float, dx: float, dy: float) -> tuple[float, float]:
     """Metres of the side from (x, y) to (x + dx, y + dy), and square metres between it and the line x = left.
 
     By Simpson's rule along the side, and across; square metres are negative if y falls.

@@ -8,7 +8,7 @@ A polygon is finished when none of its pixels lies in the last row that was seen
 lowest rows, those that end in one row in reading order of their first pixels: however the image is cut into strips.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from geoseg.vector.label import Integers, unite_pairs
 from geoseg.vector.rings import Rings, part_rings
-from geoseg.vector.runs import offsets, starts_of
+from geoseg.vector.runs import offsets, runs, starts_of
 from geoseg.vector.trace import Pieces
 from geoseg.vector.walks import Walks, put_together
 
@@ -49,6 +49,38 @@ class Outlines:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def polygon_rings(self) -> Integers:
+        """Polygons in rings."""
+        return self.part_offsets[self.polygon_offsets]
+
+    def chosen(self, polygons: Integers) -> "Outlines":
+        """The polygons at these positions."""
+        parts, part_offsets = _within(self.polygon_offsets, polygons)
+        rings, ring_offsets = _within(self.part_offsets, parts)
+        corners, corner_offsets = _within(self.ring_offsets, rings)
+        return Outlines(
+            corners=self.corners[corners],
+            nodes=self.nodes[corners],
+            ring_offsets=corner_offsets,
+            part_offsets=ring_offsets,
+            polygon_offsets=part_offsets,
+            values=self.values[polygons],
+            pixels=self.pixels[polygons],
+            ids=self.ids[polygons],
+            means=self.means[polygons],
+        )
+
+    def in_portions(self, corners: int) -> Iterator["Outlines"]:
+        """The polygons, about so many corners at a time."""
+        ends = self.ring_offsets[self.polygon_rings[1:]]
+        start = 0
+        while start < len(self):
+            stop = int(np.searchsorted(ends, (ends[start - 1] if start else 0) + corners, "right"))
+            stop = max(stop, start + 1)
+            yield self.chosen(np.arange(start, stop))
+            start = stop
 
 
 class Joiner:
@@ -164,6 +196,12 @@ def _means(sums: NDArray[np.float64] | None, polygon: Integers, chosen: Integers
 def _summed(sums: NDArray[np.float64], names: Integers) -> NDArray[np.float64]:
     """(label, 2): the sums of all labels of one name, at that name."""
     return np.stack([np.bincount(names, column, len(names)) for column in sums.T], axis=1)
+
+
+def _within(bounds: Integers, chosen: Integers) -> tuple[Integers, Integers]:
+    """The positions that the chosen runs hold, and the offsets of these runs in them."""
+    lengths = np.diff(bounds)[chosen]
+    return runs(bounds[:-1][chosen], lengths), offsets(lengths)
 
 
 def _first_of(groups: Integers, count: int) -> Integers:

@@ -38,6 +38,12 @@ def unite_pairs(parents: Integers, first: Integers, second: Integers) -> Integer
     """Unite labels pair by pair; the root of every label."""
     for k in range(len(first)):
         unite(parents, first[k], second[k])
+    return find_roots(parents)
+
+
+@compiled
+def find_roots(parents: Integers) -> Integers:
+    """The root of every label."""
     roots = np.empty(len(parents), np.int64)
     for label in range(len(parents)):
         roots[label] = find_root(parents, label)

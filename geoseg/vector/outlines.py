@@ -1,16 +1,16 @@
 """From a class raster to polygon outlines: strips are traced side by side, then joined, polygon by polygon as they end."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from os import cpu_count
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geoseg.vector.ahead import side_by_side
 from geoseg.vector.join import Joiner, Outlines
 from geoseg.vector.trace import Pieces, trace_strip
+from geoseg.vector.vertices import Corners
 
 Connectivity = Literal[4, 8]
 """4: pixels of one class belong together if they share a side; 8: also if they share a corner."""
@@ -35,6 +35,7 @@ def trace(
     strip_rows: int | None = None,
     joined: int = JOINED,
     weights: Weights | None = None,
+    corners: Corners | None = None,
 ) -> Outlines:
     """The outlines of all regions of equal class in a mask (row, col), to the last bit the same for any ``strip_rows``.
 
@@ -43,10 +44,10 @@ def trace(
     rows = strip_rows or max(STRIP_PIXELS // max(mask.shape[1], 1), 64)
     starts = range(0, mask.shape[0], rows)
     strips = ((mask[row : row + rows], None if weights is None else weights[row : row + rows]) for row in starts)
-    width = mask.shape[1]
-    return merged(
-        list(trace_strips(strips, width=width, background=background, connectivity=connectivity, joined=joined))
+    found = trace_strips(
+        strips, width=mask.shape[1], background=background, connectivity=connectivity, joined=joined, corners=corners
     )
+    return merged(list(found))
 
 
 def trace_strips(
@@ -56,30 +57,37 @@ def trace_strips(
     background: int,
     connectivity: Connectivity = 4,
     joined: int = JOINED,
+    corners: Corners | None = None,
 ) -> Iterator[Outlines]:
     """The same for an image that comes in strips of full ``width``, top to bottom, each with at least one row.
 
-    Polygons are given as soon as they are whole, so that only what the latest strips touch is held. While one strip is
-    read, others are traced by as many threads as there are cores.
+    Polygons are given as soon as they are whole, so that only what the latest strips touch is held; ``corners`` by then
+    hold all vertices that lie around them. While one strip is read, others are traced by as many threads as there are
+    cores.
     """
-    threads = cpu_count() or 1
+
+    def join(*, last: bool = False) -> Outlines:
+        if corners is not None:
+            for strip in pieces:
+                corners.add(*strip.vertices)
+        return joiner.add(pieces, last=last)
+
     joiner = Joiner(width)
     pieces: list[Pieces] = []
-    running: deque[Future[Pieces]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="geoseg-trace") as pool:
-        for row, block, weights in _blocks(strips, width, background):
-            if len(running) > threads:
-                pieces.append(running.popleft().result())
-            if len(pieces) == joined:
-                yield joiner.add(pieces)
-                pieces = []
-            running.append(
-                pool.submit(
-                    trace_strip, block, row, background=background, diagonals=connectivity == 8, weights=weights
-                )
-            )
-        pieces.extend(future.result() for future in running)
-    yield joiner.add(pieces, last=True)
+    work = partial(_traced, background=background, diagonals=connectivity == 8, vertices=corners is not None)
+    for piece in side_by_side(work, blocks(strips, width, background)):
+        if len(pieces) == joined:
+            yield join()
+            pieces = []
+        pieces.append(piece)
+    yield join(last=True)
+
+
+def _traced(
+    strip: tuple[int, NDArray[np.int32], Weights | None], *, background: int, diagonals: bool, vertices: bool
+) -> Pieces:
+    row, block, weights = strip
+    return trace_strip(block, row, background=background, diagonals=diagonals, weights=weights, vertices=vertices)
 
 
 def merged(parts: list[Outlines]) -> Outlines:
@@ -99,7 +107,7 @@ def _chained(offsets: list[NDArray[np.int64]]) -> NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate([np.diff(each) for each in offsets]))])
 
 
-def _blocks(
+def blocks(
     strips: Iterable[tuple[Classes, Weights | None]], width: int, background: int
 ) -> Iterator[tuple[int, NDArray[np.int32], Weights | None]]:
     """Each strip with the row above it and a column of background on both sides, and its first row in the image.

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from geoseg.compiled import compiled
 from geoseg.vector.label import Integers, diagonal_pairs, label_block
+from geoseg.vector.vertices import corners_of
 
 EAST, NORTH, WEST, SOUTH = range(4)
 """Directions; one more is a left turn, one less a right turn."""
@@ -76,6 +77,8 @@ class Pieces:
     """(col,): labels of the strip's last row."""
     sums: NDArray[np.float64]
     """(label, 2): sum and number of the ``weights`` of the strip's pixels; (0, 2) without weights."""
+    vertices: tuple[NDArray[np.int32], Integers] | None = None
+    """What ``vertices.corners_of`` finds, if asked for."""
 
 
 def trace_strip(
@@ -85,6 +88,7 @@ def trace_strip(
     background: int,
     diagonals: bool = False,
     weights: NDArray[np.float32] | None = None,
+    vertices: bool = False,
 ) -> Pieces:
     """The borders of one strip.
 
@@ -111,6 +115,7 @@ def trace_strip(
         top=labels[0].astype(np.int64),
         bottom=labels[-1].astype(np.int64),
         sums=np.empty((0, 2)) if weights is None else _sums(labels[1:, 1:-1], weights, len(parents)),
+        vertices=corners_of(block) if vertices else None,
     )
 
 
@@ -206,7 +211,9 @@ def _follow(
         left = block[row + LEFT_ROW[direction], col + LEFT_COL[direction]]
         right = block[row + RIGHT_ROW[direction], col + RIGHT_COL[direction]]
         other = block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
-        borders = 1 + (left != own) + (left != right) + (right != other)  # our own and the other differ: that is the first
+        borders = (
+            1 + (left != own) + (left != right) + (right != other)
+        )  # our own and the other differ: that is the first
         kept, pinch = True, left != own and right == own
         if left != own:
             direction = (direction + 1) % 4
