@@ -1,11 +1,14 @@
 """``geoseg evaluate``: how good a model or a mask is."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from . import options, talk
 from .progress import bars
+
+WAYS = "give either a recipe, or both --mask and --reference, or both --scene and --reference"
 
 
 @click.command()
@@ -18,14 +21,27 @@ from .progress import bars
 @options.stride
 @options.tta
 @options.device
-@click.option("--mask", type=options.FILE, metavar="MASK", help="Score this mask instead of a model.")
+@click.option("--mask", type=options.FILE, metavar="MASK", help="Score this mask, or those in a folder or pattern.")
+@click.option(
+    "--scene", type=options.FILE, metavar="SCENE", help="Score a model on this scene, or a folder or pattern."
+)
 @click.option(
     "--reference", type=options.FILE, metavar="FILE",
-    help="What is right for MASK: a raster on the same grid, or polygons in any CRS.",
+    help="What is right for MASK or SCENE: raster or polygons; or a folder or pattern with files of the same names.",
 )  # fmt: skip
 @click.option("--column", metavar="NAME", help="Attribute of the reference polygons that names their class.")
 @click.option("--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; else the last one.")
 @click.option("--background", metavar="CLASS", help="Class outside reference polygons; else no pixel there counts.")
+@click.option("--resample", is_flag=True, help="Look up a reference on another grid at the centres of the pixels.")
+@click.option("--confidence", type=options.FILE, metavar="FILE", help="Confidences or probabilities of MASK.")
+@click.option(
+    "--protocol", "protocols", metavar="NAME", multiple=True,
+    help="Count as this protocol says; may be repeated. Else by all that are for the dataset.",
+)  # fmt: skip
+@click.option("--boundary", "boundary_m", type=float, metavar="METRES", help="Also score borders, met within METRES.")
+@click.option("--objects", metavar="CLASSES", help="Also count the objects of these classes, commas between them.")
+@click.option("--gsd", type=float, metavar="METRES", help="Metres per pixel of scenes and masks without CRS.")
+@click.option("--markdown", is_flag=True, help="Print tables as Markdown.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="PATH", help="Also write it all as JSON.")
 @options.overwrite
 @options.talk
@@ -40,52 +56,61 @@ def evaluate(
     stride: int | None,
     tta: str,
     device: str | None,
-    mask: str | None,
-    reference: str | None,
-    column: str | None,
-    polygon_class: str | None,
-    background: str | None,
     json_path: Path | None,
     overwrite: bool,
+    markdown: bool,
+    objects: str | None,
+    **files: Any,
 ) -> None:
-    """Score a model on the scenes of RECIPE, or --mask against --reference.
+    """Score a model on the scenes of RECIPE or on --scene, or --mask against --reference.
 
-    Prints a table: intersection over union, F1, precision and recall per class, in percent.
+    RECIPE may be the folder of a prepared dataset. Prints tables in percent, and the protocol they were counted by.
     """
-    if (recipe is None) == (mask is None) or (mask is None) != (reference is None):
-        raise click.UsageError("give either a recipe, or both --mask and --reference")
-    if recipe is not None and (column or polygon_class or background):
-        raise click.UsageError("--column, --class and --background are for --reference polygons")
+    mask, scene = files["mask"], files["scene"]
+    _require_one_way(recipe, mask, scene, files["reference"])
+    if recipe is not None and any(files[name] for name in ("column", "polygon_class", "background", "resample")):
+        raise click.UsageError("--column, --class, --background and --resample are for --reference")
     if mask is not None and (tile or stride or mode != "blended" or tta != "none"):
         raise click.UsageError("--tile, --mode, --stride and --tta say how a model predicts, not how --mask is scored")
+    if mask is None and files["confidence"]:
+        raise click.UsageError("--confidence is for --mask; a model says by itself how sure it is")
     from geoseg.evaluation.report import table, write_json
     from geoseg.raster.output import check_writable
 
     if json_path is not None:
         check_writable(json_path, overwrite)
-    if mask is not None and reference is not None:
+    how = {"tile": tile, "mode": mode, "stride": stride, "tta": tta, "device": device or "auto", "gsd": files["gsd"]}
+    what: dict[str, Any] = {
+        "protocols": files["protocols"],
+        "boundary_m": files["boundary_m"],
+        "objects": objects.split(",") if objects else (),
+        "progress": bars(),
+    }
+    labels = {name: files[name] for name in ("column", "polygon_class", "background", "resample")}
+    if mask is not None:
         from geoseg.evaluation.mask import evaluate_mask
 
-        evaluation = evaluate_mask(
-            mask, reference, column=column, polygon_class=polygon_class, background=background, progress=bars()
+        more = {"confidence": files["confidence"], "gsd": files["gsd"]}
+        evaluation = evaluate_mask(mask, files["reference"], **labels, **more, **what)
+    elif scene is not None:
+        from geoseg.evaluation.scenes import evaluate_scenes
+
+        evaluation = evaluate_scenes(
+            scene, files["reference"], model=options.chosen_model(model), **labels, **what, **how
         )
     else:
-        from geoseg.config.load import load_recipe
+        from geoseg.evaluation.dataset import recipe_of
         from geoseg.evaluation.model import evaluate_model
 
-        loaded = load_recipe(str(recipe), overrides)
-        evaluation = evaluate_model(
-            loaded,
-            model=options.chosen_model(model),
-            split=split,
-            tile=tile,
-            mode=mode,
-            stride=stride,
-            tta=tta,
-            device=device or "auto",
-            progress=bars(),
-        )
-    talk.result(table(evaluation))
+        loaded = recipe_of(str(recipe), overrides)
+        evaluation = evaluate_model(loaded, model=options.chosen_model(model), split=split, **what, **how)
+    talk.result(table(evaluation, markdown=markdown))
     if json_path is not None:
         write_json(evaluation, json_path)
         talk.say(f"All numbers: {json_path}")
+
+
+def _require_one_way(recipe: str | None, mask: str | None, scene: str | None, reference: str | None) -> None:
+    given = [each for each in (recipe, mask, scene) if each is not None]
+    if len(given) != 1 or (recipe is None) != (reference is not None):
+        raise click.UsageError(WAYS)

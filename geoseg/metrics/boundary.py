@@ -18,6 +18,8 @@ from geoseg.compiled import compiled
 from geoseg.legend import IGNORE_INDEX
 from geoseg.metrics.confusion import ratio
 
+SLACK = 0.005
+"""Part of the tolerance that is added to it: maps stretch, and two pixels of half a metre shall be within one metre."""
 MISSED = 254
 """Stands for "labelled, but not predicted": no class of the reference, yet known to be none."""
 
@@ -79,11 +81,12 @@ def offsets_within(tolerance_m: float, pixel_m: tuple[float, float]) -> Offsets:
 
     The pixel itself is not among them; the nearest neighbours always are, however small the tolerance.
     """
+    tolerance_m *= 1 + SLACK
     reach = [max(int(tolerance_m / side), 1) for side in pixel_m]
     steps = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(-1, 2)
     metres = np.hypot(*(steps * pixel_m).T)
     beside = np.abs(steps).sum(axis=1) == 1
-    chosen = ((metres <= tolerance_m * (1 + 1e-9)) | beside) & (metres > 0)
+    chosen = ((metres <= tolerance_m) | beside) & (metres > 0)
     order = np.argsort(metres[chosen], kind="stable")
     return np.ascontiguousarray(steps[chosen][order], np.int64)
 
