@@ -1,6 +1,6 @@
 """What every engine promises: from images, the network's logits in single precision."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 Arithmetic = Literal["float32", "bfloat16"]
 
 
+@runtime_checkable
 class Engine(Protocol):
     """A network that is ready to run. Calls come one after another, from one thread at a time."""
 
