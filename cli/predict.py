@@ -1,8 +1,9 @@
 """``geoseg predict``: a scene becomes a mask; many become one each, or one together."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,6 +87,13 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--preview", type=options.FILE, metavar="PNG", help="Draw scene and mask into a picture; likewise.")
 @click.option(
+    "--stitch-report", is_flag=True,
+    help="Say how often the mask changes across the edges of tiles, compared with elsewhere: 1 is without seams.",
+)  # fmt: skip
+@click.option(
+    "--reference", type=options.FILE, metavar="FILE", help="Labels of SCENE, for the mean IoU in --stitch-report."
+)
+@click.option(
     "--on-read-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
     help="Where SCENE is damaged: stop, or leave nodata there.",
 )  # fmt: skip
@@ -129,6 +137,8 @@ def predict(
     confidence: str | None,
     entropy: str | None,
     preview: str | None,
+    stitch_report: bool,
+    reference: str | None,
     on_read_error: Literal["stop", "skip"],
     dask: str | None,
     plan: bool,
@@ -151,6 +161,7 @@ def predict(
         mosaic=mosaic,
         plan=plan,
         dask=dask,
+        tell=partial(_tell, report=stitch_report, reference=reference),
         results={
             "shares": {name: path for name, path in shares.items() if path is not None},
             "preview": preview,
@@ -186,6 +197,7 @@ def _predict(
     mosaic: bool,
     plan: bool,
     dask: str | None,
+    tell: Callable[..., None],
     results: dict[str, Any],
     **settings: Any,
 ) -> None:
@@ -200,13 +212,13 @@ def _predict(
         if mosaic:
             from geoseg.inference.many import predict_mosaic
 
-            _tell(predict_mosaic(list_scenes(scenes), output, cluster=cluster, **results, **settings))
+            tell(predict_mosaic(list_scenes(scenes), output, cluster=cluster, **results, **settings))
         elif several:
-            _predict_each(list_scenes(scenes), output, cluster=cluster, **results, **settings)
+            _predict_each(list_scenes(scenes), output, tell, cluster=cluster, **results, **settings)
         else:
             from geoseg.inference.predict import predict as to_mask
 
-            _tell(to_mask(scenes[0], output, cluster=cluster, **results, **settings))
+            tell(to_mask(scenes[0], output, cluster=cluster, **results, **settings))
 
 
 def _cluster(address: str | None) -> AbstractContextManager[Any]:
@@ -233,14 +245,14 @@ def _plan(scenes: Sequence[str], *, mosaic: bool, **settings: Any) -> None:
             talk.say(f"Note: {note}")
 
 
-def _predict_each(scenes: Sequence[str], folder: str, **settings: Any) -> None:
+def _predict_each(scenes: Sequence[str], folder: str, tell: Callable[..., None], **settings: Any) -> None:
     """A mask for each scene; what went wrong is told at the end, and then the exit code is 1."""
     from geoseg.inference.many import predict_each
 
     failed = []
     for outcome in predict_each(scenes, folder, **settings):
         if outcome.prediction is not None:
-            _tell(outcome.prediction, f"{outcome.scene}: ")
+            tell(outcome.prediction, f"{outcome.scene}: ")
         elif outcome.error is not None:
             failed.append((outcome.scene, outcome.error))
         else:
@@ -252,8 +264,28 @@ def _predict_each(scenes: Sequence[str], folder: str, **settings: Any) -> None:
         click.get_current_context().exit(1)
 
 
-def _tell(prediction: "Prediction", about: str = "") -> None:
+def _tell(prediction: "Prediction", about: str = "", *, report: bool, reference: str | None) -> None:
     for note in prediction.notes:
         talk.say(f"Note: {about}{note}")
     talk.say(f"{about}{prediction.tiles} tiles in {prediction.seconds:.1f} s on {prediction.device}")
+    if report:
+        talk.say(f"{about}{_stitching(prediction, reference)}")
     talk.result(str(prediction.path))
+
+
+def _stitching(prediction: "Prediction", reference: str | None) -> str:
+    """The seams of a mask and, with labels, its score, in a sentence."""
+    from geoseg.evaluation.mask import evaluate_mask
+    from geoseg.evaluation.seams import seams
+
+    assert prediction.path is not None
+    found = seams(prediction.path, rows=prediction.edges[0], cols=prediction.edges[1])
+    score = (
+        ""
+        if reference is None
+        else f"; mean IoU {100 * evaluate_mask(prediction.path, reference).total.mean_iou:.2f} %"
+    )
+    return (
+        f"seam index {found.index:.3f}: {100 * found.across_edges:.3f} % of neighbours differ across tile edges, "
+        f"{100 * found.elsewhere:.3f} % elsewhere{score}"
+    )

@@ -58,6 +58,14 @@ class Blended:
         return self._layout(torch.device("cpu")).tiles
 
     @property
+    def edges(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the mask at which cores begin."""
+        region, window = self._tiles_of(self.area), self.area.window
+        rows = range(region.row - window.row, window.height, self._step)
+        cols = range(region.col - window.col, window.width, self._step)
+        return [row for row in rows if row > 0], [col for col in cols if col > 0]
+
+    @property
     def held_bytes(self) -> int:
         """What is held of a row of tiles: probabilities, and those that move up or are put together for the mask."""
         layout = self._layout(torch.device("cpu"))
@@ -94,9 +102,10 @@ class Blended:
     @property
     def _region(self) -> Window:
         """The tiles with a say in the area, in whole groups."""
-        region, first = self._tiles_of(self.area), self._tiles_of(self.whole).row
-        above = (region.row - first) % (self._group_rows * self._step)
-        return Window(region.row - above, region.col, region.height + above, region.width)
+        region, whole, rows = self._tiles_of(self.area), self._tiles_of(self.whole), self._group_rows * self._step
+        row = region.row - (region.row - whole.row) % rows
+        stop = min(whole.row + math.ceil((region.row_stop - whole.row) / rows) * rows, whole.row_stop)
+        return Window(row, region.col, stop - row, region.width)
 
     def _tiles_of(self, area: Area) -> Window:
         size, halo = self.plan.scene_tile, self.plan.scene_halo

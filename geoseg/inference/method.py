@@ -30,6 +30,10 @@ class Method(Protocol):
         """How many tiles there are to predict."""
 
     @property
+    def edges(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the mask at which what one tile says begins to count, or ends to."""
+
+    @property
     def held_bytes(self) -> int:
         """Memory for what is held of the scene at once, beside the network's own."""
 

@@ -60,6 +60,8 @@ class Prediction:
     """Where the network ran, by what, and in which precision."""
     notes: tuple[str, ...]
     """What the user should know about this scene with this model, one sentence each."""
+    edges: tuple[list[int], list[int]]
+    """Rows and columns of the mask at which its tiles meet, to look for seams there."""
 
 
 def predict(
@@ -104,6 +106,7 @@ def predict(
         seconds=time.perf_counter() - begun,
         device=device,
         notes=(*job.notes, *damage),
+        edges=job.method.edges,
     )
 
 

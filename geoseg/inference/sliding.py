@@ -133,6 +133,15 @@ class Sliding:
         return sum(slide.windows.count for slide in self.slides)
 
     @property
+    def edges(self) -> tuple[list[int], list[int]]:
+        """Rows and columns of the mask at which windows begin or end; those of the first variant."""
+        windows, target = self.slides[0].windows, self.slides[0].area.window
+        (height, width), scale = windows.window, self.slides[0].variant.scale
+        rows = sorted({round(each / scale) - target.row for row in windows.rows for each in (row, row + height)})
+        cols = sorted({round(each / scale) - target.col for col in windows.cols for each in (col, col + width)})
+        return [row for row in rows if 0 < row < target.height], [col for col in cols if 0 < col < target.width]
+
+    @property
     def held_bytes(self) -> int:
         """The sums of a row of windows for each variant, and three times that on the way through, as measured."""
         classes = len(self.slides[0].card.legend)

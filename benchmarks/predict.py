@@ -1,0 +1,303 @@
+"""From a scene to its mask: geoseg beside mmsegmentation's slide inference and a loop over torchgeo's GridGeoSampler.
+
+    python benchmarks/parity benchmarks/predict.py               15 minutes on 2 cores (--rounds, --iterations, --model)
+    python benchmarks/predict.py --stitching                     from ready logits to the mask on disk, on one thread
+
+All sides run the same weights, those of the zoo's R-18 DeepLabV3+ of output stride 8 trained for a few minutes on the
+sample data, on the same GeoTIFF, and write a mask: mmsegmentation by its test pipeline, as a PNG; torchgeo as its users
+write it, probabilities added up on a canvas as large as the scene, as a GeoTIFF; geoseg as `geoseg predict` does, with
+colours and overviews. *Forward* is geoseg's engine alone on the same tiles, in memory already. Sides take turns. Prints
+Markdown: medians, ratios within a round, and mean IoU with the labels. --stitching needs no parity environment.
+"""
+
+import argparse
+import math
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import rasterio
+import torch
+from affine import Affine
+from torch import Tensor
+
+from geoseg.bundle import Bundle
+from geoseg.config.load import load_recipe
+from geoseg.grid.grid import Grid
+from geoseg.grid.tiling import tiles
+from geoseg.inference.blend import Layout, Piece, weighted
+from geoseg.inference.options import Options
+from geoseg.inference.predict import opened_job, predict
+from geoseg.inference.predictor import Predictor
+from geoseg.inference.products import pixels_of
+from geoseg.legend import numbered
+from geoseg.metrics import ConfusionMatrix
+from geoseg.raster.sinks.base import writing
+from geoseg.raster.sinks.geotiff import GeoTiffSink
+from geoseg.training.fit import train
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "sample_data"
+NETWORK = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
+TILE, STRIDE, HALO = 512, 341, 64
+BATCH = 4
+REPEATS = 4
+"""So many times the sample scene lies side by side, mirrored, along each axis."""
+
+
+class Side(NamedTuple):
+    """One way to the mask."""
+
+    name: str
+    run: Callable[[], None]
+    mask: Callable[[], np.ndarray] | None
+    """Class indices (row, col) of the last run."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--iterations", type=int, default=150, help="of training, if no model is given")
+    parser.add_argument("--model", type=Path, help="a model of the zoo's R-18 network trained on the sample data")
+    parser.add_argument("--stitching", action="store_true", help="only what comes after the network")
+    parser.add_argument("--side", type=int, default=4096, help="of the mask with --stitching")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        if options.stitching:
+            stitching(Path(folder), options.side, options.rounds)
+        else:
+            contest(Path(folder), options)
+
+
+# From the scene to the mask
+
+
+def contest(folder: Path, options: argparse.Namespace) -> None:
+    """All sides in turns."""
+    sys.path.insert(0, str(ROOT / "benchmarks" / "parity"))
+    scene, labels = made_scene(folder)
+    path = options.model or trained(folder, options.iterations)
+    bundle = Bundle.load(path)
+    theirs = mmsegmentation_network(bundle)
+    sides = [
+        geoseg("geoseg", scene, folder / "a.tif", path),
+        geoseg("geoseg, float32", scene, folder / "b.tif", path, precision="float32"),
+        geoseg("geoseg, torch, float32", scene, folder / "c.tif", path, precision="float32", engine="torch"),
+        geoseg("geoseg --mode slide", scene, folder / "d.tif", path, mode="slide", tile=TILE, stride=STRIDE),
+        forward(scene, path),
+        mmsegmentation(scene, folder / "e.png", theirs),
+        torchgeo(scene, folder / "f.tif", bundle),
+    ]
+    seconds: dict[str, list[float]] = {side.name: [] for side in sides}
+    for _ in range(options.rounds):
+        for side in sides:
+            begun = time.perf_counter()
+            side.run()
+            seconds[side.name].append(time.perf_counter() - begun)
+            print(f"{side.name}: {seconds[side.name][-1]:.1f} s", file=sys.stderr, flush=True)
+    show(sides, seconds, labels)
+
+
+def show(sides: list[Side], seconds: dict[str, list[float]], labels: np.ndarray) -> None:
+    """The table."""
+    height, width = labels.shape
+    print(f"{height} x {width} pixels, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    print("| | seconds | Mpx/s | times geoseg's | mean IoU |")
+    print("|---|--:|--:|--:|--:|")
+    for side in sides:
+        taken = seconds[side.name]
+        median = statistics.median(taken)
+        ratio = statistics.median(mine / first for mine, first in zip(taken, seconds["geoseg"], strict=True))
+        iou = "" if side.mask is None else f"{100 * mean_iou(side.mask(), labels):.2f}"
+        print(f"| {side.name} | {median:.1f} | {height * width / 1e6 / median:.2f} | {ratio:.2f} | {iou} |")
+
+
+def mean_iou(mask: np.ndarray, labels: np.ndarray) -> float:
+    counts = ConfusionMatrix.zeros(6)
+    counts.add(mask, labels)
+    return float(np.nanmean(counts.iou))
+
+
+def made_scene(folder: Path) -> tuple[Path, np.ndarray]:
+    """A sample scene, mirrored side by side into a larger one, and its labels (row, col)."""
+    found = []
+    for kind in ("images", "labels"):
+        with rasterio.open(SAMPLE / kind / "school.tif") as file:
+            pixels, profile = file.read(), file.profile
+        rows = np.concatenate([pixels, pixels[:, ::-1]], axis=1)
+        block = np.concatenate([rows, rows[:, :, ::-1]], axis=2)
+        found.append(np.tile(block, (1, REPEATS // 2, REPEATS // 2)))
+        if kind == "images":
+            profile.update(height=found[0].shape[1], width=found[0].shape[2], blockxsize=512, blockysize=512)
+            with rasterio.open(folder / "scene.tif", "w", **profile) as file:
+                file.write(found[0])
+    return folder / "scene.tif", found[1][0]
+
+
+def trained(folder: Path, iterations: int) -> Path:
+    """The zoo's network after a short training."""
+    import peer
+    from networks import imported
+
+    path = next(path for path in peer.configurations() if path.stem == NETWORK)
+    section = imported(peer.build(path), path).model
+    recipe = load_recipe("sample.yaml", [f"data.root={SAMPLE}", f"data.prepared={folder}/prepared"])
+    steps = {"iterations": iterations, "validate_every": iterations, "warmup": min(20, iterations // 4)}
+    changed = {"model": section, "train": recipe.train.model_copy(update=steps)}
+    training = train(recipe.model_copy(update=changed), runs=folder / "runs")
+    return Path(training.bundle.source)
+
+
+def geoseg(name: str, scene: Path, output: Path, model: Path, **options: Any) -> Side:
+    """``geoseg predict``, loading of the model included."""
+    given: dict[str, Any] = {"tile": TILE, "device": "cpu", "batch": BATCH}
+    given |= options if "mode" in options else {"halo": HALO, **options}
+    return Side(
+        name, lambda: predict(scene, output, model=model, overwrite=True, **given) and None, lambda: read(output)
+    )
+
+
+def forward(scene: Path, model: Path) -> Side:
+    """The engine of the first side on its tiles, which are in memory."""
+    options = Options(tile=TILE, halo=HALO, device="cpu", batch=BATCH)
+    with opened_job(scene, model, options) as job:
+        height, width = job.grid.shape
+        views = [tile.view for tile in tiles(height, width, TILE, HALO)]
+        rasters = [job.scene.read(view) for view in views]
+        per_row = math.ceil(width / (TILE - 2 * HALO))
+        batches = [
+            rasters[row + first : min(row + first + BATCH, row + per_row)]
+            for row in range(0, len(rasters), per_row)
+            for first in range(0, per_row, BATCH)
+        ]
+        pixels = job.pixels
+
+    predictor = Predictor(Bundle.load(model), "cpu", "auto", "auto", pixels=pixels)
+
+    def run() -> None:
+        for batch in batches:
+            predictor.logits(batch)
+
+    return Side("forward of the same tiles", run, None)
+
+
+def mmsegmentation_network(bundle: Bundle) -> Any:
+    """Mmsegmentation's network with the bundle's weights and scaling."""
+    import peer
+    from mmengine.config import ConfigDict
+
+    from geoseg.models.zoo_names import renamed
+
+    theirs = peer.build(next(path for path in peer.configurations() if path.stem == NETWORK), auxiliary=False)
+    ours = bundle.network.state_dict()
+    theirs.load_state_dict({key: ours[renamed(key)] for key in theirs.state_dict()})
+    theirs.test_cfg = ConfigDict(mode="slide", crop_size=(TILE, TILE), stride=(STRIDE, STRIDE))
+    for name in ("mean", "std"):
+        getattr(theirs.data_preprocessor, name)[:] = torch.tensor(getattr(bundle.card, name)).reshape(3, 1, 1)
+    return theirs.eval()
+
+
+def mmsegmentation(scene: Path, output: Path, theirs: Any) -> Side:
+    """Its test pipeline and slide inference, and the mask as a PNG."""
+    from mmcv.transforms import Compose
+    from PIL import Image
+
+    pipeline = Compose([{"type": "LoadImageFromFile", "imdecode_backend": "tifffile"}, {"type": "PackSegInputs"}])
+    theirs.data_preprocessor.channel_conversion = False  # tifffile gives red, green, blue
+
+    def run() -> None:
+        data = pipeline({"img_path": str(scene)})
+        with torch.inference_mode():
+            (found,) = theirs.test_step({"inputs": [data["inputs"]], "data_samples": [data["data_samples"]]})
+        Image.fromarray(found.pred_sem_seg.data[0].numpy().astype(np.uint8)).save(output)
+
+    return Side("mmsegmentation, slide", run, lambda: np.asarray(Image.open(output)))
+
+
+def torchgeo(scene: Path, output: Path, bundle: Bundle) -> Side:
+    """A GridGeoSampler's patches through a DataLoader, probabilities averaged on a canvas, and a GeoTIFF."""
+    from torch.utils.data import DataLoader
+    from torchgeo.datasets import RasterDataset, stack_samples
+    from torchgeo.samplers import GridGeoSampler
+
+    network = bundle.network.eval()
+    mean, std = (torch.tensor(getattr(bundle.card, name)).reshape(1, 3, 1, 1) for name in ("mean", "std"))
+
+    def run() -> None:
+        with rasterio.open(scene) as file:
+            profile, (height, width), inverse = file.profile, file.shape, ~file.transform
+        dataset = RasterDataset(scene)
+        loader = DataLoader(
+            dataset, batch_size=BATCH, sampler=GridGeoSampler(dataset, TILE, STRIDE), collate_fn=stack_samples
+        )
+        canvas, seen = torch.zeros(6, height + TILE, width + TILE), torch.zeros(height + TILE, width + TILE)
+        for batch in loader:
+            with torch.inference_mode():
+                probabilities = network((batch["image"] - mean) / std).softmax(1)
+            for bounds, each in zip(batch["bounds"], probabilities, strict=True):
+                col, row = map(round, inverse * (bounds[0].start, bounds[1].stop))
+                canvas[:, row : row + TILE, col : col + TILE] += each
+                seen[row : row + TILE, col : col + TILE] += 1
+        mask = (canvas / seen.clamp(min=1))[:, :height, :width].argmax(0).numpy().astype(np.uint8)
+        profile.update(count=1, photometric=None, predictor=1, compress="deflate")
+        with rasterio.open(output, "w", **{key: value for key, value in profile.items() if value is not None}) as file:
+            file.write(mask, 1)
+
+    return Side("torchgeo, GridGeoSampler", run, lambda: read(output))
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as file:
+        pixels: np.ndarray = file.read(1)
+    return pixels
+
+
+# From logits to the mask
+
+
+def stitching(folder: Path, side: int, rounds: int) -> None:
+    """Softmax, blending, choice of classes and slabs on disk of made-up logits; then the copy into the final form."""
+    torch.set_num_threads(1)
+    layout = Layout(side, side, TILE, HALO, 6, torch.device("cpu"))
+    legend, grid = numbered(range(6)), Grid(None, Affine.identity(), side, side)
+    logits, valid = smooth_logits(), np.ones((TILE, TILE), np.bool_)
+    taken: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        with writing(GeoTiffSink(folder / "mask.tif", overwrite=True), grid, legend) as sink:
+            begun = time.process_time()
+            for strip in weighted(pieces(layout, logits, valid), layout):
+                sink.write(strip.window, pixels_of(strip, ("mask",), torch.Tensor.abs))
+            written = time.process_time()
+        taken.append((written - begun, time.process_time() - written))
+    stitched, copied = (1e3 * statistics.median(each) / (side**2 / 1e6) for each in zip(*taken, strict=True))
+    print(f"{side} x {side}, {TILE}/{TILE - 2 * HALO}, 6 classes, one thread, CPU time per megapixel:")
+    print(f"from logits to the mask on disk {stitched:.1f} ms; into a COG with overviews {copied:.1f} ms more")
+
+
+def smooth_logits() -> Tensor:
+    """Logits (batch, class, row, col) of a plausible smoothness."""
+    noise = torch.randn(BATCH, 6, TILE // 32, TILE // 32, generator=torch.Generator().manual_seed(0))
+    return 4 * torch.nn.functional.interpolate(noise, (TILE, TILE), mode="bicubic")
+
+
+def pieces(layout: Layout, logits: Tensor, valid: np.ndarray) -> Iterator[Piece]:
+    """The same logits again and again, batch by batch."""
+    waiting = []
+    for tile in tiles(layout.height, layout.width, layout.size, layout.halo):
+        waiting.append(tile)
+        if len(waiting) == BATCH:
+            probabilities = logits.softmax(1)
+            yield from (Piece(tile, each, valid) for tile, each in zip(waiting, probabilities, strict=True))
+            waiting = []
+    yield from (Piece(tile, each, valid) for tile, each in zip(waiting, logits.softmax(1), strict=False))
+
+
+if __name__ == "__main__":
+    main()
