@@ -34,10 +34,13 @@ class TolerantScene(Scene):
         nearest: bool = False,
     ) -> Raster:
         """As :meth:`Scene.read`; around damage, other pixel sizes are made by taking the nearest pixel."""
+        self._indexes(bands)  # a band that is not there is no damage ...
         try:
             return super().read(window, bands, shape=shape, nearest=nearest)
         except SceneError:
-            open_raster(self.path).close()  # a file that is gone altogether is no damage
+            if self._closed:
+                raise
+            open_raster(self.path).close()  # ... nor is a file that is gone altogether
             return self._salvaged(window, bands, shape or window.shape)
 
     def _salvaged(self, window: Window, bands: Sequence[int] | None, shape: tuple[int, int]) -> Raster:
