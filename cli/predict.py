@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     "--blend", type=click.Choice(["weighted", "crop"]), default="weighted", show_default=True,
     help="How overlapping tiles are joined: averaged with weights, or each tile's core as it is.",
 )  # fmt: skip
+@click.option(
+    "--border", type=click.Choice(["mirror", "mean"]), default="mirror", show_default=True,
+    help="What the network sees beyond SCENE's borders: SCENE mirrored, or the mean colour.",
+)  # fmt: skip
 @options.mode
 @options.stride
 @options.tta
@@ -121,6 +125,7 @@ def predict(
     halo: int | None,
     batch: int | None,
     blend: str,
+    border: Literal["mirror", "mean"],
     mode: str,
     stride: int | None,
     tta: str,
@@ -174,6 +179,7 @@ def predict(
         halo=halo,
         batch=batch,
         blend=blend,
+        border=border,
         mode=mode,
         stride=stride,
         tta=tta,

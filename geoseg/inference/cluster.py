@@ -20,13 +20,13 @@ from geoseg.grid.window import Window
 from geoseg.inference.batch import chosen_batch
 from geoseg.inference.engines.choose import EngineName
 from geoseg.inference.job import Job, make_job
-from geoseg.inference.parts import Counts, predict_rows
+from geoseg.inference.parts import Counts, Write, predict_rows
 from geoseg.inference.predictor import Predictor
 from geoseg.models.precision import Precision
 from geoseg.progress import silent
 from geoseg.raster.product import make_product
 from geoseg.raster.scene import Scene
-from geoseg.raster.slabs import Slabs
+from geoseg.raster.slabs import Pixels, Slabs
 from geoseg.raster.tolerant import TolerantScene
 from geoseg.raster.vrt import IN_MEMORY, copy_vrt
 
@@ -111,15 +111,28 @@ def predict_part(
     Tells how many tiles it took, how many of them the network did not see, and which blocks could not be read.
     """
     slabs = Slabs(folder, shape, [make_product(name, job.card.legend) for name in products])
+    write = _while_same(slabs)
     predictor, batch = _predictor(job)
     with job.scene, silent(0, "") as task:
         counts = Counts(task)
         for missing in slabs.missing:
             part = rows.intersection(missing)
             if not part.is_empty:
-                predict_rows(job.method, part, slabs.write, predictor, counts, batch=batch, products=products)
+                predict_rows(job.method, part, write, predictor, counts, batch=batch, products=products)
     damaged = job.scene.damaged if isinstance(job.scene, TolerantScene) else set()
     return counts.tiles, counts.skipped, damaged
+
+
+def _while_same(slabs: Slabs) -> Write:
+    """Writes slabs as long as nobody begins anew: a worker may be at a part that nobody waits for any more."""
+    begun = slabs.settings
+
+    def write(window: Window, pixels: Pixels) -> None:
+        if slabs.settings != begun:
+            raise GeosegError(f"{slabs.folder} has been begun anew")
+        slabs.write(window, pixels)
+
+    return write
 
 
 def _predictor(job: Job) -> tuple[Predictor, int]:

@@ -3,6 +3,7 @@
 Reading happens in several threads, the network in one; views without a valid pixel never reach it.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import Tile
+from geoseg.grid.window import Window
 from geoseg.inference.blend import Piece
 from geoseg.inference.plan import Plan
 from geoseg.raster.raster import Raster
@@ -42,10 +45,39 @@ class Reading:
 
 
 def read_tile(scene: Scene, plan: Plan, tile: Tile) -> Reading:
-    """Pixels for the network, and the validity of the scene's own pixels, which resampling would blur."""
+    """Pixels for the network, and the validity of the scene's own pixels, which resampling would blur.
+
+    Beyond the scene's borders the network sees the scene mirrored, as the plan has it, and nothing else is valid there.
+    """
     raster = scene.read(tile.view, plan.bands, shape=plan.seen(tile.view))
     valid = scene.read(tile.view, plan.bands).valid if plan.resamples else raster.valid
-    return Reading(tile, raster if valid.any() else None, valid)
+    if not valid.any():
+        return Reading(tile, None, valid)
+    return Reading(tile, mirrored(raster, tile.view, scene.grid) if plan.mirrors else raster, valid)
+
+
+def mirrored(raster: Raster, view: Window, grid: Grid) -> Raster:
+    """A raster of ``view``, whose pixels beyond the edges of ``grid`` are those as far inside (the edge is not repeated)."""
+    rows = _mirror(view.row, view.height, grid.height, seen=raster.grid.height)
+    cols = _mirror(view.col, view.width, grid.width, seen=raster.grid.width)
+    if rows is None and cols is None:
+        return raster
+    rows = np.arange(raster.grid.height) if rows is None else rows
+    cols = np.arange(raster.grid.width) if cols is None else cols
+    places = rows[:, np.newaxis], cols
+    return Raster(raster.values[:, *places], raster.valid[places], raster.grid)
+
+
+def _mirror(first: int, size: int, length: int, *, seen: int) -> NDArray[np.int64] | None:
+    """Which of ``seen`` pixels along an axis each shows, where those of an axis of ``length`` end; None if none does."""
+    begin, end = -first * seen / size, (length - first) * seen / size  # the scene's edges, in pixels that are seen
+    inside = max(math.ceil(begin - 0.5), 0), min(math.floor(end + 0.5), seen)
+    count = inside[1] - inside[0]
+    if inside == (0, seen) or count < 1:
+        return None
+    period = max(2 * count - 2, 1)
+    away = (np.arange(seen) - inside[0]) % period
+    return inside[0] + np.minimum(away, period - away)
 
 
 def predict_pieces(

@@ -88,7 +88,9 @@ def make_job(scene: Scene, card: ModelCard, options: Options, *, source: str) ->
     """The job for a scene; what cannot work is refused: :class:`SceneError`, :class:`BundleError`, :class:`ConfigError`."""
     o = options
     area = area_of(scene.grid, bbox=o.bbox, bbox_crs=o.bbox_crs, aoi=o.aoi)
-    plan = make_plan(scene, card, tile=o.tile, halo=o.halo, bands=o.bands, any_dtype=o.any_dtype, gsd=o.gsd)
+    plan = make_plan(
+        scene, card, tile=o.tile, halo=o.halo, bands=o.bands, any_dtype=o.any_dtype, gsd=o.gsd, border=o.border
+    )
     method = make_method(scene, plan, area, card, mode=o.mode, blend=o.blend, stride=o.stride, tta=o.tta)
     return Job(scene, card, source, options, area, plan, method)
 

@@ -19,6 +19,7 @@ from geoseg.progress import Progress, silent
 from geoseg.raster.listing import MASK_ENDING
 from geoseg.raster.mosaic import open_mosaic
 from geoseg.raster.output import check_writable, output_errors
+from geoseg.raster.sinks.geotiff import is_unfinished
 
 if TYPE_CHECKING:
     from geoseg.inference.cluster import Cluster
@@ -64,7 +65,7 @@ def predict_each(
 
     def one(number: int) -> Outcome:
         scene, mask = scenes[number], paths[number]
-        if resume and mask.exists():
+        if resume and mask.exists() and not is_unfinished(mask):
             return Outcome(scene)
         stem = mask.stem.removesuffix(MASK_ENDING)
         try:

@@ -26,6 +26,8 @@ class Options:
     """Tiles per forward pass; None for 4 on CPUs, and on GPUs for as many as fit."""
     blend: str = "weighted"
     """How overlapping tiles are joined (inference/blend.py): weighted or crop."""
+    border: Literal["mirror", "mean"] = "mirror"
+    """What the network sees beyond the scene's borders: the scene mirrored, or the mean colour."""
     mode: str = "blended"
     """``blended``, or ``slide`` for mmsegmentation's slide inference: windows of ``tile``, logits averaged."""
     stride: int | None = None
@@ -60,6 +62,8 @@ class Options:
             raise ConfigError(f"a batch of {self.batch} tiles makes no progress", "take --batch 1 or more")
         if self.on_read_error not in ("stop", "skip"):
             raise ConfigError(f"on_read_error is stop or skip, not {self.on_read_error!r}")
+        if self.border not in ("mirror", "mean"):
+            raise ConfigError(f"border is mirror or mean, not {self.border!r}")
         check_method(self.mode, blend=self.blend, halo=self.halo, stride=self.stride, tta=self.tta)
 
     @property

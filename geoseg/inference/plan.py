@@ -33,6 +33,8 @@ class Plan:
     """The same ring in the scene's pixels."""
     gsd: float | None
     """Metres per pixel the network gets to see; None if unknown."""
+    mirrors: bool
+    """True if the network sees the scene mirrored beyond its borders, else the mean colour."""
     notes: tuple[str, ...]
     """What the user should know, one sentence each."""
 
@@ -58,10 +60,12 @@ def make_plan(
     bands: Sequence[str] | str | None = None,
     any_dtype: bool = False,
     gsd: float | None = None,
+    border: str = "mirror",
 ) -> Plan:
     """The plan for a scene; ``tile`` and ``halo`` (pixels at the model's GSD) and ``bands`` override what is usual.
 
-    ``gsd`` (metres per pixel) counts for a scene without CRS, whose pixels have no known size otherwise.
+    ``border`` is what the network sees beyond the scene: "mirror" or "mean". ``gsd`` (metres per pixel) counts for a
+    scene without CRS, whose pixels have no known size otherwise.
     :class:`BundleError` if the scene does not suit the model, :class:`ConfigError` if tile and halo make no tiles.
     """
     positions, band_notes = choose_bands(scene, card, bands)
@@ -84,6 +88,7 @@ def make_plan(
         scene_tile=scene_tile,
         scene_halo=min(math.ceil(halo * factor), (scene_tile - 1) // 2),
         gsd=scene_gsd if factor == 1 else card.gsd,
+        mirrors=border == "mirror",
         notes=(*band_notes, *dtype_notes, *gsd_notes),
     )
 

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,7 @@ def predict(
     """
     begun = time.perf_counter()
     with opened_job(scene, model, Options.of(**options)) as job:
+        _require_apart(job.scene, [output, *(shares or {}).values(), *([] if preview is None else [preview])])
         if preview is not None:
             check_writable(preview, overwrite)
         sink = _sink(output, job, shares, overwrite=overwrite, resume=resume)
@@ -179,15 +180,21 @@ def _listed(windows: list[Window], most: int = 3) -> str:
     return first + ("; ..." if len(windows) > most else "")
 
 
+def _require_apart(scene: Scene, results: Sequence[str | Path | Sink]) -> None:
+    """:class:`OutputError` if a result would take the place of the scene, or of another."""
+    source, paths = Path(scene.path), [Path(result) for result in results if isinstance(result, str | os.PathLike)]
+    for path in paths:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise OutputError(f"the mask would replace the scene {source}", "give the mask a name of its own")
+    if len({path.absolute() for path in paths}) < len(paths):
+        raise OutputError("two results would become one file", "give each a name of its own")
+
+
 def _sink(
     output: str | Path | Sink, job: Job, shares: Mapping[str, str | Path] | None, *, overwrite: bool, resume: bool
 ) -> Sink:
     if not isinstance(output, str | os.PathLike):
         return output
-    scene = Path(job.scene.path)
-    for path in (Path(output), *map(Path, (shares or {}).values())):
-        if path.exists() and scene.exists() and path.samefile(scene):
-            raise OutputError(f"the mask would replace the scene {scene}", "give the mask a name of its own")
     return GeoTiffSink(
         output,
         shares=shares,

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies_inference import EXACT, Convolutions, bundle, pixels, write_scene
 from torch import nn
-from torch.nn import functional as F
 
 from geoseg.inference.predict import predict
 from geoseg.raster.sinks.memory import MemorySink
@@ -15,11 +14,13 @@ from geoseg.raster.sinks.memory import MemorySink
 RADIUS = 3  # pixels around a pixel that the networks here take into account
 
 
-def whole_image_mask(bundle, values, valid, *, margin=8):
-    """The mask without tiles. Zeros around the normalised scene, as views have them beyond the scene's edge."""
+def whole_image_mask(bundle, values, valid, *, margin=8, border="mirror"):
+    """The mask without tiles. Around the scene it is mirrored, or there are zeros, as views have it."""
     images = (torch.from_numpy(values).float() - 4) * torch.from_numpy(valid)
+    around = ((0, 0), (margin, margin), (margin, margin))
+    padded = np.pad(images.numpy(), around, mode="reflect" if border == "mirror" else "constant")
     with torch.inference_mode():
-        logits = bundle.network(F.pad(images[None], (margin,) * 4))[0]
+        logits = bundle.network(torch.from_numpy(padded)[None])[0]
     mask = logits[:, margin:-margin, margin:-margin].numpy().argmax(axis=0)
     return np.where(valid, mask, 255)
 
@@ -44,7 +45,8 @@ def scenes(draw):
 @st.composite
 def tilings(draw, least_halo):
     halo = draw(st.integers(least_halo, 6))
-    return {"halo": halo, "tile": 2 * halo + draw(st.integers(1, 20)), "batch": draw(st.integers(1, 5))}
+    tile, border = 2 * halo + draw(st.integers(1, 20)), draw(st.sampled_from(["mirror", "mean"]))
+    return {"halo": halo, "tile": tile, "batch": draw(st.integers(1, 5)), "border": border}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def test_tiles_give_the_mask_of_the_whole_scene_when_the_halo_covers_the_recepti
     def law(scene, tiling):
         values, valid = scene
         write_scene(path, values, nodata=0)
-        expected = whole_image_mask(model, values, valid)
+        expected = whole_image_mask(model, values, valid, border=tiling["border"])
         np.testing.assert_array_equal(tiled_mask(path, model, blend="crop", **tiling), expected)
 
     law()
@@ -83,7 +85,7 @@ def test_a_network_that_sees_single_pixels_gets_the_same_mask_from_every_blend(p
     def law(scene, tiling):
         values, valid = scene
         write_scene(path, values, nodata=0)
-        expected = whole_image_mask(model, values, valid)
+        expected = whole_image_mask(model, values, valid, border=tiling["border"])
         np.testing.assert_array_equal(tiled_mask(path, model, blend="weighted", **tiling), expected)
 
     law()

@@ -65,7 +65,7 @@ def test_a_scene_becomes_a_mask_on_its_grid(scene, tmp_path, blend):
     assert prediction.shape == (50, 37)
     assert prediction.tiles == math.ceil(50 / 8) * math.ceil(37 / 8)
     assert prediction.skipped == 0
-    assert prediction.device == "cpu, float32"
+    assert prediction.device == "cpu, torch, float32"
     assert prediction.seconds > 0
 
 
