@@ -2,6 +2,7 @@
 
     python benchmarks/parity benchmarks/predict.py               15 minutes on 2 cores (--rounds, --iterations, --model)
     python benchmarks/predict.py --stitching                     from ready logits to the mask on disk, on one thread
+    python benchmarks/predict.py --device cuda                   on a GPU, beside what is installed there
 
 All sides run the same weights, those of the zoo's R-18 DeepLabV3+ of output stride 8 trained for a few minutes on the
 sample data, on the same GeoTIFF, and write a mask: mmsegmentation by its test pipeline, as a PNG; torchgeo as its users
@@ -18,6 +19,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +49,7 @@ SAMPLE = ROOT / "sample_data"
 NETWORK = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
 TILE, STRIDE, HALO = 512, 341, 64
 BATCH = 4
+PLAIN: dict[str, Any] = {"precision": "float32", "engine": "torch"}
 REPEATS = 4
 """So many times the sample scene lies side by side, mirrored, along each axis."""
 
@@ -65,6 +68,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=150, help="of training, if no model is given")
     parser.add_argument("--model", type=Path, help="a model of the zoo's R-18 network trained on the sample data")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--stitching", action="store_true", help="only what comes after the network")
     parser.add_argument("--side", type=int, default=4096, help="of the mask with --stitching")
     options = parser.parse_args()
@@ -83,18 +87,19 @@ def contest(folder: Path, options: argparse.Namespace) -> None:
     """All sides in turns."""
     sys.path.insert(0, str(ROOT / "benchmarks" / "parity"))
     scene, labels = made_scene(folder)
-    path = options.model or trained(folder, options.iterations)
-    bundle = Bundle.load(path)
-    theirs = mmsegmentation_network(bundle)
+    path = options.model or trained(folder, options)
+    bundle, device = Bundle.load(path), options.device
     sides = [
-        geoseg("geoseg", scene, folder / "a.tif", path),
-        geoseg("geoseg, float32", scene, folder / "b.tif", path, precision="float32"),
-        geoseg("geoseg, torch, float32", scene, folder / "c.tif", path, precision="float32", engine="torch"),
-        geoseg("geoseg --mode slide", scene, folder / "d.tif", path, mode="slide", tile=TILE, stride=STRIDE),
-        forward(scene, path),
-        mmsegmentation(scene, folder / "e.png", theirs),
-        torchgeo(scene, folder / "f.tif", bundle),
+        geoseg("geoseg", scene, folder / "a.tif", path, device=device),
+        geoseg("geoseg, float32", scene, folder / "b.tif", path, device=device, precision="float32"),
+        geoseg("geoseg, torch, float32", scene, folder / "c.tif", path, device=device, **PLAIN),
+        geoseg("geoseg --mode slide", scene, folder / "d.tif", path, device=device, mode="slide", stride=STRIDE),
+        forward(scene, path, device),
     ]
+    if find_spec("mmseg"):
+        sides.append(mmsegmentation(scene, folder / "e.png", mmsegmentation_network(bundle).to(device)))
+    if find_spec("torchgeo"):
+        sides.append(torchgeo(scene, folder / "f.tif", bundle, device))
     seconds: dict[str, list[float]] = {side.name: [] for side in sides}
     for _ in range(options.rounds):
         for side in sides:
@@ -108,7 +113,8 @@ def contest(folder: Path, options: argparse.Namespace) -> None:
 def show(sides: list[Side], seconds: dict[str, list[float]], labels: np.ndarray) -> None:
     """The table."""
     height, width = labels.shape
-    print(f"{height} x {width} pixels, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
+    place = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
+    print(f"{height} x {width} pixels, torch {torch.__version__}, {place}\n")
     print("| | seconds | Mpx/s | times geoseg's | mean IoU |")
     print("|---|--:|--:|--:|--:|")
     for side in sides:
@@ -120,9 +126,9 @@ def show(sides: list[Side], seconds: dict[str, list[float]], labels: np.ndarray)
 
 
 def mean_iou(mask: np.ndarray, labels: np.ndarray) -> float:
-    counts = ConfusionMatrix.zeros(6)
-    counts.add(mask, labels)
-    return float(np.nanmean(counts.iou))
+    counts = ConfusionMatrix(6)
+    counts.update(mask, labels)
+    return counts.mean_iou
 
 
 def made_scene(folder: Path) -> tuple[Path, np.ndarray]:
@@ -141,32 +147,34 @@ def made_scene(folder: Path) -> tuple[Path, np.ndarray]:
     return folder / "scene.tif", found[1][0]
 
 
-def trained(folder: Path, iterations: int) -> Path:
-    """The zoo's network after a short training."""
-    import peer
-    from networks import imported
+def trained(folder: Path, options: argparse.Namespace) -> Path:
+    """A network after a short training: the zoo's, where mmsegmentation says how it is built."""
+    sample = [f"data.root={SAMPLE}", f"data.prepared={folder}/prepared", f"train.device={options.device}"]
+    recipe = load_recipe("sample.yaml", [*sample, "model.output_stride=8"])
+    if find_spec("mmseg"):
+        import peer
+        from networks import imported
 
-    path = next(path for path in peer.configurations() if path.stem == NETWORK)
-    section = imported(peer.build(path), path).model
-    recipe = load_recipe("sample.yaml", [f"data.root={SAMPLE}", f"data.prepared={folder}/prepared"])
-    steps = {"iterations": iterations, "validate_every": iterations, "warmup": min(20, iterations // 4)}
-    changed = {"model": section, "train": recipe.train.model_copy(update=steps)}
-    training = train(recipe.model_copy(update=changed), runs=folder / "runs")
-    return Path(training.bundle.source)
+        path = next(path for path in peer.configurations() if path.stem == NETWORK)
+        recipe = recipe.model_copy(update={"model": imported(peer.build(path), path).model})
+    count = options.iterations
+    steps = {"iterations": count, "validate_every": count, "warmup": min(20, count // 4)}
+    recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update=steps)})
+    return Path(train(recipe, runs=folder / "runs").bundle.source)
 
 
 def geoseg(name: str, scene: Path, output: Path, model: Path, **options: Any) -> Side:
     """``geoseg predict``, loading of the model included."""
-    given: dict[str, Any] = {"tile": TILE, "device": "cpu", "batch": BATCH}
+    given: dict[str, Any] = {"tile": TILE, "batch": BATCH}
     given |= options if "mode" in options else {"halo": HALO, **options}
     return Side(
         name, lambda: predict(scene, output, model=model, overwrite=True, **given) and None, lambda: read(output)
     )
 
 
-def forward(scene: Path, model: Path) -> Side:
+def forward(scene: Path, model: Path, device: str) -> Side:
     """The engine of the first side on its tiles, which are in memory."""
-    options = Options(tile=TILE, halo=HALO, device="cpu", batch=BATCH)
+    options = Options(tile=TILE, halo=HALO, device=device, batch=BATCH)
     with opened_job(scene, model, options) as job:
         height, width = job.grid.shape
         views = [tile.view for tile in tiles(height, width, TILE, HALO)]
@@ -179,11 +187,13 @@ def forward(scene: Path, model: Path) -> Side:
         ]
         pixels = job.pixels
 
-    predictor = Predictor(Bundle.load(model), "cpu", "auto", "auto", pixels=pixels)
+    predictor = Predictor(Bundle.load(model), device, "auto", "auto", pixels=pixels)
 
     def run() -> None:
         for batch in batches:
             predictor.logits(batch)
+        if predictor.device.type == "cuda":
+            torch.cuda.synchronize()
 
     return Side("forward of the same tiles", run, None)
 
@@ -216,19 +226,19 @@ def mmsegmentation(scene: Path, output: Path, theirs: Any) -> Side:
         data = pipeline({"img_path": str(scene)})
         with torch.inference_mode():
             (found,) = theirs.test_step({"inputs": [data["inputs"]], "data_samples": [data["data_samples"]]})
-        Image.fromarray(found.pred_sem_seg.data[0].numpy().astype(np.uint8)).save(output)
+        Image.fromarray(found.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8)).save(output)
 
     return Side("mmsegmentation, slide", run, lambda: np.asarray(Image.open(output)))
 
 
-def torchgeo(scene: Path, output: Path, bundle: Bundle) -> Side:
+def torchgeo(scene: Path, output: Path, bundle: Bundle, device: str) -> Side:
     """A GridGeoSampler's patches through a DataLoader, probabilities averaged on a canvas, and a GeoTIFF."""
     from torch.utils.data import DataLoader
     from torchgeo.datasets import RasterDataset, stack_samples
     from torchgeo.samplers import GridGeoSampler
 
-    network = bundle.network.eval()
-    mean, std = (torch.tensor(getattr(bundle.card, name)).reshape(1, 3, 1, 1) for name in ("mean", "std"))
+    network = bundle.network.eval().to(device)
+    mean, std = (torch.tensor(getattr(bundle.card, name)).reshape(1, 3, 1, 1).to(device) for name in ("mean", "std"))
 
     def run() -> None:
         with rasterio.open(scene) as file:
@@ -240,7 +250,7 @@ def torchgeo(scene: Path, output: Path, bundle: Bundle) -> Side:
         canvas, seen = torch.zeros(6, height + TILE, width + TILE), torch.zeros(height + TILE, width + TILE)
         for batch in loader:
             with torch.inference_mode():
-                probabilities = network((batch["image"] - mean) / std).softmax(1)
+                probabilities = network((batch["image"].to(device) - mean) / std).softmax(1).cpu()
             for bounds, each in zip(batch["bounds"], probabilities, strict=True):
                 col, row = map(round, inverse * (bounds[0].start, bounds[1].stop))
                 canvas[:, row : row + TILE, col : col + TILE] += each

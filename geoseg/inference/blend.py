@@ -27,7 +27,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geoseg.grid.tiling import Tile
+from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 
@@ -88,6 +88,12 @@ class Strip(NamedTuple):
     valid: NDArray[np.bool_]
     """Axes (row, col); True where the scores mean something."""
 
+    def divided(self, rows: int) -> "Iterator[Strip]":
+        """The same in strips of at most so many rows."""
+        for part in strips(*self.window.shape, rows):
+            inside = part.slices()
+            yield Strip(part.shift(self.window.row, self.window.col), self.scores[:, *inside], self.valid[inside])
+
 
 Blend = Callable[[Iterable[Piece], Layout], Iterator[Strip]]
 
@@ -129,8 +135,9 @@ def weighted(pieces: Iterable[Piece], layout: Layout) -> Iterator[Strip]:
         if not window.is_empty:
             inside = window.shift(halo - row, halo).slices()
             yield Strip(window, band[:, *inside], valid[inside])
-        band[:, : 2 * halo] = band[:, step:].clone()
-        band[:, 2 * halo :] = 0
+        for plane in band:  # one after another, because a copy of what moves up takes memory
+            plane[: 2 * halo] = plane[step:].clone()
+            plane[2 * halo :] = 0
 
 
 BLENDS: dict[str, Blend] = {"weighted": weighted, "crop": crop}

@@ -67,10 +67,9 @@ class Blended:
 
     @property
     def held_bytes(self) -> int:
-        """What is held of a row of tiles: probabilities, and those that move up or are put together for the mask."""
+        """The probabilities of a row of tiles."""
         layout = self._layout(torch.device("cpu"))
-        band = FLOAT * layout.classes * layout.size * layout.padded_width
-        return round(band * (1 + 2 * layout.halo / layout.size))
+        return FLOAT * layout.classes * layout.size * layout.padded_width
 
     @property
     def tags(self) -> dict[str, str]:

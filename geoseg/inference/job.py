@@ -1,5 +1,6 @@
 """A job: all that is settled about the prediction of one scene before a network runs. May be sent to other processes."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from geoseg.inference.method import Method, make_method
 from geoseg.inference.options import Options
 from geoseg.inference.plan import Plan, make_plan
 from geoseg.raster.scene import Scene
+from geoseg.raster.vrt import IN_MEMORY, files_of
 
 DATETIME_TAG = "TIFFTAG_DATETIME"
 """When the scene was taken (or made): the one tag of a scene that is also true of its mask."""
@@ -70,13 +72,14 @@ class Job:
     @property
     def settings(self) -> dict[str, Any]:
         """All that the mask's pixels follow from, in JSON's types, to compare with those of another time."""
+        path, aoi = self.scene.path, self.options.aoi
         return {
             "geoseg": geoseg.__version__,
             "model": self._digest,
-            "scene": self.scene.path,
-            "scene of": _last_change(self.scene.path),
+            "scene": Path(path).name if path.startswith(IN_MEMORY) else path,
+            "scene of": _last_change(*files_of(path)),
             **self.options.as_settings(),
-            "aoi of": _last_change(self.options.aoi),
+            "aoi of": None if aoi is None else _last_change(str(aoi)),
         }
 
     @property
@@ -95,6 +98,7 @@ def make_job(scene: Scene, card: ModelCard, options: Options, *, source: str) ->
     return Job(scene, card, source, options, area, plan, method)
 
 
-def _last_change(path: str | Path | None) -> int | None:
-    """When a file was changed, in nanoseconds; None for what is no file here."""
-    return Path(path).stat().st_mtime_ns if path is not None and Path(path).is_file() else None
+def _last_change(*files: str) -> int | str | None:
+    """When a file was changed, in nanoseconds; None for what is no file here. A digest for several."""
+    times = {file: Path(file).stat().st_mtime_ns if Path(file).is_file() else None for file in files}
+    return next(iter(times.values())) if len(times) == 1 else hashlib.sha256(repr(times).encode()).hexdigest()[:12]

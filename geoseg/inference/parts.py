@@ -21,6 +21,9 @@ from geoseg.progress import Task
 from geoseg.raster.sinks.base import Sink
 from geoseg.raster.slabs import BLOCK, Pixels
 
+ROWS = 64
+"""Rows whose bytes are made at once: what is reckoned with on the way takes several times the memory of the scores."""
+
 PARTS_PER_HAND = 4
 """Parts for each of those that share a scene: more for even work, fewer for fewer tiles that are seen twice."""
 
@@ -85,7 +88,7 @@ def predict_rows(
 ) -> None:
     """Some rows of the mask and its shares; ``rows`` is as wide as the mask and counts from its first pixel."""
     with contextlib.closing(method.part(rows).strips(predictor, counts.counted, batch=batch)) as strips:
-        for strip in strips:
+        for strip in (part for whole in strips for part in whole.divided(ROWS)):
             write(strip.window.shift(rows.row, 0), pixels_of(strip, products, method.probabilities))
 
 
