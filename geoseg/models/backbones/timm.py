@@ -68,8 +68,10 @@ class TimmBackbone(Backbone):
     def forward(self, images: Float[Tensor, "batch band row col"]) -> list[Float[Tensor, "batch _ _ _"]]:
         """The kept maps, each covering the image and nothing else."""
         height, width = images.shape[-2:]
-        # Zeros on the right and below: the mean colour, as scaled images have mean 0.
-        padded = F.pad(images, (0, -width % self.multiple, 0, -height % self.multiple))
+        # Zeros on the right and below: the mean colour, as scaled images have mean 0. By floor division, which converters
+        # of networks know where they do not know the remainder.
+        below, right = (self.multiple * -(-side // self.multiple) - side for side in (height, width))
+        padded = F.pad(images, (0, right, 0, below))
         maps = self.features(padded)
         if self.channels_last:
             maps = [each.permute(0, 3, 1, 2) for each in maps]
