@@ -10,9 +10,9 @@ and to read back, which every slab is, because GDAL keeps quiet about a disk tha
 
 import functools
 import json
-import os
 import shutil
 import threading
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -34,6 +34,7 @@ BLOCK = 512
 """Side of the files' blocks in pixels, and rows of a slab; a multiple of 16, as TIFF wants it."""
 
 SETTINGS = "settings.json"
+"""The file in a folder of slabs that says what they were made with."""
 
 Pixels = Mapping[str, NDArray[np.uint8]]
 """By the name of a product: its bytes, axes (band, row, col)."""
@@ -101,7 +102,9 @@ class Slabs:
         require_inside(self.shape, window, pixels)
         for place, part in _slabs_of(window, self.shape):
             with self._lock:
-                slab = self._begun.setdefault(place.row, _Slab(place, self.products))
+                if place.row not in self._begun:
+                    self._begun[place.row] = _Slab(place, self.products)
+                slab = self._begun[place.row]
                 is_whole = slab.take(part, window, pixels)
             if is_whole:
                 self._write(slab)
@@ -153,7 +156,7 @@ def _slabs_of(window: Window, shape: tuple[int, int]) -> Iterator[tuple[Window, 
 
 def _write_file(path: Path, pixels: NDArray[np.uint8]) -> None:
     """A slab that appears whole or not at all, whatever happens to the program."""
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(f".{uuid.uuid4().hex}.part")  # processes on two machines may have the same number
     with quiet_gdal():
         dataset = rasterio.open(part, "w", **_profile(pixels.shape))
     with dataset:

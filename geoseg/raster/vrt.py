@@ -6,7 +6,7 @@ from xml.etree.ElementTree import Element, SubElement
 import rasterio.shutil
 
 from geoseg.grid.grid import Grid
-from geoseg.raster.opening import quiet_gdal
+from geoseg.raster.opening import open_raster, quiet_gdal
 from geoseg.raster.output import output_errors
 
 IN_MEMORY = "/vsimem/"
@@ -28,6 +28,14 @@ def add(parent: Element, **texts: str) -> None:
     """A child for each keyword, with its text."""
     for tag, text in texts.items():
         SubElement(parent, tag).text = text
+
+
+def files_of(path: str) -> list[str]:
+    """The files that a virtual raster is put together from, itself included if it is not in memory; of others, the path."""
+    if Path(path).suffix.lower() != ".vrt":
+        return [path]
+    with open_raster(path) as dataset:
+        return [file for file in dataset.files if not file.startswith(IN_MEMORY)]
 
 
 def copy_vrt(source: str, target: Path) -> str:

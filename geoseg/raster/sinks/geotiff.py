@@ -30,7 +30,7 @@ from geoseg.raster.output import check_writable, output_errors, part_path, remov
 from geoseg.raster.product import Product, make_product
 from geoseg.raster.sinks.attribute_table import side_path, write_attribute_table
 from geoseg.raster.sinks.slab_vrt import slab_vrt
-from geoseg.raster.slabs import BLOCK, Pixels, Slabs
+from geoseg.raster.slabs import BLOCK, SETTINGS, Pixels, Slabs
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,8 @@ class GeoTiffSink:
         self.products = tuple(self._paths)
         for target in self._paths.values():
             _check_name(target)
-            check_writable(target, overwrite)
+            # Some results of a run that was killed at its very end have their names already.
+            check_writable(target, overwrite or (resume and is_unfinished(self.path)))
         if len({target.absolute() for target in self._paths.values()}) < len(self._paths):
             raise OutputError("two results would become one file", "give each a name of its own")
         self._overwrite, self._resume, self._gcps = overwrite, resume, gcps
@@ -83,6 +84,8 @@ class GeoTiffSink:
     def _goes_on(self, settings: dict[str, Any]) -> bool:
         before, folder, there = self.slabs.settings, self.slabs.folder, _finished(self.slabs)
         if before is None or not there:
+            for target in self._paths.values():
+                check_writable(target, self._overwrite)
             return False
         if self._resume:
             _require_same(before, settings, folder)
@@ -110,8 +113,8 @@ class GeoTiffSink:
         with output_errors(self.path):
             self.slabs.flush()
             done = [self._assemble(product) for product in self.slabs.products]
-            for product, made in zip(self.slabs.products, done, strict=True):
-                _put_in_place(made, self._paths[product.name])
+            for product, made in reversed(list(zip(self.slabs.products, done, strict=True))):
+                _put_in_place(made, self._paths[product.name])  # the mask last: where it is, all is
         self.slabs.remove()
 
     def abandon(self) -> None:
@@ -144,6 +147,12 @@ class GeoTiffSink:
 def unfinished_path(mask: Path) -> Path:
     """The folder in which a mask's slabs wait until it is whole."""
     return part_path(mask).with_suffix("")
+
+
+def is_unfinished(mask: Path) -> bool:
+    """True if slabs of the mask wait to be gone on with."""
+    folder = unfinished_path(mask)
+    return (folder / SETTINGS).exists() and any(folder.glob("mask-*.tif"))
 
 
 def _check_name(path: Path) -> None:
