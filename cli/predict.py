@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     help="How overlapping tiles are joined: averaged with weights, or each tile's core as it is.",
 )  # fmt: skip
 @click.option(
+    "--window", type=click.Choice(["cosine", "linear", "gaussian", "uniform"]), default="cosine", show_default=True,
+    help="How the weights of averaged tiles fall towards their edges.",
+)  # fmt: skip
+@click.option(
     "--border", type=click.Choice(["mirror", "mean"]), default="mirror", show_default=True,
     help="What the network sees beyond SCENE's borders: SCENE mirrored, or the mean colour.",
 )  # fmt: skip
@@ -125,6 +129,7 @@ def predict(
     halo: int | None,
     batch: int | None,
     blend: str,
+    window: str,
     border: Literal["mirror", "mean"],
     mode: str,
     stride: int | None,
@@ -179,6 +184,7 @@ def predict(
         halo=halo,
         batch=batch,
         blend=blend,
+        window=window,
         border=border,
         mode=mode,
         stride=stride,

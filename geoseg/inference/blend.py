@@ -60,6 +60,8 @@ class Layout:
     """Number of classes."""
     device: torch.device
     """Where the probabilities are."""
+    window: str = "cosine"
+    """A name in :data:`WINDOWS`."""
 
     @property
     def step(self) -> int:
@@ -120,7 +122,7 @@ def weighted(pieces: Iterable[Piece], layout: Layout) -> Iterator[Strip]:
     column. After a row of tiles its first ``step`` rows are out of the next row's reach: they leave, the rest moves up.
     """
     size, halo, step = layout.size, layout.halo, layout.step
-    weights = window_weights(size, halo).to(layout.device)
+    weights = window_weights(size, halo, layout.window).to(layout.device)
     band = torch.zeros((layout.classes, size, layout.padded_width), device=layout.device)
     valid = np.zeros((size, layout.padded_width), np.bool_)
     for row, pieces_of_row in groupby(pieces, key=_row):
@@ -144,15 +146,43 @@ BLENDS: dict[str, Blend] = {"weighted": weighted, "crop": crop}
 """The blends by name."""
 
 
-def window_weights(size: int, halo: int) -> Float[Tensor, "row col"]:
-    """Weights of a view's pixels: 1 in the middle, falling as sin² over the 2 · halo pixels towards each edge.
+def window_weights(size: int, halo: int, window: str = "cosine") -> Float[Tensor, "row col"]:
+    """Weights of a view's pixels, 1 in the middle and never 0; ``window`` is a name in :data:`WINDOWS`.
 
-    Along each axis the weights of two neighbours add up to 1 wherever only two views overlap (halo at most size / 4).
+    Along each axis, cosine's and linear's weights of two neighbours add up to 1 wherever only two views overlap (halo at
+    most size / 4).
     """
-    inwards = torch.arange(size) + 0.5
-    share = torch.minimum(inwards, size - inwards) / max(2 * halo, 0.5)
-    ramp = torch.sin(share.clamp(max=1) * (math.pi / 2)) ** 2
-    return torch.outer(ramp, ramp)
+    along = WINDOWS[window](torch.arange(size) + 0.5, size, halo)
+    return torch.outer(along, along)
+
+
+def _cosine(place: Tensor, size: int, halo: int) -> Tensor:
+    """Falls as sin² over the 2 · halo pixels towards each edge."""
+    return torch.sin(_ramp(place, size, halo) * (math.pi / 2)) ** 2
+
+
+def _ramp(place: Tensor, size: int, halo: int) -> Tensor:
+    """Falls in a straight line over the 2 · halo pixels towards each edge."""
+    return (torch.minimum(place, size - place) / max(2 * halo, 0.5)).clamp(max=1)
+
+
+def _gaussian(place: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (a window as the others)
+    """A bell over the whole view, of a standard deviation of an eighth of it, as MONAI and nnU-Net have it."""
+    return torch.exp(-0.5 * ((place - size / 2) / (size / 8)) ** 2)
+
+
+def _uniform(place: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (a window as the others)
+    """All of a view counts the same."""
+    return torch.ones_like(place)
+
+
+WINDOWS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
+    "cosine": _cosine,
+    "linear": _ramp,
+    "gaussian": _gaussian,
+    "uniform": _uniform,
+}
+"""How weights fall towards the edges of a view, by name."""
 
 
 def class_index(probabilities: Float[Tensor, "class row col"], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:

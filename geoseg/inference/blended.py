@@ -47,6 +47,8 @@ class Blended:
     """The model's."""
     blend: str
     """A name in :data:`~geoseg.inference.blend.BLENDS`."""
+    window: str
+    """A name in :data:`~geoseg.inference.blend.WINDOWS`."""
     tta: str
     """A name in :data:`~geoseg.inference.variants.TTA`."""
     whole: Area
@@ -74,7 +76,8 @@ class Blended:
     @property
     def tags(self) -> dict[str, str]:
         """What the mask says of how it was made."""
-        return {"GEOSEG_HALO": str(self.plan.halo), "GEOSEG_BLEND": self.blend}
+        window = {"GEOSEG_WINDOW": self.window} if self.blend == "weighted" else {}
+        return {"GEOSEG_HALO": str(self.plan.halo), "GEOSEG_BLEND": self.blend, **window}
 
     def part(self, rows: Window) -> "Blended":
         """The same for some rows of the mask; it shows the network its tiles in the same batches."""
@@ -124,7 +127,7 @@ class Blended:
 
     def _layout(self, device: torch.device) -> Layout:
         size, halo = self.plan.scene_tile, self.plan.scene_halo
-        return Layout(*self._region.shape, size, halo, len(self.card.legend), device)
+        return Layout(*self._region.shape, size, halo, len(self.card.legend), device, self.window)
 
     def _read(self, tile: Tile) -> Reading:
         read = partial(read_tile, self.scene, self.plan)

@@ -94,7 +94,7 @@ def make_job(scene: Scene, card: ModelCard, options: Options, *, source: str) ->
     plan = make_plan(
         scene, card, tile=o.tile, halo=o.halo, bands=o.bands, any_dtype=o.any_dtype, gsd=o.gsd, border=o.border
     )
-    method = make_method(scene, plan, area, card, mode=o.mode, blend=o.blend, stride=o.stride, tta=o.tta)
+    method = make_method(scene, plan, area, card, o.way)
     return Job(scene, card, source, options, area, plan, method)
 
 

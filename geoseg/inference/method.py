@@ -1,6 +1,7 @@
 """How tiles become a mask, chosen by name: blended (the usual way), or by mmsegmentation's slide inference."""
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
+from dataclasses import dataclass
 from typing import Protocol
 
 from jaxtyping import Float
@@ -10,7 +11,7 @@ from geoseg.bundle import ModelCard
 from geoseg.errors import ConfigError, did_you_mean
 from geoseg.grid.window import Window
 from geoseg.inference.area import Area
-from geoseg.inference.blend import BLENDS, Strip
+from geoseg.inference.blend import BLENDS, WINDOWS, Strip
 from geoseg.inference.blended import Blended
 from geoseg.inference.flow import Counted
 from geoseg.inference.plan import Plan
@@ -51,25 +52,51 @@ class Method(Protocol):
         """The mask from top to bottom, counted from the area's first pixel; ``counted`` sees every piece pass."""
 
 
-def check_method(mode: str, *, blend: str, halo: int | None, stride: int | None, tta: str) -> None:
-    """:class:`ConfigError` if a name is unknown, or an option is for another mode."""
-    for what, name, known in (("blend", blend, BLENDS), ("mode", mode, MODES), ("augmentation", tta, TTA)):
-        if name not in known:
-            raise ConfigError(f"there is no {what} {name!r}", did_you_mean(name, known))
-    if mode == "slide" and halo is not None:
-        raise ConfigError(f"windows that slide have no halo, {halo} was given", "say by --stride how far they overlap")
-    if mode == "slide" and blend != "weighted":
-        raise ConfigError(
-            f"windows that slide are averaged, not joined by {blend}", "leave out --blend or --mode slide"
-        )
-    if mode != "slide" and stride is not None:
-        raise ConfigError(f"a stride of {stride} is for windows that slide", "add --mode slide, or leave out --stride")
+@dataclass(frozen=True)
+class Way:
+    """Which method, and its options."""
+
+    mode: str = "blended"
+    """A name in :data:`MODES`."""
+    blend: str = "weighted"
+    """A name in :data:`~geoseg.inference.blend.BLENDS`."""
+    window: str = "cosine"
+    """A name in :data:`~geoseg.inference.blend.WINDOWS`."""
+    tta: str = "none"
+    """A name in :data:`~geoseg.inference.variants.TTA`."""
+    stride: int | None = None
+    """From one window to the next when they slide; None for two thirds of a tile."""
+
+    def check(self, halo: int | None) -> None:
+        """:class:`ConfigError` if a name is unknown, or an option (``halo``, if one was given) is for another mode."""
+        known: dict[str, Collection[str]] = {"blend": BLENDS, "window": WINDOWS, "mode": MODES, "augmentation": TTA}
+        given = {"blend": self.blend, "window": self.window, "mode": self.mode, "augmentation": self.tta}
+        for what, name in given.items():
+            if name not in known[what]:
+                raise ConfigError(f"there is no {what} {name!r}", did_you_mean(name, known[what]))
+        if self.mode == "slide":
+            self._check_slide(halo)
+        elif self.stride is not None:
+            raise ConfigError(
+                f"a stride of {self.stride} is for windows that slide", "add --mode slide, or leave out --stride"
+            )
+
+    def _check_slide(self, halo: int | None) -> None:
+        if halo is not None:
+            raise ConfigError(
+                f"windows that slide have no halo, {halo} was given", "say by --stride how far they overlap"
+            )
+        usual = Way()
+        for what in ("blend", "window"):
+            if getattr(self, what) != getattr(usual, what):
+                raise ConfigError(
+                    f"windows that slide are averaged, there is no {what} {getattr(self, what)}",
+                    f"leave out --{what} or --mode slide",
+                )
 
 
-def make_method(
-    scene: Scene, plan: Plan, area: Area, card: ModelCard, *, mode: str, blend: str, stride: int | None, tta: str
-) -> Method:
-    """The method for a scene; names are known (:func:`check_method`)."""
-    if mode == "slide":
-        return slide_over(scene, plan, area, card, stride=stride, tta=tta)
-    return Blended(scene, plan, area, card, blend, tta, area)
+def make_method(scene: Scene, plan: Plan, area: Area, card: ModelCard, way: Way) -> Method:
+    """The method for a scene; the way has been checked."""
+    if way.mode == "slide":
+        return slide_over(scene, plan, area, card, stride=way.stride, tta=way.tta)
+    return Blended(scene, plan, area, card, way.blend, way.window, way.tta, area)

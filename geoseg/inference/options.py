@@ -10,7 +10,7 @@ import torch
 from geoseg.errors import ConfigError
 from geoseg.grid.grid import Bounds
 from geoseg.inference.engines.choose import EngineName
-from geoseg.inference.method import check_method
+from geoseg.inference.method import Way
 from geoseg.models.precision import Precision
 
 
@@ -26,6 +26,8 @@ class Options:
     """Tiles per forward pass; None for 4 on CPUs, and on GPUs for as many as fit."""
     blend: str = "weighted"
     """How overlapping tiles are joined (inference/blend.py): weighted or crop."""
+    window: str = "cosine"
+    """How the weights of averaged tiles fall towards their edges: cosine, linear, gaussian or uniform."""
     border: Literal["mirror", "mean"] = "mirror"
     """What the network sees beyond the scene's borders: the scene mirrored, or the mean colour."""
     mode: str = "blended"
@@ -64,7 +66,12 @@ class Options:
             raise ConfigError(f"on_read_error is stop or skip, not {self.on_read_error!r}")
         if self.border not in ("mirror", "mean"):
             raise ConfigError(f"border is mirror or mean, not {self.border!r}")
-        check_method(self.mode, blend=self.blend, halo=self.halo, stride=self.stride, tta=self.tta)
+        self.way.check(self.halo)
+
+    @property
+    def way(self) -> Way:
+        """How tiles become a mask."""
+        return Way(self.mode, self.blend, self.window, self.tta, self.stride)
 
     @property
     def devices(self) -> list[str]:

@@ -1,4 +1,9 @@
-"""Which engine runs a network: the fastest one there is, if the work is worth its conversion."""
+"""Which engine runs a network: the fastest one there is, if the work is worth its conversion.
+
+The choice depends on the machine, the network and the amount of work, never on a clock: the same call twice gives the same
+mask. Of timm's networks many do arithmetic with the images' size, about which torch's exporter thinks for up to many
+minutes; they are converted only if OpenVINO was asked for by name.
+"""
 
 import logging
 import platform
@@ -12,6 +17,7 @@ from geoseg.errors import ConfigError
 from geoseg.inference.engines.base import Arithmetic, Engine
 from geoseg.inference.engines.openvino import OpenVinoEngine, Unconvertible
 from geoseg.inference.engines.pytorch import TorchEngine
+from geoseg.models.backbones.timm import TimmBackbone
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +27,9 @@ ENGINES = get_args(EngineName)
 MEASURED = {"x86_64", "AMD64"}
 """Kinds of CPU on which OpenVINO was measured to be faster (benchmarks/engines.py)."""
 
-WORTH = 6_000_000
-"""Pixels that the network has to see before OpenVINO has saved the seconds that its conversion takes."""
+WORTH = 3e14
+"""Pixels times weights, which is what convolutions multiply but for their strides, that the network has to see before
+OpenVINO has saved the seconds that its conversion takes: 25 megapixels for a ResNet-18, 8 for a ResNet-50."""
 
 
 def make_engine(
@@ -37,16 +44,16 @@ def make_engine(
 ) -> Engine:
     """The engine of that name for a network that is on the device, in evaluation mode.
 
-    "auto" is OpenVINO on CPUs where it is installed and was measured, unless it would have to see fewer ``pixels`` than
-    its conversion is worth (None: many) or cannot convert the network, which is said in the log; else torch. A ``live``
-    network, whose weights change, is never converted. :class:`ConfigError` for other names, and for "openvino" where it
-    cannot be.
+    "auto" is OpenVINO on CPUs where it is installed and was measured, unless it would see fewer ``pixels`` than its
+    conversion is worth (None: many) or cannot convert the network, which is said in the log; else torch. Networks of timm
+    stay with torch, and so does a ``live`` one, whose weights change. :class:`ConfigError` for other names, and for
+    "openvino" where it cannot be.
     """
     if name not in ENGINES:
         raise ConfigError(f"{name!r} is no engine", f"engines are {', '.join(ENGINES)}")
     if name == "openvino":
         _refuse_impossible(device, live=live)
-    if name == "torch" or live or (name == "auto" and not _suits(device, pixels)):
+    if name == "torch" or live or (name == "auto" and not _suits(network, device, pixels)):
         return TorchEngine(network, device, precision, bands=bands, live=live)
     try:
         return OpenVinoEngine(network, precision, bands=bands)
@@ -57,9 +64,14 @@ def make_engine(
         return TorchEngine(network, device, precision, bands=bands)
 
 
-def _suits(device: torch.device, pixels: int | None) -> bool:
-    worth = pixels is None or pixels >= WORTH
-    return worth and device.type == "cpu" and platform.machine() in MEASURED and is_installed()
+def _suits(network: nn.Module, device: torch.device, pixels: int | None) -> bool:
+    return (
+        device.type == "cpu"
+        and platform.machine() in MEASURED
+        and is_installed()
+        and not isinstance(getattr(network, "backbone", None), TimmBackbone)
+        and (pixels is None or pixels * sum(weight.numel() for weight in network.parameters()) >= WORTH)
+    )
 
 
 def is_installed() -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoseg.grid.tiling import tiles
-from geoseg.inference.blend import BLENDS, Layout, Piece, class_index, window_weights
+from geoseg.inference.blend import BLENDS, WINDOWS, Layout, Piece, class_index, window_weights
 
 CPU = torch.device("cpu")
 
@@ -14,7 +14,8 @@ CPU = torch.device("cpu")
 def layouts(draw):
     halo = draw(st.integers(0, 5))
     size = 2 * halo + draw(st.integers(1, 12))
-    return Layout(draw(st.integers(1, 40)), draw(st.integers(1, 40)), size, halo, 3, CPU)
+    window = draw(st.sampled_from(sorted(WINDOWS)))
+    return Layout(draw(st.integers(1, 40)), draw(st.integers(1, 40)), size, halo, 3, CPU, window)
 
 
 def pieces_of(layout, probabilities, valid):
@@ -64,11 +65,20 @@ def test_the_layout_knows_how_many_tiles_there_are(layout):
 
 
 @settings(deadline=None)
-@given(st.integers(1, 6), st.integers(0, 20))
-def test_weights_of_neighbours_add_up_to_one(halo, more):
+@given(st.integers(1, 6), st.integers(0, 20), st.sampled_from(["cosine", "linear"]))
+def test_weights_of_neighbours_add_up_to_one(halo, more, window):
     size = 4 * halo + more
-    along = window_weights(size, halo).diagonal().sqrt()
+    along = window_weights(size, halo, window).diagonal().sqrt()
     torch.testing.assert_close(along[: 2 * halo] + along[-2 * halo :], torch.ones(2 * halo))
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_windows_are_symmetric_one_in_the_middle_and_nowhere_zero(window):
+    weights = window_weights(64, 16, window)
+    assert weights.min() > 0
+    assert weights.max() == pytest.approx(1, abs=0.05)
+    for turned in (weights.flip(0), weights.flip(1), weights.T):
+        torch.testing.assert_close(turned, weights)
 
 
 def test_weights_fall_towards_the_edges_and_never_to_zero():

@@ -1,7 +1,7 @@
 import click
 import pytest
 
-from geoseg.inference.blend import BLENDS
+from geoseg.inference.blend import BLENDS, WINDOWS
 from geoseg.inference.method import MODES
 from geoseg.inference.variants import TTA
 
@@ -13,3 +13,4 @@ def test_the_command_line_offers_the_methods_there_are(geoseg_command, name):
     assert choices["mode"] == MODES
     assert choices["tta"] == tuple(TTA)
     assert choices.get("blend", tuple(BLENDS)) == tuple(BLENDS)
+    assert choices.get("window", tuple(WINDOWS)) == tuple(WINDOWS)
