@@ -10,6 +10,9 @@ from .progress import bars
 
 WAYS = "give either a recipe, or both --mask and --reference, or both --scene and --reference"
 
+LABELS = ("column", "polygon_class", "background", "ignore", "resample")
+"""Options that say how a reference is to be understood."""
+
 
 @click.command()
 @click.argument("recipe", required=False, shell_complete=options.complete_recipe)
@@ -32,6 +35,12 @@ WAYS = "give either a recipe, or both --mask and --reference, or both --scene an
 @click.option("--column", metavar="NAME", help="Attribute of the reference polygons that names their class.")
 @click.option("--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; else the last one.")
 @click.option("--background", metavar="CLASS", help="Class outside reference polygons; else no pixel there counts.")
+@click.option(
+    "--ignore",
+    metavar="VALUE",
+    multiple=True,
+    help="Number or #colour of a reference raster that is no class; may be repeated.",
+)
 @click.option("--resample", is_flag=True, help="Look up a reference on another grid at the centres of the pixels.")
 @click.option("--confidence", type=options.FILE, metavar="FILE", help="Confidences or probabilities of MASK.")
 @click.option(
@@ -68,8 +77,8 @@ def evaluate(
     """
     mask, scene = files["mask"], files["scene"]
     _require_one_way(recipe, mask, scene, files["reference"])
-    if recipe is not None and any(files[name] for name in ("column", "polygon_class", "background", "resample")):
-        raise click.UsageError("--column, --class, --background and --resample are for --reference")
+    if recipe is not None and any(files[name] for name in LABELS):
+        raise click.UsageError("--column, --class, --background, --ignore and --resample are for --reference")
     if mask is not None and (tile or stride or mode != "blended" or tta != "none"):
         raise click.UsageError("--tile, --mode, --stride and --tta say how a model predicts, not how --mask is scored")
     if mask is None and files["confidence"]:
@@ -86,7 +95,7 @@ def evaluate(
         "objects": objects.split(",") if objects else (),
         "progress": bars(),
     }
-    labels = {name: files[name] for name in ("column", "polygon_class", "background", "resample")}
+    labels = {name: files[name] for name in LABELS}
     if mask is not None:
         from geoseg.evaluation.mask import evaluate_mask
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "predict": "Turn a scene into a mask.",
     "polygonize": "Turn a mask into polygons.",
     "evaluate": "Score a model or a mask against reference labels.",
+    "report": "Write one page that shows how good a run is and where it fails.",
     "submit": "Predict a benchmark's test images into a zip for its server, or check such a zip.",
     "info": "Say what a file is: scene, mask, polygons, model or recipe.",
     "recipes": "List the recipes that come with geoseg.",

@@ -30,6 +30,7 @@ def evaluate_mask(
     polygon_class: str | None = None,
     background: str | None = None,
     resample: bool = False,
+    ignore: Sequence[str] = (),
     confidence: str | Path | None = None,
     scene: str | Path | None = None,
     protocols: Sequence[str] = (),
@@ -44,7 +45,8 @@ def evaluate_mask(
     Files go together by name. The reference's classes are matched by name where it has a legend, by index or by colour
     otherwise. Polygons take their class from the attribute ``column``, or are all of ``polygon_class`` (the legend's last
     class if not given); pixels outside are of the class ``background``, or do not count. Another grid raises
-    :class:`GridMismatch`, unless ``resample`` says to look up the reference at the centres of the mask's pixels.
+    :class:`GridMismatch`, unless ``resample`` says to look up the reference at the centres of the mask's pixels. ``ignore``
+    names numbers or colours of rasters that mean "not labelled".
 
     ``confidence`` names rasters of confidences or probabilities, ``scene`` what the masks were made of, for whoever
     draws them (``watch``); ``boundary_m`` is the tolerance of borders in metres (``gsd``: metres per pixel where a mask
@@ -53,7 +55,7 @@ def evaluate_mask(
     pairs = find_pairs(mask, reference, confidence=confidence, image=scene)
     legend = _common_legend(pairs)
     wishes = Wishes.of(legend, protocols_of("", protocols, legend=legend), boundary_m, objects)
-    options = ReferenceOptions(column, polygon_class, background, resample)
+    options = ReferenceOptions(column, polygon_class, background, resample, tuple(ignore))
     tallies = []
     with progress(len(pairs), "evaluating masks") as task:
         for pair in pairs:

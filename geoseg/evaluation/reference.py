@@ -32,6 +32,9 @@ class ReferenceOptions:
     resample: bool = False
     """Look up references on another grid instead of refusing them."""
 
+    ignore: tuple[str, ...] = ()
+    """Numbers or colours (``#rrggbb``) of rasters that mean "not labelled"."""
+
     @property
     def about_polygons(self) -> bool:
         """True if something was said that only polygons have."""
@@ -117,9 +120,15 @@ def _meaning(path: Path, legend: Legend, options: ReferenceOptions) -> Encoding:
         )
     with Scene.open(path) as scene:
         if scene.legend is None:
-            return encoding(legend, kind_of(path, len(scene.bands), has_palette=False))
+            kind = kind_of(path, len(scene.bands), has_palette=False)
+            return encoding(legend, kind, ignore=[_value(word) for word in options.ignore])
         table = scene.legend.mapping_to(legend)
         return Encoding("index", values={i: int(table[i]) for i in (*range(len(scene.legend)), IGNORE_INDEX)})
+
+
+def _value(word: str) -> int | str:
+    """What stands in a label file: a number, or a colour."""
+    return int(word) if word.lstrip("-").isdecimal() else word
 
 
 def _is_same(own: Grid, grid: Grid) -> bool:
@@ -144,5 +153,5 @@ def _require_known(reader: LabelReader) -> None:
     if reader.unknown:
         raise DataError(
             f"{reader.label}: {reader.unknown_share():.2%} of the pixels are no class of the mask: {reader.unknown_text()}",
-            "mask and reference must use the same classes",
+            "what means not labelled is named by --ignore; else mask and reference must use the same classes",
         )

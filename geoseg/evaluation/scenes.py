@@ -25,6 +25,7 @@ def evaluate_scenes(
     polygon_class: str | None = None,
     background: str | None = None,
     resample: bool = False,
+    ignore: Sequence[str] = (),
     protocols: Sequence[str] = (),
     boundary_m: float | None = None,
     objects: Sequence[str] = (),
@@ -40,7 +41,7 @@ def evaluate_scenes(
     judge = Judge.of(model, options, progress)
     legend = judge.bundle.card.legend
     wishes = Wishes.of(legend, protocols_of("", protocols, legend=legend), boundary_m, objects)
-    how = ReferenceOptions(column, polygon_class, background, resample)
+    how = ReferenceOptions(column, polygon_class, background, resample, tuple(ignore))
     pairs = find_pairs(scene, reference)
     tallies = []
     with progress(len(pairs), "evaluating scenes") as task:

@@ -104,7 +104,7 @@ def test_polygons_in_another_crs_are_drawn_on_the_masks_grid(tmp_path):
 
 
 def test_a_reference_that_labels_nothing_is_refused(tmp_path, mask):
-    with pytest.raises(DataError, match="no pixel of .* is labelled"):
+    with pytest.raises(DataError, match=r"no pixel of .* is labelled"):
         evaluate_mask(mask, write(tmp_path / "empty.tif", np.full((50, 40), 255)))
 
 
@@ -233,6 +233,15 @@ def test_a_tolerance_in_metres_wants_to_know_metres(tmp_path):
 def test_a_value_that_is_no_class_of_the_mask_is_refused_and_named(tmp_path, mask):
     with pytest.raises(DataError, match="7"):
         evaluate_mask(mask, write(tmp_path / "odd.tif", np.full((50, 40), 7)))
+
+
+def test_what_means_not_labelled_can_be_named(tmp_path, mask):
+    values = np.where(noise(50, 40, high=5) == 4, 9, noise(50, 40, high=3))
+    total = evaluate_mask(mask, write(tmp_path / "nine.tif", values), ignore=["9"]).total
+    assert total.counts.sum() == (values != 9).sum()
+    drawn = np.where(values == 9, 77, LEGEND.draw(noise(50, 40, high=3)).transpose(2, 0, 1)).astype(np.uint8)
+    colours = make_raster(tmp_path / "drawn.tif", drawn, **UTM)
+    assert same(evaluate_mask(mask, colours, ignore=["#4d4d4d"]).total, total)
 
 
 def test_an_image_is_no_mask(tmp_path):
