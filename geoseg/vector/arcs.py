@@ -19,6 +19,7 @@ tends to), if the triangle of v and the middles holds no vertex of others. Nodes
 
 import heapq
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,8 @@ def _reshape(
     nodes: NDArray[np.bool_],
     rings: Integers,
     starts: Integers,
-    xs: Floats,
-    ys: Floats,
+    xs: Any,
+    ys: Any,
     tolerance: float,
     smooth: bool,
     across: float,
@@ -126,7 +127,7 @@ def _is_flipped(arc: Floats, last: int) -> bool:
     ax, ay, bx, by = arc[0, 0], arc[0, 1], arc[last, 0], arc[last, 1]
     if ax == bx and ay == by:  # back at its beginning: to the upper of its two neighbours
         ax, ay, bx, by = arc[1, 0], arc[1, 1], arc[last - 1, 0], arc[last - 1, 1]
-    return ay > by or (ay == by and ax > bx)
+    return bool(ay > by or (ay == by and ax > bx))
 
 
 @compiled
@@ -188,7 +189,7 @@ def _thin(
 @compiled
 def _area(arc: Floats, p: int, v: int, q: int) -> float:
     one = (arc[v, 0] - arc[p, 0]) * (arc[q, 1] - arc[p, 1])
-    return abs(one - (arc[q, 0] - arc[p, 0]) * (arc[v, 1] - arc[p, 1])) / 2
+    return float(abs(one - (arc[q, 0] - arc[p, 0]) * (arc[v, 1] - arc[p, 1])) / 2)
 
 
 @compiled

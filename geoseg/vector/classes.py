@@ -47,7 +47,7 @@ class PixelSize:
         t, rows, col = grid.transform, np.arange(grid.height) + 0.5, grid.width / 2
         x, y = t.a * col + t.b * rows + t.c, t.d * col + t.e * rows + t.f
         left, bottom, right, top = grid.bounds
-        e, f, g, scale = metric(grid.crs, x, y, max(right - left, top - bottom) / 1000).T
+        e, f, g, scale = metric(grid.crs, x, y, max(right - left, top - bottom)).T
         middle = grid.height // 2
         across, down = (
             float(np.sqrt(e * dx * dx + 2 * f * dx * dy + g * dy * dy)[middle]) for dx, dy in ((t.a, t.d), (t.b, t.e))

@@ -8,7 +8,7 @@ its sides are multiplied. The others are integrated side by side.
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,9 @@ from geoseg.vector.label import Integers
 
 Floats = NDArray[np.float64]
 
-KNOTS = 193
-"""Knots of the net along each axis. Across the whole globe in degrees, areas are then right within 4e-5."""
+KNOTS, MANY_KNOTS = 33, 193
+"""Knots of the net along each axis, and those of a net over more than some 500 km. Across the whole globe in degrees,
+areas are then right within 4e-5."""
 
 FLAT = 1e-4
 """Relative change of scale over a polygon's box below which the polygon is flat."""
@@ -46,12 +47,14 @@ class Ground:
         """
         left, bottom, right, top = bounds
         span = max(right - left, top - bottom, 1e-9)
-        steps = max((right - left) / (KNOTS - 1), span * 1e-6), max((top - bottom) / (KNOTS - 1), span * 1e-6)
+        wide = crs is not None and span > (5 if crs.is_geographic else 500_000)
+        knots = np.arange(MANY_KNOTS if wide else KNOTS)
+        steps = max((right - left) / knots[-1], span * 1e-6), max((top - bottom) / knots[-1], span * 1e-6)
         frame = np.array([left, bottom, *steps])
         if crs is None:
             return cls(np.full((KNOTS, KNOTS, 4), math.nan), frame)
-        x, y = np.meshgrid(left + np.arange(KNOTS) * steps[0], bottom + np.arange(KNOTS) * steps[1])
-        return cls(metric(crs, x, y, span / 1000), frame)
+        x, y = np.meshgrid(left + knots * steps[0], bottom + knots * steps[1])
+        return cls(metric(crs, x, y, span), frame)
 
     def measure(self, points: Floats, rings: Integers, polygons: Integers) -> tuple[Floats, Floats, Floats]:
         """Square metres and metres of border of polygons, and their boxes (polygon, 4: left, bottom, right, top).
@@ -69,11 +72,13 @@ class Ground:
         return np.array([_at(self.net, self.frame, x, y) for x, y in points])
 
 
-def metric(crs: CRS, x: Floats, y: Floats, step: float) -> Floats:
+def metric(crs: CRS, x: Any, y: Any, span: float) -> Floats:
     """E, F, G and square metres per square unit of a CRS at ``x`` and ``y``, along a last axis; see Ground.
 
-    By central differences over ``step`` CRS units, of points in space: right at the poles and on the date line too.
+    By central differences over a thousandth of ``span`` (CRS units), of points in space: right at the poles and on the
+    date line too. Not over less than some ten metres, in which points are hardly known well enough.
     """
+    step = max(span / 1000, 1e-4 if crs.is_geographic else 10)
     half = step / 2
     along_x = (_in_space(crs, x + half, y) - _in_space(crs, x - half, y)) / step
     along_y = (_in_space(crs, x, y + half) - _in_space(crs, x, y - half)) / step
@@ -86,8 +91,8 @@ def metric(crs: CRS, x: Floats, y: Floats, step: float) -> Floats:
 def metres_per_unit(crs: CRS, bounds: Bounds) -> float:
     """How many metres on the ground a unit of the CRS makes, at the middle of a box."""
     left, bottom, right, top = bounds
-    step = max(right - left, top - bottom, 1e-9) / 1000
-    return float(metric(crs, np.array((left + right) / 2), np.array((bottom + top) / 2), step)[3] ** 0.5)
+    middle = np.array((left + right) / 2), np.array((bottom + top) / 2)
+    return float(metric(crs, *middle, max(right - left, top - bottom))[3] ** 0.5)
 
 
 def _in_space(crs: CRS, x: Floats, y: Floats) -> Floats:
@@ -171,3 +176,16 @@ def _along(net: Floats, frame: Floats, left: float, x: float, y: float, dx: floa
         area += weight * width * (near + 4 * middle + far) / 6
         length += weight * math.sqrt(e * dx * dx + 2 * f * dx * dy + g * dy * dy)
     return length, area * dy
+
+
+@compiled
+def boxes_of(points: Floats, polygons: Integers) -> Floats:
+    """(polygon, 4): left, bottom, right and top of runs of points (point, 2)."""
+    boxes = np.empty((len(polygons) - 1, 4))
+    for k in range(len(polygons) - 1):
+        left, bottom, right, top = math.inf, math.inf, -math.inf, -math.inf
+        for i in range(polygons[k], polygons[k + 1]):
+            left, right = min(left, points[i, 0]), max(right, points[i, 0])
+            bottom, top = min(bottom, points[i, 1]), max(top, points[i, 1])
+        boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = left, bottom, right, top
+    return boxes

@@ -34,9 +34,9 @@ def without_holes(
 
     def filled() -> Iterator[Classes]:
         row = 0
-        for strip in raster.strips():
+        for before in raster.strips():
+            strip = before.copy()
             here = np.flatnonzero((tops < row + len(strip)) & (bottoms > row))
-            strip = strip.copy()
             _fill(strip, row, corners, rings, values, here)
             row += len(strip)
             yield strip

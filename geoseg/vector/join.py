@@ -10,6 +10,7 @@ lowest rows, those that end in one row in reading order of their first pixels: h
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -143,7 +144,20 @@ class Joiner:
         )
 
 
-def regions(strips: Sequence[Pieces]) -> tuple[Integers, Integers]:
+class Labelled(Protocol):
+    """Labels of a strip and of the row above it; see Pieces."""
+
+    @property
+    def parents(self) -> Integers: ...  # noqa: D102
+    @property
+    def diagonal(self) -> Integers: ...  # noqa: D102
+    @property
+    def top(self) -> Integers: ...  # noqa: D102
+    @property
+    def bottom(self) -> Integers: ...  # noqa: D102
+
+
+def regions(strips: Sequence[Labelled]) -> tuple[Integers, Integers]:
     """For every label of every strip, in order: its 4-connected region, and the polygon the region is part of.
 
     Both are named by their smallest label, labels counting on from strip to strip.
@@ -190,7 +204,8 @@ def _means(sums: NDArray[np.float64] | None, polygon: Integers, chosen: Integers
     if sums is None:
         return np.full(len(chosen), np.nan)
     total, number = _summed(sums, polygon)[chosen].T
-    return np.divide(total, number, out=np.full(len(chosen), np.nan), where=number > 0)
+    means: NDArray[np.float64] = np.divide(total, number, out=np.full(len(chosen), np.nan), where=number > 0)
+    return means
 
 
 def _summed(sums: NDArray[np.float64], names: Integers) -> NDArray[np.float64]:

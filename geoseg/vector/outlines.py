@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.vector.ahead import side_by_side
 from geoseg.vector.join import Joiner, Outlines
+from geoseg.vector.runs import offsets
 from geoseg.vector.trace import Pieces, trace_strip
 from geoseg.vector.vertices import Corners
 
@@ -33,7 +34,7 @@ def trace(
     background: int,
     connectivity: Connectivity = 4,
     strip_rows: int | None = None,
-    joined: int = JOINED,
+    joined: int | None = None,
     weights: Weights | None = None,
     corners: Corners | None = None,
 ) -> Outlines:
@@ -56,7 +57,7 @@ def trace_strips(
     width: int,
     background: int,
     connectivity: Connectivity = 4,
-    joined: int = JOINED,
+    joined: int | None = None,
     corners: Corners | None = None,
 ) -> Iterator[Outlines]:
     """The same for an image that comes in strips of full ``width``, top to bottom, each with at least one row.
@@ -69,14 +70,14 @@ def trace_strips(
     def join(*, last: bool = False) -> Outlines:
         if corners is not None:
             for strip in pieces:
-                corners.add(*strip.vertices)
+                corners.add(strip.vertices)
         return joiner.add(pieces, last=last)
 
     joiner = Joiner(width)
     pieces: list[Pieces] = []
     work = partial(_traced, background=background, diagonals=connectivity == 8, vertices=corners is not None)
     for piece in side_by_side(work, blocks(strips, width, background)):
-        if len(pieces) == joined:
+        if len(pieces) == (joined or JOINED):
             yield join()
             pieces = []
         pieces.append(piece)
@@ -92,19 +93,13 @@ def _traced(
 
 def merged(parts: list[Outlines]) -> Outlines:
     """The polygons of all parts, one after another."""
-    columns = {
+    joined: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("corners", "nodes", "values", "pixels", "ids", "means")
     }
-    levels = {
-        name: _chained([getattr(part, name) for part in parts])
-        for name in ("ring_offsets", "part_offsets", "polygon_offsets")
-    }
-    return Outlines(**columns, **levels)
-
-
-def _chained(offsets: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(np.concatenate([np.diff(each) for each in offsets]))])
+    for name in ("ring_offsets", "part_offsets", "polygon_offsets"):
+        joined[name] = offsets(np.concatenate([np.diff(getattr(part, name)) for part in parts]))
+    return Outlines(**joined)
 
 
 def blocks(

@@ -7,6 +7,7 @@ known what becomes of each (by the rule of ``specks``). The second labels again 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,8 @@ def without_specks(
     raster: ClassRaster, size: PixelSize, min_area_m2: float, *, connectivity: Connectivity = 4
 ) -> ClassRaster:
     """The raster with every region under ``min_area_m2`` square metres given to the neighbour it shares the longest border
-    with, the smallest first; regions without neighbours become background."""
+    with, the smallest first; regions without neighbours become background.
+    """
     counted = list(
         side_by_side(
             partial(_count, raster=raster, small=min_area_m2 / size.areas.max(), diagonals=connectivity == 8),
@@ -70,7 +72,8 @@ def without_specks(
 def _relabel(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, firsts: Integers, table: Classes) -> Classes:
     number, block = strip
     labels, _ = label_block(block, raster.background)
-    return table[firsts[number] + labels[1:, 1:-1]]
+    new: Classes = table[firsts[number] + labels[1:, 1:-1]]
+    return new
 
 
 def _count(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, small: float, diagonals: bool) -> Counted:
@@ -106,7 +109,7 @@ def _new_classes(counted: list[Counted], raster: ClassRaster, size: PixelSize, m
     owner = absorbed(_borders(counted, position, size), areas, min_area_m2)
     totals = np.bincount(owner, areas, len(names))
     classes = np.where(totals[owner] >= min_area_m2, values[names][owner], raster.background)
-    wide = np.uint8 if 0 <= classes.min() and classes.max() <= 255 and raster.background == 255 else np.int32
+    wide: Any = np.uint8 if classes.min() >= 0 and classes.max() <= 255 and raster.background == 255 else np.int32
     table: Classes = classes.astype(wide)[position]
     return table
 

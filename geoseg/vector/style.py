@@ -4,11 +4,17 @@ QGIS opens a GeoPackage layer in the style that the table ``layer_styles`` names
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pandas as pd
+import pyogrio
 
+from geoseg.errors import GeosegError
 from geoseg.legend import Colour, Legend
+
+TABLE = "layer_styles"
+"""Where QGIS looks for styles in a GeoPackage."""
 
 OUTLINE_DARKER = 0.6
 """How much of a class's colour is left in the outline of its polygons."""
@@ -27,6 +33,24 @@ def qml(legend: Legend, *, column: str = "class_name") -> str:
         )
         _add_symbol(symbols, name, entry.colour)
     return "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n" + ET.tostring(root, encoding="unicode")
+
+
+def read_legend(path: str | Path) -> Legend | None:
+    """The classes and colours of the style that :func:`style_table` put into a GeoPackage; None if there is none."""
+    if Path(path).suffix.lower() != ".gpkg" or TABLE not in {str(name) for name, _ in pyogrio.list_layers(path)}:
+        return None
+    try:
+        root = ET.fromstring(pyogrio.read_dataframe(path, layer=TABLE)["styleQML"].iloc[0])  # noqa: S314
+        colours = {str(symbol.get("name")): _colour(symbol) for symbol in root.iterfind("renderer-v2/symbols/symbol")}
+        found = root.iterfind("renderer-v2/categories/category")
+        return Legend.of({str(category.get("value")): colours[str(category.get("symbol"))] for category in found})
+    except (ET.ParseError, KeyError, IndexError, StopIteration, ValueError, GeosegError):  # a style of other making
+        return None
+
+
+def _colour(symbol: ET.Element) -> list[int]:
+    options = symbol.iterfind("layer/Option/Option")
+    return [int(part) for part in next(str(o.get("value")) for o in options if o.get("name") == "color").split(",")[:3]]
 
 
 def style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") -> pd.DataFrame:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from geoseg.compiled import compiled
 from geoseg.vector.label import Integers, diagonal_pairs, label_block
-from geoseg.vector.vertices import corners_of
+from geoseg.vector.vertices import Found, corners_of
 
 EAST, NORTH, WEST, SOUTH = range(4)
 """Directions; one more is a left turn, one less a right turn."""
@@ -77,7 +77,7 @@ class Pieces:
     """(col,): labels of the strip's last row."""
     sums: NDArray[np.float64]
     """(label, 2): sum and number of the ``weights`` of the strip's pixels; (0, 2) without weights."""
-    vertices: tuple[NDArray[np.int32], Integers] | None = None
+    vertices: Found | None = None
     """What ``vertices.corners_of`` finds, if asked for."""
 
 

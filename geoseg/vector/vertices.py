@@ -45,8 +45,11 @@ class Corners:
         self._starts = [np.zeros(1, np.int64)]
         self._count = 0
 
-    def add(self, columns: NDArray[np.int32], counts: Integers) -> None:
-        """Take the next rows: the columns of all their vertices, and how many each row has."""
+    def add(self, found: "Found | None") -> None:
+        """Take the vertices of the next rows, if they were looked for."""
+        if found is None:
+            return
+        columns, counts = found
         stop = self._count + len(columns)
         if stop > len(self._x):
             self._x = np.resize(self._x, max(stop, len(self._x) * 3 // 2))
@@ -59,7 +62,11 @@ class Corners:
         return Vertices(np.concatenate(self._starts), self._x[: self._count], np.empty(0, np.int32))
 
 
-def corners_of(block: NDArray[np.int32]) -> tuple[NDArray[np.int32], Integers]:
+Found = tuple[NDArray[np.int32], Integers]
+"""The columns of vertices, row by row, and how many each row has."""
+
+
+def corners_of(block: NDArray[np.int32]) -> Found:
     """Vertices on the upper corners of a block's rows but the first: columns (see ``trace``), and how many in each row.
 
     A corner is one unless all its pixels are of one class, or a straight border between two runs through it.

@@ -18,7 +18,8 @@ POLYGON, MULTIPOLYGON = 3, 6
 def encoded(
     points: NDArray[np.float64], rings: Integers, parts: Integers, polygons: Integers, *, several: bool
 ) -> pa.Array:
-    """A binary Arrow array (of less than 2 GB) with one geometry per polygon: MultiPolygons if ``several``, else Polygons of their only part.
+    """A binary Arrow array (of less than 2 GB) with one geometry per polygon: MultiPolygons if ``several``, else Polygons
+    of their only part.
 
     ``points`` (point, 2) are x and y; the others are offsets of rings in points, parts in rings, polygons in parts.
     """

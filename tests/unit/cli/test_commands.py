@@ -208,27 +208,33 @@ def test_predict_called_wrongly_is_exit_code_2(geoseg, predicted, chosen, wrong)
 
 
 class Layer(list):
-    """Stands for a layer of polygons."""
+    """Stands for a layer of polygons that was written."""
 
     notes = ("no CRS",)
+    path = Path("some/mask.gpkg")
 
 
-def test_polygonize_without_output_writes_a_geopackage_beside_the_mask(geoseg, fake):
+def test_polygonize_says_what_it_wrote_and_what_to_know_of_it(geoseg, fake):
     polygonized = fake("geoseg.vector.polygonize", "polygonize", Layer("abc"))
     result = geoseg("polygonize", "some/mask.tif")
     assert result.stdout == "some/mask.gpkg\n"
     assert result.stderr == "Note: no CRS\n3 polygons\n"
-    assert polygonized.arguments == ("some/mask.tif", Path("some/mask.gpkg"))
+    assert polygonized.arguments == ("some/mask.tif", None)
 
 
 def test_polygonize_hands_its_options_on(geoseg, fake):
     polygonized = fake("geoseg.vector.polygonize", "polygonize", Layer())
-    options = "--connectivity 8 --min-area 2.5 --simplify 0.3 --classes tree,car --overwrite"
-    geoseg("polygonize", "mask.tif", "-o", "trees.fgb", *options.split())
+    options = (
+        "--connectivity 8 --fill-holes 4 --min-area 2.5 --simplify 0.3 --smooth --orthogonalize roof --classes tree,car"
+    )
+    more = "--classes tree,car --dissolve --confidence sure.tif --crs EPSG:3857 --overwrite"
+    geoseg("polygonize", "mask.tif", "-o", "trees.fgb", *options.split(), *more.split())
     del polygonized.options["progress"]
     assert polygonized.arguments == ("mask.tif", Path("trees.fgb"))
     assert polygonized.options == {
-        "connectivity": 8, "min_area_m2": 2.5, "simplify_m": 0.3, "classes": ("tree", "car"), "overwrite": True,
+        "connectivity": 8, "fill_holes_m2": 4, "min_area_m2": 2.5, "simplify_m": 0.3, "smooth": True,
+        "orthogonalize": ("roof",), "classes": ("tree", "car"), "dissolve": True, "per_class": False,
+        "confidence": "sure.tif", "crs": "EPSG:3857", "overwrite": True, "append": False,
     }  # fmt: skip
 
 

@@ -74,7 +74,7 @@ def test_without_crs_geojson_is_refused_and_a_geopackage_written(tmp_path):
     assert read(tmp_path / "a.gpkg")["area_m2"].isna().all()
 
 
-@pytest.mark.parametrize("name", ["a.shp", "a.tif", "a"])
+@pytest.mark.parametrize("name", ["a.dxf", "a.tif", "a"])
 def test_other_suffixes_are_refused_with_those_we_write(tmp_path, name):
     with pytest.raises(OutputError, match=name) as caught:
         formats.check_output(tmp_path / name, overwrite=False)

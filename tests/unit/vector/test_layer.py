@@ -12,11 +12,23 @@ from geoseg.grid.grid import map_point
 MASK = np.array([[0, 0, 1], [0, 2, 1], [7, 2, 1]], np.uint8)
 
 
+COLUMNS = [
+    "polygon_id", "class_index", "class_name", "area_m2", "perimeter_m", "confidence", "source", "model", "geometry",
+]  # fmt: skip
+
+
 def test_each_polygon_has_index_name_and_area():
     frame = layer_of(MASK).frame
-    assert list(frame.columns) == ["class_index", "class_name", "area_m2", "geometry"]
-    assert frame["class_name"].tolist() == ["water", "forest", "road", "7"]
-    assert frame["area_m2"].tolist() == pytest.approx([75, 75, 50, 25], rel=1e-3)
+    assert list(frame.columns) == COLUMNS
+    assert dict(zip(frame["class_name"], frame["polygon_id"], strict=True)) == {
+        "water": 0,
+        "forest": 2,
+        "road": 4,
+        "7": 6,
+    }
+    by_name = frame.set_index("class_name")
+    assert by_name["area_m2"].to_dict() == pytest.approx({"water": 75, "forest": 75, "road": 50, "7": 25}, rel=1e-3)
+    assert by_name["perimeter_m"].to_dict() == pytest.approx({"water": 40, "forest": 40, "road": 30, "7": 20}, rel=1e-3)
     assert frame.crs == UTM
 
 
@@ -28,7 +40,8 @@ def test_each_polygon_has_index_name_and_area():
 def test_polygons_lie_where_the_transform_says(transform):
     layer = layer_of(MASK, transform=transform)
     middle = map_point(transform, 2.5, 1.5)  # of class 1, a column of pixels
-    assert layer.geometries[1].centroid.coords[0] == pytest.approx(middle)
+    forest = layer.geometries[layer.frame["class_index"] == 1][0]
+    assert forest.centroid.coords[0] == pytest.approx(middle)
     assert shapely.is_ccw(shapely.get_exterior_ring(layer.geometries)).all()
 
 
@@ -41,9 +54,11 @@ def test_specks_are_measured_in_square_metres():
 def test_the_tolerance_is_in_metres_whatever_the_crs(crs, unit):
     transform = Affine(5 * unit, 0, 13 if unit < 1 else 4e5, 0, -5 * unit, 1 if unit < 1 else 1e5)
     layer = layer_of(smooth_mask(50), crs=UTM.from_epsg(crs), transform=transform)
-    counts = [shapely.get_num_coordinates(layer.simplified(metres).geometries).sum() for metres in (0.5, 10)]
+    counts = [shapely.get_num_coordinates(layer.reshaped(tolerance_m=metres).geometries).sum() for metres in (0.5, 10)]
     assert counts[0] > 1.2 * counts[1]
-    assert layer.simplified(10).frame["area_m2"].sum() == pytest.approx(layer.frame["area_m2"].sum(), rel=1e-3)
+    assert layer.reshaped(tolerance_m=10).frame["area_m2"].sum() == pytest.approx(
+        layer.frame["area_m2"].sum(), rel=1e-3
+    )
 
 
 def test_classes_are_chosen_by_name():
@@ -57,12 +72,17 @@ def test_classes_are_chosen_by_name():
 def test_without_crs_there_are_no_areas_and_no_metres():
     layer = layer_of(MASK, crs=None)
     assert layer.frame["area_m2"].isna().all()
-    for work in (layer.simplified, layer.without_small):
+    for work in (
+        lambda: layer.reshaped(tolerance_m=1),
+        lambda: layer.without_small(1),
+        lambda: layer.without_holes(1),
+        lambda: layer.orthogonal(["roof"], 1),
+    ):
         with pytest.raises(LayerError, match="no CRS"):
-            work(1.0)
+            work()
 
 
 def test_an_empty_layer_has_all_columns():
     layer = layer_of(np.full((3, 3), 255, np.uint8))
-    assert len(layer.without_small(3).simplified(3).selected([LEGEND.names[0]])) == 0
-    assert list(layer.frame.columns) == ["class_index", "class_name", "area_m2", "geometry"]
+    assert len(layer.without_small(3).reshaped(tolerance_m=3).selected([LEGEND.names[0]])) == 0
+    assert list(layer.frame.columns) == COLUMNS

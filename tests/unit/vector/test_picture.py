@@ -14,8 +14,8 @@ MASK = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.uint8)
 @pytest.mark.parametrize("transform", [FIVE_METRES, ROTATED], ids=["north-up", "rotated"])
 def test_lines_are_rings_in_rows_and_columns(transform):
     lines = pixel_lines(layer_of(MASK, transform=transform), Grid(UTM, transform, 3, 3))
-    assert [value for value, _ in lines] == [0, 0, 1]
-    assert sorted({tuple(point) for point in lines[2][1].round(3).tolist()}) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+    assert [value for value, _ in lines] == [1, 0, 0]
+    assert sorted({tuple(point) for point in lines[0][1].round(3).tolist()}) == [(1, 1), (1, 2), (2, 1), (2, 2)]
 
 
 def test_layers_in_another_crs_are_reprojected():

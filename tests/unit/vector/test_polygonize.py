@@ -38,12 +38,13 @@ def test_the_layer_lies_beside_the_mask_and_is_returned(write):
     layer = polygonize(path)
     back = pyogrio.read_dataframe(path.with_suffix(".gpkg"), layer="polygons")
     assert layer.frame["class_name"].tolist() == back["class_name"].tolist() == ["water", "forest", "roof"]
-    assert layer.notes == ()
+    assert (len(layer), layer.path, layer.notes) == (3, path.with_suffix(".gpkg"), ())
 
 
 def test_without_a_legend_classes_are_called_by_their_values(write, tmp_path):
     layer = polygonize(write(MASK), tmp_path / "a.fgb")
-    assert layer.frame["class_name"].tolist() == ["0", "1", "3"]
+    assert sorted(layer.frame["class_name"]) == ["0", "1", "3"]
+    assert "no legend" in layer.notes[0]
 
 
 def test_nodata_is_left_out(write, tmp_path):
@@ -60,7 +61,7 @@ def test_wider_integers_are_masks_too(write, tmp_path, dtype):
 def test_values_that_are_no_class_indices_are_named_and_noted(write, tmp_path):
     layer = polygonize(write(np.array([[-5, 70_000]], np.int32)), tmp_path / "a.gpkg")
     assert layer.frame["class_name"].tolist() == ["-5", "70000"]
-    assert layer.legend is None
+    assert "layer_styles" not in pyogrio.list_layers(layer.path)
     assert "no class indices" in layer.notes[0]
 
 
@@ -82,17 +83,23 @@ def test_all_wishes_together(write, tmp_path):
     assert set(wished.frame["class_name"]) == {"water", "roof"}
 
 
-def test_strips_join_in_files_of_many_blocks(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.vector.polygonize.STRIP_PIXELS", 1)
+@pytest.mark.parametrize(
+    "wishes",
+    [{}, {"min_area_m2": 300, "fill_holes_m2": 600, "simplify_m": 8}, {"connectivity": 8, "smooth": True}],
+    ids=["exact", "generalised", "smooth"],
+)
+def test_strips_leave_no_trace_in_the_file(write, tmp_path, monkeypatch, wishes):
+    monkeypatch.setattr("geoseg.vector.mask.STRIP_PIXELS", 1)
+    monkeypatch.setattr("geoseg.vector.outlines.JOINED", 2)
     path = write(smooth_mask(100), tiled=True, blockxsize=16, blockysize=16)
-    cut = polygonize(path, tmp_path / "a.gpkg")
+    cut = polygonize(path, tmp_path / "a.gpkg", **wishes)
     monkeypatch.undo()
-    whole = polygonize(path, tmp_path / "b.gpkg")
-    assert cut.frame.geometry.geom_equals(whole.frame.geometry).all()
+    whole = polygonize(path, tmp_path / "b.gpkg", **wishes)
+    assert cut.frame.equals(whole.frame)
 
 
 def test_progress_counts_every_strip(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.vector.polygonize.STRIP_PIXELS", 1)
+    monkeypatch.setattr("geoseg.vector.mask.STRIP_PIXELS", 1)
     seen = []
 
     class Counting:
@@ -127,7 +134,7 @@ def test_an_empty_mask_gives_an_empty_layer(write, tmp_path):
 
 def test_a_mask_without_crs_stays_in_its_own_coordinates_and_says_so(write, tmp_path):
     layer = polygonize(write(MASK, crs=None, transform=Affine(1, 0, 0, 0, -1, 3)), tmp_path / "a.gpkg")
-    assert "no CRS" in layer.notes[0]
+    assert any("no CRS" in note for note in layer.notes)
     assert layer.frame.total_bounds.tolist() == [0, 0, 3, 3]
 
 
@@ -150,9 +157,9 @@ def test_other_rasters_are_refused(write, tmp_path, values, words):
 
 
 def test_a_bad_target_is_said_before_the_work(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.vector.polygonize.trace_scene", lambda *_, **__: pytest.fail("began to work"))
-    with pytest.raises(OutputError, match="shp"):
-        polygonize(write(MASK), tmp_path / "a.shp")
+    monkeypatch.setattr("geoseg.vector.polygonize.traced", lambda *_, **__: pytest.fail("began to work"))
+    with pytest.raises(OutputError, match="dxf"):
+        polygonize(write(MASK), tmp_path / "a.dxf")
     with pytest.raises(ConfigError, match="4 or 8"):
         polygonize(write(MASK), tmp_path / "a.gpkg", connectivity=6)
 

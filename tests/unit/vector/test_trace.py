@@ -1,5 +1,7 @@
 """Laws of tracing: whatever the mask, its polygons are valid, cover it exactly, and do not depend on the strips."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import shapely
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from strategies_vector import BACKGROUND, masks, random_masks, shapes
 
+from geoseg.vector.join import Outlines
 from geoseg.vector.outlines import trace
 
 connectivities = st.sampled_from([4, 8])
@@ -47,18 +50,32 @@ def test_areas_are_pixel_counts(mask, connectivity):
         assert outlines.pixels[outlines.values == value].sum() == (mask == value).sum()
 
 
-@given(masks, connectivities, st.integers(1, 4))
-def test_strips_leave_no_trace(mask, connectivity, strip_rows):
+@given(masks, connectivities, st.integers(1, 4), st.integers(1, 3))
+def test_strips_leave_no_trace(mask, connectivity, strip_rows, joined):
     whole = trace(mask, background=BACKGROUND, connectivity=connectivity)
-    cut = trace(mask, background=BACKGROUND, connectivity=connectivity, strip_rows=strip_rows)
-    assert np.array_equal(whole.values, cut.values)
-    assert len(whole.corners) == len(cut.corners)
-    assert (shapely.normalize(shapes(whole)) == shapely.normalize(shapes(cut))).all()
+    cut = trace(mask, background=BACKGROUND, connectivity=connectivity, strip_rows=strip_rows, joined=joined)
+    for field in fields(Outlines):
+        assert np.array_equal(getattr(whole, field.name), getattr(cut, field.name), equal_nan=field.name == "means")
+
+
+@given(masks, connectivities, st.integers(1, 4))
+def test_a_polygon_is_named_by_its_first_pixel_and_knows_the_mean_of_all(mask, connectivity, strip_rows):
+    weights = np.random.default_rng(0).random(mask.shape).astype(np.float32)
+    weights[weights < 0.1] = np.nan
+    outlines = trace(
+        mask, background=BACKGROUND, connectivity=connectivity, strip_rows=strip_rows, joined=2, weights=weights
+    )
+    for k, shape in enumerate(shapes(outlines)):
+        inside = burnt(np.array([shape]), np.zeros(1, np.int64), mask.shape) == 0
+        known = weights[inside & np.isfinite(weights)]
+        assert outlines.ids[k] == np.flatnonzero(inside)[0]
+        assert outlines.means[k] == pytest.approx(known.mean() if len(known) else np.nan, rel=1e-5, nan_ok=True)
 
 
 def test_thousands_of_random_masks_keep_the_laws():
     for k, mask in enumerate(random_masks(2000)):
-        outlines = trace(mask, background=BACKGROUND, connectivity=(4, 8)[k % 2], strip_rows=1 + k % 7)
+        cut = {"strip_rows": 1 + k % 7, "joined": 1 + k % 3}
+        outlines = trace(mask, background=BACKGROUND, connectivity=(4, 8)[k % 2], **cut)
         geometries = shapes(outlines)
         assert np.array_equal(burnt(geometries, outlines.values, mask.shape), mask)
         assert shapely.is_valid(geometries).all()
@@ -81,7 +98,7 @@ def test_straight_borders_have_a_vertex_only_where_the_neighbour_changes():
 
 def test_a_hole_that_touches_its_shell_at_a_corner_is_a_hole():
     mask = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 1]], np.uint8)
-    around, *others = shapes(trace(mask, background=BACKGROUND))
+    *others, around = sorted(shapes(trace(mask, background=BACKGROUND)), key=shapely.area)
     assert (len(around.interiors), len(others)) == (1, 2)
     assert around.is_valid
 
@@ -100,6 +117,14 @@ def test_empty_masks_have_no_polygons(shape, connectivity):
     assert len(outlines) == len(shapes(outlines)) == 0
 
 
-def test_polygons_come_in_reading_order():
+def test_polygons_come_in_the_order_of_their_lowest_rows():
     mask = np.array([[3, 3, 1], [2, 3, 0]], np.uint8)
-    assert trace(mask, background=BACKGROUND, strip_rows=1).values.tolist() == [3, 1, 2, 0]
+    assert trace(mask, background=BACKGROUND, strip_rows=1).values.tolist() == [1, 3, 2, 0]
+
+
+@given(masks, connectivities)
+def test_portions_hold_all_polygons_in_order(mask, connectivity):
+    outlines = trace(mask, background=BACKGROUND, connectivity=connectivity)
+    portions = list(outlines.in_portions(20))
+    assert [number for portion in portions for number in portion.ids] == outlines.ids.tolist()
+    assert [shape for portion in portions for shape in shapes(portion)] == shapes(outlines).tolist()
