@@ -24,6 +24,7 @@ COMMANDS = {
     "polygonize": "Turn a mask into polygons.",
     "evaluate": "Score a model or a mask against reference labels.",
     "report": "Write one page that shows how good a run is and where it fails.",
+    "gap": "Tell without labels how far scenes lie from what a model learnt.",
     "submit": "Predict a benchmark's test images into a zip for its server, or check such a zip.",
     "info": "Say what a file is: scene, mask, polygons, model or recipe.",
     "recipes": "List the recipes that come with geoseg.",
