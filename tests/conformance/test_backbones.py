@@ -4,13 +4,16 @@ from math import ceil
 
 import pytest
 import torch
+from strategies_networks import experienced, norms, relative
 
 from geoseg.config.part import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
 from geoseg.models.backbones.resnet import VARIANTS
-from geoseg.models.build import FAMILIES, build_backbone
+from geoseg.models.build import FAMILIES, build_backbone, build_network
+from geoseg.models.folding import folded
+from geoseg.models.halves import halved, in_halves
 
 OWN = sorted(set(backbones.names()) - FAMILIES)
 TIMM = [
@@ -77,3 +80,18 @@ def test_any_number_of_bands_is_taken_and_each_matters(name, bands) -> None:
 def test_the_zoos_resnets_keep_their_output_stride(name, output_stride, strides) -> None:
     with torch.device("meta"):
         assert backbone(name, output_stride=output_stride).strides == strides
+
+
+@every_backbone
+def test_networks_that_are_folded_and_see_images_in_halves_say_the_same(name) -> None:
+    part = Part(name=name, options=NEEDED.get(name, {}))
+    model = ModelSection(backbone=part, head=Part(name="fcn"), pretrained=False, auxiliary_weight=0)
+    net = experienced(build_network(model, bands=3, classes=4))
+    own, images = folded(net, 3), torch.randn(1, 3, 65, 97)
+    assert norms(own) < norms(net)  # not 0 for DenseNet and MaxViT, whose norms stand before the convolutions
+    split = halved(own, 3)
+    assert split is not None
+    with torch.no_grad():
+        logits = net(images)
+        assert relative(own(images), logits) < 1e-4
+        assert relative(split(in_halves(images)), logits) < 1e-4

@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+from strategies_networks import experienced, norms, relative
 
 from geoseg.config.part import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
+from geoseg.models.folding import folded
+from geoseg.models.halves import halved, in_halves
 from geoseg.models.heads import heads
 from geoseg.models.network import SegmentationNetwork
 
@@ -73,6 +76,27 @@ def test_a_network_can_be_exported(head) -> None:
     exported = torch.export.export(net, (images,)).module()
     with torch.no_grad():
         torch.testing.assert_close(exported(images), net(images))
+
+
+@every_head
+@two_backbones
+def test_folding_leaves_no_norm_and_changes_no_logit(head, backbone) -> None:
+    net = experienced(network(head, backbone, auxiliary_weight=0))
+    images = torch.randn(1, 3, 33, 47)
+    with torch.no_grad():
+        assert norms(folded(net, 3)) == 0
+        assert relative(folded(net, 3)(images), net(images)) < 1e-4
+
+
+@every_head
+@two_backbones
+def test_images_in_halves_change_no_logit(head, backbone) -> None:
+    net = experienced(network(head, backbone))
+    images = torch.randn(1, 3, 33, 47)
+    split = halved(folded(net, 3), 3)
+    assert split is not None
+    with torch.no_grad():
+        assert relative(split(in_halves(images)), net(images)) < 1e-4
 
 
 @every_head
