@@ -86,7 +86,7 @@ def look_at(
         task = stack.enter_context(progress(len(chosen), f"looking at {side.name}"))
         for number in chosen:
             for raster, names in _windows(side.scenes[number], model, -(-crops // len(chosen)), gsd):
-                _note(look, raster, names)
+                _note(look, raster, names, every=max(crops // PICTURES, 1))
                 if eyes is not None:
                     eyes.look(look, raster)
             task.advance(note=side.scenes[number].scene.name)
@@ -128,13 +128,13 @@ def _spread(length: int, count: int) -> list[int]:
     return [int((number + 0.5) * length / count) for number in range(count)]
 
 
-def _note(look: Look, raster: Raster, names: tuple[str, ...]) -> None:
-    """Keeps some pixels, and a picture every now and then."""
+def _note(look: Look, raster: Raster, names: tuple[str, ...], *, every: int) -> None:
+    """Keeps some pixels, and a picture of one window in so many."""
     look.bands = look.bands or names
     valid = raster.values[:, raster.valid].T
     chosen = np.random.default_rng(look.windows).integers(0, len(valid), SAMPLE)
     look.pixels.append(valid[chosen].astype(np.float64))
-    if look.windows % max(CROPS // PICTURES, 1) == 0 and len(look.pictures) < PICTURES:
+    if look.windows % every == 0 and len(look.pictures) < PICTURES:
         shown = [band for band in shown_bands(names) if band < len(raster.values)]
         look.pictures.append(shrink(stretch(raster, shown), PICTURE_SIDE))
     look.windows += 1
@@ -143,17 +143,19 @@ def _note(look: Look, raster: Raster, names: tuple[str, ...]) -> None:
 @contextmanager
 def _eyes(model: Bundle, device: str) -> Iterator["_Eyes"]:
     """The model, and what its norms see while the block runs."""
-    network = model.network.eval().to(choose_device(device))
+    chosen = choose_device(device)
+    network = model.network.eval().to(chosen)
     with watching_norms(network) as seen:
-        yield _Eyes(model, network, seen)
+        yield _Eyes(model, network, seen, chosen)
 
 
 class _Eyes:
     """A network that looks."""
 
-    def __init__(self, model: Bundle, network: nn.Module, seen: Mapping[str, ChannelSums]) -> None:
-        self.network, self.seen = network, seen
-        self.device = next(network.parameters()).device
+    def __init__(
+        self, model: Bundle, network: nn.Module, seen: Mapping[str, ChannelSums], device: torch.device
+    ) -> None:
+        self.network, self.seen, self.device = network, seen, device
         self.mean, self.std = (
             torch.tensor(numbers, device=self.device).reshape(1, -1, 1, 1)
             for numbers in (model.card.mean, model.card.std)

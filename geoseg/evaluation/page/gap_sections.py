@@ -138,7 +138,7 @@ def _features(gap: Gap) -> Html:
         return Html("")
     words = tag(
         "p", "What batch normalisation sees in each layer, from the image to the classes, beside what it saw in training: "
-        "0 is the same, 1 is a standard deviation off. Images the model learnt from lie near 0.",
+        "0 is the same, 1 is a standard deviation off. Images the model learnt from lie lowest.",
     )  # fmt: skip
     highest = max(y for each in series.values() for _, y in each)
     chart = lines(series, x="layer", y="distance", y_range=(0, 1.05 * highest))
