@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from strategies_inference import TRANSFORM, Threshold, bundle, pixels
+from strategies_networks import experienced
 from torch import nn
 
 from geoseg.errors import GeosegError
@@ -61,6 +62,42 @@ def test_bfloat16_gives_nearly_the_same_in_float32():
 def test_the_network_is_put_into_evaluation_mode():
     network = nn.Sequential(nn.BatchNorm2d(2)).train()
     assert not Predictor(bundle(network, classes=2), "cpu").network.training
+
+
+def normed():
+    """A network of 2 bands and 3 classes with a batch norm."""
+    return experienced(nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.BatchNorm2d(3)))
+
+
+def test_a_predictor_says_what_runs():
+    assert Predictor(bundle(), "cpu").description == "cpu, torch, float32"
+    assert Predictor(bundle(), "cpu", "bfloat16").description == "cpu, torch, bfloat16"
+    assert Predictor(bundle(), "cpu", "bfloat16").precision == "bfloat16"
+
+
+def test_the_network_is_that_of_the_bundle_whatever_the_engine_made_of_it():
+    model = bundle(normed())
+    before = {name: weight.clone() for name, weight in model.network.state_dict().items()}
+    predictor = Predictor(model, "cpu")
+    assert predictor.network is model.network
+    assert all(torch.equal(weight, before[name]) for name, weight in model.network.state_dict().items())
+    images = predictor.images([raster(pixels(8, 9))])
+    with torch.no_grad():
+        torch.testing.assert_close(predictor.logits([raster(pixels(8, 9))]), model.network(images))
+
+
+def test_a_live_network_is_followed_and_another_is_as_it_was_when_the_predictor_was_made():
+    model, rasters = bundle(normed()), [raster(pixels(8, 9))]
+    live, fixed = Predictor(model, "cpu", engine="auto", live=True), Predictor(model, "cpu")
+    before = fixed.logits(rasters)
+    with torch.no_grad():
+        model.network[1].bias += 1
+    torch.testing.assert_close(live.logits(rasters), before + 1)
+    assert torch.equal(fixed.logits(rasters), before)
+
+
+def test_little_work_is_not_worth_a_conversion():
+    assert Predictor(bundle(), "cpu", engine="auto", pixels=512 * 512).description == "cpu, torch, float32"
 
 
 class Full(Threshold):
