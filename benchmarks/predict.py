@@ -219,8 +219,7 @@ def mmsegmentation(scene: Path, output: Path, theirs: Any) -> Side:
     from mmcv.transforms import Compose
     from PIL import Image
 
-    pipeline = Compose([{"type": "LoadImageFromFile", "imdecode_backend": "tifffile"}, {"type": "PackSegInputs"}])
-    theirs.data_preprocessor.channel_conversion = False  # tifffile gives red, green, blue
+    pipeline = Compose([{"type": "LoadImageFromFile"}, {"type": "PackSegInputs"}])
 
     def run() -> None:
         data = pipeline({"img_path": str(scene)})

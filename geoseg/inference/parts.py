@@ -18,6 +18,7 @@ from geoseg.inference.method import Method
 from geoseg.inference.predictor import Predictor
 from geoseg.inference.products import pixels_of
 from geoseg.progress import Task
+from geoseg.raster.memory import keep_large_arrays_apart
 from geoseg.raster.sinks.base import Sink
 from geoseg.raster.slabs import BLOCK, Pixels
 
@@ -87,6 +88,7 @@ def predict_rows(
     products: Sequence[str],
 ) -> None:
     """Some rows of the mask and its shares; ``rows`` is as wide as the mask and counts from its first pixel."""
+    keep_large_arrays_apart()
     with contextlib.closing(method.part(rows).strips(predictor, counts.counted, batch=batch)) as strips:
         for strip in (part for whole in strips for part in whole.divided(ROWS)):
             write(strip.window.shift(rows.row, 0), pixels_of(strip, products, method.probabilities))
