@@ -34,6 +34,20 @@ def make_raster(path: Path, values: NDArray[Any], *, colours: Any = None, mask: 
     return path
 
 
+def damage(path: Path, *blocks: tuple[int, int]) -> Path:
+    """Overwrite blocks of a file with garbage; a block is given by its place (row, col) among the blocks."""
+    with rasterio.open(path) as file:
+        tags = [
+            [file.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=1) for what in ("OFFSET", "SIZE")]
+            for row, col in blocks
+        ]
+    with path.open("r+b") as file:
+        for offset, size in tags:
+            file.seek(int(offset))
+            file.write(b"\xff" * int(size))
+    return path
+
+
 def noise(*shape: int, dtype: Any = np.uint8, low: int = 0, high: int = 256) -> NDArray[Any]:
     """Reproducible noise."""
     return np.random.default_rng(7).integers(low, high, shape).astype(dtype)

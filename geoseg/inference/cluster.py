@@ -110,6 +110,16 @@ def predict_part(
 
     Tells how many tiles it took, how many of them the network did not see, and which blocks could not be read.
     """
+    try:
+        return _predict_missing(job, rows, folder, shape, products)
+    except GeosegError as error:
+        bare = type(error)(error.message, error.hint)
+    raise bare  # without what led to it: GDAL's errors cannot be sent, and Dask then sends no more than their words
+
+
+def _predict_missing(
+    job: Job, rows: Window, folder: Path, shape: tuple[int, int], products: tuple[str, ...]
+) -> tuple[int, int, set[Window]]:
     slabs = Slabs(folder, shape, [make_product(name, job.card.legend) for name in products])
     write = _while_same(slabs)
     predictor, batch = _predictor(job)

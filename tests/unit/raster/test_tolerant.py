@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_raster import UTM, make_raster, noise, padded, windows_around
+from strategies_raster import UTM, damage, make_raster, noise, padded, windows_around
 
 from geoseg.errors import SceneError
 from geoseg.grid.window import Window
@@ -19,20 +18,6 @@ HEIGHT, WIDTH, BLOCK = 100, 130, 32
 HURT = Window(32, 64, BLOCK, BLOCK)
 EDGE = Window(96, 128, 4, 2)
 """The last block, of which the scene holds a corner."""
-
-
-def damage(path, *blocks):
-    """Overwrites blocks (positions (row, col) among the file's blocks) with garbage."""
-    with rasterio.open(path) as file:
-        tags = [
-            [file.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=1) for what in ("OFFSET", "SIZE")]
-            for row, col in blocks
-        ]
-    with path.open("r+b") as file:
-        for offset, size in tags:
-            file.seek(int(offset))
-            file.write(b"\xff" * int(size))
-    return path
 
 
 def written(path, values=None, **profile):
