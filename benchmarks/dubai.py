@@ -183,12 +183,12 @@ def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[s
     ours, theirs = speeds(recipe, options.encoder)
     print(f"iterations per second: geoseg {ours:.2f}, smp {theirs:.2f}", flush=True)
     ours, theirs = (round(60 * options.minutes * speed) for speed in (ours, theirs))
-    return {
-        "geoseg, dubai.yaml": [told("geoseg", geoseg_trained(recipe, ours, seed, folder)) for seed in options.seeds],
-        f"smp, {options.encoder}": [
-            told("smp", smp_trained(recipe, theirs, seed, options.encoder)) for seed in options.seeds
-        ],
-    }
+    names = "geoseg, dubai.yaml", f"smp, {options.encoder}"
+    outcomes: dict[str, list[Outcome]] = {name: [] for name in names}
+    for seed in options.seeds:
+        outcomes[names[0]].append(told("geoseg", geoseg_trained(recipe, ours, seed, folder)))
+        outcomes[names[1]].append(told("smp", smp_trained(recipe, theirs, seed, options.encoder)))
+    return outcomes
 
 
 def rare(options: argparse.Namespace, load: Callable[..., Recipe], folder: Path) -> dict[str, list[Outcome]]:

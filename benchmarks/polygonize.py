@@ -1,32 +1,35 @@
-"""Mask to polygons: geoseg beside rasterio.features.shapes, on smoothed random masks made here.
+"""Mask to polygons: geoseg beside GDAL, rasterio with GeoPandas, and contour-rs, on smoothed random masks made here.
 
-    python benchmarks/polygonize.py --size 4000
+    python benchmarks/polygonize.py --size 10000 --contourrs /path/to/python
 
-Prints medians of interleaved runs in seconds, and how many times faster geoseg is: tracing alone (shapes: iterating over
-its GeoJSON), and the whole way to a GeoPackage, reading the GeoTIFF included (shapes: through GeoPandas).
+Each way of turning a mask into a file runs in a process of its own, in turns; see benchmarks/polygonize_peers.py. Printed
+are medians of wall seconds, processor seconds and peak memory, and how many times geoseg's seconds each peer takes.
+GDAL is the one that pyogrio brings. contour-rs needs Python 3.12: --contourrs names one that has contourrs, rasterio,
+pyarrow and pyogrio.
 """
 
 import argparse
+import json
 import statistics
+import subprocess
+import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.features import shapes
 
 from geoseg.legend import Legend
-from geoseg.vector.outlines import trace
-from geoseg.vector.polygonize import polygonize
 
 CLASSES = 6
-MASKS = {"L256": (256, 0.0), "L64": (64, 0.0), "L16": (16, 0.0), "L64 + salt": (64, 0.01)}
+MASKS = {"L256": (256, 0.0), "L64": (64, 0.0), "L16": (16, 0.0), "salt": (64, 0.01)}
 """Correlation length in pixels, share of pixels replaced by noise."""
+SIDES = [
+    ("geoseg", ".gpkg"), ("gdal", ".gpkg"), ("rasterio", ".gpkg"), ("contourrs", ".gpkg"),
+    ("geoseg", ".parquet"), ("contourrs", ".parquet"), ("geoseg_simplified", ".parquet"),
+]  # fmt: skip
 
 
 def smoothed(field: NDArray[np.float32], length: int) -> NDArray[np.float32]:
@@ -62,52 +65,44 @@ def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
         dataset.update_tags(GEOSEG_CLASSES=legend.to_json())
 
 
-def shapes_to_geopackage(mask: Path, output: Path) -> None:
-    with rasterio.open(mask) as dataset:
-        rows = [
-            {"geometry": geometry, "properties": {"class_index": int(value)}}
-            for geometry, value in shapes(dataset.read(1), transform=dataset.transform)
-        ]
-        gpd.GeoDataFrame.from_features(rows, crs=dataset.crs).to_file(output)
+def run(side: str, mask: Path, output: Path, contourrs: str | None) -> dict[str, float]:
+    python = contourrs or "" if side == "contourrs" else sys.executable
+    script = Path(__file__).with_name("polygonize_peers.py")
+    done = subprocess.run([python, script, side, mask, output], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def compare(what: str, ours: Callable[[], object], theirs: Callable[[], object], repeats: int) -> None:
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(repeats)]
-    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"  {what:<22} geoseg {mine:7.2f} s   rasterio {other:7.2f} s   {other / mine:5.1f} x")
+def compare(mask: Path, repeats: int, contourrs: str | None, only: set[str]) -> None:
+    sides = [pair for pair in SIDES if pair[0] in only and (contourrs or pair[0] != "contourrs")]
+    runs: dict[tuple[str, str], list[dict[str, float]]] = {pair: [] for pair in sides}
+    for _ in range(repeats):
+        for side, suffix in sides:
+            runs[side, suffix].append(run(side, mask, mask.with_name(f"{side}{suffix}"), contourrs))
+    median = {
+        pair: {key: statistics.median(each[key] for each in found) for key in ("wall", "cpu", "mb")}
+        for pair, found in runs.items()
+    }
+    for (side, suffix), found in median.items():
+        ours = median.get(("geoseg", suffix), found)
+        ratios = f"wall {found['wall'] / ours['wall']:5.1f} x   cpu {found['cpu'] / ours['cpu']:5.1f} x"
+        figures = f"{found['wall']:7.2f} s   cpu {found['cpu']:7.2f} s   {found['mb']:6.0f} MB"
+        print(f"  {side:<18} {suffix:<9} {figures}   {ratios}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=4000, help="side of the masks in pixels")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--masks", default=",".join(MASKS), help="which of them")
+    parser.add_argument("--sides", default=",".join({side for side, _ in SIDES}), help="which of them")
+    parser.add_argument("--contourrs", metavar="PYTHON", help="a Python that has contourrs")
     options = parser.parse_args()
-    print(f"first call {seconds(lambda: trace(np.zeros((2, 2), np.uint8), background=255)):.2f} s")
     with tempfile.TemporaryDirectory() as folder:
-        path, output, other = (Path(folder) / name for name in ("mask.tif", "ours.gpkg", "theirs.gpkg"))
-        for name, (length, salt) in MASKS.items():
-            mask = random_mask(options.size, length, salt)
-            write_mask(path, mask)
-            outlines = trace(mask, background=255)
-            print(f"{name}: {len(outlines)} polygons, {len(outlines.corners)} vertices")
-            compare(
-                "tracing",
-                lambda m=mask: trace(m, background=255),
-                lambda m=mask: sum(1 for _ in shapes(m)),
-                options.repeats,
-            )
-            compare(
-                "GeoTIFF to GeoPackage",
-                lambda: polygonize(path, output, overwrite=True),
-                lambda: shapes_to_geopackage(path, other),
-                options.repeats,
-            )
+        path = Path(folder) / "mask.tif"
+        for name in options.masks.split(","):
+            write_mask(path, random_mask(options.size, *MASKS[name]))
+            print(f"{name}, {options.size} x {options.size}", flush=True)
+            compare(path, options.repeats, options.contourrs, set(options.sides.split(",")))
 
 
 if __name__ == "__main__":

@@ -48,9 +48,9 @@ class Measured(NamedTuple):
 
 def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
     """The command, with nothing changed but that it tells when a step has ended."""
-    from geoseg_cli.main import main  # noqa: PLC0415
+    from geoseg_cli.main import main
 
-    from geoseg.training.watch import Watch  # noqa: PLC0415
+    from geoseg.training.watch import Watch
 
     add = Watch.add
 
@@ -74,11 +74,11 @@ def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> No
 
 def bare(_folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
     """The same network and loss in the shortest loop there is."""
-    import torch  # noqa: PLC0415
-    import torch.nn.functional as F  # noqa: PLC0415
+    import torch
+    import torch.nn.functional as F
 
-    from geoseg.config.load import load_recipe  # noqa: PLC0415
-    from geoseg.models.build import build_network  # noqa: PLC0415
+    from geoseg.config.load import load_recipe
+    from geoseg.models.build import build_network
 
     network = build_network(load_recipe("potsdam.yaml", RECIPE).model, bands=3, classes=CLASSES)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
@@ -93,10 +93,10 @@ def bare(_folder: Path, size: int, steps: int, ended: Callable[[], None]) -> Non
 
 def mmsegmentation(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
     """Its runner, with the zoo's configuration, on the crops of the published converter."""
-    import peer  # noqa: PLC0415
-    from mmengine.config import Config  # noqa: PLC0415
-    from mmengine.hooks import Hook  # noqa: PLC0415
-    from mmengine.runner import Runner  # noqa: PLC0415
+    import peer
+    from mmengine.config import Config
+    from mmengine.hooks import Hook
+    from mmengine.runner import Runner
 
     file = peer.CONFIGURATIONS / "deeplabv3plus" / "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512.py"
     text = Config.fromfile(file).pretty_text.replace("'SyncBN'", "'BN'")
@@ -127,8 +127,8 @@ SIDES = {"geoseg": geoseg, "bare loop": bare, "mmsegmentation": mmsegmentation}
 
 def made(root: Path, side: int) -> None:
     """Archive, prepared scenes and the published converter's crops."""
-    from geoseg.data.prepare import prepare  # noqa: PLC0415
-    from geoseg.data.tile import tile  # noqa: PLC0415
+    from geoseg.data.prepare import prepare
+    from geoseg.data.tile import tile
 
     archive = archives.write_archives(root / "archive", side, (*archives.TILES, VALIDATION))
     data = archives.recipe(archive, root / "prepared").data

@@ -1,0 +1,111 @@
+"""Which tiles, halo and window: seams, score and time of every choice, on real imagery.
+
+    python benchmarks/stitching.py MODEL SCENE... --labels FILE...   a row per choice, means over the scenes
+    python benchmarks/stitching.py MODEL --dubai PREPARED            tiles 1 and 3 of Dubai, their nine parts joined;
+                                                                     PREPARED is the folder that training made
+
+The *seam index* is how often the mask changes across the edges of tiles, compared with elsewhere: 1 is without seams. The
+score is the mean IoU with the labels; the last column is the time of the network's passes relative to tiles without halo,
+which is all that overlap costs. Prints Markdown.
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from geoseg.bundle import Bundle
+from geoseg.evaluation.mask import evaluate_mask
+from geoseg.evaluation.seams import seams
+from geoseg.inference.predict import predict
+
+
+PLACE = Affine(0.5, 0, 300_000, 0, -0.5, 2_700_000)
+"""Anywhere: the pictures do not say."""
+
+
+class Choice(NamedTuple):
+    """One way of cutting and joining."""
+
+    tile: int
+    halo: int
+    blend: str
+    window: str
+
+
+class Result(NamedTuple):
+    """What one scene came to."""
+
+    seam_index: float
+    mean_iou: float
+
+
+def choices(tiles: list[int]) -> list[Choice]:
+    """Cores alone and averages, with halos from nothing to a quarter of a tile, where each pixel is seen four times."""
+    found = []
+    for tile in tiles:
+        halos = [tile // share for share in (16, 8, 4)]
+        found += [Choice(tile, halo, "crop", "cosine") for halo in (0, *halos)]
+        found += [Choice(tile, halo, "weighted", "cosine") for halo in halos]
+        found += [Choice(tile, tile // 8, "weighted", window) for window in ("linear", "gaussian", "uniform")]
+    return found
+
+
+def measured(choice: Choice, bundle: Bundle, scene: str, labels: str, folder: Path) -> Result:
+    """One scene."""
+    output = folder / "mask.tif"
+    done = predict(scene, output, model=bundle, overwrite=True, **choice._asdict())
+    index = seams(output, rows=done.edges[0], cols=done.edges[1]).index
+    return Result(index, evaluate_mask(output, labels).total.mean_iou)
+
+
+def joined(prepared: Path, tile: int, folder: Path) -> tuple[str, str]:
+    """The nine prepared parts of a tile of Dubai as one image, and their masks."""
+    for kind in ("images", "masks"):
+        parts = [rasterio.open(prepared / kind / f"Tile_{tile}_image_part_{part:03}.tif") for part in range(1, 10)]
+        height, width = (min(getattr(part, side) for part in parts) for side in ("height", "width"))
+        pixels = [part.read()[:, :height, :width] for part in parts]
+        whole = np.concatenate([np.concatenate(pixels[row : row + 3], axis=2) for row in (0, 3, 6)], axis=1)
+        profile = {"driver": "GTiff", "dtype": "uint8", "nodata": parts[0].nodata, "tiled": True}
+        shape = dict(zip(("count", "height", "width"), whole.shape, strict=True))
+        with rasterio.open(
+            folder / f"{tile}-{kind}.tif", "w", **profile, **shape, transform=PLACE, crs="EPSG:32640"
+        ) as file:
+            file.write(whole)
+    return str(folder / f"{tile}-images.tif"), str(folder / f"{tile}-masks.tif")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("scenes", nargs="*")
+    parser.add_argument("--labels", nargs="*", help="in the order of the scenes")
+    parser.add_argument("--dubai", type=Path, metavar="PREPARED")
+    parser.add_argument("--tiles", type=int, nargs="+", default=[256, 512])
+    options = parser.parse_args()
+    bundle = Bundle.load(options.model)
+    print("| tile | halo | joined | seam index | mean IoU | passes |")
+    print("|--:|--:|---|--:|--:|--:|")
+    with tempfile.TemporaryDirectory() as folder:
+        if options.dubai:
+            both = [joined(options.dubai, tile, Path(folder)) for tile in (1, 3)]
+            options.scenes, options.labels = zip(*both, strict=True)
+        for choice in choices(options.tiles):
+            pairs = zip(options.scenes, options.labels, strict=True)
+            results = [measured(choice, bundle, *pair, Path(folder)) for pair in pairs]
+            index, iou = (statistics.mean(column) for column in zip(*results, strict=True))
+            joined = "cores" if choice.blend == "crop" else choice.window
+            passes = (choice.tile / (choice.tile - 2 * choice.halo)) ** 2
+            print(
+                f"| {choice.tile} | {choice.halo} | {joined} | {index:.3f} | {100 * iou:.2f} | {passes:.2f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
