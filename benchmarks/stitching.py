@@ -24,7 +24,6 @@ from geoseg.evaluation.mask import evaluate_mask
 from geoseg.evaluation.seams import seams
 from geoseg.inference.predict import predict
 
-
 PLACE = Affine(0.5, 0, 300_000, 0, -0.5, 2_700_000)
 """Anywhere: the pictures do not say."""
 
@@ -64,7 +63,7 @@ def measured(choice: Choice, bundle: Bundle, scene: str, labels: str, folder: Pa
     return Result(index, evaluate_mask(output, labels).total.mean_iou)
 
 
-def joined(prepared: Path, tile: int, folder: Path) -> tuple[str, str]:
+def tile_of_dubai(prepared: Path, tile: int, folder: Path) -> tuple[str, str]:
     """The nine prepared parts of a tile of Dubai as one image, and their masks."""
     for kind in ("images", "masks"):
         parts = [rasterio.open(prepared / kind / f"Tile_{tile}_image_part_{part:03}.tif") for part in range(1, 10)]
@@ -93,7 +92,7 @@ def main() -> None:
     print("|--:|--:|---|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         if options.dubai:
-            both = [joined(options.dubai, tile, Path(folder)) for tile in (1, 3)]
+            both = [tile_of_dubai(options.dubai, tile, Path(folder)) for tile in (1, 3)]
             options.scenes, options.labels = zip(*both, strict=True)
         for choice in choices(options.tiles):
             pairs = zip(options.scenes, options.labels, strict=True)
