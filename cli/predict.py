@@ -248,10 +248,11 @@ def _plan(scenes: Sequence[str], *, mosaic: bool, **settings: Any) -> None:
 
     plans = [mosaic_plan(scenes, **settings)] if mosaic else [predict_plan(scene, **settings) for scene in scenes]
     for name, each in zip(["the mosaic"] if mosaic else scenes, plans, strict=True):
-        height, width = each.shape
+        (height, width), time = each.shape, clock_face(each.seconds)
+        unit = "h:mm:ss" if time.count(":") == 2 else "m:ss"
         talk.result(
-            f"{name}: {height} x {width} pixels in {each.tiles} tiles on {each.device}; about {clock_face(each.seconds)} "
-            f"(h:mm:ss), {each.memory / 1e9:.1f} GB of memory, {each.size / 1e6:.0f} MB of output before compression"
+            f"{name}: {height} x {width} pixels in {each.tiles} tiles on {each.device}; about {time} "
+            f"({unit}), {each.memory / 1e9:.1f} GB of memory, {each.size / 1e6:.0f} MB of output before compression"
         )
         for note in each.notes:
             talk.say(f"Note: {note}")

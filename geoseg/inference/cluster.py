@@ -33,6 +33,9 @@ from geoseg.raster.vrt import IN_MEMORY, copy_vrt
 LOCAL = "local:"
 """How an address begins that asks for worker processes on this machine."""
 
+CONNECT_SECONDS = 10
+"""How long a scheduler is waited for."""
+
 HINT = 'install it with geoseg: pip install "geoseg[dask]"'
 
 
@@ -95,7 +98,7 @@ def open_cluster(address: str) -> Iterator[Cluster]:
             )
             address = stack.enter_context(cluster)
         try:
-            client = stack.enter_context(distributed.Client(address, timeout="20s"))
+            client = stack.enter_context(distributed.Client(address, timeout=f"{CONNECT_SECONDS}s"))
         except (OSError, ValueError, TimeoutError) as error:
             raise ConfigError(
                 f"no Dask scheduler answers at {address}: {error}", "write tcp://HOST:8786, or local:4"

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from geoseg.errors import SceneError
+from geoseg.raster.product import SHARES
 
 SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg")
 """What counts as a scene in a folder. Virtual rasters do not: they mostly show what lies beside them once more."""
 
 MASK_ENDING = "_mask"
 """How the names of masks end, before the suffix; a folder's masks are no scenes."""
+
+RESULT_ENDINGS = (MASK_ENDING, *(f"_{name}" for name in SHARES), "_preview")
+"""The same of all that is predicted."""
 
 
 def means_several(words: Sequence[str]) -> bool:
@@ -42,7 +46,7 @@ def _scenes_of(word: str) -> list[str]:
 
 
 def _is_scene(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.stem.endswith(MASK_ENDING)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.stem.endswith(RESULT_ENDINGS)
 
 
 def _is_pattern(word: str) -> bool:

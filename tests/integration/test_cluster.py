@@ -13,6 +13,7 @@ from strategies_prediction import files_in, saved_model, tall_scene
 from strategies_raster import damage
 
 from geoseg.errors import ConfigError, OutputError, SceneError
+from geoseg.inference import cluster as module
 from geoseg.inference.cluster import open_cluster
 from geoseg.inference.many import predict_each, predict_mosaic
 from geoseg.inference.predict import predict
@@ -229,10 +230,12 @@ def test_a_number_of_workers_that_makes_no_sense(address):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
-def test_an_address_where_no_scheduler_answers_is_a_sentence(address):
+def test_an_address_where_no_scheduler_answers_is_a_sentence(address, monkeypatch):
+    assert module.CONNECT_SECONDS <= 20
+    monkeypatch.setattr(module, "CONNECT_SECONDS", 1)
     begun = time.monotonic()
     with pytest.raises(ConfigError, match="no Dask scheduler answers at") as caught, open_cluster(address):
         pass
     assert "\n" not in caught.value.message
     assert "tcp://HOST:8786" in caught.value.hint
-    assert time.monotonic() - begun < 40
+    assert time.monotonic() - begun < 20
