@@ -180,7 +180,7 @@ def row(name: str, outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
 
 def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[str, list[Outcome]]:
     """Both, as many iterations as each does in the minutes."""
-    ours, theirs = speeds(recipe, options.encoder)
+    ours, theirs = options.speeds or speeds(recipe, options.encoder)
     print(f"iterations per second: geoseg {ours:.2f}, smp {theirs:.2f}", flush=True)
     ours, theirs = (round(60 * options.minutes * speed) for speed in (ours, theirs))
     names = "geoseg, dubai.yaml", f"smp, {options.encoder}"
@@ -205,6 +205,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20, help="training time of each side in the contest")
     parser.add_argument("--rare", action="store_true", help="compare what is done for rare classes instead")
     parser.add_argument("--iterations", type=int, default=600, help="of each training with --rare")
+    parser.add_argument(
+        "--speeds", type=float, nargs=2, help="iterations per second of both, measured before on a quiet machine"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument(
         "--keep", type=Path, help="folder for prepared scenes and runs, which are thrown away without it"

@@ -44,14 +44,14 @@ def evaluate_model(
     The model's classes are matched with the dataset's by name; classes only the model knows count as missed. Undeclared
     labels are refused above ``data.unknown_share``, as in training; :class:`DataError`, too, if nothing is labelled.
     """
-    judge = Judge.of(model, options, progress)
     dataset = open_dataset(recipe.data)
+    scenes = dataset.scenes(split)
+    judge = Judge.of(model, options, progress, scenes=len(scenes))
     _require_common(judge.bundle, dataset.legend)
     kinds = _kinds(recipe.data, split)
     chosen = _protocols(recipe.data.dataset, protocols, set(kinds))
     wishes = Wishes.of(dataset.legend, chosen, boundary_m, objects)
     work = _Split(recipe.data, dataset, kinds, wishes, judge, watch)
-    scenes = dataset.scenes(split)
     tallies = []
     with progress(len(scenes), f"evaluating {split}") as task:
         for scene in scenes:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from geoseg.evaluation.confidence import open_confidence
 from geoseg.evaluation.counting import Reader
 from geoseg.grid.window import Window
 from geoseg.inference.predict import predict
+from geoseg.inference.predictors import Predictors
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
@@ -34,11 +36,19 @@ class Judge:
     """Options of :func:`~geoseg.inference.predict.predict`."""
     progress: Progress = silent
     """Hears how far a prediction is."""
+    scenes: int = 1
+    """How many scenes will be judged: engines that take time to prepare are worth it for many."""
 
     @classmethod
-    def of(cls, model: str | Path | Bundle, options: Mapping[str, Any], progress: Progress) -> Self:
-        """The model in a file, or one that is loaded already."""
-        return cls(model if isinstance(model, Bundle) else load(model), options, progress)
+    def of(cls, model: str | Path | Bundle, options: Mapping[str, Any], progress: Progress, *, scenes: int = 1) -> Self:
+        """The model in a file, or one that is loaded already; it computes in float32 unless ``options`` say otherwise."""
+        bundle = model if isinstance(model, Bundle) else load(model)
+        return cls(bundle, {"precision": "float32", **options}, progress, scenes)
+
+    @cached_property
+    def ready(self) -> Predictors:
+        """The model's predictors, for all scenes."""
+        return Predictors(self.bundle, scenes=self.scenes)
 
     @property
     def gsd(self) -> float | None:
@@ -66,14 +76,14 @@ class Judge:
         chosen = {**self.options, **options}
         if scene.grid.height * scene.grid.width <= IN_MEMORY:
             sink = MemorySink(("mask", "confidence"))
-            predict(scene, sink, model=self.bundle, progress=self.progress, **chosen)
+            predict(scene, sink, model=self.ready, progress=self.progress, **chosen)
             mask, sure = sink.mask, sink.pixels["confidence"][0]
             yield (lambda window: table[mask[window.slices()]]), (lambda window: sure[window.slices()])
             return
         with ExitStack() as files:
             folder = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="geoseg-")))
             path, shares = folder / "mask.tif", {"confidence": folder / "confidence.tif"}
-            predict(scene, path, model=self.bundle, shares=shares, progress=self.progress, **chosen)
+            predict(scene, path, model=self.ready, shares=shares, progress=self.progress, **chosen)
             made = files.enter_context(Scene.open(path))
             confidence = files.enter_context(open_confidence(shares["confidence"], scene.grid, legend))
 

@@ -38,11 +38,11 @@ def evaluate_scenes(
     References are those of :func:`~geoseg.evaluation.mask.evaluate_mask`; everything else is as in
     :func:`~geoseg.evaluation.model.evaluate_model`.
     """
-    judge = Judge.of(model, options, progress)
+    pairs = find_pairs(scene, reference)
+    judge = Judge.of(model, options, progress, scenes=len(pairs))
     legend = judge.bundle.card.legend
     wishes = Wishes.of(legend, protocols_of("", protocols, legend=legend), boundary_m, objects)
     how = ReferenceOptions(column, polygon_class, background, resample, tuple(ignore))
-    pairs = find_pairs(scene, reference)
     tallies = []
     with progress(len(pairs), "evaluating scenes") as task:
         for pair in pairs:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from geoseg.bundle import Bundle
 from geoseg.errors import ConfigError, GeosegError, OutputError
 from geoseg.inference.forecast import Forecast
-from geoseg.inference.predict import Prediction, predict, predict_plan
+from geoseg.inference.predict import Model, Prediction, predict, predict_plan
+from geoseg.inference.predictors import Predictors
 from geoseg.progress import Progress, silent
 from geoseg.raster.listing import MASK_ENDING
 from geoseg.raster.mosaic import open_mosaic
@@ -41,7 +41,7 @@ def predict_each(
     scenes: Sequence[str],
     folder: str | Path,
     *,
-    model: str | Path | Bundle,
+    model: Model,
     shares: Mapping[str, str | Path] | None = None,
     preview: str | Path | None = None,
     overwrite: bool = False,
@@ -61,7 +61,7 @@ def predict_each(
     paths = mask_paths(scenes, folder, overwrite=overwrite or resume)
     places = {name: _made(where) for name, where in (shares or {}).items()}
     pictures = None if preview is None else _made(preview)
-    bundle = model if isinstance(model, Bundle) else Bundle.load(model)
+    ready = Predictors.of(model, scenes=len(scenes))
 
     def one(number: int) -> Outcome:
         scene, mask = scenes[number], paths[number]
@@ -72,7 +72,7 @@ def predict_each(
             prediction = predict(
                 scene,
                 mask,
-                model=bundle,
+                model=ready,
                 shares={name: place / f"{stem}_{name}.tif" for name, place in places.items()},
                 preview=None if pictures is None else pictures / f"{stem}_preview.png",
                 overwrite=overwrite,

@@ -25,6 +25,7 @@ from geoseg.inference.job import Job, make_job
 from geoseg.inference.options import Options
 from geoseg.inference.parts import Counts, divided, predict_parts
 from geoseg.inference.predictor import MEMORY_HINT, Predictor
+from geoseg.inference.predictors import Predictors
 from geoseg.inference.preview import write_preview
 from geoseg.models.device import explained_memory
 from geoseg.progress import Progress, silent
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from geoseg.inference.cluster import Cluster
 
 log = logging.getLogger(__name__)
+
+Model = str | Path | Bundle | Predictors
+"""A model: its file, loaded, or with its engines ready for many scenes."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,7 @@ def predict(
     scene: str | Path | Scene,
     output: str | Path | Sink,
     *,
-    model: str | Path | Bundle,
+    model: Model,
     shares: Mapping[str, str | Path] | None = None,
     preview: str | Path | None = None,
     overwrite: bool = False,
@@ -111,9 +115,7 @@ def predict(
     )
 
 
-def predict_plan(
-    scene: str | Path | Scene, *, model: str | Path | Bundle, shares: Iterable[str] = (), **options: Any
-) -> Forecast:
+def predict_plan(scene: str | Path | Scene, *, model: Model, shares: Iterable[str] = (), **options: Any) -> Forecast:
     """What a prediction would take; nothing is predicted and nothing written. ``shares`` are names of products."""
     with opened_job(scene, model, Options.of(**options)) as job:
         predictor = _predictors(job, model)[0]
@@ -122,16 +124,16 @@ def predict_plan(
 
 
 @contextlib.contextmanager
-def opened_job(scene: str | Path | Scene, model: str | Path | Bundle, options: Options) -> Iterator[Job]:
+def opened_job(scene: str | Path | Scene, model: Model, options: Options) -> Iterator[Job]:
     """The job for a scene that is open for as long as the job is needed."""
     with _opened(scene, options) as source:
-        card = model.card if isinstance(model, Bundle) else read_card(model)
-        yield make_job(source, card, options, source=model.source if isinstance(model, Bundle) else str(model))
+        if isinstance(model, str | os.PathLike):
+            yield make_job(source, read_card(model), options, source=str(model))
+        else:
+            yield make_job(source, model.card, options, source=model.source)
 
 
-def _run(
-    job: Job, model: str | Path | Bundle, sink: Sink, cluster: "Cluster | None", progress: Progress
-) -> tuple[Counts, str]:
+def _run(job: Job, model: Model, sink: Sink, cluster: "Cluster | None", progress: Progress) -> tuple[Counts, str]:
     """The flow itself: tiles to rasters, to probabilities, to strips of the mask, into the sink; and where it ran."""
     hands = cluster.workers if cluster is not None else len(job.options.devices)
     parts = divided(sink.missing, hands, tile=job.plan.scene_tile)
@@ -146,11 +148,9 @@ def _run(
     return counts, "; ".join(predictor.description for predictor in predictors)
 
 
-def _predictors(job: Job, model: str | Path | Bundle) -> list[Predictor]:
-    bundle, options = model if isinstance(model, Bundle) else Bundle.load(model), job.options
-    return [
-        Predictor(bundle, device, options.precision, options.engine, pixels=job.pixels) for device in options.devices
-    ]
+def _predictors(job: Job, model: Model) -> list[Predictor]:
+    ready, options = Predictors.of(model), job.options
+    return [ready.get(device, options.precision, options.engine, pixels=job.pixels) for device in options.devices]
 
 
 def _slabs(sink: Sink) -> Slabs:

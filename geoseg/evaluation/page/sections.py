@@ -199,7 +199,8 @@ def _matrix(run: Reported) -> Html:
         total = int(counts.in_reference[index])
         cells = [_cell(int(c) / total if total else math.nan, right=i == index) for i, c in enumerate(columns[index])]
         body.append(tag("tr", tag("th", name, scope="row"), *cells))
-    head = tag("thead", tag("tr", *(tag("th", cell) for cell in header)))
+    broken = [cell.replace("_", "_\u200b") for cell in map(str, header)]  # long names may go on in the next line
+    head = tag("thead", tag("tr", *(tag("th", cell) for cell in broken)))
     return tag("div", tag("table", head, tag("tbody", *body), class_="matrix"), class_="wide")
 
 

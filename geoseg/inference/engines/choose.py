@@ -70,8 +70,13 @@ def _suits(network: nn.Module, device: torch.device, pixels: int | None) -> bool
         and platform.machine() in MEASURED
         and is_installed()
         and not isinstance(getattr(network, "backbone", None), TimmBackbone)
-        and (pixels is None or pixels * sum(weight.numel() for weight in network.parameters()) >= WORTH)
+        and is_worth(network, pixels)
     )
+
+
+def is_worth(network: nn.Module, pixels: int | None) -> bool:
+    """Whether preparing a network takes less time than is saved on so many ``pixels`` (None: many)."""
+    return pixels is None or pixels * sum(weight.numel() for weight in network.parameters()) >= WORTH
 
 
 def is_installed() -> bool:
