@@ -21,6 +21,9 @@ from geoseg.vector.runs import offsets, runs, starts_of
 from geoseg.vector.trace import Pieces
 from geoseg.vector.walks import Walks, put_together
 
+PLACE_BITS = 33
+"""Of the place of a corner in an image of up to 92 000 x 92 000 pixels; larger ones are sorted in a slower way."""
+
 
 @dataclass(frozen=True)
 class Outlines:
@@ -60,11 +63,12 @@ class Outlines:
         """The polygons at these positions."""
         parts, part_offsets = _within(self.polygon_offsets, polygons)
         rings, ring_offsets = _within(self.part_offsets, parts)
-        corners, corner_offsets = _within(self.ring_offsets, rings)
+        lengths, starts = np.diff(self.ring_offsets)[rings], self.ring_offsets[:-1][rings]
+        corners = runs(starts, lengths)
         return Outlines(
             corners=self.corners[corners],
             nodes=self.nodes[corners],
-            ring_offsets=corner_offsets,
+            ring_offsets=offsets(lengths),
             part_offsets=ring_offsets,
             polygon_offsets=part_offsets,
             values=self.values[polygons],
@@ -80,8 +84,25 @@ class Outlines:
         while start < len(self):
             stop = int(np.searchsorted(ends, (ends[start - 1] if start else 0) + corners, "right"))
             stop = max(stop, start + 1)
-            yield self.chosen(np.arange(start, stop))
+            yield self._between(start, stop)
             start = stop
+
+    def _between(self, start: int, stop: int) -> "Outlines":
+        """Polygons that stand one after another, without a copy."""
+        parts = self.polygon_offsets[start : stop + 1]
+        rings = self.part_offsets[parts[0] : parts[-1] + 1]
+        corners = self.ring_offsets[rings[0] : rings[-1] + 1]
+        return Outlines(
+            corners=self.corners[corners[0] : corners[-1]],
+            nodes=self.nodes[corners[0] : corners[-1]],
+            ring_offsets=corners - corners[0],
+            part_offsets=rings - rings[0],
+            polygon_offsets=parts - parts[0],
+            values=self.values[start:stop],
+            pixels=self.pixels[start:stop],
+            ids=self.ids[start:stop],
+            means=self.means[start:stop],
+        )
 
 
 class Joiner:
@@ -106,7 +127,8 @@ class Joiner:
         sums = np.concatenate([strip.sums for strip in strips]) if len(strips[-1].sums) else None
         waits = unfinished[polygon[rings.labels]]
         self._carry(rings.chosen(np.flatnonzero(waits)), open_walks, bottom, region, polygon, sums)
-        return _outlines(rings.chosen(np.flatnonzero(~waits)), region, polygon, sums, self._width)
+        ordered = rings.chosen(_order(rings, np.flatnonzero(~waits), region, polygon, self._width))
+        return _outlines(ordered, region, polygon, sums, self._width)
 
     def _carry(
         self,
@@ -175,28 +197,44 @@ def regions(strips: Sequence[Labelled]) -> tuple[Integers, Integers]:
     return region, unite_pairs(region.copy(), *np.ascontiguousarray(diagonal.T))
 
 
-def _outlines(
-    rings: Rings, region: Integers, polygon: Integers, sums: NDArray[np.float64] | None, width: int
-) -> Outlines:
-    """Finished rings, put in order: polygons, their parts, the shell before its holes."""
-    of_region, of_polygon = region[rings.labels], polygon[rings.labels]
+def _order(rings: Rings, finished: Integers, region: Integers, polygon: Integers, width: int) -> Integers:
+    """The finished rings (by position) in order: polygons, their parts, the shell before its holes."""
+    labels = rings.labels[finished]
+    of_region, of_polygon = region[labels], polygon[labels]
     lowest = np.zeros(len(polygon), np.int64)
-    np.maximum.at(lowest, of_polygon, rings.bottoms)
-    place = rings.tops @ np.array([width + 1, 1])  # of corners, of which a row has one more than pixels
-    order = np.lexsort((place, rings.double_areas < 0, of_region, of_polygon, lowest[of_polygon]))
-    part_starts, polygon_starts = starts_of(of_region[order]), starts_of(of_polygon[order])
-    ordered = rings.chosen(order)
+    np.maximum.at(lowest, of_polygon, rings.bottoms[finished])
+    parts = np.zeros(len(region), np.bool_)
+    parts[of_region] = True
+    names = np.flatnonzero(parts)
+    rank = np.empty(len(region), np.int64)
+    rank[names[np.lexsort((names, polygon[names], lowest[polygon[names]]))]] = np.arange(len(names))
+    place = rings.tops[finished] @ np.array([width + 1, 1])  # of corners, of which a row has one more than pixels
+    place += (rings.double_areas[finished] < 0) << PLACE_BITS
+    if place.max(initial=0) >= 2 << PLACE_BITS or len(names) >= 1 << (62 - PLACE_BITS):
+        order = np.lexsort((place, rank[of_region]))
+    else:
+        order = np.argsort((rank[of_region] << (PLACE_BITS + 1)) | place)
+    ordered: Integers = finished[order]
+    return ordered
+
+
+def _outlines(
+    ordered: Rings, region: Integers, polygon: Integers, sums: NDArray[np.float64] | None, width: int
+) -> Outlines:
+    """The polygons of rings in order."""
+    of_region, of_polygon = region[ordered.labels], polygon[ordered.labels]
+    part_starts, polygon_starts = starts_of(of_region), starts_of(of_polygon)
     tops = ordered.tops[polygon_starts].astype(np.int64)
     return Outlines(
         corners=ordered.corners,
         nodes=ordered.nodes,
         ring_offsets=offsets(ordered.lengths),
-        part_offsets=np.append(part_starts, len(order)),
+        part_offsets=np.append(part_starts, len(of_region)),
         polygon_offsets=np.append(np.searchsorted(part_starts, polygon_starts), len(part_starts)),
         values=ordered.values[polygon_starts],
-        pixels=np.add.reduceat(ordered.double_areas, polygon_starts) // 2 if len(order) else np.empty(0, np.int64),
+        pixels=np.add.reduceat(ordered.double_areas, polygon_starts) // 2 if len(of_region) else of_region,
         ids=tops[:, 0] * width + tops[:, 1],
-        means=_means(sums, polygon, of_polygon[order][polygon_starts]),
+        means=_means(sums, polygon, of_polygon[polygon_starts]),
     )
 
 

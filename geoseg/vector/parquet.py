@@ -21,7 +21,8 @@ def write_parquet(stream: Stream, path: Path) -> None:
     """Write a stream; in memory is one row group at a time."""
     schema = _plain(stream.schema)
     bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    names = [field.name for field in schema if pa.types.is_string(field.type)]  # the others hardly ever repeat
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=names) as writer:
         for table in _groups(stream, schema):
             sides = [table[BOX].combine_chunks().field(k).to_numpy() for k in range(4)]
             bounds[:2] = np.minimum(bounds[:2], [sides[0].min(), sides[1].min()])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from geoseg.compiled import compiled
 from geoseg.vector.label import Integers
-from geoseg.vector.runs import offsets, runs
+from geoseg.vector.runs import copied, offsets
 from geoseg.vector.trace import NODE, PINCHED
 from geoseg.vector.walks import Walks
 
@@ -58,9 +58,9 @@ class Rings:
     def chosen(self, order: Integers) -> "Rings":
         """The rings at these positions."""
         lengths = self.lengths[order]
-        source = runs(offsets(self.lengths)[:-1][order], lengths)
+        starts = offsets(self.lengths)[:-1][order]
         return Rings(
-            self.corners[source], self.nodes[source], lengths, self.double_areas[order], self.bottoms[order],
+            copied(self.corners, starts, lengths), copied(self.nodes, starts, lengths), lengths, self.double_areas[order], self.bottoms[order],
             self.labels[order], self.values[order],
         )  # fmt: skip
 

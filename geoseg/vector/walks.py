@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geoseg.compiled import compiled
 from geoseg.vector.label import Integers
-from geoseg.vector.runs import offsets, runs
+from geoseg.vector.runs import copied, offsets
 from geoseg.vector.trace import CLOSED, Pieces
 
 
@@ -45,11 +45,14 @@ def put_together(strips: Sequence[Pieces], firsts: Integers) -> tuple[Walks, Wal
     corners, kinds = np.concatenate([s.corners for s in strips]), np.concatenate([s.kinds for s in strips])
     followers, heads = _followers(enters, leaves)
     order, begins = _piece_order(followers, heads)
-    source = runs(offsets(lengths)[:-1][order], lengths[order])
+    starts = offsets(lengths)[:-1][order]
     begin = np.flatnonzero(begins)
     stops = offsets(lengths[order])[np.append(begin[1:], len(order))] if len(begin) else begin
     head, tail = order[begin], order[np.append(begin[1:], len(order)) - 1] if len(begin) else begin
-    walks = Walks(corners[source], kinds[source], stops, labels[head], values[head], enters[head], leaves[tail])
+    walks = Walks(
+        copied(corners, starts, lengths[order]), copied(kinds, starts, lengths[order]), stops,
+        labels[head], values[head], enters[head], leaves[tail],
+    )  # fmt: skip
     return _split(walks, len(heads))
 
 
@@ -76,11 +79,14 @@ def _followers(enters: Integers, leaves: Integers) -> tuple[Integers, Integers]:
     incoming, outgoing = np.flatnonzero(enters != CLOSED), np.flatnonzero(leaves != CLOSED)
     followers[outgoing] = -1
     incoming = incoming[np.argsort(enters[incoming])]
-    outgoing = outgoing[np.argsort(leaves[outgoing])]
-    _, into, out = np.intersect1d(enters[incoming], leaves[outgoing], assume_unique=True, return_indices=True)
-    followers[outgoing[out]] = incoming[into]
+    if not len(incoming):
+        return followers, incoming
+    ports = enters[incoming]
+    into = np.minimum(np.searchsorted(ports, leaves[outgoing]), len(ports) - 1)
+    met = ports[into] == leaves[outgoing]
+    followers[outgoing[met]] = incoming[into[met]]
     headless = np.ones(len(incoming), np.bool_)
-    headless[into] = False
+    headless[into[met]] = False
     return followers, np.sort(incoming[headless])
 
 
