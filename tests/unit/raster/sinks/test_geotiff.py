@@ -256,3 +256,72 @@ def test_no_warning_about_georeference_leaks(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", NotGeoreferencedWarning)
         write_mask(tmp_path / "mask.tif", Grid(None, Affine.identity(), 20, 20))
+
+
+# Shares beside the mask
+
+SHARED = {"mask": PIXELS[np.newaxis].copy(), "probabilities": noise(3, 700, 900, high=255)}
+SHARED |= {"confidence": SHARED["probabilities"][:1], "entropy": SHARED["probabilities"][1:2]}
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of all products, by name; some pixels of the shares are nodata."""
+    folder = tmp_path_factory.mktemp("shared")
+    for values in SHARED.values():
+        values[:, 600:, 800:] = 255
+    paths = {name: folder / f"{name}.tif" for name in SHARED}
+    shares = {name: path for name, path in paths.items() if name != "mask"}
+    with writing(GeoTiffSink(paths["mask"], shares=shares, tags={"GEOSEG_MODEL": "abc"}), UTM, LEGEND) as sink:
+        sink.write(UTM.window, SHARED)
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*(f"{n}.tif" for n in SHARED), "mask.tif.aux.xml"])
+    return paths
+
+
+@pytest.mark.parametrize("name", ["probabilities", "confidence", "entropy"])
+def test_shares_are_cloud_optimized_and_say_what_their_bytes_mean(shared: dict[str, Path], name: str) -> None:
+    assert cog_validate(shared[name], strict=True) == (True, [], [])
+    with rasterio.open(shared[name]) as file:
+        bands = LEGEND.names if name == "probabilities" else (name,)
+        assert file.descriptions == tuple(bands)
+        assert file.dtypes == ("uint8",) * len(bands)
+        assert file.nodatavals == (255,) * len(bands)
+        assert file.scales == pytest.approx([1 / 254] * len(bands), rel=1e-12)
+        assert file.offsets == (0,) * len(bands)
+        assert file.crs == UTM.crs
+        assert file.transform == UTM.transform
+        assert file.block_shapes == [(512, 512)] * len(bands)
+        assert file.overviews(1) == [2]
+        assert file.tags()["GEOSEG_MODEL"] == "abc"
+        np.testing.assert_array_equal(file.read(), SHARED[name])
+
+
+def test_overviews_of_shares_are_means_of_what_is_valid(shared: dict[str, Path]) -> None:
+    with rasterio.open(shared["confidence"], overview_level=0) as file:
+        reduced = file.read(1)
+    squares = SHARED["confidence"][0].reshape(350, 2, 450, 2).astype(float)
+    squares[squares == 255] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        means = np.nanmean(squares, axis=(1, 3))
+    np.testing.assert_array_equal(reduced == 255, np.isnan(means))
+    assert np.abs(reduced - means)[~np.isnan(means)].max() <= 1
+
+
+def test_a_mask_is_the_same_with_shares_and_without(shared: dict[str, Path], tmp_path: Path) -> None:
+    alone = write_mask(tmp_path / "mask.tif", pixels=SHARED["mask"][0], tags={"GEOSEG_MODEL": "abc"})
+    assert alone.read_bytes() == shared["mask"].read_bytes()
+
+
+def test_gdal_users_see_shares_from_0_to_1(shared: dict[str, Path]) -> None:
+    with rasterio.open(shared["entropy"]) as file:
+        seen = file.read(1, masked=True) * file.scales[0] + file.offsets[0]
+    assert (seen.min(), seen.max()) == (0, pytest.approx(1))
+    assert seen.mask.sum() == 100 * 100
+
+
+@pytest.mark.parametrize("shares", [{"confidence": "c.png"}, {"confidence": "no/c.tif"}, {"confidence": "mask.tif"}])
+def test_shares_that_could_not_be_written_are_refused_at_once(tmp_path: Path, shares: dict[str, str]) -> None:
+    with pytest.raises(OutputError):
+        GeoTiffSink(tmp_path / "mask.tif", shares={name: tmp_path / path for name, path in shares.items()})
+    assert list(tmp_path.iterdir()) == []
