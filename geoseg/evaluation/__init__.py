@@ -1,3 +1,3 @@
-"""Masks against references: ``mask`` and ``model`` (counts, as an ``evaluation``), ``report`` (table, JSON),
-``picture``, ``describe`` (what a file is).
+"""Predictions against references: ``mask``, ``scenes`` and ``model`` count (an ``evaluation``), by named ``protocol``;
+``report`` has tables and JSON, ``dossier`` the page; ``gap`` compares places without labels; ``picture``; ``describe``.
 """

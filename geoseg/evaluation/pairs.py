@@ -1,5 +1,6 @@
 """Which reference goes with which mask or scene: by the names of their files."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from geoseg.data.encoding import VECTOR_SUFFIXES
 from geoseg.errors import DataError, did_you_mean
 from geoseg.raster.listing import SUFFIXES, list_scenes, means_several
 
-ENDINGS = ("_mask", "_label", "_labels", "_reference", "_confidence", "_probabilities")
+ENDING = re.compile(r"[_.-](masks?|labels?|reference|confidence|probabilities)$", re.IGNORECASE)
 """What names of masks, references and confidences may end in, besides what their scene is called."""
 
 
@@ -51,10 +52,7 @@ def find_pairs(
 
 def scene_name(path: Path) -> str:
     """What a file shows: its name without suffix and without the endings of masks and labels."""
-    stem = path.stem
-    for ending in ENDINGS:
-        stem = stem.removesuffix(ending)
-    return stem or path.stem
+    return ENDING.sub("", path.stem) or path.stem
 
 
 def _listed(word: str) -> list[str]:

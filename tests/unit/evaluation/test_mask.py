@@ -1,3 +1,5 @@
+import tracemalloc
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -253,3 +255,17 @@ def test_an_image_is_no_mask(tmp_path):
 def test_options_for_polygons_are_refused_with_a_raster(mask):
     with pytest.raises(ConfigError, match="raster"):
         evaluate_mask(mask, mask, column="kind")
+
+
+def test_memory_does_not_grow_with_the_height_of_a_mask(tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "STRIP_ROWS", 64)
+    peaks = {}
+    for height in (128, 1024):
+        values = noise(height, 500, high=3)
+        path = write(tmp_path / f"{height}.tif", values, legend=LEGEND)
+        evaluate_mask(path, path, boundary_m=1, objects=["town"])
+        tracemalloc.start()
+        evaluate_mask(path, path, boundary_m=1)
+        peaks[height] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[1024] < 1.2 * peaks[128]
