@@ -88,7 +88,9 @@ def test_networks_that_are_folded_and_see_images_in_halves_say_the_same(name) ->
     model = ModelSection(backbone=part, head=Part(name="fcn"), pretrained=False, auxiliary_weight=0)
     net = experienced(build_network(model, bands=3, classes=4))
     own, images = folded(net, 3), torch.randn(1, 3, 65, 97)
-    assert norms(own) < norms(net)  # not 0 for DenseNet and MaxViT, whose norms stand before the convolutions
+    # DenseNet keeps those norms that stand before their convolutions; MaxViT needs what is before a norm elsewhere, too.
+    assert (own is net) == (name == "maxvit_pico_rw_256")
+    assert own is net or norms(own) < norms(net)
     split = halved(own, 3)
     assert split is not None
     with torch.no_grad():
