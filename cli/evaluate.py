@@ -50,6 +50,7 @@ LABELS = ("column", "polygon_class", "background", "ignore", "resample")
 @click.option("--boundary", "boundary_m", type=float, metavar="METRES", help="Also score borders, met within METRES.")
 @click.option("--objects", metavar="CLASSES", help="Also count the objects of these classes, commas between them.")
 @click.option("--gsd", type=float, metavar="METRES", help="Metres per pixel of scenes and masks without CRS.")
+@click.option("--per-scene", is_flag=True, help="Also print a row per scene, the worst first.")
 @click.option("--markdown", is_flag=True, help="Print tables as Markdown.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), metavar="PATH", help="Also write it all as JSON.")
 @options.overwrite
@@ -68,6 +69,7 @@ def evaluate(
     json_path: Path | None,
     overwrite: bool,
     markdown: bool,
+    per_scene: bool,
     objects: str | None,
     **files: Any,
 ) -> None:
@@ -113,7 +115,7 @@ def evaluate(
 
         loaded = recipe_of(str(recipe), overrides)
         evaluation = evaluate_model(loaded, model=options.chosen_model(model), split=split, **what, **how)
-    talk.result(table(evaluation, markdown=markdown))
+    talk.result(table(evaluation, markdown=markdown, per_scene=per_scene))
     if json_path is not None:
         write_json(evaluation, json_path)
         talk.say(f"All numbers: {json_path}")

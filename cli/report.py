@@ -28,6 +28,7 @@ from .progress import bars
 @click.option("--column", metavar="NAME", help="Attribute of the reference polygons that names their class.")
 @click.option("--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; else the last one.")
 @click.option("--background", metavar="CLASS", help="Class outside reference polygons; else no pixel there counts.")
+@click.option("--confidence", type=options.FILE, metavar="FILE", help="Confidences or probabilities of MASK.")
 @click.option(
     "--ignore",
     metavar="VALUE",
@@ -70,6 +71,8 @@ def report(
         raise click.UsageError("--reference goes with --scene or --mask")
     if mask is not None and (runs or recipe):
         raise click.UsageError("--mask is judged by itself: leave RUN and --recipe out")
+    if mask is None and given["confidence"]:
+        raise click.UsageError("--confidence is for --mask; a model says by itself how sure it is")
     from geoseg.evaluation.dossier import check_report, write_report
     from geoseg.evaluation.reported import report_masks, report_run, report_scenes
 
@@ -81,7 +84,11 @@ def report(
         "device": given["device"] or "auto"
     }
     if mask is not None and reference is not None:
-        found = [report_masks(mask, reference, scene=scene, gsd=given["gsd"], **labels, **what)]
+        found = [
+            report_masks(
+                mask, reference, scene=scene, confidence=given["confidence"], gsd=given["gsd"], **labels, **what
+            )
+        ]
     else:
         models = [_model(run) for run in runs] or [options.chosen_model(None)]
         if scene is not None and reference is not None:

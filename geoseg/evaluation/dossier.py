@@ -14,7 +14,7 @@ from geoseg.evaluation.page.pictures import (
     making_section,
     maps_section,
     training_section,
-)  # fmt: skip
+)
 from geoseg.evaluation.page.sections import (
     borders_section,
     classes_section,
@@ -23,11 +23,14 @@ from geoseg.evaluation.page.sections import (
     protocols_section,
     scenes_section,
     summary_section,
-)  # fmt: skip
+)
 from geoseg.evaluation.report import table, to_dict, write_text
 from geoseg.evaluation.reported import Reported, named_apart
 from geoseg.evaluation.tables import MEANS, markdown_table, percent
 from geoseg.raster.output import check_writable
+
+SCENES_LISTED = 50
+"""So many scenes at most have a row each in Markdown; JSON has them all."""
 
 
 def paths_of(output: str | Path) -> tuple[Path, Path, Path]:
@@ -98,7 +101,10 @@ def report_markdown(runs: Sequence[Reported]) -> str:
         scores = run.evaluation.scores(run.evaluation.protocol)
         rows.append([run.name, *(percent(scores[key]) for key in MEANS.values())])
     together = "\n".join(markdown_table(rows)) if len(runs) > 1 else ""
-    parts = [f"## {run.name}\n\n{table(run.evaluation, markdown=True)}" for run in runs]
+    parts = []
+    for run in runs:
+        few = 1 < len(run.evaluation.scenes) <= SCENES_LISTED
+        parts.append(f"## {run.name}\n\n{table(run.evaluation, markdown=True, per_scene=few)}")
     return "\n\n".join(part for part in (together, *parts) if part)
 
 

@@ -16,20 +16,22 @@ from geoseg.evaluation.tables import (
     markdown_table,
     overall,
     protocol_line,
-)  # fmt: skip
+    scene_rows,
+)
 from geoseg.metrics import ConfusionMatrix
 from geoseg.metrics.confusion import mean_of
 from geoseg.metrics.summary import CLASS_SCORES, summary, zoo_summary
 from geoseg.raster.output import output_errors, part_path, remove
 
 
-def table(evaluation: Evaluation, *, markdown: bool = False) -> str:
+def table(evaluation: Evaluation, *, markdown: bool = False, per_scene: bool = False) -> str:
     """Scores in percent: per class, of all together, under other protocols, per domain; a dash where undefined."""
     style: Style = markdown_table if markdown else aligned
     parts = [
         style(class_rows(evaluation, evaluation.protocol)),
         overall(evaluation),
         *(style(rows) for rows in further_rows(evaluation).values() if len(rows) > 1),
+        *([style(scene_rows(evaluation))] if per_scene else []),
         [protocol_line(evaluation.protocol)],
     ]
     return "\n\n".join("\n".join(part) for part in parts)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.bundle import Bundle, ModelCard, load, read_card
+from geoseg.bundle import Bundle, ModelCard, read_card
 from geoseg.data.benchmark import find, listed
 from geoseg.data.datasets.loveda import GSD, LEGEND
 from geoseg.errors import BundleError, DataError, OutputError
@@ -16,9 +16,8 @@ from geoseg.evaluation.submission_check import PHASES, Checked, check_submission
 from geoseg.evaluation.submission_png import SIDE, encode
 from geoseg.grid.grid import is_same_gsd
 from geoseg.inference.predict import predict
-from geoseg.inference.predictor import MEMORY_HINT, Predictor
+from geoseg.inference.predictors import Predictors
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.models.device import explained_memory
 from geoseg.progress import NOTICE, Progress, silent
 from geoseg.raster.archive import entries, packed
 from geoseg.raster.output import check_writable, output_errors, part_path, remove
@@ -57,11 +56,11 @@ def submit(
     images = find_images(data, PHASES[phase])
     _refuse_to_replace(images, output)
     _tell(card, whole=whole)
-    bundle = _on_device(model, device)
+    ready = Predictors.of(model, scenes=len(images))
     part = part_path(output)
     try:
         with output_errors(output):
-            _write(part, images, bundle, whole=whole, device=device, progress=progress)
+            _write(part, images, ready, whole=whole, device=device, progress=progress)
             checked = check_submission(part, phase=phase, progress=progress).require_valid()
             part.replace(output)
     finally:
@@ -70,13 +69,13 @@ def submit(
 
 
 def _write(
-    path: Path, images: Mapping[int, Path], bundle: Bundle, *, whole: bool, device: str, progress: Progress
+    path: Path, images: Mapping[int, Path], model: Predictors, *, whole: bool, device: str, progress: Progress
 ) -> None:
     """The zip; one image is in memory at a time."""
-    to_loveda = class_mapping(bundle.card.legend)
+    to_loveda = class_mapping(model.card.legend)
     with zipfile.ZipFile(path, "w") as archive, progress(len(images), "predicting LoveDA test") as task:
         for number, image in images.items():
-            mask = predict_image(image, bundle, whole=whole, device=device, progress=progress)
+            mask = predict_image(image, model, whole=whole, device=device, progress=progress)
             archive.writestr(_member(number), encode(to_loveda[mask]))
             task.advance(note=f"{number}.png")
 
@@ -105,15 +104,16 @@ def find_images(data: str | Path, numbers: range) -> dict[int, Path]:
     return {number: found[number] for number in numbers}
 
 
-def predict_image(image: Path, bundle: Bundle, *, whole: bool, device: str, progress: Progress) -> NDArray[np.uint8]:
+def predict_image(image: Path, model: Predictors, *, whole: bool, device: str, progress: Progress) -> NDArray[np.uint8]:
     """The model's class indices (row, col) of an image; :class:`DataError` if it is of another size or has a hole."""
     sink = MemorySink()
     tile, halo = (SIDE, 0) if whole else (None, None)
+    options = {"tile": tile, "halo": halo, "device": device, "precision": "float32"}
     with Scene.open(image) as scene:
         height, width = scene.grid.shape
         if (height, width) != (SIDE, SIDE):
             raise DataError(f"{image} has {height} x {width} pixels, not {SIDE} x {SIDE}", "take Test.zip as published")
-        predict(scene, sink, model=bundle, tile=tile, halo=halo, device=device, progress=progress)
+        predict(scene, sink, model=model, progress=progress, **options)
     holes = np.count_nonzero(sink.mask == IGNORE_INDEX)
     if holes:
         raise DataError(
@@ -134,13 +134,6 @@ def _tell(card: ModelCard, *, whole: bool) -> None:
     logger.log(NOTICE, "Each image of %d x %d pixels is seen %s.", SIDE, SIDE, seen)
     if card.gsd is not None and not is_same_gsd(card.gsd, GSD):
         logger.warning("the model learnt at %.3g m, LoveDA's pixels measure %.3g m: taken as they are", card.gsd, GSD)
-
-
-def _on_device(model: str | Path | Bundle, device: str) -> Bundle:
-    """The model with its network where it will run, so that it is not copied there for every image."""
-    bundle = model if isinstance(model, Bundle) else load(model)
-    with explained_memory(MEMORY_HINT):
-        return Bundle(Predictor(bundle, device).network, bundle.card, bundle.source)
 
 
 def _member(number: int) -> zipfile.ZipInfo:

@@ -96,6 +96,19 @@ def _domain_rows(evaluation: Evaluation) -> Rows:
     return [*rows, ["mean", *(percent(summary(each, left_out)["mean_iou"]) for each in counts)]]
 
 
+def scene_rows(evaluation: Evaluation) -> Rows:
+    """A row per scene, the lowest mean IoU first."""
+    protocol = evaluation.protocol
+    left_out = protocol.left_out_of(evaluation.legend)
+    scored = [(name, summary(counts, left_out), counts) for name, counts in evaluation.by_scene(protocol).items()]
+    scored.sort(key=lambda each: (math.isnan(each[1]["mean_iou"]), each[1]["mean_iou"]))
+    rows = [
+        [name, *(percent(scores[key]) for key in MEANS.values()), _grouped(counts.in_reference.sum())]
+        for name, scores, counts in scored
+    ]
+    return [["scene", *MEANS, "pixels"], *rows]
+
+
 def _border_rows(evaluation: Evaluation) -> Rows:
     borders, tolerance_m = evaluation.boundary, evaluation.wishes.boundary_m
     rows = [[f"borders within {tolerance_m:g} m" if tolerance_m else "", "boundary IoU", "F1", "precision", "recall"]]

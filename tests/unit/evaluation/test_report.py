@@ -60,6 +60,14 @@ def test_domains_stand_beside_each_other(evaluation):
     assert "IoU          a      b    all" in table(evaluation)
 
 
+def test_scenes_have_rows_if_wished_the_worst_first(evaluation, counts):
+    better = SceneTally("better", Tally({"scenes": counted([0, 1], [0, 1])}))
+    text = table(Evaluation(LEGEND, (better, *evaluation.scenes)), per_scene=True)
+    names = [line.split()[0] for line in text.split("scene ", 1)[1].splitlines()[1:4]]
+    assert names == ["a", "b", "better"]
+    assert "better" not in table(Evaluation(LEGEND, (better, *evaluation.scenes)))
+
+
 def test_markdown_has_the_same_numbers(evaluation):
     text = table(evaluation, markdown=True)
     assert "| class | IoU | F1 | precision | recall | pixels |\n| --- | --: |" in text
