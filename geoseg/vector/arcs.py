@@ -97,7 +97,9 @@ def _reshape(
         while begin < size and not nodes[first + begin]:
             begin += 1
         has_nodes = begin < size
-        begin, at, ring_start = begin if has_nodes else 0, 0, filled
+        if not has_nodes:
+            begin = _uppermost(points, first, size)
+        at, ring_start = 0, filled
         while at < size:
             count = 1
             while at + count < size and not nodes[first + (begin + at + count) % size]:
@@ -119,6 +121,17 @@ def _reshape(
         out[filled, 0], out[filled, 1] = out[ring_start, 0], out[ring_start, 1]
         filled += 1
         offsets[ring + 1] = filled
+
+
+@compiled
+def _uppermost(points: Floats, first: int, size: int) -> int:
+    """Which of a ring's points comes first by y, then by x: where both polygons along it begin if it has no nodes."""
+    begin = 0
+    for k in range(1, size):
+        x, y = points[first + k, 0], points[first + k, 1]
+        if y < points[first + begin, 1] or (y == points[first + begin, 1] and x < points[first + begin, 0]):
+            begin = k
+    return begin
 
 
 @compiled

@@ -110,15 +110,16 @@ class PolygonLayer:
             return self
         return self._with(*without_small_holes(self.geometries, self._need_crs("fill by square metres"), area_m2))
 
-    def orthogonal(self, classes: Sequence[str], tolerance_m: float) -> Self:
-        """The layer with right angles in the polygons of these classes, whose outlines move by about ``tolerance_m``
-        metres at most; neighbours follow (see ``orthogonal``). :class:`LayerError` without CRS.
+    def orthogonal(self, classes: Sequence[str], tolerance_m: float, *, within: shapely.Polygon | None = None) -> Self:
+        """The layer with right angles in the polygons of these classes, sides shorter than ``tolerance_m`` metres
+        straightened and nothing added outside ``within``; neighbours follow (see ``orthogonal``). :class:`LayerError`
+        without CRS.
         """
         if not classes or not len(self):
             return self
-        self._need_crs("make right angles")
+        crs = self._need_crs("make right angles")
         chosen = np.flatnonzero(self.frame[self.column].isin(self._known(classes)))
-        return self._with(*orthogonal_coverage(self.geometries, chosen, self.crs, tolerance_m))
+        return self._with(*orthogonal_coverage(self.geometries, chosen, crs, tolerance_m, within=within))
 
     def selected(self, classes: Sequence[str]) -> Self:
         """Only the polygons of these classes, by name; :class:`ConfigError` if there is no class of that name."""

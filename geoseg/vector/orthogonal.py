@@ -3,7 +3,7 @@
 A building's direction is that of its sides, each weighted by the square of its length, angles counted modulo 90 degrees.
 Turned that way, every side runs more across or more along; sides of one kind that follow each other become one line,
 at their mean position, and lines meet at right angles. Sides shorter than the tolerance go first: the lines before and
-behind are then of one kind, and become one. An outline is kept as it was where right angles would change too much.
+behind are then of one kind, and become one. Where right angles would change too much, outlines are only simplified.
 """
 
 import math
@@ -16,26 +16,47 @@ from pyproj import CRS
 from geoseg.vector.ground import metres_per_unit
 from geoseg.vector.label import Integers
 from geoseg.vector.replace import replaced
+from geoseg.vector.simplify import reshaped_coverage
 
 Floats = NDArray[np.float64]
 
+STRAIGHT = 0.01
+"""Part of the tolerance within which three points lie on one line."""
+
 LEAST_OVERLAP = 0.8
-"""Intersection over union of an outline before and after, below which it is not changed."""
+"""Intersection over union of an outline before and after, below which it is only simplified."""
 
 
 def orthogonal_coverage(
-    geometries: NDArray[np.object_], chosen: Integers, crs: CRS | None, tolerance_m: float
+    geometries: NDArray[np.object_],
+    chosen: Integers,
+    crs: CRS,
+    tolerance_m: float,
+    *,
+    within: shapely.Polygon | None = None,
 ) -> tuple[NDArray[np.object_], Integers]:
-    """The coverage with right angles in the polygons at the ``chosen`` positions; and the position each came from."""
-    assert crs is not None
+    """The coverage with right angles in the polygons at the ``chosen`` positions; and the position each came from.
+
+    What would reach beyond ``within`` is cut off.
+    """
     left, bottom, right, top = (float(side) for side in shapely.total_bounds(geometries))
     tolerance = tolerance_m / metres_per_unit(crs, (left, bottom, right, top))
     squared = np.array([orthogonal(geometries[k], tolerance) for k in chosen], dtype=object)
-    return replaced(geometries, chosen, squared)
+    if within is not None:
+        squared = np.array([_only_polygons(shapely.intersection(each, within)) for each in squared], dtype=object)
+    replacing, source = replaced(geometries, chosen, squared)
+    # Where old borders crossed new sides there are vertices in the middle of these: away with them.
+    return reshaped_coverage(replacing, crs, tolerance_m=tolerance_m * STRAIGHT), source
+
+
+def _only_polygons(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Without the points and lines in which shapes touch an edge."""
+    parts = [part for part in shapely.get_parts(geometry) if shapely.get_dimensions(part) == 2]
+    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
 
 def orthogonal(geometry: shapely.Geometry, tolerance: float) -> shapely.Geometry:
-    """A polygon (or several) with right angles, or as it was if it has no use for them; ``tolerance`` in its units."""
+    """A polygon (or several) with right angles, or only simplified if it has no use for them; ``tolerance`` in its units."""
     parts = [_orthogonal_part(part, tolerance) for part in shapely.get_parts(geometry)]
     return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
@@ -45,12 +66,12 @@ def _orthogonal_part(polygon: shapely.Polygon, tolerance: float) -> shapely.Poly
     angle = main_direction(plain)
     rings = [_squared(shapely.get_coordinates(ring), angle, tolerance) for ring in shapely.get_rings(plain)]
     if rings[0] is None:
-        return polygon
+        return plain
     found = shapely.Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
     if not found.is_valid or found.is_empty:
-        return polygon
+        return plain
     overlap = found.intersection(polygon).area / found.union(polygon).area
-    return found if overlap >= LEAST_OVERLAP else polygon
+    return found if overlap >= LEAST_OVERLAP else plain
 
 
 def main_direction(polygon: shapely.Polygon) -> float:

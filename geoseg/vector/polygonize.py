@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas as gpd
+import shapely
 
 from geoseg.errors import ConfigError, LayerError, OutputError
 from geoseg.progress import Progress, silent
@@ -99,7 +100,9 @@ def _of_mask(mask: Mask, confidence: Confidence | None, wishes: Wishes, target: 
     outlines = mask.seen(traced(classes_of(mask, wishes), grid, wishes, confidence))
     if wishes.in_memory:
         whole = to_frame(mask.rows(outlines, crs=None, several=wishes.connectivity == 8))
-        layer = PolygonLayer(whole, mask.legend()).orthogonal(wishes.orthogonalize, _tolerance(wishes, grid.gsd))
+        layer = PolygonLayer(whole, mask.legend())
+        image = shapely.Polygon(grid.corners)
+        layer = layer.orthogonal(wishes.orthogonalize, _tolerance(wishes, grid.gsd), within=image)
         layer = layer if wishes.classes is None else layer.selected(wishes.classes)
         rows = (layer.dissolved() if wishes.dissolve else layer).stream(target.crs_for(grid.crs))
     else:
