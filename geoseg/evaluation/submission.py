@@ -4,6 +4,7 @@ import logging
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def predict_image(image: Path, model: Predictors, *, whole: bool, device: str, p
     """The model's class indices (row, col) of an image; :class:`DataError` if it is of another size or has a hole."""
     sink = MemorySink()
     tile, halo = (SIDE, 0) if whole else (None, None)
-    options = {"tile": tile, "halo": halo, "device": device, "precision": "float32"}
+    options: dict[str, Any] = {"tile": tile, "halo": halo, "device": device, "precision": "float32"}
     with Scene.open(image) as scene:
         height, width = scene.grid.shape
         if (height, width) != (SIDE, SIDE):
