@@ -84,8 +84,9 @@ def look_at(
     with ExitStack() as stack:
         eyes = None if model is None else stack.enter_context(_eyes(model, device))
         task = stack.enter_context(progress(len(chosen), f"looking at {side.name}"))
-        for number in chosen:
-            for raster, names in _windows(side.scenes[number], model, -(-crops // len(chosen)), gsd):
+        for turn, number in enumerate(chosen):
+            count = (turn + 1) * crops // len(chosen) - turn * crops // len(chosen)
+            for raster, names in _windows(side.scenes[number], model, count, gsd):
                 _note(look, raster, names, every=max(crops // PICTURES, 1))
                 if eyes is not None:
                     eyes.look(look, raster)

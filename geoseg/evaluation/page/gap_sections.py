@@ -47,10 +47,10 @@ def _summary(gap: Gap) -> Html:
     """A tile per kind of difference, 0 standing for none."""
     tiles = [_tile(_farthest(gap), "largest difference of a band, in standard deviations of the source")]
     if gap.prior_shift is not None:
-        tiles.append(_tile(f"{percent(gap.prior_shift)} %", "of all pixels would have to change their class"))
+        tiles.append(_tile(f"{100 * gap.prior_shift:.1f} %", "of all pixels would have to change their class"))
     looks = [look for look in _looks(gap) if look.probability is not None]
     if looks:
-        sure = " → ".join(percent(mean_level(look.confidence)) for look in looks)
+        sure = " → ".join(f"{100 * mean_level(look.confidence):.1f}" for look in looks)
         tiles.append(_tile(sure, "mean confidence in percent" + (", source and target" if len(looks) > 1 else "")))
     if looks and all(look.norms for look in looks):
         apart = " → ".join(f"{_mean(look.norms):.2f}" for look in looks)
@@ -60,11 +60,7 @@ def _summary(gap: Gap) -> Html:
 
 def _verdict(gap: Gap) -> list[Child]:
     """What the numbers say, in words."""
-    band = max(gap.bands, key=lambda each: abs(each.shift))
-    direction = "brighter" if band.shift > 0 else "darker"
-    said: list[Child] = [
-        f"On average the target's band {band.name} is {abs(band.shift):.2f} standard deviations {direction}. "
-    ]
+    said: list[Child] = [_band_verdict(gap)]
     source = gap.source
     if source is None or source.probability is None or gap.card is None:
         return said
@@ -77,6 +73,13 @@ def _verdict(gap: Gap) -> list[Child]:
         times = _mean(gap.target.norms) / max(_mean(source.norms), 1e-9)
         said.append(f"Its features lie {times:.1f} times as far from training as those of the source.")
     return said
+
+
+def _band_verdict(gap: Gap) -> str:
+    band = max(gap.bands, key=lambda each: abs(each.shift) if each.distance is None else each.distance)
+    direction = "brighter" if band.shift > 0 else "darker"
+    said = f"The band {band.name} differs most: on average it is {abs(band.shift):.2f} standard deviations {direction}"
+    return f"{said}. " if band.distance is None else f"{said}, and its pixels lie {band.distance:.2f} apart. "
 
 
 def _pixels(gap: Gap) -> Html:

@@ -4,7 +4,10 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from html.parser import HTMLParser
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +91,17 @@ def test_the_page_fetches_nothing(page):
     assert sources
     assert all(source.startswith("data:image/") for source in sources)
     assert not re.findall(r"https?://|@import|url\(", text)
+
+
+def test_style_and_script_are_installed_with_the_package():
+    pyproject = Path(__file__).parents[3] / "pyproject.toml"
+    if not pyproject.exists():
+        pytest.skip("needs the repository, not the wheel alone")
+    listed = tomllib.loads(pyproject.read_text())["tool"]["setuptools"]["package-data"]["geoseg.evaluation.page"]
+    there = {
+        Path(file.name).suffix for file in files("geoseg.evaluation.page").iterdir() if not file.name.endswith(".py")
+    }
+    assert {f"*{suffix}" for suffix in there if suffix} == set(listed)
 
 
 def test_the_protocol_stands_beside_the_numbers_in_all_three_files(page):

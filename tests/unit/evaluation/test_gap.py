@@ -95,6 +95,7 @@ def test_without_source_and_model_there_is_nothing_to_compare(town):
 def test_shares_of_classes_and_of_confidence_are_those_of_all_pixels(town, model):
     look = measured(town, "near", "near", model).target
     assert look.shares.sum() == pytest.approx(1)
+    assert look.windows == 3  # each scene holds a single one
     assert look.confidence.sum() == look.entropy.sum() == look.windows * 64 * 64
 
 
