@@ -118,12 +118,14 @@ class PolygonLayer:
         if not classes or not len(self):
             return self
         crs = self._need_crs("make right angles")
-        chosen = np.flatnonzero(self.frame[self.column].isin(self._known(classes)))
+        known = self._known(classes)
+        chosen = np.flatnonzero(self.frame[self.column].isin(known))
         return self._with(*orthogonal_coverage(self.geometries, chosen, crs, tolerance_m, within=within))
 
     def selected(self, classes: Sequence[str]) -> Self:
         """Only the polygons of these classes, by name; :class:`ConfigError` if there is no class of that name."""
-        chosen = self.frame[self.column].isin(self._known(classes))
+        known = self._known(classes)
+        chosen = self.frame[self.column].isin(known)
         return replace(self, frame=self.frame[chosen].reset_index(drop=True))
 
     def dissolved(self) -> Self:

@@ -22,6 +22,9 @@ from geoseg.vector.stream import Stream
 BACKGROUND_INT32 = int(np.iinfo(np.int32).min)
 """Stands for pixels that belong to no polygon in masks of more than 8 bit."""
 
+FEWEST_ROWS = 16
+"""Of a strip, however wide."""
+
 
 class Mask:
     """A scene that holds class indices. Remembers which classes its outlines had."""
@@ -99,13 +102,16 @@ class Mask:
         return tuple(notes)
 
     def _strips(self) -> Iterator[Classes]:
+        """Read by whole rows of the file's blocks, given in strips of fewer rows where these are many."""
         height, width = self.scene.grid.shape
-        rows = max(STRIP_PIXELS // width // self.scene.block[0], 1) * self.scene.block[0]
-        windows = list(strips(height, width, rows))
+        block = self.scene.block[0]
+        windows = list(strips(height, width, max(STRIP_PIXELS // width // block, 1) * block))
+        rows = max(STRIP_PIXELS // width, FEWEST_ROWS)
         with self._progress(len(windows), "tracing") as task:
             for window in windows:
                 raster = self.scene.read(window)
-                yield self._classes(raster.values[0], raster.valid)
+                for row in range(0, window.height, rows):
+                    yield self._classes(raster.values[0, row : row + rows], raster.valid[row : row + rows])
                 task.advance()
 
     def _classes(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> Classes:

@@ -60,7 +60,8 @@ class Rings:
         lengths = self.lengths[order]
         starts = offsets(self.lengths)[:-1][order]
         return Rings(
-            copied(self.corners, starts, lengths), copied(self.nodes, starts, lengths), lengths, self.double_areas[order], self.bottoms[order],
+            copied(self.corners, starts, lengths), copied(self.nodes, starts, lengths),
+            lengths, self.double_areas[order], self.bottoms[order],
             self.labels[order], self.values[order],
         )  # fmt: skip
 

@@ -21,7 +21,9 @@ from geoseg.vector.vertices import Vertices
 def reshaped_coverage(
     geometries: NDArray[np.object_], crs: CRS, *, tolerance_m: float = 0.0, smooth: bool = False
 ) -> NDArray[np.object_]:
-    """The polygons with fewer vertices and round corners; see ``arcs``. Nodes do not move, polygons never vanish."""
+    """The polygons with fewer vertices and round corners; see ``arcs``. Nodes and the corners of the layer's box, if there
+    are vertices, do not move; polygons never vanish.
+    """
     if not len(geometries) or not (tolerance_m > 0 or smooth):
         return geometries
     shapes = Shapes.of(geometries)
@@ -71,5 +73,6 @@ def _nodes(points: NDArray[np.float64], shapes: Shapes) -> NDArray[np.bool_]:
     sides = np.flatnonzero(is_side)
     ends = np.sort(np.stack([name[sides], name[sides + 1]], axis=1), axis=1)
     degree = np.bincount(np.unique(ends, axis=0).ravel(), minlength=len(points))
-    nodes: NDArray[np.bool_] = degree[name] != 2
+    corners = ((points == points.min(axis=0)) | (points == points.max(axis=0))).all(axis=1)  # of the layer's box
+    nodes: NDArray[np.bool_] = (degree[name] != 2) | corners
     return nodes

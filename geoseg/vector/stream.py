@@ -82,10 +82,18 @@ def of_frame(frame: gpd.GeoDataFrame, legend: Legend | None) -> Stream:
     geometries = frame.geometry.to_numpy()
     several = bool((shapely.get_type_id(geometries) == shapely.GeometryType.MULTIPOLYGON).any())
     attributes = pa.Table.from_pandas(frame.drop(columns=frame.geometry.name), preserve_index=False)
-    schema = pa.schema([*attributes.schema.remove_metadata(), geometry_field(frame.crs), BOX_FIELD])
+    attributes = attributes.cast(pa.schema([_known_type(field) for field in attributes.schema]))
+    schema = pa.schema([*attributes.schema, geometry_field(frame.crs), BOX_FIELD])
     return Stream(
         schema, _frame_batches(attributes, geometries, schema, several=several), frame.crs, several, lambda: legend
     )
+
+
+def _known_type(field: pa.Field) -> pa.Field:
+    """Columns in which nothing is known are numbers if ours are, else text: files have no type for nothing."""
+    numbers = {"area_m2", "perimeter_m", "confidence"}
+    nothing = pa.float64() if field.name in numbers else pa.string()
+    return field.with_type(nothing) if pa.types.is_null(field.type) else field
 
 
 def _frame_batches(
