@@ -149,15 +149,23 @@ def _while_same(slabs: Slabs) -> Write:
 
 
 def _predictor(job: Job) -> tuple[Predictor, int]:
-    """The network and how many tiles it is shown at once; kept from one part to the next."""
+    """The network and how many tiles it is shown at once; kept from one part to the next, unless the file changes."""
     options = job.options
-    what = job.source, options.device, options.precision, options.engine
+    what = job.source, Path(job.source).stat().st_mtime_ns, options.device, options.precision, options.engine
     return _loaded(*what, pixels=job.pixels, batch=options.batch, side=job.plan.tile)
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(
-    source: str, device: str, precision: Precision, engine: EngineName, *, pixels: int, batch: int | None, side: int
+    source: str,
+    _changed: int,
+    device: str,
+    precision: Precision,
+    engine: EngineName,
+    *,
+    pixels: int,
+    batch: int | None,
+    side: int,
 ) -> tuple[Predictor, int]:
     predictor = Predictor(Bundle.load(source), device, precision, engine, pixels=pixels)
     return predictor, chosen_batch(batch, predictor, side)

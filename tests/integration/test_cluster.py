@@ -82,12 +82,13 @@ def test_a_relative_path_is_right_on_workers_too(work, alone, cluster, tmp_path,
 
 def test_a_worker_that_is_killed_costs_nothing_but_time(work, alone, cluster, tmp_path):
     (victim, *_), before = sorted(pids(cluster)), pids(cluster)
-    folder = tmp_path / ".mask.tif.part"
+    folder, seen = tmp_path / ".mask.tif.part", []
 
     def kill_in_the_middle():
         end = time.monotonic() + 60
         while not list(folder.glob("mask-*.tif")) and time.monotonic() < end:
             time.sleep(0.005)
+        seen.append(len(list(folder.glob("mask-*.tif"))))
         os.kill(victim, signal.SIGKILL)
 
     killer = threading.Thread(target=kill_in_the_middle)
@@ -96,6 +97,7 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(work, alone, cluster, tm
     killer.join()
     assert files_in(tmp_path) == alone
     assert victim in before
+    assert 0 < seen[0] < 4, "it was in the middle"
     cluster.client.wait_for_workers(2, timeout=60)
     assert victim not in pids(cluster), "Dask has started another"
 
@@ -133,6 +135,18 @@ def test_what_workers_left_unfinished_goes_on_without_them(work, alone, cluster,
     assert list(tmp_path.glob(".mask.tif.part/mask-*.tif"))
     run(work, tmp_path, resume=True)
     assert files_in(tmp_path) == alone
+
+
+def test_workers_see_that_a_model_has_changed(work, cluster, tmp_path):
+    model = saved_model(tmp_path / "town.safetensors")
+    masks = []
+    for number in range(2):
+        options = {"model": model, **EXACT}
+        for name, more in (("shared", {"cluster": cluster}), ("single", {})):
+            path = tmp_path / f"{name}{number}.tif"
+            masks.append(predict(work / "scene.tif", path, **options, **more).path.read_bytes())
+        saved_model(model, mean=(1.0,))
+    assert masks[0] == masks[1] != masks[2] == masks[3]
 
 
 def test_many_scenes_at_a_time_and_the_error_of_one_is_its_own(work, alone, cluster, tmp_path):
