@@ -141,7 +141,9 @@ def test_predict_hands_its_options_on(geoseg, predicted, chosen):
     options = "--tile 256 --halo 32 --batch 2 --blend crop --device cpu --precision bfloat16 --bands nir,red"
     area = "--bbox -74.1,40.6,-74,40.7 --bbox-crs EPSG:4326 --aoi parks.gpkg"
     method = "--mode slide --stride 171 --tta ms+flip"
-    more = ["--overwrite", "--any-dtype", "--gsd", "0.2", *options.split(), *area.split(), *method.split()]
+    results = "--probabilities p.tif --entropy e.tif --preview look.png --resume --on-read-error skip"
+    rest = "--window linear --border mean --engine torch --any-dtype --gsd 0.2 --overwrite"
+    more = " ".join([options, area, method, results, rest]).split()
     geoseg("predict", "scene.tif", "-o", "mask.tif", *more)
     progress = predicted.options.pop("progress")
     assert callable(progress)
@@ -150,7 +152,9 @@ def test_predict_hands_its_options_on(geoseg, predicted, chosen):
         "model": Path("runs/town/best.safetensors"), "tile": 256, "halo": 32, "batch": 2, "blend": "crop",
         "device": "cpu", "precision": "bfloat16", "bands": ("nir", "red"), "any_dtype": True, "gsd": 0.2, "overwrite": True,
         "bbox": (-74.1, 40.6, -74, 40.7), "bbox_crs": "EPSG:4326", "aoi": "parks.gpkg",
-        "mode": "slide", "stride": 171, "tta": "ms+flip",
+        "mode": "slide", "stride": 171, "tta": "ms+flip", "window": "linear", "border": "mean", "engine": "torch",
+        "shares": {"probabilities": "p.tif", "entropy": "e.tif"}, "preview": "look.png", "resume": True, "cluster": None,
+        "on_read_error": "skip",
     }  # fmt: skip
 
 
