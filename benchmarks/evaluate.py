@@ -90,12 +90,16 @@ def write_files(folder: Path, side: int) -> None:
     """The masks as compressed, tiled GeoTIFFs."""
     import rasterio
 
+    from geoseg.legend import numbered
+
+    legend = numbered(range(CLASSES))
     for name, mask in zip(("predicted", "reference"), masks(side), strict=True):
         profile = {"driver": "GTiff", "count": 1, "height": side, "width": side, "dtype": "uint8", "nodata": IGNORE}
         place = {"crs": "EPSG:32633", "transform": rasterio.Affine(0.5, 0, 4e5, 0, -0.5, 5.8e6)}
         layout = {"tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate"}
         with rasterio.open(folder / f"{name}.tif", "w", **profile, **place, **layout) as file:
             file.write(mask, 1)
+            file.update_tags(GEOSEG_CLASSES=legend.to_json())  # as geoseg predict writes it
 
 
 def measured(way: str, side: int, folder: Path) -> None:
