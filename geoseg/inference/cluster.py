@@ -11,18 +11,16 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from geoseg.bundle import Bundle
 from geoseg.errors import ConfigError, GeosegError
 from geoseg.grid.window import Window
-from geoseg.inference.batch import chosen_batch
-from geoseg.inference.engines.choose import EngineName
 from geoseg.inference.job import Job, make_job
 from geoseg.inference.parts import Counts, Write, predict_rows
 from geoseg.inference.predictor import Predictor
-from geoseg.models.precision import Precision
+from geoseg.inference.predictors import Predictors
 from geoseg.progress import silent
 from geoseg.raster.product import make_product
 from geoseg.raster.scene import Scene
@@ -125,7 +123,7 @@ def _predict_missing(
 ) -> tuple[int, int, set[Window]]:
     slabs = Slabs(folder, shape, [make_product(name, job.card.legend) for name in products])
     write = _while_same(slabs)
-    predictor, batch = _predictor(job)
+    predictor, batch = _predictor(job, slabs)
     with job.scene, silent(0, "") as task:
         counts = Counts(task)
         for missing in slabs.missing:
@@ -148,27 +146,17 @@ def _while_same(slabs: Slabs) -> Write:
     return write
 
 
-def _predictor(job: Job) -> tuple[Predictor, int]:
-    """The network and how many tiles it is shown at once; kept from one part to the next, unless the file changes."""
-    options = job.options
-    what = job.source, Path(job.source).stat().st_mtime_ns, options.device, options.precision, options.engine
-    return _loaded(*what, pixels=job.pixels, batch=options.batch, side=job.plan.tile)
+def _predictor(job: Job, slabs: Slabs) -> tuple[Predictor, int]:
+    """The network and how many tiles it is shown at once."""
+    options, ready = job.options, _ready(job.source, Path(job.source).stat().st_mtime_ns)
+    predictor = ready.get(options.devices[0], options.precision, options.engine, pixels=job.pixels)
+    return predictor, slabs.remember("batch", partial(ready.batch, options.batch, predictor, job.plan.tile))
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(
-    source: str,
-    _changed: int,
-    device: str,
-    precision: Precision,
-    engine: EngineName,
-    *,
-    pixels: int,
-    batch: int | None,
-    side: int,
-) -> tuple[Predictor, int]:
-    predictor = Predictor(Bundle.load(source), device, precision, engine, pixels=pixels)
-    return predictor, chosen_batch(batch, predictor, side)
+def _ready(source: str, _changed: int) -> Predictors:
+    """The predictors of a model's file, kept from one part to the next, unless the file changes."""
+    return Predictors.of(source)
 
 
 def _for_everyone(job: Job, folder: Path) -> Job:

@@ -13,13 +13,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg.bundle import Bundle, read_card
 from geoseg.errors import ConfigError, OutputError
 from geoseg.grid.window import Window
-from geoseg.inference.batch import chosen_batch
 from geoseg.inference.forecast import Forecast, forecast
 from geoseg.inference.job import Job, make_job
 from geoseg.inference.options import Options
@@ -118,8 +118,9 @@ def predict(
 def predict_plan(scene: str | Path | Scene, *, model: Model, shares: Iterable[str] = (), **options: Any) -> Forecast:
     """What a prediction would take; nothing is predicted and nothing written. ``shares`` are names of products."""
     with opened_job(scene, model, Options.of(**options)) as job:
-        predictor = _predictors(job, model)[0]
-        batch = chosen_batch(job.options.batch, predictor, job.plan.tile)
+        ready = Predictors.of(model)
+        predictor = _predictors(job, ready)[0]
+        batch = ready.batch(job.options.batch, predictor, job.plan.tile)
         return forecast(job, predictor, batch=batch, products=("mask", *shares))
 
 
@@ -142,14 +143,16 @@ def _run(job: Job, model: Model, sink: Sink, cluster: "Cluster | None", progress
         counts = Counts(task)
         if cluster is not None:
             return counts, cluster.predict(job, _slabs(sink), parts, counts)
-        predictors = _predictors(job, model)
-        batch = chosen_batch(job.options.batch, predictors[0], job.plan.tile)
+        ready = Predictors.of(model)
+        predictors = _predictors(job, ready)
+        choose = partial(ready.batch, job.options.batch, predictors[0], job.plan.tile)
+        batch = sink.slabs.remember("batch", choose) if isinstance(sink, GeoTiffSink) else choose()
         predict_parts(job.method, parts, sink, predictors, counts, batch=batch)
     return counts, "; ".join(predictor.description for predictor in predictors)
 
 
-def _predictors(job: Job, model: Model) -> list[Predictor]:
-    ready, options = Predictors.of(model), job.options
+def _predictors(job: Job, ready: Predictors) -> list[Predictor]:
+    options = job.options
     return [ready.get(device, options.precision, options.engine, pixels=job.pixels) for device in options.devices]
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from geoseg.bundle import Bundle, ModelCard
+from geoseg.inference.batch import chosen_batch
 from geoseg.inference.engines.choose import EngineName, is_worth
 from geoseg.inference.predictor import Predictor
 from geoseg.models.precision import Precision
@@ -16,6 +17,7 @@ class Predictors:
         self.bundle = bundle
         self.scenes = scenes
         self._made: dict[tuple[str, Precision, EngineName, bool], Predictor] = {}
+        self._batches: dict[tuple[int | None, Predictor, int], int] = {}
 
     @classmethod
     def of(cls, model: "str | Path | Bundle | Predictors", *, scenes: int = 1) -> "Predictors":
@@ -41,3 +43,10 @@ class Predictors:
         if key not in self._made:
             self._made[key] = Predictor(self.bundle, device, precision, engine, pixels=pixels)
         return self._made[key]
+
+    def batch(self, wanted: int | None, predictor: Predictor, side: int) -> int:
+        """How many tiles of that side to show it at once (:func:`chosen_batch`), tried out once."""
+        key = wanted, predictor, side
+        if key not in self._batches:
+            self._batches[key] = chosen_batch(wanted, predictor, side)
+        return self._batches[key]

@@ -8,12 +8,13 @@ rows is one row of the final file's blocks. Compressed by ZSTD where GDAL has it
 and to read back, which every slab is, because GDAL keeps quiet about a disk that fills up while it closes a file.
 """
 
+import contextlib
 import functools
 import json
 import shutil
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,16 @@ class Slabs:
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def remember(self, name: str, choose: Callable[[], int]) -> int:
+        """A number that is chosen once for all slabs in the folder, whoever writes them, and whenever."""
+        path = self.folder / f"{name}.txt"
+        with contextlib.suppress(FileNotFoundError):
+            return int(path.read_text("ascii"))
+        chosen = choose()
+        with contextlib.suppress(FileExistsError), path.open("x", encoding="ascii") as file:
+            file.write(str(chosen))
+        return int(path.read_text("ascii") or chosen)
 
     @property
     def places(self) -> list[Window]:

@@ -16,7 +16,7 @@ from strategies_raster import noise, partitions
 
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.legend import Legend
+from geoseg.legend import Legend, numbered
 from geoseg.raster import slabs as module
 from geoseg.raster.opening import quiet_gdal
 from geoseg.raster.product import make_product
@@ -205,3 +205,11 @@ def test_our_own_mistakes_show(tmp_path, window, pixels):
     with pytest.raises(AssertionError):
         slabs.write(window, {"mask": pixels})
     assert os.listdir(slabs.folder) == ["settings.json"]  # noqa: PTH208
+
+
+def test_what_is_chosen_once_stays(tmp_path):
+    slabs = Slabs(tmp_path / "slabs", (10, 10), [make_product("mask", numbered([1]))])
+    slabs.begin({})
+    assert [slabs.remember("batch", lambda chosen=chosen: chosen) for chosen in (7, 9)] == [7, 7]
+    slabs.begin({})
+    assert slabs.remember("batch", lambda: 9) == 9
