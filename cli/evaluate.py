@@ -49,6 +49,7 @@ LABELS = ("column", "polygon_class", "background", "ignore", "resample")
 )  # fmt: skip
 @click.option("--boundary", "boundary_m", type=float, metavar="METRES", help="Also score borders, met within METRES.")
 @click.option("--objects", metavar="CLASSES", help="Also count the objects of these classes, commas between them.")
+@click.option("--bands", metavar="A,B,C", help="Bands of SCENE in the model's order, by name or number from 1.")
 @click.option("--gsd", type=float, metavar="METRES", help="Metres per pixel of scenes and masks without CRS.")
 @click.option("--per-scene", is_flag=True, help="Also print a row per scene, the worst first.")
 @click.option("--markdown", is_flag=True, help="Print tables as Markdown.")
@@ -83,6 +84,8 @@ def evaluate(
         raise click.UsageError("--column, --class, --background, --ignore and --resample are for --reference")
     if mask is not None and (tile or stride or mode != "blended" or tta != "none"):
         raise click.UsageError("--tile, --mode, --stride and --tta say how a model predicts, not how --mask is scored")
+    if scene is None and files["bands"]:
+        raise click.UsageError("--bands is for --scene; a recipe says itself which bands there are")
     if mask is None and files["confidence"]:
         raise click.UsageError("--confidence is for --mask; a model says by itself how sure it is")
     from geoseg.evaluation.report import table, write_json
@@ -106,6 +109,7 @@ def evaluate(
     elif scene is not None:
         from geoseg.evaluation.scenes import evaluate_scenes
 
+        how["bands"] = files["bands"]
         evaluation = evaluate_scenes(
             scene, files["reference"], model=options.chosen_model(model), **labels, **what, **how
         )

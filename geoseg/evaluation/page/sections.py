@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geoseg.evaluation.page.charts import bar, legend_of
 from geoseg.evaluation.page.html import Child, Html, html_table, joined, tag
@@ -27,7 +29,7 @@ WORDS = {
 
 def summary_section(runs: Runs) -> Html:
     """One run as tiles, several as a table; and the protocol, without which numbers say nothing."""
-    protocol = runs[0].evaluation.protocol
+    protocols = {run.evaluation.protocol.name: run.evaluation.protocol for run in runs}
     told = _tiles(runs[0]) if len(runs) == 1 else _beside(runs)
     interval = tag(
         "p",
@@ -35,7 +37,7 @@ def summary_section(runs: Runs) -> Html:
         class_="quiet",
     )
     has_interval = any(run.evaluation.intervals(run.evaluation.protocol) for run in runs)
-    return joined(told, _protocol(protocol), interval if has_interval else None)
+    return joined(told, *map(_protocol, protocols.values()), interval if has_interval else None)
 
 
 def protocols_section(runs: Runs) -> Html:
@@ -52,7 +54,9 @@ def classes_section(runs: Runs) -> Html:
     """IoU of each class as bars, a bar per run, and the other scores beside it."""
     first = runs[0].evaluation
     left_out = set(first.protocol.left_out)
-    rows = [_class_row(runs, entry, left_out) for entry in first.legend.entries]
+    entries = {entry.name: entry for run in reversed(runs) for entry in run.evaluation.legend.entries}
+    known = [*first.legend.names, *(name for name in entries if name not in first.legend.names)]
+    rows = [_class_row(runs, entries[name], left_out) for name in known]
     rows.append(_mean_row(runs))
     header: list[Child] = ["class", "IoU", *(["F1", "precision", "recall"] if len(runs) == 1 else []), "pixels"]
     note = tag("p", f"In no mean: {', '.join(sorted(left_out))}.", class_="quiet") if left_out else None
@@ -139,7 +143,7 @@ def _beside(runs: Runs) -> Html:
 def _where(run: Reported) -> str:
     about = run.evaluation.about
     parts = [str(about.get(key)) for key in ("data", "split") if about.get(key)]
-    return ", ".join(parts) or str(about.get("masks", ""))
+    return f"{', '.join(parts) or about.get('masks', '')} ({run.evaluation.protocol.name})"
 
 
 def _protocol(protocol: Protocol) -> Html:
@@ -154,14 +158,21 @@ def _named(name: str, body: Html, *, alone: bool) -> Html:
 def _class_row(runs: Runs, entry: LegendEntry, left_out: set[str]) -> list[Child]:
     name = f"({entry.name})" if entry.name in left_out else entry.name
     swatch = tag("i", class_="swatch", style=f"background:{entry.hex}")
-    counts = [run.evaluation.total for run in runs]
-    iou = [float(each.iou()[entry.index]) for each in counts]
+    first = runs[0].evaluation.total
+    iou = [_of_class(run, entry.name, run.evaluation.total.iou()) for run in runs]
     bars = tag("div", *(bar(value, percent(value), run=n) for n, value in enumerate(iou)), class_="stack")
     others: list[Child] = []
     if len(runs) == 1:
-        others = [percent(float(CLASS_SCORES[key](counts[0])[entry.index])) for key in ("f1", "precision", "recall")]
-    pixels = f"{int(counts[0].in_reference[entry.index]):,}".replace(",", "\u202f")
-    return [joined(swatch, name), bars, *others, pixels]
+        others = [percent(float(CLASS_SCORES[key](first)[entry.index])) for key in ("f1", "precision", "recall")]
+    pixels = _of_class(runs[0], entry.name, first.in_reference)
+    shown = "–" if math.isnan(pixels) else f"{int(pixels):,}".replace(",", "\u202f")
+    return [joined(swatch, name), bars, *others, shown]
+
+
+def _of_class(run: Reported, name: str, values: NDArray[Any]) -> float:
+    """The value of a class by its name: runs may have learnt other classes, or in another order. NaN if it has none."""
+    names = run.evaluation.legend.names
+    return float(values[names.index(name)]) if name in names else math.nan
 
 
 def _mean_row(runs: Runs) -> list[Child]:

@@ -116,6 +116,22 @@ def test_runs_of_one_name_are_told_apart_and_stand_beside_each_other(page):
     assert "| masks (2) |" in page.with_suffix(".md").read_text()
 
 
+def test_runs_of_other_classes_in_another_order_meet_by_name(reported, tmp_path):
+    legend = Legend.of({"water": "#00ffff", "<town>": "#ff0000", "field": "#00ff00"})
+    path = tmp_path / "other.tif"
+    make_raster(path, noise(1, 60, 60, high=3), **UTM, nodata=255)
+    with rasterio.open(path, "r+") as file:
+        file.update_tags(GEOSEG_CLASSES=legend.to_json())
+    other = report_masks(str(path), str(path))
+    text = write_report([reported, other], tmp_path / "both.html").read_text("utf-8")
+    classes = text.split('id="classes"')[1].split("</section>")[0]
+    assert [name for name in ("field", "&lt;town&gt;", "(clutter)", "water") if f"{name}</th>" not in classes] == []
+    assert classes.count("100.00") == 3 + 1  # every class of the second run, and their mean
+    summary = text.split('id="summary"')[1].split("</section>")[0]
+    assert "<b>isprs-eroded-5</b>" in summary
+    assert "<b>scenes</b>" in summary
+
+
 def test_crops_with_most_mistakes_come_first_and_do_not_overlap(reported):
     worst, best = reported.album.worst, reported.album.best
     assert [c.wrong for c in worst] == sorted((c.wrong for c in worst), reverse=True)
