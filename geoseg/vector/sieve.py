@@ -4,8 +4,8 @@ The first reading labels every strip and counts the pixels of regions and the si
 known what becomes of each (by the rule of ``specks``). The second labels again and gives every region its new class.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -31,9 +31,9 @@ class Counted:
     diagonal: Integers
     """(pair, 2): labels of one class that touch at corners; empty unless 8-connectivity is asked for."""
     top: Integers
-    """(col,): labels of the row above the strip."""
+    """(place,): labels of the row above the strip, at some columns; see :func:`_with_short_seams`."""
     bottom: Integers
-    """(col,): labels of the strip's last row."""
+    """(place,): labels of the strip's last row, at those of the strip below."""
     pixels: Integers
     """(label,): how many of the strip's own."""
     rows: Integers
@@ -51,12 +51,8 @@ def without_specks(
     """The raster with every region under ``min_area_m2`` square metres given to the neighbour it shares the longest border
     with, the smallest first; regions without neighbours become background.
     """
-    counted = list(
-        side_by_side(
-            partial(_count, raster=raster, small=min_area_m2 / size.areas.max(), diagonals=connectivity == 8),
-            raster.blocks(),
-        )
-    )
+    work = partial(_count, raster=raster, small=min_area_m2 / size.areas.max(), diagonals=connectivity == 8)
+    counted = _with_short_seams(side_by_side(work, raster.blocks()))
     table = _new_classes(counted, raster, size, min_area_m2)
     firsts = offsets([len(strip.parents) for strip in counted])
 
@@ -67,6 +63,20 @@ def without_specks(
             yield strip
 
     return ClassRaster(raster.width, raster.background, relabelled)
+
+
+def _with_short_seams(strips: Iterable[Counted]) -> list[Counted]:
+    """The strips, their seams only at the columns where something new begins: whole rows of all strips would be much."""
+    short: list[Counted] = []
+    for strip in strips:
+        if short:
+            above = short[-1].bottom
+            new = np.flatnonzero((np.diff(above, prepend=-1) != 0) | (np.diff(strip.top, prepend=-1) != 0))
+            short[-1] = replace(short[-1], bottom=above[new])
+            short.append(replace(strip, top=strip.top[new]))
+        else:
+            short.append(replace(strip, top=strip.top[:0]))
+    return short
 
 
 def _relabel(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, firsts: Integers, table: Classes) -> Classes:

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from rasterio.enums import MergeAlg
+from rasterio.features import rasterize
 from rasterio.features import shapes as gdal_shapes
 from strategies_vector import BACKGROUND, random_masks, shapes, smooth_mask
 
@@ -18,7 +20,12 @@ REAL_MASKS = [
     "labels_spdatalarge/raster/nlcd.tif",
     "labels_spdatalarge/raster/nlcd2011.tif",
     "derived_scenes/oam_B_z21_mask.tif",
+    *(f"oam_hot_buildings/val-binarymasks/OAM-{place}-20.mask.tif" for place in ("619212-523272", "619213-523273")),
+    *(f"dubai_hitl/Tile 4/masks/image_part_{number:03}.png" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9)),
+    "torchgeo_layouts/loveda/Val/Rural/masks_png/01.png",
 ]
+PLACED = [name for name in REAL_MASKS if name.endswith(".tif")]
+"""Those with a CRS, so that metres mean something."""
 
 
 def gdal(mask, connectivity):
@@ -56,6 +63,24 @@ def test_real_masks_give_as_many_polygons_of_the_same_area_per_class(shared_data
     _, values = gdal(mask, connectivity)
     assert Counter(layer.frame["class_index"].tolist()) == Counter(values.tolist())
     pixel = abs(scene.grid.transform.determinant)
-    areas = np.bincount(layer.frame["class_index"], weights=layer.frame.geometry.area / pixel, minlength=256)
+    frame = layer.frame
+    areas = np.bincount(frame["class_index"], weights=shapely.area(frame.geometry) / pixel, minlength=256)
     assert areas == pytest.approx(np.bincount(mask.ravel(), minlength=256) * (np.arange(256) != BACKGROUND), rel=1e-6)
     assert layer.frame.geometry.is_valid.all()
+
+
+@pytest.mark.parametrize("name", PLACED, ids=[Path(name).stem for name in PLACED])
+def test_real_masks_stay_valid_coverages_of_the_same_ground_when_they_are_generalised(shared_data, tmp_path, name):
+    path = shared_data / name
+    with Scene.open(path) as scene:
+        grid, gsd = scene.grid, scene.grid.gsd
+    wishes = {"min_area_m2": 4 * gsd**2, "simplify_m": gsd, "smooth": True}
+    frame = polygonize(path, tmp_path / "a.parquet", **wishes).frame
+    exact = polygonize(path, tmp_path / "b.parquet").frame
+    geometries = frame.geometry.to_numpy()
+    before = rasterize(exact.geometry, grid.shape, transform=grid.transform, dtype="uint8")
+    assert shapely.is_valid(geometries).all()
+    times = rasterize(geometries, grid.shape, transform=grid.transform, merge_alg=MergeAlg.add, dtype="uint8")
+    assert times.max() == 1  # no overlaps, and no gaps:
+    assert (times == 0).mean() == pytest.approx((before == 0).mean(), abs=0.002)
+    assert len(frame) <= len(exact)
