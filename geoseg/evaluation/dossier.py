@@ -8,6 +8,7 @@ from typing import Any
 
 from geoseg.evaluation.album import ShownCrop
 from geoseg.evaluation.page.html import Html, document, joined, tag
+from geoseg.evaluation.page.overview import protocols_section, summary_section
 from geoseg.evaluation.page.pictures import (
     calibration_section,
     crops_section,
@@ -20,9 +21,7 @@ from geoseg.evaluation.page.sections import (
     classes_section,
     confusion_section,
     domains_section,
-    protocols_section,
     scenes_section,
-    summary_section,
 )
 from geoseg.evaluation.report import table, to_dict, write_text
 from geoseg.evaluation.reported import Reported, named_apart

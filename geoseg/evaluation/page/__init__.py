@@ -1,3 +1,4 @@
-"""Pages to look at: ``html`` (elements, one file with everything in it), ``charts``, ``sections`` (what a report shows),
+"""Pages to look at: ``html`` (elements, one file with everything in it), ``charts``, ``overview``, ``sections``
+and ``pictures`` (what a report shows),
 ``gap_sections`` (what a comparison of two sides shows).
 """

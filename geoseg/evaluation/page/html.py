@@ -77,6 +77,11 @@ def document(title: str, lead: Html, sections: list[tuple[str, Html]]) -> str:
     )
 
 
+def under_name(name: str, body: Html, *, alone: bool) -> Html:
+    """The body under a run's name, unless there is only one run."""
+    return body if alone else tag("div", tag("h3", name), body)
+
+
 def anchor(name: str) -> str:
     """A section's name as part of an address."""
     return name.lower().replace(" ", "-")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from geoseg.evaluation.album import Layers, ShownCrop, ShownScene
 from geoseg.evaluation.page.charts import lines
-from geoseg.evaluation.page.html import Html, joined, picture_tag, tag
+from geoseg.evaluation.page.html import Html, joined, picture_tag, tag, under_name
 from geoseg.evaluation.reported import Reported
 from geoseg.legend import Legend
 
@@ -20,7 +20,10 @@ def maps_section(runs: Runs) -> Html:
         "image, reference and prediction: wheel or pinch zooms, dragging moves, keys 1 to 4 change what is shown.",
     )  # fmt: skip
     shown = [(run, run.album.scenes) for run in runs if run.album.scenes]
-    grids = [_named(run, tag("div", *map(_map, scenes), class_="maps"), runs) for run, scenes in shown]
+    grids = [
+        under_name(run.name, tag("div", *map(_map, scenes), class_="maps"), alone=len(runs) == 1)
+        for run, scenes in shown
+    ]
     return joined(lead, *grids) if grids else Html("")
 
 
@@ -31,7 +34,7 @@ def crops_section(runs: Runs, *, worst: bool) -> Html:
         crops = run.album.worst if worst else run.album.best
         if crops:
             strips = tag("div", *map(_crop, crops), class_="crops")
-            parts.append(_named(run, joined(_keys(run.evaluation.legend), strips), runs))
+            parts.append(under_name(run.name, joined(_keys(run.evaluation.legend), strips), alone=len(runs) == 1))
     return joined(*parts)
 
 
@@ -79,7 +82,7 @@ def making_section(runs: Runs) -> Html:
             tag("tr", tag("th", name, scope="row"), tag("td", text, class_="words")) for name, text in facts.items()
         ]
         table = tag("div", tag("table", tag("tbody", *rows)), class_="wide")
-        parts.append(_named(run, joined(table, recipe), runs))
+        parts.append(under_name(run.name, joined(table, recipe), alone=len(runs) == 1))
     return tag("div", *parts, class_="beside" if len(runs) > 1 else None)
 
 
@@ -124,7 +127,3 @@ def _keys(legend: Legend) -> Html:
     keys = [tag("span", tag("i", class_="swatch", style=f"background:{e.hex}"), e.name) for e in legend.entries]
     none = tag("span", tag("i", class_="swatch none"), "nothing known")
     return tag("p", *keys, none, class_="keys")
-
-
-def _named(run: Reported, body: Html, runs: Runs) -> Html:
-    return body if len(runs) == 1 else tag("div", tag("h3", run.name), body)
