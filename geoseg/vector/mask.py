@@ -102,16 +102,15 @@ class Mask:
         return tuple(notes)
 
     def _strips(self) -> Iterator[Classes]:
-        """Read by whole rows of the file's blocks, given in strips of fewer rows where these are many."""
+        """Whole rows of the file's blocks if these are few pixels, else fewer: GDAL keeps the blocks they lie in."""
         height, width = self.scene.grid.shape
-        block = self.scene.block[0]
-        windows = list(strips(height, width, max(STRIP_PIXELS // width // block, 1) * block))
         rows = max(STRIP_PIXELS // width, FEWEST_ROWS)
+        rows = max(rows // self.scene.block[0] * self.scene.block[0], min(rows, self.scene.block[0]))
+        windows = list(strips(height, width, rows))
         with self._progress(len(windows), "tracing") as task:
             for window in windows:
                 raster = self.scene.read(window)
-                for row in range(0, window.height, rows):
-                    yield self._classes(raster.values[0, row : row + rows], raster.valid[row : row + rows])
+                yield self._classes(raster.values[0], raster.valid)
                 task.advance()
 
     def _classes(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> Classes:
