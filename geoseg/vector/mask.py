@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
 
@@ -16,11 +17,18 @@ from geoseg.raster.scene import Scene
 from geoseg.vector.attributes import Attributes, class_name
 from geoseg.vector.classes import ClassRaster
 from geoseg.vector.join import Outlines
+from geoseg.vector.memory import give_back
 from geoseg.vector.outlines import STRIP_PIXELS, Classes
 from geoseg.vector.stream import Stream
 
 BACKGROUND_INT32 = int(np.iinfo(np.int32).min)
 """Stands for pixels that belong to no polygon in masks of more than 8 bit."""
+
+CACHE_MB = 64
+"""Of GDAL's blocks: rows of them are read once, from the top to the bottom."""
+
+TIDY = 16
+"""After how many strips memory is given back."""
 
 FEWEST_ROWS = 16
 """Of a strip, however wide."""
@@ -108,10 +116,13 @@ class Mask:
         rows = max(rows // self.scene.block[0] * self.scene.block[0], min(rows, self.scene.block[0]))
         windows = list(strips(height, width, rows))
         with self._progress(len(windows), "tracing") as task:
-            for window in windows:
-                raster = self.scene.read(window)
+            for number, window in enumerate(windows, start=1):
+                with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):  # what opening set is forgotten by now
+                    raster = self.scene.read(window)
                 yield self._classes(raster.values[0], raster.valid)
                 task.advance()
+                if number % TIDY == 0:
+                    give_back()
 
     def _classes(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> Classes:
         """The values as uint8 or int32, with the background's wherever there is no class."""

@@ -52,7 +52,8 @@ def orthogonal_coverage(
 def _only_polygons(geometry: shapely.Geometry) -> shapely.Geometry:
     """Without the points and lines in which shapes touch an edge."""
     parts = [part for part in shapely.get_parts(geometry) if shapely.get_dimensions(part) == 2]
-    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+    whole: shapely.Geometry = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+    return whole
 
 
 def orthogonal(geometry: shapely.Geometry, tolerance: float) -> shapely.Geometry:

@@ -24,7 +24,7 @@ Weights = NDArray[np.float32]
 STRIP_PIXELS = 1_000_000
 """About how many pixels a strip has: enough to keep the joining small, few enough to stay in the processor's caches."""
 
-JOINED = 24
+JOINED = 8
 """How many strips are joined at a time: what is unfinished is copied each time."""
 
 
