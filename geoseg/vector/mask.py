@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from pyproj import CRS
 
@@ -23,9 +22,6 @@ from geoseg.vector.stream import Stream
 
 BACKGROUND_INT32 = int(np.iinfo(np.int32).min)
 """Stands for pixels that belong to no polygon in masks of more than 8 bit."""
-
-CACHE_MB = 64
-"""Of GDAL's blocks: rows of them are read once, from the top to the bottom."""
 
 TIDY = 16
 """After how many strips memory is given back."""
@@ -117,8 +113,7 @@ class Mask:
         windows = list(strips(height, width, rows))
         with self._progress(len(windows), "tracing") as task:
             for number, window in enumerate(windows, start=1):
-                with rasterio.Env(GDAL_CACHEMAX=CACHE_MB):  # what opening set is forgotten by now
-                    raster = self.scene.read(window)
+                raster = self.scene.read(window)
                 yield self._classes(raster.values[0], raster.valid)
                 task.advance()
                 if number % TIDY == 0:
