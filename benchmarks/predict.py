@@ -246,15 +246,17 @@ def torchgeo(scene: Path, output: Path, bundle: Bundle, device: str) -> Side:
         loader = DataLoader(
             dataset, batch_size=BATCH, sampler=GridGeoSampler(dataset, TILE, STRIDE), collate_fn=stack_samples
         )
+        # The sampler goes upwards from the lower left corner, and beyond the upper and right edges.
         canvas, seen = torch.zeros(6, height + TILE, width + TILE), torch.zeros(height + TILE, width + TILE)
         for batch in loader:
             with torch.inference_mode():
                 probabilities = network((batch["image"].to(device) - mean) / std).softmax(1).cpu()
             for bounds, each in zip(batch["bounds"], probabilities, strict=True):
                 col, row = map(round, inverse * (bounds[0].start, bounds[1].stop))
+                row += TILE
                 canvas[:, row : row + TILE, col : col + TILE] += each
                 seen[row : row + TILE, col : col + TILE] += 1
-        mask = (canvas / seen.clamp(min=1))[:, :height, :width].argmax(0).numpy().astype(np.uint8)
+        mask = (canvas / seen.clamp(min=1))[:, TILE:, :width].argmax(0).numpy().astype(np.uint8)
         profile.update(count=1, photometric=None, predictor=1, compress="deflate")
         with rasterio.open(output, "w", **{key: value for key, value in profile.items() if value is not None}) as file:
             file.write(mask, 1)
