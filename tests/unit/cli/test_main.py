@@ -10,7 +10,8 @@ from geoseg.config import load
 from geoseg.errors import ConfigError
 
 COMMANDS = [
-    "prepare", "tile", "train", "import-zoo", "predict", "polygonize", "evaluate", "report", "gap", "submit", "info", "recipes", "picture",
+    "prepare", "tile", "train", "import-zoo", "predict", "polygonize", "evaluate", "report",
+    "gap", "submit", "info", "recipes", "picture",
 ]  # fmt: skip
 
 
