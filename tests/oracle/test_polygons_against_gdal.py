@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
-from rasterio.enums import MergeAlg
-from rasterio.features import rasterize
 from rasterio.features import shapes as gdal_shapes
 from strategies_vector import BACKGROUND, random_masks, shapes, smooth_mask
 
@@ -73,14 +71,13 @@ def test_real_masks_give_as_many_polygons_of_the_same_area_per_class(shared_data
 def test_real_masks_stay_valid_coverages_of_the_same_ground_when_they_are_generalised(shared_data, tmp_path, name):
     path = shared_data / name
     with Scene.open(path) as scene:
-        grid, gsd = scene.grid, scene.grid.gsd
+        gsd = scene.grid.gsd
     wishes = {"min_area_m2": 4 * gsd**2, "simplify_m": gsd, "smooth": True}
     frame = polygonize(path, tmp_path / "a.parquet", **wishes).frame
     exact = polygonize(path, tmp_path / "b.parquet").frame
     geometries = frame.geometry.to_numpy()
-    before = rasterize(exact.geometry, grid.shape, transform=grid.transform, dtype="uint8")
     assert shapely.is_valid(geometries).all()
-    times = rasterize(geometries, grid.shape, transform=grid.transform, merge_alg=MergeAlg.add, dtype="uint8")
-    assert times.max() == 1  # no overlaps, and no gaps:
-    assert (times == 0).mean() == pytest.approx((before == 0).mean(), abs=0.002)
+    assert shapely.coverage_is_valid(geometries)  # no overlaps, and but for the outermost border no gaps:
+    areas = [shapely.area(each.geometry.to_numpy()).sum() for each in (frame, exact)]
+    assert areas[0] == pytest.approx(areas[1], rel=0.005)
     assert len(frame) <= len(exact)

@@ -1,5 +1,6 @@
 """Batches: crop i is the same whoever cuts it, whenever."""
 
+import gc
 import multiprocessing
 
 import numpy as np
@@ -102,6 +103,8 @@ def test_what_goes_wrong_with_a_crop_is_raised_as_it_is(workers) -> None:
     with pytest.raises(SceneError) as caught:
         next(batches)
     assert (caught.value.message, caught.value.hint) == ("b.tif cannot be read", "is its disk there?")
+    del caught, batches
+    gc.collect()  # what the error's traceback holds, too
     assert not multiprocessing.active_children()
 
 

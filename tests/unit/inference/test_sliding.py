@@ -218,7 +218,7 @@ def test_the_mask_says_how_it_was_made(path, tmp_path):
         ({"stride": 0}, ConfigError, "stride of 0"),
         ({"mode": "blended", "stride": 8}, ConfigError, "stride of 8 is for windows that slide"),
         ({"halo": 2}, ConfigError, "no halo"),
-        ({"blend": "crop"}, ConfigError, "not joined by crop"),
+        ({"blend": "crop"}, ConfigError, "no blend crop"),
         ({"tta": "ms+flip", "model": threshold_bundle(gsd=0.6)}, BundleError, "several scales"),
     ],
 )
