@@ -10,9 +10,6 @@ from .progress import bars
 
 WAYS = "give either a recipe, or both --mask and --reference, or both --scene and --reference"
 
-LABELS = ("column", "polygon_class", "background", "ignore", "resample")
-"""Options that say how a reference is to be understood."""
-
 
 @click.command()
 @click.argument("recipe", required=False, shell_complete=options.complete_recipe)
@@ -32,23 +29,8 @@ LABELS = ("column", "polygon_class", "background", "ignore", "resample")
     "--reference", type=options.FILE, metavar="FILE",
     help="What is right for MASK or SCENE: raster or polygons; or a folder or pattern with files of the same names.",
 )  # fmt: skip
-@click.option("--column", metavar="NAME", help="Attribute of the reference polygons that names their class.")
-@click.option("--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; else the last one.")
-@click.option("--background", metavar="CLASS", help="Class outside reference polygons; else no pixel there counts.")
-@click.option(
-    "--ignore",
-    metavar="VALUE",
-    multiple=True,
-    help="Number or #colour of a reference raster that is no class; may be repeated.",
-)
-@click.option("--resample", is_flag=True, help="Look up a reference on another grid at the centres of the pixels.")
-@click.option("--confidence", type=options.FILE, metavar="FILE", help="Confidences or probabilities of MASK.")
-@click.option(
-    "--protocol", "protocols", metavar="NAME", multiple=True,
-    help="Count as this protocol says; may be repeated. Else by all that are for the dataset.",
-)  # fmt: skip
-@click.option("--boundary", "boundary_m", type=float, metavar="METRES", help="Also score borders, met within METRES.")
-@click.option("--objects", metavar="CLASSES", help="Also count the objects of these classes, commas between them.")
+@options.labels
+@options.scoring
 @click.option("--bands", metavar="A,B,C", help="Bands of SCENE in the model's order, by name or number from 1.")
 @click.option("--gsd", type=float, metavar="METRES", help="Metres per pixel of scenes and masks without CRS.")
 @click.option("--per-scene", is_flag=True, help="Also print a row per scene, the worst first.")
@@ -80,7 +62,7 @@ def evaluate(
     """
     mask, scene = files["mask"], files["scene"]
     _require_one_way(recipe, mask, scene, files["reference"])
-    if recipe is not None and any(files[name] for name in LABELS):
+    if recipe is not None and any(files[name] for name in options.LABELS):
         raise click.UsageError("--column, --class, --background, --ignore and --resample are for --reference")
     if mask is not None and (tile or stride or mode != "blended" or tta != "none"):
         raise click.UsageError("--tile, --mode, --stride and --tta say how a model predicts, not how --mask is scored")
@@ -100,7 +82,7 @@ def evaluate(
         "objects": objects.split(",") if objects else (),
         "progress": bars(),
     }
-    labels = {name: files[name] for name in LABELS}
+    labels = {name: files[name] for name in options.LABELS}
     if mask is not None:
         from geoseg.evaluation.mask import evaluate_mask
 

@@ -107,6 +107,47 @@ tta = click.option(
     help="Average over a mirror image, the eight symmetries, or six scales with mirror images: 2, 8, 17 times the work.",
 )  # fmt: skip
 
+LABELS = ("column", "polygon_class", "background", "ignore", "resample")
+"""What :func:`labels` adds: how a reference is to be understood."""
+
+
+def labels(command: F) -> F:
+    """Adds the options that say how a reference is to be understood."""
+    column = click.option(
+        "--column", metavar="NAME", help="Attribute of the reference polygons that names their class."
+    )
+    polygon_class = click.option(
+        "--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; else the last one."
+    )
+    background = click.option(
+        "--background", metavar="CLASS", help="Class outside reference polygons; else no pixel there counts."
+    )
+    ignore = click.option(
+        "--ignore", metavar="VALUE", multiple=True,
+        help="Number or #colour of a reference raster that is no class; may be repeated.",
+    )  # fmt: skip
+    resample = click.option(
+        "--resample", is_flag=True, help="Look up a reference on another grid at the centres of the pixels."
+    )
+    return column(polygon_class(background(ignore(resample(command)))))
+
+
+def scoring(command: F) -> F:
+    """Adds the options that say what is scored."""
+    confidence = click.option("--confidence", type=FILE, metavar="FILE", help="Confidences or probabilities of MASK.")
+    protocol = click.option(
+        "--protocol", "protocols", metavar="NAME", multiple=True,
+        help="Count as this protocol says; may be repeated. Else by all that are for the dataset.",
+    )  # fmt: skip
+    boundary = click.option(
+        "--boundary", "boundary_m", type=float, metavar="METRES", help="Also score borders, met within METRES."
+    )
+    objects = click.option(
+        "--objects", metavar="CLASSES", help="Also count the objects of these classes, commas between them."
+    )
+    return confidence(protocol(boundary(objects(command))))
+
+
 overwrite = click.option(
     "--overwrite", is_flag=True, help="Replace the output if it exists; without this it is left alone."
 )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -125,35 +125,17 @@ def predict(
     output: str,
     mosaic: bool,
     model: str | None,
-    tile: int | None,
-    halo: int | None,
-    batch: int | None,
-    blend: str,
-    window: str,
-    border: Literal["mirror", "mean"],
-    mode: str,
-    stride: int | None,
-    tta: str,
-    device: str,
-    engine: Literal["auto", "torch", "openvino"],
-    precision: Literal["auto", "float32", "bfloat16"],
-    bands: tuple[str, ...] | None,
-    any_dtype: bool,
-    gsd: float | None,
-    bbox: tuple[float, float, float, float] | None,
-    bbox_crs: str | None,
-    aoi: str | None,
     probabilities: str | None,
     confidence: str | None,
     entropy: str | None,
     preview: str | None,
     stitch_report: bool,
     reference: str | None,
-    on_read_error: Literal["stop", "skip"],
     dask: str | None,
     plan: bool,
     resume: bool,
     overwrite: bool,
+    **settings: Any,
 ) -> None:
     """Turn SCENE, or an area of it, into a mask on the same grid: one byte per pixel, 255 where nothing was predicted.
 
@@ -180,25 +162,7 @@ def predict(
             "progress": bars(),
         },
         model=options.chosen_model(model),
-        tile=tile,
-        halo=halo,
-        batch=batch,
-        blend=blend,
-        window=window,
-        border=border,
-        mode=mode,
-        stride=stride,
-        tta=tta,
-        device=device,
-        engine=engine,
-        precision=precision,
-        bands=bands,
-        any_dtype=any_dtype,
-        gsd=gsd,
-        bbox=bbox,
-        bbox_crs=bbox_crs,
-        aoi=aoi,
-        on_read_error=on_read_error,
+        **settings,
     )
 
 
@@ -245,7 +209,9 @@ def _plan(scenes: Sequence[str], *, mosaic: bool, **settings: Any) -> None:
     """What each prediction would take."""
     from geoseg.inference.many import mosaic_plan
     from geoseg.inference.predict import predict_plan
+    from geoseg.inference.predictors import Predictors
 
+    settings["model"] = Predictors.of(settings["model"], scenes=1 if mosaic else len(scenes))
     plans = [mosaic_plan(scenes, **settings)] if mosaic else [predict_plan(scene, **settings) for scene in scenes]
     for name, each in zip(["the mosaic"] if mosaic else scenes, plans, strict=True):
         (height, width), time = each.shape, clock_face(each.seconds)

@@ -25,22 +25,8 @@ from .progress import bars
 )
 @click.option("--mask", type=options.FILE, metavar="MASK", help="Report on masks instead of runs.")
 @click.option("--reference", type=options.FILE, metavar="FILE", help="What is right for SCENE or MASK.")
-@click.option("--column", metavar="NAME", help="Attribute of the reference polygons that names their class.")
-@click.option("--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; else the last one.")
-@click.option("--background", metavar="CLASS", help="Class outside reference polygons; else no pixel there counts.")
-@click.option("--confidence", type=options.FILE, metavar="FILE", help="Confidences or probabilities of MASK.")
-@click.option(
-    "--ignore",
-    metavar="VALUE",
-    multiple=True,
-    help="Number or #colour of a reference raster that is no class; may be repeated.",
-)
-@click.option("--resample", is_flag=True, help="Look up a reference on another grid at the centres of the pixels.")
-@click.option(
-    "--protocol", "protocols", metavar="NAME", multiple=True, help="Count as this protocol says; may be repeated."
-)
-@click.option("--boundary", "boundary_m", type=float, metavar="METRES", help="Also score borders, met within METRES.")
-@click.option("--objects", metavar="CLASSES", help="Also count the objects of these classes, commas between them.")
+@options.labels
+@options.scoring
 @click.option("--gsd", type=float, metavar="METRES", help="Metres per pixel of scenes and masks without CRS.")
 @options.tile
 @options.mode
@@ -79,7 +65,7 @@ def report(
     check_report(output, overwrite=overwrite)
     what = {name: given[name] for name in ("protocols", "boundary_m")}
     what |= {"objects": objects.split(",") if objects else (), "progress": bars()}
-    labels = {name: given[name] for name in ("column", "polygon_class", "background", "ignore", "resample")}
+    labels = {name: given[name] for name in options.LABELS}
     how = {name: given[name] for name in ("tile", "mode", "stride", "tta", "gsd")} | {
         "device": given["device"] or "auto"
     }

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from jaxtyping import Float
@@ -101,7 +101,7 @@ class Blended:
             pieces = counted(predict_pieces(in_order, look, batch=batch, group=self._group))
             yield from self.area.strips(BLENDS[self.blend](pieces, layout), self._region)
 
-    @property
+    @cached_property
     def _region(self) -> Window:
         """The tiles with a say in the area, in whole groups."""
         region, whole, rows = self._tiles_of(self.area), self._tiles_of(self.whole), self._group_rows * self._step
@@ -116,7 +116,7 @@ class Blended:
     def _group(self, tile: Tile) -> int:
         return tile.core.row // (self._group_rows * self._step)
 
-    @property
+    @cached_property
     def _group_rows(self) -> int:
         """How many rows of tiles are a group: enough to fill a batch."""
         return math.ceil(GROUP / math.ceil(self._tiles_of(self.whole).width / self._step))

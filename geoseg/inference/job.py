@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +83,7 @@ class Job:
             "aoi of": None if aoi is None else _last_change(str(aoi)),
         }
 
-    @property
+    @cached_property
     def _digest(self) -> str:
         return digest(self.source) if self.source and Path(self.source).is_file() else ""
 

@@ -30,7 +30,7 @@ from geoseg.inference.preview import write_preview
 from geoseg.models.device import explained_memory
 from geoseg.progress import Progress, silent
 from geoseg.raster.description import gcps_in
-from geoseg.raster.output import check_writable
+from geoseg.raster.output import check_writable, require_distinct
 from geoseg.raster.scene import Scene
 from geoseg.raster.sinks.base import Sink, writing
 from geoseg.raster.sinks.geotiff import GeoTiffSink
@@ -189,8 +189,7 @@ def _require_apart(scene: Scene, results: Sequence[str | Path | Sink]) -> None:
     for path in paths:
         if path.exists() and source.exists() and path.samefile(source):
             raise OutputError(f"the mask would replace the scene {source}", "give the mask a name of its own")
-    if len({path.absolute() for path in paths}) < len(paths):
-        raise OutputError("two results would become one file", "give each a name of its own")
+    require_distinct(paths)
 
 
 def _sink(

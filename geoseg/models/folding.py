@@ -6,7 +6,6 @@ arXiv 1712.05877, section 3.2). Modules do not tell which convolution stands bef
 """
 
 import copy
-import logging
 from collections import Counter
 from typing import Any
 
@@ -16,9 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from geoseg.models.sync_norm import SyncBatchNorm2d, SyncBatchNormAct2d
-from geoseg.models.trial import difference, trial_images, watching
-
-log = logging.getLogger(__name__)
+from geoseg.models.trial import difference, trial_images, tried, watching
 
 PLAIN = {nn.BatchNorm2d, SyncBatchNorm2d}
 ACTIVATING = {BatchNormAct2d, SyncBatchNormAct2d}
@@ -37,15 +34,8 @@ def folded(network: nn.Module, bands: int) -> nn.Module:
     """
     if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return network
-    try:
-        copied, change = _folded(network, bands)
-    except Exception as error:  # anybody's network: if it runs at all, it runs as it is
-        log.debug("batch norm stays unfolded: %s", error)
-        return network
-    if not change <= TOLERANCE:
-        log.debug("batch norm stays unfolded: logits would change by %.2g", change)
-        return network
-    return copied
+    copied = tried(lambda: _folded(network, bands), TOLERANCE, otherwise="batch norm stays unfolded")
+    return network if copied is None else copied
 
 
 @torch.no_grad()

@@ -7,16 +7,13 @@ nothing measurable, because the first convolution has three bands where later on
 """
 
 import copy
-import logging
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geoseg.models.trial import difference, trial_images, watching
-
-log = logging.getLogger(__name__)
+from geoseg.models.trial import difference, trial_images, tried, watching
 
 PARTS = 3
 """Products that are computed of the four; low·low is beyond the digits that are kept."""
@@ -36,15 +33,7 @@ def halved(network: nn.Module, bands: int) -> nn.Module | None:
 
     None if anything but one convolution sees the images.
     """
-    try:
-        copied, change = _halved(network, bands)
-    except Exception as error:  # anybody's network: if it runs at all, it runs as it is
-        log.debug("images stay whole: %s", error)
-        return None
-    if not change <= TOLERANCE:
-        log.debug("images stay whole: logits would change by %.2g", change)
-        return None
-    return copied
+    return tried(lambda: _halved(network, bands), TOLERANCE, otherwise="images stay whole")
 
 
 @torch.no_grad()

@@ -1,12 +1,15 @@
 """Trial images: a network that was rewritten is believed if it says of noise what it said before."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
 
 SIZE = (64, 96)
 """Height and width: small, not square, and whole strides of nearly every network."""
@@ -23,6 +26,22 @@ def difference(one: Tensor, other: Tensor) -> float:
     NaN if one of them is.
     """
     return float((one - other).abs().max() / other.abs().max().clamp(min=1))
+
+
+def tried(rewrite: Callable[[], tuple[nn.Module, float]], tolerance: float, *, otherwise: str) -> nn.Module | None:
+    """The network that ``rewrite`` gives, with how much its logits are others; None if that is more, or if it fails.
+
+    ``otherwise`` says in the log what stays as it was.
+    """
+    try:
+        network, change = rewrite()
+    except Exception as error:  # anybody's network: if it runs at all, it runs as it is
+        log.debug("%s: %s", otherwise, error)
+        return None
+    if not change <= tolerance:
+        log.debug("%s: logits would change by %.2g", otherwise, change)
+        return None
+    return network
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Writing results so that they appear whole or not at all: checked early, written beside the target, then renamed."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from geoseg.errors import OutputError
@@ -30,6 +30,13 @@ def check_writable(path: str | Path, overwrite: bool) -> None:
         probe = part_path(path, "probe")
         probe.touch()
         probe.unlink()
+
+
+def require_distinct(paths: Iterable[str | Path]) -> None:
+    """:class:`OutputError` if two results would become one file."""
+    places = [Path(path).absolute() for path in paths]
+    if len(set(places)) < len(places):
+        raise OutputError("two results would become one file", "give each a name of its own")
 
 
 @contextlib.contextmanager

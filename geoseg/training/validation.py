@@ -22,12 +22,13 @@ from geoseg.data.loader import Batches, Crops
 from geoseg.data.prepared import Prepared, PreparedScene
 from geoseg.data.samplers.grid import GridSampler
 from geoseg.errors import ConfigError, did_you_mean
+from geoseg.grid.cutting import USUAL
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
 from geoseg.models.network import SegmentationNetwork
 from geoseg.training.step import TrainingStep
 
-PATCHES = {"isprs": 512, "isaid": 896}
+PATCHES = {rule: side for rule, (side, _) in USUAL.items() if rule != "plain"}
 """Sides of the published patches, by the rule that cuts them."""
 PROTOCOLS = {"scenes": "scenes"} | {
     rule: f"patches of {side} pixels as OpenMMLab's converter cuts them, overlaps twice"

@@ -26,7 +26,7 @@ from geoseg.progress import NOTICE
 from geoseg.raster.description import GroundControl
 from geoseg.raster.environment import gdal_environment
 from geoseg.raster.opening import quiet_gdal
-from geoseg.raster.output import check_writable, output_errors, part_path, remove
+from geoseg.raster.output import check_writable, output_errors, part_path, remove, require_distinct
 from geoseg.raster.product import Product, make_product
 from geoseg.raster.sinks.attribute_table import side_path, write_attribute_table
 from geoseg.raster.sinks.slab_vrt import slab_vrt
@@ -66,8 +66,7 @@ class GeoTiffSink:
             _check_name(target)
             # Some results of a run that was killed at its very end have their names already.
             check_writable(target, overwrite or (resume and is_unfinished(self.path)))
-        if len({target.absolute() for target in self._paths.values()}) < len(self._paths):
-            raise OutputError("two results would become one file", "give each a name of its own")
+        require_distinct(self._paths.values())
         self._overwrite, self._resume, self._gcps = overwrite, resume, gcps
         self._settings, self._tags = dict(settings or {}), dict(tags or {})
 
