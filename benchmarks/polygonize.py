@@ -1,6 +1,7 @@
 """Mask to polygons: geoseg beside GDAL, rasterio with GeoPandas, and contour-rs, on smoothed random masks made here.
 
     python benchmarks/polygonize.py --size 10000 --contourrs /path/to/python
+    python benchmarks/polygonize.py --size 10000 --times 4 --masks L64 --sides geoseg,geoseg_generalised --repeats 1
 
 Each way of turning a mask into a file runs in a process of its own, in turns; see benchmarks/polygonize_peers.py. Printed
 are medians of wall seconds, processor seconds and peak memory, and how many times geoseg's seconds each peer takes.
@@ -29,6 +30,7 @@ MASKS = {"L256": (256, 0.0), "L64": (64, 0.0), "L16": (16, 0.0), "salt": (64, 0.
 SIDES = [
     ("geoseg", ".gpkg"), ("gdal", ".gpkg"), ("rasterio", ".gpkg"), ("contourrs", ".gpkg"),
     ("geoseg", ".parquet"), ("contourrs", ".parquet"), ("geoseg_simplified", ".parquet"),
+    ("geoseg_generalised", ".parquet"),
 ]  # fmt: skip
 
 
@@ -56,12 +58,16 @@ def random_mask(size: int, length: int, salt: float, *, seed: int = 0) -> NDArra
     return mask
 
 
-def write_mask(path: Path, mask: NDArray[np.uint8]) -> None:
+def write_mask(path: Path, mask: NDArray[np.uint8], times: int = 1) -> None:
+    """The mask as a GeoTIFF, ``times`` times along each axis, every other one mirrored."""
     legend = Legend.of({f"class {index}": None for index in range(CLASSES)})
-    profile = {"count": 1, "height": mask.shape[0], "width": mask.shape[1], "dtype": "uint8", "nodata": 255}
+    (height, width), flips = mask.shape, [slice(None, None, -1 if k % 2 else 1) for k in range(times)]
+    profile = {"count": 1, "height": times * height, "width": times * width, "dtype": "uint8", "nodata": 255}
     profile |= {"crs": "EPSG:32633", "transform": Affine(0.5, 0, 4e5, 0, -0.5, 5.8e6)}
     with rasterio.open(path, "w", driver="GTiff", tiled=True, compress="deflate", **profile) as dataset:
-        dataset.write(mask, 1)
+        for k, down in enumerate(flips):
+            row = np.concatenate([mask[down, across] for across in flips], axis=1)
+            dataset.write(row, 1, window=((k * height, (k + 1) * height), (0, times * width)))
         dataset.update_tags(GEOSEG_CLASSES=legend.to_json())
 
 
@@ -92,6 +98,7 @@ def compare(mask: Path, repeats: int, contourrs: str | None, only: set[str]) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=4000, help="side of the masks in pixels")
+    parser.add_argument("--times", type=int, default=1, help="lay each mask so many times along each axis, mirrored")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--masks", default=",".join(MASKS), help="which of them")
     parser.add_argument("--sides", default=",".join({side for side, _ in SIDES}), help="which of them")
@@ -100,8 +107,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "mask.tif"
         for name in options.masks.split(","):
-            write_mask(path, random_mask(options.size, *MASKS[name]))
-            print(f"{name}, {options.size} x {options.size}", flush=True)
+            write_mask(path, random_mask(options.size, *MASKS[name]), options.times)
+            print(f"{name}, {options.size * options.times} x {options.size * options.times}", flush=True)
             compare(path, options.repeats, options.contourrs, set(options.sides.split(",")))
 
 

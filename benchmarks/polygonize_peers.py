@@ -26,6 +26,12 @@ def geoseg_simplified(mask: Path, output: Path) -> None:
     polygonize(mask, output, simplify_m=0.5, overwrite=True)  # one pixel
 
 
+def geoseg_generalised(mask: Path, output: Path) -> None:
+    from geoseg.vector.polygonize import polygonize
+
+    polygonize(mask, output, min_area_m2=20, simplify_m=0.5, overwrite=True)  # 80 pixels
+
+
 def rasterio(mask: Path, output: Path) -> None:
     import geopandas as gpd
     import rasterio as rio
@@ -98,6 +104,7 @@ def contourrs(mask: Path, output: Path) -> None:
 SIDES: dict[str, Callable[[Path, Path], None]] = {
     "geoseg": geoseg,
     "geoseg_simplified": geoseg_simplified,
+    "geoseg_generalised": geoseg_generalised,
     "rasterio": rasterio,
     "gdal": gdal,
     "contourrs": contourrs,

@@ -13,9 +13,9 @@ from pyproj import CRS
 from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
 from geoseg.vector.geometry import polygons
-from geoseg.vector.join import Outlines
 from geoseg.vector.layer import PolygonLayer
-from geoseg.vector.outlines import trace
+from geoseg.vector.outlines import Outlines
+from geoseg.vector.strips import trace
 
 BACKGROUND = 255
 PIXELS = Affine.identity()

@@ -19,6 +19,7 @@ from torch import Tensor
 from geoseg.bundle import Bundle
 from geoseg.inference.engines.base import Arithmetic
 from geoseg.inference.engines.choose import EngineName, make_engine
+from geoseg.inference.softmax import softmax_
 from geoseg.inference.variants import AS_IT_IS, Variant
 from geoseg.models.device import choose_device, explained_memory
 from geoseg.models.normalise import normalise
@@ -77,7 +78,7 @@ class Predictor:
     def probabilities(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch class row col"]:
         """The probability of each class at each pixel; else as :meth:`logits`."""
         with explained_memory(MEMORY_HINT):
-            return self.logits(rasters).softmax(dim=1)
+            return softmax_(self.logits(rasters))
 
     @torch.inference_mode()
     def logits(self, rasters: Sequence[Raster], variant: Variant = AS_IT_IS) -> Float[Tensor, "batch class row col"]:

@@ -13,8 +13,8 @@ from geoseg.legend import Legend
 from geoseg.vector.ahead import side_by_side
 from geoseg.vector.geometry import Shapes
 from geoseg.vector.ground import Ground, boxes_of
-from geoseg.vector.join import Outlines
 from geoseg.vector.label import Integers
+from geoseg.vector.outlines import Outlines
 from geoseg.vector.stream import BOX_FIELD, Stream, boxes, geometry_field
 from geoseg.vector.wkb import encoded
 

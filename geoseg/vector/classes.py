@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from geoseg.grid.grid import Grid
 from geoseg.vector.ground import metric
-from geoseg.vector.outlines import Classes, blocks
+from geoseg.vector.strips import Classes, blocks
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from geoseg.grid.window import Window
 from geoseg.legend import Legend
 from geoseg.raster.opening import open_raster
 from geoseg.raster.scene import Scene
-from geoseg.vector.outlines import Classes, Weights
+from geoseg.vector.strips import Classes, Weights
 
 
 class Confidence:

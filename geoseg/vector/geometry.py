@@ -8,8 +8,8 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from geoseg.vector.join import Outlines
 from geoseg.vector.label import Integers
+from geoseg.vector.outlines import Outlines
 from geoseg.vector.runs import offsets
 
 

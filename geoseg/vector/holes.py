@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from geoseg.compiled import compiled
 from geoseg.vector.classes import ClassRaster, PixelSize
-from geoseg.vector.join import Outlines
 from geoseg.vector.label import Integers
-from geoseg.vector.outlines import Classes, Connectivity, trace_strips
+from geoseg.vector.outlines import Outlines
 from geoseg.vector.runs import offsets, runs
+from geoseg.vector.strips import Classes, Connectivity, trace_strips
 
 Holes = tuple[NDArray[np.int32], Integers, Integers]
 """Corners (corner, 2) of closed rings, their offsets, and the class around each."""

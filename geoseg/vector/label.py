@@ -53,37 +53,52 @@ def find_roots(parents: Integers) -> Integers:
 def label_block(block: NDArray[np.int32], background: int) -> tuple[NDArray[np.int32], Integers]:
     """Labels (row, col) of the 4-connected components of a block of classes, and the labels' parents.
 
-    The block's first column must be background, so that every pixel has a left neighbour.
+    The block's first column must be background: so every run of equal pixels, all rows put end to end, lies in one row.
     """
     labels = np.zeros(block.shape, np.int32)
-    parents = np.empty(block.size + 1, np.int64)  # memory that is not touched costs nothing
+    flat = block.ravel()
+    starts = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    parents = np.empty(len(starts) + 1, np.int64)
     parents[0] = 0
-    count = _label_rows(block, background, labels, parents)
+    count = _label_runs(flat, starts, block.shape[1], background, labels.ravel(), parents)
     return labels, parents[:count].copy()
 
 
 @compiled
-def _label_rows(block: NDArray[np.int32], background: int, labels: NDArray[np.int32], parents: Integers) -> int:
-    """Fills ``labels`` (zeros) and ``parents``; gives the number of labels, the background's included."""
-    height, width = block.shape
-    count = 1
-    for i in range(height):
-        for j in range(1, width):
-            own = block[i, j]
-            if own == background:
-                continue
-            above = i > 0 and block[i - 1, j] == own
-            if block[i, j - 1] == own:
-                label = int(labels[i, j - 1])
-                if above and block[i - 1, j - 1] != own:  # otherwise both are known to be one already
-                    unite(parents, label, int(labels[i - 1, j]))
-            elif above:
-                label = int(labels[i - 1, j])
-            else:
-                label = count
-                parents[label] = label
-                count += 1
-            labels[i, j] = label
+def _label_runs(
+    flat: NDArray[np.int32],
+    starts: Integers,
+    width: int,
+    background: int,
+    labels: NDArray[np.int32],
+    parents: Integers,
+) -> int:
+    """Fills ``labels`` (zeros) and ``parents``; gives the number of labels, the background's included.
+
+    ``starts`` is where the runs after the first one begin. A run has the label of the pixel above its first one, if they
+    are of one class, else a new one; runs of its class that begin above others of its pixels are united with it.
+    """
+    count, above = 1, 0  # above: the first run that may end above the run we are at
+    for run in range(len(starts)):
+        first, stop = starts[run], starts[run + 1] if run + 1 < len(starts) else len(flat)
+        own = flat[first]
+        if own == background:
+            continue
+        label = 0
+        if first >= width and flat[first - width] == own:
+            label = labels[first - width]
+        else:
+            label = count
+            parents[label] = label
+            count += 1
+        while above < run and starts[above] <= first - width:
+            above += 1
+        at = above
+        while at < run and starts[at] < stop - width:
+            if flat[starts[at]] == own:
+                unite(parents, label, labels[starts[at]])
+            at += 1
+        labels[first:stop] = label
     return count
 
 

@@ -18,9 +18,9 @@ from geoseg.legend import Legend
 from geoseg.vector.attributes import Attributes
 from geoseg.vector.formats import target_crs, write_stream
 from geoseg.vector.holes_in_polygons import without_small_holes
-from geoseg.vector.join import Outlines
 from geoseg.vector.measure import measured
 from geoseg.vector.orthogonal import orthogonal_coverage
+from geoseg.vector.outlines import Outlines
 from geoseg.vector.read import read_layer
 from geoseg.vector.simplify import reshaped_coverage
 from geoseg.vector.specks import absorb_specks

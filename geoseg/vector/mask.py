@@ -15,10 +15,10 @@ from geoseg.progress import Progress
 from geoseg.raster.scene import Scene
 from geoseg.vector.attributes import Attributes, class_name
 from geoseg.vector.classes import ClassRaster
-from geoseg.vector.join import Outlines
 from geoseg.vector.memory import give_back
-from geoseg.vector.outlines import STRIP_PIXELS, Classes
+from geoseg.vector.outlines import Outlines
 from geoseg.vector.stream import Stream
+from geoseg.vector.strips import STRIP_PIXELS, Classes
 
 BACKGROUND_INT32 = int(np.iinfo(np.int32).min)
 """Stands for pixels that belong to no polygon in masks of more than 8 bit."""

@@ -1,94 +1,94 @@
-"""From a class raster to polygon outlines: strips are traced side by side, then joined, polygon by polygon as they end."""
+"""Polygons as pixel corners: what tracing gives, and what is changed, measured and written."""
 
-from collections.abc import Iterable, Iterator
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.vector.ahead import side_by_side
-from geoseg.vector.join import Joiner, Outlines
-from geoseg.vector.runs import offsets
-from geoseg.vector.trace import Pieces, trace_strip
-from geoseg.vector.vertices import Corners
-
-Connectivity = Literal[4, 8]
-"""4: pixels of one class belong together if they share a side; 8: also if they share a corner."""
-
-Classes = NDArray[np.uint8] | NDArray[np.int32]
-"""Classes of a strip's pixels, (row, col)."""
-Weights = NDArray[np.float32]
-"""A number for each of a strip's pixels, (row, col); NaN where it is unknown."""
-
-STRIP_PIXELS = 1_000_000
-"""About how many pixels a strip has: enough to keep the joining small, few enough to stay in the processor's caches."""
-
-JOINED = 8
-"""How many strips are joined at a time: what is unfinished is copied each time."""
+from geoseg.vector.label import Integers
+from geoseg.vector.runs import offsets, runs
 
 
-def trace(
-    mask: Classes,
-    *,
-    background: int,
-    connectivity: Connectivity = 4,
-    strip_rows: int | None = None,
-    joined: int | None = None,
-    weights: Weights | None = None,
-    corners: Corners | None = None,
-) -> Outlines:
-    """The outlines of all regions of equal class in a mask (row, col), to the last bit the same for any ``strip_rows``.
+@dataclass(frozen=True)
+class Outlines:
+    """The polygons of a class raster in pixel corners, as nested runs: polygons of parts, parts of rings, rings of corners.
 
-    Pixels of value ``background`` are left out.
-    """
-    rows = strip_rows or max(STRIP_PIXELS // max(mask.shape[1], 1), 64)
-    starts = range(0, mask.shape[0], rows)
-    strips = ((mask[row : row + rows], None if weights is None else weights[row : row + rows]) for row in starts)
-    found = trace_strips(
-        strips, width=mask.shape[1], background=background, connectivity=connectivity, joined=joined, corners=corners
-    )
-    return merged(list(found))
-
-
-def trace_strips(
-    strips: Iterable[tuple[Classes, Weights | None]],
-    *,
-    width: int,
-    background: int,
-    connectivity: Connectivity = 4,
-    joined: int | None = None,
-    corners: Corners | None = None,
-) -> Iterator[Outlines]:
-    """The same for an image that comes in strips of full ``width``, top to bottom, each with at least one row.
-
-    Polygons are given as soon as they are whole, so that only what the latest strips touch is held; ``corners`` by then
-    hold all vertices that lie around them. While one strip is read, others are traced by as many threads as there are
-    cores.
+    Offsets are of length n + 1; item k of n is what lies from ``offsets[k]`` to ``offsets[k + 1]``.
     """
 
-    def join(*, last: bool = False) -> Outlines:
-        if corners is not None:
-            for strip in pieces:
-                corners.add(strip.vertices)
-        return joiner.add(pieces, last=last)
+    corners: NDArray[np.int32] | NDArray[np.float64]
+    """(corner, 2): row and column of pixel corners. Rings are closed: their first corner is repeated at their end."""
+    nodes: NDArray[np.bool_]
+    """(corner,): True where three or four borders meet."""
+    ring_offsets: Integers
+    """Rings in ``corners``. Shells run counter-clockwise as seen with rows running down, holes clockwise."""
+    part_offsets: Integers
+    """Parts in rings: the first ring of a part is its shell, the others its holes."""
+    polygon_offsets: Integers
+    """Polygons in parts: always one part each with 4-connectivity."""
+    values: Integers
+    """(polygon,): the class."""
+    pixels: Integers
+    """(polygon,): how many pixels the polygon holds."""
+    ids: Integers
+    """(polygon,): the number of the polygon's first pixel, all pixels of the image counted row by row."""
+    means: NDArray[np.float64]
+    """(polygon,): the mean weight of its pixels; NaN where no weight is known."""
 
-    joiner = Joiner(width)
-    pieces: list[Pieces] = []
-    work = partial(_traced, background=background, diagonals=connectivity == 8, vertices=corners is not None)
-    for piece in side_by_side(work, blocks(strips, width, background)):
-        if len(pieces) == (joined or JOINED):
-            yield join()
-            pieces = []
-        pieces.append(piece)
-    yield join(last=True)
+    def __len__(self) -> int:
+        return len(self.values)
 
+    @property
+    def polygon_rings(self) -> Integers:
+        """Polygons in rings."""
+        return self.part_offsets[self.polygon_offsets]
 
-def _traced(
-    strip: tuple[int, NDArray[np.int32], Weights | None], *, background: int, diagonals: bool, vertices: bool
-) -> Pieces:
-    row, block, weights = strip
-    return trace_strip(block, row, background=background, diagonals=diagonals, weights=weights, vertices=vertices)
+    def chosen(self, polygons: Integers) -> "Outlines":
+        """The polygons at these positions."""
+        parts, part_offsets = _within(self.polygon_offsets, polygons)
+        rings, ring_offsets = _within(self.part_offsets, parts)
+        lengths, starts = np.diff(self.ring_offsets)[rings], self.ring_offsets[:-1][rings]
+        corners = runs(starts, lengths)
+        return Outlines(
+            corners=self.corners[corners],
+            nodes=self.nodes[corners],
+            ring_offsets=offsets(lengths),
+            part_offsets=ring_offsets,
+            polygon_offsets=part_offsets,
+            values=self.values[polygons],
+            pixels=self.pixels[polygons],
+            ids=self.ids[polygons],
+            means=self.means[polygons],
+        )
+
+    def in_portions(self, corners: int) -> Iterator["Outlines"]:
+        """The polygons, about so many corners at a time."""
+        ends = self.ring_offsets[self.polygon_rings[1:]]
+        start = 0
+        while start < len(self):
+            stop = int(np.searchsorted(ends, (ends[start - 1] if start else 0) + corners, "right"))
+            stop = max(stop, start + 1)
+            yield self._between(start, stop)
+            start = stop
+
+    def _between(self, start: int, stop: int) -> "Outlines":
+        """Polygons that stand one after another, without a copy."""
+        parts = self.polygon_offsets[start : stop + 1]
+        rings = self.part_offsets[parts[0] : parts[-1] + 1]
+        corners = self.ring_offsets[rings[0] : rings[-1] + 1]
+        return Outlines(
+            corners=self.corners[corners[0] : corners[-1]],
+            nodes=self.nodes[corners[0] : corners[-1]],
+            ring_offsets=corners - corners[0],
+            part_offsets=rings - rings[0],
+            polygon_offsets=parts - parts[0],
+            values=self.values[start:stop],
+            pixels=self.pixels[start:stop],
+            ids=self.ids[start:stop],
+            means=self.means[start:stop],
+        )
 
 
 def merged(parts: list[Outlines]) -> Outlines:
@@ -102,23 +102,7 @@ def merged(parts: list[Outlines]) -> Outlines:
     return Outlines(**joined)
 
 
-def blocks(
-    strips: Iterable[tuple[Classes, Weights | None]], width: int, background: int
-) -> Iterator[tuple[int, NDArray[np.int32], Weights | None]]:
-    """Each strip with the row above it and a column of background on both sides, and its first row in the image.
-
-    A last strip of one background row stands below the image: it owns the corners of the image's lower edge.
-    """
-    row, above, unknown = 0, None, None
-    for strip, weights in strips:
-        block = np.full((strip.shape[0] + 1, width + 2), background, strip.dtype)
-        block[1:, 1:-1] = strip
-        if above is not None:
-            block[0] = above
-        yield row, block, weights
-        row, above = row + strip.shape[0], block[-1].copy()
-        unknown = None if weights is None else np.full((1, width), np.nan, np.float32)
-    below = np.full((2, width + 2), background, np.uint8 if above is None else above.dtype)
-    if above is not None:
-        below[0] = above
-    yield row, below, unknown
+def _within(bounds: Integers, chosen: Integers) -> tuple[Integers, Integers]:
+    """The positions that the chosen runs hold, and the offsets of these runs in them."""
+    lengths = np.diff(bounds)[chosen]
+    return runs(bounds[:-1][chosen], lengths), offsets(lengths)

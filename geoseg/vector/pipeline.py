@@ -9,10 +9,10 @@ from geoseg.vector.arcs import Shaping, reshaped
 from geoseg.vector.classes import ClassRaster, PixelSize
 from geoseg.vector.confidence import Confidence
 from geoseg.vector.holes import without_holes
-from geoseg.vector.join import Outlines
 from geoseg.vector.mask import Mask
-from geoseg.vector.outlines import trace_strips
+from geoseg.vector.outlines import Outlines
 from geoseg.vector.sieve import without_specks
+from geoseg.vector.strips import trace_strips
 from geoseg.vector.vertices import Corners, Vertices
 from geoseg.vector.wishes import Wishes
 

@@ -18,10 +18,10 @@ from geoseg.raster.scene import Scene
 from geoseg.vector.confidence import Confidence
 from geoseg.vector.layer import PolygonLayer
 from geoseg.vector.mask import Mask
-from geoseg.vector.outlines import Connectivity
 from geoseg.vector.pipeline import classes_of, traced
 from geoseg.vector.read import is_layer, read_layer
 from geoseg.vector.stream import to_frame
+from geoseg.vector.strips import Connectivity
 from geoseg.vector.target import Target
 from geoseg.vector.wishes import Wishes, parse_crs
 

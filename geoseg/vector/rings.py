@@ -73,7 +73,7 @@ def part_rings(walks: Walks) -> Rings:
     table = np.empty((limit, 4), np.int64)
     pinched, starts = walks.kinds == PINCHED, walks.stops - np.diff(walks.stops, prepend=0)
     pinches = np.add.reduceat(pinched, starts, dtype=np.int64) if len(starts) else starts
-    filled, count = _part(walks.corners, walks.kinds, walks.stops, pinches, corners, nodes, table)
+    filled, count = _part(walks.corners, pinched, walks.kinds >= NODE, walks.stops, pinches, corners, nodes, table)
     stops, walk, double_areas, bottoms = table[:count].T.copy()
     return Rings(
         corners[:filled], nodes[:filled], np.diff(stops, prepend=0), double_areas, bottoms,
@@ -84,50 +84,78 @@ def part_rings(walks: Walks) -> Rings:
 @compiled
 def _part(
     corners: NDArray[np.int32],
-    kinds: NDArray[np.uint8],
+    pinched: NDArray[np.bool_],
+    of_node: NDArray[np.bool_],
     stops: Integers,
     pinches: Integers,
     ring_corners: NDArray[np.int32],
     nodes: NDArray[np.bool_],
     table: Integers,
 ) -> tuple[int, int]:
-    """Fills the last three (ring: end of its corners, walk, area, bottom); gives how many corners and rings there are.
-
-    A walk's corners are put on a stack. When a pinched corner comes that stands on the stack already, all above it is a
-    ring of its own, and is taken off. (Walks never cross themselves, so these corners nest like brackets.) Where on the
-    stack a pinched corner stands is looked up in a hash table with linear probing, as large as the walk has use for.
-    """
-    filled, count, longest = 0, 0, 0
+    """Fills the last three (ring: end of its corners, walk, area, bottom); gives how many corners and rings there are."""
+    filled, count = 0, 0
     for walk in range(len(stops)):
-        longest = max(longest, stops[walk] - (stops[walk - 1] if walk else 0))
-    stack, of_node = np.empty((longest, 2), np.int32), np.empty(longest, np.bool_)
-    for walk in range(len(stops)):
-        size = 1
-        while size < 2 * pinches[walk]:
-            size *= 2
-        slots = np.full(size, -1, np.int64)  # of the hash table: positions on the stack
-        top, stop = 0, stops[walk]
-        for k in range(stops[walk - 1] if walk else 0, stop + 1):
-            bottom = 0 if k == stop else -1  # where a finished ring begins on the stack
-            if k < stop and kinds[k] == PINCHED:
-                slot = (np.int64(corners[k, 0]) * 73856093 ^ np.int64(corners[k, 1]) * 19349663) % size
-                while slots[slot] >= 0:
-                    at = slots[slot]
-                    if at < top and stack[at, 0] == corners[k, 0] and stack[at, 1] == corners[k, 1]:
-                        bottom = at
-                        break
-                    slot = (slot + 1) % size
-                if bottom < 0:
-                    slots[slot] = top
-            if bottom < 0:
-                stack[top, 0], stack[top, 1], of_node[top] = corners[k, 0], corners[k, 1], kinds[k] >= NODE
-                top += 1
-                continue
-            table[count, 2], table[count, 3] = _put_ring(stack, of_node, bottom, top, ring_corners, nodes, filled)
-            filled += top - bottom + 1
-            table[count, 0], table[count, 1] = filled, walk
+        start, stop = stops[walk - 1] if walk else 0, stops[walk]
+        first = count
+        if pinches[walk]:
+            some = slice(start, stop)
+            filled, count = _part_walk(
+                corners[some], pinched[some], of_node[some], pinches[walk], ring_corners, nodes, table, filled, count
+            )
+        else:
+            table[count, 2:] = _put_ring(corners, of_node, start, stop, ring_corners, nodes, filled)
+            filled += stop - start + 1
+            table[count, 0] = filled
             count += 1
-            top = bottom + 1
+        table[first:count, 1] = walk
+    return filled, count
+
+
+@compiled
+def _part_walk(
+    corners: NDArray[np.int32],
+    pinched: NDArray[np.bool_],
+    of_node: NDArray[np.bool_],
+    pinches: int,
+    ring_corners: NDArray[np.int32],
+    nodes: NDArray[np.bool_],
+    table: Integers,
+    filled: int,
+    count: int,
+) -> tuple[int, int]:
+    """The rings of a walk that passes so many pinched corners, put after those there are.
+
+    Its corners are put on a stack. When a pinched corner comes that stands on the stack already, all above it is a ring
+    of its own, and is taken off. (Walks never cross themselves, so these corners nest like brackets.) Where on the stack
+    a pinched corner stands is looked up in a hash table with linear probing.
+    """
+    stack, stack_nodes = np.empty_like(corners), np.empty_like(of_node)
+    size = 1
+    while size < 2 * pinches:
+        size *= 2
+    slots = np.full(size, -1, np.int64)  # of the hash table: positions on the stack
+    top, stop = 0, len(corners)
+    for k in range(stop + 1):
+        bottom = 0 if k == stop else -1  # where a finished ring begins on the stack
+        if k < stop and pinched[k]:
+            slot = (np.int64(corners[k, 0]) * 73856093 ^ np.int64(corners[k, 1]) * 19349663) % size
+            while slots[slot] >= 0:
+                at = slots[slot]
+                if at < top and stack[at, 0] == corners[k, 0] and stack[at, 1] == corners[k, 1]:
+                    bottom = at
+                    break
+                slot = (slot + 1) % size
+            if bottom < 0:
+                slots[slot] = top
+        if bottom < 0:
+            stack[top, 0], stack[top, 1], stack_nodes[top] = corners[k, 0], corners[k, 1], of_node[k]
+            top += 1
+            continue
+        table[count, 2:] = _put_ring(stack, stack_nodes, bottom, top, ring_corners, nodes, filled)
+        filled += top - bottom + 1
+        table[count, 0] = filled
+        count += 1
+        top = bottom + 1
     return filled, count
 
 

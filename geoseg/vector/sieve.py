@@ -17,9 +17,9 @@ from geoseg.vector.ahead import side_by_side
 from geoseg.vector.classes import ClassRaster, PixelSize
 from geoseg.vector.join import regions
 from geoseg.vector.label import Integers, diagonal_pairs, find_roots, label_block
-from geoseg.vector.outlines import Classes, Connectivity
 from geoseg.vector.runs import offsets
 from geoseg.vector.specks import Borders, absorbed
+from geoseg.vector.strips import Classes, Connectivity
 
 
 @dataclass(frozen=True)

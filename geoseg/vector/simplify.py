@@ -14,7 +14,7 @@ from pyproj import CRS
 from geoseg.vector.arcs import Shaping, reshaped
 from geoseg.vector.geometry import Shapes
 from geoseg.vector.ground import metric
-from geoseg.vector.join import Outlines
+from geoseg.vector.outlines import Outlines
 from geoseg.vector.vertices import Vertices
 
 

@@ -136,8 +136,20 @@ def walk_block(
     sides = 4 * block.size  # no more corners can be kept, nor pieces begin; memory that is not touched costs nothing
     corners, kinds = np.empty((sides, 2), np.int32), np.empty(sides, np.uint8)
     pieces = np.empty((2 * block.size, 5), np.int64)
-    count, piece_count = _walk(block, labels, background, corners, kinds, pieces)
+    count, piece_count = _walk(block, labels, background, _sides(block), corners, kinds, pieces)
     return corners[:count].copy(), kinds[:count].copy(), pieces[:piece_count].copy()
+
+
+def _sides(block: NDArray[np.int32]) -> Integers:
+    """The sides between pixels of different classes at which a piece may begin, each as width x (row + 1) + column.
+
+    First the vertical ones at the seam below (as row -1), then those at the seam above (row 0), each left of its column;
+    then the upper ones of all pixels: every ring has such a side.
+    """
+    width = block.shape[1]
+    seams, upper = block[[-1, 0]], np.flatnonzero(block[1:] != block[:-1]) + 2 * width
+    below, above = (np.flatnonzero(row[1:] != row[:-1]) + 1 for row in seams)
+    return np.concatenate([below, above + width, upper])
 
 
 @compiled
@@ -145,42 +157,37 @@ def _walk(
     block: NDArray[np.int32],
     labels: NDArray[np.int32],
     background: int,
+    sides: Integers,
     corners: NDArray[np.int32],
     kinds: NDArray[np.uint8],
     pieces: Integers,
 ) -> tuple[int, int]:
     """Fills corners, kinds and pieces; gives how many corners and pieces there are.
 
-    Looks for places where a piece begins: at the seam below (scanned as row -1), at the seam above (row 0), and at upper
-    sides of pixels that no walk has passed yet (every ring has such a side).
+    Pieces begin at those of the ``sides`` that no walk has passed yet.
     """
     height, width = block.shape
     last = height - 1
     seen = np.zeros((height, width), np.bool_)  # pixels whose upper side has been walked along
     count, piece_count = 0, 0
-    for i in range(-1, height):
-        for j in range(1, width):
-            # the pixel whose side the piece begins with, and the one on the side's other side
-            if i == -1:
-                own_row, own_col, other_row, other_col = last, j - 1, last, j
-            elif i == 0:
-                own_row, own_col, other_row, other_col = 0, j, 0, j - 1
-            else:
-                own_row, own_col, other_row, other_col = i, j, i - 1, j
-            own = block[own_row, own_col]
-            if own == background or own == block[other_row, other_col] or (i > 0 and seen[i, j]):
-                continue
-            if i == -1:
-                row, col, direction, enters = last + 1, j, NORTH, 2 * (width * last + j) + 1
-            elif i == 0:
-                row, col, direction, enters = 0, j, SOUTH, 2 * j
-            else:
-                row, col, direction, enters = i, j + 1, WEST, CLOSED
-                seen[i, j] = True
-            count, leaves = _follow(block, seen, own, row, col, direction, corners, kinds, count)
-            pieces[piece_count, 0], pieces[piece_count, 1] = count, labels[own_row, own_col]
-            pieces[piece_count, 2], pieces[piece_count, 3], pieces[piece_count, 4] = own, enters, leaves
-            piece_count += 1
+    for side in sides:
+        i, j = side // width - 1, side % width
+        # the pixel whose side the piece begins with
+        own_row, own_col = (last, j - 1) if i == -1 else (i, j)
+        own = block[own_row, own_col]
+        if own == background or (i > 0 and seen[i, j]):
+            continue
+        if i == -1:
+            row, col, direction, enters = last + 1, j, NORTH, 2 * (width * last + j) + 1
+        elif i == 0:
+            row, col, direction, enters = 0, j, SOUTH, 2 * j
+        else:
+            row, col, direction, enters = i, j + 1, WEST, CLOSED
+            seen[i, j] = True
+        count, leaves = _follow(block, seen, own, row, col, direction, corners, kinds, count)
+        pieces[piece_count, 0], pieces[piece_count, 1] = count, labels[own_row, own_col]
+        pieces[piece_count, 2], pieces[piece_count, 3], pieces[piece_count, 4] = own, enters, leaves
+        piece_count += 1
     return count, piece_count
 
 

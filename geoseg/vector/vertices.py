@@ -52,7 +52,9 @@ class Corners:
         columns, counts = found
         stop = self._count + len(columns)
         if stop > len(self._x):
-            self._x = np.resize(self._x, max(stop, len(self._x) * 3 // 2))
+            larger = np.empty(max(stop, len(self._x) * 3 // 2), np.int32)  # memory that is not touched costs nothing
+            larger[: self._count] = self._x[: self._count]
+            self._x = larger
         self._x[self._count : stop] = columns
         self._starts.append(self._count + np.cumsum(counts))
         self._count = stop

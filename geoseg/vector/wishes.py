@@ -7,7 +7,7 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.errors import ConfigError
-from geoseg.vector.outlines import Connectivity
+from geoseg.vector.strips import Connectivity
 
 
 @dataclass(frozen=True)

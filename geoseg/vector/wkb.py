@@ -61,8 +61,7 @@ def _fill(
                 first, stop = 16 * rings[ring], 16 * rings[ring + 1]
                 _put(buffer, at, (stop - first) // 16)
                 at += 4
-                for k in range(first, stop):
-                    buffer[at + k - first] = points[k]
+                buffer[at : at + stop - first] = points[first:stop]
                 at += stop - first
 
 

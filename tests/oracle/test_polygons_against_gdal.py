@@ -10,8 +10,8 @@ from rasterio.features import shapes as gdal_shapes
 from strategies_vector import BACKGROUND, random_masks, shapes, smooth_mask
 
 from geoseg.raster.scene import Scene
-from geoseg.vector.outlines import trace
 from geoseg.vector.polygonize import polygonize
+from geoseg.vector.strips import trace
 
 REAL_MASKS = [
     "labels_usda_cdl/2021_30m_cdls.tif",

@@ -37,4 +37,4 @@ class TorchEngine:
         seen = seen.contiguous(memory_format=self.layout)
         with torch.autocast(seen.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
             logits: Tensor = self.network(seen)
-        return logits.float().contiguous()
+        return logits.to(torch.float32, memory_format=torch.contiguous_format)

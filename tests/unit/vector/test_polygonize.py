@@ -90,7 +90,7 @@ def test_all_wishes_together(write, tmp_path):
 )
 def test_strips_leave_no_trace_in_the_file(write, tmp_path, monkeypatch, wishes):
     monkeypatch.setattr("geoseg.vector.mask.STRIP_PIXELS", 1)
-    monkeypatch.setattr("geoseg.vector.outlines.JOINED", 2)
+    monkeypatch.setattr("geoseg.vector.strips.JOINED", 2)
     path = write(smooth_mask(100), tiled=True, blockxsize=16, blockysize=16)
     cut = polygonize(path, tmp_path / "a.gpkg", **wishes)
     monkeypatch.undo()

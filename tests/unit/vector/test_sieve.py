@@ -13,9 +13,9 @@ from strategies_vector import BACKGROUND, FIVE_METRES, ROTATED, UTM, masks, rand
 from geoseg.grid.grid import Grid
 from geoseg.vector.classes import ClassRaster, PixelSize
 from geoseg.vector.holes import without_holes
-from geoseg.vector.outlines import trace
 from geoseg.vector.sieve import without_specks
 from geoseg.vector.specks import absorb_specks
+from geoseg.vector.strips import trace
 
 connectivities = st.sampled_from([4, 8])
 

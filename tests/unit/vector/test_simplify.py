@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from strategies_vector import BACKGROUND, UTM, masks, random_masks, shapes, smooth_mask, total_area
 
 from geoseg.vector.arcs import Shaping, reshaped
-from geoseg.vector.outlines import trace
 from geoseg.vector.simplify import reshaped_coverage
+from geoseg.vector.strips import trace
 from geoseg.vector.vertices import Corners, Vertices, count_inside
 
 TOLERANCES = [0.8, 1.5, 3, 10]

@@ -5,8 +5,8 @@ import pytest
 import shapely
 from strategies_vector import BACKGROUND, random_masks, shapes, smooth_mask, total_area
 
-from geoseg.vector.outlines import trace
 from geoseg.vector.specks import absorb_specks, borders
+from geoseg.vector.strips import trace
 
 
 def absorbed(mask, min_pixels):

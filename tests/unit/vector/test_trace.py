@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 from strategies_vector import BACKGROUND, masks, random_masks, shapes
 
-from geoseg.vector.join import Outlines
-from geoseg.vector.outlines import trace
+from geoseg.vector.outlines import Outlines
+from geoseg.vector.strips import trace
 
 connectivities = st.sampled_from([4, 8])
 
