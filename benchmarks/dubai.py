@@ -5,9 +5,9 @@
 
 FOLDER holds `Tile 1` to `Tile 8`. For the contest the speed of both is measured first, in turns, and each then trains as
 many iterations as it does in that many minutes; other work on the machine so costs time, but no fairness. smp's network
-is trained as its users do it: a plain PyTorch loop, random crops mirrored and turned, cross-entropy, AdamW with cosine,
-the same batch, crop and learning rate, and bfloat16 wherever geoseg has it. Both are validated at the same points of
-their way, on whole tiles, and keep their best. Prints Markdown: IoU in percent, means over the seeds.
+is trained as its users do it: a plain PyTorch loop, random crops mirrored and turned, cross-entropy, AdamW with cosine
+down to nothing, the same batch, crop and learning rate, and bfloat16 wherever geoseg has it. Both are validated at the
+same points of their way, on whole tiles, and keep their best. Prints Markdown: IoU in percent, means over the seeds.
 """
 
 import argparse
@@ -89,6 +89,7 @@ class PlainLoop:
         )
         self.recipe = recipe.model_copy(update={"augment": still})
         section = {"sampler": type(recipe.train.sampler)(name="random"), "average": None, "seed": seed}
+        section["final_learning_rate"] = 1e-6
         self.recipe = self.recipe.model_copy(update={"train": recipe.train.model_copy(update=section)})
         self.prepared = prepare(recipe.data, recipe.name)
         self.fabric = launched(self.recipe.train)

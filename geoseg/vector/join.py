@@ -9,6 +9,7 @@ lowest rows, those that end in one row in reading order of their first pixels: h
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -38,7 +39,7 @@ class Joiner:
         strips = [self._open, *strips]
         firsts = offsets([len(strip.parents) for strip in strips])
         region, polygon = regions(strips)
-        open_walks, closed = put_together(strips, firsts[:-1])
+        open_walks, closed = put_together([strip.walks for strip in strips], firsts[:-1])
         rings = Rings.joined([self._rings, part_rings(closed)])
         bottom = np.where(strips[-1].bottom > 0, strips[-1].bottom + firsts[-2], 0)
         unfinished = np.zeros(len(polygon), np.bool_)
@@ -66,18 +67,9 @@ class Joiner:
         leaders = _first_of(position, len(roots))
         members = np.arange(len(names))
         apart = leaders[position] != members
-        self._rings = Rings(
-            rings.corners, rings.nodes, rings.lengths, rings.double_areas, rings.bottoms,
-            np.searchsorted(names, of_ring), rings.values,
-        )  # fmt: skip
+        self._rings = replace(rings, labels=np.searchsorted(names, of_ring))
         self._open = Pieces(
-            corners=walks.corners,
-            kinds=walks.kinds,
-            stops=walks.stops,
-            labels=np.searchsorted(names, of_walk),
-            values=walks.values,
-            enters=walks.enters,
-            leaves=walks.leaves,
+            walks=replace(walks, labels=np.searchsorted(names, of_walk)),
             parents=members,
             diagonal=np.stack([leaders[position], members], axis=1)[apart],
             top=np.empty(0, np.int64),
@@ -183,13 +175,7 @@ def _above(width: int) -> Pieces:
     """What lies above an image: background."""
     none = np.empty(0, np.int64)
     return Pieces(
-        corners=np.empty((0, 2), np.int32),
-        kinds=np.empty(0, np.uint8),
-        stops=none,
-        labels=none,
-        values=none,
-        enters=none,
-        leaves=none,
+        walks=Walks(np.empty((0, 2), np.int32), np.empty(0, np.uint8), none, none, none, none, none),
         parents=np.zeros(1, np.int64),
         diagonal=np.empty((0, 2), np.int64),
         top=none,

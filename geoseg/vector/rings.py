@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from geoseg.compiled import compiled
 from geoseg.vector.label import Integers
 from geoseg.vector.runs import copied, offsets
-from geoseg.vector.trace import NODE, PINCHED
-from geoseg.vector.walks import Walks
+from geoseg.vector.walks import NODE, PINCHED, Walks
 
 
 @dataclass(frozen=True)

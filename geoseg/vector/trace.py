@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from geoseg.compiled import compiled
 from geoseg.vector.label import Integers, diagonal_pairs, label_block
 from geoseg.vector.vertices import Found, corners_of
+from geoseg.vector.walks import CLOSED, NODE, PINCHED, PLAIN, Walks
 
 EAST, NORTH, WEST, SOUTH = range(4)
 """Directions; one more is a left turn, one less a right turn."""
@@ -42,31 +43,13 @@ RIGHT_ROW, RIGHT_COL = (0, -1, -1, 0), (0, 0, -1, -1)
 OTHER_ROW, OTHER_COL = (0, 0, -1, -1), (-1, 0, 0, -1)
 """The pixel right behind: the region on the other side of the border we came along."""
 
-CLOSED = -1
-"""Stands for a port in pieces that are whole rings."""
-
-PLAIN, NODE, PINCHED = range(3)
-"""Kinds of corners: two borders meet there, more than two, or four of which two are our region's."""
-
 
 @dataclass(frozen=True)
 class Pieces:
-    """The borders in one strip. Arrays of one length describe one piece each."""
+    """The borders in one strip."""
 
-    corners: NDArray[np.int32]
-    """(corner, 2): row and column in the whole image, all pieces one after another."""
-    kinds: NDArray[np.uint8]
-    """(corner,): PLAIN, NODE or PINCHED."""
-    stops: Integers
-    """Where each piece's corners end."""
-    labels: Integers
-    """The region on the left, as a label of this strip."""
-    values: Integers
-    """The region's class."""
-    enters: Integers
-    """The port a piece comes in by, or CLOSED."""
-    leaves: Integers
-    """The port a piece goes out by, or CLOSED."""
+    walks: Walks
+    """The pieces; corners count in the whole image, labels in this strip."""
     parents: Integers
     """(label,): which labels of this strip are one region (see ``label``)."""
     diagonal: Integers
@@ -97,19 +80,8 @@ def trace_strip(
     (row, col) are numbers to be added up by region, of the strip's own pixels; NaN counts for nothing.
     """
     labels, parents = label_block(block, background)
-    corners, kinds, pieces = walk_block(block, labels, background)
-    corners[:, 0] += row - 1
-    corners[:, 1] -= 1
-    ports = pieces[:, 3:]
-    ports[ports != CLOSED] += 2 * block.shape[1] * row
     return Pieces(
-        corners=corners,
-        kinds=kinds,
-        stops=pieces[:, 0],
-        labels=pieces[:, 1],
-        values=pieces[:, 2],
-        enters=ports[:, 0],
-        leaves=ports[:, 1],
+        walks=walk_block(block, labels, background, row),
         parents=parents,
         diagonal=diagonal_pairs(block, labels, background) if diagonals else np.empty((0, 2), np.int64),
         top=labels[0].astype(np.int64),
@@ -125,19 +97,17 @@ def _sums(labels: NDArray[np.int32], weights: NDArray[np.float32], count: int) -
     return np.stack([np.bincount(of, weights[known], count), np.bincount(of, minlength=count)], axis=1)
 
 
-def walk_block(
-    block: NDArray[np.int32], labels: NDArray[np.int32], background: int
-) -> tuple[NDArray[np.int32], NDArray[np.uint8], Integers]:
-    """All pieces of a block: kept corners (corner, 2), their kinds, and a table (piece, 5).
-
-    Corners count from the block's first pixel, ports from the strip's first. The table's columns are where the piece's
-    corners end, label, class, port of entry and port of exit.
-    """
+def walk_block(block: NDArray[np.int32], labels: NDArray[np.int32], background: int, row: int) -> Walks:
+    """All pieces of a block whose strip's first row is row ``row`` of the image."""
     sides = 4 * block.size  # no more corners can be kept, nor pieces begin; memory that is not touched costs nothing
     corners, kinds = np.empty((sides, 2), np.int32), np.empty(sides, np.uint8)
-    pieces = np.empty((2 * block.size, 5), np.int64)
-    count, piece_count = _walk(block, labels, background, _sides(block), corners, kinds, pieces)
-    return corners[:count].copy(), kinds[:count].copy(), pieces[:piece_count].copy()
+    table = np.empty((2 * block.size, 5), np.int64)
+    count, pieces = _walk(block, labels, background, _sides(block), corners, kinds, table)
+    stops, of_label, values, enters, leaves = table[:pieces].T.copy()
+    for ports in (enters, leaves):
+        ports[ports != CLOSED] += 2 * block.shape[1] * row
+    in_image = corners[:count] + np.array([row - 1, -1], np.int32)
+    return Walks(in_image, kinds[:count].copy(), stops, of_label, values, enters, leaves)
 
 
 def _sides(block: NDArray[np.int32]) -> Integers:
@@ -160,16 +130,18 @@ def _walk(
     sides: Integers,
     corners: NDArray[np.int32],
     kinds: NDArray[np.uint8],
-    pieces: Integers,
+    table: Integers,
 ) -> tuple[int, int]:
-    """Fills corners, kinds and pieces; gives how many corners and pieces there are.
+    """Fills corners, kinds and the table; gives how many corners and pieces there are.
 
-    Pieces begin at those of the ``sides`` that no walk has passed yet.
+    Corners count from the block's first pixel, ports from the strip's first. The table's columns (piece, 5) are where the
+    piece's corners end, label, class, port of entry and port of exit. Pieces begin at those of the ``sides`` that no walk
+    has passed yet.
     """
     height, width = block.shape
     last = height - 1
     seen = np.zeros((height, width), np.bool_)  # pixels whose upper side has been walked along
-    count, piece_count = 0, 0
+    count, pieces = 0, 0
     for side in sides:
         i, j = side // width - 1, side % width
         # the pixel whose side the piece begins with
@@ -185,10 +157,10 @@ def _walk(
             row, col, direction, enters = i, j + 1, WEST, CLOSED
             seen[i, j] = True
         count, leaves = _follow(block, seen, own, row, col, direction, corners, kinds, count)
-        pieces[piece_count, 0], pieces[piece_count, 1] = count, labels[own_row, own_col]
-        pieces[piece_count, 2], pieces[piece_count, 3], pieces[piece_count, 4] = own, enters, leaves
-        piece_count += 1
-    return count, piece_count
+        table[pieces, 0], table[pieces, 1] = count, labels[own_row, own_col]
+        table[pieces, 2], table[pieces, 3], table[pieces, 4] = own, enters, leaves
+        pieces += 1
+    return count, pieces
 
 
 @compiled

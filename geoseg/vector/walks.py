@@ -13,17 +13,22 @@ from numpy.typing import NDArray
 from geoseg.compiled import compiled
 from geoseg.vector.label import Integers
 from geoseg.vector.runs import copied, offsets
-from geoseg.vector.trace import CLOSED, Pieces
+
+CLOSED = -1
+"""Stands for a port in walks that are whole."""
+
+PLAIN, NODE, PINCHED = range(3)
+"""Kinds of corners: two borders meet there, more than two, or four of which two are our region's."""
 
 
 @dataclass(frozen=True)
 class Walks:
-    """Walks around regions, one after another; arrays of one length describe one walk each."""
+    """Walks around regions, one after another, whole or in pieces; arrays of one length describe one walk each."""
 
     corners: NDArray[np.int32]
     """(corner, 2): row and column."""
     kinds: NDArray[np.uint8]
-    """(corner,): as in Pieces."""
+    """(corner,): PLAIN, NODE or PINCHED."""
     stops: Integers
     """Where each walk's corners end."""
     labels: Integers
@@ -33,10 +38,10 @@ class Walks:
     enters: Integers
     """The port an open walk comes in by, CLOSED in closed walks."""
     leaves: Integers
-    """The port an open walk goes out by."""
+    """The port an open walk goes out by, CLOSED in closed walks."""
 
 
-def put_together(strips: Sequence[Pieces], firsts: Integers) -> tuple[Walks, Walks]:
+def put_together(strips: Sequence[Walks], firsts: Integers) -> tuple[Walks, Walks]:
     """The open and the closed walks of some strips, top to bottom; labels of strip k count from ``firsts[k]``."""
     lengths = np.concatenate([np.diff(s.stops, prepend=0) for s in strips])
     enters, leaves = np.concatenate([s.enters for s in strips]), np.concatenate([s.leaves for s in strips])
