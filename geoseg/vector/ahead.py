@@ -10,8 +10,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """``work(item)`` for each item. Items are taken by the thread that asks for results, as many ahead as there are cores.
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int | None = None
+) -> Iterator[Result]:
+    """``work(item)`` for each item. Items are taken by the thread that asks for results, ``ahead`` of them before they are
+    needed: by default as many as there are cores, more if that thread is long away between some results.
 
     Pays if ``work`` spends its time in compiled code, which lets other threads run.
     """
@@ -19,7 +22,7 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item]) -> Itera
     running: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="geoseg-vector") as pool:
         for item in items:
-            if len(running) > threads:
+            if len(running) > (ahead or threads):
                 yield running.popleft().result()
             running.append(pool.submit(work, item))
         while running:

@@ -76,7 +76,7 @@ def trace_strips(
     joiner = Joiner(width)
     pieces: list[Pieces] = []
     work = partial(_traced, background=background, diagonals=connectivity == 8, vertices=corners is not None)
-    for piece in side_by_side(work, blocks(strips, width, background)):
+    for piece in side_by_side(work, blocks(strips, width, background), ahead=joined or JOINED):
         if len(pieces) == (joined or JOINED):
             yield join()
             pieces = []
