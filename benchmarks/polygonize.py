@@ -11,6 +11,7 @@ pyarrow and pyogrio.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -74,7 +75,10 @@ def write_mask(path: Path, mask: NDArray[np.uint8], times: int = 1) -> None:
 def run(side: str, mask: Path, output: Path, contourrs: str | None) -> dict[str, float]:
     python = contourrs or "" if side == "contourrs" else sys.executable
     script = Path(__file__).with_name("polygonize_peers.py")
-    done = subprocess.run([python, script, side, mask, output], check=True, capture_output=True, text=True)
+    cache = {"GDAL_CACHEMAX": "256"}  # megabytes; by default a share of the machine's memory, which would be all we saw
+    done = subprocess.run(
+        [python, script, side, mask, output], check=True, capture_output=True, text=True, env=os.environ | cache
+    )
     return json.loads(done.stdout)
 
 

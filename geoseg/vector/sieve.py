@@ -24,10 +24,10 @@ from geoseg.vector.strips import Classes, Connectivity
 
 @dataclass(frozen=True)
 class Counted:
-    """The regions of one strip, by label."""
+    """The regions of one strip, by label: those that turned out to be one region have one label here."""
 
     parents: Integers
-    """(label,): which labels are one region (see ``label``)."""
+    """(label,): each label's own."""
     diagonal: Integers
     """(pair, 2): labels of one class that touch at corners; empty unless 8-connectivity is asked for."""
     top: Integers
@@ -81,25 +81,32 @@ def _with_short_seams(strips: Iterable[Counted]) -> list[Counted]:
 
 def _relabel(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, firsts: Integers, table: Classes) -> Classes:
     number, block = strip
-    labels, _ = label_block(block, raster.background)
-    new: Classes = table[firsts[number] + labels[1:, 1:-1]]
+    labels, names = _labelled(block, raster)
+    new: Classes = table[firsts[number] : firsts[number + 1]][names][labels[1:, 1:-1]]
     return new
+
+
+def _labelled(block: NDArray[np.int32], raster: ClassRaster) -> tuple[NDArray[np.int32], Integers]:
+    """Labels of a block (row, col) as ``label_block`` gives them, and for each the region's, which are far fewer."""
+    labels, parents = label_block(block, raster.background)
+    roots = find_roots(parents)
+    return labels, (np.cumsum(roots == np.arange(len(roots))) - 1)[roots]
 
 
 def _count(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, small: float, diagonals: bool) -> Counted:
     row, block = strip
-    labels, parents = label_block(block, raster.background)
-    roots = find_roots(parents)
-    pixels, values = np.zeros(len(parents), np.int64), np.full(len(parents), raster.background, np.int64)
-    rows = np.full(len(parents), np.iinfo(np.int64).max)
-    _tally(block, labels, roots, pixels, rows, values)
+    labels, names = _labelled(block, raster)
+    count = int(names.max()) + 1
+    pixels, values = np.zeros(count, np.int64), np.full(count, raster.background, np.int64)
+    rows = np.full(count, np.iinfo(np.int64).max)
+    _tally(block, labels, names, pixels, rows, values)
     sides = np.empty((2 * block.size, 3), np.int64)
-    sides = sides[: _list_sides(labels, roots, pixels, small, sides)]
+    sides = sides[: _list_sides(labels, names, pixels, small, sides)]
     return Counted(
-        parents=parents,
-        diagonal=diagonal_pairs(block, labels, raster.background) if diagonals else np.empty((0, 2), np.int64),
-        top=labels[0].astype(np.int64),
-        bottom=labels[-1].astype(np.int64),
+        parents=np.arange(count),
+        diagonal=names[diagonal_pairs(block, labels, raster.background)] if diagonals else np.empty((0, 2), np.int64),
+        top=names[labels[0]],
+        bottom=names[labels[-1]],
         pixels=pixels,
         rows=rows + row - 1,
         values=values,
@@ -156,31 +163,31 @@ def _counted_pairs(first: Integers, second: Integers, number: Integers) -> Integ
 def _tally(
     block: NDArray[np.int32],
     labels: NDArray[np.int32],
-    roots: Integers,
+    names: Integers,
     pixels: Integers,
     rows: Integers,
     values: Integers,
 ) -> None:
-    """Fills the last three at the roots of labels."""
+    """Fills the last three by the ``names`` of labels."""
     for i in range(labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
             if labels[i, j]:
-                root = roots[labels[i, j]]
-                values[root] = block[i, j]
+                name = names[labels[i, j]]
+                values[name] = block[i, j]
                 if i:
-                    pixels[root] += 1
-                    rows[root] = min(rows[root], i)
+                    pixels[name] += 1
+                    rows[name] = min(rows[name], i)
 
 
 @compiled
-def _list_sides(labels: NDArray[np.int32], roots: Integers, pixels: Integers, small: float, sides: Integers) -> int:
+def _list_sides(labels: NDArray[np.int32], names: Integers, pixels: Integers, small: float, sides: Integers) -> int:
     """Fills ``sides`` (side, 3: two labels, 1 if they lie side by side in a row, else 0); gives how many there are."""
     count = 0
     for i in range(1, labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
-            own = roots[labels[i, j]]
+            own = names[labels[i, j]]
             for along in range(2):
-                other = roots[labels[i, j - 1] if along else labels[i - 1, j]]
+                other = names[labels[i, j - 1] if along else labels[i - 1, j]]
                 if own and other and own != other and (pixels[own] < small or pixels[other] < small):
                     sides[count, 0], sides[count, 1], sides[count, 2] = own, other, along
                     count += 1
