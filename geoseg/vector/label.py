@@ -84,9 +84,8 @@ def _label_runs(
         own = flat[first]
         if own == background:
             continue
-        label = 0
         if first >= width and flat[first - width] == own:
-            label = labels[first - width]
+            label = int(labels[first - width])
         else:
             label = count
             parents[label] = label

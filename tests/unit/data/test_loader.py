@@ -1,5 +1,6 @@
 """Batches: crop i is the same whoever cuts it, whenever."""
 
+import gc
 import multiprocessing
 
 import numpy as np
@@ -112,6 +113,8 @@ def test_what_goes_wrong_with_a_crop_is_raised_as_it_is(workers) -> None:
     with pytest.raises(SceneError) as caught:
         next(batches)
     assert (caught.value.message, caught.value.hint) == ("b.tif cannot be read", "is its disk there?")
+    del caught, batches
+    gc.collect()  # what the error's traceback holds, too
     assert all_end(processes)
 
 
@@ -123,6 +126,7 @@ def test_workers_end_with_the_iterator(scenes) -> None:
     processes = set(multiprocessing.active_children()) - others
     assert len(processes) == 2
     del batches
+    gc.collect()
     assert all_end(processes)
 
 
