@@ -88,8 +88,8 @@ class PlainLoop:
             scale=(1, 1), vertical_flip=0.5, rotate90=0.5, brightness=0, contrast=0, saturation=0, hue=0
         )
         self.recipe = recipe.model_copy(update={"augment": still})
-        section = {"sampler": type(recipe.train.sampler)(name="random"), "average": None, "seed": seed}
-        section["final_learning_rate"] = 1e-6
+        sampler = type(recipe.train.sampler)(name="random")
+        section = {"sampler": sampler, "average": None, "final_learning_rate": 1e-6, "seed": seed}
         self.recipe = self.recipe.model_copy(update={"train": recipe.train.model_copy(update=section)})
         self.prepared = prepare(recipe.data, recipe.name)
         self.fabric = launched(self.recipe.train)

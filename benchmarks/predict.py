@@ -1,14 +1,13 @@
 """From a scene to its mask: geoseg beside mmsegmentation's slide inference and a loop over torchgeo's GridGeoSampler.
 
     python benchmarks/parity benchmarks/predict.py               12 minutes a round on 2 cores (--rounds, --times, --model)
-    python benchmarks/predict.py --stitching                     from ready logits to the mask on disk, on one thread
     python benchmarks/predict.py --device cuda                   on a GPU, beside what is installed there
 
 All sides run the same weights, those of the zoo's R-18 DeepLabV3+ of output stride 8 trained for a few minutes on the
 sample data, on the same GeoTIFF, and write a mask: mmsegmentation by its test pipeline, as a PNG; torchgeo as its users
 write it, probabilities added up on a canvas as large as the scene, as a GeoTIFF; geoseg as `geoseg predict` does, with
 colours and overviews. *Forward* is geoseg's engine alone on the same tiles, in memory already. Sides take turns. Prints
-Markdown: medians, ratios within a round, and mean IoU with the labels. --stitching needs no parity environment.
+Markdown: medians, ratios within a round, and mean IoU with the labels.
 """
 
 import argparse
@@ -18,34 +17,22 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import rasterio
 import torch
-from affine import Affine
-from torch import Tensor
 
 from geoseg.bundle import Bundle
 from geoseg.config.load import load_recipe
-from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import tiles
-from geoseg.inference.blend import Layout, Piece, weighted
 from geoseg.inference.options import Options
-from geoseg.inference.parts import ROWS
 from geoseg.inference.predict import opened_job, predict
 from geoseg.inference.predictor import Predictor
-from geoseg.inference.products import pixels_of
-from geoseg.inference.softmax import softmax_
-from geoseg.legend import numbered
 from geoseg.metrics import ConfusionMatrix
-from geoseg.raster.memory import keep_large_arrays_apart
-from geoseg.raster.sinks.base import writing
-from geoseg.raster.sinks.geotiff import GeoTiffSink
 from geoseg.training.fit import train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,18 +60,10 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model of the zoo's R-18 network trained on the sample data")
     parser.add_argument("--skip", nargs="+", default=[], help="words in the names of sides that are left out")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--stitching", action="store_true", help="only what comes after the network")
-    parser.add_argument("--side", type=int, default=4096, help="of the mask with --stitching")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        if options.stitching:
-            stitching(Path(folder), options.side, options.rounds)
-        else:
-            contest(Path(folder), options)
-
-
-# From the scene to the mask
+        contest(Path(folder), options)
 
 
 def contest(folder: Path, options: argparse.Namespace) -> None:
@@ -273,61 +252,6 @@ def read(path: Path) -> np.ndarray:
     with rasterio.open(path) as file:
         pixels: np.ndarray = file.read(1)
     return pixels
-
-
-# From logits to the mask
-
-
-def stitching(folder: Path, side: int, rounds: int) -> None:
-    """Softmax, blending, choice of classes and slabs on disk of made-up logits; then the copy into the final form."""
-    torch.set_num_threads(1)
-    layout = Layout(side, side, TILE, HALO, 6, torch.device("cpu"))
-    legend, grid = numbered(range(6)), Grid(None, Affine.identity(), side, side)
-    logits, valid = smooth_logits(), np.ones((TILE, TILE), np.bool_)
-    keep_large_arrays_apart()
-    taken: list[tuple[float, float]] = []
-    for _ in range(rounds):
-        with writing(GeoTiffSink(folder / "mask.tif", overwrite=True), grid, legend) as sink:
-            ready = Ready(logits)
-            begun = time.process_time()
-            for strip in weighted(pieces(layout, ready, valid), layout):
-                for part in strip.divided(ROWS):
-                    sink.write(part.window, pixels_of(part, ("mask",), torch.Tensor.abs))
-            written = time.process_time()
-        taken.append((written - begun - ready.seconds, time.process_time() - written))
-    stitched, copied = (1e3 * statistics.median(each) / (side**2 / 1e6) for each in zip(*taken, strict=True))
-    print(f"{side} x {side}, {TILE}/{TILE - 2 * HALO}, 6 classes, one thread, CPU time per megapixel:")
-    print(f"from logits to the mask on disk {stitched:.1f} ms; into a COG with overviews {copied:.1f} ms more")
-
-
-def smooth_logits() -> Tensor:
-    """Logits (batch, class, row, col) of a plausible smoothness."""
-    noise = torch.randn(BATCH, 6, TILE // 32, TILE // 32, generator=torch.Generator().manual_seed(0))
-    return 4 * torch.nn.functional.interpolate(noise, (TILE, TILE), mode="bicubic")
-
-
-class Ready:
-    """The same logits again and again, each time as an engine would hand them over."""
-
-    def __init__(self, logits: Tensor) -> None:
-        self.logits, self.handed = logits, torch.empty_like(logits)
-        self.seconds = 0.0
-        """What copying them took."""
-
-    def __call__(self) -> Tensor:
-        """The logits, in memory that may be written to."""
-        begun = time.process_time()
-        self.handed.copy_(self.logits)
-        self.seconds += time.process_time() - begun
-        return self.handed
-
-
-def pieces(layout: Layout, ready: Ready, valid: np.ndarray) -> Iterator[Piece]:
-    """Pieces of ready logits, batch by batch."""
-    every = iter(tiles(layout.height, layout.width, layout.size, layout.halo))
-    while waiting := list(islice(every, BATCH)):
-        for tile, each in zip(waiting, softmax_(ready()), strict=False):
-            yield Piece(tile, each, valid)
 
 
 if __name__ == "__main__":

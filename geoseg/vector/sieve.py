@@ -26,8 +26,6 @@ from geoseg.vector.strips import Classes, Connectivity
 class Counted:
     """The regions of one strip, by label: those that turned out to be one region have one label here."""
 
-    parents: Integers
-    """(label,): each label's own."""
     diagonal: Integers
     """(pair, 2): labels of one class that touch at corners; empty unless 8-connectivity is asked for."""
     top: Integers
@@ -44,6 +42,11 @@ class Counted:
     """(pair, 4): two labels that share sides of pixels, one of them too small so far, how many lie along columns and how
     many along rows."""
 
+    @property
+    def parents(self) -> Integers:
+        """(label,): which labels are one region: each is one of its own."""
+        return np.arange(len(self.pixels))
+
 
 def without_specks(
     raster: ClassRaster, size: PixelSize, min_area_m2: float, *, connectivity: Connectivity = 4
@@ -54,7 +57,7 @@ def without_specks(
     work = partial(_count, raster=raster, small=min_area_m2 / size.areas.max(), diagonals=connectivity == 8)
     counted = _with_short_seams(side_by_side(work, raster.blocks()))
     table = _new_classes(counted, raster, size, min_area_m2)
-    firsts = offsets([len(strip.parents) for strip in counted])
+    firsts = offsets([len(strip.pixels) for strip in counted])
 
     def relabelled() -> Iterator[Classes]:
         strips = ((k, block) for k, (_, block) in enumerate(raster.blocks()))
@@ -103,7 +106,6 @@ def _count(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, small: 
     sides = np.empty((2 * block.size, 3), np.int64)
     sides = sides[: _list_sides(labels, names, pixels, small, sides)]
     return Counted(
-        parents=np.arange(count),
         diagonal=names[diagonal_pairs(block, labels, raster.background)] if diagonals else np.empty((0, 2), np.int64),
         top=names[labels[0]],
         bottom=names[labels[-1]],
@@ -133,7 +135,7 @@ def _new_classes(counted: list[Counted], raster: ClassRaster, size: PixelSize, m
 
 def _borders(counted: list[Counted], position: Integers, size: PixelSize) -> Borders:
     """The lengths in metres of the borders that polygons share, each in both orders."""
-    firsts = offsets([len(strip.parents) for strip in counted])[:-1]
+    firsts = offsets([len(strip.pixels) for strip in counted])[:-1]
     pairs = np.concatenate([strip.sides[:, :2] + first for strip, first in zip(counted, firsts, strict=True)])
     number = np.concatenate([strip.sides[:, 2:] for strip in counted])
     sides = _counted_pairs(position[pairs[:, 0]], position[pairs[:, 1]], number)

@@ -99,8 +99,8 @@ def _sums(labels: NDArray[np.int32], weights: NDArray[np.float32], count: int) -
 
 def walk_block(block: NDArray[np.int32], labels: NDArray[np.int32], background: int, row: int) -> Walks:
     """All pieces of a block whose strip's first row is row ``row`` of the image."""
-    sides = 4 * block.size  # no more corners can be kept, nor pieces begin; memory that is not touched costs nothing
-    corners, kinds = np.empty((sides, 2), np.int32), np.empty(sides, np.uint8)
+    most = 4 * block.size  # no more corners can be kept, nor pieces begin; memory that is not touched costs nothing
+    corners, kinds = np.empty((most, 2), np.int32), np.empty(most, np.uint8)
     table = np.empty((2 * block.size, 5), np.int64)
     count, pieces = _walk(block, labels, background, _sides(block), corners, kinds, table)
     stops, of_label, values, enters, leaves = table[:pieces].T.copy()
