@@ -1,6 +1,6 @@
 """What comes after the network: softmax, blending, choice of classes and the file, from ready logits to the mask on disk.
 
-    python benchmarks/blending.py                  half a minute on one core (--rounds, --side)
+    python benchmarks/blending.py        half a minute on one core (--rounds, --side)
 
 On one thread, the weighted blend of tiles of 512 every 384 pixels, six classes. Prints milliseconds of processor time per
 megapixel of the scene, medians of the rounds.
