@@ -76,13 +76,15 @@ class Slabs:
 
     def remember(self, name: str, choose: Callable[[], int]) -> int:
         """A number that is chosen once for all slabs in the folder, whoever writes them, and whenever."""
-        path = self.folder / f"{name}.txt"
-        with contextlib.suppress(FileNotFoundError):
-            return int(path.read_text("ascii"))
-        chosen = choose()
-        with contextlib.suppress(FileExistsError), path.open("x", encoding="ascii") as file:
-            file.write(str(chosen))
-        return int(path.read_text("ascii") or chosen)
+        place = self.folder / name
+        if not place.exists():
+            number, part = choose(), place.with_suffix(f".{uuid.uuid4().hex}.part")
+            part.mkdir()
+            (part / "number.txt").write_text(str(number), "ascii")
+            # Whole at once, and only once: a folder cannot take the place of one that holds something.
+            with contextlib.suppress(OSError):
+                part.rename(place)
+        return int((place / "number.txt").read_text("ascii"))
 
     @property
     def places(self) -> list[Window]:

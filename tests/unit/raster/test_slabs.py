@@ -213,3 +213,16 @@ def test_what_is_chosen_once_stays(tmp_path):
     assert [slabs.remember("batch", lambda chosen=chosen: chosen) for chosen in (7, 9)] == [7, 7]
     slabs.begin({})
     assert slabs.remember("batch", lambda: 9) == 9
+
+
+@pytest.mark.parametrize("attempt", range(20))
+def test_those_who_choose_at_the_same_time_agree(tmp_path, attempt):
+    slabs, everyone = slabs_in(tmp_path / "slabs"), threading.Barrier(8)
+
+    def chosen(number: int) -> int:
+        everyone.wait()
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        agreed = list(pool.map(lambda number: slabs.remember("batch", lambda: chosen(number)), range(8)))
+    assert len(set(agreed)) == 1
