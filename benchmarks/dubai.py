@@ -30,6 +30,7 @@ from geoseg.data.prepare import prepare
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
+from geoseg.models.device import memory_format
 from geoseg.training.average import AveragedNetwork
 from geoseg.training.crops import TrainingCrops
 from geoseg.training.devices import launched
@@ -140,6 +141,7 @@ def geoseg_steps(recipe: Recipe) -> Iterator[int]:
     network = build_network(recipe.model, bands=len(prepared.bands), classes=classes)
     loss = build_loss(with_class_weights(recipe.loss, prepared.class_pixels().tolist()), classes=classes)
     step = TrainingStep(network, loss, measured(prepared), auxiliary_weight=recipe.model.auxiliary_weight)
+    step.lay_out(memory_format(fabric.device, channels_last=recipe.train.channels_last))
     wrapped, optimizer = fabric.setup(step, build_optimizer(network.parameters(), recipe.train))
     average = AveragedNetwork(network, recipe.train.average or 0.5)
     for done in steps(fabric, wrapped, optimizer, TrainingCrops(recipe, prepared).loader(0), recipe.train):

@@ -149,6 +149,9 @@ class TrainSection(Section):
     """Where the network runs."""
     compile: bool = False
     """Compile the network first (torch.compile): a minute's wait for faster steps, on GPUs."""
+    channels_last: bool | None = None
+    """Let weights and images lie channels-last in memory; None for on CUDA only. What it does to the speed of CPUs
+    depends on network and crop."""
     deterministic: bool = False
     """Use only kernels that give the same result every time, as far as torch has them; slower on GPUs. On CPUs runs
     repeat anyhow."""

@@ -8,7 +8,7 @@ import torch
 from geoseg.errors import ConfigError, GeosegError
 
 NHWC_DEVICES = {"cuda"}
-"""Devices that compute convolutions faster with channels last; CPUs lose 5 to 20 % by it (benchmarks/network.py)."""
+"""Devices that compute convolutions faster with channels last; for CPUs it depends on the network."""
 
 MEMORY_WORDS = (
     "out of memory",
@@ -36,9 +36,10 @@ def choose_device(name: str) -> torch.device:
     return torch.empty(0, device=device).device
 
 
-def memory_format(device: torch.device) -> torch.memory_format:
-    """How a device wants images and weights of convolutions to lie in memory."""
-    return torch.channels_last if device.type in NHWC_DEVICES else torch.contiguous_format
+def memory_format(device: torch.device, *, channels_last: bool | None = None) -> torch.memory_format:
+    """How images and weights of convolutions lie in memory: as told, or else as the device wants them."""
+    wanted = device.type in NHWC_DEVICES if channels_last is None else channels_last
+    return torch.channels_last if wanted else torch.contiguous_format
 
 
 def _names(there: dict[str, bool]) -> str:

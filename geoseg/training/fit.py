@@ -174,7 +174,7 @@ def _session(
         with_class_weights(recipe.loss, prepared.class_pixels().tolist()), classes=len(prepared.legend)
     )
     step = TrainingStep(network, criterion, scaled, auxiliary_weight=recipe.model.auxiliary_weight)
-    step = step.to(memory_format=memory_format(fabric.device))
+    step.lay_out(memory_format(fabric.device, channels_last=train.channels_last))
     optimizer = build_optimizer(network.parameters(), train)
     average = AveragedNetwork(network, train.average) if train.average is not None else None
     card = _card(recipe, prepared, scaled)

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from geoseg.losses.build import WeightedSum
 from geoseg.models.backbones.base import Scaling
-from geoseg.models.device import memory_format
 from geoseg.models.network import SegmentationNetwork
 from geoseg.models.normalise import normalise
 
@@ -31,6 +30,7 @@ class TrainingStep(nn.Module):
         self.network = network
         self.criterion = criterion
         self.auxiliary_weight = auxiliary_weight
+        self.layout = torch.contiguous_format
         self.register_buffer("mean", _per_band(scaling.mean), persistent=False)
         self.register_buffer("std", _per_band(scaling.std), persistent=False)
 
@@ -52,7 +52,12 @@ class TrainingStep(nn.Module):
     ) -> Float[Tensor, "batch band row col"]:
         """Images as the network wants them."""
         scaled = normalise(image, valid, mean=self.mean, std=self.std)
-        return scaled.contiguous(memory_format=memory_format(scaled.device))
+        return scaled.contiguous(memory_format=self.layout)
+
+    def lay_out(self, layout: torch.memory_format) -> None:
+        """Let weights, and from now on images, lie so in memory."""
+        self.layout = layout
+        self.to(memory_format=layout)
 
 
 def _per_band(numbers: Sequence[float]) -> Float[Tensor, "1 band 1 1"]:

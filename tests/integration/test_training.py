@@ -22,6 +22,7 @@ from geoseg.training.average import AveragedNetwork
 from geoseg.training.checkpoint import Checkpoint
 from geoseg.training.fit import Training, train
 from geoseg.training.logbook import read
+from geoseg.training.step import TrainingStep
 from geoseg.training.validation import Validation, Validator
 
 torch.set_num_threads(1)  # what is computed in parts is added up in another order
@@ -140,6 +141,21 @@ def test_narrow_arithmetic_trains_nearly_the_same(plain, root, tmp_path, precisi
     narrow = train(tiny(root, train={"precision": precision}), runs=tmp_path)
     assert rows(narrow, "loss") == pytest.approx(rows(plain, "loss"), rel=0.05)
     assert {value.dtype for value in weights(narrow).values() if value.is_floating_point()} == {torch.float32}
+
+
+@pytest.mark.parametrize("channels_last", [None, False, True])
+def test_channels_lie_last_where_wished_and_the_loss_is_the_same(plain, root, tmp_path, monkeypatch, channels_last):
+    seen, forward = [], TrainingStep.forward
+
+    def watched(step, *batch):
+        weight = next(each.weight for each in step.network.modules() if isinstance(each, nn.Conv2d))
+        seen.append(weight.is_contiguous(memory_format=torch.channels_last))
+        return forward(step, *batch)
+
+    monkeypatch.setattr(TrainingStep, "forward", watched)
+    other = train(tiny(root, train={"channels_last": channels_last}), runs=tmp_path)
+    assert set(seen) == {channels_last is True}  # this is a CPU
+    assert rows(other, "loss") == pytest.approx(rows(plain, "loss"), rel=1e-3)
 
 
 def test_adamw_with_a_cosine_a_warm_up_and_a_limit_brings_the_loss_down(root, tmp_path):

@@ -63,7 +63,8 @@ class ZooResNet(Backbone):
     """A dilated ResNet with the four stages as features: strides 4, 8, 8, 8 or 4, 8, 16, 16.
 
     Without pretrained weights, convolutions start as Kaiming normal (fan out) and the last norm of each residual branch
-    at zero, so that every block begins as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
+    at zero, so that every block begins as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1), or at one
+    without ``zero_init_residual``, so that every block takes part from the first step.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class ZooResNet(Backbone):
         output_stride: int,
         multi_grid: Sequence[int] | None = None,
         pretrained: bool | Path = False,
+        zero_init_residual: bool = True,
     ) -> None:
         super().__init__()
         block, blocks, stem, hub = VARIANTS[variant]
@@ -86,6 +88,7 @@ class ZooResNet(Backbone):
             stem_type=stem,
             stem_width=32 if stem else 64,
             output_stride=output_stride,
+            zero_init_last=zero_init_residual,
         )
         self.conv1, self.bn1, self.act1, self.maxpool = net.conv1, net.bn1, net.act1, net.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = net.layer1, net.layer2, net.layer3, net.layer4

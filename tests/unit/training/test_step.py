@@ -40,3 +40,15 @@ def test_pixels_without_data_are_the_mean():
     step = TrainingStep(TwoHeads(auxiliary=False), nn.Identity(), Scaling((5.0,), (2.0,)), auxiliary_weight=0)
     scaled = step.normalised(torch.full((1, 1, 2, 2), 9), torch.tensor([[[True, False], [True, True]]]))
     assert scaled.flatten().tolist() == [2, 0, 2, 2]
+
+
+def test_images_and_weights_lie_as_told():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3))
+    step = TrainingStep(net, nn.Identity(), Scaling((1.0,) * 3, (2.0,) * 3), auxiliary_weight=0)
+    image, valid = torch.randint(0, 256, (2, 3, 5, 7), dtype=torch.uint8), torch.ones(2, 5, 7, dtype=torch.bool)
+    before = step.normalised(image, valid)
+    step.lay_out(torch.channels_last)
+    after = step.normalised(image, valid)
+    assert torch.equal(before, after)
+    assert not after.is_contiguous()
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in (after, net[0].weight))

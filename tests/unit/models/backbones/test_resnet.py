@@ -85,3 +85,8 @@ def test_residual_branches_begin_at_zero_and_convolutions_by_their_fan_out() -> 
     assert all(not block.bn2.weight.any() for stage in net.stages for block in stage)
     conv = net.layer4[1].conv2
     assert conv.weight.std().item() == pytest.approx((2 / (9 * conv.out_channels)) ** 0.5, rel=0.02)
+
+
+def test_residual_branches_take_part_at_once_where_wished() -> None:
+    net = ZooResNet(variant="resnet18", bands=3, output_stride=8, zero_init_residual=False)
+    assert all(block.bn2.weight.eq(1).all() for stage in net.stages for block in stage)
