@@ -50,7 +50,8 @@ class ModelSection(Section):
     backbone: Part = Part(name="resnet50")
     """Feature extractor: one of the zoo's ResNets (resnet18, resnet50, resnet101, with b for the plain stem)
     or the name of any timm model that offers features; ``{name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``
-    for torchgeo's satellite weights, with the scaling they were trained with."""
+    for torchgeo's satellite weights, with the scaling they were trained with. The zoo's begin with blocks that do nothing
+    yet, unless ``{name: resnet18, zero_init_residual: false}``."""
     head: HeadPart = Part(name="deeplabv3plus")
     """Features to logits."""
     auxiliary_weight: float = Field(0.4, ge=0)
