@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import Recipe
-from geoseg.data.isprs import LEGEND
+from geoseg.data.datasets._isprs import LEGEND
 
 TILES = ("2_10", "2_11", "2_12", "3_10")
 SHARES = (0.0, 0.0, -0.1, -0.4, -1.2, -0.9)

@@ -19,16 +19,17 @@ import torch
 from affine import Affine
 from torch import Tensor
 
+from geoseg._malloc import keep_large_arrays_apart
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import tiles
-from geoseg.inference.blend import Layout, Piece, weighted
-from geoseg.inference.parts import ROWS
-from geoseg.inference.products import pixels_of
+from geoseg.inference.encode_outputs import pixels_of
+from geoseg.inference.parallel import ROWS
 from geoseg.inference.softmax import softmax_
+from geoseg.inference.tiled.blending import Layout, weighted
+from geoseg.inference.tiles import Piece
 from geoseg.legend import numbered
-from geoseg.raster.memory import keep_large_arrays_apart
-from geoseg.raster.sinks.base import writing
-from geoseg.raster.sinks.geotiff import GeoTiffSink
+from geoseg.raster.writers.base import writing
+from geoseg.raster.writers.cog import GeoTiffSink
 
 TILE, HALO, BATCH, CLASSES = 512, 64, 4, 6
 

@@ -23,24 +23,24 @@ import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 
+from geoseg.config.component import WeightedPart
 from geoseg.config.load import load_recipe
-from geoseg.config.part import WeightedPart
 from geoseg.config.recipe import AugmentSection, Recipe
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
 from geoseg.models.device import memory_format
-from geoseg.training.average import AveragedNetwork
-from geoseg.training.crops import TrainingCrops
-from geoseg.training.devices import launched
-from geoseg.training.fit import train
+from geoseg.training.class_weights import with_class_weights
+from geoseg.training.crop_batches import TrainingCrops
+from geoseg.training.distributed import launched
 from geoseg.training.loop import steps
-from geoseg.training.scaling import measured
-from geoseg.training.schedule import build_optimizer, learning_rate
-from geoseg.training.step import TrainingStep
+from geoseg.training.module import TrainingStep
+from geoseg.training.normalization_stats import measured
+from geoseg.training.optimizer import build_optimizer, learning_rate
+from geoseg.training.train import train
 from geoseg.training.validation import Validator
-from geoseg.training.weights import with_class_weights
+from geoseg.training.weight_average import AveragedNetwork
 
 VALIDATIONS = 4
 CALIBRATION = 24

@@ -24,13 +24,13 @@ from PIL import Image
 from torch import Tensor, nn
 
 from geoseg.bundle import Bundle, load
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
-from geoseg.inference.engines.openvino import OpenVinoEngine
-from geoseg.inference.engines.pytorch import TorchEngine
 from geoseg.models.build import build_network
-from geoseg.models.folding import folded
-from geoseg.models.precision import computes_bfloat16
+from geoseg.models.device import computes_bfloat16
+from geoseg.models.engines.fuse_conv_bn import folded
+from geoseg.models.engines.openvino import OpenVinoEngine
+from geoseg.models.engines.pytorch import TorchEngine
 
 CPU = torch.device("cpu")
 CLASSES = 6

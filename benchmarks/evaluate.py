@@ -81,7 +81,7 @@ WAYS: dict[str, Callable[[Mask, Mask], NDArray[np.int64]]] = {
 
 def files(folder: Path) -> NDArray[np.int64]:
     """The whole pass of geoseg over two GeoTIFFs."""
-    from geoseg.evaluation.mask import evaluate_mask
+    from geoseg.evaluation.evaluate_masks import evaluate_mask
 
     return evaluate_mask(folder / "predicted.tif", folder / "reference.tif").total.counts[:CLASSES, :CLASSES]
 
@@ -106,7 +106,7 @@ def measured(way: str, side: int, folder: Path) -> None:
     """Runs one way in this process; prints seconds, growth in MB and the counts as JSON."""
     tiny = np.zeros((2, 2), np.uint8)
     if way == "files":
-        from geoseg.evaluation import mask as _  # noqa: F401  (importing is not measured)
+        from geoseg.evaluation import evaluate_masks as _  # noqa: F401  (importing is not measured)
     else:
         WAYS[way](tiny, tiny)
         predicted, reference = masks(side)

@@ -17,9 +17,9 @@ from torchvision.transforms.v2.functional import resize
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import Recipe
-from geoseg.data.loader import Crops
-from geoseg.data.prepared import Prepared
-from geoseg.data.samplers import samplers
+from geoseg.data.crops.loader import Crops
+from geoseg.data.crops.samplers import samplers
+from geoseg.data.preparation.prepared_dataset import Prepared
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # mmsegmentation misses compiled operators, torchgeo's modules deprecate each other

@@ -28,15 +28,15 @@ from loaders import Side, geoseg_side, mmsegmentation_side, torchgeo_side
 from torch.utils.data import DataLoader
 
 from geoseg.config.recipe import Recipe
-from geoseg.data.prepare import prepare
-from geoseg.data.prepared import Prepared
-from geoseg.data.tile import tile
+from geoseg.data.export.export_crops import tile
+from geoseg.data.preparation.prepare import prepare
+from geoseg.data.preparation.prepared_dataset import Prepared
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
-from geoseg.training.crops import TrainingCrops
-from geoseg.training.scaling import scaling
-from geoseg.training.schedule import build_optimizer
-from geoseg.training.step import TrainingStep
+from geoseg.training.crop_batches import TrainingCrops
+from geoseg.training.module import TrainingStep
+from geoseg.training.normalization_stats import scaling
+from geoseg.training.optimizer import build_optimizer
 
 BATCH, WORKERS, WARM_UP = 4, 2, 8
 TRAINING_STEPS = 3

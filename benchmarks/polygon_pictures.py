@@ -17,8 +17,8 @@ from PIL import Image
 from polygonize import random_mask, write_mask
 from rasterio.plot import plotting_extent
 
+from geoseg.vector.io.qgis_style import read_legend
 from geoseg.vector.polygonize import polygonize
-from geoseg.vector.style import read_legend
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 COLOURS = ["#8fb3d9", "#7fae6b", "#e3d28b", "#c98f6a", "#b7b7b7", "#d7a3c1"]

@@ -33,7 +33,7 @@ from geoseg.inference.options import Options
 from geoseg.inference.predict import opened_job, predict
 from geoseg.inference.predictor import Predictor
 from geoseg.metrics import ConfusionMatrix
-from geoseg.training.fit import train
+from geoseg.training.train import train
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "sample_data"
@@ -187,7 +187,7 @@ def mmsegmentation_network(bundle: Bundle) -> Any:
     import peer
     from mmengine.config import ConfigDict
 
-    from geoseg.models.zoo_names import renamed
+    from geoseg.models.weights.openmmlab_names import renamed
 
     theirs = peer.build(next(path for path in peer.configurations() if path.stem == NETWORK), auxiliary=False)
     ours = bundle.network.state_dict()

@@ -20,7 +20,7 @@ import rasterio
 from affine import Affine
 
 from geoseg.bundle import Bundle
-from geoseg.evaluation.mask import evaluate_mask
+from geoseg.evaluation.evaluate_masks import evaluate_mask
 from geoseg.evaluation.seams import seams
 from geoseg.inference.predict import predict
 

@@ -50,7 +50,7 @@ def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> No
     """The command, with nothing changed but that it tells when a step has ended."""
     from geoseg_cli.main import main
 
-    from geoseg.training.watch import Watch
+    from geoseg.training.step_statistics import Watch
 
     add = Watch.add
 
@@ -127,8 +127,8 @@ SIDES = {"geoseg": geoseg, "bare loop": bare, "mmsegmentation": mmsegmentation}
 
 def made(root: Path, side: int) -> None:
     """Archive, prepared scenes and the published converter's crops."""
-    from geoseg.data.prepare import prepare
-    from geoseg.data.tile import tile
+    from geoseg.data.export.export_crops import tile
+    from geoseg.data.preparation.prepare import prepare
 
     archive = archives.write_archives(root / "archive", side, (*archives.TILES, VALIDATION))
     data = archives.recipe(archive, root / "prepared").data

@@ -70,8 +70,8 @@ def evaluate(
         raise click.UsageError("--bands is for --scene; a recipe says itself which bands there are")
     if mask is None and files["confidence"]:
         raise click.UsageError("--confidence is for --mask; a model says by itself how sure it is")
-    from geoseg.evaluation.report import table, write_json
-    from geoseg.raster.output import check_writable
+    from geoseg._files import check_writable
+    from geoseg.evaluation.write_scores import table, write_json
 
     if json_path is not None:
         check_writable(json_path, overwrite)
@@ -84,12 +84,12 @@ def evaluate(
     }
     labels = {name: files[name] for name in options.LABELS}
     if mask is not None:
-        from geoseg.evaluation.mask import evaluate_mask
+        from geoseg.evaluation.evaluate_masks import evaluate_mask
 
         more = {"confidence": files["confidence"], "gsd": files["gsd"]}
         evaluation = evaluate_mask(mask, files["reference"], **labels, **more, **what)
     elif scene is not None:
-        from geoseg.evaluation.scenes import evaluate_scenes
+        from geoseg.evaluation.evaluate_scenes import evaluate_scenes
 
         how["bands"] = files["bands"]
         evaluation = evaluate_scenes(
@@ -97,7 +97,7 @@ def evaluate(
         )
     else:
         from geoseg.evaluation.dataset import recipe_of
-        from geoseg.evaluation.model import evaluate_model
+        from geoseg.evaluation.evaluate_model import evaluate_model
 
         loaded = recipe_of(str(recipe), overrides)
         evaluation = evaluate_model(loaded, model=options.chosen_model(model), split=split, **what, **how)

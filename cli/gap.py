@@ -41,9 +41,9 @@ def gap(
 
     Each side is RECIPE:SPLIT, a prepared folder (:SPLIT), or a scene, a folder or a pattern. Labels are not looked at.
     """
-    from geoseg.evaluation.gap import measure_gap
-    from geoseg.evaluation.gap_report import check_gap, write_gap
-    from geoseg.inference.choose import choose_model
+    from geoseg.evaluation.domain_shift.measure_shift import measure_gap
+    from geoseg.evaluation.domain_shift.shift_report import check_gap, write_gap
+    from geoseg.inference.model_lookup import choose_model
 
     check_gap(output, overwrite=overwrite)
     found = measure_gap(

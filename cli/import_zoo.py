@@ -23,7 +23,7 @@ def import_zoo(*, checkpoint: str, output: str, recipe: str | None, overwrite: b
     of the model.
     """
     from geoseg.config.load import load_recipe
-    from geoseg.zoo import import_zoo as to_bundle
+    from geoseg.importers.import_checkpoint import import_zoo as to_bundle
 
     imported = to_bundle(checkpoint, output, recipe=load_recipe(recipe) if recipe else None, overwrite=overwrite)
     for note in imported.notes:

@@ -8,7 +8,7 @@ from . import options, talk
 from .progress import bars
 
 if TYPE_CHECKING:
-    from geoseg.evaluation.summary import ClassRow, Summary
+    from geoseg.describe.summary import ClassRow, Summary
 
 
 @click.command()
@@ -21,7 +21,7 @@ def info(*, anything: str, as_json: bool) -> None:
     Masks and label rasters are shown with pixels and area per class, polygon files with polygons and area. A recipe is
     printed whole, with every default, as a recipe.
     """
-    from geoseg.evaluation.describe import describe
+    from geoseg.describe.describe import describe
 
     summary = describe(anything, progress=bars())
     if as_json:
@@ -52,7 +52,7 @@ def _classes(summary: "Summary") -> str:
 
 
 def _cells(row: "ClassRow", largest_m2: float) -> list[str]:
-    from geoseg.evaluation.summary import area_text
+    from geoseg.describe.summary import area_text
 
     return [
         str(row.index),

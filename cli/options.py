@@ -155,7 +155,7 @@ overwrite = click.option(
 
 def chosen_model(given: str | None) -> Path:
     """The model to use, and a remark on which one it is and why."""
-    from geoseg.inference.choose import choose_model
+    from geoseg.inference.model_lookup import choose_model
 
     choice = choose_model(given, environment=os.environ)
     speech.say(f"Model: {choice.path} ({choice.reason})")

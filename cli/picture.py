@@ -33,7 +33,7 @@ def picture(
 
     Given both, a further image shows where mask and reference differ. Prints the path of the picture.
     """
-    from geoseg.evaluation.picture import scene_picture
+    from geoseg.plotting.panels import scene_picture
 
     written = scene_picture(
         scene, output, mask=mask, reference=reference, polygons=polygons, longest=longest, overwrite=overwrite

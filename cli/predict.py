@@ -178,7 +178,7 @@ def _predict(
     **settings: Any,
 ) -> None:
     """One mask, or one for each scene; or only what it would take."""
-    from geoseg.raster.listing import list_scenes, means_several
+    from geoseg.raster.discovery import list_scenes, means_several
 
     several = means_several(scenes) or output.endswith(("/", os.sep)) or Path(output).is_dir()
     if plan:
@@ -186,7 +186,7 @@ def _predict(
         return
     with _cluster(dask) as cluster:
         if mosaic:
-            from geoseg.inference.many import predict_mosaic
+            from geoseg.inference.predict_many import predict_mosaic
 
             tell(predict_mosaic(list_scenes(scenes), output, cluster=cluster, **results, **settings))
         elif several:
@@ -200,16 +200,16 @@ def _predict(
 def _cluster(address: str | None) -> AbstractContextManager[Any]:
     if address is None:
         return nullcontext()
-    from geoseg.inference.cluster import open_cluster
+    from geoseg.inference.dask_cluster import open_cluster
 
     return open_cluster(address)
 
 
 def _plan(scenes: Sequence[str], *, mosaic: bool, **settings: Any) -> None:
     """What each prediction would take."""
-    from geoseg.inference.many import mosaic_plan
     from geoseg.inference.predict import predict_plan
-    from geoseg.inference.predictors import Predictors
+    from geoseg.inference.predict_many import mosaic_plan
+    from geoseg.inference.predictor_cache import Predictors
 
     settings["model"] = Predictors.of(settings["model"], scenes=1 if mosaic else len(scenes))
     plans = [mosaic_plan(scenes, **settings)] if mosaic else [predict_plan(scene, **settings) for scene in scenes]
@@ -226,7 +226,7 @@ def _plan(scenes: Sequence[str], *, mosaic: bool, **settings: Any) -> None:
 
 def _predict_each(scenes: Sequence[str], folder: str, tell: Callable[..., None], **settings: Any) -> None:
     """A mask for each scene; what went wrong is told at the end, and then the exit code is 1."""
-    from geoseg.inference.many import predict_each
+    from geoseg.inference.predict_many import predict_each
 
     failed = []
     for outcome in predict_each(scenes, folder, **settings):
@@ -254,7 +254,7 @@ def _tell(prediction: "Prediction", about: str = "", *, report: bool, reference:
 
 def _stitching(prediction: "Prediction", reference: str | None) -> str:
     """The seams of a mask and, with labels, its score, in a sentence."""
-    from geoseg.evaluation.mask import evaluate_mask
+    from geoseg.evaluation.evaluate_masks import evaluate_mask
     from geoseg.evaluation.seams import seams
 
     assert prediction.path is not None

@@ -48,7 +48,7 @@ def prepare(
     if check:
         _check(section)
         return
-    from geoseg.data.prepare import prepare as to_prepared
+    from geoseg.data.preparation.prepare import prepare as to_prepared
 
     name = Path(recipe).stem
     prepared = to_prepared(section, name, folder=output, overwrite=overwrite, progress=bars())
@@ -68,7 +68,7 @@ def _download(dataset: str, archives: Path | None) -> None:
 
 
 def _check(section: Any) -> None:
-    from geoseg.data.check import check
+    from geoseg.data.preparation.validate_labels import check
 
     found = check(section, progress=bars())
     talk.result(talk.table(*found.table()))

@@ -59,8 +59,8 @@ def report(
         raise click.UsageError("--mask is judged by itself: leave RUN and --recipe out")
     if mask is None and given["confidence"]:
         raise click.UsageError("--confidence is for --mask; a model says by itself how sure it is")
-    from geoseg.evaluation.dossier import check_report, write_report
-    from geoseg.evaluation.reported import report_masks, report_run, report_scenes
+    from geoseg.evaluation.report.run_data import report_masks, report_run, report_scenes
+    from geoseg.evaluation.report.write_report import check_report, write_report
 
     check_report(output, overwrite=overwrite)
     what = {name: given[name] for name in ("protocols", "boundary_m")}
@@ -90,6 +90,6 @@ def report(
 
 def _model(run: str) -> Path:
     """The best model of a run's folder, or the model itself."""
-    from geoseg.inference.choose import choose_model
+    from geoseg.inference.model_lookup import choose_model
 
     return choose_model(run).path

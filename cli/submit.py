@@ -39,13 +39,13 @@ def submit(
     if to_check is not None:
         if model or data or output or whole or device or overwrite:
             raise click.UsageError("--check goes with --phase, and with no other option")
-        from geoseg.evaluation.submission_check import check_submission
+        from geoseg.evaluation.submission.check_loveda import check_submission
 
         talk.result(str(check_submission(to_check, phase=phase, progress=bars()).require_valid()))
         return
     if benchmark is None or data is None or output is None:
         raise click.UsageError("give loveda, --data and --output, or a zip to --check")
-    from geoseg.evaluation.submission import submit as to_zip
+    from geoseg.evaluation.submission.loveda import submit as to_zip
 
     checked = to_zip(
         options.chosen_model(model),

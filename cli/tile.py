@@ -51,7 +51,7 @@ def tile(
     """
     if count == (output is not None):
         raise click.UsageError("give either -o DIR or --count")
-    from geoseg.data import tile as tiling
+    from geoseg.data.export import export_crops as tiling
 
     if output is None:
         for split, number in tiling.count(scenes, size=size, stride=stride, rule=rule, layout=layout).items():

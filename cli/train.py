@@ -46,9 +46,9 @@ def train(
     if devices != "auto" and not devices.isdecimal():
         raise click.UsageError(f"--devices is {devices!r}; give a number, or auto")
     from geoseg.config.load import load_recipe
-    from geoseg.training.devices import one_voice
-    from geoseg.training.fit import train as fit
-    from geoseg.training.stop import Stopped
+    from geoseg.training.distributed import one_voice
+    from geoseg.training.interrupts import Stopped
+    from geoseg.training.train import train as fit
 
     from .main import STOPPED
 

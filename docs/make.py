@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 PARTS = {
     "head": "geoseg.models.heads",
     "loss": "geoseg.losses",
-    "sampler": "geoseg.data.samplers",
+    "sampler": "geoseg.data.crops.samplers",
     "dataset": "geoseg.data.datasets",
 }
 

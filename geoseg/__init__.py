@@ -12,16 +12,16 @@ from typing import Any
 _HOMES = {
     "GeosegError": "geoseg.errors",
     "Scene": "geoseg.raster.scene",
-    "check_submission": "geoseg.evaluation.submission_check",
-    "evaluate_mask": "geoseg.evaluation.mask",
-    "evaluate_model": "geoseg.evaluation.model",
-    "import_zoo": "geoseg.zoo",
+    "check_submission": "geoseg.evaluation.submission.check_loveda",
+    "evaluate_mask": "geoseg.evaluation.evaluate_masks",
+    "evaluate_model": "geoseg.evaluation.evaluate_model",
+    "import_zoo": "geoseg.importers.import_checkpoint",
     "load": "geoseg.bundle",
     "load_recipe": "geoseg.config.load",
     "polygonize": "geoseg.vector.polygonize",
     "predict": "geoseg.inference.predict",
-    "submit": "geoseg.evaluation.submission",
-    "train": "geoseg.training.fit",
+    "submit": "geoseg.evaluation.submission.loveda",
+    "train": "geoseg.training.train",
 }
 
 try:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from geoseg._files import output_errors, part_path, remove
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, GeosegError, OutputError
 from geoseg.legend import Legend
-from geoseg.raster.output import output_errors, part_path, remove
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -98,7 +98,7 @@ def part_names(kind: str, package: str) -> list[str]:
     """Names of the parts of one kind, read from the file list of ``package``; imports neither parts nor the package."""
     spec = find_spec(package)
     folders = list(spec.submodule_search_locations or []) if spec else []
-    own = {module.name for module in pkgutil.iter_modules(folders)} - NOT_PARTS
+    own = {module.name for module in pkgutil.iter_modules(folders) if not module.name.startswith("_")} - NOT_PARTS
     return sorted(own | {point.name for point in entry_points(group=f"geoseg.{kind}s")})
 
 

@@ -22,7 +22,7 @@ from rasterio.io import MemoryFile
 
 from geoseg.config.load import recipe_from
 from geoseg.config.recipe import DataSection
-from geoseg.data import isprs
+from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import isaid as isaid_module
 from geoseg.data.datasets import loveda as loveda_module
 

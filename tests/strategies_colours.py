@@ -4,8 +4,8 @@ import numba
 import numpy as np
 from hypothesis import strategies as st
 
-from geoseg.augment.hsv import to_hsv, to_rgb
-from geoseg.augment.photometric import Amounts
+from geoseg.augment.photometric_distortion import Amounts
+from geoseg.augment.rgb_hsv import to_hsv, to_rgb
 
 
 def _shares(smallest: float, largest: float) -> st.SearchStrategy[float | None]:

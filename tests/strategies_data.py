@@ -8,12 +8,12 @@ from pyproj import CRS
 from strategies_raster import UTM, make_raster, noise
 
 from geoseg.config.load import recipe_from
-from geoseg.data.cells import Cells
-from geoseg.data.prepared import PreparedScene
+from geoseg.data.preparation.class_locations import Cells
+from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.compressed import writing_compressed
-from geoseg.raster.contiguous import writing_contiguous
+from geoseg.raster.formats.compressed_geotiff import writing_compressed
+from geoseg.raster.formats.memmap_geotiff import writing_contiguous
 
 TRANSFORM = Affine(0.5, 0, 400_000, 0, -0.5, 5_800_000)
 

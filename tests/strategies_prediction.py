@@ -9,14 +9,14 @@ from torch import nn
 
 from geoseg.bundle import Bundle
 from geoseg.config.recipe import ModelSection
-from geoseg.inference.job import Job
 from geoseg.inference.options import Options
-from geoseg.inference.parts import Counts, predict_parts
+from geoseg.inference.parallel import Counts, predict_parts
 from geoseg.inference.predict import opened_job
 from geoseg.inference.predictor import Predictor
+from geoseg.inference.task import Job
 from geoseg.models.build import build_network
 from geoseg.progress import silent
-from geoseg.raster.sinks.memory import MemorySink
+from geoseg.raster.writers.memory import MemorySink
 
 PRODUCTS = ("mask", "probabilities")
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from geoseg.evaluation import submission, submission_check, submission_png
+from geoseg.evaluation.submission import check_loveda as submission_check
+from geoseg.evaluation.submission import loveda as submission
+from geoseg.evaluation.submission import loveda_png as submission_png
 
 SIDE = 16
 NUMBERS = range(4191, 4195)

@@ -24,11 +24,11 @@ AT_WORK = 1000
 CLASSES = ["roof", "grass", "road"]
 GEOSEG = Path(sys.executable).with_name("geoseg")
 """The installed command."""
-QUICK = "import geoseg.training.session as session\nsession.draw_curves = lambda *_, **__: None\n"
+QUICK = "import geoseg.training.trainer as session\nsession.draw_curves = lambda *_, **__: None\n"
 """Curves take half a second, and are drawn from nothing but the log."""
 IN_STEP_5 = """
 import os, resource, signal
-from geoseg.training.watch import Watch
+from geoseg.training.step_statistics import Watch
 add = Watch.add
 def add_and_do(watch, step):
     add(watch, step)
@@ -166,7 +166,7 @@ def serve() -> None:
     import torch.utils.tensorboard  # noqa: F401, PLC0415
     from geoseg_cli import train  # noqa: F401, PLC0415
 
-    import geoseg.training.fit  # noqa: F401, PLC0415
+    import geoseg.training.train  # noqa: F401, PLC0415
 
     gc.freeze()  # what is never touched need not be copied
     for line in sys.stdin:

@@ -12,10 +12,10 @@ from pyproj import CRS
 
 from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
-from geoseg.vector.geometry import polygons
+from geoseg.vector.geometry_arrays import polygons
 from geoseg.vector.layer import PolygonLayer
-from geoseg.vector.outlines import Outlines
-from geoseg.vector.strips import trace
+from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.trace_raster import trace
 
 BACKGROUND = 255
 PIXELS = Affine.identity()

@@ -2,10 +2,10 @@
 
 import torch
 
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
-from geoseg.models.zoo_names import zoo_name
+from geoseg.models.weights.openmmlab_names import zoo_name
 
 torch.set_num_threads(1)
 

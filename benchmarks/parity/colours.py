@@ -12,8 +12,8 @@ from mmseg.datasets.transforms import PhotoMetricDistortion, transforms
 from numpy.typing import NDArray
 from part import Part
 
-from geoseg.augment.hsv import HUES, to_hsv, to_rgb
-from geoseg.augment.photometric import distorted, draw
+from geoseg.augment.photometric_distortion import distorted, draw
+from geoseg.augment.rgb_hsv import HUES, to_hsv, to_rgb
 from geoseg.config.recipe import AugmentSection
 
 CROPS, SIDE = 200, 256

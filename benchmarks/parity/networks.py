@@ -8,11 +8,11 @@ import peer
 import torch
 from torch import Tensor, nn
 
+from geoseg.importers.openmmlab import ZooCheckpoint, load_checkpoint
 from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem
 from geoseg.models.network import SegmentationNetwork
-from geoseg.models.zoo import ZooCheckpoint, load_checkpoint
-from geoseg.models.zoo_names import to_geoseg
+from geoseg.models.weights.openmmlab_names import to_geoseg
 
 SIZES = ((128, 128), (97, 131))
 """Rows and columns of the images; the second divides by no stride."""

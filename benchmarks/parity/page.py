@@ -37,7 +37,7 @@ differences. For each:
 1. mmsegmentation builds the network; its weights and the statistics of its norms are drawn at random. Published
    checkpoints are not downloaded: weights change no rule of the computation.
 2. A checkpoint is written as mmsegmentation's training writes it, with the configuration as text in it, and geoseg
-   reads that file alone (`geoseg.models.zoo.load_checkpoint`, which is what `geoseg import-zoo` calls).
+   reads that file alone (`geoseg.importers.openmmlab.load_checkpoint`, which is what `geoseg import-zoo` calls).
 3. Evaluation mode: logits of noise of {sizes} pixels, at the size of the image.
 4. Training mode: two images of 65 x 65 pixels, auxiliary head and dropout (from the same seed) included; OHEM where the
    configuration has it. Loss, gradients of all parameters, and the running statistics of the norms afterwards.

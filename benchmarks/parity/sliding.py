@@ -18,16 +18,16 @@ from torch import Tensor, nn
 
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import ModelSection
-from geoseg.inference.area import Area
-from geoseg.inference.plan import make_plan
+from geoseg.inference.compatibility import make_plan
 from geoseg.inference.predict import predict
+from geoseg.inference.prediction_area import Area
 from geoseg.inference.predictor import Predictor
-from geoseg.inference.sliding import slide_over
+from geoseg.inference.sliding.sliding_window import slide_over
 from geoseg.inference.tta import tile_probabilities
-from geoseg.inference.variants import SCALES, TTA
+from geoseg.inference.tta_variants import SCALES, TTA
 from geoseg.legend import Legend
 from geoseg.raster.scene import Scene
-from geoseg.raster.sinks.memory import MemorySink
+from geoseg.raster.writers.memory import MemorySink
 
 NETWORK = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
 TILE, STRIDE = 96, 64

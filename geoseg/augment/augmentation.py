@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Bool, Num, UInt8
 from torch import Tensor
 
-from geoseg.augment.linear import LinearColours
-from geoseg.augment.photometric import ZooColours
+from geoseg.augment.color_jitter import LinearColours
+from geoseg.augment.photometric_distortion import ZooColours
 from geoseg.config.recipe import AugmentSection
 
 Fields = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tensor, "row col"]]

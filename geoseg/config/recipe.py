@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from geoseg.config.part import HeadPart, LossPart, Part, SamplerPart, WeightedPart
+from geoseg.config.component import HeadPart, LossPart, Part, SamplerPart, WeightedPart
 
 
 class Section(BaseModel):

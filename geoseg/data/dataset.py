@@ -1,6 +1,7 @@
 """A dataset is a declaration: which scenes there are, how labels are written, who belongs to which split.
 
-It knows no pixels. :mod:`geoseg.data.prepare` turns a declaration into images and index masks that can be cut fast.
+It knows no pixels. :mod:`geoseg.data.preparation.prepare` turns a declaration into images and index masks that can be
+cut fast.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.data.encoding import Encoding
+from geoseg.data.label_encoding import Encoding
 from geoseg.errors import DataError, did_you_mean
 from geoseg.legend import Legend
 from geoseg.raster.raster import Raster

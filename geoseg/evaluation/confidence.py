@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.errors import SceneError
-from geoseg.evaluation.counting import Reader
+from geoseg.evaluation.accumulate_counts import Reader
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend

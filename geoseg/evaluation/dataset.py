@@ -5,7 +5,7 @@ from pathlib import Path
 
 from geoseg.config.load import load_recipe, recipe_from
 from geoseg.config.recipe import Recipe
-from geoseg.data.prepared import MANIFEST, Prepared
+from geoseg.data.preparation.prepared_dataset import MANIFEST, Prepared
 from geoseg.errors import ConfigError, DataError
 
 

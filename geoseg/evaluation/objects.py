@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.legend import IGNORE_INDEX
-from geoseg.metrics.confusion import ratio
-from geoseg.vector.label import Integers, label_block, unite_pairs
+from geoseg.metrics.confusion_matrix import ratio
+from geoseg.vector.tracing.connected_components import Integers, label_block, unite_pairs
 
 MATCH = 0.5
 """Objects match above this IoU."""

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from geoseg.data.encoding import VECTOR_SUFFIXES, Encoding, encoding, kind_of
-from geoseg.data.labels import LabelReader
+from geoseg._files import VECTOR_SUFFIXES
+from geoseg.data.label_encoding import Encoding, encoding, kind_of
+from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable
 
-from geoseg.evaluation.evaluation import Evaluation
-from geoseg.evaluation.protocol import Protocol
+from geoseg.evaluation.protocols import Protocol
+from geoseg.evaluation.result import Evaluation
 from geoseg.metrics.bootstrap import LEVEL
-from geoseg.metrics.confusion import mean_of
-from geoseg.metrics.summary import CLASS_SCORES, summary
+from geoseg.metrics.confusion_matrix import mean_of
+from geoseg.metrics.scores import CLASS_SCORES, summary
 
 COLUMNS = {"IoU": "iou", "F1": "f1", "precision": "precision", "recall": "recall"}
 MEANS = {

@@ -9,9 +9,9 @@ import torch
 
 from geoseg.errors import ConfigError
 from geoseg.grid.grid import Bounds
-from geoseg.inference.engines.choose import EngineName
-from geoseg.inference.method import Way
-from geoseg.models.precision import Precision
+from geoseg.inference.tiling_strategy import Way
+from geoseg.models.device import Precision
+from geoseg.models.engines.select import EngineName
 
 
 @dataclass(frozen=True)

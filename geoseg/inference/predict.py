@@ -17,28 +17,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geoseg._files import check_writable, require_distinct
 from geoseg.bundle import Bundle, read_card
 from geoseg.errors import ConfigError, OutputError
 from geoseg.grid.window import Window
-from geoseg.inference.forecast import Forecast, forecast
-from geoseg.inference.job import Job, make_job
+from geoseg.inference.estimate import Forecast, forecast
 from geoseg.inference.options import Options
-from geoseg.inference.parts import Counts, divided, predict_parts
+from geoseg.inference.parallel import Counts, divided, predict_parts
 from geoseg.inference.predictor import MEMORY_HINT, Predictor
-from geoseg.inference.predictors import Predictors
+from geoseg.inference.predictor_cache import Predictors
 from geoseg.inference.preview import write_preview
+from geoseg.inference.task import Job, make_job
 from geoseg.models.device import explained_memory
 from geoseg.progress import Progress, silent
-from geoseg.raster.description import gcps_in
-from geoseg.raster.output import check_writable, require_distinct
+from geoseg.raster.damage_tolerant import TolerantScene
+from geoseg.raster.metadata import gcps_in
 from geoseg.raster.scene import Scene
-from geoseg.raster.sinks.base import Sink, writing
-from geoseg.raster.sinks.geotiff import GeoTiffSink
-from geoseg.raster.slabs import Slabs
-from geoseg.raster.tolerant import TolerantScene
+from geoseg.raster.writers.base import Sink, writing
+from geoseg.raster.writers.cog import GeoTiffSink
+from geoseg.raster.writers.partial import Slabs
 
 if TYPE_CHECKING:
-    from geoseg.inference.cluster import Cluster
+    from geoseg.inference.dask_cluster import Cluster
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def predict(
     ``shares`` are further files by what they tell (raster/product.py), ``{"probabilities": "p.tif"}``, and ``preview`` is a
     PNG of scene and mask. ``options`` are the fields of :class:`~geoseg.inference.options.Options`. ``resume`` goes on with
     what an interrupted prediction of the same settings left; the result is that of an undisturbed one, byte for byte.
-    ``cluster`` has the work done by Dask's workers (:func:`~geoseg.inference.cluster.open_cluster`).
+    ``cluster`` has the work done by Dask's workers (:func:`~geoseg.inference.dask_cluster.open_cluster`).
     What cannot work is refused before the network is loaded: :class:`SceneError`, :class:`BundleError`,
     :class:`OutputError`, :class:`ConfigError`. Whatever happens later (Ctrl-C, too), no mask is left half written.
     """

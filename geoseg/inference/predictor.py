@@ -1,6 +1,6 @@
 """A predictor is a bundle at work on one device: rasters in, logits or probabilities out, prepared as the model card says.
 
-Which engine runs the network (inference/engines) changes the speed and, in bfloat16, some digits, but no meaning.
+Which engine runs the network (models/engines) changes the speed and, in bfloat16, some digits, but no meaning.
 
 Nothing here depends on where a raster comes from, and nothing in a raster changes how it is prepared: scaling by a
 tile's own statistics would make neighbouring tiles disagree.
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoseg.bundle import Bundle
-from geoseg.inference.engines.base import Arithmetic
-from geoseg.inference.engines.choose import EngineName, make_engine
 from geoseg.inference.softmax import softmax_
-from geoseg.inference.variants import AS_IT_IS, Variant
-from geoseg.models.device import choose_device, explained_memory
-from geoseg.models.normalise import normalise
-from geoseg.models.precision import Precision, chosen_precision
+from geoseg.inference.tta_variants import AS_IT_IS, Variant
+from geoseg.models.device import Precision, choose_device, chosen_precision, explained_memory
+from geoseg.models.engines.base import Arithmetic
+from geoseg.models.engines.select import EngineName, make_engine
+from geoseg.models.input_normalization import normalise
 from geoseg.raster.raster import Raster
 
 MEMORY_HINT = "predict fewer tiles at a time (--batch 1), smaller ones (--tile 256), or elsewhere (--device cpu)"

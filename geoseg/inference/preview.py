@@ -4,7 +4,7 @@ from pathlib import Path
 
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.picture import blend, overview, panel, shown_bands, stretch, write_png
+from geoseg.plotting.images import blend, overview, panel, shown_bands, stretch, write_png
 from geoseg.raster.scene import Scene
 
 OPACITY = 0.55

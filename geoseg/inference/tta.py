@@ -1,4 +1,4 @@
-"""Test-time augmentation: probabilities are averaged over the variants of an image (inference/variants.py).
+"""Test-time augmentation: probabilities are averaged over the variants of an image (inference/tta_variants.py).
 
 As in mmsegmentation, each variant's logits are turned back, resized to the image itself, and put through softmax first.
 """
@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from geoseg.inference.predictor import Predictor
-from geoseg.inference.scaling import pixel_taps, scaled, scaled_shape
-from geoseg.inference.variants import AS_IT_IS, Variants
+from geoseg.inference.resize import pixel_taps, scaled, scaled_shape
+from geoseg.inference.tta_variants import AS_IT_IS, Variants
 from geoseg.raster.raster import Raster
 
 

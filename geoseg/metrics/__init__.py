@@ -2,6 +2,6 @@
 ``boundary``, ``calibration``, ``bootstrap`` (how sure a score is).
 """
 
-from geoseg.metrics.confusion import ConfusionMatrix
+from geoseg.metrics.confusion_matrix import ConfusionMatrix
 
 __all__ = ["ConfusionMatrix"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.metrics.confusion import ConfusionMatrix
+from geoseg.metrics.confusion_matrix import ConfusionMatrix
 
 REPEATS = 1000
 LEVEL = 0.95

@@ -14,9 +14,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.compiled import compiled
+from geoseg._numba import compiled
 from geoseg.legend import IGNORE_INDEX
-from geoseg.metrics.confusion import ratio
+from geoseg.metrics.confusion_matrix import ratio
 
 SLACK = 0.005
 """Part of the tolerance that is added to it: maps stretch, and two pixels of half a metre shall be within one metre."""

@@ -21,8 +21,8 @@ from rasterio.io import MemoryFile
 from geoseg.errors import SceneError
 from geoseg.grid.grid import Grid, crs_name, map_point
 from geoseg.grid.window import Window
-from geoseg.raster.description import Description
-from geoseg.raster.opening import gdal_name
+from geoseg.raster.metadata import Description
+from geoseg.raster.open_raster import gdal_name
 from geoseg.raster.scene import Scene, describe_file
 from geoseg.raster.vrt import add, vrt_dataset
 

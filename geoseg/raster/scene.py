@@ -19,10 +19,10 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import SceneError, did_you_mean
 from geoseg.grid.window import Window
-from geoseg.raster.description import Description, describe
-from geoseg.raster.opening import open_raster, require_bands, unreadable
+from geoseg.raster.metadata import Description, describe
+from geoseg.raster.open_raster import open_raster, require_bands, unreadable
 from geoseg.raster.raster import Raster
-from geoseg.raster.resample import spans
+from geoseg.raster.resampling import spans
 
 AnyScene = TypeVar("AnyScene", bound="Scene")
 
@@ -30,7 +30,7 @@ AnyScene = TypeVar("AnyScene", bound="Scene")
 class Scene:
     """One georeferenced raster, opened with :meth:`open`; a context manager that closes it.
 
-    Its fields are those of :class:`~geoseg.raster.description.Description`, which says what each means, and ``path``
+    Its fields are those of :class:`~geoseg.raster.metadata.Description`, which says what each means, and ``path``
     (as given) and ``name`` (the file name without suffix).
     """
 

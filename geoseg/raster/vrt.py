@@ -5,9 +5,9 @@ from xml.etree.ElementTree import Element, SubElement
 
 import rasterio.shutil
 
+from geoseg._files import output_errors
 from geoseg.grid.grid import Grid
-from geoseg.raster.opening import open_raster, quiet_gdal
-from geoseg.raster.output import output_errors
+from geoseg.raster.open_raster import open_raster, quiet_gdal
 
 IN_MEMORY = "/vsimem/"
 """How GDAL's names of files in memory begin."""

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from geoseg._files import output_errors, part_path, remove
 from geoseg.config.recipe import Recipe
 from geoseg.errors import BundleError, ConfigError, DataError
-from geoseg.raster.output import output_errors, part_path, remove
 
 NAME = "last.ckpt"
 """What the file is called in a run's folder."""

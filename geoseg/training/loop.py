@@ -13,8 +13,8 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from geoseg.config.recipe import TrainSection
-from geoseg.data.crop import Crop
-from geoseg.training.schedule import learning_rate
+from geoseg.data.crops.crop import Crop
+from geoseg.training.optimizer import learning_rate
 
 
 class StepDone(NamedTuple):
@@ -37,7 +37,7 @@ def steps(
 ) -> Generator[StepDone]:
     """Trains from iteration ``done`` to the end, yielding after every step.
 
-    ``step`` and ``optimizer`` are a :class:`~geoseg.training.step.TrainingStep` and its optimiser as Fabric set them up;
+    ``step`` and ``optimizer`` are a :class:`~geoseg.training.module.TrainingStep` and its optimiser as Fabric set them up;
     ``crops`` are this process's micro-batches from iteration ``done`` on.
     """
     batches = iter(crops)

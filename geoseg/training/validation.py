@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from geoseg.config.recipe import Recipe
-from geoseg.data.crop import Crop
-from geoseg.data.loader import Batches, Crops
-from geoseg.data.prepared import Prepared, PreparedScene
-from geoseg.data.samplers.grid import GridSampler
+from geoseg.data.crops.crop import Crop
+from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.samplers.grid import GridSampler
+from geoseg.data.preparation.prepared_dataset import Prepared, PreparedScene
 from geoseg.errors import ConfigError, did_you_mean
-from geoseg.grid.cutting import USUAL
+from geoseg.grid.patches import USUAL
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.step import TrainingStep
+from geoseg.training.module import TrainingStep
 
 PATCHES = {rule: side for rule, (side, _) in USUAL.items() if rule != "plain"}
 """Sides of the published patches, by the rule that cuts them."""

@@ -7,16 +7,15 @@ import numpy as np
 import pyarrow as pa
 from pyproj import CRS, Transformer
 
+from geoseg._concurrency import side_by_side
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Grid, crs_name
 from geoseg.legend import Legend
-from geoseg.vector.ahead import side_by_side
-from geoseg.vector.geometry import Shapes
-from geoseg.vector.ground import Ground, boxes_of
-from geoseg.vector.label import Integers
-from geoseg.vector.outlines import Outlines
-from geoseg.vector.stream import BOX_FIELD, Stream, boxes, geometry_field
-from geoseg.vector.wkb import encoded
+from geoseg.vector.geometry_arrays import Shapes
+from geoseg.vector.io.arrow import BOX_FIELD, Stream, boxes, encoded, geometry_field
+from geoseg.vector.measure import Ground, boxes_of
+from geoseg.vector.tracing.connected_components import Integers
+from geoseg.vector.tracing.outlines import Outlines
 
 ATTRIBUTES = [
     pa.field("polygon_id", pa.int64()),

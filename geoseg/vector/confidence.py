@@ -13,9 +13,9 @@ import numpy as np
 from geoseg.errors import SceneError
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
-from geoseg.raster.opening import open_raster
+from geoseg.raster.open_raster import open_raster
 from geoseg.raster.scene import Scene
-from geoseg.vector.strips import Classes, Weights
+from geoseg.vector.tracing.trace_raster import Classes, Weights
 
 
 class Confidence:

@@ -16,16 +16,16 @@ from geoseg.errors import ConfigError, LayerError, did_you_mean
 from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
 from geoseg.vector.attributes import Attributes
-from geoseg.vector.formats import target_crs, write_stream
-from geoseg.vector.holes_in_polygons import without_small_holes
+from geoseg.vector.generalize.fill_holes import without_small_holes
+from geoseg.vector.generalize.merge_small import absorb_specks
+from geoseg.vector.generalize.orthogonalize import orthogonal_coverage
+from geoseg.vector.generalize.simplify_coverage import reshaped_coverage
+from geoseg.vector.io.arrow import Stream, of_frame, to_frame
+from geoseg.vector.io.formats import target_crs, write_stream
+from geoseg.vector.io.qgis_style import read_legend
+from geoseg.vector.io.reader import read_layer
 from geoseg.vector.measure import measured
-from geoseg.vector.orthogonal import orthogonal_coverage
-from geoseg.vector.outlines import Outlines
-from geoseg.vector.read import read_layer
-from geoseg.vector.simplify import reshaped_coverage
-from geoseg.vector.specks import absorb_specks
-from geoseg.vector.stream import Stream, of_frame, to_frame
-from geoseg.vector.style import read_legend
+from geoseg.vector.tracing.outlines import Outlines
 
 ID = "polygon_id"
 NAME = "class_name"

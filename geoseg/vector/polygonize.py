@@ -16,14 +16,14 @@ from geoseg.errors import ConfigError, LayerError, OutputError
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
 from geoseg.vector.confidence import Confidence
+from geoseg.vector.io.arrow import to_frame
+from geoseg.vector.io.reader import is_layer, read_layer
+from geoseg.vector.io.writer import Target
 from geoseg.vector.layer import PolygonLayer
-from geoseg.vector.mask import Mask
-from geoseg.vector.pipeline import classes_of, traced
-from geoseg.vector.read import is_layer, read_layer
-from geoseg.vector.stream import to_frame
-from geoseg.vector.strips import Connectivity
-from geoseg.vector.target import Target
-from geoseg.vector.wishes import Wishes, parse_crs
+from geoseg.vector.mask_source import Mask
+from geoseg.vector.options import Wishes, parse_crs
+from geoseg.vector.polygonize_pipeline import classes_of, traced
+from geoseg.vector.tracing.trace_raster import Connectivity
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ import pytest
 import torch
 from strategies_networks import experienced, norms, relative
 
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
 from geoseg.models.backbones.resnet import VARIANTS
 from geoseg.models.build import FAMILIES, build_backbone, build_network
-from geoseg.models.folding import folded
-from geoseg.models.halves import halved, in_halves
+from geoseg.models.engines.bf16_split_input import halved, in_halves
+from geoseg.models.engines.fuse_conv_bn import folded
 
 OWN = sorted(set(backbones.names()) - FAMILIES)
 TIMM = [

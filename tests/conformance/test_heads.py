@@ -4,11 +4,11 @@ import pytest
 import torch
 from strategies_networks import experienced, norms, relative
 
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
-from geoseg.models.folding import folded
-from geoseg.models.halves import halved, in_halves
+from geoseg.models.engines.bf16_split_input import halved, in_halves
+from geoseg.models.engines.fuse_conv_bn import folded
 from geoseg.models.heads import heads
 from geoseg.models.network import SegmentationNetwork
 

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from geoseg.config.load import load_recipe, recipe_from, recipe_names, to_yaml
+from geoseg.data.crops.samplers import samplers
 from geoseg.data.datasets import datasets
 from geoseg.data.datasets.folder import folder
-from geoseg.data.encoding import encoding
-from geoseg.data.samplers import samplers
+from geoseg.data.label_encoding import encoding
 from geoseg.legend import Legend
 from geoseg.losses import losses
 from geoseg.models.heads import heads

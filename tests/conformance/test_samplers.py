@@ -5,9 +5,9 @@ import pytest
 import torch
 from strategies_data import prepared_scene, striped
 
-from geoseg.data.crop import cut
-from geoseg.data.loader import Batches, Crops
-from geoseg.data.samplers import samplers
+from geoseg.data.crops.crop import cut
+from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.samplers import samplers
 from geoseg.grid.window import Window
 
 every_sampler = pytest.mark.parametrize("name", samplers.names())

@@ -4,7 +4,7 @@ import pytest
 from integration_settings import FAST
 
 from geoseg.config.load import load_recipe
-from geoseg.training.fit import Training, train
+from geoseg.training.train import Training, train
 
 
 @pytest.fixture(scope="session")

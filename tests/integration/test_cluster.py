@@ -13,11 +13,11 @@ from strategies_prediction import files_in, saved_model, tall_scene
 from strategies_raster import damage
 
 from geoseg.errors import ConfigError, OutputError, SceneError
-from geoseg.inference import cluster as module
-from geoseg.inference.cluster import open_cluster
-from geoseg.inference.many import predict_each, predict_mosaic
+from geoseg.inference import dask_cluster as module
+from geoseg.inference.dask_cluster import open_cluster
 from geoseg.inference.predict import predict
-from geoseg.raster.sinks.memory import MemorySink
+from geoseg.inference.predict_many import predict_each, predict_mosaic
+from geoseg.raster.writers.memory import MemorySink
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -208,10 +208,10 @@ def test_polygons_limit_the_work_of_workers_too(work, cluster, tmp_path):
 
 def test_a_worker_does_not_write_into_what_was_begun_anew(work, cluster, tmp_path):
     from geoseg.grid.window import Window  # noqa: PLC0415
-    from geoseg.inference.cluster import _while_same  # noqa: PLC0415
+    from geoseg.inference.dask_cluster import _while_same  # noqa: PLC0415
     from geoseg.legend import Legend  # noqa: PLC0415
-    from geoseg.raster.product import make_product  # noqa: PLC0415
-    from geoseg.raster.slabs import Slabs  # noqa: PLC0415
+    from geoseg.raster.prediction_outputs import make_product  # noqa: PLC0415
+    from geoseg.raster.writers.partial import Slabs  # noqa: PLC0415
 
     slabs = Slabs(tmp_path / "slabs", (600, 5), [make_product("mask", Legend.of({"a": None}))])
     slabs.begin({"tile": 512})

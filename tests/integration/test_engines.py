@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
-from geoseg.inference.engines.choose import is_installed
-from geoseg.inference.engines.openvino import OpenVinoEngine
-from geoseg.inference.engines.pytorch import TorchEngine
 from geoseg.models.build import build_network
+from geoseg.models.engines.openvino import OpenVinoEngine
+from geoseg.models.engines.pytorch import TorchEngine
+from geoseg.models.engines.select import is_installed
 
 CPU = torch.device("cpu")
 SIDE = 128

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from strategies_training import IN_STEP_5, QUICK, Running, painted_town, tiny, warm_start, written
 
 from geoseg.training.checkpoint import Checkpoint
-from geoseg.training.logbook import read
+from geoseg.training.loggers import read
 
 KILLED = """
 import os, signal, sys

@@ -118,7 +118,7 @@ def require_ended_well(ended, folder, files):
 def test_ctrl_c_is_one_sentence_and_resume_goes_on(work, undisturbed, tmp_path):
     before = """
 import os, signal
-from geoseg.raster.slabs import Slabs
+from geoseg.raster.writers.partial import Slabs
 write = Slabs._write
 def interrupting(self, slab):
     write(self, slab)

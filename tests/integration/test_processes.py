@@ -12,7 +12,7 @@ import torch
 from strategies_training import GEOSEG, IN_STEP_5, QUICK, Ended, Running, painted_town, tiny, warm_start, written
 
 from geoseg.training.checkpoint import Checkpoint
-from geoseg.training.logbook import read
+from geoseg.training.loggers import read
 
 TORCHRUN = GEOSEG.with_name("torchrun")
 CALM = {"OMP_NUM_THREADS": "1"}

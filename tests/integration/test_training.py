@@ -18,12 +18,12 @@ from geoseg.config.load import load_recipe, recipe_from
 from geoseg.config.recipe import Recipe
 from geoseg.errors import ConfigError, DataError, GeosegError
 from geoseg.losses.build import WeightedSum
-from geoseg.training.average import AveragedNetwork
 from geoseg.training.checkpoint import Checkpoint
-from geoseg.training.fit import Training, train
-from geoseg.training.logbook import read
-from geoseg.training.step import TrainingStep
+from geoseg.training.loggers import read
+from geoseg.training.module import TrainingStep
+from geoseg.training.train import Training, train
 from geoseg.training.validation import Validation, Validator
+from geoseg.training.weight_average import AveragedNetwork
 
 torch.set_num_threads(1)  # what is computed in parts is added up in another order
 pytestmark = [
@@ -46,7 +46,7 @@ def plain(root, tmp_path_factory) -> Training:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Curves take half of the time, and are drawn from nothing but the log; ``plain`` has drawn some."""
-    monkeypatch.setattr("geoseg.training.session.draw_curves", lambda *_, **__: None)
+    monkeypatch.setattr("geoseg.training.trainer.draw_curves", lambda *_, **__: None)
 
 
 def weights(training: Training) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies_colours import all_to_hsv, all_to_rgb, amounts, grid
 
-from geoseg.augment.photometric import distorted
+from geoseg.augment.photometric_distortion import distorted
 
 cv2 = pytest.importorskip("cv2")
 

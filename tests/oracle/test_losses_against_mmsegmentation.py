@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from geoseg.config.recipe import Recipe
-from geoseg.data.crop import Crop
+from geoseg.data.crops.crop import Crop
 from geoseg.losses.build import build_loss
 from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.step import TrainingStep
+from geoseg.training.module import TrainingStep
 
 
 @pytest.fixture(scope="module")

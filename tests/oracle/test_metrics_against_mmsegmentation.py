@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geoseg.metrics import ConfusionMatrix
-from geoseg.metrics.summary import summary, zoo_summary
+from geoseg.metrics.scores import summary, zoo_summary
 
 CASES = 5
 

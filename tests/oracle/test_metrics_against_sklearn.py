@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geoseg.metrics import ConfusionMatrix
-from geoseg.metrics.summary import summary
+from geoseg.metrics.scores import summary
 
 sklearn = pytest.importorskip("sklearn.metrics")
 

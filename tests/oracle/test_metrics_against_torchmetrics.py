@@ -6,7 +6,7 @@ import torch
 
 from geoseg.metrics import ConfusionMatrix
 from geoseg.metrics.calibration import Calibration
-from geoseg.metrics.summary import summary
+from geoseg.metrics.scores import summary
 
 torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 from geoseg.models.network import SegmentationNetwork
-from geoseg.models.zoo_names import to_geoseg
+from geoseg.models.weights.openmmlab_names import to_geoseg
 
 MODELS = {"r18_v3": ("resnet18", "deeplabv3", 19), "r50_v3plus": ("resnet50", "deeplabv3plus", 6)}
 

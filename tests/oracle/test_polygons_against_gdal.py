@@ -11,7 +11,7 @@ from strategies_vector import BACKGROUND, random_masks, shapes, smooth_mask
 
 from geoseg.raster.scene import Scene
 from geoseg.vector.polygonize import polygonize
-from geoseg.vector.strips import trace
+from geoseg.vector.tracing.trace_raster import trace
 
 REAL_MASKS = [
     "labels_usda_cdl/2021_30m_cdls.tif",

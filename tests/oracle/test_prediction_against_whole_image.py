@@ -9,7 +9,7 @@ from strategies_inference import EXACT, Convolutions, bundle, pixels, write_scen
 from torch import nn
 
 from geoseg.inference.predict import predict
-from geoseg.raster.sinks.memory import MemorySink
+from geoseg.raster.writers.memory import MemorySink
 
 RADIUS = 3  # pixels around a pixel that the networks here take into account
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg.grid.grid import Grid
-from geoseg.inference.scaling import pixel_taps, scaled, scaled_shape
-from geoseg.inference.variants import SCALES
+from geoseg.inference.resize import pixel_taps, scaled, scaled_shape
+from geoseg.inference.tta_variants import SCALES
 from geoseg.raster.raster import Raster
 
 cv2 = pytest.importorskip("cv2")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from geoseg.config.recipe import TrainSection
-from geoseg.training.schedule import learning_rate
+from geoseg.training.optimizer import learning_rate
 
 ZOO = TrainSection(iterations=80_000)
 """The zoo's schedule is the default: 0.01 to 0.0001 with the power 0.9, without warm-up."""

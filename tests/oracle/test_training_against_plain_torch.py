@@ -9,14 +9,14 @@ from strategies_training import CLASSES, painted_town, tiny
 from torch import nn
 
 from geoseg.config.recipe import TrainSection
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
-from geoseg.training.crops import TrainingCrops
+from geoseg.training.crop_batches import TrainingCrops
 from geoseg.training.loop import steps
-from geoseg.training.scaling import scaling
-from geoseg.training.schedule import build_optimizer, learning_rate
-from geoseg.training.step import TrainingStep
+from geoseg.training.module import TrainingStep
+from geoseg.training.normalization_stats import scaling
+from geoseg.training.optimizer import build_optimizer, learning_rate
 
 torch.set_num_threads(1)
 

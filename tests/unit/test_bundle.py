@@ -13,7 +13,7 @@ from strategies import legends
 from strategies_inference import card
 
 from geoseg.bundle import Bundle, ModelCard, digest, load, read_card
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, OutputError
 from geoseg.models.build import build_network

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from strategies_inference import card
 
 from geoseg.bundle import Bundle, ModelCard, header, load, read_card, weights_digest
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
 from geoseg.models.build import build_network

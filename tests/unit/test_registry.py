@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from geoseg import registry as registry_module
+from geoseg.data.crops.samplers import samplers
 from geoseg.data.datasets import datasets
-from geoseg.data.samplers import samplers
 from geoseg.errors import ConfigError
 from geoseg.losses import losses
 from geoseg.models.backbones import backbones

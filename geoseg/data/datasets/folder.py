@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.encoding import encoding, kind_of
+from geoseg.data.label_encoding import encoding, kind_of
 from geoseg.errors import ConfigError, DataError, did_you_mean
 from geoseg.legend import Legend
 from geoseg.raster.scene import Scene
@@ -47,7 +47,7 @@ def folder(
     polygon_class: str | None = None,
     background: str | None = None,
 ) -> Dataset:
-    """Scenes by pattern; see :func:`geoseg.data.encoding.encoding` for the options that say what labels mean."""
+    """Scenes by pattern; see :func:`geoseg.data.label_encoding.encoding` for the options that say what labels mean."""
     classes = Legend.of(legend)
     scenes = _scenes(root, images, labels)
     first = _label(root, labels, scenes[0].groups)

@@ -7,10 +7,10 @@ From the folders as DOTA and iSAID publish them: ``train/images/part1.zip`` … 
 
 from pathlib import Path
 
-from geoseg.data.benchmark import find, listed, pair, require_images
 from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import datasets
-from geoseg.data.encoding import encoding
+from geoseg.data.datasets._archive_files import find, listed, pair, require_images
+from geoseg.data.label_encoding import encoding
 from geoseg.errors import DataError
 from geoseg.legend import Legend
 from geoseg.raster.archive import entries

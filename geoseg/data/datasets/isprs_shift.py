@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from geoseg.data import isprs
 from geoseg.data.dataset import UNLABELLED, Dataset, LabelledScene
+from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import datasets
+from geoseg.data.datasets._isprs import LabelKind
 from geoseg.data.datasets.potsdam import potsdam
 from geoseg.data.datasets.vaihingen import vaihingen
-from geoseg.data.isprs import LabelKind
 
 LEGEND = isprs.LEGEND
 

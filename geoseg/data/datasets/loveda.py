@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from geoseg.data.benchmark import Files, Key, find, listed, pair
 from geoseg.data.dataset import UNLABELLED, Dataset, LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.encoding import encoding
+from geoseg.data.datasets._archive_files import Files, Key, find, listed, pair
+from geoseg.data.label_encoding import encoding
 from geoseg.errors import ConfigError, DataError
 from geoseg.legend import Legend
 from geoseg.raster.archive import FileEntry, entries

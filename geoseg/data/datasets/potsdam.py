@@ -7,10 +7,10 @@ From the archives as ISPRS hands them out (``2_Ortho_RGB.zip``, ``3_Ortho_IRRG.z
 from pathlib import Path
 from typing import Literal
 
-from geoseg.data import isprs
-from geoseg.data.benchmark import find, pair, require_images
 from geoseg.data.dataset import Dataset
+from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import datasets
+from geoseg.data.datasets._archive_files import find, pair, require_images
 from geoseg.raster.archive import entries
 
 LEGEND = isprs.LEGEND

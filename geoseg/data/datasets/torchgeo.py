@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.encoding import encoding
-from geoseg.data.memory import TYPES, Keeping, narrowest
-from geoseg.data.torchgeo.call import Call, find, opened
-from geoseg.data.torchgeo.meaning import MEANINGS, Classes, Meaning, Values, band_names, classes_of
+from geoseg.data.in_memory import TYPES, Keeping, narrowest
+from geoseg.data.label_encoding import encoding
+from geoseg.data.torchgeo.class_names import MEANINGS, Classes, Meaning, Values, band_names, classes_of
+from geoseg.data.torchgeo.dataset_factory import Call, find, opened
 from geoseg.data.torchgeo.source import Reading, TorchgeoSource, files_of
 from geoseg.errors import ConfigError, DataError, GeosegError
 

@@ -6,10 +6,10 @@ From the archives as ISPRS hands them out (``ISPRS_semantic_labeling_Vaihingen.z
 
 from pathlib import Path
 
-from geoseg.data import isprs
-from geoseg.data.benchmark import Key, find, pair, require_images
 from geoseg.data.dataset import Dataset
+from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import datasets
+from geoseg.data.datasets._archive_files import Key, find, pair, require_images
 from geoseg.raster.archive import entries
 
 LEGEND = isprs.LEGEND

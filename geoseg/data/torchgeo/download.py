@@ -3,9 +3,9 @@
 import shutil
 from pathlib import Path
 
-from geoseg.data.torchgeo.call import Call
+from geoseg._files import output_errors, part_path
+from geoseg.data.torchgeo.dataset_factory import Call
 from geoseg.errors import DataError
-from geoseg.raster.output import output_errors, part_path
 
 LOVEDA_RECORD = "https://zenodo.org/records/5706578"
 

@@ -12,9 +12,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg.data.memory import UNDECLARED, Keeping
-from geoseg.data.torchgeo.call import Call, has_places, opened, quiet
-from geoseg.data.torchgeo.meaning import NO_COLOUR, Numbers
+from geoseg.data.in_memory import UNDECLARED, Keeping
+from geoseg.data.torchgeo.class_names import NO_COLOUR, Numbers
+from geoseg.data.torchgeo.dataset_factory import Call, has_places, opened, quiet
 from geoseg.errors import ConfigError, DataError
 from geoseg.grid.grid import Grid
 from geoseg.raster.raster import Raster

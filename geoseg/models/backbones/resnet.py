@@ -22,10 +22,10 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from torch import Tensor, nn
 
 from geoseg.errors import ConfigError
-from geoseg.models import pretrained as weights
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
-from geoseg.models.zoo_names import to_geoseg
+from geoseg.models.weights import pretrained as weights
+from geoseg.models.weights.openmmlab_names import to_geoseg
 
 
 class Variant(NamedTuple):

@@ -17,9 +17,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geoseg.errors import ConfigError
-from geoseg.models import pretrained as weights
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
+from geoseg.models.weights import pretrained as weights
 
 log = logging.getLogger(__name__)
 

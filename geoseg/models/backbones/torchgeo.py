@@ -15,10 +15,10 @@ from typing import Any
 from torch import Tensor
 
 from geoseg.errors import ConfigError, did_you_mean
-from geoseg.models import pretrained as weights_io
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.backbones.resnet import ZooResNet
+from geoseg.models.weights import pretrained as weights_io
 
 log = logging.getLogger(__name__)
 

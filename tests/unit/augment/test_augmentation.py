@@ -85,7 +85,7 @@ def test_whole_numbers_are_rounded_once_at_the_end(seed) -> None:
 def test_every_pixel_of_a_large_crop_is_recoloured_alike(monkeypatch) -> None:
     fields = crop(side=32)
     whole, *_ = augment(LOUD, fields, 3)
-    monkeypatch.setattr("geoseg.augment.linear.AT_ONCE", 100)  # does not divide 32 * 32
+    monkeypatch.setattr("geoseg.augment.color_jitter.AT_ONCE", 100)  # does not divide 32 * 32
     parts, *_ = augment(LOUD, fields, 3)
     assert not torch.equal(whole, fields[0])
     assert (parts.int() - whole.int()).abs().max() <= 1

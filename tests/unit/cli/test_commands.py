@@ -28,7 +28,7 @@ class Recorder:
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Replaces a function of a module that is never imported: ``fake("geoseg.training.fit", "train", result)``."""
+    """Replaces a function of a module that is never imported: ``fake("geoseg.training.train", "train", result)``."""
 
     def replace(module, name, gives):
         recorder = Recorder(gives)
@@ -49,7 +49,7 @@ def recipe(tmp_path):
 @pytest.fixture
 def chosen(fake):
     choice = SimpleNamespace(path=Path("runs/town/best.safetensors"), reason="the newest run")
-    return fake("geoseg.inference.choose", "choose_model", choice)
+    return fake("geoseg.inference.model_lookup", "choose_model", choice)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def trained(fake):
     card = SimpleNamespace(scores={"mean IoU": 0.71234})
     bundle = SimpleNamespace(card=card)
     training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=bundle, is_first=True)
-    return fake("geoseg.training.fit", "train", training)
+    return fake("geoseg.training.train", "train", training)
 
 
 def test_train_prints_the_path_of_the_model_and_says_its_scores(geoseg, trained, recipe):
@@ -95,7 +95,7 @@ def test_train_called_wrongly_is_exit_code_2(geoseg, trained, recipe, wrong):
 
 
 def test_of_processes_that_trained_together_one_speaks(geoseg, fake, recipe):
-    fake("geoseg.training.fit", "train", SimpleNamespace(is_first=False))
+    fake("geoseg.training.train", "train", SimpleNamespace(is_first=False))
     result = geoseg("train", recipe)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
@@ -165,8 +165,10 @@ def many(fake):
         SimpleNamespace(scene="a.tif", prediction=made, error=None),
         SimpleNamespace(scene="b.tif", prediction=None, error=BundleError("the scene has 4 bands", "choose")),
     ]
-    together = fake("geoseg.inference.many", "predict_mosaic", made)
-    return SimpleNamespace(each=fake("geoseg.inference.many", "predict_each", iter(outcomes)), together=together)
+    together = fake("geoseg.inference.predict_many", "predict_mosaic", made)
+    return SimpleNamespace(
+        each=fake("geoseg.inference.predict_many", "predict_each", iter(outcomes)), together=together
+    )
 
 
 def test_many_scenes_become_many_masks_and_errors_come_last(geoseg, many, chosen):
@@ -197,7 +199,7 @@ def test_a_mosaic_is_one_mask(geoseg, many, chosen):
 
 
 def test_without_any_model_predict_is_a_sentence_and_a_hint(geoseg, predicted, fake):
-    fake("geoseg.inference.choose", "choose_model", BundleError("there is no model", "train one"))
+    fake("geoseg.inference.model_lookup", "choose_model", BundleError("there is no model", "train one"))
     result = geoseg("predict", "scene.tif", "-o", "mask.tif")
     assert result.exit_code == 1
     assert result.stderr == "Error: there is no model\nHint: train one\n"
@@ -244,10 +246,10 @@ def test_polygonize_hands_its_options_on(geoseg, fake):
 
 @pytest.fixture
 def scored(fake):
-    mask = fake("geoseg.evaluation.mask", "evaluate_mask", "scores of a mask")
-    model = fake("geoseg.evaluation.model", "evaluate_model", "scores of a model")
-    fake("geoseg.evaluation.report", "table", "class IoU")
-    report = fake("geoseg.evaluation.report", "write_json", None)
+    mask = fake("geoseg.evaluation.evaluate_masks", "evaluate_mask", "scores of a mask")
+    model = fake("geoseg.evaluation.evaluate_model", "evaluate_model", "scores of a model")
+    fake("geoseg.evaluation.write_scores", "table", "class IoU")
+    report = fake("geoseg.evaluation.write_scores", "write_json", None)
     return SimpleNamespace(mask=mask, model=model, json=report)
 
 
@@ -297,7 +299,7 @@ def test_evaluate_wants_either_a_recipe_or_mask_and_reference(geoseg, scored, ca
 
 
 def test_picture_hands_its_options_on_and_prints_the_path(geoseg, fake):
-    drawn = fake("geoseg.evaluation.picture", "scene_picture", Path("town.png"))
+    drawn = fake("geoseg.plotting.panels", "scene_picture", Path("town.png"))
     result = geoseg(
         "picture", "town.tif", "-o", "town.png", "--mask", "m.tif", "--polygons", "p.gpkg", "--longest", "500"
     )

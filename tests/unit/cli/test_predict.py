@@ -131,7 +131,7 @@ def test_damage_stops_unless_it_is_skipped_and_told(predict, tmp_path):
 
 
 def test_an_unfinished_mask_is_told_and_resumed(predict, tmp_path, monkeypatch):
-    from geoseg.raster.slabs import Slabs  # noqa: PLC0415
+    from geoseg.raster.writers.partial import Slabs  # noqa: PLC0415
 
     tall_scene(tmp_path / "scene.tif", height=1100)
     write = Slabs._write

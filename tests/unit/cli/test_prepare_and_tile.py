@@ -3,7 +3,7 @@
 import pytest
 from strategies_archives import potsdam_archives
 
-from geoseg.data.prepared import Prepared
+from geoseg.data.preparation.prepared_dataset import Prepared
 
 
 @pytest.fixture(scope="module")

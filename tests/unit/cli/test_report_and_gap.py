@@ -23,11 +23,13 @@ def library(monkeypatch):
     """The functions that the commands call, none of them real."""
     page = Path("page.html")
     homes = {
-        "geoseg.evaluation.dossier": {"check_report": None, "write_report": page},
-        "geoseg.evaluation.reported": {"report_run": "run", "report_scenes": "scenes", "report_masks": "masks"},
-        "geoseg.evaluation.gap": {"measure_gap": "gap"},
-        "geoseg.evaluation.gap_report": {"check_gap": None, "write_gap": page},
-        "geoseg.inference.choose": {"choose_model": SimpleNamespace(path=Path("best.safetensors"), reason="given")},
+        "geoseg.evaluation.report.write_report": {"check_report": None, "write_report": page},
+        "geoseg.evaluation.report.run_data": {"report_run": "run", "report_scenes": "scenes", "report_masks": "masks"},
+        "geoseg.evaluation.domain_shift.measure_shift": {"measure_gap": "gap"},
+        "geoseg.evaluation.domain_shift.shift_report": {"check_gap": None, "write_gap": page},
+        "geoseg.inference.model_lookup": {
+            "choose_model": SimpleNamespace(path=Path("best.safetensors"), reason="given")
+        },
     }
     made = {}
     for module, functions in homes.items():

@@ -114,6 +114,8 @@ def test_called_wrongly_it_is_exit_code_2(geoseg, wrong):
 
 
 def test_checking_needs_no_torch():
-    code = "import sys; import geoseg.evaluation.submission_check; print({'torch', 'rasterio'} & set(sys.modules))"
+    code = (
+        "import sys; import geoseg.evaluation.submission.check_loveda; print({'torch', 'rasterio'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

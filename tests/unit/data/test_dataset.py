@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.encoding import encoding
+from geoseg.data.label_encoding import encoding
 from geoseg.errors import DataError
 from geoseg.legend import Legend
 

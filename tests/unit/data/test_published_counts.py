@@ -12,9 +12,9 @@ from rasterio.io import MemoryFile
 from strategies_archives import archive_section, loveda_archives, png, potsdam_archives, vaihingen_archives
 
 from geoseg.data.datasets.loveda import IDS
-from geoseg.data.prepare import open_dataset
-from geoseg.data.tile import PUBLISHED
-from geoseg.grid.cutting import cuts
+from geoseg.data.export.export_crops import PUBLISHED
+from geoseg.data.preparation.prepare import open_dataset
+from geoseg.grid.patches import cuts
 from geoseg.raster.scene import Scene
 
 

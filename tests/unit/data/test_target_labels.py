@@ -10,10 +10,10 @@ import pytest
 import rasterio
 from strategies_archives import archive_section, loveda_archives, potsdam_archives, vaihingen_archives
 
-from geoseg.data import conversion
-from geoseg.data.loader import Batches, Crops
-from geoseg.data.prepare import open_dataset, prepare
-from geoseg.data.samplers import samplers
+from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.samplers import samplers
+from geoseg.data.preparation import conversion_pool as conversion
+from geoseg.data.preparation.prepare import open_dataset, prepare
 from geoseg.errors import SceneError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene

@@ -15,13 +15,13 @@ from strategies_archives import (
 from strategies_data import data_section, labelled_folder, prepared_scene, striped
 from strategies_raster import noise
 
+from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.samplers.grid import GridSampler
 from geoseg.data.datasets.potsdam import potsdam
-from geoseg.data.loader import Batches, Crops
-from geoseg.data.prepare import open_dataset, prepare
-from geoseg.data.samplers.grid import GridSampler
-from geoseg.data.tile import tile
+from geoseg.data.export.export_crops import tile
+from geoseg.data.preparation.prepare import open_dataset, prepare
 from geoseg.errors import DataError
-from geoseg.grid.cutting import cuts
+from geoseg.grid.patches import cuts
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
 

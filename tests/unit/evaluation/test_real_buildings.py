@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from geoseg.evaluation.mask import evaluate_mask
+from geoseg.evaluation.evaluate_masks import evaluate_mask
 
 
 @pytest.fixture(scope="module")

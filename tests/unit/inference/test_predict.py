@@ -20,7 +20,7 @@ from geoseg.inference.predict import predict
 from geoseg.legend import IGNORE_INDEX
 from geoseg.models.build import build_network
 from geoseg.raster.scene import Scene
-from geoseg.raster.sinks.memory import MemorySink
+from geoseg.raster.writers.memory import MemorySink
 
 
 class Sink(MemorySink):

@@ -15,10 +15,10 @@ from strategies_prediction import Interrupted, files_in, raising, tall_scene
 
 from geoseg.bundle import Bundle
 from geoseg.errors import GeosegError, OutputError, SceneError
-from geoseg.inference.many import predict_each, predict_mosaic
 from geoseg.inference.predict import predict
+from geoseg.inference.predict_many import predict_each, predict_mosaic
 from geoseg.progress import NOTICE
-from geoseg.raster.sinks import geotiff
+from geoseg.raster.writers import cog as geotiff
 
 USUAL = {"tile": 32, "halo": 4, "batch": 4}
 RESULTS = {"mask.tif", "mask.tif.aux.xml", "shares.tif"}

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from geoseg.grid.grid import Grid
 from geoseg.inference.predictor import Predictor
 from geoseg.inference.tta import mean_probabilities, tile_probabilities
-from geoseg.inference.variants import AS_IT_IS, TTA
+from geoseg.inference.tta_variants import AS_IT_IS, TTA
 from geoseg.raster.raster import Raster
 
 

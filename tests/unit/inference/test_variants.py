@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from geoseg.inference.variants import SCALES, TTA, Variant
+from geoseg.inference.tta_variants import SCALES, TTA, Variant
 
 VARIANTS = [pytest.param(variant, id=f"{name} {number}") for name in TTA for number, variant in enumerate(TTA[name])]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geoseg.config.part import Part
+from geoseg.config.component import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
 from geoseg.models.build import backbone_file, build_network

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from geoseg.errors import ConfigError
-from geoseg.models.precision import chosen_precision, computes_bfloat16
+from geoseg.models.device import chosen_precision, computes_bfloat16
 
 CPU = torch.device("cpu")
 

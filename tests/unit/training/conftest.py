@@ -6,8 +6,8 @@ from lightning.fabric import Fabric
 from strategies_training import painted_town, tiny
 
 from geoseg.config.recipe import Recipe
-from geoseg.data.prepare import prepare
-from geoseg.data.prepared import Prepared
+from geoseg.data.preparation.prepare import prepare
+from geoseg.data.preparation.prepared_dataset import Prepared
 
 torch.set_num_threads(1)
 

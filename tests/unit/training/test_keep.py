@@ -11,8 +11,8 @@ from strategies_inference import Convolutions, card
 from geoseg.bundle import BEST_NAME, read_card
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
+from geoseg.training.best_checkpoint import KeepBest
 from geoseg.training.checkpoint import Standing
-from geoseg.training.keep import KeepBest
 from geoseg.training.validation import Validation
 
 LEGEND = Legend.of(["roof", "road"])

@@ -8,9 +8,9 @@ from torch import nn
 from torch.optim import SGD
 
 from geoseg.config.recipe import TrainSection
-from geoseg.data.crop import Crop
+from geoseg.data.crops.crop import Crop
 from geoseg.training.loop import _seed, steps
-from geoseg.training.schedule import learning_rate
+from geoseg.training.optimizer import learning_rate
 
 
 class Noisy(nn.Module):

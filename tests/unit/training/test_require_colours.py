@@ -5,10 +5,10 @@ from strategies_data import data_section, labelled_folder, striped
 from strategies_raster import noise
 
 from geoseg.config.recipe import Recipe
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
-from geoseg.training.crops import augmentation, require_colours
-from geoseg.training.fit import train
+from geoseg.training.crop_batches import augmentation, require_colours
+from geoseg.training.train import train
 
 
 def recipe(folder, *, bands=3, dtype="uint8", photometric="zoo"):

@@ -13,14 +13,14 @@ from strategies_raster import noise
 from torch import nn
 
 from geoseg.config.recipe import PredictSection
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import ConfigError
-from geoseg.grid.cutting import cuts
+from geoseg.grid.patches import cuts
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.metrics import ConfusionMatrix
 from geoseg.models.backbones.base import Scaling
-from geoseg.training.step import TrainingStep
+from geoseg.training.module import TrainingStep
 from geoseg.training.validation import Validation, Validator, evaluating, require_monitor
 
 SCALING = Scaling((100.0, 110.0, 120.0), (50.0, 60.0, 70.0))

@@ -9,9 +9,8 @@ from pyproj import CRS, Geod, Transformer
 from strategies_vector import FIVE_METRES, UTM
 
 from geoseg.grid.grid import Grid
-from geoseg.vector.geometry import Shapes
-from geoseg.vector.ground import Ground, metres_per_unit
-from geoseg.vector.measure import measured
+from geoseg.vector.geometry_arrays import Shapes
+from geoseg.vector.measure import Ground, measured, metres_per_unit
 
 PLACES = [
     (32633, 5e5, 5.5e6, 1.0),  # UTM

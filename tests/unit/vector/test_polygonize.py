@@ -89,8 +89,8 @@ def test_all_wishes_together(write, tmp_path):
     ids=["exact", "generalised", "smooth"],
 )
 def test_strips_leave_no_trace_in_the_file(write, tmp_path, monkeypatch, wishes):
-    monkeypatch.setattr("geoseg.vector.mask.STRIP_PIXELS", 1)
-    monkeypatch.setattr("geoseg.vector.strips.JOINED", 2)
+    monkeypatch.setattr("geoseg.vector.mask_source.STRIP_PIXELS", 1)
+    monkeypatch.setattr("geoseg.vector.tracing.trace_raster.JOINED", 2)
     path = write(smooth_mask(100), tiled=True, blockxsize=16, blockysize=16)
     cut = polygonize(path, tmp_path / "a.gpkg", **wishes)
     monkeypatch.undo()
@@ -99,7 +99,7 @@ def test_strips_leave_no_trace_in_the_file(write, tmp_path, monkeypatch, wishes)
 
 
 def test_progress_counts_every_strip(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.vector.mask.STRIP_PIXELS", 1)
+    monkeypatch.setattr("geoseg.vector.mask_source.STRIP_PIXELS", 1)
     seen = []
 
     class Counting:
@@ -165,6 +165,6 @@ def test_a_bad_target_is_said_before_the_work(write, tmp_path, monkeypatch):
 
 
 def test_polygonizing_imports_no_torch():
-    modules = "geoseg.vector.polygonize, geoseg.vector.rasterize, geoseg.vector.picture"
+    modules = "geoseg.vector.polygonize, geoseg.vector.rasterize, geoseg.plotting.panels"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

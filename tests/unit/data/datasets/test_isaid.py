@@ -7,7 +7,7 @@ import pytest
 from strategies_archives import archive_section, isaid_archives
 
 from geoseg.data.datasets.isaid import COUNTS, LEGEND, isaid
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
 from geoseg.raster.scene import Scene
 

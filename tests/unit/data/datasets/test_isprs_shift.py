@@ -7,7 +7,7 @@ import pytest
 from strategies_archives import archive_section, potsdam_archives, vaihingen_archives
 
 from geoseg.data.datasets.isprs_shift import isprs_shift
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
 
 COUNTS = {"potsdam": {"train": 24, "val": 14}, "vaihingen": {"train": 16, "val": 17}}

@@ -7,8 +7,8 @@ import pytest
 from strategies_archives import DARK, archive_section, loveda_archives, painted
 
 from geoseg.data.datasets.loveda import IDS, LEGEND, loveda
-from geoseg.data.encoding import encoding
-from geoseg.data.prepare import prepare
+from geoseg.data.label_encoding import encoding
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import ConfigError, DataError
 from geoseg.legend import IGNORE_INDEX
 

@@ -14,7 +14,7 @@ from strategies_archives import (
 )
 
 from geoseg.data.datasets.potsdam import TRAIN, VAL, potsdam
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.archive import is_packed

@@ -15,12 +15,12 @@ from strategies_data import striped
 from strategies_raster import make_raster, noise
 
 from geoseg.config.load import recipe_from
-from geoseg.data.check import check
-from geoseg.data.convert import sources_of
 from geoseg.data.datasets import datasets
-from geoseg.data.memory import in_files
-from geoseg.data.prepare import prepare
-from geoseg.data.torchgeo.call import opened
+from geoseg.data.in_memory import in_files
+from geoseg.data.preparation.convert_scene import sources_of
+from geoseg.data.preparation.prepare import prepare
+from geoseg.data.preparation.validate_labels import check
+from geoseg.data.torchgeo.dataset_factory import opened
 from geoseg.data.torchgeo.download import download_loveda
 from geoseg.errors import ConfigError, DataError
 from geoseg.legend import IGNORE_INDEX

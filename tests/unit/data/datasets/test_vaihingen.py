@@ -13,7 +13,7 @@ from strategies_archives import (
 )
 
 from geoseg.data.datasets.vaihingen import TRAIN, VAL, vaihingen
-from geoseg.data.prepare import prepare
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.archive import is_packed

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 
 from geoseg.errors import ConfigError
-from geoseg.inference.engines import choose, openvino
-from geoseg.inference.engines.choose import make_engine
-from geoseg.inference.engines.openvino import OpenVinoEngine
-from geoseg.inference.engines.pytorch import TorchEngine
 from geoseg.models.backbones.timm import TimmBackbone
+from geoseg.models.engines import openvino
+from geoseg.models.engines import select as choose
+from geoseg.models.engines.openvino import OpenVinoEngine
+from geoseg.models.engines.pytorch import TorchEngine
+from geoseg.models.engines.select import make_engine
 
 CPU = torch.device("cpu")
 
@@ -210,7 +211,7 @@ def test_neither_openvino_comes_before_it_is_needed_nor_its_telemetry_ever(tmp_p
     program = """
 import sys, torch
 from geoseg.inference import predictor
-from geoseg.inference.engines.openvino import OpenVinoEngine
+from geoseg.models.engines.openvino import OpenVinoEngine
 assert "openvino" not in sys.modules
 OpenVinoEngine(torch.nn.Conv2d(1, 2, 3, padding=1), "float32", bands=1)
 assert "openvino" in sys.modules

@@ -10,8 +10,8 @@ from strategies_inference import card
 from torch import nn
 
 from geoseg.bundle import Bundle, load
+from geoseg.config.component import Part
 from geoseg.config.load import recipe_from, to_yaml
-from geoseg.config.part import Part
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
 from geoseg.models.backbones.resnet import ZooResNet

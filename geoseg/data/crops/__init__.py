@@ -1,0 +1,1 @@
+"""Sample crops from prepared scenes and batch them for training."""

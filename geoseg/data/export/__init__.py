@@ -1,0 +1,1 @@
+"""Write crops of scenes to disk."""

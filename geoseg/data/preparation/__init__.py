@@ -1,0 +1,1 @@
+"""Convert the scenes of a dataset to files that can be cropped quickly."""

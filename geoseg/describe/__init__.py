@@ -1,0 +1,1 @@
+"""Describe any file that geoseg reads or writes."""

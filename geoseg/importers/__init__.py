@@ -1,0 +1,1 @@
+"""Convert published checkpoints of other projects to bundles."""

@@ -1,0 +1,1 @@
+"""Predict a scene with mmsegmentation's sliding-window inference."""

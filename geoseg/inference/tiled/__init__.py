@@ -1,0 +1,1 @@
+"""Predict a scene in overlapping tiles whose probabilities are blended."""

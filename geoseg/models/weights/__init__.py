@@ -1,0 +1,1 @@
+"""Read pretrained weights and translate parameter names of other projects."""

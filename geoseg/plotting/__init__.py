@@ -1,0 +1,1 @@
+"""Draw scenes, masks and polygons as images."""

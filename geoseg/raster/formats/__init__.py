@@ -1,0 +1,1 @@
+"""Raster formats of prepared scenes: memory-mappable and compressed GeoTIFF."""

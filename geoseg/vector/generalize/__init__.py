@@ -1,0 +1,1 @@
+"""Generalize polygons: simplify, smooth, fill holes, merge small polygons, square corners."""

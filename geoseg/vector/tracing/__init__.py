@@ -1,0 +1,1 @@
+"""Trace the outlines of regions of a class raster."""

@@ -1,0 +1,271 @@
+import tracemalloc
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rasterio.warp import calculate_default_transform, reproject
+from shapely.geometry import box
+from strategies_raster import UTM, make_raster, noise
+
+from geoseg.errors import ConfigError, DataError, GridMismatch, SceneError
+from geoseg.evaluation import accumulate_counts as counting
+from geoseg.evaluation.evaluate_masks import evaluate_mask
+from geoseg.legend import Legend
+from geoseg.metrics import ConfusionMatrix
+
+LEGEND = Legend.of({"field": "#00ff00", "town": "#ff0000", "water": "#0000ff"})
+
+
+def write(path, values, **profile):
+    tags = profile.pop("legend", None)
+    make_raster(path, np.asarray(values, np.uint8)[None], **{**UTM, "nodata": 255, **profile})
+    if tags is not None:
+        with rasterio.open(path, "r+") as file:
+            file.update_tags(GEOSEG_CLASSES=tags.to_json())
+    return path
+
+
+def expected(mask, reference):
+    counts = ConfusionMatrix(len(LEGEND))
+    counts.update(np.asarray(mask, np.uint8), np.asarray(reference, np.uint8))
+    return counts
+
+
+def moved(step):
+    """The usual transform after a step in pixels."""
+    return Affine(*(np.reshape([*UTM["transform"]], (3, 3)) @ np.reshape([*step], (3, 3))).ravel()[:6])
+
+
+def same(one, other):
+    return np.array_equal(one.counts, other.counts) and np.array_equal(one.missed, other.missed)
+
+
+@pytest.fixture
+def mask(tmp_path):
+    return write(tmp_path / "mask.tif", noise(50, 40, high=3), legend=LEGEND)
+
+
+def test_a_mask_against_itself_is_perfect(mask):
+    evaluation = evaluate_mask(mask, mask)
+    assert evaluation.total.mean_iou == 1
+    assert evaluation.legend == LEGEND
+    assert evaluation.total.counts.sum() == 50 * 40
+
+
+@settings(max_examples=20, deadline=None)
+@given(rows=st.integers(1, 60))
+def test_counts_do_not_depend_on_how_the_mask_is_cut(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("cut")
+    predicted, reference = noise(50, 40, high=3), noise(50, 40, high=4) % 4
+    reference = np.where(reference == 3, 255, reference)
+    paths = [write(folder / f"{n}.tif", v, legend=LEGEND) for n, v in enumerate((predicted, reference))]
+    original, counting.STRIP_ROWS = counting.STRIP_ROWS, rows
+    try:
+        assert np.array_equal(evaluate_mask(*paths).total.counts, expected(predicted, reference).counts)
+    finally:
+        counting.STRIP_ROWS = original
+
+
+def test_nodata_of_the_mask_counts_as_missed_and_of_the_reference_not_at_all(tmp_path):
+    mask = write(tmp_path / "mask.tif", [[0, 255, 1]], legend=LEGEND)
+    reference = write(tmp_path / "reference.tif", [[0, 0, 255]])
+    total = evaluate_mask(mask, reference).total
+    assert total.counts.sum() == 1
+    assert total.missed.tolist() == [1, 0, 0]
+
+
+def test_classes_are_matched_by_name_where_the_reference_has_a_legend(tmp_path, mask):
+    other = Legend.of({"water": None, "field": None, "town": None})
+    values = LEGEND.mapping_to(other)[noise(50, 40, high=3)]
+    reference = write(tmp_path / "reference.tif", values, legend=other)
+    assert evaluate_mask(mask, reference).total.mean_iou == 1
+
+
+def test_a_coloured_reference_is_matched_by_colour(tmp_path, mask):
+    drawn = LEGEND.draw(noise(50, 40, high=3)).transpose(2, 0, 1)
+    reference = make_raster(tmp_path / "reference.tif", drawn, **UTM)
+    assert evaluate_mask(mask, reference).total.mean_iou == 1
+
+
+def test_polygons_in_another_crs_are_drawn_on_the_masks_grid(tmp_path):
+    values = np.zeros((40, 40), np.uint8)
+    values[10:20, 5:25] = 2
+    mask = write(tmp_path / "mask.tif", values, legend=LEGEND)
+    left, top, size = UTM["transform"].c, UTM["transform"].f, UTM["transform"].a
+    pond = box(left + 5 * size, top - 20 * size, left + 25 * size, top - 10 * size)
+    frame = gpd.GeoDataFrame({"kind": ["water"]}, geometry=[pond], crs=UTM["crs"]).to_crs(4326)
+    frame.to_file(tmp_path / "ponds.geojson")
+    by_name = evaluate_mask(mask, tmp_path / "ponds.geojson", column="kind", background="field")
+    by_class = evaluate_mask(mask, tmp_path / "ponds.geojson", polygon_class="water", background="field")
+    assert by_name.total.mean_iou == by_class.total.mean_iou == 1
+    assert by_name.total.counts.sum() == 1600
+
+
+def test_a_reference_that_labels_nothing_is_refused(tmp_path, mask):
+    with pytest.raises(DataError, match=r"no pixel of .* is labelled"):
+        evaluate_mask(mask, write(tmp_path / "empty.tif", np.full((50, 40), 255)))
+
+
+def test_another_grid_is_refused_and_the_flag_is_named(tmp_path, mask):
+    with pytest.raises(GridMismatch, match="50 x 40 pixels against 49 x 40") as caught:
+        evaluate_mask(mask, write(tmp_path / "small.tif", noise(49, 40, high=3)))
+    assert "--resample" in caught.value.hint
+
+
+@pytest.mark.parametrize("factor", [0.5, 2])
+def test_another_grid_is_looked_up_pixel_by_pixel_if_wished(tmp_path, mask, factor):
+    """A reference in finer pixels of the same ground says the same; in coarser ones, what lies under each centre."""
+    size = UTM["transform"].a
+    grid = {"transform": moved(Affine.scale(factor)), "crs": UTM["crs"]}
+    values = noise(50, 40, high=3)
+    other = values.repeat(2, 0).repeat(2, 1) if factor < 1 else values[::2, ::2]
+    reference = write(tmp_path / "other.tif", other, legend=LEGEND, **grid)
+    total = evaluate_mask(mask, reference, resample=True).total
+    assert size * factor != size
+    assert same(total, expected(values, values if factor < 1 else other.repeat(2, 0).repeat(2, 1)))
+
+
+def test_a_reference_in_another_crs_is_looked_up_through_it(tmp_path):
+    values = np.zeros((60, 60), np.uint8)
+    values[20:40, 20:40] = 1
+    mask = write(tmp_path / "mask.tif", values, legend=LEGEND)
+    with rasterio.open(mask) as file:
+        transform, width, height = calculate_default_transform(file.crs, "EPSG:4326", 60, 60, *file.bounds)
+        warped = np.full((height, width), 255, np.uint8)
+        reproject(values, warped, src_transform=file.transform, src_crs=file.crs, dst_transform=transform,
+                  dst_crs="EPSG:4326", init_dest_nodata=True, dst_nodata=255, src_nodata=254)  # fmt: skip
+    reference = write(tmp_path / "warped.tif", warped, legend=LEGEND, crs="EPSG:4326", transform=transform)
+    total = evaluate_mask(mask, reference, resample=True).total
+    assert total.overall_accuracy > 0.97
+    assert total.in_reference.sum() > 0.97 * values.size
+
+
+def test_what_lies_outside_a_reference_does_not_count(tmp_path, mask):
+    part = {"transform": moved(Affine.translation(10, 20)), "crs": UTM["crs"]}
+    reference = write(tmp_path / "part.tif", noise(50, 40, high=3)[20:35, 10:30], legend=LEGEND, **part)
+    total = evaluate_mask(mask, reference, resample=True).total
+    assert (total.counts.sum(), total.mean_iou) == (15 * 20, 1)
+
+
+def test_without_a_crs_nothing_can_be_looked_up(tmp_path, mask):
+    reference = write(tmp_path / "lost.tif", noise(49, 40, high=3), crs=None)
+    with pytest.raises(GridMismatch, match="does not say where it lies"):
+        evaluate_mask(mask, reference, resample=True)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Masks ``a_mask`` and ``b_mask`` with references ``a`` and ``b_label``; b is wrong in all its 12 pixels."""
+    for folder in ("masks", "right"):
+        (tmp_path / folder).mkdir()
+    for name, right in (("a", "a"), ("b", "b_label")):
+        write(tmp_path / "masks" / f"{name}_mask.tif", np.zeros((3, 4)), legend=LEGEND)
+        write(tmp_path / "right" / f"{right}.tif", np.full((3, 4), "ab".index(name)), legend=LEGEND)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("masks", "right"), [("masks", "right"), ("masks/*_mask.tif", "right/*.tif")])
+def test_folders_and_patterns_go_together_by_name_and_add_up(folders, masks, right):
+    evaluation = evaluate_mask(folders / masks, folders / right)
+    assert [scene.name for scene in evaluation.scenes] == ["a", "b"]
+    assert evaluation.total.overall_accuracy == 0.5
+    assert evaluation.by_scene(evaluation.protocol)["a"].overall_accuracy == 1
+    low, high = evaluation.intervals(evaluation.protocol)["overall_accuracy"]
+    assert (low, high) == (0, 1)
+
+
+def test_a_missing_reference_is_named(folders):
+    (folders / "right" / "a.tif").unlink()
+    with pytest.raises(DataError, match="no reference for a_mask"):
+        evaluate_mask(folders / "masks", folders / "right")
+
+
+def test_one_file_of_polygons_is_the_reference_of_many_masks(folders):
+    left, top = UTM["transform"].c, UTM["transform"].f
+    gpd.GeoDataFrame(geometry=[box(left, top - 9, left + 9, top)], crs=UTM["crs"]).to_file(folders / "all.geojson")
+    total = evaluate_mask(folders / "masks", folders / "all.geojson", polygon_class="field").total
+    assert (total.counts[0, 0], total.counts.sum()) == (24, 24)
+
+
+def test_masks_with_legends_in_other_orders_are_matched_by_name(folders):
+    other = Legend.of({"water": None, "town": None, "field": None})
+    write(folders / "masks" / "b_mask.tif", np.full((3, 4), 2), legend=other)
+    assert evaluate_mask(folders / "masks", folders / "right").total.counts[1, 0] == 12
+
+
+@pytest.mark.parametrize("bands", [["confidence"], ["field", "town", "water"]])
+def test_confidences_and_probabilities_tell_the_calibration(tmp_path, bands):
+    mask = write(tmp_path / "mask.tif", [[0, 0, 0, 255]], legend=LEGEND)
+    reference = write(tmp_path / "reference.tif", [[0, 1, 255, 0]], legend=LEGEND)
+    levels = np.zeros((len(bands), 1, 4), np.uint8)
+    levels[0] = [254, 127, 254, 255]
+    levels[:, 0, 3] = 255
+    sure = make_raster(tmp_path / "sure.tif", levels, **UTM, nodata=255)
+    with rasterio.open(sure, "r+") as file:
+        file.descriptions = bands
+    calibration = evaluate_mask(mask, reference, confidence=sure).calibration
+    assert calibration.pixels == 2
+    assert calibration.error() == pytest.approx((0 + 0.5) / 2)
+
+
+def test_borders_and_objects_are_counted_in_metres_and_things(tmp_path):
+    values = np.zeros((30, 30), np.uint8)
+    values[5:15, 5:15] = 1
+    mask = write(tmp_path / "mask.tif", np.roll(values, 2, axis=1), legend=LEGEND)
+    reference = write(tmp_path / "reference.tif", values, legend=LEGEND)
+    far, near = (evaluate_mask(mask, reference, boundary_m=m, objects=["town"]) for m in (0.5, 1.0))
+    assert far.boundary.f1()[1] < near.boundary.f1()[1] == 1
+    assert (far.objects.matched[1], far.objects.f1()[1]) == (1, 1)
+
+
+def test_a_tolerance_in_metres_wants_to_know_metres(tmp_path):
+    mask = write(tmp_path / "mask.tif", noise(9, 9, high=3), crs=None)
+    with pytest.raises(ConfigError, match="no CRS") as caught:
+        evaluate_mask(mask, mask, boundary_m=1)
+    assert "--gsd" in caught.value.hint
+    assert evaluate_mask(mask, mask, boundary_m=1, gsd=0.5).boundary is not None
+    with pytest.raises(ConfigError, match="tolerance of 0 m"):
+        evaluate_mask(mask, mask, boundary_m=0)
+
+
+def test_a_value_that_is_no_class_of_the_mask_is_refused_and_named(tmp_path, mask):
+    with pytest.raises(DataError, match="7"):
+        evaluate_mask(mask, write(tmp_path / "odd.tif", np.full((50, 40), 7)))
+
+
+def test_what_means_not_labelled_can_be_named(tmp_path, mask):
+    values = np.where(noise(50, 40, high=5) == 4, 9, noise(50, 40, high=3))
+    total = evaluate_mask(mask, write(tmp_path / "nine.tif", values), ignore=["9"]).total
+    assert total.counts.sum() == (values != 9).sum()
+    drawn = np.where(values == 9, 77, LEGEND.draw(noise(50, 40, high=3)).transpose(2, 0, 1)).astype(np.uint8)
+    colours = make_raster(tmp_path / "drawn.tif", drawn, **UTM)
+    assert same(evaluate_mask(mask, colours, ignore=["#4d4d4d"]).total, total)
+
+
+def test_an_image_is_no_mask(tmp_path):
+    image = make_raster(tmp_path / "image.tif", noise(3, 20, 20), **UTM)
+    with pytest.raises(SceneError, match="no mask"):
+        evaluate_mask(image, image)
+
+
+def test_options_for_polygons_are_refused_with_a_raster(mask):
+    with pytest.raises(ConfigError, match="raster"):
+        evaluate_mask(mask, mask, column="kind")
+
+
+def test_memory_does_not_grow_with_the_height_of_a_mask(tmp_path, monkeypatch):
+    monkeypatch.setattr(counting, "STRIP_ROWS", 64)
+    peaks = {}
+    for height in (128, 1024):
+        values = noise(height, 500, high=3)
+        path = write(tmp_path / f"{height}.tif", values, legend=LEGEND)
+        evaluate_mask(path, path, boundary_m=1, objects=["town"])
+        tracemalloc.start()
+        evaluate_mask(path, path, boundary_m=1)
+        peaks[height] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks[1024] < 1.2 * peaks[128]

@@ -1,0 +1,84 @@
+"""A checkpoint of the zoo gives the network it was saved from."""
+
+import pytest
+import torch
+from strategies_zoo import CLASSES, config, meta_0x, meta_1x, network, section, zoo_state
+
+from geoseg.errors import BundleError
+from geoseg.importers.openmmlab import load_checkpoint
+
+MODEL = section()
+
+
+@pytest.fixture(scope="module")
+def made():
+    torch.manual_seed(0)
+    return network(MODEL)
+
+
+def logits(of):
+    torch.manual_seed(1)
+    with torch.no_grad():
+        return of(torch.randn(1, 3, 33, 47))
+
+
+def load(folder, state, meta=None, model=None):
+    torch.save({"meta": meta or {}, "state_dict": state}, folder / "a.pth")
+    return load_checkpoint(folder / "a.pth", model)
+
+
+@pytest.mark.parametrize("meta", [meta_0x(), meta_1x()], ids=["0.x", "1.x"])
+def test_the_logits_are_the_same(made, tmp_path, meta) -> None:
+    loaded = load(tmp_path, zoo_state(made), meta)
+    assert torch.equal(logits(loaded.network), logits(made))
+    assert not loaded.network.training
+    assert loaded.model == MODEL
+    assert (loaded.bands, loaded.classes, loaded.file.class_names) == (3, 3, CLASSES)
+
+
+def test_names_of_a_parallel_network_are_understood(made, tmp_path) -> None:
+    parallel = {f"module.{key}": value for key, value in zoo_state(made).items()}
+    assert torch.equal(logits(load(tmp_path, parallel).network), logits(made))
+
+
+def test_the_auxiliary_head_may_be_missing(made, tmp_path) -> None:
+    slim = {key: value for key, value in zoo_state(made).items() if not key.startswith("auxiliary_head.")}
+    loaded = load(tmp_path, slim)
+    assert loaded.network.auxiliary is None
+    assert loaded.model.auxiliary_weight == 0
+    assert torch.equal(logits(loaded.network), logits(made))
+
+
+def test_half_precision_becomes_single(made, tmp_path) -> None:
+    half = {key: value.half() if value.is_floating_point() else value for key, value in zoo_state(made).items()}
+    assert torch.equal(logits(load(tmp_path, half).network), logits(made))
+
+
+def test_what_keys_cannot_tell_changes_the_network(made, tmp_path) -> None:
+    model = section(output_stride=16, multi_grid=(1, 2), align_corners=True)
+    asked = load(tmp_path, zoo_state(made), model=model)
+    assert asked.model == model
+    assert not torch.equal(logits(asked.network), logits(made))
+    own = load(tmp_path, zoo_state(made), meta_0x(config=config(branches="(1, 6, 12, 18)")), model)
+    assert own.model.head.options == {**MODEL.head.options, "dilations": [6, 12, 18]}
+    assert own.model.output_stride == 8
+
+
+def test_building_draws_no_random_numbers(made, tmp_path) -> None:
+    before = torch.random.get_rng_state()
+    load(tmp_path, zoo_state(made))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_mismatch_names_the_first_keys_that_differ(made, tmp_path) -> None:
+    state = zoo_state(made)
+    state["decode_head.psp_modules.0.1.conv.weight"] = torch.zeros(1)
+    del state["decode_head.image_pool.1.conv.weight"]
+    message = r"lacks decode_head\.image_pool\.1\.conv\.weight; it has decode_head\.psp_modules\.0\.1\.conv\.weight"
+    with pytest.raises(BundleError, match=message):
+        load(tmp_path, state)
+
+
+def test_a_single_output_is_refused(tmp_path) -> None:
+    with pytest.raises(BundleError, match="a single output"):
+        load(tmp_path, zoo_state(network(MODEL, classes=1)))

@@ -1,0 +1,208 @@
+"""Areas: a mask of a part is the part of the whole mask."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyproj import CRS, Transformer
+from rasterio.control import GroundControlPoint
+from rasterio.features import geometry_mask
+from strategies import grids
+from strategies_inference import EXACT, TRANSFORM, Convolutions, bundle, pixels, threshold_bundle, write_scene
+
+from geoseg.errors import ConfigError, GeosegError, LayerError, SceneError
+from geoseg.grid.grid import Grid
+from geoseg.grid.window import Window
+from geoseg.inference.predict import predict
+from geoseg.inference.prediction_area import area_of
+from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.scene import Scene
+from geoseg.raster.writers.memory import MemorySink
+
+HEIGHT, WIDTH = 61, 47
+UTM = CRS("EPSG:32633")
+GRID = Grid(UTM, TRANSFORM, HEIGHT, WIDTH)
+SEES_FAR = bundle(Convolutions(7, 7, 7), tile=16, halo=3)
+"""A network that sees 9 pixels around each, which is more than the halo: tiles disagree."""
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """Two bands with holes."""
+    values = pixels(HEIGHT, WIDTH, low=1)
+    values[:, 20:31, 8:40] = 0
+    return write_scene(tmp_path_factory.mktemp("area") / "scene.tif", values, nodata=0)
+
+
+def masked(scene, model, **options):
+    predict(scene, sink := MemorySink(), model=model, **EXACT, **options)
+    return sink
+
+
+def windows_inside(height=HEIGHT, width=WIDTH):
+    rows, cols = st.tuples(*[st.integers(0, height)] * 2), st.tuples(*[st.integers(0, width)] * 2)
+    return st.builds(
+        lambda r, c: Window(min(r), min(c), max(r) - min(r), max(c) - min(c)), rows, cols
+    ).filter(lambda window: not window.is_empty)  # fmt: skip
+
+
+# Boxes
+
+
+@settings(max_examples=25)
+@given(
+    window=windows_inside(),
+    blend=st.sampled_from(["weighted", "crop"]),
+    tiling=st.sampled_from([(16, 3), (12, 0), (21, 5), (64, 9), (9, 4)]),
+)
+def test_the_mask_of_a_box_is_the_whole_mask_cut_whatever_the_network_sees(scene, window, blend, tiling):
+    options = {"blend": blend, "tile": tiling[0], "halo": tiling[1]}
+    whole = masked(scene, SEES_FAR, **options)
+    part = masked(scene, SEES_FAR, bbox=GRID.crop(window).bounds, **options)
+    np.testing.assert_array_equal(part.mask, whole.mask[window.slices()])
+    assert part.raster.grid.same_as(GRID.crop(window))
+
+
+@settings(max_examples=10)
+@given(window=windows_inside())
+@pytest.mark.parametrize("gsd", [0.6, 0.2])
+def test_so_is_it_when_the_network_sees_other_pixels_than_the_scenes(scene, window, gsd):
+    model = bundle(Convolutions(7), gsd=gsd)
+    whole, part = masked(scene, model), masked(scene, model, bbox=GRID.crop(window).bounds)
+    np.testing.assert_array_equal(part.mask, whole.mask[window.slices()])
+
+
+@given(grid=grids(turned=False), window=windows_inside(300, 300))
+def test_a_box_of_whole_pixels_is_those_pixels_on_any_grid(grid, window):
+    window = window.clip_to(*grid.shape)
+    if not window.is_empty:
+        assert area_of(grid, bbox=grid.crop(window).bounds).window == window
+
+
+@given(grid=grids(largest=60), window=windows_inside(60, 60), shrink=st.floats(0.01, 0.99))
+def test_a_box_gets_all_pixels_it_reaches_into(grid, window, shrink):
+    window = window.clip_to(*grid.shape)
+    if window.is_empty:
+        return
+    west, south, east, north = grid.crop(window).bounds
+    part = (east - west) * shrink / 2, (north - south) * shrink / 2
+    bbox = (west + part[0], south + part[1], east - part[0], north - part[1])
+    near = area_of(grid, bbox=bbox).window
+    centres = [
+        (window.row + row, window.col + col) for row in range(window.height) for col in range(window.width)
+        if shapely.box(*bbox).contains(shapely.Polygon(grid.crop(Window(window.row + row, window.col + col, 1, 1)).corners))
+    ]  # fmt: skip
+    assert all(near.contains(Window(row, col, 1, 1)) for row, col in centres)
+
+
+def test_only_tiles_that_have_a_say_are_read(tmp_path):
+    path = write_scene(tmp_path / "scene.tif", pixels(400, 400, bands=1))
+    for blend, tiles in [("crop", 1), ("weighted", 4)]:
+        model = threshold_bundle()
+        predict(path, MemorySink(), model=model, **EXACT, blend=blend, bbox=GRID.crop(Window(200, 80, 4, 4)).bounds)
+        assert sum(shape[0] for shape in model.network.seen) == tiles, blend
+
+
+def test_a_box_may_be_in_another_crs(scene):
+    to_degrees = Transformer.from_crs(UTM, "EPSG:4326", always_xy=True)
+    window = Window(10, 12, 20, 9)
+    bbox = to_degrees.transform_bounds(*GRID.crop(window).bounds)
+    found = area_of(GRID, bbox=bbox, bbox_crs="EPSG:4326").window
+    assert found.contains(window)
+    assert found.height - window.height <= 2 >= found.width - window.width
+
+
+def test_ground_control_points_count_from_the_window(tmp_path):
+    points = [GroundControlPoint(row, col, 400_000 + col, 5_800_000 - row) for row, col in [(0, 0), (0, 20), (20, 0)]]
+    path = write_scene(tmp_path / "scene.tif", pixels(20, 20, bands=1), transform=None, gcps=points)
+    predict(path, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT, bbox=(4, 6, 12, 16))
+    with rasterio.open(tmp_path / "mask.tif") as mask:
+        assert mask.shape == (10, 8)
+        assert [(p.row, p.col, p.x, p.y) for p in mask.gcps[0]] == [(p.row - 6, p.col - 4, p.x, p.y) for p in points]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"bbox": (0, 0, 10, 10)}, SceneError, "the box 0,0,10,10 lies outside the scene"),
+        ({"bbox": (9, 0, 1, 10)}, ConfigError, "is no box"),
+        ({"bbox": (0, 0, 0, 10)}, ConfigError, "is no box"),
+        ({"bbox": (0, 0, float("nan"), 10)}, ConfigError, "is no box"),
+        ({"bbox": (1, 2, 3, 4), "bbox_crs": "EPSG:4326"}, SceneError, "outside"),
+        ({"bbox": (1, 2, 3, 95), "bbox_crs": "EPSG:4326"}, SceneError, "reaches beyond"),
+        ({"bbox": (1, 2, 3, 4), "bbox_crs": "Mars"}, ConfigError, "is no CRS"),
+        ({"bbox_crs": "EPSG:4326"}, ConfigError, "of no bbox"),
+        ({"aoi": "missing.gpkg"}, LayerError, "does not exist"),
+    ],
+)
+def test_an_area_that_makes_no_sense_is_one_sentence(scene, tmp_path, options, error, words):
+    with pytest.raises(error, match=words):
+        predict(scene, tmp_path / "mask.tif", model=threshold_bundle(), **EXACT, bands="red", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_box_outside_is_answered_with_where_the_scene_is():
+    with pytest.raises(SceneError) as caught:
+        area_of(GRID, bbox=(0, 0, 1, 1), bbox_crs="EPSG:4326")
+    assert caught.value.hint.startswith("the scene spans 13.5")
+    assert caught.value.hint.endswith("in EPSG:4326")
+
+
+def test_a_box_in_a_crs_does_not_fit_a_scene_without():
+    with pytest.raises(GeosegError, match="no CRS"):
+        area_of(Grid(None, Affine.identity(), 9, 9), bbox=(0, 0, 1, 1), bbox_crs="EPSG:4326")
+
+
+# Polygons
+
+
+def polygons():
+    """One to three polygons around pixels of the grid, some with a hole, some of them beyond its edges."""
+    x, y = st.floats(400_000 - 4, 400_000 + WIDTH * 0.3 + 4), st.floats(5_800_000 - HEIGHT * 0.3 - 4, 5_800_000 + 4)
+    place = st.tuples(x, y).map(lambda xy: shapely.Point(*xy))
+    shape = st.builds(lambda point, radius, hole: point.buffer(radius) - point.buffer(radius * hole), place,
+                      st.floats(0.5, 6), st.floats(0.05, 0.9))  # fmt: skip
+    return st.lists(shape, min_size=1, max_size=3).filter(
+        lambda shapes: not geometry_mask(shapes, GRID.shape, transform=GRID.transform).all()
+    )
+
+
+@settings(max_examples=25)
+@given(shapes=polygons(), blend=st.sampled_from(["weighted", "crop"]))
+def test_inside_the_polygons_the_mask_is_the_whole_mask_and_outside_nodata(scene, tmp_path_factory, shapes, blend):
+    path = tmp_path_factory.mktemp("aoi") / "aoi.gpkg"
+    gpd.GeoDataFrame(geometry=shapes, crs=UTM).to_file(path)
+    whole = masked(scene, SEES_FAR, blend=blend).mask
+    part = masked(scene, SEES_FAR, blend=blend, aoi=path)
+    outside = geometry_mask(shapes, GRID.shape, transform=GRID.transform)
+    window = area_of(GRID, aoi=path).window
+    np.testing.assert_array_equal(part.mask, np.where(outside, IGNORE_INDEX, whole)[window.slices()])
+    assert outside.size - outside.sum() == (~outside[window.slices()]).sum(), "the window holds every wanted pixel"
+    assert part.raster.grid.same_as(GRID.crop(window))
+
+
+def test_tiles_that_touch_no_polygon_are_neither_read_nor_predicted(tmp_path, monkeypatch):
+    path = write_scene(tmp_path / "scene.tif", pixels(400, 400, bands=1))
+    corners = [GRID.crop(Window(*place, 4, 4)).bounds for place in [(10, 10), (380, 380)]]
+    gpd.GeoDataFrame(geometry=[shapely.box(*corner) for corner in corners], crs=UTM).to_file(tmp_path / "aoi.geojson")
+    read, reads = Scene.read, []
+    monkeypatch.setattr(Scene, "read", lambda self, *args, **kw: reads.append(args) or read(self, *args, **kw))
+    model = threshold_bundle()
+    predict(path, sink := MemorySink(), model=model, **EXACT, aoi=tmp_path / "aoi.geojson")
+    assert sink.mask.shape == (374, 374)
+    assert (sink.mask != IGNORE_INDEX).sum() == 32
+    assert sum(shape[0] for shape in model.network.seen) == len(reads) <= 18
+
+
+def test_polygons_and_box_are_both_kept_to(scene, tmp_path):
+    gpd.GeoDataFrame(geometry=[shapely.box(*GRID.crop(Window(0, 0, 9, 9)).bounds)], crs=UTM).to_file(
+        tmp_path / "aoi.fgb"
+    )
+    area = area_of(GRID, bbox=GRID.crop(Window(4, 5, 20, 20)).bounds, aoi=tmp_path / "aoi.fgb")
+    assert area.window == Window(4, 5, 5, 4)
+    with pytest.raises(GeosegError, match="no polygon"):
+        area_of(GRID, bbox=GRID.crop(Window(20, 20, 20, 20)).bounds, aoi=tmp_path / "aoi.fgb")

@@ -1,0 +1,70 @@
+"""A result that could not be written is refused before the work, not after."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from geoseg._files import check_writable, output_errors, part_path, remove
+from geoseg.errors import OutputError
+
+
+def refusal(path: Path, *, overwrite: bool = False) -> OutputError:
+    with pytest.raises(OutputError) as caught:
+        check_writable(path, overwrite)
+    assert caught.value.hint
+    return caught.value
+
+
+def test_a_new_file_in_a_folder_is_fine_and_nothing_is_left(tmp_path: Path) -> None:
+    check_writable(tmp_path / "mask.tif", overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_file_needs_overwrite(tmp_path: Path) -> None:
+    path = tmp_path / "mask.tif"
+    path.write_text("precious")
+    assert "--overwrite" in refusal(path).hint
+    check_writable(path, overwrite=True)
+    assert path.read_text() == "precious"
+
+
+def test_a_missing_folder_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
+    error = refusal(tmp_path / "maps" / "mask.tif")
+    assert "does not exist" in error.message
+    assert "mkdir -p" in error.hint
+
+
+def test_a_folder_cannot_be_overwritten(tmp_path: Path) -> None:
+    assert "is a folder" in refusal(tmp_path, overwrite=True).message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_of_others_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    try:
+        assert "cannot be written" in refusal(tmp_path / "mask.tif").message
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_the_system_refusing_the_file_is_an_output_error(tmp_path: Path) -> None:
+    assert "cannot be written" in refusal(tmp_path / ("x" * 300 + ".tif")).message
+
+
+def test_parts_lie_hidden_beside_the_target_with_its_suffix() -> None:
+    assert part_path(Path("maps/mask.tif")) == Path("maps/.mask.tif.part.tif")
+    assert part_path(Path("mask.tif"), "cog") != part_path(Path("mask.tif"))
+
+
+def test_errors_name_the_target_and_keep_the_cause(tmp_path: Path) -> None:
+    expected = pytest.raises(OutputError, match=r"mask\.tif cannot be written: No space left")
+    with expected as caught, output_errors(tmp_path / "mask.tif"):
+        raise OSError(28, "No space left on device")
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_removing_does_not_mind_what_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    remove(tmp_path / "a", tmp_path / "b")
+    assert list(tmp_path.iterdir()) == []
