@@ -1,12 +1,15 @@
 # geoseg: everything a fresh clone needs is Python 3.11 to 3.13, make and a C compiler.
-#   make demo    train, predict, polygonize, evaluate and draw, on the sample data
-#   make test    lint, types, layers, then all tests
+#   make demo         train, predict, polygonize, evaluate and draw, on the sample data
+#   make test         lint, types, layers, then all tests
+#   make test-fast    the tests of what needs no torch: grids, rasters, recipes, polygons, scores
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
+# One process per core, of 2 GB each; one file or test is quicker without: .venv/bin/pytest tests/unit/grid
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench docs wheel clean
+.PHONY: help install demo test test-fast lint format bench docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile; echo "make lint | format | bench | docs | wheel | clean"
@@ -33,7 +36,11 @@ format: .venv/.installed
 	$(BIN)/ruff format .
 
 test: lint
-	$(BIN)/pytest
+	$(PYTEST) --durations 25
+
+test-fast: .venv/.installed
+	$(PYTEST) $(patsubst %,tests/unit/%,config grid metrics raster vector) \
+		$(patsubst %,tests/unit/test_%.py,compiled errors legend progress registry)
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/polygonize.py

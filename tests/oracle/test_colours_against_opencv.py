@@ -1,7 +1,6 @@
 """HSV is OpenCV's for every colour, and whole changes are what its functions and numpy make of the same amounts.
 
-`python benchmarks/parity` compares with mmsegmentation itself. OpenCV comes with its environment, where this runs too:
-``build/parity/bin/python -m pytest tests/oracle/test_colours_against_opencv.py``.
+`python benchmarks/parity` compares with mmsegmentation itself.
 """
 
 import numpy as np

@@ -1,8 +1,4 @@
-"""Images at another size are OpenCV's to the last bit.
-
-OpenCV comes with the environment of `python benchmarks/parity`, where this runs:
-``build/parity/bin/python -m pytest tests/oracle/test_scaling_against_opencv.py``.
-"""
+"""Images at another size are OpenCV's to the last bit."""
 
 import numpy as np
 import pytest
