@@ -1,12 +1,15 @@
 # geoseg: everything a fresh clone needs is Python 3.11 to 3.13, make and a C compiler.
-#   make demo    train, predict, polygonize, evaluate and draw, on the sample data
-#   make test    lint, types, layers, then all tests
+#   make demo         train, predict, polygonize, evaluate and draw, on the sample data
+#   make test         lint, types, import contracts, then all tests
+#   make test-fast    the tests that need no torch: grids, rasters, recipes, polygons
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
+# One process per core, 2 GB each. A single file is faster without: .venv/bin/pytest tests/unit/grid
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format bench docs wheel clean
+.PHONY: help install demo test test-fast lint format bench docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile; echo "make lint | format | bench | docs | wheel | clean"
@@ -33,7 +36,11 @@ format: .venv/.installed
 	$(BIN)/ruff format .
 
 test: lint
-	$(BIN)/pytest
+	$(PYTEST) --durations 25
+
+test-fast: .venv/.installed
+	$(PYTEST) $(patsubst %,tests/unit/%,config grid plotting raster vector) \
+		$(patsubst %,tests/unit/test_%.py,concurrency errors files legend numba progress registry text)
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/polygonize.py

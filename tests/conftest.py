@@ -9,6 +9,8 @@ from typing import Any
 
 # Before torch is imported: threads that wait by spinning stand still for seconds when another process wants the core.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the other cores are other workers'
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import click
 import pytest
@@ -37,8 +39,8 @@ def golden() -> Path:
 
 
 @pytest.fixture(scope="session")
-def zoo_keys() -> Path:
-    """The folder of lists of parameter names and shapes, one per network of the zoo."""
+def openmmlab_keys() -> Path:
+    """The folder of lists of parameter names and shapes, one per network of OpenMMLab."""
     return _shared("facts/keys")
 
 

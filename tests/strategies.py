@@ -1,6 +1,8 @@
-"""Hypothesis strategies for the ground floors: windows, grids, tilings, legends, masks."""
+"""Hypothesis strategies for the lowest layers: windows, grids, tilings, legends, masks."""
 
 import math
+import random
+from itertools import pairwise
 
 import numpy as np
 from affine import Affine
@@ -64,3 +66,28 @@ def masks(classes: int, *, largest: int = 24) -> st.SearchStrategy[np.ndarray]:
     """Class indices (row, col) with some pixels not labelled."""
     values = st.sampled_from([*range(classes), IGNORE_INDEX])
     return hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=largest), elements=values)
+
+
+def windows_around(height: int, width: int, reach: int = 9) -> st.SearchStrategy[Window]:
+    """Windows inside, across and beyond the edges of a raster, never empty."""
+    return st.builds(
+        Window,
+        st.integers(-reach, height + reach),
+        st.integers(-reach, width + reach),
+        st.integers(1, height + reach),
+        st.integers(1, width + reach),
+    )
+
+
+@st.composite
+def partitions(draw: st.DrawFn, height: int, width: int) -> list[Window]:
+    """Windows that cover a raster once, in any order."""
+    rows = sorted({0, height, *draw(st.lists(st.integers(1, height - 1), max_size=3))})
+    cols = sorted({0, width, *draw(st.lists(st.integers(1, width - 1), max_size=3))})
+    pieces = [
+        Window(top, left, bottom - top, right - left)
+        for top, bottom in pairwise(rows)
+        for left, right in pairwise(cols)
+    ]
+    random.Random(draw(st.integers(0, 99))).shuffle(pieces)
+    return pieces

@@ -45,8 +45,8 @@ def test_every_command_of_a_page_has_options_that_exist(page, geoseg_command):
 
 
 def test_make_targets_that_pages_name_exist():
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {word for page in PAGES for word in re.findall(r"^make ([a-z]+)", page.read_text("utf-8"), re.MULTILINE)}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {word for page in PAGES for word in re.findall(r"^make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)}
     assert {"demo", "test"} <= named <= targets
 
 

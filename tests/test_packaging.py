@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from geoseg.config.load import load_recipe, recipe_names
+from geoseg.config.load import list_recipes, load_recipe
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ["geoseg", "cli", "configs"]
@@ -85,10 +85,10 @@ def test_the_wheel_installs_the_command(wheel):
 def test_shipped_recipes_are_readable_where_they_are_installed():
     names = {file.name for file in files("geoseg_configs").iterdir() if file.name.endswith(".yaml")}
     assert names
-    assert names == set(recipe_names()) == {recipe.name for recipe in (ROOT / "configs").glob("*.yaml")}
+    assert names == set(list_recipes()) == {recipe.name for recipe in (ROOT / "configs").glob("*.yaml")}
 
 
-@pytest.mark.parametrize("name", sorted(recipe_names()))
+@pytest.mark.parametrize("name", sorted(list_recipes()))
 def test_every_shipped_recipe_loads_by_name_and_says_what_it_is(name):
     assert load_recipe(name.removesuffix(".yaml")).description
 

@@ -1,19 +1,19 @@
-"""What every backbone promises: the zoo's ResNets, own files, and one timm model of each kind that differs."""
+"""What every backbone promises: OpenMMLab's ResNets, own files, and one timm model of each kind that differs."""
 
 from math import ceil
 
 import pytest
 import torch
-from strategies_networks import experienced, norms, relative
+from helpers.networks import experienced, norms, relative
 
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
 from geoseg.models.backbones.resnet import VARIANTS
 from geoseg.models.build import FAMILIES, build_backbone, build_network
-from geoseg.models.engines.bf16_split_input import halved, in_halves
-from geoseg.models.engines.fuse_conv_bn import folded
+from geoseg.models.engines.bf16_split_input import convert_to_split_input, split_bf16
+from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
 
 OWN = sorted(set(backbones.names()) - FAMILIES)
 TIMM = [
@@ -40,7 +40,7 @@ every_backbone = pytest.mark.parametrize("name", NAMES)
 
 
 def backbone(name: str, *, bands: int = 3, output_stride: int = 8) -> Backbone:
-    part = Part(name=name, options=NEEDED.get(name, {}))
+    part = Component(name=name, options=NEEDED.get(name, {}))
     return build_backbone(ModelSection(backbone=part, output_stride=output_stride, pretrained=False), bands=bands)
 
 
@@ -77,23 +77,23 @@ def test_any_number_of_bands_is_taken_and_each_matters(name, bands) -> None:
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if not name.startswith("resnet101")])
 @pytest.mark.parametrize(("output_stride", "strides"), [(8, (4, 8, 8, 8)), (16, (4, 8, 16, 16))])
-def test_the_zoos_resnets_keep_their_output_stride(name, output_stride, strides) -> None:
+def test_openmmlab_resnets_keep_their_output_stride(name, output_stride, strides) -> None:
     with torch.device("meta"):
         assert backbone(name, output_stride=output_stride).strides == strides
 
 
 @every_backbone
 def test_networks_that_are_folded_and_see_images_in_halves_say_the_same(name) -> None:
-    part = Part(name=name, options=NEEDED.get(name, {}))
-    model = ModelSection(backbone=part, head=Part(name="fcn"), pretrained=False, auxiliary_weight=0)
+    part = Component(name=name, options=NEEDED.get(name, {}))
+    model = ModelSection(backbone=part, head=Component(name="fcn"), pretrained=False, auxiliary_weight=0)
     net = experienced(build_network(model, bands=3, classes=4))
-    own, images = folded(net, 3), torch.randn(1, 3, 65, 97)
+    own, images = fuse_conv_bn(net, 3), torch.randn(1, 3, 65, 97)
     # DenseNet keeps those norms that stand before their convolutions; MaxViT needs what is before a norm elsewhere, too.
     assert (own is net) == (name == "maxvit_pico_rw_256")
     assert own is net or norms(own) < norms(net)
-    split = halved(own, 3)
+    split = convert_to_split_input(own, 3)
     assert split is not None
     with torch.no_grad():
         logits = net(images)
         assert relative(own(images), logits) < 1e-4
-        assert relative(split(in_halves(images)), logits) < 1e-4
+        assert relative(split(split_bf16(images)), logits) < 1e-4

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from strategies_networks import experienced, norms, relative
+from helpers.networks import experienced, norms, relative
 
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
-from geoseg.models.engines.bf16_split_input import halved, in_halves
-from geoseg.models.engines.fuse_conv_bn import folded
+from geoseg.models.engines.bf16_split_input import convert_to_split_input, split_bf16
+from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
 from geoseg.models.heads import heads
 from geoseg.models.network import SegmentationNetwork
 
@@ -19,7 +19,7 @@ two_backbones = pytest.mark.parametrize("backbone", ["resnet18", "mobilenetv3_sm
 
 
 def network(head: str, backbone: str = "resnet18", *, bands: int = 3, **section) -> SegmentationNetwork:
-    model = ModelSection(backbone=Part(name=backbone), head=Part(name=head), **section)
+    model = ModelSection(backbone=Component(name=backbone), head=Component(name=head), **section)
     return build_network(model, bands=bands, classes=CLASSES)
 
 
@@ -84,8 +84,8 @@ def test_folding_leaves_no_norm_and_changes_no_logit(head, backbone) -> None:
     net = experienced(network(head, backbone, auxiliary_weight=0))
     images = torch.randn(1, 3, 33, 47)
     with torch.no_grad():
-        assert norms(folded(net, 3)) == 0
-        assert relative(folded(net, 3)(images), net(images)) < 1e-4
+        assert norms(fuse_conv_bn(net, 3)) == 0
+        assert relative(fuse_conv_bn(net, 3)(images), net(images)) < 1e-4
 
 
 @every_head
@@ -93,10 +93,10 @@ def test_folding_leaves_no_norm_and_changes_no_logit(head, backbone) -> None:
 def test_images_in_halves_change_no_logit(head, backbone) -> None:
     net = experienced(network(head, backbone))
     images = torch.randn(1, 3, 33, 47)
-    split = halved(folded(net, 3), 3)
+    split = convert_to_split_input(fuse_conv_bn(net, 3), 3)
     assert split is not None
     with torch.no_grad():
-        assert relative(split(in_halves(images)), net(images)) < 1e-4
+        assert relative(split(split_bf16(images)), net(images)) < 1e-4
 
 
 @every_head

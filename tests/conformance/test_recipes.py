@@ -11,23 +11,23 @@ import geoseg_configs
 import pytest
 import yaml
 
-from geoseg.config.load import load_recipe, recipe_from, recipe_names, to_yaml
+from geoseg.config.load import list_recipes, load_recipe, parse_recipe, to_yaml
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.datasets import datasets
 from geoseg.data.datasets.folder import folder
-from geoseg.data.label_encoding import encoding
+from geoseg.data.label_encoding import build_encoding
 from geoseg.legend import Legend
 from geoseg.losses import losses
 from geoseg.models.heads import heads
 
 DOCS = Path(__file__).parents[2] / "docs"
 
-every_recipe = pytest.mark.parametrize("name", recipe_names())
+every_recipe = pytest.mark.parametrize("name", list_recipes())
 
 
 def test_every_yaml_file_is_a_shipped_recipe() -> None:
     files = {path.name for path in Path(geoseg_configs.__file__).parent.glob("*.y*ml")}
-    assert files == set(recipe_names())
+    assert files == set(list_recipes())
 
 
 @every_recipe
@@ -40,7 +40,7 @@ def test_it_loads_and_says_what_it_is(name) -> None:
 @every_recipe
 def test_it_survives_being_written_down(name) -> None:
     recipe = load_recipe(name)
-    assert recipe_from(yaml.safe_load(to_yaml(recipe))) == recipe
+    assert parse_recipe(yaml.safe_load(to_yaml(recipe))) == recipe
 
 
 @every_recipe
@@ -71,7 +71,7 @@ def test_its_labels_mean_something_and_never_two_things(name) -> None:
     }
     kind = options.get("encoding_kind", "auto")
     for each in [kind] if kind != "auto" else kinds:
-        assert encoding(legend, each, **shared).kind == each
+        assert build_encoding(legend, each, **shared).kind == each
 
 
 @every_recipe
@@ -83,12 +83,12 @@ def test_it_has_a_split_to_learn_from_and_one_to_be_judged_on(name) -> None:
 
 
 def rows() -> list[dict[str, str]]:
-    """The rows of the zoo, as docs/zoo.csv has them."""
-    return list(csv.DictReader((DOCS / "zoo.csv").read_text("utf-8").splitlines()))
+    """Return the rows of docs/openmmlab.csv."""
+    return list(csv.DictReader((DOCS / "openmmlab.csv").read_text("utf-8").splitlines()))
 
 
-def test_every_row_of_the_zoo_has_a_command_that_makes_its_network() -> None:
-    page = runpy.run_path(str(DOCS / "zoo_page.py"))
+def test_every_openmmlab_configuration_has_a_command_that_builds_its_network() -> None:
+    page = runpy.run_path(str(DOCS / "openmmlab_page.py"))
     for row in rows():
         name = page["RECIPES"].get(row["dataset"], "potsdam")
         recipe = load_recipe(name, page["overrides"](row))
@@ -99,10 +99,10 @@ def test_every_row_of_the_zoo_has_a_command_that_makes_its_network() -> None:
         assert (recipe.model.multi_grid is not None) == row["backbone"].endswith("MG124")
         assert str(recipe.train.iterations) == row["iterations"]
         assert str(recipe.train.batch) == row["batch"]
-        assert page["command"](row) in (DOCS / "zoo.md").read_text("utf-8")
+        assert page["command"](row) in (DOCS / "openmmlab.md").read_text("utf-8")
 
 
-def test_the_rows_of_the_zoo_are_all_there() -> None:
-    """As many as the two metafiles of mmsegmentation 1.2.2 list, and three of a fork."""
+def test_all_openmmlab_configurations_are_listed() -> None:
+    """The two metafiles of mmsegmentation 1.2.2 list 84 configurations, a fork adds three."""
     counts = Counter((row["head"], row["dataset"].startswith("LoveDA To")) for row in rows())
     assert counts == {("deeplabv3", False): 41, ("deeplabv3plus", False): 43, ("deeplabv3plus", True): 3}

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from strategies_data import prepared_scene, striped
+from helpers.prepared import prepared_scene, striped
 
-from geoseg.data.crops.crop import cut
-from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.crop import cut_crop
+from geoseg.data.crops.loader import CropDataset, CropLoader
 from geoseg.data.crops.samplers import samplers
 from geoseg.grid.window import Window
 
@@ -37,7 +37,7 @@ def test_windows_lie_where_they_promise(name, scenes) -> None:
         assert not plan.window.clip_to(scene.height, scene.width).is_empty
         assert plan.shape is None or max(plan.shape) <= SIZE
         assert plan.core is None or Window(0, 0, SIZE, SIZE).contains(plan.core)
-        assert cut(scene, plan).image.shape == (3, SIZE, SIZE)
+        assert cut_crop(scene, plan).image.shape == (3, SIZE, SIZE)
 
 
 @every_sampler
@@ -65,8 +65,8 @@ def test_plans_go_on_without_end(name, scenes) -> None:
 @every_sampler
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 on forks of threaded processes
 def test_batches_do_not_depend_on_the_number_of_workers(name, scenes) -> None:
-    crops = Crops(scenes, built(name, scenes, scale=(0.5, 2.0)), range(12))
-    alone, together = (list(Batches(crops, batch=5, workers=workers)) for workers in (0, 2))
+    crops = CropDataset(scenes, built(name, scenes, scale=(0.5, 2.0)), range(12))
+    alone, together = (list(CropLoader(crops, batch=5, workers=workers)) for workers in (0, 2))
     assert len(alone) == len(together) == 3
     for a, b in zip(alone, together, strict=True):
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 from affine import Affine
-from strategies_inference import EXACT, pixels, threshold_bundle, write_scene
-from strategies_prediction import files_in, saved_model, tall_scene
-from strategies_raster import damage
+from helpers.models import EXACT, pixels, threshold_bundle, write_scene
+from helpers.predictions import files_in, saved_model, tall_scene
+from helpers.rasters import damage
 
 from geoseg.errors import ConfigError, OutputError, SceneError
 from geoseg.inference import dask_cluster as module
 from geoseg.inference.dask_cluster import open_cluster
 from geoseg.inference.predict import predict
-from geoseg.inference.predict_many import predict_each, predict_mosaic
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.inference.predict_many import predict_many
+from geoseg.raster.writers.memory import MemoryWriter
 
 pytest.importorskip("distributed")
 pytestmark = [
@@ -49,7 +49,7 @@ def run(work, folder, scene="scene.tif", **options):
     folder.mkdir(exist_ok=True)
     shares = {"probabilities": folder / "shares.tif"}
     model = work / "town.safetensors"
-    return predict(work / scene, folder / "mask.tif", model=model, shares=shares, **EXACT | options)
+    return predict(work / scene, folder / "mask.tif", model=model, **shares, **EXACT | options)
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +157,8 @@ def test_many_scenes_at_a_time_and_the_error_of_one_is_its_own(work, alone, clus
     damage(scenes[1], (5, 0))
     model = work / "town.safetensors"
     options = {"model": model, **EXACT}
-    shared = list(predict_each(list(map(str, scenes)), tmp_path / "shared", cluster=cluster, **options))
-    single = list(predict_each(list(map(str, scenes)), tmp_path / "single", **options))
+    shared = list(predict_many(list(map(str, scenes)), tmp_path / "shared", cluster=cluster, **options))
+    single = list(predict_many(list(map(str, scenes)), tmp_path / "single", **options))
     assert [outcome.scene for outcome in shared] == list(map(str, scenes))
     for here, there in zip(shared, single, strict=True):
         assert (here.error is None) == (there.error is None)
@@ -190,7 +190,7 @@ def test_a_mosaic_is_predicted_by_workers(work, cluster, tmp_path):
     for folder, more in (("shared", {"cluster": cluster}), ("single", {})):
         (tmp_path / folder).mkdir()
         model = work / "town.safetensors"
-        predict_mosaic(scenes, tmp_path / folder / "mask.tif", model=model, **EXACT, **more)
+        predict(scenes, tmp_path / folder / "mask.tif", model=model, **EXACT, **more)
     assert files_in(tmp_path / "shared") == files_in(tmp_path / "single")
 
 
@@ -208,19 +208,19 @@ def test_polygons_limit_the_work_of_workers_too(work, cluster, tmp_path):
 
 def test_a_worker_does_not_write_into_what_was_begun_anew(work, cluster, tmp_path):
     from geoseg.grid.window import Window  # noqa: PLC0415
-    from geoseg.inference.dask_cluster import _while_same  # noqa: PLC0415
+    from geoseg.inference.dask_cluster import _write_unless_restarted  # noqa: PLC0415
     from geoseg.legend import Legend  # noqa: PLC0415
-    from geoseg.raster.prediction_outputs import make_product  # noqa: PLC0415
-    from geoseg.raster.writers.partial import Slabs  # noqa: PLC0415
+    from geoseg.raster.output_bands import make_output  # noqa: PLC0415
+    from geoseg.raster.writers.partial import PartialRasters  # noqa: PLC0415
 
-    slabs = Slabs(tmp_path / "slabs", (600, 5), [make_product("mask", Legend.of({"a": None}))])
-    slabs.begin({"tile": 512})
-    write = _while_same(slabs)
+    slabs = PartialRasters(tmp_path / "slabs", (600, 5), [make_output("mask", Legend.of({"a": None}))])
+    slabs.create({"tile": 512})
+    write = _write_unless_restarted(slabs)
     piece = {"mask": pixels(512, 5, bands=1)}
     write(Window(0, 0, 512, 5), piece)
     assert slabs.missing == [Window(512, 0, 88, 5)]
-    slabs.begin({"tile": 256})
-    with pytest.raises(Exception, match="begun anew"):
+    slabs.create({"tile": 256})
+    with pytest.raises(Exception, match="has been restarted"):
         write(Window(0, 0, 512, 5), piece)
     assert slabs.missing == [Window(0, 0, 600, 5)]
 
@@ -235,8 +235,8 @@ def test_a_model_without_a_file_is_refused(work, cluster, tmp_path):
 
 
 def test_a_cluster_writes_files(work, cluster):
-    with pytest.raises(ConfigError, match="writes files"):
-        predict(work / "scene.tif", MemorySink(), model=work / "town.safetensors", cluster=cluster, **EXACT)
+    with pytest.raises(ConfigError, match="only write to files"):
+        predict(work / "scene.tif", MemoryWriter(), model=work / "town.safetensors", cluster=cluster, **EXACT)
 
 
 def test_a_mask_that_is_there_is_refused_before_any_work(work, cluster, tmp_path):
@@ -247,15 +247,15 @@ def test_a_mask_that_is_there_is_refused_before_any_work(work, cluster, tmp_path
 
 @pytest.mark.parametrize("address", ["local:", "local:0", "local:two", "local:-1", "local:1.5"])
 def test_a_number_of_workers_that_makes_no_sense(address):
-    with pytest.raises(ConfigError, match="names no number of workers"), open_cluster(address):
+    with pytest.raises(ConfigError, match="invalid number of workers"), open_cluster(address):
         pass
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
 def test_an_address_where_no_scheduler_answers_is_a_sentence(address, monkeypatch):
-    assert module.CONNECT_SECONDS <= 20
-    monkeypatch.setattr(module, "CONNECT_SECONDS", 1)
+    assert module.CONNECT_TIMEOUT_S <= 20
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 1)
     begun = time.monotonic()
     with pytest.raises(ConfigError, match="no Dask scheduler answers at") as caught, open_cluster(address):
         pass

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from integration_settings import FAST, SAMPLE
+from helpers.sample import FAST, SAMPLE
 from PIL import Image
 from rasterio.features import rasterize as burn
 
@@ -46,7 +46,7 @@ def test_a_model_is_evaluated_on_a_split_and_its_mask_scores_the_same(geoseg, tr
     scores = tmp_path / "scores.json"
     result = geoseg("evaluate", "sample.yaml", *settings, "--model", trained.path, "--split", "test", "--json", scores)
     assert result.exit_code == 0, result.stderr
-    assert "protocol" in result.stdout
+    assert "Protocol scenes: " in result.stdout
     other = tmp_path / "mask.json"
     reference = SAMPLE / "labels" / "collar.tif"
     assert geoseg("evaluate", "--mask", mask, "--reference", reference, "--json", other).exit_code == 0

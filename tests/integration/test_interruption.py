@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.runs import IN_STEP_5, QUICK, Running, painted_town, tiny, warm_start, written
 from safetensors.torch import load_file
-from strategies_training import IN_STEP_5, QUICK, Running, painted_town, tiny, warm_start, written
 
 from geoseg.training.checkpoint import Checkpoint
-from geoseg.training.loggers import read
+from geoseg.training.loggers import read_metrics
 
 KILLED = """
 import os, signal, sys
@@ -64,7 +64,8 @@ def outcome(run: Path) -> dict[str, object]:
     """All that a run leaves behind and that does not tell about time."""
     checkpoint = {name: value for name, value in vars(Checkpoint.load(run)).items() if name != "recipe"}
     rows = [
-        {name: value for name, value in row.items() if name not in TIME_FREE} for row in read(run / "log/metrics.csv")
+        {name: value for name, value in row.items() if name not in TIME_FREE}
+        for row in read_metrics(run / "log/metrics.csv")
     ]
     return {"checkpoint": checkpoint, "best": load_file(run / "best.safetensors"), "rows": rows}
 
@@ -123,20 +124,20 @@ def test_a_signal_lets_the_step_end_and_nothing_is_lost(root, undisturbed, tmp_p
     assert ended.code == code
     assert ended.out == ""
     assert ended.err.splitlines()[-2:] == [
-        "Error: stopped after iteration 5; runs/tiny holds all that was done",
-        "Hint: the same command goes on from there",
+        "Error: training stopped after iteration 5; the checkpoint is in runs/tiny",
+        "Hint: run the same command to resume",
     ]
-    assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 5
+    assert Checkpoint.load(tmp_path / "runs" / "tiny").state.iteration == 5
     ended = begin(root, tmp_path).wait()
-    assert "Going on with runs/tiny after iteration 5 of 12." in ended.err
+    assert "Resuming runs/tiny after iteration 5 of 12." in ended.err
     assert is_equal(outcome(tmp_path / "runs" / "tiny"), undisturbed)
 
 
 def test_a_second_ctrl_c_does_not_wait_and_the_last_checkpoint_stays(root, tmp_path):
     ended = begin(root, tmp_path, before=IN_STEP_5.format(do=f"{CTRL_C}; {CTRL_C}")).wait()
     assert ended.code == 130
-    assert "stopped before the end" in ended.err
-    assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 3
+    assert "stopped by the user" in ended.err
+    assert Checkpoint.load(tmp_path / "runs" / "tiny").state.iteration == 3
 
 
 def test_a_full_disk_is_one_sentence_and_the_older_checkpoint_stays(root, undisturbed, tmp_path):
@@ -144,8 +145,8 @@ def test_a_full_disk_is_one_sentence_and_the_older_checkpoint_stays(root, undist
     assert ended.code == 1
     message, hint = ended.err.splitlines()[-2:]
     assert message == "Error: runs/tiny/last.ckpt cannot be written: File too large"
-    assert hint == "Hint: check that the folder is yours to write to and that its disk is not full"
-    assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 3
+    assert hint == "Hint: check the permissions of the folder and the free space on its disk"
+    assert Checkpoint.load(tmp_path / "runs" / "tiny").state.iteration == 3
     assert begin(root, tmp_path).wait().code == 0
     assert is_equal(outcome(tmp_path / "runs" / "tiny"), undisturbed)
 

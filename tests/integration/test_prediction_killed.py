@@ -5,8 +5,8 @@ import signal
 import time
 
 import pytest
-from strategies_prediction import files_in, saved_model, tall_scene
-from strategies_training import warm_start
+from helpers.predictions import files_in, saved_model, tall_scene
+from helpers.runs import warm_start
 
 RESULTS = ("mask.tif", "mask.tif.aux.xml", "shares.tif")
 DONE = "exists already"
@@ -118,22 +118,22 @@ def require_ended_well(ended, folder, files):
 def test_ctrl_c_is_one_sentence_and_resume_goes_on(work, undisturbed, tmp_path):
     before = """
 import os, signal
-from geoseg.raster.writers.partial import Slabs
-write = Slabs._write
+from geoseg.raster.writers.partial import PartialRasters
+write = PartialRasters._write
 def interrupting(self, slab):
     write(self, slab)
     os.kill(os.getpid(), signal.SIGINT)
-Slabs._write = interrupting
+PartialRasters._write = interrupting
 """
     ended = begin(work, tmp_path, before=before).wait()
     assert ended.code == 130
     assert "Traceback" not in ended.err
     assert "1 of 4 parts are done" in ended.err
-    assert "--resume goes on" in ended.err
+    assert "use --resume to continue" in ended.err
     ended = begin(work, tmp_path).wait()
     assert ended.code == 1
-    assert "Hint: --resume goes on with it" in ended.err
+    assert "Hint: use --resume to continue it" in ended.err
     ended = begin(work, tmp_path, "--resume").wait()
     assert ended.code == 0, ended.err
-    assert "Going on with 1 of 4 parts" in ended.err
+    assert "Resuming: 1 of 4 parts" in ended.err
     assert files_in(tmp_path) == undisturbed[0]

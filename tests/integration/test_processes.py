@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from strategies_training import GEOSEG, IN_STEP_5, QUICK, Ended, Running, painted_town, tiny, warm_start, written
+from helpers.runs import GEOSEG, IN_STEP_5, QUICK, Ended, Running, painted_town, tiny, warm_start, written
 
 from geoseg.training.checkpoint import Checkpoint
-from geoseg.training.loggers import read
+from geoseg.training.loggers import read_metrics
 
 TORCHRUN = GEOSEG.with_name("torchrun")
 CALM = {"OMP_NUM_THREADS": "1"}
@@ -68,7 +68,7 @@ def a_pair(root: Path, folder: Path, *, second: str = "") -> list[Running]:
 
 def require_same(run: Path, alone: Path) -> None:
     """The curve, the weights and their average, but for the order in which numbers are added up."""
-    curves = [[float(row["loss"]) for row in read(each / "log" / "metrics.csv")] for each in (run, alone)]
+    curves = [[float(row["loss"]) for row in read_metrics(each / "log" / "metrics.csv")] for each in (run, alone)]
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
     assert len(set(curves[1])) == 3
     mine, theirs = (Checkpoint.load(each) for each in (run, alone))
@@ -86,7 +86,7 @@ def require_told_once(ended: Ended, runs: Path) -> None:
     assert "Warning" not in ended.err
     assert "Traceback" not in ended.err
     assert {path.name for path in runs.iterdir()} == {"tiny", "latest"}
-    assert [row["iteration"] for row in read(runs / "tiny" / "log" / "metrics.csv")] == ["4", "8", "12"]
+    assert [row["iteration"] for row in read_metrics(runs / "tiny" / "log" / "metrics.csv")] == ["4", "8", "12"]
     assert len(list((runs / "tiny" / "log" / "tensorboard").iterdir())) == 1
     assert {path.name for path in (runs / "tiny").iterdir()} >= {"best.safetensors", "last.ckpt", "validation.png"}
 
@@ -109,12 +109,12 @@ def test_a_signal_to_either_process_stops_both_and_one_process_can_go_on(root, a
     ended = first.wait()
     assert ended.code == 1
     assert ended.err.splitlines()[-2:] == [
-        "Error: stopped after iteration 5; runs/tiny holds all that was done",
-        "Hint: the same command goes on from there",
+        "Error: training stopped after iteration 5; the checkpoint is in runs/tiny",
+        "Hint: run the same command to resume",
     ]
     assert second.wait().code == 1
     ended = begin(root, tmp_path).wait()
-    assert "Going on with runs/tiny after iteration 5 of 12." in ended.err
+    assert "Resuming runs/tiny after iteration 5 of 12." in ended.err
     require_same(tmp_path / "runs" / "tiny", alone)
 
 
@@ -122,7 +122,7 @@ def test_two_processes_go_on_with_what_one_began(root, alone, tmp_path):
     assert begin(root, tmp_path, before=IN_STEP_5.format(do=SIGNAL.format("SIGKILL"))).wait().code == -signal.SIGKILL
     first, second = (running.wait() for running in a_pair(root, tmp_path))
     assert (first.code, second.code) == (0, 0), first.err + second.err
-    assert "Going on with runs/tiny after iteration 3 of 12." in first.err
+    assert "Resuming runs/tiny after iteration 3 of 12." in first.err
     assert (second.out, second.err) == ("", "")
     require_same(tmp_path / "runs" / "tiny", alone)
 
@@ -130,7 +130,7 @@ def test_two_processes_go_on_with_what_one_began(root, alone, tmp_path):
 def test_no_process_is_left_when_the_first_is_killed(root, tmp_path):
     running = begin(root, tmp_path, "--devices", 2, before=IN_STEP_5.format(do=SIGNAL.format("SIGKILL")))
     assert running.wait().code == -signal.SIGKILL
-    assert Checkpoint.load(tmp_path / "runs" / "tiny").standing.iteration == 3
+    assert Checkpoint.load(tmp_path / "runs" / "tiny").state.iteration == 3
     end = time.monotonic() + 60
     while is_alive(running.pid):
         assert time.monotonic() < end
@@ -150,7 +150,7 @@ def test_a_batch_that_processes_cannot_share_is_one_sentence(root, tmp_path):
     ended = begin(root, tmp_path, "--devices", 3).wait()
     assert ended.code == 1
     assert ended.err.splitlines() == [
-        "Error: a batch of 4 crops cannot be shared by 3 processes",
-        "Hint: make train.batch a multiple of 3",
+        "Error: a batch of 4 crops cannot be divided among 3 processes",
+        "Hint: set train.batch to a multiple of 3",
     ]
     assert not (tmp_path / "runs").exists()

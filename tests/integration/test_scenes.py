@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import rasterio
-from integration_settings import SAMPLE
-from range_server import serving
+from helpers.range_server import serving
+from helpers.sample import SAMPLE
 
-from geoseg.raster.mosaic import Part, mosaic_xml
-from geoseg.raster.scene import describe_file
+from geoseg.raster.metadata import read_metadata
+from geoseg.raster.mosaic import MosaicSource, build_mosaic_vrt
 
 SCENE = SAMPLE / "images" / "collar.tif"
 
@@ -45,9 +45,9 @@ def test_a_folder_becomes_a_folder_of_masks_and_what_fails_is_told_at_the_end(pr
     assert result.exit_code == 1
     assert result.stdout.splitlines() == [str(tmp_path / "masks" / f"{name}_mask.tif") for name in ("left", "right")]
     *_, error, hint, summary = result.stderr.splitlines()
-    assert error.startswith(f"Error: {halves / 'broken.tif'} is no raster")
+    assert error.startswith(f"Error: {halves / 'broken.tif'} is not a readable raster")
     assert hint.startswith("Hint: ")
-    assert summary == "2 of 3 scenes became masks"
+    assert summary == "2 of 3 scenes were predicted"
     again = predicted(halves, "-o", tmp_path / "masks")
     assert again.exit_code == 1
     assert "exists already" in again.stderr
@@ -62,8 +62,8 @@ def test_a_pattern_and_one_scene_into_a_folder_work(predicted, halves, tmp_path)
 
 def test_a_mosaic_and_a_virtual_raster_of_halves_are_predicted_as_the_whole(predicted, halves, tmp_path):
     whole, mosaic, virtual = (tmp_path / f"{name}_mask.tif" for name in ("whole", "mosaic", "virtual"))
-    parts = [Part(str(path), describe_file(str(path))) for path in sorted(halves.iterdir())]
-    (tmp_path / "town.vrt").write_bytes(mosaic_xml(parts))
+    parts = [MosaicSource(str(path), read_metadata(str(path))) for path in sorted(halves.iterdir())]
+    (tmp_path / "town.vrt").write_bytes(build_mosaic_vrt(parts))
     assert predicted(SCENE, "-o", whole).exit_code == 0
     result = predicted("--mosaic", halves, "-o", mosaic)
     assert result.exit_code == 0, result.stderr

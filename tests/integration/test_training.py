@@ -8,20 +8,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from integration_settings import FAST
+from helpers.runs import painted_town, tiny
+from helpers.sample import FAST
 from PIL import Image
-from strategies_training import painted_town, tiny
 from torch import nn
 
 from geoseg.bundle import load, read_card
-from geoseg.config.load import load_recipe, recipe_from
+from geoseg.config.load import load_recipe, parse_recipe
 from geoseg.config.recipe import Recipe
 from geoseg.errors import ConfigError, DataError, GeosegError
 from geoseg.losses.build import WeightedSum
 from geoseg.training.checkpoint import Checkpoint
-from geoseg.training.loggers import read
-from geoseg.training.module import TrainingStep
-from geoseg.training.train import Training, train
+from geoseg.training.loggers import read_metrics
+from geoseg.training.module import TrainingModule
+from geoseg.training.train import TrainingResult, train
 from geoseg.training.validation import Validation, Validator
 from geoseg.training.weight_average import AveragedNetwork
 
@@ -38,7 +38,7 @@ def root(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def plain(root, tmp_path_factory) -> Training:
+def plain(root, tmp_path_factory) -> TrainingResult:
     """The tiny recipe as it is."""
     return train(tiny(root), runs=tmp_path_factory.mktemp("plain"))
 
@@ -49,19 +49,19 @@ def quick(monkeypatch):
     monkeypatch.setattr("geoseg.training.trainer.draw_curves", lambda *_, **__: None)
 
 
-def weights(training: Training) -> dict[str, torch.Tensor]:
+def weights(training: TrainingResult) -> dict[str, torch.Tensor]:
     """All that a run came to: the last weights and those of the best bundle."""
     best = {f"best {name}": value for name, value in training.bundle.network.state_dict().items()}
     return {**Checkpoint.load(training.run).network, **best}
 
 
-def is_equal(one: Training, other: Training) -> bool:
+def is_equal(one: TrainingResult, other: TrainingResult) -> bool:
     mine, theirs = weights(one), weights(other)
     return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-def rows(training: Training, column: str) -> list[float]:
-    return [float(row[column]) for row in read(training.run / "log" / "metrics.csv") if row[column]]
+def rows(training: TrainingResult, column: str) -> list[float]:
+    return [float(row[column]) for row in read_metrics(training.run / "log" / "metrics.csv") if row[column]]
 
 
 def test_a_run_leaves_recipe_logs_pictures_checkpoint_and_bundle(plain, root):
@@ -145,14 +145,14 @@ def test_narrow_arithmetic_trains_nearly_the_same(plain, root, tmp_path, precisi
 
 @pytest.mark.parametrize("channels_last", [None, False, True])
 def test_channels_lie_last_where_wished_and_the_loss_is_the_same(plain, root, tmp_path, monkeypatch, channels_last):
-    seen, forward = [], TrainingStep.forward
+    seen, forward = [], TrainingModule.forward
 
     def watched(step, *batch):
         weight = next(each.weight for each in step.network.modules() if isinstance(each, nn.Conv2d))
         seen.append(weight.is_contiguous(memory_format=torch.channels_last))
         return forward(step, *batch)
 
-    monkeypatch.setattr(TrainingStep, "forward", watched)
+    monkeypatch.setattr(TrainingModule, "forward", watched)
     other = train(tiny(root, train={"channels_last": channels_last}), runs=tmp_path)
     assert set(seen) == {channels_last is True}  # this is a CPU
     assert rows(other, "loss") == pytest.approx(rows(plain, "loss"), rel=1e-3)
@@ -212,10 +212,10 @@ def test_a_run_without_a_better_score_ends_early(root, tmp_path, monkeypatch, ca
     scored(monkeypatch, [0.1, 0.3, 0.2, 0.3, 0.9])
     with caplog.at_level(logging.INFO, "geoseg"):
         training = train(tiny(root, train={"validate_every": 2, "patience": 2}), runs=tmp_path)
-    assert "Ended early: no better mean_iou in 2 validations." in caplog.text
+    assert "Stopped early: mean_iou did not improve in 2 validations." in caplog.text
     assert rows(training, "mean_iou") == [0.1, 0.3, 0.2, 0.3]
     held = Checkpoint.load(training.run)
-    assert (held.finished, held.standing.iteration, held.standing.best_iteration) == (True, 8, 4)
+    assert (held.finished, held.state.iteration, held.state.best_iteration) == (True, 8, 4)
     assert training.bundle.card.provenance["iteration"] == "4"
 
 
@@ -228,7 +228,7 @@ def test_the_best_is_chosen_by_the_score_that_the_recipe_names(root, tmp_path, m
 
 def test_a_score_that_is_none_is_refused_before_anything_is_prepared(tmp_path):
     town = painted_town(tmp_path / "town", height=40, width=40)
-    with pytest.raises(ConfigError, match=r"train\.monitor is 'iou roads'") as caught:
+    with pytest.raises(ConfigError, match=r"train\.monitor: unknown score 'iou roads'") as caught:
         train(tiny(town, train={"monitor": "iou roads"}), runs=tmp_path / "runs")
     assert "iou road" in caught.value.hint
     assert {path.name for path in tmp_path.iterdir()} == {"town"}
@@ -265,8 +265,8 @@ def test_a_loss_that_becomes_no_number_leaves_the_last_good_checkpoint(root, tmp
     with pytest.raises(GeosegError, match="the loss is nan at iteration 7, "):
         train(tiny(root), runs=tmp_path)
     held = Checkpoint.load(tmp_path / "tiny")
-    assert held.standing.iteration == 6
-    assert read(tmp_path / "tiny/log/metrics.csv")[-1]["iteration"] == "8"
+    assert held.state.iteration == 6
+    assert read_metrics(tmp_path / "tiny/log/metrics.csv")[-1]["iteration"] == "8"
     assert all(value.isfinite().all() for value in held.network.values())
 
 
@@ -279,9 +279,9 @@ def test_weights_that_become_no_numbers_are_neither_saved_nor_validated(root, tm
             optimizer.param_groups[0]["params"][0].data.fill_(np.nan)
 
     monkeypatch.setattr(torch.optim.SGD, "step", spoiling)
-    with pytest.raises(GeosegError, match=r"weights are no numbers after iteration 6, which was on (dry|wet)/a \(row"):
+    with pytest.raises(GeosegError, match=r"weights are not finite after iteration 6, on (dry|wet)/a \(row"):
         train(tiny(root), runs=tmp_path)
-    assert Checkpoint.load(tmp_path / "tiny").standing.iteration == 3
+    assert Checkpoint.load(tmp_path / "tiny").state.iteration == 3
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,7 @@ def test_what_is_wrong_with_parts_is_said_before_anything_is_prepared(tmp_path, 
 
 def test_a_sampler_that_asks_too_much_is_refused_before_the_run_has_a_folder(root, tmp_path):
     sampler = {"name": "balanced", "shares": {"roof": 0.9, "road": 0.5}}
-    with pytest.raises(ConfigError, match=r"the shares make 1\.4"):
+    with pytest.raises(ConfigError, match=r"the shares add up to 1\.4"):
         train(tiny(root, train={"sampler": sampler}), runs=tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -310,7 +310,7 @@ def test_want_of_memory_is_one_sentence(root, tmp_path, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr("geoseg.losses.build.WeightedSum.forward", spent)
-    with pytest.raises(GeosegError, match="needs more memory") as caught:
+    with pytest.raises(GeosegError, match="out of memory while running the network") as caught:
         train(tiny(root), runs=tmp_path)
     assert "train.accumulate" in caught.value.hint
     assert not list(tmp_path.iterdir())
@@ -319,7 +319,7 @@ def test_want_of_memory_is_one_sentence(root, tmp_path, monkeypatch):
 def without(recipe: Recipe, **splits: str) -> Recipe:
     content = recipe.model_dump(mode="json")
     content["data"]["splits"] = splits
-    return recipe_from(content)
+    return parse_recipe(content)
 
 
 def test_a_recipe_without_validation_scenes_is_refused_before_training(root, tmp_path):
@@ -331,7 +331,7 @@ def test_a_recipe_without_validation_scenes_is_refused_before_training(root, tmp
 def test_a_batch_too_small_for_the_head_is_refused_before_the_run_begins(trained, tmp_path):
     prepared = trained.run.parent.parent / "prepared"
     recipe = load_recipe("sample.yaml", [*FAST, f"data.prepared={prepared}", "train.batch=1"])
-    with pytest.raises(ConfigError, match="1 crop at a time") as caught:
+    with pytest.raises(ConfigError, match="cannot train on 1 crop per forward pass") as caught:
         train(recipe, runs=tmp_path / "runs")
     assert "train.batch=2" in caught.value.hint
     assert not (tmp_path / "runs").exists()

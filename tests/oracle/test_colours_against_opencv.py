@@ -1,16 +1,15 @@
 """HSV is OpenCV's for every colour, and whole changes are what its functions and numpy make of the same amounts.
 
-`python benchmarks/parity` compares with mmsegmentation itself. OpenCV comes with its environment, where this runs too:
-``build/parity/bin/python -m pytest tests/oracle/test_colours_against_opencv.py``.
+`python benchmarks/parity` compares with mmsegmentation itself.
 """
 
 import numpy as np
 import pytest
+from helpers.colors import all_to_hsv, all_to_rgb, amounts, grid
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies_colours import all_to_hsv, all_to_rgb, amounts, grid
 
-from geoseg.augment.photometric_distortion import distorted
+from geoseg.augment.photometric_distortion import distort
 
 cv2 = pytest.importorskip("cv2")
 
@@ -28,7 +27,7 @@ def test_every_hue_saturation_and_value_has_opencvs_colour() -> None:
 @given(amounts, st.integers(0, 2**32))
 def test_changes_are_those_of_opencv_and_numpy(amounts, seed) -> None:
     image = np.random.default_rng(seed).integers(0, 256, (64, 64, 3), np.uint8)
-    ours = distorted(np.moveaxis(image, 2, 0), amounts)
+    ours = distort(np.moveaxis(image, 2, 0), amounts)
     assert np.array_equal(np.moveaxis(ours, 0, 2), expected_change(image, amounts))
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints as the zoo publishes them, imported by the command, give mmsegmentation's logits (shared/golden/README.md)."""
+"""Imported checkpoints in the format of OpenMMLab give mmsegmentation's logits (shared/golden/README.md)."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ MODELS = {"r18_v3": ("resnet18", "deeplabv3"), "r50_v3plus": ("resnet50", "deepl
 def test_a_bundle_has_the_logits_and_the_legend_of_its_checkpoint(name, style, golden: Path, tmp_path, geoseg) -> None:
     checkpoint, model = tmp_path / f"{name}.pth", tmp_path / "model.safetensors"
     subprocess.run([sys.executable, golden / "gen_state.py", name, checkpoint, "--style", style], check=True)
-    result = geoseg("import-zoo", checkpoint, "-o", model)
+    result = geoseg("import", checkpoint, "-o", model)
     checkpoint.unlink()  # they are large, and pytest keeps what is here
     assert result.exit_code == 0, result.stderr
     bundle = load(model)

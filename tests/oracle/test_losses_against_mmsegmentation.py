@@ -18,7 +18,7 @@ from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.module import TrainingStep
+from geoseg.training.module import TrainingModule
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_the_training_loss_is_the_heads_and_0_4_times_the_auxiliary_heads(inputs
     assert module(*crop).item() == pytest.approx(sum(parts), rel=1e-6)
 
 
-def training(average: str, logits: Tensor) -> TrainingStep:
+def training(average: str, logits: Tensor) -> TrainingModule:
     """A training whose heads both say ``logits``, of any image; the auxiliary weight is the recipe's default."""
 
     class Known(SegmentationNetwork):
@@ -85,4 +85,4 @@ def training(average: str, logits: Tensor) -> TrainingStep:
     recipe = Recipe.model_validate({"data": {}, "loss": {"name": "cross_entropy", "average": average}})
     criterion = build_loss(recipe.loss, classes=logits.shape[1])
     scaling = Scaling((0.0,) * 3, (1.0,) * 3)
-    return TrainingStep(Known(), criterion, scaling, auxiliary_weight=recipe.model.auxiliary_weight)
+    return TrainingModule(Known(), criterion, scaling, auxiliary_weight=recipe.model.auxiliary_weight)

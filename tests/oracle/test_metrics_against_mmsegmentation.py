@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geoseg.metrics import ConfusionMatrix
-from geoseg.metrics.scores import summary, zoo_summary
+from geoseg.metrics.scores import openmmlab_scores, summarize_scores
 
 CASES = 5
 
@@ -34,7 +34,7 @@ def numbers(values) -> np.ndarray:
 def test_areas_are_equal(case) -> None:
     expected, counts = case
     areas = expected["areas"]
-    np.testing.assert_array_equal(counts.hits, areas["intersect"])
+    np.testing.assert_array_equal(counts.true_positives, areas["intersect"])
     np.testing.assert_array_equal(counts.in_prediction, areas["pred"])
     np.testing.assert_array_equal(counts.in_reference, areas["label"])
 
@@ -57,7 +57,7 @@ def test_scores_of_classes_are_equal(case, metric, key, score) -> None:
 def test_summaries_are_equal_to_two_decimals_of_a_percent(case) -> None:
     expected, counts = case
     told = expected["mIoU"]["summary"] | expected["mDice"]["summary"] | expected["mFscore"]["summary"]
-    ours = zoo_summary(counts)
+    ours = openmmlab_scores(counts)
     assert set(told) == set(ours)
     np.testing.assert_allclose(numbers(ours.values()), numbers(told[key] for key in ours), atol=0.0101)
 
@@ -65,7 +65,7 @@ def test_summaries_are_equal_to_two_decimals_of_a_percent(case) -> None:
 def test_the_names_of_papers_are_ours(case) -> None:
     expected, counts = case
     told = expected["mIoU"]["summary"] | expected["mDice"]["summary"]
-    ours = summary(counts)
+    ours = summarize_scores(counts)
     names = {"aAcc": "overall_accuracy", "mIoU": "mean_iou", "mAcc": "mean_accuracy", "mDice": "mean_dice"}
     for theirs, name in names.items():
         np.testing.assert_allclose(100 * ours[name], numbers([told[theirs]])[0], atol=0.0051)

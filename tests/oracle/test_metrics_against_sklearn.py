@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from geoseg.metrics import ConfusionMatrix
-from geoseg.metrics.scores import summary
+from geoseg.metrics.scores import summarize_scores
 
 sklearn = pytest.importorskip("sklearn.metrics")
 
@@ -23,7 +23,7 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 def scores(pair) -> dict[str, float]:
     counts = ConfusionMatrix(CLASSES)
     counts.update(*pair)
-    return summary(counts)
+    return summarize_scores(counts)
 
 
 def test_kappa_is_cohens(pair, scores) -> None:

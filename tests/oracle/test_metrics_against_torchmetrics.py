@@ -6,7 +6,7 @@ import torch
 
 from geoseg.metrics import ConfusionMatrix
 from geoseg.metrics.calibration import Calibration
-from geoseg.metrics.scores import summary
+from geoseg.metrics.scores import summarize_scores
 
 torchmetrics = pytest.importorskip("torchmetrics.functional.classification")
 
@@ -64,7 +64,7 @@ def test_kappa_is_equal(pair, counts) -> None:
 
 def test_frequency_weighted_iou_is_equal(pair, counts) -> None:
     expected = of_torchmetrics("jaccard_index", pair, average="weighted").item()
-    assert summary(counts)["frequency_weighted_iou"] == pytest.approx(expected, rel=1e-5)
+    assert summarize_scores(counts)["frequency_weighted_iou"] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("bins", [5, 15])

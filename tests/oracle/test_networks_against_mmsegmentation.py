@@ -1,4 +1,4 @@
-"""The zoo's networks, with regenerated weights, give mmsegmentation's logits (see shared/golden/README.md)."""
+"""OpenMMLab's networks with regenerated weights give mmsegmentation's logits (see shared/golden/README.md)."""
 
 import subprocess
 import sys
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 from geoseg.models.network import SegmentationNetwork
-from geoseg.models.weights.openmmlab_names import to_geoseg
+from geoseg.models.weights.openmmlab_names import to_geoseg_names
 
 MODELS = {"r18_v3": ("resnet18", "deeplabv3", 19), "r50_v3plus": ("resnet50", "deeplabv3plus", 6)}
 
@@ -20,11 +20,11 @@ MODELS = {"r18_v3": ("resnet18", "deeplabv3", 19), "r50_v3plus": ("resnet50", "d
 @pytest.fixture(scope="module", params=MODELS)
 def model(request, golden: Path, tmp_path_factory) -> tuple[str, SegmentationNetwork]:
     backbone, head, classes = MODELS[request.param]
-    checkpoint = tmp_path_factory.mktemp("zoo") / "checkpoint.pth"
+    checkpoint = tmp_path_factory.mktemp("openmmlab") / "checkpoint.pth"
     subprocess.run([sys.executable, golden / "gen_state.py", request.param, checkpoint], check=True)
-    section = ModelSection(backbone=Part(name=backbone), head=Part(name=head))
+    section = ModelSection(backbone=Component(name=backbone), head=Component(name=head))
     network = build_network(section, bands=3, classes=classes).eval()
-    network.load_state_dict(to_geoseg(torch.load(checkpoint, weights_only=True)["state_dict"]), strict=True)
+    network.load_state_dict(to_geoseg_names(torch.load(checkpoint, weights_only=True)["state_dict"]), strict=True)
     return request.param, network
 
 

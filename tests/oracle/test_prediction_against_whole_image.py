@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from helpers.models import EXACT, Convolutions, bundle, pixels, write_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_inference import EXACT, Convolutions, bundle, pixels, write_scene
 from torch import nn
 
 from geoseg.inference.predict import predict
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.raster.writers.memory import MemoryWriter
 
 RADIUS = 3  # pixels around a pixel that the networks here take into account
 
@@ -26,7 +26,7 @@ def whole_image_mask(bundle, values, valid, *, margin=8, border="mirror"):
 
 
 def tiled_mask(path, bundle, **options):
-    sink = MemorySink()
+    sink = MemoryWriter()
     predict(path, sink, model=bundle, **EXACT, **options)
     return sink.mask
 

@@ -84,7 +84,7 @@ def test_windows_across_the_edge_are_the_same_as_boundless_reading(shared_data: 
 @pytest.mark.parametrize("factor", [0.5, 1.5])
 def test_resampling_inside_is_gdals(shared_data: Path, name: str, factor: float) -> None:
     with Scene.open(shared_data / name) as scene:
-        shape = scene.grid.resampled(factor).shape
+        shape = scene.grid.resample(factor).shape
         if shape == scene.grid.shape:
             pytest.skip("too small")
         raster = scene.read(scene.grid.window, shape=shape)

@@ -5,16 +5,16 @@ import json
 import pytest
 
 from geoseg.config.recipe import TrainSection
-from geoseg.training.optimizer import learning_rate
+from geoseg.training.optimizer import compute_learning_rate
 
-ZOO = TrainSection(iterations=80_000)
-"""The zoo's schedule is the default: 0.01 to 0.0001 with the power 0.9, without warm-up."""
+DEFAULTS = TrainSection(iterations=80_000)
+"""OpenMMLab's schedule is the default: 0.01 to 0.0001 with the power 0.9, without warm-up."""
 
 
 def test_learning_rates_are_those_mmengine_set(golden) -> None:
     """It multiplies rates step by step, which leaves 1e-10 of rounding."""
     expected = json.loads((golden / "loss_cases.json").read_text())
-    rates = {step: learning_rate(ZOO, int(step)) for step in expected["poly_lr_80k"]}
+    rates = {step: compute_learning_rate(DEFAULTS, int(step)) for step in expected["poly_lr_80k"]}
     assert rates == pytest.approx(expected["poly_lr_80k"], rel=1e-9)
     assert len(rates) == 12
-    assert learning_rate(ZOO, 80_000) == expected["poly_lr_after_80000_steps"]
+    assert compute_learning_rate(DEFAULTS, 80_000) == expected["poly_lr_after_80000_steps"]

@@ -4,8 +4,8 @@ import json
 
 import pytest
 import torch
+from helpers.runs import CLASSES, painted_town, tiny
 from lightning.fabric import Fabric
-from strategies_training import CLASSES, painted_town, tiny
 from torch import nn
 
 from geoseg.config.recipe import TrainSection
@@ -13,10 +13,10 @@ from geoseg.data.preparation.prepare import prepare
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
 from geoseg.training.crop_batches import TrainingCrops
-from geoseg.training.loop import steps
-from geoseg.training.module import TrainingStep
-from geoseg.training.normalization_stats import scaling
-from geoseg.training.optimizer import build_optimizer, learning_rate
+from geoseg.training.module import TrainingModule
+from geoseg.training.normalization_stats import choose_normalization
+from geoseg.training.optimizer import build_optimizer, compute_learning_rate
+from geoseg.training.optimizer_steps import iterate_steps
 
 torch.set_num_threads(1)
 
@@ -54,15 +54,15 @@ def network(recipe) -> nn.Module:
 def by_geoseg(recipe, prepared) -> tuple[list[float], nn.Module]:
     """Losses and the trained network."""
     trained = network(recipe)
-    step = TrainingStep(
+    step = TrainingModule(
         trained,
         build_loss(recipe.loss, classes=len(CLASSES)),
-        scaling(recipe.model, trained, prepared),
+        choose_normalization(recipe.model, trained, prepared),
         auxiliary_weight=recipe.model.auxiliary_weight,
     )
     fabric = Fabric(accelerator="cpu", devices=1)
     wrapped, optimizer = fabric.setup(step, build_optimizer(trained.parameters(), recipe.train))
-    work = steps(fabric, wrapped, optimizer, TrainingCrops(recipe, prepared).loader(0), recipe.train)
+    work = iterate_steps(fabric, wrapped, optimizer, TrainingCrops(recipe, prepared).loader(0), recipe.train)
     return [done.loss.item() for done in work], trained
 
 
@@ -103,5 +103,5 @@ def test_three_steps_are_those_of_a_plain_loop(recipe, prepared):
 
 def test_learning_rates_are_those_of_the_closed_form(golden):
     expected = json.loads((golden / "loss_cases.json").read_text())["poly_closed_form_T79999"]
-    zoo = TrainSection(iterations=80_000)
-    assert {step: learning_rate(zoo, int(step)) for step in expected} == pytest.approx(expected, rel=1e-12)
+    defaults = TrainSection(iterations=80_000)
+    assert {step: compute_learning_rate(defaults, int(step)) for step in expected} == pytest.approx(expected, rel=1e-12)

@@ -1,11 +1,11 @@
-"""Checkpoints as OpenMMLab writes them, of networks as small as the zoo's rules allow."""
+"""Checkpoints in the formats of OpenMMLab, of very small networks."""
 
 import torch
 
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
-from geoseg.models.weights.openmmlab_names import zoo_name
+from geoseg.models.weights.openmmlab_names import to_openmmlab_name
 
 torch.set_num_threads(1)
 
@@ -16,8 +16,10 @@ PALETTE = [[0, 0, 255], [0, 200, 0], [240, 240, 240]]
 def section(backbone="resnet18", head="deeplabv3plus", *, channels=8, auxiliary=True, **changes):
     """A recipe's model section for a narrow head."""
     options = {"channels": channels} | ({"low_level_channels": 4} if head == "deeplabv3plus" else {})
-    part = Part(name=head, options=options)
-    return ModelSection(backbone=Part(name=backbone), head=part, auxiliary_weight=0.4 if auxiliary else 0.0, **changes)
+    part = Component(name=head, options=options)
+    return ModelSection(
+        backbone=Component(name=backbone), head=part, auxiliary_weight=0.4 if auxiliary else 0.0, **changes
+    )
 
 
 def network(model, *, bands=3, classes=3, device="cpu"):
@@ -31,11 +33,11 @@ def network(model, *, bands=3, classes=3, device="cpu"):
     return made.eval()
 
 
-def zoo_state(made):
-    """A network's weights under the zoo's names."""
+def openmmlab_state(made):
+    """Return the weights of a network under the names of OpenMMLab."""
     state = made.state_dict()
     deep = "backbone.conv1.0.weight" in state
-    return {zoo_name(key, deep_stem=deep): value for key, value in state.items()}
+    return {to_openmmlab_name(key, deep_stem=deep): value for key, value in state.items()}
 
 
 def meta_0x(*, classes=CLASSES, palette=PALETTE, config=""):
@@ -58,7 +60,7 @@ def config(
     branches="(1, 12, 24, 36)",
     more="",
 ):
-    """A training's configuration as the zoo prints it."""
+    """Return the configuration of a training in the format of OpenMMLab."""
     return f"""norm_cfg = dict(type='SyncBN', requires_grad=True)
 model = dict(
     type='EncoderDecoder',

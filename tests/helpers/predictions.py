@@ -4,19 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from strategies_inference import EXACT, Threshold, bundle, pixels, write_scene
 from torch import nn
 
 from geoseg.bundle import Bundle
 from geoseg.config.recipe import ModelSection
-from geoseg.inference.options import Options
-from geoseg.inference.parallel import Counts, predict_parts
-from geoseg.inference.predict import opened_job
+from geoseg.inference.options import PredictOptions
+from geoseg.inference.parallel import predict_parts
 from geoseg.inference.predictor import Predictor
-from geoseg.inference.task import Job
+from geoseg.inference.predictor_cache import PredictorCache
+from geoseg.inference.task import PredictionTask, open_task
+from geoseg.inference.tile_pipeline import TileCounter, TileRunner
 from geoseg.models.build import build_network
 from geoseg.progress import silent
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.raster.writers.memory import MemoryWriter
+from helpers.models import EXACT, Threshold, bundle, pixels, write_scene
 
 PRODUCTS = ("mask", "probabilities")
 
@@ -81,19 +82,20 @@ def tall_scene(path, height=1500, width=60, **more):
     return write_scene(path, pixels(height, width, bands=1), **more)
 
 
-def products_of(job: Job, model: Bundle, parts, *, batch=4, predictors=1):
+def products_of(job: PredictionTask, model: Bundle, parts, *, batch=4, predictors=1):
     """By product: the bytes of a job done in parts."""
-    sink = MemorySink(PRODUCTS)
+    sink = MemoryWriter(PRODUCTS)
     sink.open(job.grid, job.card.legend)
-    hands = [Predictor(model, "cpu") for _ in range(predictors)]
-    predict_parts(job.method, parts, sink, hands, Counts(silent(0, "")), batch=batch)
+    counter = TileCounter(silent(0, ""))
+    runners = [TileRunner(Predictor(model, "cpu"), batch, counter) for _ in range(predictors)]
+    predict_parts(job.strategy, parts, sink, runners)
     sink.finish()
     return sink.pixels
 
 
 def opened(path, model, **options):
     """The job of a scene with some options."""
-    return opened_job(path, model, Options.of(**EXACT, **options))
+    return open_task(path, PredictorCache.of(model), PredictOptions(**EXACT, **options))
 
 
 def saved_model(path: Path, **card) -> Path:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from geoseg.evaluation.submission import check_loveda as submission_check
 from geoseg.evaluation.submission import loveda as submission
-from geoseg.evaluation.submission import loveda_png as submission_png
 
 SIDE = 16
 NUMBERS = range(4191, 4195)
@@ -21,8 +20,8 @@ DOMAINS = {"rural": range(4191, 4193), "urban": range(4193, 4195)}
 def small_set(side=SIDE):
     """Lets LoveDA's test set be one of :data:`NUMBERS`, of images of some side."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(submission, "SIDE", side)
-        patch.setattr(submission_png, "SIDE", side)
+        patch.setattr(submission, "IMAGE_SIZE", side)
+        patch.setattr(submission_check, "IMAGE_SIZE", side)
         for phase, numbers in {"all": NUMBERS, **DOMAINS}.items():
             patch.setitem(submission_check.PHASES, phase, numbers)
         yield

@@ -5,15 +5,15 @@ from pathlib import Path
 import numpy as np
 from affine import Affine
 from pyproj import CRS
-from strategies_raster import UTM, make_raster, noise
 
-from geoseg.config.load import recipe_from
-from geoseg.data.preparation.class_locations import Cells
+from geoseg.config.load import parse_recipe
+from geoseg.data.preparation.class_locations import ClassLocations
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.formats.compressed_geotiff import writing_compressed
-from geoseg.raster.formats.memmap_geotiff import writing_contiguous
+from geoseg.raster.formats.memmap_geotiff import create_contiguous
+from geoseg.raster.formats.tiled_geotiff import create_compressed
+from helpers.rasters import UTM, make_raster, noise
 
 TRANSFORM = Affine(0.5, 0, 400_000, 0, -0.5, 5_800_000)
 
@@ -26,12 +26,12 @@ def striped(height, width, classes=3, *, side=4):
 
 def write_contiguous(path, values, grid=None):
     """Values (band, row, col) as prepared folders hold them."""
-    return _written(writing_contiguous, path, values, grid)
+    return _written(create_contiguous, path, values, grid)
 
 
 def write_compressed(path, values, grid=None):
     """Values (band, row, col) as prepared folders hold them on small disks."""
-    return _written(writing_compressed, path, values, grid)
+    return _written(create_compressed, path, values, grid)
 
 
 def _written(writing, path, values, grid):
@@ -60,8 +60,8 @@ def prepared_scene(
     write(scene.image_path, image)
     if labelled:
         write(scene.mask_path, mask[None])
-        scene.cells_path.parent.mkdir(parents=True, exist_ok=True)
-        Cells.of(mask, classes).save(scene.cells_path)
+        scene.class_locations_path.parent.mkdir(parents=True, exist_ok=True)
+        ClassLocations.from_mask(mask, classes).save(scene.class_locations_path)
     if pixels < height * width:
         write(scene.valid_path, valid[None].astype(np.uint8))
     return scene
@@ -91,7 +91,7 @@ def data_section(root, **changes):
         "legend": ["one", "two", "three"],
         "splits": {"train": "a", "val": "b"},
     }
-    return recipe_from({"data": data | changes}).data
+    return parse_recipe({"data": data | changes}).data
 
 
 def labelled_share(mask):

@@ -20,7 +20,7 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
-from geoseg.config.load import recipe_from
+from geoseg.config.load import parse_recipe
 from geoseg.config.recipe import DataSection
 from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import isaid as isaid_module
@@ -46,7 +46,7 @@ DARK = 0.7
 def archive_section(dataset: str, root: Path, **options: Any) -> DataSection:
     """The data section of a recipe over a folder of archives, prepared beside it."""
     data = {"dataset": dataset, "root": str(root), "prepared": str(root.parent / f"{root.name}-prepared")}
-    return recipe_from({"data": data | options}).data
+    return parse_recipe({"data": data | options}).data
 
 
 class Painted(NamedTuple):

@@ -4,8 +4,8 @@ import numba
 import numpy as np
 from hypothesis import strategies as st
 
-from geoseg.augment.photometric_distortion import Amounts
-from geoseg.augment.rgb_hsv import to_hsv, to_rgb
+from geoseg.augment.photometric_distortion import DistortionAmounts
+from geoseg.augment.rgb_hsv import hsv_to_rgb, rgb_to_hsv
 
 
 def _shares(smallest: float, largest: float) -> st.SearchStrategy[float | None]:
@@ -13,7 +13,12 @@ def _shares(smallest: float, largest: float) -> st.SearchStrategy[float | None]:
 
 
 amounts = st.builds(
-    Amounts, _shares(-32, 32), _shares(0.5, 1.5), st.booleans(), _shares(0.5, 1.5), st.none() | st.integers(-18, 17)
+    DistortionAmounts,
+    _shares(-32, 32),
+    _shares(0.5, 1.5),
+    st.booleans(),
+    _shares(0.5, 1.5),
+    st.none() | st.integers(-18, 17),
 )
 
 
@@ -28,7 +33,7 @@ def all_to_hsv(image):
     for row in range(image.shape[0]):
         for col in range(image.shape[1]):
             red, green, blue = image[row, col]
-            image[row, col, 0], image[row, col, 1], image[row, col, 2] = to_hsv(
+            image[row, col, 0], image[row, col, 1], image[row, col, 2] = rgb_to_hsv(
                 np.int32(red), np.int32(green), np.int32(blue)
             )
     return image
@@ -40,7 +45,7 @@ def all_to_rgb(image):
     for row in range(image.shape[0]):
         for col in range(image.shape[1]):
             hue, saturation, value = image[row, col]
-            image[row, col, 0], image[row, col, 1], image[row, col, 2] = to_rgb(
+            image[row, col, 0], image[row, col, 1], image[row, col, 2] = hsv_to_rgb(
                 np.int32(hue), np.int32(saturation), np.int32(value)
             )
     return image

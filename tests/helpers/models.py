@@ -48,7 +48,8 @@ class Heard:
 class Nowhere:
     """A sink that keeps nothing."""
 
-    products = ("mask",)
+    outputs = ("mask",)
+    partial = None
 
     def open(self, grid, _legend):
         self.missing = [grid.window]

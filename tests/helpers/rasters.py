@@ -1,15 +1,12 @@
-"""Rasters made in code, and hypothesis strategies for windows and for ways to cut a raster into pieces."""
+"""Rasters made in code."""
 
-import random
 import warnings
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from affine import Affine
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
@@ -61,28 +58,3 @@ def padded(values: NDArray[Any], window: Window) -> NDArray[Any]:
     if not inside.is_empty:
         result[..., *inside.relative_to(window).slices()] = values[..., *inside.slices()]
     return result
-
-
-def windows_around(height: int, width: int, reach: int = 9) -> st.SearchStrategy[Window]:
-    """Windows inside, across and beyond the edges of a raster, never empty."""
-    return st.builds(
-        Window,
-        st.integers(-reach, height + reach),
-        st.integers(-reach, width + reach),
-        st.integers(1, height + reach),
-        st.integers(1, width + reach),
-    )
-
-
-@st.composite
-def partitions(draw: st.DrawFn, height: int, width: int) -> list[Window]:
-    """Windows that cover a raster once, in any order."""
-    rows = sorted({0, height, *draw(st.lists(st.integers(1, height - 1), max_size=3))})
-    cols = sorted({0, width, *draw(st.lists(st.integers(1, width - 1), max_size=3))})
-    pieces = [
-        Window(top, left, bottom - top, right - left)
-        for top, bottom in pairwise(rows)
-        for left, right in pairwise(cols)
-    ]
-    random.Random(draw(st.integers(0, 99))).shuffle(pieces)
-    return pieces

@@ -13,28 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from strategies_archives import painted
-from strategies_raster import UTM, make_raster
 
-from geoseg.config.load import recipe_from
+from geoseg.config.load import parse_recipe
 from geoseg.config.recipe import Recipe
+from helpers.archives import painted
+from helpers.rasters import UTM, make_raster
 
 AT_WORK = 1000
 """Stands where the exit code of a command will be."""
 CLASSES = ["roof", "grass", "road"]
 GEOSEG = Path(sys.executable).with_name("geoseg")
 """The installed command."""
-QUICK = "import geoseg.training.trainer as session\nsession.draw_curves = lambda *_, **__: None\n"
+QUICK = "import geoseg.training.trainer as trainer\ntrainer.draw_curves = lambda *_, **__: None\n"
 """Curves take half a second, and are drawn from nothing but the log."""
 IN_STEP_5 = """
 import os, resource, signal
-from geoseg.training.step_statistics import Watch
-add = Watch.add
+from geoseg.training.step_statistics import StepStatistics
+add = StepStatistics.add
 def add_and_do(watch, step):
     add(watch, step)
     if step.iteration == 5:
         {do}
-Watch.add = add_and_do
+StepStatistics.add = add_and_do
 """
 """Something happens after iteration 5."""
 
@@ -53,7 +53,7 @@ def painted_town(root: Path, *, height: int = 90, width: int = 110) -> Path:
 
 def tiny(root: Path, *, train: Any = None, **sections: Any) -> Recipe:
     """A recipe over :func:`painted_town`: a small network, small crops, few steps."""
-    return recipe_from(
+    return parse_recipe(
         {
             "name": "tiny",
             "data": {
@@ -127,9 +127,16 @@ class WarmStart:
     """A process that has imported geoseg, and forks for every command: starting one takes no time."""
 
     def __init__(self) -> None:
-        calm = {"OMP_NUM_THREADS": "1"}  # a process with threads does not fork well; a second core is another test's
+        calm = {
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+        }  # a process with threads does not fork well; a second core is another test's
         self.server = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | calm
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | calm,
         )
         self.commands = 0
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-SAMPLE = Path(__file__).parents[1] / "sample_data"
+SAMPLE = Path(__file__).parents[2] / "sample_data"
 
 FAST = [
     f"data.root={SAMPLE}",
