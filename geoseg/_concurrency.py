@@ -1,13 +1,12 @@
-"""Reading ahead: a few threads fetch what comes next while the network works on what came before.
+"""Bounded, ordered thread pools: compute the next items while the caller works on the previous ones.
 
-GDAL decodes outside Python's lock, so threads are enough. The look-ahead is bounded, which bounds memory; results come
-in the order of the items; and whatever goes wrong in a thread is raised where the results are used, never swallowed.
+GDAL, numba and shapely release Python's lock, so threads are enough.
 """
 
-import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
 from itertools import islice
 from os import cpu_count
 from typing import TypeVar
@@ -16,57 +15,56 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 BATCHES_AHEAD = 2
-"""How many batches of tiles may be read before the network takes them."""
+"""Batches of tiles that may be read before the network needs them."""
 
 
-@contextlib.contextmanager
-def reading_ahead(
-    read: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
-) -> Iterator[Iterator[Result]]:
-    """An iterator over ``read(item)`` in order, at most ``ahead`` items read but not yet taken.
+def ordered_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None, ahead: int | None = None
+) -> Generator[Result, None, None]:
+    """Map a function over items in several threads; yield the results in the order of the items.
 
-    When the context ends, for whatever reason, reads that have not begun are cancelled and running ones waited for, so
-    that what they read from can be closed.
+    The look-ahead is bounded, and with it the memory. Items are taken from ``items`` by the thread that asks for
+    results. When the iterator is closed, tasks that have not started are cancelled and running ones are awaited.
+
+    Args:
+        function: Called once per item; it pays off if it spends its time in code that releases Python's lock.
+        items: The arguments, taken lazily.
+        threads: Number of threads; by default the number of CPU cores.
+        ahead: Largest number of items that are submitted but not yet yielded; by default one more than ``threads``.
+
+    Yields:
+        ``function(item)`` of each item.
+
+    Raises:
+        Exception: The first error of any finished task, immediately instead of in that task's turn.
     """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="geoseg-read")
+    threads = threads or cpu_count() or 1
+    waiting: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="geoseg-map")
+    remaining = iter(items)
     try:
-        yield _in_order(pool, read, iter(items), ahead)
+        waiting.extend(pool.submit(function, item) for item in islice(remaining, ahead or threads + 1))
+        while waiting:
+            _raise_first_error(waiting)
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
+            yield result
+            del result  # otherwise it is kept in memory while the next one is computed
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_order(
-    pool: ThreadPoolExecutor, read: Callable[[Item], Result], items: Iterator[Item], ahead: int
-) -> Iterator[Result]:
-    waiting = deque(pool.submit(read, item) for item in islice(items, ahead))
-    while waiting:
-        _raise_failure(waiting)
-        result = waiting.popleft().result()
-        waiting.extend(pool.submit(read, item) for item in islice(items, 1))
-        yield result
+def prefetch(
+    read: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
+) -> AbstractContextManager[Iterator[Result]]:
+    """Return :func:`ordered_map` as a context manager.
+
+    When the context ends, no task is running any more, so the files they read can be closed.
+    """
+    return closing(ordered_map(read, items, threads=threads, ahead=ahead))
 
 
-def _raise_failure(futures: Iterable[Future[Result]]) -> None:
-    """The first error among finished reads; now, because the network may take minutes until it is that read's turn."""
+def _raise_first_error(futures: Iterable[Future[Result]]) -> None:
     for future in futures:
         if future.done():
             future.result()
-
-
-def side_by_side(
-    work: Callable[[Item], Result], items: Iterable[Item], *, ahead: int | None = None
-) -> Iterator[Result]:
-    """``work(item)`` for each item. Items are taken by the thread that asks for results, ``ahead`` of them before they are
-    needed: by default as many as there are cores, more if that thread is long away between some results.
-
-    Pays if ``work`` spends its time in compiled code, which lets other threads run.
-    """
-    threads = cpu_count() or 1
-    running: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="geoseg-vector") as pool:
-        for item in items:
-            if len(running) > (ahead or threads):
-                yield running.popleft().result()
-            running.append(pool.submit(work, item))
-        while running:
-            yield running.popleft().result()

@@ -1,62 +1,118 @@
-"""Writing results so that they appear whole or not at all: checked early, written beside the target, then renamed."""
+"""Output files: checked before the work, written under a temporary name, renamed when they are complete.
+
+Also the file name suffixes that geoseg accepts.
+"""
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from geoseg.errors import OutputError
 
+RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg")
+"""Rasters in a folder of scenes. Virtual rasters are left out: they usually repeat files of the same folder."""
 
-def part_path(path: Path, purpose: str = "part") -> Path:
-    """Where a result is written before it is complete: hidden, beside the target, with the same suffix.
+VRT_SUFFIX = ".vrt"
+"""GDAL's virtual rasters."""
 
-    On the same file system as the target, so that renaming is one step; of a fixed name, so that what a killed run left
-    behind is overwritten by the next.
+VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
+"""Vector files that are labels or results; a GeoPackage may hold a raster instead."""
+
+LAYER_SUFFIXES = (".gpkg", ".parquet", ".fgb", ".geojson", ".json", ".shp", ".gml", ".kml")
+"""Vector files that can be read as a layer of polygons; a GeoPackage may hold a raster instead."""
+
+RECIPE_SUFFIXES = (".yaml", ".yml")
+"""Recipes."""
+
+MODEL_SUFFIXES = (".safetensors",)
+"""Bundles."""
+
+
+def temporary_path(path: Path, purpose: str = "part") -> Path:
+    """Return the hidden path under which a result is written before it is complete.
+
+    It is in the same folder, so that renaming is atomic, has the same suffix, and is fixed, so that the next run
+    overwrites what a killed run left.
     """
     return path.with_name(f".{path.name}.{purpose}{path.suffix}")
 
 
+@contextlib.contextmanager
+def atomic_path(path: Path, *, temporary: Path | None = None, fsync: bool = False) -> Iterator[Path]:
+    """Yield a temporary path that replaces ``path`` if the block succeeds and is removed if it fails.
+
+    Args:
+        path: The target; an existing file is replaced.
+        temporary: The path to write to, in the same folder; by default :func:`temporary_path`.
+        fsync: True to flush the content to the disk before renaming, so that a power failure cannot leave an empty file
+            under the final name.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     target = Path(folder) / "scores.json"
+        ...     with atomic_path(target) as temporary:
+        ...         _ = temporary.write_text("{}")
+        ...     print([file.name for file in Path(folder).iterdir()])
+        ['scores.json']
+    """
+    part = temporary_path(path) if temporary is None else temporary
+    try:
+        yield part
+        if fsync:
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        remove_files(part)
+
+
 def check_writable(path: str | Path, overwrite: bool) -> None:
-    """:class:`OutputError` now rather than after an hour's work, if ``path`` could not be written at its end."""
+    """Check before the work starts that ``path`` can be written at its end.
+
+    Args:
+        path: The file to write.
+        overwrite: True if an existing file may be replaced.
+
+    Raises:
+        OutputError: The path is a folder, its folder does not exist or is not writable, or the file exists.
+    """
     path = Path(path)
     with output_errors(path):
         if path.is_dir():
             raise OutputError(f"{path} is a folder", "name a file in it")
         if not path.parent.is_dir():
-            raise OutputError(f"the folder {path.parent} does not exist", f"make it first: mkdir -p '{path.parent}'")
+            raise OutputError(f"the folder {path.parent} does not exist", f"create it first: mkdir -p '{path.parent}'")
         if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists already", "give another name, or --overwrite to replace it")
-        # Permission bits do not tell for root, on network drives or on full disks; a file does.
-        probe = part_path(path, "probe")
+            raise OutputError(f"{path} exists already", "choose another name, or use --overwrite to replace it")
+        # Permission bits are not reliable for root, on network drives and on full disks; creating a file is.
+        probe = temporary_path(path, "probe")
         probe.touch()
         probe.unlink()
 
 
 def require_distinct(paths: Iterable[str | Path]) -> None:
-    """:class:`OutputError` if two results would become one file."""
-    places = [Path(path).absolute() for path in paths]
-    if len(set(places)) < len(places):
-        raise OutputError("two results would become one file", "give each a name of its own")
+    """Raise :class:`OutputError` if two results have the same path."""
+    absolute = [Path(path).absolute() for path in paths]
+    if len(set(absolute)) < len(absolute):
+        raise OutputError("two results have the same path", "give each result a different name")
 
 
 @contextlib.contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turns the system's complaints while writing ``path`` into an :class:`OutputError`."""
+    """Convert an ``OSError`` raised while writing ``path`` into an :class:`OutputError`."""
     try:
         yield
     except OSError as error:
         raise OutputError(
             f"{path} cannot be written: {error.strerror or error.__cause__ or error}",
-            "check that the folder is yours to write to and that its disk is not full",
+            "check the permissions of the folder and the free space on its disk",
         ) from error
 
 
-def remove(*paths: Path) -> None:
-    """Delete the files that are there, and say nothing of those that cannot be: something else has gone wrong already."""
+def remove_files(*paths: Path) -> None:
+    """Delete files that exist; ignore errors, because this runs after another error."""
     for path in paths:
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-VECTOR_SUFFIXES = {".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet"}
-"""Label files with these endings are drawn onto the image's grid."""

@@ -1,42 +1,39 @@
-"""How the C library keeps memory: large arrays apart, so that they leave nothing behind.
+"""Control of the C library's allocator, so that freed arrays do not stay in the memory of the process.
 
-glibc puts arrays of many megabytes into a heap per thread once it has seen some of them, and keeps the pieces: a quarter of
-a gigabyte on a scene 40 000 columns wide, and growing with its height (benchmarks/memory.py).
+glibc serves arrays of many megabytes from one heap per thread after it has seen a few of them, and does not return the
+pages. This costs a quarter of a gigabyte on a scene 40 000 columns wide, more on taller scenes (benchmarks/memory.py).
 """
 
 import ctypes
-import ctypes.util
 import functools
-from collections.abc import Callable
-from typing import Any
 
-LARGE = 4 * 2**20
-"""Bytes from which an array is mapped by itself: those of whole batches and strips are, those of single tiles are not."""
+MMAP_THRESHOLD = 4 * 2**20
+"""Bytes from which an array gets its own memory map: arrays of whole batches and strips do, those of single tiles do not."""
 
 M_MMAP_THRESHOLD = -3
-"""glibc's name (malloc.h) of the size from which it does so; setting it keeps glibc from raising it by itself."""
+"""glibc's number (malloc.h) of the parameter; a value set by hand stops glibc from raising it."""
 
 
 @functools.cache
-def keep_large_arrays_apart() -> None:
-    """Tell the C library, for the whole process and once; nothing happens where it is not glibc."""
+def _glibc() -> ctypes.CDLL | None:
+    """Return the C library if it is glibc; musl, macOS and Windows have neither function."""
     try:
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
-    except (OSError, AttributeError, TypeError):  # musl, macOS and Windows have no such thing
-        return
-
-
-def _trim() -> Callable[[int], Any] | None:
-    try:
-        return getattr(ctypes.CDLL(ctypes.util.find_library("c")), "malloc_trim", None)
-    except (OSError, TypeError):  # no C library of that name, as on Windows
+        library = ctypes.CDLL(None)
+    except (OSError, TypeError):
         return None
+    return library if hasattr(library, "malloc_trim") and hasattr(library, "mallopt") else None
 
 
-_MALLOC_TRIM = _trim()
+@functools.cache
+def set_mmap_threshold() -> None:
+    """Give large arrays their own memory maps, once for the whole process; do nothing without glibc."""
+    library = _glibc()
+    if library is not None:
+        library.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
-def give_back() -> None:
-    """Give back what is free, where the C library has to be told."""
-    if _MALLOC_TRIM is not None:
-        _MALLOC_TRIM(0)
+def trim() -> None:
+    """Return free memory to the operating system; do nothing without glibc."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)

@@ -1,4 +1,4 @@
-"""How loops are compiled: once per machine, kept on disk wherever that is possible."""
+"""Just-in-time compilation by numba, with the machine code cached on disk where possible."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -8,12 +8,12 @@ import numba
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiled(function: F) -> F:
-    """Decorator: machine code for ``function``, made at the first call and read from disk by later processes.
+def njit(function: F) -> F:
+    """Compile a function to machine code at its first call; later processes read the code from disk.
 
-    numba keeps it in ``__pycache__`` beside the source, else in the user's cache folder (``NUMBA_CACHE_DIR`` overrides
-    both). Where none of them can be written it refuses to decorate; then we compile anew in each process, which costs
-    seconds but works. Compiled functions let other threads run (``nogil``).
+    numba caches the code in ``__pycache__`` next to the source, or in the cache folder of the user (``NUMBA_CACHE_DIR``
+    overrides both). If neither is writable, each process compiles again, which takes seconds. The compiled function
+    releases the GIL.
     """
     try:
         return cast("F", numba.njit(cache=True, nogil=True)(function))

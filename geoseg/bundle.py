@@ -1,14 +1,13 @@
-"""A bundle is one safetensors file with a network and its card: weights plus what they mean.
+"""Bundles: safetensors files with the weights of a network and a model card.
 
-The card travels as JSON in the file's header, so it can be read without torch and without the weights, and loading a
-bundle runs no code from it. Prediction needs nothing but the bundle: not the recipe, not the training data. Digests of
-card and weights, in the header too, tell a file that was damaged or edited from one that is as it was saved. (They do
-not tell a forger: whoever edits a file can write new ones.)
+The card is stored as JSON in the header of the file. It can be read without torch and without the weights, and loading a
+bundle does not run code from it. Prediction needs the bundle only, neither the recipe nor the training data. Digests of
+card and weights in the header detect damaged and edited files; they are not a protection against forgery.
 """
 
 import hashlib
+import html
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from geoseg._files import output_errors, part_path, remove
+from geoseg._files import atomic_path, output_errors
+from geoseg._text import percent
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, GeosegError, OutputError
 from geoseg.legend import Legend
@@ -27,70 +27,70 @@ if TYPE_CHECKING:
     from geoseg.models.network import SegmentationNetwork
 
 FORMAT = "geoseg-bundle-2"
-"""Changes when older versions of geoseg could no longer read the file."""
+"""Format version; a new one if older versions of geoseg cannot read the file."""
 
-SEALED = ("format", "card", "weights")
-"""Entries of a header that its seal covers; ``weights`` is their digest."""
+SEALED_ENTRIES = ("format", "card", "weights")
+"""Entries of the header that are part of its seal; ``weights`` is the digest of the weights."""
 
-MAX_HEADER = 100_000_000
-"""Bytes; the limit of the safetensors format. A file whose first bytes promise more is none."""
+MAX_HEADER_BYTES = 100_000_000
+"""Largest header of the safetensors format."""
 
-CORRUPT_HINT = "copy it again from where it is whole, or make it again"
+DAMAGED_HINT = "copy it again from an undamaged source, or create it again"
 
 BEST_NAME = "best.safetensors"
-"""What a training run calls its best bundle, in the run's folder."""
+"""Name of the best bundle in the folder of a training run."""
 
-LATEST = "latest"
-"""The link (or text file) in the folder of runs that names the newest run."""
+LATEST_NAME = "latest"
+"""Name of the link (or text file) to the newest run in the folder of runs."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the weights mean. Names follow the STAC extension MLM where it has one."""
+    """Description of a trained network. Names follow the STAC MLM extension where it has them."""
 
     model: ModelSection
-    """How the network is built."""
+    """Architecture of the network."""
     legend: Legend
-    """Classes in the order of the network's output channels."""
+    """Classes in the order of the output channels."""
     bands: tuple[str, ...]
     """Names of the input bands, in order."""
     mean: tuple[float, ...]
-    """Per band, subtracted first; in units of the scene's pixels."""
+    """Mean of each band, subtracted from the input; in units of pixel values."""
     std: tuple[float, ...]
-    """Per band, divided by afterwards; in units of the scene's pixels."""
+    """Standard deviation of each band, by which the input is divided; in units of pixel values."""
     minimum: tuple[float, ...]
-    """Per band, smallest value seen in training."""
+    """Smallest training value of each band."""
     maximum: tuple[float, ...]
-    """Per band, largest value seen in training."""
+    """Largest training value of each band."""
     dtype: str
     """Pixel type of the training scenes (numpy name)."""
     gsd: float | None
-    """Metres per pixel the network learnt at; None if the training scenes had no CRS."""
+    """Ground sample distance of the training data in meters per pixel; None if it had no CRS."""
     crop: int
-    """Side of a training crop, pixels."""
+    """Side of a training crop in pixels."""
     tile: int
-    """Side of what the network should see at once in prediction, pixels at the model's GSD."""
+    """Side of a tile in prediction in pixels, at the GSD of the model."""
     halo: int
-    """Context pixels around each tile's core, which neighbouring tiles share."""
+    """Width of the context around the core of each tile in pixels."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Scores on the validation split, by name."""
     protocol: str = ""
-    """How the scores were counted; ``scenes``: every labelled pixel of whole scenes once. Empty without scores."""
+    """Protocol of the scores; ``scenes``: each labeled pixel of whole scenes once. Empty without scores."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """The recipe of the training run with all its defaults; empty for imported weights."""
     data: Mapping[str, str] = field(default_factory=dict)
-    """The training data: ``digest``, their fingerprint, and what their dataset says of itself (licence, domains)."""
+    """Training data: ``digest`` of the pixels, and properties of the dataset such as license and domains."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Seed, date, versions of software; for imported weights the checkpoint they were in."""
+    """Seed, date and software versions; for imported weights, their checkpoint."""
 
     def __post_init__(self) -> None:
         per_band = {"mean": self.mean, "std": self.std, "minimum": self.minimum, "maximum": self.maximum}
         for name, numbers in per_band.items():
             if len(numbers) != len(self.bands):
-                raise BundleError(f"the model card has {len(self.bands)} bands, but a {name} for {len(numbers)}")
+                raise BundleError(f"the model card has {len(self.bands)} bands, but the {name} of {len(numbers)}")
 
     def to_json(self) -> str:
-        """The card as JSON text."""
+        """Write the card as JSON."""
         fields = {
             **asdict(self),
             "model": self.model.model_dump(mode="json"),
@@ -100,7 +100,7 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The card that :meth:`to_json` wrote; :class:`BundleError` if something is missing or does not fit."""
+        """Create a card from the result of :meth:`to_json`; raise :class:`BundleError` if it is invalid."""
         try:
             fields = json.loads(text)
             fields["model"] = ModelSection.model_validate(fields["model"])
@@ -108,73 +108,127 @@ class ModelCard:
             return TypeAdapter(cls).validate_python(vars(cls(**fields)))
         except (ValueError, KeyError, TypeError, ValidationError, GeosegError):
             raise BundleError(
-                "the model card does not read", "the file is damaged, or made by another version of geoseg"
+                "the model card is invalid", "the file is damaged, or was made by another version of geoseg"
             ) from None
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A network with its card."""
+    """A network with its model card.
+
+    Example:
+        Load a bundle and save a copy::
+
+            bundle = geoseg.load("runs/latest/best.safetensors")
+            print(bundle)
+            bundle.save("model.safetensors")
+    """
 
     network: "SegmentationNetwork"
+    """The network in evaluation mode."""
     card: ModelCard
+    """Its description."""
     source: str = ""
-    """Path it was loaded from; empty for a bundle that was never saved."""
+    """File it was loaded from; empty for a bundle that was not loaded."""
+
+    def __repr__(self) -> str:
+        lines = (f"  {name}: {value}" for name, value in self._facts().items())
+        return "\n".join([f"Bundle {self.source!r}", *lines])
+
+    def _repr_html_(self) -> str:
+        """Return a table of the properties, with the colors and scores of the classes, for notebooks."""
+        facts = {"source": self.source, **self._facts()}
+        rows = [f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items()]
+        for entry in self.card.legend.entries:
+            iou = self.card.scores.get(f"iou {entry.name}")
+            score = "" if iou is None else f"IoU {percent(iou)} %"
+            swatch = f'<span style="background:{entry.hex}">&emsp;</span>'
+            rows.append(f"<tr><td>{swatch} {html.escape(entry.name)}</td><td>{score}</td></tr>")
+        return f"<table>{''.join(rows)}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        card = self.card
+        scores = [f"{name} {score:.4g}" for name, score in card.scores.items() if not name.startswith("iou ")]
+        return {
+            "model": f"{card.model.backbone.name} + {card.model.head.name}",
+            "classes": ", ".join(card.legend.names),
+            "bands": f"{', '.join(card.bands)} ({card.dtype})",
+            "GSD": "unknown" if card.gsd is None else f"{card.gsd:.3g} m",
+            "tile": f"{card.tile} pixels, halo {card.halo}",
+            "scores": (f"{', '.join(scores)} (protocol {card.protocol})") if scores else "none",
+        }
 
     def save(self, path: str | Path) -> Path:
-        """Writes the bundle, whole or not at all; :class:`OutputError` if that is impossible."""
+        """Write the bundle, replacing an existing file only when it is complete.
+
+        Args:
+            path: The file to write; its folder is created.
+
+        Returns:
+            The path.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
         from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         path = Path(path)
-        part = part_path(path)
         weights = {name: weight.detach().cpu().contiguous() for name, weight in self.network.state_dict().items()}
         try:
-            with output_errors(path):
+            with output_errors(path), atomic_path(path, fsync=True) as temporary:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                save_file(weights, part, metadata=header(self.card.to_json(), weights_digest(weights)))
-                with part.open("rb+") as file:
-                    os.fsync(file.fileno())  # or a power failure might leave the new name with nothing in it
-                part.replace(path)
-        except SafetensorError as error:  # its word for a full disk
+                save_file(weights, temporary, metadata=make_header(self.card.to_json(), digest_weights(weights)))
+        except SafetensorError as error:  # raised by safetensors if the disk is full
             raise OutputError(f"{path} cannot be written: {_first_line(error)}", "free some space") from None
-        finally:
-            remove(part)
         return path
 
     @classmethod
     def load(cls, path: str | Path, device: str = "cpu") -> Self:
-        """The bundle in a file, its network in evaluation mode on ``device``; else a :class:`BundleError`."""
+        """Load a bundle.
+
+        Args:
+            path: The file.
+            device: Device of the network.
+
+        Raises:
+            BundleError: The file does not exist, is not a bundle, or is damaged.
+        """
         metadata = _read_header(Path(path))
         card = ModelCard.from_json(metadata["card"])
-        network = _network(path, card, _read_weights(path, metadata["weights"]))
+        network = _build_network(path, card, _read_weights(path, metadata["weights"]))
         return cls(network.eval().to(device), card, str(path))
 
 
 def load(path: str | Path, device: str = "cpu") -> Bundle:
-    """The bundle in a file: :meth:`Bundle.load`."""
+    """Load a bundle; see :meth:`Bundle.load`."""
     return Bundle.load(path, device)
 
 
 def read_card(path: str | Path) -> ModelCard:
-    """The card of a bundle, from the file's header alone: no torch, no weights."""
+    """Read the card of a bundle from the header of the file, without torch and without the weights."""
     return ModelCard.from_json(_read_header(Path(path))["card"])
 
 
-def digest(path: str | Path) -> str:
-    """The first 16 hex digits of the file's SHA-256."""
+def digest_file(path: str | Path) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
-def header(card: str, weights: str) -> dict[str, str]:
-    """What a bundle's header holds beside names and shapes: the card, the digest of the ``weights``, a seal on both."""
+def make_header(card: str, weights: str) -> dict[str, str]:
+    """Create the header entries of a bundle: format, card, digest of the weights, and a seal of all three.
+
+    Args:
+        card: The card as JSON.
+        weights: Digest of the weights, see :func:`digest_weights`.
+    """
     entries = {"format": FORMAT, "card": card, "weights": weights}
     return {**entries, "seal": _seal(entries)}
 
 
-def weights_digest(weights: "Mapping[str, Tensor]") -> str:
-    """The SHA-256 of all names, types, shapes and values, whatever the order; 250 MB take some 0.2 s."""
+def digest_weights(weights: "Mapping[str, Tensor]") -> str:
+    """Return the SHA-256 of all names, types, shapes and values, independent of their order; 0.2 s for 250 MB."""
     import torch
 
     total = hashlib.sha256()
@@ -185,26 +239,26 @@ def weights_digest(weights: "Mapping[str, Tensor]") -> str:
 
 
 def _seal(entries: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps([entries.get(key) for key in SEALED]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([entries.get(key) for key in SEALED_ENTRIES]).encode()).hexdigest()
 
 
 def _read_header(path: Path) -> dict[str, str]:
-    """The metadata in a safetensors header: 8 bytes of length, then JSON (safetensors format description)."""
-    hint = "give a file made by geoseg train"
+    """Read the metadata of a safetensors header: 8 bytes of length, then JSON (safetensors format)."""
+    hint = "use a file written by geoseg train"
     if not path.exists():
-        raise BundleError(f"there is no model {path}", hint)
+        raise BundleError(f"the model {path} does not exist", hint)
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            metadata: Any = json.loads(file.read(min(length, MAX_HEADER))).get("__metadata__") or {}
+            metadata: Any = json.loads(file.read(min(length, MAX_HEADER_BYTES))).get("__metadata__") or {}
     except (OSError, ValueError, AttributeError, RecursionError):
-        raise BundleError(f"{path} is no geoseg model, or it is damaged", hint) from None
+        raise BundleError(f"{path} is not a geoseg model, or it is damaged", hint) from None
     if not isinstance(metadata, dict) or "card" not in metadata:
-        raise BundleError(f"{path} is a safetensors file, but no geoseg model", hint)
+        raise BundleError(f"{path} is a safetensors file, but not a geoseg model", hint)
     if metadata.get("format") != FORMAT:
-        raise BundleError(f"{path} was made by another version of geoseg, or it is damaged", "make it again")
+        raise BundleError(f"{path} was made by another version of geoseg, or it is damaged", "create it again")
     if metadata.get("seal") != _seal(metadata):
-        raise BundleError(f"{path} is damaged, or its card was edited", CORRUPT_HINT)
+        raise BundleError(f"{path} is damaged, or its card was edited", DAMAGED_HINT)
     return dict(metadata)
 
 
@@ -215,14 +269,14 @@ def _read_weights(path: str | Path, expected: str) -> "dict[str, Tensor]":
     try:
         weights: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise BundleError(f"{path} is damaged: {_first_line(error)}", CORRUPT_HINT) from None
-    if weights_digest(weights) != expected:
-        raise BundleError(f"{path} is damaged: its weights are not those it was saved with", CORRUPT_HINT)
+        raise BundleError(f"{path} is damaged: {_first_line(error)}", DAMAGED_HINT) from None
+    if digest_weights(weights) != expected:
+        raise BundleError(f"{path} is damaged: its weights do not match their digest", DAMAGED_HINT)
     return weights
 
 
-def _network(path: str | Path, card: ModelCard, weights: "Mapping[str, Tensor]") -> "SegmentationNetwork":
-    """The network that the card describes, with these weights."""
+def _build_network(path: str | Path, card: ModelCard, weights: "Mapping[str, Tensor]") -> "SegmentationNetwork":
+    """Build the network of a card and load its weights."""
     from geoseg.models.build import build_network
 
     model = card.model.model_copy(update={"pretrained": False})
@@ -235,7 +289,7 @@ def _network(path: str | Path, card: ModelCard, weights: "Mapping[str, Tensor]")
         raise BundleError(f"the network of {path} cannot be built: {error.message}", error.hint) from error
     except RuntimeError as error:
         raise BundleError(
-            f"{path}: weights and card contradict each other: {_first_line(error)}", "make it again"
+            f"the weights of {path} do not match its card: {_first_line(error)}", "create it again"
         ) from None
     return network
 

@@ -1,21 +1,25 @@
-"""Every error geoseg raises on purpose: one sentence that says what is wrong, and one hint that says what to do.
+"""Exceptions of geoseg: each has a message (what is wrong) and a hint (how to fix it).
 
 GeosegError
-├── ConfigError     a recipe, an option or the name of a part is wrong
-├── SceneError      a raster cannot be read, or is not what was asked for
-│   └── GridMismatch    two rasters do not lie on the same grid
+├── ConfigError     invalid recipe, option or component name
+├── SceneError      a raster cannot be read or does not fit the request
+│   └── GridMismatch    two rasters are not on the same grid
 ├── LayerError      a vector file cannot be read or written
-├── BundleError     a model file is damaged, or does not suit the scene
-├── DataError       training data is missing, unlabelled or contradicts itself
-└── OutputError     a result cannot be written where it was asked for
-"""
+├── BundleError     a model file is damaged or does not fit the scene
+├── DataError       training data is missing, unlabeled or inconsistent
+└── OutputError     a result cannot be written
 
-import difflib
-from collections.abc import Iterable
+GeosegWarning       deprecated spellings
+"""
 
 
 class GeosegError(Exception):
-    """Something the user can put right: ``message`` says what is wrong (with its value), ``hint`` what to do."""
+    """Base class of all errors that the user can fix.
+
+    Args:
+        message: What is wrong, with the offending value or file.
+        hint: How to fix it; may be empty.
+    """
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -23,20 +27,20 @@ class GeosegError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type["GeosegError"], tuple[str, str]]:
-        """An error that comes from another process keeps its hint."""
+        """Keep the hint when the error is pickled, for example by a worker process."""
         return type(self), (self.message, self.hint)
 
 
 class ConfigError(GeosegError):
-    """A recipe, an option or the name of a part is wrong."""
+    """Invalid recipe, option or component name."""
 
 
 class SceneError(GeosegError):
-    """A raster cannot be read, or is not what was asked for."""
+    """A raster cannot be read or does not fit the request."""
 
 
 class GridMismatch(SceneError):
-    """Two rasters that should lie on the same grid do not."""
+    """Two rasters that must be on the same grid are not."""
 
 
 class LayerError(GeosegError):
@@ -44,21 +48,16 @@ class LayerError(GeosegError):
 
 
 class BundleError(GeosegError):
-    """A model file is damaged, or does not suit the scene."""
+    """A model file is damaged or does not fit the scene."""
 
 
 class DataError(GeosegError):
-    """Training data is missing, unlabelled, or contradicts itself."""
+    """Training data is missing, unlabeled or inconsistent."""
 
 
 class OutputError(GeosegError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a word nobody knows: the nearest known word, else all of them."""
-    choices = sorted(known)
-    nearest = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    if nearest:
-        return f"did you mean {nearest[0]}?"
-    return f"known are: {', '.join(choices)}" if choices else "nothing of this kind is known"
+class GeosegWarning(FutureWarning):
+    """A deprecated spelling is still accepted, but the next release rejects it."""

@@ -1,7 +1,7 @@
-"""The legend: which class index means what, and in which colour it is drawn.
+"""Legends: names and colors of classes by class index.
 
-Class indices are 0 … n-1 and equal the network's output channels. The ignore index (255) stands for "not labelled" in
-targets and "not predicted" in masks; it is no class and has no entry.
+Class indices are 0 to n-1 and equal the output channels of the network. The ignore index (255) marks pixels that are not
+labeled in targets and not predicted in masks; it is not a class.
 """
 
 import json
@@ -12,55 +12,67 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.errors import ConfigError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.errors import ConfigError
 
 IGNORE_INDEX = 255
-"""The value of pixels that are not labelled or not predicted."""
+"""Value of pixels that are not labeled or not predicted."""
 
 Colour = tuple[int, int, int]
-"""Red, green, blue, each 0 … 255."""
+"""Red, green and blue, each 0 to 255."""
 
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One class."""
+    """One class of a legend."""
 
     index: int
-    """Class index, equal to the network's output channel."""
+    """Class index, equal to the output channel of the network."""
     name: str
-    """The class as the user calls it; unique in its legend."""
+    """Name of the class, unique in its legend."""
     colour: Colour
-    """How the class is drawn; also how RGB-coloured label files may write it."""
+    """Color for display; RGB label files may use it for the class."""
 
     @property
     def hex(self) -> str:
-        """The colour as ``#rrggbb``."""
+        """The color as ``#rrggbb``."""
         return "#{:02x}{:02x}{:02x}".format(*self.colour)
 
 
 @dataclass(frozen=True)
 class Legend:
-    """The classes of a model, a dataset or a mask, in the order of their indices."""
+    """The classes of a model, a dataset or a mask.
+
+    Example:
+        >>> legend = Legend.of({"water": "#0000ff", "road": [255, 0, 0]})
+        >>> legend.names, legend.index_of("road"), legend.entries[0].colour
+        (('water', 'road'), 1, (0, 0, 255))
+    """
 
     entries: tuple[LegendEntry, ...]
+    """Classes in the order of their indices, which begin at 0 and have no gaps."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.entries) <= IGNORE_INDEX:
-            raise ConfigError(f"a legend has 1 to {IGNORE_INDEX} classes, not {len(self.entries)}")
+            raise ConfigError(f"a legend must have 1 to {IGNORE_INDEX} classes, got {len(self.entries)}")
         if [e.index for e in self.entries] != list(range(len(self.entries))):
-            raise ConfigError(f"class indices are {[e.index for e in self.entries]}", "they run from 0 without gaps")
+            raise ConfigError(
+                f"class indices are {[e.index for e in self.entries]}", "they must begin at 0 and have no gaps"
+            )
         for what, values in (("name", self.names), ("colour", [e.hex for e in self.entries])):
-            twice = sorted({v for v in values if list(values).count(v) > 1})
-            if twice:
-                raise ConfigError(
-                    f"the {what} {twice[0]} stands for two classes", f"give each class a {what} of its own"
-                )
+            duplicates = sorted({v for v in values if list(values).count(v) > 1})
+            if duplicates:
+                raise ConfigError(f"two classes have the {what} {duplicates[0]}", f"give each class a different {what}")
 
     @classmethod
     def of(cls, classes: Mapping[str, str | Sequence[int] | None] | Sequence[str]) -> Self:
-        """A legend from names with colours (``#rrggbb`` or three numbers; None picks one), or from names alone.
+        """Create a legend from class names, numbered in their order.
 
-        Classes are numbered in the order they stand in.
+        Args:
+            classes: Names, or colors by name: ``#rrggbb``, three numbers, or None to choose one.
+
+        Raises:
+            ConfigError: A name or a color occurs twice, or a color is invalid.
         """
         pairs = classes.items() if isinstance(classes, Mapping) else [(name, None) for name in classes]
         return cls(
@@ -72,12 +84,12 @@ class Legend:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """The legend that :meth:`to_json` wrote."""
+        """Create a legend from the result of :meth:`to_json`."""
         rows = json.loads(text)
         return cls(tuple(LegendEntry(row["index"], row["name"], parse_colour(row["colour"])) for row in rows))
 
     def to_json(self) -> str:
-        """The legend as text: a list of index, name and ``#rrggbb`` colour."""
+        """Write the legend as JSON: a list of objects with index, name and ``#rrggbb`` color."""
         return json.dumps([{"index": e.index, "name": e.name, "colour": e.hex} for e in self.entries])
 
     def __len__(self) -> int:
@@ -85,30 +97,35 @@ class Legend:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Class names in order of class index."""
+        """Class names in the order of their indices."""
         return tuple(e.name for e in self.entries)
 
     def index_of(self, name: str) -> int:
-        """The class index of a name; :class:`ConfigError` with the nearest name if there is none."""
+        """Return the class index of a name; raise :class:`ConfigError` for an unknown name."""
         if name not in self.names:
             raise ConfigError(f"the legend has no class {name!r}", did_you_mean(name, self.names))
         return self.names.index(name)
 
     def colour_table(self) -> NDArray[np.uint8]:
-        """Red, green, blue, alpha by pixel value, shape (256, 4); transparent where the value is no class."""
+        """Return red, green, blue and alpha by pixel value, shape (256, 4); values that are not a class are transparent."""
         table = np.zeros((256, 4), np.uint8)
         for entry in self.entries:
             table[entry.index] = (*entry.colour, 255)
         return table
 
     def draw(self, class_index: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A mask (row, col) of class indices in its colours, as (row, col, 3); black where there is no class."""
+        """Render class indices (row, col) as an RGB image (row, col, 3); black where there is no class."""
         return self.colour_table()[class_index][..., :3]
 
     def mapping_to(self, other: "Legend") -> NDArray[np.uint8]:
-        """A look-up table (256,) from this legend's class indices to ``other``'s, by class name.
+        """Return a look-up table, shape (256,), from class indices of this legend to those of ``other``, by name.
 
-        Classes that ``other`` does not know, and every value that is no class, become the ignore index.
+        Classes that are not in ``other``, and values that are not a class, map to the ignore index.
+
+        Example:
+            >>> table = Legend.of(["a", "b"]).mapping_to(Legend.of(["b"]))
+            >>> table[:3].tolist()
+            [255, 0, 255]
         """
         table = np.full(256, IGNORE_INDEX, np.uint8)
         for entry in self.entries:
@@ -118,19 +135,23 @@ class Legend:
 
 
 def parse_colour(colour: str | Sequence[int]) -> Colour:
-    """Three numbers 0 … 255 from ``#rrggbb`` or a sequence of three."""
+    """Convert ``#rrggbb`` or a sequence of three numbers from 0 to 255 to a color.
+
+    Raises:
+        ConfigError: The color is invalid.
+    """
     try:
         numbers = tuple(bytes.fromhex(colour.removeprefix("#"))) if isinstance(colour, str) else tuple(colour)
         red, green, blue = (int(n) for n in numbers)
     except (ValueError, TypeError):
-        raise ConfigError(f"{colour!r} is no colour", "write '#rrggbb' or [red, green, blue]") from None
+        raise ConfigError(f"invalid colour {colour!r}", "write '#rrggbb' or [red, green, blue]") from None
     if not all(0 <= n <= 255 for n in (red, green, blue)):
-        raise ConfigError(f"{colour!r} is no colour", "red, green and blue lie between 0 and 255")
+        raise ConfigError(f"invalid colour {colour!r}", "red, green and blue must be between 0 and 255")
     return red, green, blue
 
 
 def default_colour(index: int) -> Colour:
-    """A colour for a class that has none: hues apart by the golden angle, never black, never the same twice."""
+    """Return a color for the class of an index: hues differ by the golden angle; never black, all different."""
     hue = (index * 0.618034) % 1.0 * 6
     level = 230 - 50 * (index // 12 % 3) - index // 36
     ramp = int(level * (1 - abs(hue % 2 - 1)))
@@ -145,6 +166,6 @@ def default_colour(index: int) -> Colour:
     return ramps[int(hue)]
 
 
-def numbered(indices: Iterable[int]) -> Legend:
-    """A legend for a mask that brings none: each class is named after its value."""
+def make_numbered_legend(indices: Iterable[int]) -> Legend:
+    """Create a legend for a mask without one: classes 0 to the largest of ``indices``, named by their index."""
     return Legend.of({str(index): None for index in range(max(indices, default=0) + 1)})

@@ -1,7 +1,7 @@
-"""How long work says how far it is, without knowing who listens.
+"""Progress reporting: the library calls a :class:`Progress`; the command line and notebooks implement it.
 
-The library calls ``progress(total, description)`` and then ``advance`` on what it gets; the command line draws a bar
-from it, a notebook may draw something else, and the default draws nothing.
+The library calls ``progress(total, description)`` and then ``advance`` on the result. The default, :func:`silent`, displays
+nothing.
 """
 
 from contextlib import AbstractContextManager
@@ -9,23 +9,34 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 NOTICE = 25
-"""A level of logging between INFO and WARNING: what users should hear without asking, and that is no reason to worry."""
+"""Logging level between INFO and WARNING, for messages that users see by default and that are not a problem."""
 
 
 @runtime_checkable
 class Task(Protocol):
-    """One piece of long work that has begun."""
+    """A task that is running."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Say that ``steps`` more of the announced total are done; ``note`` is a short text to show beside it."""
+        """Report progress.
+
+        Args:
+            steps: Number of steps that were completed since the last call.
+            note: Short text to display next to the progress.
+        """
 
 
 @runtime_checkable
 class Progress(Protocol):
-    """Begins a task of ``total`` steps; the task is over when the context ends, however it ends."""
+    """Creates a context manager for a task; the task ends with the context."""
 
     def __call__(self, total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
-        """The task, begun; ``description`` says in a word or two what is being done, ``done`` how many steps were before."""
+        """Begin a task.
+
+        Args:
+            total: Number of steps.
+            description: The task in a word or two.
+            done: Number of steps that were completed before, when work is resumed.
+        """
 
 
 class _SilentTask:
@@ -38,9 +49,48 @@ class _SilentTask:
         return None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Nobody listens."""
+        """Ignore the steps."""
 
 
 def silent(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
-    """The default progress: shows nothing."""
+    """Begin a task without displaying it; arguments as in :class:`Progress`."""
     return _SilentTask()
+
+
+def tqdm_progress(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
+    """Show a tqdm bar, in a terminal or in a notebook, once the task takes longer than two seconds.
+
+    Example:
+        >>> with tqdm_progress(3, "Counting") as task:
+        ...     task.advance()
+    """
+    return _TqdmTask(total, description, done=done)
+
+
+class _TqdmTask:
+    """A tqdm bar as a :class:`Task`; a nested bar, and the bar of a task that failed, is cleared at the end."""
+
+    def __init__(self, total: int, description: str, *, done: int) -> None:
+        from tqdm.auto import tqdm
+
+        class Bar(tqdm):  # type: ignore[misc]
+            monitor_interval = 0  # no monitor thread: data loaders fork
+
+        self._bar = Bar(
+            total=total, desc=description, initial=done, delay=2, dynamic_ncols=True, leave=None, mininterval=0.1
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._bar.leave = False
+        self._bar.close()
+
+    def advance(self, steps: int = 1, note: str = "") -> None:
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
+        self._bar.update(steps)

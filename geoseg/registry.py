@@ -1,12 +1,13 @@
-"""Parts that recipes name: heads, backbones, losses, samplers, datasets.
+"""Registries of components that recipes name: heads, backbones, losses, samplers, datasets.
 
-A part's name *is* the name of its file: ``head: deeplabv3plus`` leads to ``geoseg/models/heads/deeplabv3plus.py``.
-Listing names imports nothing; a part is imported when it is asked for. Other distributions add parts by an entry point
-in the group ``geoseg.<kind>s`` (for instance ``geoseg.heads``).
+The name of a component is the name of its module: ``head: deeplabv3plus`` is ``geoseg/models/heads/deeplabv3plus.py``.
+Listing names imports nothing; a component is imported when it is used. Other distributions add components through entry
+points in the group ``geoseg.<kind>s`` (for instance ``geoseg.heads``).
 """
 
 import inspect
 import pkgutil
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -15,97 +16,137 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from geoseg.errors import ConfigError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.errors import ConfigError, GeosegWarning
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
-NOT_PARTS = {"base", "build"}
-"""Module names inside a folder of parts that are no parts: what they share, and what puts them together."""
+NON_COMPONENT_MODULES = {"base", "build"}
+"""Modules in a package of components that are not components: their protocol, and the function that builds them."""
 
 
 class Registry(Generic[T]):
-    """The parts of one kind, found in the package that holds them.
+    """The components of one kind, which are the modules of one package.
 
-    ``kind`` is the singular word used in messages (``head``); ``package`` the dotted name of the folder of parts.
+    Args:
+        kind: Singular noun used in messages, such as ``head``.
+        package: Dotted name of the package of the components.
     """
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind = kind
         self.package = package
-        self._parts: dict[str, Callable[..., T]] = {}
+        self._components: dict[str, Callable[..., T]] = {}
 
-    def register(self, part: C) -> C:
-        """Decorator: makes a class or function the part of the file it stands in."""
-        self._parts[part.__module__.rpartition(".")[2]] = part
-        return part
+    def register(self, component: C) -> C:
+        """Register a class or function as the component of its module; used as a decorator."""
+        self._components[component.__module__.rpartition(".")[2]] = component
+        return component
 
     def names(self) -> list[str]:
-        """All names that can be asked for, without importing any part."""
-        return part_names(self.kind, self.package)
+        """List the names of all components without importing them."""
+        return component_names(self.kind, self.package)
 
     def get(self, name: str) -> Callable[..., T]:
-        """The class or function registered under ``name``; :class:`ConfigError` with the nearest name otherwise."""
-        if name not in self._parts:
+        """Return the class or function of a component; raise :class:`ConfigError` for an unknown name."""
+        if name not in self._components:
             self._import(name)
-        return self._parts[name]
+        return self._components[name]
 
-    def build(self, name: str, options: Mapping[str, Any], **given: Any) -> T:
-        """The part ``name`` called with what geoseg gives it and the options a recipe sets.
+    def build(self, name: str, options: Mapping[str, Any], **arguments: Any) -> T:
+        """Call a component.
 
-        Options are checked against the part's signature and coerced to its annotations, because YAML reads ``1e-3``
-        as text. :class:`ConfigError` names the option that is wrong.
+        Args:
+            name: Name of the component.
+            options: Options of the recipe. They are checked against the signature and converted to its annotations,
+                because YAML reads ``1e-3`` as text.
+            arguments: Keyword arguments that geoseg sets and a recipe cannot.
+
+        Raises:
+            ConfigError: Unknown name, or an unknown, invalid or missing option.
         """
-        part = self.get(name)
-        return part(**given, **self._checked(name, part, options, given))
+        component = self.get(name)
+        return component(**arguments, **self._check_options(name, component, options, arguments))
 
     def check(self, name: str, options: Mapping[str, Any], *, given: Collection[str]) -> None:
-        """:class:`ConfigError` for a name or options that :meth:`build` would refuse; ``given`` names what geoseg gives."""
-        self._checked(name, self.get(name), options, given)
+        """Raise the errors of :meth:`build` without calling the component.
+
+        Args:
+            name: Name of the component.
+            options: Options of the recipe.
+            given: Names of the keyword arguments that geoseg sets.
+        """
+        self._check_options(name, self.get(name), options, given)
 
     def _import(self, name: str) -> None:
         for point in entry_points(group=f"geoseg.{self.kind}s"):
             if point.name == name:
-                self._parts[name] = point.load()
+                self._components[name] = point.load()
                 return
         if name not in self.names():
-            raise ConfigError(f"there is no {self.kind} called {name!r}", did_you_mean(name, self.names()))
+            raise ConfigError(f"unknown {self.kind} {name!r}", did_you_mean(name, self.names()))
         import_module(f"{self.package}.{name}")
 
-    def _checked(
-        self, name: str, part: Callable[..., T], options: Mapping[str, Any], given: Collection[str]
+    def _check_options(
+        self, name: str, component: Callable[..., T], options: Mapping[str, Any], given: Collection[str]
     ) -> dict[str, Any]:
-        settable = {
+        parameters = {
             key: parameter
-            for key, parameter in inspect.signature(part).parameters.items()
+            for key, parameter in inspect.signature(component).parameters.items()
             if key not in given and parameter.kind is not parameter.VAR_KEYWORD
         }
         checked = {}
         for key, value in options.items():
-            if key not in settable:
-                raise ConfigError(f"the {self.kind} {name} has no option {key!r}", did_you_mean(key, settable))
-            checked[key] = _coerced(f"{self.kind} {name}: {key}", value, settable[key].annotation)
-        missing = [k for k, p in settable.items() if p.default is p.empty and k not in checked]
+            if key not in parameters:
+                raise ConfigError(f"the {self.kind} {name} has no option {key!r}", did_you_mean(key, parameters))
+            checked[key] = _convert(f"{self.kind} {name}: {key}", value, parameters[key].annotation)
+        missing = [k for k, p in parameters.items() if p.default is p.empty and k not in checked]
         if missing:
             raise ConfigError(
                 f"the {self.kind} {name} needs the option {missing[0]!r}",
-                f"write {missing[0]}: ... beside the {self.kind}'s name",
+                f"add {missing[0]}: ... next to the name of the {self.kind}",
             )
         return checked
 
 
-def part_names(kind: str, package: str) -> list[str]:
-    """Names of the parts of one kind, read from the file list of ``package``; imports neither parts nor the package."""
+def component_names(kind: str, package: str) -> list[str]:
+    """List the names of the components of one kind from the files of ``package``, without importing it.
+
+    Args:
+        kind: Kind of component, such as ``head``.
+        package: Dotted name of the package.
+    """
     spec = find_spec(package)
     folders = list(spec.submodule_search_locations or []) if spec else []
-    own = {module.name for module in pkgutil.iter_modules(folders) if not module.name.startswith("_")} - NOT_PARTS
-    return sorted(own | {point.name for point in entry_points(group=f"geoseg.{kind}s")})
+    modules = {module.name for module in pkgutil.iter_modules(folders) if not module.name.startswith("_")}
+    entries = {point.name for point in entry_points(group=f"geoseg.{kind}s")}
+    return sorted((modules - NON_COMPONENT_MODULES) | entries)
 
 
-def _coerced(where: str, value: Any, annotation: Any) -> Any:
+def current_name(what: str, name: T, renamed: Mapping[str, T]) -> T:
+    """Return the current spelling of a value that was renamed, with a :class:`GeosegWarning` for an old one.
+
+    Args:
+        what: What has the value, for the warning: ``augment.photometric``, ``protocol``.
+        name: A value in the current or an old spelling; may be of any type.
+        renamed: Current spelling by old spelling; an entry is kept for one release.
+
+    Example:
+        >>> current_name("protocol", "scenes", {"zoo": "openmmlab"})
+        'scenes'
+    """
+    if not isinstance(name, str) or name not in renamed:
+        return name
+    current = renamed[name]
+    warnings.warn(f"{what}: {name!r} is now called {current!r}", GeosegWarning, stacklevel=3)
+    return current
+
+
+def _convert(where: str, value: Any, annotation: Any) -> Any:
     if annotation is inspect.Parameter.empty:
         return value
     try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {value!r} does not fit", error.errors()[0]["msg"].lower()) from None
+        raise ConfigError(f"{where}: {value!r} is not valid", error.errors()[0]["msg"].lower()) from None

@@ -1,27 +1,30 @@
-"""A part as a recipe names it: by its name alone, or with options beside the name."""
+"""Components of a recipe: the name of a head, loss, sampler or backbone, alone or with options."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_serializer, model_validator
 
-from geoseg.errors import did_you_mean
-from geoseg.registry import part_names
+from geoseg._text import did_you_mean
+from geoseg.registry import component_names
 
 
-class Part(BaseModel):
-    """``deeplabv3plus``, or ``{name: deeplabv3plus, channels: 256}``; all but the name are options of the part."""
+class Component(BaseModel):
+    """A component, written as ``deeplabv3plus`` or ``{name: deeplabv3plus, channels: 256}``.
+
+    All keys except the name are options of the component.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    """File name of the part, without ``.py``."""
+    """Name of the module of the component."""
     options: dict[str, Any] = {}
-    """What the part is called with, checked when it is built."""
+    """Keyword arguments of the component, checked when it is built."""
 
     @model_validator(mode="before")
     @classmethod
-    def _from_either_spelling(cls, value: Any) -> Any:
+    def _parse(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"name": value}
         if isinstance(value, Mapping) and "options" not in value:
@@ -31,33 +34,38 @@ class Part(BaseModel):
         return value
 
     @model_serializer
-    def _as_written(self) -> str | dict[str, Any]:
+    def _serialize(self) -> str | dict[str, Any]:
         return {"name": self.name, **self.options} if self.options else self.name
 
 
-class WeightedPart(Part):
-    """A loss with its weight in the sum: ``{name: dice, weight: 0.5}``."""
+class WeightedComponent(Component):
+    """A loss with its weight in the sum, written as ``{name: dice, weight: 0.5}``."""
 
     weight: float = 1.0
     """Factor of this loss in the sum."""
 
     @model_serializer
-    def _as_written(self) -> str | dict[str, Any]:
+    def _serialize(self) -> str | dict[str, Any]:
         return {"name": self.name, "weight": self.weight, **self.options}
 
 
-def known(kind: str, package: str) -> AfterValidator:
-    """A check that a part of this kind exists, without importing it."""
+def require_known(kind: str, package: str) -> AfterValidator:
+    """Create a validator that requires a component to exist; it does not import the component.
 
-    def check(part: Part) -> Part:
-        names = part_names(kind, package)
-        if part.name not in names:
-            raise ValueError(f"there is no {kind} called {part.name!r}; {did_you_mean(part.name, names)}")
-        return part
+    Args:
+        kind: Kind of component, such as ``head``.
+        package: Dotted name of the package of these components.
+    """
+
+    def check(component: Component) -> Component:
+        names = component_names(kind, package)
+        if component.name not in names:
+            raise ValueError(f"unknown {kind} {component.name!r}; {did_you_mean(component.name, names)}")
+        return component
 
     return AfterValidator(check)
 
 
-HeadPart = Annotated[Part, known("head", "geoseg.models.heads")]
-LossPart = Annotated[WeightedPart, known("loss", "geoseg.losses")]
-SamplerPart = Annotated[Part, known("sampler", "geoseg.data.crops.samplers")]
+HeadComponent = Annotated[Component, require_known("head", "geoseg.models.heads")]
+LossComponent = Annotated[WeightedComponent, require_known("loss", "geoseg.losses")]
+SamplerComponent = Annotated[Component, require_known("sampler", "geoseg.data.crops.samplers")]

@@ -1,57 +1,92 @@
-"""From a YAML file to a checked recipe, with overrides, and with sentences instead of validation reports."""
+"""Loading of recipes: from YAML files or by name, with overrides, checked, with errors of one sentence."""
 
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from geoseg._files import RECIPE_SUFFIXES
+from geoseg._text import did_you_mean
 from geoseg.config.recipe import Recipe
-from geoseg.errors import ConfigError, did_you_mean
+from geoseg.errors import ConfigError
 
-SHIPPED = "geoseg_configs"
-"""The package that the recipes of geoseg are installed as."""
+S = TypeVar("S", bound=BaseModel)
+
+SHIPPED_PACKAGE = "geoseg_configs"
+"""The package of the recipes that are included in geoseg."""
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """The recipe in a file, else the shipped recipe of that name, with ``section.key=value`` overrides applied.
+    """Load a recipe from a file, or an included recipe by name.
 
-    Relative ``data.root`` and ``model.pretrained`` are taken from the working folder, as the shell does.
-    :class:`ConfigError` in one sentence if anything does not fit.
+    Relative paths in the recipe are relative to the working directory.
+
+    Args:
+        source: A YAML file, or the name of an included recipe.
+        overrides: Assignments ``section.key=value``; later ones win. Values are YAML.
+
+    Raises:
+        ConfigError: The file cannot be read, or a key or a value is invalid.
+
+    Example:
+        >>> load_recipe("sample", ["train.batch=4"]).train.batch
+        4
     """
     label, text = _read(str(source))
-    content = _parsed(label, text)
+    content = _parse_yaml(label, text)
     for override in overrides:
         _apply(content, override)
     content["name"] = content.get("name") or Path(label).stem
-    return recipe_from(content, label)
+    return parse_recipe(content, label)
 
 
-def recipe_from(content: Mapping[str, Any], label: str = "recipe") -> Recipe:
-    """The recipe in a mapping; ``label`` names it in messages."""
+def parse_recipe(content: Mapping[str, Any], label: str = "recipe") -> Recipe:
+    """Validate the content of a recipe.
+
+    Args:
+        content: The sections by name.
+        label: Name of the recipe in error messages.
+
+    Raises:
+        ConfigError: A key or a value is invalid.
+    """
+    return parse_section(Recipe, content, label)
+
+
+def parse_section(section: type[S], content: Mapping[str, Any], label: str) -> S:
+    """Validate the content of one section of a recipe, or of a whole recipe.
+
+    Args:
+        section: The class of the section.
+        content: The values by key.
+        label: Name of the source in error messages.
+
+    Raises:
+        ConfigError: A key or a value is invalid.
+    """
     try:
-        return Recipe.model_validate(dict(content))
+        return section.model_validate(dict(content))
     except ValidationError as error:
-        raise _sentence(label, error) from None
+        raise _convert_error(label, error, section) from None
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """The whole recipe, defaults included, as YAML that :func:`load_recipe` reads back to an equal recipe."""
+    """Write a recipe with all its defaults as YAML that :func:`load_recipe` reads back to an equal recipe."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
 
 
-def recipe_names() -> dict[str, str]:
-    """Name and description of every shipped recipe."""
-    found = sorted(f.name for f in files(SHIPPED).iterdir() if f.name.endswith(".yaml"))
-    return {
-        name: str(_parsed(name, (files(SHIPPED) / name).read_text("utf-8")).get("description", "")) for name in found
-    }
+def list_recipes() -> dict[str, str]:
+    """List the included recipes: description by file name."""
+    folder = files(SHIPPED_PACKAGE)
+    names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return {name: str(_parse_yaml(name, (folder / name).read_text("utf-8")).get("description", "")) for name in names}
 
 
 def _read(source: str) -> tuple[str, str]:
-    """(label, text) of a recipe file or a shipped recipe."""
+    """Return (label, text) of a recipe file or an included recipe."""
     path = Path(source)
     if path.is_dir():
         raise ConfigError(f"{source} is a folder", "name the YAML file inside it")
@@ -60,34 +95,35 @@ def _read(source: str) -> tuple[str, str]:
             return source, path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{source} cannot be read as text: {error}", "a recipe is a YAML file") from None
-    name = source if source.endswith((".yaml", ".yml")) else f"{source}.yaml"
-    shipped = files(SHIPPED) / name
+    name = source if source.endswith(RECIPE_SUFFIXES) else f"{source}.yaml"
+    shipped = files(SHIPPED_PACKAGE) / name
     if "/" not in source and shipped.is_file():
         return name, shipped.read_text("utf-8")
-    raise ConfigError(
-        f"there is no recipe {source}", did_you_mean(Path(name).stem, (Path(known).stem for known in recipe_names()))
-    )
+    names = (Path(known).stem for known in list_recipes())
+    raise ConfigError(f"unknown recipe {source}", did_you_mean(Path(name).stem, names))
 
 
-def _parsed(label: str, text: str) -> dict[str, Any]:
+def _parse_yaml(label: str, text: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: what looks like a date and is none
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
         mark = getattr(error, "problem_mark", None)
         where = f"{label}:{mark.line + 1}" if mark else label
         raise ConfigError(
-            f"{where}: this is not YAML", str(getattr(error, "problem", "") or "check the indentation")
+            f"{where}: invalid YAML", str(getattr(error, "problem", "") or "check the indentation")
         ) from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{label} holds no sections", "a recipe begins with `data:`; geoseg recipes lists examples")
+        raise ConfigError(
+            f"{label} contains no sections", "a recipe begins with `data:`; geoseg recipes lists examples"
+        )
     return content
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
-    """Sets one dotted key to a value written as YAML."""
+    """Set one dotted key to a value written as YAML."""
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise ConfigError(f"{override!r} is no override", "write section.key=value, for instance train.batch=4")
+        raise ConfigError(f"invalid override {override!r}", "write section.key=value, for instance train.batch=4")
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError):
@@ -95,22 +131,22 @@ def _apply(content: dict[str, Any], override: str) -> None:
     *sections, last = key.strip().split(".")
     for section in sections:
         inner = content.get(section)
-        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: an option may be set on either
+        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: options can be set on both
         if not isinstance(inner, str | Mapping | None):
-            raise ConfigError(f"{override!r} is no override: {section} is {inner!r}", f"set {section} as a whole")
+            raise ConfigError(f"invalid override {override!r}: {section} is {inner!r}", f"set {section} as a whole")
         content[section] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
         content = content[section]
     content[last] = value
 
 
-def _sentence(label: str, error: ValidationError) -> ConfigError:
-    """The first thing wrong, as a sentence; how many more there are, as part of it."""
+def _convert_error(label: str, error: ValidationError, section: type[BaseModel]) -> ConfigError:
+    """Convert a validation error to one sentence about the first problem, with the number of further problems."""
     problems = error.errors()
     first = problems[0]
     where = ".".join(str(step) for step in first["loc"])
     rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     if first["type"] == "extra_forbidden":
-        hint = did_you_mean(str(first["loc"][-1]), _keys_at(first["loc"][:-1]))
+        hint = did_you_mean(str(first["loc"][-1]), _keys_of_section(section, first["loc"][:-1]))
         return ConfigError(f"{label}: {where}: unknown key{rest}", hint)
     if first["type"] == "missing":
         return ConfigError(f"{label}: {where} is missing{rest}", f"add {where}: to the recipe, or --set {where}=...")
@@ -118,12 +154,10 @@ def _sentence(label: str, error: ValidationError) -> ConfigError:
     message = message[0].lower() + message[1:]
     if isinstance(first["input"], Mapping | BaseModel):
         return ConfigError(f"{label}: {where}: {message}{rest}", "change one of the two")
-    return ConfigError(f"{label}: {where}: {first['input']!r} does not fit{rest}", message)
+    return ConfigError(f"{label}: {where}: {first['input']!r} is not valid{rest}", message)
 
 
-def _keys_at(location: Sequence[int | str]) -> list[str]:
-    """The keys a section of the recipe knows."""
-    section: type[BaseModel] = Recipe
+def _keys_of_section(section: type[BaseModel], location: Sequence[int | str]) -> list[str]:
     for step in location:
         field = section.model_fields.get(str(step))
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):

@@ -1,6 +1,7 @@
-"""A recipe says everything about a training run. This file is the only home of defaults.
+"""The recipe: all settings of a training run, in typed sections. This module is the only place of their defaults.
 
-Each section is a frozen pydantic model that refuses unknown keys. Below every field stand its unit and meaning.
+Each section is a frozen pydantic model that rejects unknown keys. The docstrings of the fields are the reference in
+docs/recipe.md.
 """
 
 from collections.abc import Mapping
@@ -9,216 +10,245 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from geoseg.config.component import HeadPart, LossPart, Part, SamplerPart, WeightedPart
+from geoseg.config.component import Component, HeadComponent, LossComponent, SamplerComponent, WeightedComponent
+from geoseg.registry import current_name
+
+RENAMED_PHOTOMETRIC = {"zoo": "openmmlab"}
+"""Old values of ``augment.photometric``, accepted with a warning for one release."""
 
 
 class Section(BaseModel):
-    """What all sections share: frozen, unknown keys refused."""
+    """Base class of sections: frozen, unknown keys rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class DataSection(BaseModel):
-    """Which labelled scenes to learn from. Keys that are not listed here are options of the dataset."""
+    """Labeled scenes for training and validation. All other keys are options of the dataset."""
 
     model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     dataset: str = "folder"
-    """Name of a dataset (a file in ``geoseg/data/datasets``)."""
+    """Name of the dataset (a module in ``geoseg/data/datasets``)."""
     root: Path | None = None
-    """Folder that the dataset's paths are relative to."""
+    """Folder to which the paths of the dataset are relative."""
     bands: tuple[str, ...] | None = None
-    """Band names to use, in this order; all bands of the first scene if not given."""
+    """Names of the bands to use, in this order; by default all bands of the first scene."""
     gsd: float | None = Field(None, gt=0)
-    """Metres per pixel to learn at; scenes further off than a factor of 1.25 are resampled. None: as they are."""
+    """Ground sample distance in meters per pixel. Scenes whose GSD differs by more than a factor of 1.25 are resampled;
+    by default no scene is."""
     prepared: Path = Path("prepared")
-    """Folder for prepared scenes (images and index masks), one folder inside per declaration."""
+    """Folder for prepared scenes (images and masks of class indices), with one subfolder per data section."""
     compress: bool = False
     """Compress prepared scenes: about half the disk space, about half the crops per second."""
     unknown_share: float = Field(0.0, ge=0, le=1)
-    """Share of a label file's pixels that may have a colour or value outside the legend; more is refused."""
+    """Largest share of the pixels of a label file, 0 to 1, whose color or value is not in the legend; such pixels are
+    ignored. A larger share is an error."""
 
     @property
     def options(self) -> dict[str, Any]:
-        """The dataset's own options."""
+        """Options of the dataset."""
         return dict(self.model_extra or {})
 
 
 class ModelSection(Section):
-    """The network."""
+    """Architecture and initial weights of the network."""
 
-    backbone: Part = Part(name="resnet50")
-    """Feature extractor: one of the zoo's ResNets (resnet18, resnet50, resnet101, with b for the plain stem)
-    or the name of any timm model that offers features; ``{name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``
-    for torchgeo's satellite weights, with the scaling they were trained with. The zoo's begin with blocks that do nothing
-    yet, unless ``{name: resnet18, zero_init_residual: false}``."""
-    head: HeadPart = Part(name="deeplabv3plus")
-    """Features to logits."""
+    backbone: Component = Component(name="resnet50")
+    """Feature extractor: an OpenMMLab ResNet (resnet18, resnet50, resnet101; resnet18b, resnet50b, resnet101b with the
+    plain stem), or the name of any timm model with feature extraction. ``{name: torchgeo, weights:
+    ResNet50_Weights.SENTINEL2_ALL_MOCO}`` loads satellite weights of torchgeo together with their input scaling.
+    OpenMMLab ResNets start with residual blocks that are identities, unless
+    ``{name: resnet18, zero_init_residual: false}``."""
+    head: HeadComponent = Component(name="deeplabv3plus")
+    """Segmentation head, from features to logits: fcn, deeplabv3 or deeplabv3plus."""
     auxiliary_weight: float = Field(0.4, ge=0)
-    """Weight of the auxiliary FCN head's loss in training; 0 leaves the head away."""
+    """Weight of the loss of the auxiliary FCN head in training; 0 removes the head."""
     output_stride: Literal[8, 16] = 8
-    """Input pixels per pixel of the deepest features."""
+    """Input pixels per pixel of the deepest features: 8 or 16."""
     multi_grid: tuple[int, ...] | None = None
-    """Absolute dilations of the blocks of the backbone's last stage; None for the plain rule."""
+    """Absolute dilations of the blocks in the last stage of the backbone; by default the dilation of the output
+    stride."""
     align_corners: bool = False
-    """How features are resized; the zoo's remote-sensing networks use False."""
+    """Align corner pixels when features are resized; OpenMMLab's networks for remote sensing do not."""
     pretrained: bool | Path = False
-    """True loads timm's ImageNet weights (needs the network once), a path loads a file; False starts from noise.
-    If left out, it is True for a backbone with the option ``weights``."""
+    """true loads ImageNet weights from timm (downloaded once), a path loads a file of weights, false starts from random
+    weights. The default is true for a backbone with the option ``weights``."""
     scaling: Literal["measured", "imagenet"] = "measured"
-    """How pixels become numbers around 0: by mean and deviation of the training scenes, or, as in the zoo, by those of
-    ImageNet, for three bands of 8 bit. A backbone's option ``weights`` brings a scaling of its own, which counts more."""
+    """Normalization of the input. measured: mean and standard deviation of the training scenes. imagenet: those of
+    ImageNet, for three bands of 8 bits, as in OpenMMLab. A backbone with the option ``weights`` brings its own, which
+    has priority."""
 
     @model_validator(mode="before")
     @classmethod
-    def _named_weights_are_wanted(cls, value: Any) -> Any:
+    def _load_named_weights(cls, value: Any) -> Any:
         backbone = value.get("backbone") if isinstance(value, Mapping) else None
-        options = backbone.options if isinstance(backbone, Part) else backbone
+        options = backbone.options if isinstance(backbone, Component) else backbone
         return {"pretrained": True, **value} if isinstance(options, Mapping) and "weights" in options else value
 
 
 class AugmentSection(Section):
-    """Random changes of training crops."""
+    """Random augmentation of training crops."""
 
     scale: tuple[float, float] = (0.5, 2.0)
     """Smallest and largest magnification of a crop, drawn uniformly."""
     horizontal_flip: float = Field(0.5, ge=0, le=1)
-    """Probability of mirroring left and right."""
+    """Probability of a flip left to right, 0 to 1."""
     vertical_flip: float = Field(0.0, ge=0, le=1)
-    """Probability of mirroring top and bottom."""
+    """Probability of a flip top to bottom, 0 to 1."""
     rotate90: float = Field(0.0, ge=0, le=1)
-    """Probability of a turn by a random multiple of 90 degrees."""
-    photometric: Literal["linear", "zoo"] = "linear"
-    """How colours change. linear: one affine map per crop, rounded once, for any bands; saturation and hue change only
-    with red, green and blue. zoo: mmsegmentation's PhotoMetricDistortion to the last bit, which cuts off to 8 bits after
-    every change, for three bands of uint8, which count as red, green and blue in their order."""
+    """Probability of a rotation by a random multiple of 90 degrees, 0 to 1."""
+    photometric: Literal["linear", "openmmlab"] = "linear"
+    """Kind of color changes. linear: one affine map per crop, rounded once, for any bands; saturation and hue need bands
+    named red, green and blue. openmmlab: bit-exact PhotoMetricDistortion of mmsegmentation, which rounds to 8 bits after
+    each change, for three bands of uint8, which it treats as red, green and blue."""
     brightness: float = Field(0.125, ge=0)
-    """Largest shift of all bands, as a share of the value range (zoo: of 256); applied with probability 1/2."""
+    """Largest shift of all bands, as a share of the value range (openmmlab: of 256); applied with probability 1/2."""
     contrast: float = Field(0.5, ge=0, lt=1)
-    """Largest relative change of contrast; applied with probability 1/2."""
+    """Largest relative change of contrast, 0 to 1; applied with probability 1/2."""
     saturation: float = Field(0.5, ge=0, lt=1)
-    """Largest relative change of saturation; applied with probability 1/2."""
+    """Largest relative change of saturation, 0 to 1; applied with probability 1/2."""
     hue: float = Field(0.1, ge=0, le=0.5)
-    """Largest turn of the hue in circles; applied with probability 1/2."""
+    """Largest rotation of the hue, as a share of the color circle, 0 to 0.5; applied with probability 1/2."""
+
+    @field_validator("photometric", mode="before")
+    @classmethod
+    def _current_photometric(cls, value: Any) -> Any:
+        return current_name("augment.photometric", value, RENAMED_PHOTOMETRIC)
 
     @field_validator("scale")
     @classmethod
-    def _grows(cls, scale: tuple[float, float]) -> tuple[float, float]:
+    def _require_increasing(cls, scale: tuple[float, float]) -> tuple[float, float]:
         if not 0 < scale[0] <= scale[1]:
-            raise ValueError("the first number is the smaller one, and both are positive")
+            raise ValueError("both numbers must be positive, the smaller one first")
         return scale
 
 
 class TrainSection(Section):
-    """The run itself."""
+    """Optimization, validation and hardware of a run."""
 
     iterations: int = Field(80_000, ge=1)
-    """Optimiser steps."""
+    """Number of optimizer steps."""
     batch: int = Field(16, ge=1)
-    """Crops per optimiser step over all devices, so that nothing else changes with their number; at least 2 for the
-    DeepLab heads, whose batch normalisation sees 1 x 1 maps."""
+    """Crops per optimizer step over all devices together, so that results do not depend on the number of devices. At least
+    2 for the DeepLab heads, whose batch normalization gets 1 x 1 maps."""
     accumulate: int = Field(1, ge=1)
-    """Parts that a batch is divided into where memory is short; gradients add up, norms see the parts."""
+    """Number of parts of a batch that are computed one after another to save memory. Gradients are summed; batch
+    normalization uses the statistics of each part."""
     crop: int = Field(512, ge=32)
-    """Side of a training crop, pixels."""
-    sampler: SamplerPart = Part(name="random")
-    """How training crops are drawn."""
+    """Side of a training crop in pixels."""
+    sampler: SamplerComponent = Component(name="random")
+    """How training crops are drawn: random, balanced or grid."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    """The rule that changes weights."""
+    """Optimizer: sgd or adamw."""
     learning_rate: float = Field(0.01, gt=0)
     """Learning rate after the warm-up."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """Momentum of SGD."""
     weight_decay: float = Field(5e-4, ge=0)
-    """Weight decay on all parameters."""
+    """Weight decay of all parameters."""
     schedule: Literal["poly", "cosine"] = "poly"
-    """How the learning rate falls: (1 - t)^0.9 as in the zoo, or half a cosine."""
+    """Decay of the learning rate over the training progress t: poly (1 - t)^power as in OpenMMLab, or cosine."""
     power: float = Field(0.9, gt=0)
-    """Exponent of the polynomial schedule."""
+    """Exponent of the poly schedule."""
     final_learning_rate: float = Field(1e-4, ge=0)
     """Learning rate at the last step."""
     warmup: int = Field(0, ge=0)
-    """Steps over which the learning rate rises linearly from 0."""
+    """Steps in which the learning rate rises linearly from 0."""
     clip_gradient: float | None = Field(None, gt=0)
-    """Largest norm of the gradient; None for no limit."""
+    """Largest norm of the gradient; by default no limit."""
     average: float | None = Field(None, gt=0, lt=1)
-    """Share of itself that a running average of the weights keeps per step (0.999, say); it is what is validated and
-    kept then. None for none."""
+    """Decay of an exponential moving average of the weights per step, such as 0.999. The averaged weights are validated and
+    saved; by default there is no average."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
-    """Arithmetic of the network; the narrower two run under autocast. auto: bfloat16 where the device is fast in it."""
+    """Arithmetic of the network; bfloat16 and float16 use autocast. auto: bfloat16 on devices with fast bfloat16, else
+    float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where the network runs."""
+    """Device of the network."""
     compile: bool = False
-    """Compile the network first (torch.compile): a minute's wait for faster steps, on GPUs."""
+    """Compile the network (torch.compile): about a minute of preparation for faster steps on GPUs."""
     channels_last: bool | None = None
-    """Let weights and images lie channels-last in memory; None for on CUDA only. What it does to the speed of CPUs
-    depends on network and crop."""
+    """Store weights and images with channels last in memory; by default on CUDA only. On CPUs, whether it is faster depends
+    on the network and the size of the crop."""
     deterministic: bool = False
-    """Use only kernels that give the same result every time, as far as torch has them; slower on GPUs. On CPUs runs
-    repeat anyhow."""
+    """Use deterministic kernels where torch has them; slower on GPUs. Runs on CPUs are reproducible without it."""
     workers: int = Field(2, ge=0)
-    """Processes per device that cut and change crops."""
+    """Number of processes per device that read and augment crops."""
     seed: int = Field(0, ge=0, lt=2**63)
     """Seed of weights, crops and augmentation."""
     validate_every: int = Field(8_000, ge=1)
     """Steps between two validations; the best bundle is kept."""
     validation: Literal["scenes", "isprs", "isaid"] = "scenes"
-    """What is validated on: whole scenes, each pixel counted once; or the patches that published scores are about."""
+    """Validation data. scenes: whole scenes, each pixel counted once. isprs, isaid: the patches on which published scores
+    of these datasets are computed."""
     monitor: str = "mean_iou"
-    """The score that says which bundle is best: mean_iou, mean_f1, overall_accuracy, or the IoU of a class: iou car."""
+    """Score that decides which bundle is the best: mean_iou, mean_f1, overall_accuracy, or the IoU of a class such as
+    ``iou car``."""
     patience: int | None = Field(None, ge=1)
-    """Validations without a better score after which training ends early; None for never."""
+    """Validations without a better score after which training stops early; by default it never does."""
     checkpoint_every: int = Field(500, ge=1)
-    """Steps between two checkpoints, from which an interrupted run goes on."""
+    """Steps between two checkpoints, from which an interrupted run resumes."""
     loggers: tuple[Literal["wandb", "mlflow"], ...] = ()
-    """Where numbers are written besides CSV and TensorBoard."""
+    """Loggers in addition to CSV and TensorBoard: wandb, mlflow."""
 
     @model_validator(mode="after")
-    def _fits(self) -> "TrainSection":
+    def _require_steps_after_warmup(self) -> "TrainSection":
         if self.warmup >= self.iterations and self.warmup:
-            raise ValueError(f"a warm-up of {self.warmup} steps does not fit into {self.iterations} iterations")
+            raise ValueError(f"a warm-up of {self.warmup} steps is too long for {self.iterations} iterations")
         return self
 
 
 class PredictSection(Section):
-    """What the bundle proposes for prediction (and validation uses)."""
+    """Settings that the bundle proposes for prediction, also used in validation."""
 
     tile: int = Field(512, ge=32)
-    """Side of what the network sees at once, pixels at the model's GSD."""
+    """Side of the input of the network in pixels at the GSD of the model."""
     halo: int = Field(64, ge=0)
-    """Context pixels around each tile's core."""
+    """Width of the context around the core of each tile, in pixels."""
     batch: int = Field(4, ge=1)
     """Tiles per forward pass."""
 
     @model_validator(mode="after")
-    def _leaves_a_core(self) -> "PredictSection":
+    def _require_core(self) -> "PredictSection":
         if 2 * self.halo >= self.tile:
-            raise ValueError(f"a halo of {self.halo} leaves nothing of a tile of {self.tile}")
+            raise ValueError(f"a halo of {self.halo} leaves no pixels of a tile of {self.tile}")
         return self
 
 
 class Recipe(Section):
-    """One YAML file: data, model, loss, augmentation, training, prediction."""
+    """All settings of a training run, as in one YAML file."""
 
     name: str = ""
-    """Name of the runs; the file's name if empty."""
+    """Name of the runs; by default the name of the file."""
     description: str = ""
     """One sentence for ``geoseg recipes``."""
     data: DataSection
     model: ModelSection = ModelSection()
-    loss: tuple[LossPart, ...] = (WeightedPart(name="cross_entropy"),)
+    loss: tuple[LossComponent, ...] = (WeightedComponent(name="cross_entropy"),)
     augment: AugmentSection = AugmentSection()
     train: TrainSection = TrainSection()
     predict: PredictSection = PredictSection()
 
     @field_validator("loss", mode="before")
     @classmethod
-    def _one_or_many(cls, value: Any) -> Any:
+    def _accept_single_loss(cls, value: Any) -> Any:
         return [value] if isinstance(value, str | dict) else value
 
     @field_validator("loss")
     @classmethod
-    def _at_least_one(cls, value: tuple[WeightedPart, ...]) -> tuple[WeightedPart, ...]:
+    def _require_loss(cls, value: tuple[WeightedComponent, ...]) -> tuple[WeightedComponent, ...]:
         if not value:
             raise ValueError("name at least one loss")
         return value
+
+
+def replace_renamed_values(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace old spellings in a stored recipe, without a warning.
+
+    Args:
+        content: A recipe as written by ``model_dump``, possibly by an older version.
+    """
+    augment = dict(content.get("augment") or {})
+    if "photometric" in augment:
+        augment["photometric"] = RENAMED_PHOTOMETRIC.get(augment["photometric"], augment["photometric"])
+    return {**content, "augment": augment} if augment else dict(content)

@@ -1,10 +1,10 @@
-"""How a grid is cut: into tiles for inference and validation, into strips for what needs no context.
+"""Division of a grid into tiles for inference and validation, and into strips for operations without context.
 
-A tile has a *core*, the pixels it is responsible for, and a *view*, the core plus its halo, which is what the network
-gets to see. Cores never overlap and cover the grid; views all have the same size, so that batches are rectangular.
+A tile has a *core*, the pixels that are written, and a *view*, the core with its halo, which is the input of the network.
+Cores do not overlap and cover the grid. All views have the same size, so that they can be batched.
 
-Worked example: a scene of 10 columns, size 6, halo 1. Cores are 6 - 2·1 = 4 columns wide and begin at 0, 4, 8; the last
-is cut to 2. Views begin one column earlier (-1, 3, 7) and are all 6 wide; pixels outside the scene are padded when read.
+Worked example: a scene of 10 columns, size 6, halo 1. Cores are 6 - 2·1 = 4 columns wide and begin at 0, 4 and 8; the last
+one is clipped to 2. Views begin one column earlier (-1, 3, 7) and are 6 wide; readers pad the pixels outside the scene.
 """
 
 from collections.abc import Iterator
@@ -16,40 +16,55 @@ from geoseg.grid.window import Window
 
 @dataclass(frozen=True)
 class Tile:
-    """One unit of inference."""
+    """A tile of a grid."""
 
     core: Window
     """The pixels that are written; inside the grid."""
     view: Window
-    """The pixels that are read; always ``size`` x ``size``, may reach outside the grid."""
+    """The pixels that are read, ``size`` x ``size``; may reach outside the grid."""
 
 
 def tile_rows(height: int, width: int, size: int, halo: int) -> Iterator[list[Tile]]:
-    """The tiles of a grid, one list per row of tiles, top to bottom and left to right.
+    """Divide a grid into tiles.
 
-    ``size`` is the side of a view in pixels, ``halo`` the width of the ring around each core.
+    Args:
+        height: Rows of the grid.
+        width: Columns of the grid.
+        size: Side of a view in pixels.
+        halo: Width of the ring around each core in pixels.
+
+    Yields:
+        One list per row of tiles, from top to bottom; tiles from left to right.
+
+    Raises:
+        ConfigError: The halo leaves no core.
     """
     step = size - 2 * halo
     if halo < 0 or step < 1:
         raise ConfigError(
-            f"a halo of {halo} pixels leaves nothing of a tile of {size}",
-            f"take a halo between 0 and {max((size - 1) // 2, 0)}, or larger tiles",
+            f"a halo of {halo} leaves no pixels of a tile of {size}",
+            f"use a halo between 0 and {max((size - 1) // 2, 0)}, or larger tiles",
         )
-    whole = Window(0, 0, height, width)
+    full = Window(0, 0, height, width)
     for row in range(0, height, step):
         yield [
-            Tile(Window(row, col, step, step).intersection(whole), Window(row - halo, col - halo, size, size))
+            Tile(Window(row, col, step, step).intersection(full), Window(row - halo, col - halo, size, size))
             for col in range(0, width, step)
         ]
 
 
 def tiles(height: int, width: int, size: int, halo: int) -> Iterator[Tile]:
-    """The same tiles one after another."""
+    """Divide a grid into tiles like :func:`tile_rows`, one after another."""
     for row in tile_rows(height, width, size, halo):
         yield from row
 
 
 def strips(height: int, width: int, rows: int) -> Iterator[Window]:
-    """Windows of the full width and at most ``rows`` rows, top to bottom."""
+    """Divide a grid into windows of the full width and at most ``rows`` rows, from top to bottom.
+
+    Example:
+        >>> [strip.shape for strip in strips(10, 7, rows=4)]
+        [(4, 7), (4, 7), (2, 7)]
+    """
     for row in range(0, height, rows):
         yield Window(row, 0, min(rows, height - row), width)

@@ -1,4 +1,4 @@
-"""One picture of a scene and what was made of it: scene, mask, reference, where they differ, polygons."""
+"""A panel of images of one scene: the scene, its mask, its reference, their differences, polygons."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,23 +10,25 @@ from numpy.typing import NDArray
 from geoseg._files import VECTOR_SUFFIXES, check_writable
 from geoseg.errors import GridMismatch
 from geoseg.grid.grid import Grid
-from geoseg.legend import IGNORE_INDEX, Legend, numbered
-from geoseg.plotting.images import Picture, blend, error_map, outlined, overview, panel, shown_bands, stretch, write_png
+from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
+from geoseg.plotting.images import blend, compose_panel, draw_lines, error_map, write_png
+from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.scene import Scene
+from geoseg.vector.io.reader import read_features
 from geoseg.vector.layer import PolygonLayer
-from geoseg.vector.rasterize import read_near
 
 POLYGON_COLOUR = (255, 255, 0)
 REFERENCE_COLOUR = (0, 255, 255)
-"""Colours of outlines: seen on roofs, roads and trees alike."""
+"""Colors of outlines that are visible on roofs, roads and trees."""
 
-THIN = 700
-"""Images smaller than this, in pixels, get outlines one pixel wide; others two."""
+THIN_LINE_SIZE = 700
+"""Longer side in pixels below which outlines are one pixel wide instead of two."""
+
 COLUMNS = 3
-"""Images side by side."""
+"""Images per row."""
 
 
-def scene_picture(
+def plot_scene(
     scene: str | Path,
     output: str | Path,
     *,
@@ -36,107 +38,122 @@ def scene_picture(
     longest: int = 1024,
     overwrite: bool = False,
 ) -> Path:
-    """Draws a scene beside its mask, reference and polygons into one PNG; ``longest`` is the side of each image, pixels.
+    """Write a PNG with a scene next to its mask, reference and polygons.
 
-    Mask and reference raster lie on the scene's grid (:class:`GridMismatch` otherwise), polygons in any CRS. Given a mask
-    and a reference raster of class indices, one more image shows where they differ.
+    If mask and reference are rasters of class indices, one more image shows their differences.
+
+    Args:
+        scene: The scene.
+        output: The PNG to write.
+        mask: Predicted mask, on the grid of the scene.
+        reference: Reference labels: a raster on the grid of the scene, or polygons in any CRS.
+        polygons: Predicted polygons in any CRS.
+        longest: Longer side of each image in pixels.
+        overwrite: True to replace an existing file.
+
+    Returns:
+        ``output``.
+
+    Raises:
+        GridMismatch: Mask or reference is not on the grid of the scene.
+        OutputError: The file cannot be written.
     """
     check_writable(output, overwrite)
     with Scene.open(scene) as opened:
-        seen = overview(opened, longest)
-        base = _Base(stretch(seen, shown_bands(opened.bands)), opened.grid, seen.grid)
+        reduced = opened.read_overview(longest)
+        base = _Base(render_rgb(reduced, choose_rgb_bands(opened.bands)), opened.grid, reduced.grid)
         images = [(opened.name, base.image)]
-    labels = {"mask": _labels(mask, base), "reference": _labels(reference, base)}
+    labels = {"mask": _read_labels(mask, base), "reference": _read_labels(reference, base)}
     legend = _common_legend(list(labels.values()))
-    images += [(name, _drawn(shown, legend, base)) for name, shown in labels.items() if shown is not None]
-    images += _differences(labels["mask"], labels["reference"], base)
+    images += [(name, _render(layer, legend, base)) for name, layer in labels.items() if layer is not None]
+    images += _render_differences(labels["mask"], labels["reference"], base)
     for path, colour in ((_if_vector(reference), REFERENCE_COLOUR), (polygons, POLYGON_COLOUR)):
         if path is not None:
-            width = 1 if max(base.reduced.shape) < THIN else 2
-            drawn = outlined(base.image, _lines(path, base.reduced), colour=colour, width=width)
-            images.append((Path(path).name, drawn))
-    write_png(output, panel(images, legend=legend, columns=COLUMNS))
+            width = 1 if max(base.reduced.shape) < THIN_LINE_SIZE else 2
+            image = draw_lines(base.image, _read_lines(path, base.reduced), colour=colour, width=width)
+            images.append((Path(path).name, image))
+    write_png(output, compose_panel(images, legend=legend, columns=COLUMNS))
     return Path(output)
 
 
-def _lines(path: str | Path, grid: Grid) -> list[NDArray[np.float64]]:
-    """The outlines of a file's polygons in pixels of the grid, (point, 2: row, col)."""
-    frame = read_near(path, grid)
+def _read_lines(path: str | Path, grid: Grid) -> list[NDArray[np.float64]]:
+    """Read the outlines of polygons as points (row, col) in pixels of the grid."""
+    frame = read_features(path, grid)
     frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)].assign(class_index=0)
-    return [line for _, line in pixel_lines(PolygonLayer(frame, None), grid)]
+    return [line for _, line in rings_in_pixels(PolygonLayer(frame, None), grid)]
 
 
 @dataclass(frozen=True)
 class _Base:
-    """The scene as it is drawn."""
+    """The scene as displayed."""
 
-    image: Picture
-    """In its colours."""
+    image: RgbImage
+    """The scene in color."""
     full: Grid
-    """The scene's grid."""
+    """Grid of the scene."""
     reduced: Grid
-    """The grid of ``image``."""
+    """Grid of ``image``."""
 
 
 @dataclass(frozen=True)
 class _Labels:
-    """A mask or a reference as it is drawn."""
+    """A mask or a reference as displayed."""
 
     class_index: NDArray[np.uint8] | None
-    """Axes (row, col), 255 = none; None for labels written as colours."""
+    """Axes (row, col), 255 = none; None for labels that are stored as colors."""
     legend: Legend | None
-    """What the file says its values mean."""
-    image: Picture
-    """The file in its own colours, for labels written as colours."""
+    """Legend of the file, if it has one."""
+    image: RgbImage
+    """The labels in their own colors."""
 
 
 def _if_vector(path: str | Path | None) -> str | Path | None:
     return path if path is not None and Path(path).suffix.lower() in VECTOR_SUFFIXES else None
 
 
-def _labels(path: str | Path | None, base: _Base) -> _Labels | None:
-    """A mask or a raster of labels at the size of the picture; None if there is no such raster."""
+def _read_labels(path: str | Path | None, base: _Base) -> _Labels | None:
+    """Read a mask or a raster of labels at the size of the image; return None if there is none."""
     if path is None or _if_vector(path):
         return None
     with Scene.open(path) as scene:
-        _require_fits(scene, base.full)
+        _require_same_grid(scene, base.full)
         raster = scene.read(scene.grid.window, shape=base.reduced.shape, nearest=True)
         if len(scene.bands) > 1 or scene.dtype != np.uint8:
-            return _Labels(None, None, stretch(raster, shown_bands(scene.bands)))
+            return _Labels(None, None, render_rgb(raster, choose_rgb_bands(scene.bands)))
         class_index = raster.fill(IGNORE_INDEX)[0]
-        image = stretch(raster) if scene.palette is None else scene.palette[class_index][..., :3]
+        image = render_rgb(raster) if scene.palette is None else scene.palette[class_index][..., :3]
         return _Labels(class_index, scene.legend, image)
 
 
-def _require_fits(scene: Scene, grid: Grid) -> None:
-    """Labels must have the scene's size; where both say where they lie, they must say the same."""
+def _require_same_grid(scene: Scene, grid: Grid) -> None:
+    """Raise GridMismatch unless the sizes are equal and, if both have a CRS, the grids match."""
     if scene.grid.crs is not None and grid.crs is not None:
-        grid.require_same(scene.grid, "the scene", scene.path)
+        grid.require_match(scene.grid, "the scene", scene.path)
     if scene.grid.shape != grid.shape:
         (h, w), (height, width) = scene.grid.shape, grid.shape
         raise GridMismatch(f"{scene.path} has {h} x {w} pixels, the scene has {height} x {width}", "they must match")
 
 
 def _common_legend(labels: list[_Labels | None]) -> Legend | None:
-    """The first legend that a file brings, else one by number for all values; None if there are no class indices."""
-    for shown in labels:
-        if shown is not None and shown.legend is not None:
-            return shown.legend
-    values = [np.unique(shown.class_index) for shown in labels if shown is not None and shown.class_index is not None]
-    found = sorted({int(value) for part in values for value in part if value != IGNORE_INDEX})
-    return numbered(found) if found else None
+    """Return the first legend of a file, else a numbered one for all values; None if there are no class indices."""
+    for layer in labels:
+        if layer is not None and layer.legend is not None:
+            return layer.legend
+    values = [np.unique(layer.class_index) for layer in labels if layer is not None and layer.class_index is not None]
+    indices = sorted({int(value) for part in values for value in part if value != IGNORE_INDEX})
+    return make_numbered_legend(indices) if indices else None
 
 
-def _drawn(shown: _Labels, legend: Legend | None, base: _Base) -> Picture:
-    """Class indices in the legend's colours, the scene showing where there are none."""
-    if shown.class_index is None or legend is None:
-        return shown.image
-    colours = legend.draw(shown.class_index)
-    return blend(base.image, colours, opacity=1.0, valid=shown.class_index < len(legend))
+def _render(labels: _Labels, legend: Legend | None, base: _Base) -> RgbImage:
+    """Render class indices in the colors of the legend; other pixels show the scene."""
+    if labels.class_index is None or legend is None:
+        return labels.image
+    colours = legend.draw(labels.class_index)
+    return blend(base.image, colours, opacity=1.0, valid=labels.class_index < len(legend))
 
 
-def _differences(mask: _Labels | None, reference: _Labels | None, base: _Base) -> list[tuple[str, Picture]]:
-    """The image of where mask and reference differ, if both are class indices."""
+def _render_differences(mask: _Labels | None, reference: _Labels | None, base: _Base) -> list[tuple[str, RgbImage]]:
+    """Return the error map with its title, if mask and reference are class indices."""
     if mask is None or reference is None or mask.class_index is None or reference.class_index is None:
         return []
     expected = reference.class_index
@@ -146,13 +163,18 @@ def _differences(mask: _Labels | None, reference: _Labels | None, base: _Base) -
 
 
 Line = NDArray[np.float64]
-"""(point, 2): row and col in pixels, counted from the upper left corner of the grid's first pixel; closed."""
+"""A closed line of points (row, col) in pixels from the corner of the first pixel, shape (point, 2)."""
 
 
-def pixel_lines(layer: PolygonLayer, grid: Grid) -> list[tuple[int, Line]]:
-    """Each ring (shells and holes) of the polygons whose boxes touch the grid: class index and line.
+def rings_in_pixels(layer: PolygonLayer, grid: Grid) -> list[tuple[int, Line]]:
+    """Convert the rings (shells and holes) of polygons that overlap a grid to pixel coordinates.
 
-    The layer is reprojected to the grid's CRS if both have one; without, its coordinates are taken as the grid's.
+    Args:
+        layer: The polygons; reprojected to the CRS of the grid if both have one.
+        grid: The grid.
+
+    Returns:
+        Class index and line of each ring.
     """
     frame = layer.frame
     if grid.crs is not None and layer.crs is not None and layer.crs != grid.crs:
@@ -162,13 +184,13 @@ def pixel_lines(layer: PolygonLayer, grid: Grid) -> list[tuple[int, Line]]:
     parts, owner = shapely.get_parts(frame.geometry.to_numpy(), return_index=True)
     rings, ring_part = shapely.get_rings(parts, return_index=True)
     points, point_ring = shapely.get_coordinates(rings, return_index=True)
-    lines = np.split(_rows_cols(points, grid), np.flatnonzero(np.diff(point_ring)) + 1) if len(rings) else []
+    lines = np.split(_to_rows_cols(points, grid), np.flatnonzero(np.diff(point_ring)) + 1) if len(rings) else []
     values = frame["class_index"].to_numpy()[owner[ring_part]]
     return [(int(value), line) for value, line in zip(values, lines, strict=True)]
 
 
-def _rows_cols(points: NDArray[np.float64], grid: Grid) -> Line:
-    """(x, y) in CRS units to (row, col) of pixel corners: the inverse of the grid's transform."""
+def _to_rows_cols(points: NDArray[np.float64], grid: Grid) -> Line:
+    """Convert (x, y) in CRS units to (row, col): the inverse of the transform of the grid."""
     t = grid.transform
     x, y = points[:, 0] - t.c, points[:, 1] - t.f
     cols = (t.e * x - t.b * y) / t.determinant

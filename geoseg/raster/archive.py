@@ -1,4 +1,4 @@
-"""Files in folders and inside zip archives, seen alike: found by name, opened where they lie, nothing unpacked."""
+"""Files in folders and inside zip archives, listed together and opened without unpacking."""
 
 import zipfile
 from dataclasses import dataclass
@@ -8,84 +8,93 @@ from pathlib import Path, PurePosixPath
 from geoseg.errors import DataError
 
 JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db"}
-"""Names that operating systems leave behind."""
+"""Names of files that operating systems add to folders and archives."""
+
 ENCRYPTED = 1
-"""The bit of a member's flags that says it needs a password (section 4.4.4 of the zip format)."""
+"""Flag bit of an encrypted member (section 4.4.4 of the zip specification)."""
 
 
 @dataclass(frozen=True, order=True)
 class FileEntry:
-    """One file below a root."""
+    """A file below a root folder."""
 
-    place: str
-    """Path below the root with slashes; a zip counts as a folder (``2_Ortho_RGB.zip/top_potsdam_2_10_RGB.tif``)."""
+    relative_path: str
+    """Path from the root with slashes; a zip counts as a folder (``2_Ortho_RGB.zip/top_potsdam_2_10_RGB.tif``)."""
     path: Path
-    """What GDAL opens: the file itself, or ``/vsizip/{archive}/member``."""
+    """The path GDAL opens: the file, or ``/vsizip/{archive}/member``."""
 
     @property
     def name(self) -> str:
         """File name with suffix."""
-        return PurePosixPath(self.place).name
+        return PurePosixPath(self.relative_path).name
 
     @property
     def is_packed(self) -> bool:
-        """True inside a zip."""
-        return is_packed(self.path)
+        """True for a member of a zip."""
+        return is_zip_member(self.path)
 
 
-def entries(root: Path) -> list[FileEntry]:
-    """Every file below a folder, those inside zips included, sorted by place; hidden files are left out.
+def list_files(root: Path) -> list[FileEntry]:
+    """List all files below a folder, including members of zips, sorted by relative path; skip hidden files.
 
-    :class:`DataError` if there is no such folder or a zip is damaged.
+    Raises:
+        DataError: The folder does not exist, or a zip is damaged.
     """
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", "give the folder of the archives, zipped or unpacked")
-    found: list[FileEntry] = []
+    files: list[FileEntry] = []
     for path in sorted(root.rglob("*")):
-        place = path.relative_to(root).as_posix()
-        if _is_junk(place) or not path.is_file():
+        relative_path = path.relative_to(root).as_posix()
+        if _is_junk(relative_path) or not path.is_file():
             continue
         if path.suffix.lower() == ".zip":
-            members = (name for name in _sizes(path, path.stat().st_mtime_ns) if not _is_junk(name))
-            found += [FileEntry(f"{place}/{name}", packed(path, name)) for name in members]
+            members = (name for name in _read_members(path, path.stat().st_mtime_ns) if not _is_junk(name))
+            files += [FileEntry(f"{relative_path}/{name}", zip_member_path(path, name)) for name in members]
         else:
-            found.append(FileEntry(place, path))
-    return sorted(found)
+            files.append(FileEntry(relative_path, path))
+    return sorted(files)
 
 
-def packed(archive: Path, member: str) -> Path:
-    """GDAL's name for a member of a zip. Braces, because :class:`Path` would merge the slashes of an absolute name."""
+def zip_member_path(archive: Path, member: str) -> Path:
+    """Return GDAL's path of a member of a zip.
+
+    The braces are needed because :class:`Path` would merge the slashes before an absolute path.
+    """
     return Path(f"/vsizip/{{{archive.absolute()}}}/{member}")
 
 
-def is_packed(path: Path) -> bool:
-    """True for a path that :func:`packed` made."""
+def is_zip_member(path: Path) -> bool:
+    """Return True for a path of :func:`zip_member_path`."""
     return path.as_posix().startswith("/vsizip/{")
 
 
-def state(path: Path) -> tuple[str, int, int]:
-    """What changes when a file does: (name, bytes, date); of a member of a zip (name, bytes, checksum)."""
-    if not is_packed(path):
+def fingerprint(path: Path) -> tuple[str, int, int]:
+    """Return values that change with the content of a file.
+
+    Returns:
+        (name, size in bytes, modification time in ns), or (name, size, CRC-32) of a member of a zip.
+    """
+    if not is_zip_member(path):
         status = path.stat()
         return path.name, status.st_size, status.st_mtime_ns
     archive, _, member = path.as_posix().removeprefix("/vsizip/{").partition("}/")
-    size, checksum = _sizes(Path(archive), Path(archive).stat().st_mtime_ns)[member]
+    size, checksum = _read_members(Path(archive), Path(archive).stat().st_mtime_ns)[member]
     return path.name, size, checksum
 
 
 @lru_cache(maxsize=64)
-def _sizes(archive: Path, changed: int) -> dict[str, tuple[int, int]]:  # noqa: ARG001 - a changed archive is read anew
-    """(bytes, CRC-32) of each file in a zip, by its name there."""
+def _read_members(archive: Path, modified: int) -> dict[str, tuple[int, int]]:  # noqa: ARG001 - part of the cache key
+    """Return (size in bytes, CRC-32) of each file in a zip by its name."""
     try:
         with zipfile.ZipFile(archive) as file:
             members = [info for info in file.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{archive} is no zip archive that can be read: {error}", "download it again") from None
+        raise DataError(f"{archive} is not a readable zip archive: {error}", "download it again") from None
     if any(info.flag_bits & ENCRYPTED for info in members):
         raise DataError(f"{archive} is encrypted", "unpack it with its password, and give the folder")
     return {PurePosixPath(info.filename).as_posix(): (info.file_size, info.CRC) for info in members}
 
 
-def _is_junk(place: str) -> bool:
-    parts = PurePosixPath(place).parts
+def _is_junk(relative_path: str) -> bool:
+    parts = PurePosixPath(relative_path).parts
     return bool(JUNK.intersection(parts)) or any(part.startswith(".") for part in parts)

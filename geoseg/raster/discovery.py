@@ -1,54 +1,123 @@
-"""Which scenes a user means by a word: one, or all that a folder or a pattern (``tiles/*.tif``) holds."""
+"""Expansion of arguments into scenes: a file, a folder of files, or a glob pattern (``tiles/*.tif``).
+
+Also the matching of files of one scene, such as an image and its label, by their names.
+"""
 
 import glob
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from geoseg.errors import SceneError
-from geoseg.raster.prediction_outputs import SHARES
-
-SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg")
-"""What counts as a scene in a folder. Virtual rasters do not: they mostly show what lies beside them once more."""
+from geoseg._files import RASTER_SUFFIXES, VECTOR_SUFFIXES
+from geoseg._text import did_you_mean
+from geoseg.errors import DataError, SceneError
+from geoseg.raster.output_bands import SHARES
 
 MASK_ENDING = "_mask"
-"""How the names of masks end, before the suffix; a folder's masks are no scenes."""
+"""Ending of the names of predicted masks, before the suffix."""
 
 RESULT_ENDINGS = (MASK_ENDING, *(f"_{name}" for name in SHARES), "_preview")
-"""The same of all that is predicted."""
+"""Endings of the names of all predicted files; such files in a folder are not scenes."""
+
+NAME_ENDING = re.compile(r"[_.-](masks?|labels?|reference|confidence|probabilities)$", re.IGNORECASE)
+"""Ending of a file name that is not part of the scene's name."""
 
 
-def means_several(words: Sequence[str]) -> bool:
-    """True if the words may mean several scenes: they are several, or a folder, or a pattern."""
-    return len(words) != 1 or Path(words[0]).is_dir() or _is_pattern(words[0])
+def is_collection(arguments: Sequence[str]) -> bool:
+    """Return True if the arguments may expand to several scenes: there are several, or one is a folder or a pattern."""
+    return len(arguments) != 1 or Path(arguments[0]).is_dir() or _is_pattern(arguments[0])
 
 
-def list_scenes(words: Sequence[str]) -> list[str]:
-    """The scenes that the words mean, in their order, sorted by name inside folders and patterns, none twice.
+def list_scenes(arguments: Sequence[str]) -> list[str]:
+    """Expand arguments into paths of scenes, without duplicates.
 
-    A word that is neither folder nor pattern is taken as it is: whether it is a scene shows when it is opened.
-    :class:`SceneError` for a folder or a pattern without any.
+    Args:
+        arguments: Paths, URLs, folders or glob patterns. Paths and URLs are returned unchanged and not checked.
+
+    Returns:
+        The paths in the order of the arguments, sorted by name inside folders and patterns.
+
+    Raises:
+        SceneError: A folder or a pattern without scenes.
     """
-    return list(dict.fromkeys(path for word in words for path in _scenes_of(word)))
+    return list(dict.fromkeys(path for argument in arguments for path in _expand(argument)))
 
 
-def _scenes_of(word: str) -> list[str]:
-    if Path(word).is_dir():
-        paths = [str(path) for path in sorted(Path(word).iterdir()) if _is_scene(path)]
-        missing = f"the folder {word} holds no scenes", f"files there would end in {', '.join(SUFFIXES)}"
-    elif _is_pattern(word):
-        paths = sorted(path for path in glob.glob(word, recursive=True) if Path(path).is_file())  # noqa: PTH207  (as typed)
-        missing = f"no file fits {word}", "check the path"
+def _expand(argument: str) -> list[str]:
+    if Path(argument).is_dir():
+        paths = [str(path) for path in sorted(Path(argument).iterdir()) if _is_scene(path)]
+        missing = f"the folder {argument} contains no scenes", f"scenes are files with {', '.join(RASTER_SUFFIXES)}"
+    elif _is_pattern(argument):
+        paths = sorted(path for path in glob.glob(argument, recursive=True) if Path(path).is_file())  # noqa: PTH207  (as typed)
+        missing = f"no file matches {argument}", "check the path"
     else:
-        return [word]
+        return [argument]
     if not paths:
         raise SceneError(*missing)
     return paths
 
 
 def _is_scene(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and not path.stem.endswith(RESULT_ENDINGS)
+    is_hidden, is_result = path.name.startswith("."), path.stem.endswith(RESULT_ENDINGS)
+    return path.suffix.lower() in RASTER_SUFFIXES and not is_hidden and not is_result
 
 
-def _is_pattern(word: str) -> bool:
-    is_local = "://" not in word and not word.startswith("/vsi")
-    return is_local and any(sign in word for sign in "*?[") and not Path(word).exists()
+def _is_pattern(argument: str) -> bool:
+    is_local = "://" not in argument and not argument.startswith("/vsi")
+    return is_local and any(sign in argument for sign in "*?[") and not Path(argument).exists()
+
+
+def list_rasters_and_layers(argument: str) -> list[str]:
+    """Expand an argument into files that are images, labels or masks.
+
+    Args:
+        argument: Path, folder or glob pattern. In a folder predicted masks, which :func:`list_scenes` leaves out, and
+            vector files are included.
+
+    Returns:
+        The paths, sorted by name.
+
+    Raises:
+        DataError: A folder without rasters and vector files.
+        SceneError: A pattern without files.
+    """
+    if not Path(argument).is_dir():
+        return list_scenes([argument])
+    known = {*RASTER_SUFFIXES, *VECTOR_SUFFIXES}
+    files = [
+        str(path)
+        for path in sorted(Path(argument).iterdir())
+        if path.suffix.lower() in known and not path.name.startswith(".")
+    ]
+    if not files:
+        raise DataError(f"the folder {argument} contains neither rasters nor polygons", "check the path")
+    return files
+
+
+def scene_name(path: Path) -> str:
+    """Return the name of the scene in a file: the stem without endings such as ``_mask`` and ``_label``."""
+    return NAME_ENDING.sub("", path.stem) or path.stem
+
+
+def match_by_name(files: Sequence[Path], candidates: Iterable[Path], *, folder: str | Path, kind: str) -> list[Path]:
+    """Find the file of the same scene for each file, by :func:`scene_name`.
+
+    Args:
+        files: Files to match.
+        candidates: Files to choose from; of two with the same name the first is taken.
+        folder: Where the candidates are from, for the message.
+        kind: What the candidates are, ``label`` for instance, for the message.
+
+    Returns:
+        One candidate for each file.
+
+    Raises:
+        DataError: A file has no candidate.
+    """
+    by_name: dict[str, Path] = {}
+    for path in candidates:
+        by_name.setdefault(scene_name(path), path)
+    for file in files:
+        if scene_name(file) not in by_name:
+            raise DataError(f"{folder} has no {kind} for {file.name}", did_you_mean(scene_name(file), by_name))
+    return [by_name[scene_name(file)] for file in files]

@@ -1,12 +1,11 @@
-"""What a raster file says of itself: its bands, where it lies, and how it marks pixels that hold nothing.
+"""Metadata of raster files: grid, bands, validity, legend, ground control points.
 
-Questions to an open dataset; the only pixels read are those of one small window, to find out whether a band marked as
-alpha really is one.
+Reading metadata reads the pixels of one small window only, to find out whether a band marked as alpha is one.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from affine import Affine
@@ -15,110 +14,137 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import GeosegError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
+from geoseg.raster.open_raster import make_read_error, open_raster, require_bands
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
 """Ground control points (row, col to x, y) and the CRS of their x and y."""
 
 CLASSES_TAG = "GEOSEG_CLASSES"
-"""The dataset tag in which a mask carries its legend."""
+"""Dataset tag of a mask with its legend as JSON."""
 
-MEANINGLESS_COLOURS = (ColorInterp.undefined, ColorInterp.palette, ColorInterp.alpha)
+UNSPECIFIC_COLOURS = (ColorInterp.undefined, ColorInterp.palette, ColorInterp.alpha)
+"""Color interpretations that are not used as band names."""
 
 
 @dataclass(frozen=True)
-class Description:
-    """A raster without its pixels."""
+class RasterMetadata:
+    """All properties of a raster file except its pixels."""
 
     grid: Grid
-    """Where the pixels lie; without CRS if there is no transform, or only ground control points place them."""
+    """CRS, transform and size; without CRS if there is no transform, or if only ground control points locate the raster."""
     bands: tuple[str, ...]
-    """A unique name per band, in the file's order; a band of validity (alpha) is not among them."""
+    """A unique name per band, in the order of the file, without the alpha band."""
     indexes: tuple[int, ...]
-    """GDAL's 1-based number of each of ``bands``."""
+    """GDAL's 1-based index of each of ``bands``."""
     alpha: int | None
-    """GDAL's number of the band that says which pixels are usable (0 = not), if there is one."""
+    """GDAL's index of the alpha band (0 = not valid); None if there is none."""
     has_mask: bool
-    """True if the file carries a validity mask of its own (inside or as .msk)."""
+    """True if the file has a validity mask (internal or .msk)."""
     dtype: np.dtype[Any]
-    """The type that holds every band."""
-    mixed: bool
+    """The type that can hold the values of all bands."""
+    has_mixed_dtypes: bool
     """True if bands are stored in different types."""
     nodata: float | None
-    """The value of pixels that hold nothing, in the file's units."""
-    block: tuple[int, int]
+    """Value of pixels without data."""
+    block_shape: tuple[int, int]
     """(height, width) of the blocks in which the file stores pixels."""
     legend: Legend | None
-    """Class names and colours, if geoseg wrote the file."""
+    """Class names and colors, if geoseg wrote the file."""
     palette: NDArray[np.uint8] | None
-    """Red, green, blue, alpha by pixel value, shape (256, 4), if the first band has a colour table."""
+    """Red, green, blue, alpha by pixel value, shape (256, 4), if the first band has a color table."""
     tags: Mapping[str, str]
-    """The dataset's tags."""
+    """Dataset tags."""
     gcps: GroundControl | None
-    """Ground control points, if nothing else places the raster."""
+    """Ground control points, if nothing else locates the raster."""
     notes: tuple[str, ...]
-    """What a user should know, one sentence each."""
+    """Remarks for the user, one sentence each."""
 
     @property
     def validity(self) -> str:
-        """How the file says which pixels are usable, in words."""
-        said = {
+        """Source of the validity of pixels, in words."""
+        sources = {
             "alpha band": self.alpha is not None,
             "internal mask": self.has_mask,
             f"nodata {self.nodata:g}" if self.nodata is not None else "": self.nodata is not None,
         }
-        return " and ".join(words for words, true in said.items() if true) or "every pixel"
+        return " and ".join(name for name, exists in sources.items() if exists) or "every pixel"
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, *, alpha: bool | None = None) -> Self:
+        """Read the metadata of an open rasterio dataset with at least one band.
+
+        Args:
+            dataset: The dataset.
+            alpha: As in :func:`read_metadata`.
+
+        Raises:
+            SceneError: The transform is singular.
+        """
+        alpha_band, alpha_notes = _find_alpha(dataset, alpha)
+        indexes = tuple(index for index in dataset.indexes if index != alpha_band)
+        grid, gcps, grid_notes = _read_grid(dataset)
+        legend, legend_notes = _read_legend(dataset.tags())
+        flags = dataset.mask_flag_enums[indexes[0] - 1]
+        return cls(
+            grid=grid,
+            bands=_name_bands(dataset, indexes),
+            indexes=indexes,
+            alpha=alpha_band,
+            has_mask=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+            dtype=np.result_type(*(dataset.dtypes[index - 1] for index in indexes)),
+            has_mixed_dtypes=len(set(dataset.dtypes)) > 1,
+            nodata=dataset.nodata,
+            block_shape=tuple(dataset.block_shapes[0]),
+            legend=legend,
+            palette=_read_palette(dataset),
+            tags=dict(dataset.tags()),
+            gcps=gcps,
+            notes=(*grid_notes, *alpha_notes, *_palette_notes(dataset, legend), *legend_notes),
+        )
 
 
-def describe(dataset: Any, *, alpha: bool | None = None) -> Description:
-    """What an open rasterio dataset with at least one band says of itself; ``alpha`` as in ``Scene.open``.
+def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
+    """Read the metadata of a raster file.
 
-    :class:`SceneError` if its pixels have no size.
+    Args:
+        path: File, URL or GDAL path.
+        alpha: True if a last band marked as alpha is the validity of the pixels, False if it is a band of the image, None
+            to decide by its values.
+
+    Raises:
+        SceneError: The file is missing, is not a raster or has no usable band.
     """
-    alpha_band, alpha_notes = _alpha_band(dataset, alpha)
-    indexes = tuple(index for index in dataset.indexes if index != alpha_band)
-    grid, gcps, place_notes = _place(dataset)
-    legend, legend_notes = _legend(dataset.tags())
-    flags = dataset.mask_flag_enums[indexes[0] - 1]
-    return Description(
-        grid=grid,
-        bands=_band_names(dataset, indexes),
-        indexes=indexes,
-        alpha=alpha_band,
-        has_mask=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
-        dtype=np.result_type(*(dataset.dtypes[index - 1] for index in indexes)),
-        mixed=len(set(dataset.dtypes)) > 1,
-        nodata=dataset.nodata,
-        block=tuple(dataset.block_shapes[0]),
-        legend=legend,
-        palette=_palette(dataset),
-        tags=dict(dataset.tags()),
-        gcps=gcps,
-        notes=(*place_notes, *alpha_notes, *_palette_notes(dataset, legend), *legend_notes),
-    )
+    with open_raster(path) as dataset:
+        require_bands(path, dataset)
+        try:
+            return RasterMetadata.from_dataset(dataset, alpha=alpha)
+        except (RasterioError, OSError) as error:
+            raise make_read_error(path, "its first pixels", error) from error
 
 
-def gcps_in(gcps: GroundControl | None, window: Window) -> GroundControl | None:
-    """Ground control points counted from the window's first pixel; they may lie outside it."""
+def crop_gcps(gcps: GroundControl | None, window: Window) -> GroundControl | None:
+    """Return ground control points relative to the first pixel of a window; they may be outside of it."""
     if gcps is None:
         return None
     points, crs = gcps
-    moved = [GroundControlPoint(p.row - window.row, p.col - window.col, p.x, p.y, p.z, p.id, p.info) for p in points]
-    return moved, crs
+    shifted = [GroundControlPoint(p.row - window.row, p.col - window.col, p.x, p.y, p.z, p.id, p.info) for p in points]
+    return shifted, crs
 
 
-def _alpha_band(dataset: Any, wanted: bool | None) -> tuple[int | None, list[str]]:
+def _find_alpha(dataset: Any, alpha: bool | None) -> tuple[int | None, list[str]]:
     last = dataset.count
-    if last < 2 or dataset.colorinterp[-1] != ColorInterp.alpha or wanted is False:
+    if last < 2 or dataset.colorinterp[-1] != ColorInterp.alpha or alpha is False:
         return None, []
-    if wanted or not looks_like_image(_central_pixels(dataset, last)):
+    if alpha or not looks_like_image(_central_pixels(dataset, last)):
         return last, []
-    return None, [f"band {last} is marked as alpha but holds an image (often near infrared): it is read as a band"]
+    return None, [f"band {last} is marked as alpha but contains an image (often near infrared): it is read as such"]
 
 
 def _central_pixels(dataset: Any, index: int, side: int = 256) -> NDArray[Any]:
@@ -129,31 +155,31 @@ def _central_pixels(dataset: Any, index: int, side: int = 256) -> NDArray[Any]:
 
 
 def looks_like_image(values: NDArray[Any]) -> bool:
-    """True if the values of a would-be alpha band vary like a picture's.
+    """Return True if the values of a band marked as alpha vary like those of an image.
 
-    Aerial images in four bands are often written with near infrared marked as alpha (NAIP, ISPRS Potsdam). True alpha
-    is 0 or one and the same value, bar a few pixels along edges: there the commonest non-zero value is the rule.
+    Aerial images with four bands often have near infrared marked as alpha (NAIP, ISPRS Potsdam). A true alpha band is 0 or
+    one other value, except for a few pixels along edges: most of its non-zero pixels have the most frequent value.
     """
     _, counts = np.unique(values[values != 0], return_counts=True)
     return bool(counts.size) and bool(2 * counts.max() < counts.sum())
 
 
-def _place(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
-    crs, notes = _crs(dataset.crs)
+def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
+    crs, notes = _read_crs(dataset.crs)
     points, points_crs = dataset.gcps
     transform = dataset.transform
     if transform.determinant == 0:
-        raise SceneError(f"the pixels of {dataset.name} have no size", "give it a transform (gdal_edit -a_ullr)")
+        raise SceneError(f"the transform of {dataset.name} is singular", "set a valid one (gdal_edit -a_ullr)")
     gcps = None
     if points and transform.is_identity:
-        gcps, crs, notes = (list(points), _crs(points_crs)[0]), None, [_gcps_note(len(points))]
+        gcps, crs, notes = (list(points), _read_crs(points_crs)[0]), None, [_gcps_note(len(points))]
     elif crs is not None and transform.is_identity:
-        crs, notes = None, ["a CRS but no transform: results come in pixel coordinates, without areas in square metres"]
+        crs, notes = None, ["a CRS but no transform: results are in pixel coordinates, without areas in square meters"]
     elif crs is None and not notes:
-        notes = ["no CRS: results come in the scene's own coordinates, without areas in square metres"]
+        notes = ["no CRS: results are in the coordinates of the scene, without areas in square meters"]
     if transform.is_identity and dataset.rpcs is not None:
         notes.append(
-            "placed by rational polynomials (RPC) only: warp the scene first (gdalwarp -rpc) to place the results"
+            "georeferenced by rational polynomials (RPC) only: warp the scene first (gdalwarp -rpc) for results on the map"
         )
     grid = Grid(crs, Affine(*transform[:6]), dataset.height, dataset.width)
     return grid, gcps, notes
@@ -161,38 +187,36 @@ def _place(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
 
 def _gcps_note(count: int) -> str:
     return (
-        f"placed by {count} ground control points only: results come in pixel coordinates with the same points; "
+        f"georeferenced by {count} ground control points only: results are in pixel coordinates with the same points; "
         f"warp the scene first (gdalwarp) for results on the map"
     )
 
 
-def _crs(crs: Any) -> tuple[CRS | None, list[str]]:
+def _read_crs(crs: Any) -> tuple[CRS | None, list[str]]:
     if not crs:
         return None, []
     try:
         return CRS.from_wkt(crs.to_wkt(version="WKT2_2019")), []
     except CRSError:
-        return None, [
-            "the CRS cannot be understood and is ignored: results come without one (gdal_edit -a_srs sets it)"
-        ]
+        return None, ["the CRS is invalid and is ignored: results have no CRS (gdal_edit -a_srs sets one)"]
 
 
-def _band_names(dataset: Any, indexes: Sequence[int]) -> tuple[str, ...]:
+def _name_bands(dataset: Any, indexes: Sequence[int]) -> tuple[str, ...]:
     names: list[str] = []
     for index in indexes:
         colour = dataset.colorinterp[index - 1]
-        by_colour = f"band_{index}" if colour in MEANINGLESS_COLOURS else colour.name
-        name = (dataset.descriptions[index - 1] or "").strip() or by_colour
+        fallback = f"band_{index}" if colour in UNSPECIFIC_COLOURS else colour.name
+        name = (dataset.descriptions[index - 1] or "").strip() or fallback
         names.append(name if name not in names else f"{name}_{index}")
     return tuple(names)
 
 
-def _palette(dataset: Any) -> NDArray[np.uint8] | None:
+def _read_palette(dataset: Any) -> NDArray[np.uint8] | None:
     if dataset.colorinterp[0] != ColorInterp.palette:
         return None
     try:
         colours = dataset.colormap(1)
-    except ValueError:  # a palette is announced, but there is none
+    except ValueError:  # the band is marked as having a palette, but has none
         return None
     table = np.zeros((256, 4), np.uint8)
     for value, colour in colours.items():
@@ -205,14 +229,14 @@ def _palette_notes(dataset: Any, legend: Legend | None) -> list[str]:
     if legend is not None or dataset.colorinterp[0] != ColorInterp.palette:
         return []
     return [
-        "the pixels are numbers of a colour palette, kept as one band (gdal_translate -expand rgb makes an image of it)"
+        "the pixels are indices of a color palette and are read as one band (gdal_translate -expand rgb converts them)"
     ]
 
 
-def _legend(tags: Mapping[str, str]) -> tuple[Legend | None, list[str]]:
+def _read_legend(tags: Mapping[str, str]) -> tuple[Legend | None, list[str]]:
     if CLASSES_TAG not in tags:
         return None, []
     try:
         return Legend.from_json(tags[CLASSES_TAG]), []
     except (GeosegError, ValueError, LookupError, TypeError):
-        return None, [f"the tag {CLASSES_TAG} holds no legend that can be read and is ignored"]
+        return None, [f"the tag {CLASSES_TAG} does not contain a valid legend and is ignored"]

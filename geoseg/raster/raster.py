@@ -1,4 +1,4 @@
-"""A raster in memory: pixel values together with their validity and their grid."""
+"""Pixels in memory with their validity and their grid."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,25 +12,34 @@ from geoseg.grid.window import Window
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """Pixels that know where they lie."""
+    """Georeferenced pixels in memory.
+
+    Example:
+        >>> import numpy as np
+        >>> from affine import Affine
+        >>> grid = Grid(None, Affine.identity(), height=2, width=3)
+        >>> raster = Raster(np.arange(6).reshape(1, 2, 3), np.ones((2, 3), bool), grid)
+        >>> raster.crop(Window(0, 1, 2, 2)).values.tolist()
+        [[[1, 2], [4, 5]]]
+    """
 
     values: NDArray[Any]
-    """Pixel values, axes (band, row, col); 0 where not valid, unless the maker says otherwise."""
+    """Pixel values, axes (band, row, col); 0 where not valid, unless documented otherwise."""
     valid: NDArray[np.bool_]
-    """Axes (row, col); True = usable."""
+    """Validity mask, axes (row, col); True where the pixel is usable."""
     grid: Grid
-    """Where the pixels lie; its shape is the shape of ``valid``."""
+    """CRS, transform and shape of the pixels."""
 
     def __post_init__(self) -> None:
-        assert self.values.ndim == 3, f"values have the axes (band, row, col), not {self.values.shape}"
+        assert self.values.ndim == 3, f"values must have the axes (band, row, col), got shape {self.values.shape}"
         assert self.values.shape[1:] == self.valid.shape == self.grid.shape
 
     def crop(self, window: Window) -> Self:
-        """The pixels of a window inside this raster (counted from its first pixel), as views of the same memory."""
+        """Return the pixels of a window inside this raster as views of the same memory."""
         assert self.grid.window.contains(window), f"{window} reaches outside {self.grid.shape}"
         rows, cols = window.slices()
         return type(self)(self.values[:, rows, cols], self.valid[rows, cols], self.grid.crop(window))
 
     def fill(self, value: float) -> NDArray[Any]:
-        """A copy of the values, axes (band, row, col), with ``value`` in every band where a pixel is not valid."""
+        """Return a copy of the values, axes (band, row, col), with ``value`` in all bands of pixels that are not valid."""
         return np.where(self.valid, self.values, np.asarray(value, self.values.dtype))

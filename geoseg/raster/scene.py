@@ -1,9 +1,12 @@
-"""A scene is one readable raster as the user sees it: pixels of any window, anywhere, with their validity.
+"""Scenes: raster files that can be read at any window, with the validity of each pixel.
 
-Windows may reach outside the scene; what lies there is 0 and not valid. A scene may be shared between threads and sent
-to other processes: GDAL allows one thread at a time per open file, so every thread reads through a handle of its own.
+Windows may reach outside the scene; pixels there are 0 and not valid. A scene may be shared between threads and sent to
+other processes: GDAL allows one thread at a time per open file, so each thread has its own file handle.
 """
 
+import base64
+import html
+import io
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,58 +16,82 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import SceneError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.errors import SceneError
+from geoseg.grid.grid import crs_name
 from geoseg.grid.window import Window
-from geoseg.raster.metadata import Description, describe
-from geoseg.raster.open_raster import open_raster, require_bands, unreadable
+from geoseg.raster.display import choose_rgb_bands, render_rgb
+from geoseg.raster.metadata import RasterMetadata, read_metadata
+from geoseg.raster.open_raster import make_read_error, open_raster
 from geoseg.raster.raster import Raster
-from geoseg.raster.resampling import spans
+from geoseg.raster.resampling_indices import spans
 
 AnyScene = TypeVar("AnyScene", bound="Scene")
 
+THUMBNAIL_SIZE = 240
+"""Longer side of the thumbnail in notebooks, in pixels."""
+
 
 class Scene:
-    """One georeferenced raster, opened with :meth:`open`; a context manager that closes it.
+    """A raster file that is open for reading; a context manager that closes it.
 
-    Its fields are those of :class:`~geoseg.raster.metadata.Description`, which says what each means, and ``path``
-    (as given) and ``name`` (the file name without suffix).
+    Its attributes are those of :class:`~geoseg.raster.metadata.RasterMetadata`, and ``path`` (as given) and ``name`` (the
+    file name without suffix).
+
+    Example:
+        >>> import numpy as np, rasterio
+        >>> with rasterio.MemoryFile() as file:
+        ...     with file.open(driver="GTiff", height=4, width=6, count=1, dtype="uint8", crs="EPSG:32633",
+        ...                    transform=rasterio.Affine(0.5, 0, 300000, 0, -0.5, 5600000)) as dataset:
+        ...         dataset.write(np.arange(24, dtype="uint8").reshape(1, 4, 6))
+        ...     with Scene.open(file.name) as scene:
+        ...         print(scene.grid.shape, scene.grid.pixel_size)
+        ...         print(scene.read(Window(row=-1, col=0, height=2, width=3)).values.tolist())
+        (4, 6) (0.5, 0.5)
+        [[[0, 0, 0], [0, 1, 2]]]
     """
 
-    def __init__(self, path: str, description: Description, *, alpha: bool | None = None) -> None:
+    def __init__(self, path: str, metadata: RasterMetadata, *, alpha: bool | None = None) -> None:
         self.path = path
         self.name = Path(path).stem
-        self.grid = description.grid
-        self.bands = description.bands
-        self.dtype = description.dtype
-        self.nodata = description.nodata
-        self.legend = description.legend
-        self.palette = description.palette
-        self.tags = description.tags
-        self.gcps = description.gcps
-        self.notes = description.notes
-        self.block = description.block
-        self.validity = description.validity
-        self._description = description
+        self.grid = metadata.grid
+        self.bands = metadata.bands
+        self.dtype = metadata.dtype
+        self.nodata = metadata.nodata
+        self.legend = metadata.legend
+        self.palette = metadata.palette
+        self.tags = metadata.tags
+        self.gcps = metadata.gcps
+        self.notes = metadata.notes
+        self.block_shape = metadata.block_shape
+        self.validity = metadata.validity
+        self._metadata = metadata
         self._alpha_option = alpha
-        # By process and thread: a forked process shares the parent's file positions and must not read through them.
-        # Numbers of finished threads are used again, and so are their handles.
+        # By process and thread: a forked process shares the file positions of its parent and must not read through them.
+        # Identifiers of finished threads are reused, and with them their handles.
         self._handles: dict[tuple[int, int], Any] = {}
         self._lock = threading.Lock()
         self._closed = False
 
     @classmethod
     def open(cls, path: str | Path, *, alpha: bool | None = None) -> Self:
-        """The scene in a raster file (or a GDAL name such as ``/vsizip/...`` or ``https://...``).
+        """Open a raster file.
 
-        ``alpha`` says whether a last band marked as alpha tells which pixels are usable (True) or is a band like the
-        others (False); None looks at it. :class:`SceneError` if the file is missing, no raster, or has no usable band.
+        Args:
+            path: File, URL (``https://...``, ``s3://...``) or GDAL path (``/vsizip/...``).
+            alpha: True if a last band marked as alpha is the validity of the pixels, False if it is a band of the image,
+                None to decide by its values.
+
+        Raises:
+            SceneError: The file is missing, is not a raster or has no usable band.
         """
         name = os.fspath(path)
-        return cls(name, describe_file(name, alpha=alpha), alpha=alpha)
+        return cls(name, read_metadata(name, alpha=alpha), alpha=alpha)
 
     def read(
         self,
@@ -74,12 +101,22 @@ class Scene:
         shape: tuple[int, int] | None = None,
         nearest: bool = False,
     ) -> Raster:
-        """The pixels of a window, which may reach outside: values (band, row, col), valid (row, col), True = usable.
+        """Read the pixels of a window, which may reach outside the scene.
 
-        ``bands`` are 0-based positions in ``self.bands``, all by default. ``shape`` (height, width) resamples: by
-        average when reducing, bilinear when enlarging, by nearest pixel if ``nearest`` (class indices). A pixel is
-        valid unless it lies outside, alpha or mask are 0 there, all chosen bands are nodata, or any is not finite;
-        values of pixels that are not valid are 0. :class:`SceneError` if the file cannot be read there.
+        A pixel is valid if it is inside the scene, alpha band and mask are not 0, at least one of the bands is not nodata,
+        and all are finite.
+
+        Args:
+            window: Rows and columns of the scene.
+            bands: 0-based positions in ``self.bands``; all by default.
+            shape: (height, width) to resample to: by average when reducing, bilinear when enlarging.
+            nearest: True to resample by nearest neighbor (class indices).
+
+        Returns:
+            Values (band, row, col), 0 where not valid; validity (row, col); the grid of the result.
+
+        Raises:
+            SceneError: The file cannot be read there, or the scene has been closed.
         """
         indexes = self._indexes(bands)
         grid = self.grid.crop(window)
@@ -87,32 +124,43 @@ class Scene:
             grid = grid.with_shape(*shape)
         values = np.zeros((len(indexes), *grid.shape), self.dtype)
         valid = np.zeros(grid.shape, np.bool_)
-        resampling = _resampling(window.shape, grid.shape, nearest=nearest)
+        resampling = _choose_resampling(window.shape, grid.shape, nearest=nearest)
         try:
             for part, (rows, cols) in self._parts(window, grid.shape):
                 self._read_part(indexes, part, values[:, rows, cols], valid[rows, cols], resampling=resampling)
         except (RasterioError, OSError) as error:
-            raise unreadable(self.path, _in_words(window), error) from error
+            raise make_read_error(self.path, _describe_window(window), error) from error
         values[:, ~valid] = 0
         return Raster(values, valid, grid)
 
+    def read_overview(self, longest: int = 1024) -> Raster:
+        """Read the whole scene at a reduced size, never enlarged.
+
+        Args:
+            longest: Largest number of pixels along the longer side.
+
+        Returns:
+            The pixels; of a mask with a legend, nearest neighbors instead of means.
+        """
+        return self.read(self.grid.window, shape=self._overview_shape(longest), nearest=self.legend is not None)
+
     def band_positions(self, names: Sequence[str]) -> list[int]:
-        """The 0-based position of each band name; :class:`SceneError` with the nearest name if there is none."""
+        """Return the 0-based position of each band name; raise :class:`SceneError` if a band does not exist."""
         for name in names:
             if name not in self.bands:
                 raise SceneError(f"{self.path} has no band {name!r}", did_you_mean(name, self.bands))
         return [self.bands.index(name) for name in names]
 
-    def reopened(self, kind: type[AnyScene]) -> AnyScene:
-        """The same file as another kind of scene, with handles of its own."""
-        return kind(self.path, self._description, alpha=self._alpha_option)
+    def reopen(self, kind: type[AnyScene]) -> AnyScene:
+        """Open the same file as another class of scene, with separate handles."""
+        return kind(self.path, self._metadata, alpha=self._alpha_option)
 
     def close(self) -> None:
-        """Close the file in every thread of this process; no thread may be reading. Reading afterwards is an error."""
+        """Close the file in all threads of this process; no thread may be reading, and none may read afterwards."""
         with self._lock:
             self._closed = True
-            mine = [key for key in self._handles if key[0] == os.getpid()]
-            for key in mine:
+            own = [key for key in self._handles if key[0] == os.getpid()]
+            for key in own:
                 self._handles.pop(key).close()
 
     def __enter__(self) -> Self:
@@ -124,19 +172,51 @@ class Scene:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (type(self), self.path, self._description, self._alpha_option)
+        return _reopen, (type(self), self.path, self._metadata, self._alpha_option)
 
     def __repr__(self) -> str:
-        return f"Scene({self.path!r}, {self.grid.height} x {self.grid.width}, {', '.join(self.bands)})"
+        lines = (f"  {name}: {value}" for name, value in self._facts().items())
+        return "\n".join([f"{type(self).__name__} {self.path!r}", *lines])
+
+    def _repr_html_(self) -> str:
+        """Return a table of the properties with a thumbnail, for notebooks."""
+        facts = {"path": self.path, **self._facts()}
+        rows = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items())
+        image = "" if self._closed else f'<img src="data:image/png;base64,{self._thumbnail()}" alt="thumbnail">'
+        return f"<table>{''.join(rows)}</table>{image}"
+
+    def _facts(self) -> dict[str, str]:
+        gsd = self.grid.gsd
+        return {
+            "size": f"{self.grid.height} rows x {self.grid.width} columns",
+            "bands": f"{', '.join(self.bands)} ({self.dtype.name})",
+            "CRS": crs_name(self.grid.crs),
+            "GSD": "unknown" if gsd is None else f"{gsd:.3g} m",
+            "valid": self.validity,
+        }
+
+    def _overview_shape(self, longest: int) -> tuple[int, int]:
+        return self.grid.resample(min(1.0, longest / max(self.grid.shape))).shape
+
+    def _thumbnail(self) -> str:
+        """Return a small PNG of the scene in base64."""
+        if self.palette is not None and self.dtype == np.uint8:
+            shape = self._overview_shape(THUMBNAIL_SIZE)
+            image = self.palette[self.read(self.grid.window, [0], shape=shape, nearest=True).values[0]][..., :3]
+        else:
+            image = render_rgb(self.read_overview(THUMBNAIL_SIZE), choose_rgb_bands(self.bands))
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        return base64.b64encode(file.getvalue()).decode()
 
     def _indexes(self, bands: Sequence[int] | None) -> list[int]:
         positions = range(len(self.bands)) if bands is None else bands
         wrong = [position for position in positions if not 0 <= position < len(self.bands)]
         if wrong:
             raise SceneError(
-                f"{self.path} has no band at position {wrong[0]}", f"it has {len(self.bands)}, counted from 0"
+                f"{self.path} has no band at position {wrong[0]}", f"it has {len(self.bands)} bands, counted from 0"
             )
-        return [self._description.indexes[position] for position in positions]
+        return [self._metadata.indexes[position] for position in positions]
 
     def _handle(self) -> Any:
         key = os.getpid(), threading.get_ident()
@@ -150,9 +230,9 @@ class Scene:
         return handle
 
     def _parts(self, window: Window, shape: tuple[int, int]) -> Iterator[tuple[RasterioWindow, tuple[slice, slice]]]:
-        """What to read inside the scene, and the (rows, cols) of the result it fills.
+        """Yield windows inside the scene and the (rows, cols) of the result that they fill.
 
-        One part, or none; more only where a resampled window crosses the scene's edge within a pixel of the result.
+        There is more than one only where a resampled window crosses the edge of the scene within a pixel of the result.
         """
         if window.is_empty or 0 in shape:
             return
@@ -170,8 +250,8 @@ class Scene:
         *,
         resampling: Resampling,
     ) -> None:
-        """Fill ``values`` and ``valid`` from a window inside the file; validity is always that of the nearest pixel."""
-        handle, description = self._handle(), self._description
+        """Fill ``values`` and ``valid`` from a window inside the file; validity is that of the nearest pixel."""
+        handle, metadata = self._handle(), self._metadata
         self._read_bands(handle, indexes, part, values, resampling=resampling)
         exact = values
         valid[:] = True
@@ -179,48 +259,38 @@ class Scene:
             if resampling != Resampling.nearest:
                 exact = np.empty_like(values)
                 self._read_bands(handle, indexes, part, exact, resampling=Resampling.nearest)
-            valid &= _holds_something(exact, self.nodata)
+            valid &= _has_data(exact, self.nodata)
             valid &= np.isfinite(values).all(axis=0)
-        if description.alpha is not None:
-            valid &= handle.read(description.alpha, window=part, out_shape=valid.shape) != 0
-        if description.has_mask:
+        if metadata.alpha is not None:
+            valid &= handle.read(metadata.alpha, window=part, out_shape=valid.shape) != 0
+        if metadata.has_mask:
             valid &= handle.read_masks(indexes[0], window=part, out_shape=valid.shape) != 0
 
     def _read_bands(
         self, handle: Any, indexes: list[int], part: RasterioWindow, out: NDArray[Any], *, resampling: Resampling
     ) -> None:
-        if not self._description.mixed:
+        if not self._metadata.has_mixed_dtypes:
             handle.read(indexes, window=part, out=out, resampling=resampling)
             return
         for index, band in zip(indexes, out, strict=True):  # rasterio reads bands of one type only together
             band[:] = handle.read(index, window=part, out_shape=band.shape, resampling=resampling)
 
 
-def describe_file(path: str, *, alpha: bool | None = None) -> Description:
-    """What a raster file says of itself; ``alpha`` and errors as in :meth:`Scene.open`."""
-    with open_raster(path) as dataset:
-        require_bands(path, dataset)
-        try:
-            return describe(dataset, alpha=alpha)
-        except (RasterioError, OSError) as error:
-            raise unreadable(path, "its first pixels", error) from error
-
-
-def _holds_something(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
-    """Axes (row, col): True unless all bands are nodata or any is not finite."""
+def _has_data(values: NDArray[Any], nodata: float | None) -> NDArray[np.bool_]:
+    """Return True, axes (row, col), unless all bands are nodata or any is not finite."""
     finite: NDArray[np.bool_] = np.isfinite(values).all(axis=0)
     return finite if nodata is None else finite & (values != nodata).any(axis=0)
 
 
-def _resampling(source: tuple[int, int], target: tuple[int, int], *, nearest: bool) -> Resampling:
+def _choose_resampling(source: tuple[int, int], target: tuple[int, int], *, nearest: bool) -> Resampling:
     if nearest or source == target:
         return Resampling.nearest
     return Resampling.average if source[0] * source[1] > target[0] * target[1] else Resampling.bilinear
 
 
-def _in_words(window: Window) -> str:
+def _describe_window(window: Window) -> str:
     return f"rows {window.row} to {window.row_stop - 1}, columns {window.col} to {window.col_stop - 1}"
 
 
-def _reopen(kind: type[AnyScene], path: str, description: Description, alpha: bool | None) -> AnyScene:
-    return kind(path, description, alpha=alpha)
+def _reopen(kind: type[AnyScene], path: str, metadata: RasterMetadata, alpha: bool | None) -> AnyScene:
+    return kind(path, metadata, alpha=alpha)

@@ -1,4 +1,4 @@
-"""Mean, deviation and range of each band over the valid pixels of many scenes, in one pass that holds few pixels."""
+"""Mean, standard deviation and range of each band over the valid pixels of many rasters, in one pass."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,57 +13,61 @@ from geoseg.raster.raster import Raster
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """One band over all valid pixels, in the file's own units."""
+    """Statistics of one band over all valid pixels, in the units of the file."""
 
     name: str
-    """The band's name."""
+    """Name of the band."""
     mean: float
     """Arithmetic mean."""
     std: float
     """Standard deviation of the population."""
     minimum: float
-    """Least value seen."""
+    """Smallest value."""
     maximum: float
-    """Greatest value seen."""
+    """Largest value."""
 
 
 @dataclass
 class BandSums:
-    """Sums over chunks that are merged without cancellation.
+    """Sums of one band that can be merged without loss of precision.
 
-    Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance (1983). A plain sum of squares loses all digits
-    where the mean is large against the deviation, as in 16 bit imagery.
+    Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance (1983). A plain sum of squares loses all digits where
+    the mean is large relative to the standard deviation, as in imagery of 16 bits.
     """
 
     count: int = 0
+    """Number of values."""
     mean: float = 0.0
-    squares: float = 0.0  # sum of squared deviations from the mean
+    """Arithmetic mean."""
+    squares: float = 0.0
+    """Sum of squared deviations from the mean."""
     minimum: float = field(default=np.inf)
+    """Smallest value."""
     maximum: float = field(default=-np.inf)
+    """Largest value."""
 
     def add(self, values: NDArray[Any]) -> None:
-        """Counts some values (one axis, at least one of them)."""
-        if values.dtype == np.uint8:  # counting first is several times faster
+        """Add values, shape (value,), at least one."""
+        if values.dtype == np.uint8:  # a histogram first is several times faster
             counts = np.bincount(values, minlength=256)
             levels = np.flatnonzero(counts)
-            self.merge(_sums(levels.astype(np.float64), counts[levels]))
+            self.merge(_sum_weighted(levels.astype(np.float64), counts[levels]))
         else:
-            exact = values.astype(np.float64)
-            self.merge(_sums(exact, np.ones(1)))
+            self.merge(_sum_weighted(values.astype(np.float64), np.ones(1)))
 
     def merge(self, other: "BandSums") -> None:
-        """Adds what another one has counted."""
+        """Add the values of other sums."""
         if not other.count:
             return
-        total, apart = self.count + other.count, other.mean - self.mean
-        self.squares += other.squares + apart**2 * self.count * other.count / total
-        self.mean += apart * other.count / total
+        total, difference = self.count + other.count, other.mean - self.mean
+        self.squares += other.squares + difference**2 * self.count * other.count / total
+        self.mean += difference * other.count / total
         self.count = total
         self.minimum, self.maximum = min(self.minimum, other.minimum), max(self.maximum, other.maximum)
 
 
-def _sums(values: NDArray[np.float64], weights: NDArray[Any]) -> BandSums:
-    """The sums of values that occur so many times each (``weights`` of one number: each that often)."""
+def _sum_weighted(values: NDArray[np.float64], weights: NDArray[Any]) -> BandSums:
+    """Return the sums of values with a frequency each; a single weight applies to all values."""
     counts = np.broadcast_to(weights, values.shape)
     count = int(counts.sum())
     mean = float((values * counts).sum() / count)
@@ -72,19 +76,19 @@ def _sums(values: NDArray[np.float64], weights: NDArray[Any]) -> BandSums:
 
 
 class RunningStatistics:
-    """Takes rasters one after another and says at any time what all of them together are like."""
+    """Statistics that are updated raster by raster."""
 
     def __init__(self) -> None:
         self.bands: list[BandSums] = []
-        """Sums per band, none before the first raster."""
+        """Sums per band; empty before the first raster."""
 
     @property
     def count(self) -> int:
-        """Valid pixels so far."""
+        """Number of valid pixels so far."""
         return self.bands[0].count if self.bands else 0
 
     def add(self, raster: Raster) -> None:
-        """Counts the valid pixels of a raster; all rasters have the same bands in the same order."""
+        """Add the valid pixels of a raster; all rasters have the same bands in the same order."""
         self.bands = self.bands or [BandSums() for _ in raster.values]
         if raster.valid.all():
             for band, sums in zip(raster.values, self.bands, strict=True):
@@ -94,30 +98,37 @@ class RunningStatistics:
                 sums.add(band[raster.valid])
 
     def merge(self, other: "RunningStatistics") -> None:
-        """Adds what another one has counted over the same bands."""
+        """Add the pixels of other statistics of the same bands."""
         if not other.count:
             return
         self.bands = self.bands or [BandSums() for _ in other.bands]
-        for mine, its in zip(self.bands, other.bands, strict=True):
-            mine.merge(its)
+        for sums, other_sums in zip(self.bands, other.bands, strict=True):
+            sums.merge(other_sums)
 
-    def of(self, names: Sequence[str]) -> tuple[BandStatistics, ...]:
-        """Statistics of each band, by the names given; :class:`SceneError` if no pixel was valid."""
+    def summarize(self, names: Sequence[str]) -> tuple[BandStatistics, ...]:
+        """Compute the statistics of each band.
+
+        Args:
+            names: Names of the bands.
+
+        Raises:
+            SceneError: No pixel was valid.
+        """
         if not self.count:
             raise SceneError("no scene has a valid pixel", "check the nodata value (gdalinfo shows it)")
-        return tuple(_finished(name, sums) for name, sums in zip(names, self.bands, strict=True))
+        return tuple(_summarize(name, sums) for name, sums in zip(names, self.bands, strict=True))
 
     def to_json(self) -> list[dict[str, float]]:
-        """The sums per band, for a JSON file."""
+        """Return the sums per band as JSON types."""
         return [asdict(band) for band in self.bands] if self.count else []
 
     @classmethod
     def from_json(cls, bands: Sequence[Mapping[str, Any]]) -> Self:
-        """What :meth:`to_json` wrote."""
-        made = cls()
-        made.bands = [BandSums(**band) for band in bands]
-        return made
+        """Create statistics from the result of :meth:`to_json`."""
+        statistics = cls()
+        statistics.bands = [BandSums(**band) for band in bands]
+        return statistics
 
 
-def _finished(name: str, sums: BandSums) -> BandStatistics:
+def _summarize(name: str, sums: BandSums) -> BandStatistics:
     return BandStatistics(name, sums.mean, float(np.sqrt(sums.squares / sums.count)), sums.minimum, sums.maximum)

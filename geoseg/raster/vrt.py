@@ -1,45 +1,64 @@
-"""Pieces of GDAL's virtual rasters (VRT): XML that says of which files a raster is put together."""
+"""Virtual rasters of GDAL (VRT): XML files that refer to the pixels of other files."""
 
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
 import rasterio.shutil
 
-from geoseg._files import output_errors
+from geoseg._files import VRT_SUFFIX, output_errors
 from geoseg.grid.grid import Grid
 from geoseg.raster.open_raster import open_raster, quiet_gdal
 
 IN_MEMORY = "/vsimem/"
-"""How GDAL's names of files in memory begin."""
+"""Prefix of GDAL's files in memory."""
 
 
-def vrt_dataset(grid: Grid, *, placed: bool = True) -> Element:
-    """The root of a VRT that lies on ``grid``, or only has its shape, if it is not ``placed`` by it."""
+def make_vrt_root(grid: Grid, *, georeferenced: bool = True) -> Element:
+    """Create the root element of a VRT.
+
+    Args:
+        grid: Size, CRS and transform of the raster.
+        georeferenced: False to write the size only.
+    """
     root = Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
     t = grid.transform
-    if placed and grid.crs is not None:
-        add(root, SRS=grid.crs.to_wkt())
-    if placed and not t.is_identity:  # GDAL's word for "no transform"
-        add(root, GeoTransform=", ".join(map(repr, map(float, (t.c, t.a, t.b, t.f, t.d, t.e)))))
+    if georeferenced and grid.crs is not None:
+        add_elements(root, SRS=grid.crs.to_wkt())
+    if georeferenced and not t.is_identity:  # for GDAL, identity means "no transform"
+        add_elements(root, GeoTransform=", ".join(map(repr, map(float, (t.c, t.a, t.b, t.f, t.d, t.e)))))
     return root
 
 
-def add(parent: Element, **texts: str) -> None:
-    """A child for each keyword, with its text."""
+def add_elements(parent: Element, **texts: str) -> None:
+    """Add a child element with text for each keyword."""
     for tag, text in texts.items():
         SubElement(parent, tag).text = text
 
 
-def files_of(path: str) -> list[str]:
-    """The files that a virtual raster is put together from, itself included if it is not in memory; of others, the path."""
-    if Path(path).suffix.lower() != ".vrt":
+def list_vrt_files(path: str) -> list[str]:
+    """List the files that a virtual raster consists of, itself included unless it is in memory.
+
+    Of any other raster, return its path only.
+    """
+    if Path(path).suffix.lower() != VRT_SUFFIX:
         return [path]
     with open_raster(path) as dataset:
         return [file for file in dataset.files if not file.startswith(IN_MEMORY)]
 
 
-def copy_vrt(source: str, target: Path) -> str:
-    """A virtual raster that is in memory, as a file that other processes can open; :class:`OutputError` if it cannot be."""
+def write_vrt(source: str, target: Path) -> str:
+    """Write a virtual raster that is in memory to a file, so that other processes can open it.
+
+    Args:
+        source: GDAL's name of the virtual raster.
+        target: The file to write.
+
+    Returns:
+        ``target`` as text.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     with output_errors(target), quiet_gdal():
         rasterio.shutil.copy(source, target, driver="VRT")
     return str(target)

@@ -7,20 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from helpers.models import card
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import legends
-from strategies_inference import card
 
-from geoseg.bundle import Bundle, ModelCard, digest, load, read_card
-from geoseg.config.component import Part
+from geoseg.bundle import Bundle, ModelCard, digest_file, load, read_card
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, OutputError
+from geoseg.legend import Legend
 from geoseg.models.build import build_network
 
 MODEL = ModelSection(
-    backbone=Part(name="resnet18"),
-    head=Part(name="fcn", options={"channels": 8}),
+    backbone=Component(name="resnet18"),
+    head=Component(name="fcn", options={"channels": 8}),
     output_stride=16,
     auxiliary_weight=0.4,
 )
@@ -106,7 +107,7 @@ def test_scores_that_are_no_number_survive_too() -> None:
 
 
 def test_a_card_with_too_few_numbers_is_no_card() -> None:
-    with pytest.raises(BundleError, match="2 bands, but a std for 1"):
+    with pytest.raises(BundleError, match="2 bands, but the std of 1"):
         card(std=(1.0,))
 
 
@@ -119,11 +120,11 @@ def test_loading_a_bundle_unpickles_nothing(saved, monkeypatch) -> None:
 def test_saving_leaves_one_file_and_replaces_what_was_there(made, tmp_path) -> None:
     path = tmp_path / "new" / "folder" / "model.safetensors"
     made.save(path)
-    first = digest(path)
+    first = digest_file(path)
     replace(made, card=replace(made.card, gsd=0.5)).save(path)
     assert [each.name for each in path.parent.iterdir()] == [path.name]
     assert read_card(path).gsd == 0.5
-    assert digest(path) != first
+    assert digest_file(path) != first
 
 
 def test_a_bundle_that_cannot_be_written_is_an_error_in_words(made, tmp_path) -> None:
@@ -137,4 +138,18 @@ def test_a_bundle_that_cannot_be_written_is_an_error_in_words(made, tmp_path) ->
 
 def test_the_digest_is_the_files_sha256(tmp_path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
-    assert digest(tmp_path / "a") == "ba7816bf8f01cfea"
+    assert digest_file(tmp_path / "a") == "ba7816bf8f01cfea"
+
+
+def test_the_repr_shows_what_a_person_wants_to_know(saved) -> None:
+    lines = repr(load(saved)).splitlines()
+    assert lines[0] == f"Bundle {str(saved)!r}"
+    assert lines[1] == "  model: resnet18 + fcn"
+    assert lines[-1] == "  scores: mean_iou 0.5 (protocol scenes)"
+
+
+def test_notebooks_show_a_table_with_escaped_class_names(made) -> None:
+    shown = replace(made, card=replace(made.card, legend=Legend.of(["<b>", "water", "c"])))._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert "<b>" not in shown
+    assert "resnet18 + fcn" in shown

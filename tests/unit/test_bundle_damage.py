@@ -4,19 +4,21 @@ import json
 
 import pytest
 import torch
+from helpers.models import card
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
-from strategies_inference import card
 
-from geoseg.bundle import Bundle, ModelCard, header, load, read_card, weights_digest
-from geoseg.config.component import Part
+from geoseg.bundle import Bundle, ModelCard, digest_weights, load, make_header, read_card
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
 from geoseg.models.build import build_network
 
 SMALL = ModelSection(
-    backbone=Part(name="mobilenetv3_small_050"), head=Part(name="fcn", options={"channels": 4}), auxiliary_weight=0
+    backbone=Component(name="mobilenetv3_small_050"),
+    head=Component(name="fcn", options={"channels": 4}),
+    auxiliary_weight=0,
 )
 
 
@@ -41,7 +43,7 @@ def same_card(one: ModelCard, other: ModelCard) -> bool:
 def written(path, text: str):
     """A bundle without a network whose card is ``text``, sealed like any other."""
     weights = {"x": torch.zeros(1)}
-    save_file(weights, path, metadata=header(text, weights_digest(weights)))
+    save_file(weights, path, metadata=make_header(text, digest_weights(weights)))
     return path
 
 
@@ -106,8 +108,8 @@ def reworded(old: str, new: str):
         (lambda c: c["__metadata__"].pop("weights"), "is damaged, or its card was edited"),
         (lambda c: c["__metadata__"].pop("format"), "another version of geoseg"),
         (lambda c: c["__metadata__"].update(format="geoseg-bundle-1"), "another version of geoseg"),
-        (lambda c: c["__metadata__"].pop("card"), "no geoseg model"),
-        (lambda c: c.pop("__metadata__"), "no geoseg model"),
+        (lambda c: c["__metadata__"].pop("card"), "not a geoseg model"),
+        (lambda c: c.pop("__metadata__"), "not a geoseg model"),
     ],
 )
 def test_an_edited_header_is_noticed_without_the_weights(small, tmp_path, change, message) -> None:
@@ -135,7 +137,7 @@ def retyped(content) -> None:
 def test_weights_under_another_name_or_type_are_noticed(small, tmp_path, change) -> None:
     path = rewritten(small, tmp_path, change)
     assert same_card(read_card(path), read_card(small[0]))
-    with pytest.raises(BundleError, match="its weights are not those it was saved with"):
+    with pytest.raises(BundleError, match="its weights do not match their digest"):
         load(path)
 
 
@@ -176,7 +178,7 @@ def test_a_flipped_byte_changes_nothing_or_is_noticed(small, tmp_path_factory, d
     path.write_bytes(whole[:place] + bytes([whole[place] ^ change]) + whole[place + 1 :])
     unchanged_or_refused(path, small)
     if place >= head:
-        with pytest.raises(BundleError, match="its weights are not those it was saved with"):
+        with pytest.raises(BundleError, match="its weights do not match their digest"):
             load(path)
 
 
@@ -201,23 +203,23 @@ def test_any_bytes_are_a_bundle_or_refused(small, tmp_path_factory, content, pro
 
 def test_weights_of_every_kind_have_a_digest() -> None:
     kinds = [torch.zeros(()), torch.zeros(0, 3), torch.zeros(2, 3).T, torch.ones(3).bfloat16(), torch.ones(3) > 0]
-    assert len({weights_digest({"x": kind}) for kind in kinds}) == len(kinds)
+    assert len({digest_weights({"x": kind}) for kind in kinds}) == len(kinds)
     two = {"a": torch.zeros(2), "b": torch.ones(2)}
-    assert weights_digest(two) == weights_digest(dict(reversed(two.items())))
-    assert weights_digest(two) != weights_digest({"a": two["b"], "b": two["a"]})
+    assert digest_weights(two) == digest_weights(dict(reversed(two.items())))
+    assert digest_weights(two) != digest_weights({"a": two["b"], "b": two["a"]})
 
 
 def test_a_card_that_promises_other_weights_is_refused(small, tmp_path) -> None:
     path = Bundle(small[2], card(classes=5, model=SMALL)).save(tmp_path / "a.safetensors")
     assert len(read_card(path).legend) == 5
-    with pytest.raises(BundleError, match="weights and card contradict each other") as error:
+    with pytest.raises(BundleError, match=r"the weights of .* do not match its card") as error:
         load(path)
     assert "\n" not in error.value.message
 
 
 def test_a_network_that_cannot_be_built_here_is_said(tmp_path) -> None:
     model = json.dumps({**json.loads(card().to_json()), "model": {"backbone": "resnet99"}})
-    with pytest.raises(BundleError, match=r"the network of .* cannot be built: there is no backbone called 'resnet99'"):
+    with pytest.raises(BundleError, match=r"the network of .* cannot be built: unknown backbone 'resnet99'"):
         load(written(tmp_path / "a.safetensors", model))
 
 
@@ -227,7 +229,7 @@ def damaged(folder, small):
     cuts = {"empty": b"", "stub": whole[:5], "half a header": whole[:400], "text": b"not a model at all\n" * 9}
     for name, content in cuts.items():
         (folder / name).write_bytes(content)
-        yield folder / name, "is no geoseg model, or it is damaged"
+        yield folder / name, "is not a geoseg model, or it is damaged"
     for name, text in {
         "a list": "[1, 2]",
         "no meta": '{"__metadata__": null}',
@@ -235,17 +237,17 @@ def damaged(folder, small):
         "a ladder": "[" * 100_000,
     }.items():
         (folder / name).write_bytes(len(text).to_bytes(8, "little") + text.encode())
-        yield folder / name, "no geoseg model"
+        yield folder / name, "not a geoseg model"
     save_file({"x": torch.zeros(3)}, folder / "others", metadata={"format": "pt"})
-    yield folder / "others", "is a safetensors file, but no geoseg model"
+    yield folder / "others", "is a safetensors file, but not a geoseg model"
     torch.save({"x": torch.zeros(3)}, folder / "pickle.pth")
-    yield folder / "pickle.pth", "is no geoseg model, or it is damaged"
+    yield folder / "pickle.pth", "is not a geoseg model, or it is damaged"
     torch.save({"x": torch.zeros(3)}, folder / "pickle.safetensors")
-    yield folder / "pickle.safetensors", "is no geoseg model, or it is damaged"
+    yield folder / "pickle.safetensors", "is not a geoseg model, or it is damaged"
     (folder / "truncated").write_bytes(whole[:-1000])
     yield folder / "truncated", "is damaged"
-    yield folder, "is no geoseg model"
-    yield folder / "nowhere", "there is no model"
+    yield folder, "is not a geoseg model"
+    yield folder / "nowhere", "does not exist"
 
 
 def test_whatever_is_no_bundle_is_refused_in_one_sentence(tmp_path, small) -> None:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg import errors
-from geoseg.errors import GeosegError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.errors import GeosegError
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GeosegError)]
 
@@ -35,5 +36,5 @@ def test_a_slip_is_answered_with_the_word_that_was_meant() -> None:
 
 
 def test_a_word_like_no_other_is_answered_with_all_of_them() -> None:
-    assert did_you_mean("xyz", ["fcn", "deeplabv3"]) == "known are: deeplabv3, fcn"
-    assert did_you_mean("xyz", []) == "nothing of this kind is known"
+    assert did_you_mean("xyz", ["fcn", "deeplabv3"]) == "choose one of deeplabv3, fcn"
+    assert did_you_mean("xyz", []) == "there are no candidates"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from geoseg._files import check_writable, output_errors, part_path, remove
+from geoseg._files import atomic_path, check_writable, output_errors, remove_files, temporary_path
 from geoseg.errors import OutputError
 
 
@@ -53,8 +53,8 @@ def test_the_system_refusing_the_file_is_an_output_error(tmp_path: Path) -> None
 
 
 def test_parts_lie_hidden_beside_the_target_with_its_suffix() -> None:
-    assert part_path(Path("maps/mask.tif")) == Path("maps/.mask.tif.part.tif")
-    assert part_path(Path("mask.tif"), "cog") != part_path(Path("mask.tif"))
+    assert temporary_path(Path("maps/mask.tif")) == Path("maps/.mask.tif.part.tif")
+    assert temporary_path(Path("mask.tif"), "cog") != temporary_path(Path("mask.tif"))
 
 
 def test_errors_name_the_target_and_keep_the_cause(tmp_path: Path) -> None:
@@ -66,5 +66,37 @@ def test_errors_name_the_target_and_keep_the_cause(tmp_path: Path) -> None:
 
 def test_removing_does_not_mind_what_is_not_there(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    remove(tmp_path / "a", tmp_path / "b")
+    remove_files(tmp_path / "a", tmp_path / "b")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_gets_its_name_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text("old")
+    with atomic_path(path, fsync=True) as temporary:
+        temporary.write_text("new")
+        assert (temporary.name, path.read_text()) == (".scores.json.part.json", "old")
+    assert [file.name for file in tmp_path.iterdir()] == ["scores.json"]
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_file_that_fails_leaves_the_old_one_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "scores.json"
+    path.write_text("old")
+
+    def fail() -> None:
+        with atomic_path(path) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert [file.name for file in tmp_path.iterdir()] == ["scores.json"]
+    assert path.read_text() == "old"
+
+
+def test_the_temporary_path_can_be_chosen(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "latest", temporary=tmp_path / ".latest.run.part") as temporary:
+        temporary.write_text("run")
+    assert [file.name for file in tmp_path.iterdir()] == ["latest"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from strategies import legends, masks
 
 from geoseg.errors import ConfigError
-from geoseg.legend import IGNORE_INDEX, Legend, LegendEntry, default_colour, numbered, parse_colour
+from geoseg.legend import IGNORE_INDEX, Legend, LegendEntry, default_colour, make_numbered_legend, parse_colour
 
 
 @given(legends())
@@ -68,7 +68,7 @@ def test_a_colour_is_the_same_in_both_spellings(colour) -> None:
     "wrong", ["red", "#12345", "#1234567", [1, 2], [1] * 4, [0, 0, 256], [-1, 0, 0], 7, [None] * 3]
 )
 def test_what_is_no_colour_is_refused(wrong) -> None:
-    with pytest.raises(ConfigError, match="is no colour"):
+    with pytest.raises(ConfigError, match="invalid colour"):
         parse_colour(wrong)
 
 
@@ -86,17 +86,17 @@ def test_classes_without_a_colour_get_one() -> None:
 
 
 def test_the_legend_of_a_bare_mask_names_classes_by_their_values() -> None:
-    assert numbered([0, 3]).names == ("0", "1", "2", "3")
-    assert numbered([]).names == ("0",)
+    assert make_numbered_legend([0, 3]).names == ("0", "1", "2", "3")
+    assert make_numbered_legend([]).names == ("0",)
 
 
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([], "1 to 255 classes, not 0"),
+        ([], "1 to 255 classes, got 0"),
         ([LegendEntry(1, "a", (0, 0, 0))], r"class indices are \[1\]"),
-        ([LegendEntry(0, "a", (0, 0, 0)), LegendEntry(1, "a", (1, 0, 0))], "the name a stands for two classes"),
-        ([LegendEntry(0, "a", (0, 0, 9)), LegendEntry(1, "b", (0, 0, 9))], "the colour #000009 stands for two classes"),
+        ([LegendEntry(0, "a", (0, 0, 0)), LegendEntry(1, "a", (1, 0, 0))], "two classes have the name a"),
+        ([LegendEntry(0, "a", (0, 0, 9)), LegendEntry(1, "b", (0, 0, 9))], "two classes have the colour #000009"),
     ],
 )
 def test_a_legend_that_contradicts_itself_is_refused(entries, message) -> None:
@@ -105,8 +105,8 @@ def test_a_legend_that_contradicts_itself_is_refused(entries, message) -> None:
 
 
 def test_more_classes_than_an_index_can_count_are_refused() -> None:
-    with pytest.raises(ConfigError, match="not 256"):
-        numbered(range(256))
+    with pytest.raises(ConfigError, match="got 256"):
+        make_numbered_legend(range(256))
 
 
 def test_an_unknown_class_is_answered_with_the_nearest() -> None:

@@ -3,7 +3,7 @@
 import numba
 import pytest
 
-from geoseg._numba import compiled
+from geoseg._numba import njit
 
 
 def test_without_a_folder_for_the_cache_functions_are_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,5 +16,5 @@ def test_without_a_folder_for_the_cache_functions_are_compiled_all_the_same(monk
 
     with monkeypatch.context() as patch:
         patch.setattr(numba, "njit", read_only)
-        successor = compiled(lambda number: number + 1)
+        successor = njit(lambda number: number + 1)
     assert successor(2) == 3

@@ -15,7 +15,7 @@ from geoseg.errors import ConfigError
 from geoseg.losses import losses
 from geoseg.models.backbones import backbones
 from geoseg.models.heads import heads
-from geoseg.registry import Registry, part_names
+from geoseg.registry import Registry, component_names
 
 ALL = [backbones, datasets, heads, losses, samplers]
 every_registry = pytest.mark.parametrize("registry", ALL, ids=lambda registry: registry.kind)
@@ -46,7 +46,7 @@ def spices(tmp_path, monkeypatch) -> Registry:
 @every_registry
 def test_names_are_the_files_in_the_folder(registry) -> None:
     folder = Path(sys.modules[registry.package].__file__).parent
-    files = {path.stem for path in folder.glob("[!_]*.py")} - registry_module.NOT_PARTS
+    files = {path.stem for path in folder.glob("[!_]*.py")} - registry_module.NON_COMPONENT_MODULES
     assert files <= set(registry.names())
     assert registry.names() == sorted(registry.names())
 
@@ -60,7 +60,7 @@ def test_every_name_leads_to_a_part_that_stands_in_its_file(registry) -> None:
 @every_registry
 def test_a_typo_is_answered_with_the_nearest_name(registry) -> None:
     name = registry.names()[0]
-    with pytest.raises(ConfigError, match=f"there is no {registry.kind} called '{name}x'") as error:
+    with pytest.raises(ConfigError, match=f"unknown {registry.kind} '{name}x'") as error:
         registry.get(f"{name}x")
     assert error.value.hint == f"did you mean {name}?"
 
@@ -70,14 +70,14 @@ def test_what_parts_share_is_no_part(spices) -> None:
 
 
 def test_listing_names_imports_no_part(spices) -> None:
-    assert spices.names() == part_names("spice", "pantry")
+    assert spices.names() == component_names("spice", "pantry")
     assert "pantry.pepper" not in sys.modules
     spices.get("pepper")
     assert "pantry.pepper" in sys.modules
 
 
 def test_listing_heads_imports_no_torch() -> None:
-    code = "import sys; from geoseg.registry import part_names; part_names('head', 'geoseg.models.heads')"
+    code = "import sys; from geoseg.registry import component_names; component_names('head', 'geoseg.models.heads')"
     subprocess.run([sys.executable, "-c", f"{code}; sys.exit('torch' in sys.modules)"], check=True)
 
 
@@ -103,7 +103,7 @@ def test_what_geoseg_gives_cannot_be_set_by_a_recipe(spices) -> None:
 
 
 def test_an_option_that_does_not_fit_is_named_with_its_value(spices) -> None:
-    with pytest.raises(ConfigError, match="spice pepper: grams: 'much' does not fit") as error:
+    with pytest.raises(ConfigError, match="spice pepper: grams: 'much' is not valid") as error:
         spices.build("pepper", {"grams": "much"})
     assert "number" in error.value.hint
 
@@ -118,7 +118,7 @@ def test_options_are_checked_without_building(spices) -> None:
 def test_a_missing_option_is_named(spices) -> None:
     with pytest.raises(ConfigError, match="the spice pepper needs the option 'grams'") as error:
         spices.build("pepper", {})
-    assert error.value.hint == "write grams: ... beside the spice's name"
+    assert error.value.hint == "add grams: ... next to the name of the spice"
 
 
 def test_other_distributions_add_parts_by_entry_points(spices, monkeypatch) -> None:

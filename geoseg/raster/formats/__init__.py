@@ -1,1 +1,1 @@
-"""Raster formats of prepared scenes: memory-mappable and compressed GeoTIFF."""
+"""GeoTIFF layouts of prepared scenes: memory-mappable, or compressed in tiles."""

@@ -1,7 +1,7 @@
-"""GeoTIFFs whose pixels can be mapped into memory: uncompressed, pixel-interleaved, one run of bytes.
+"""GeoTIFFs whose pixels can be memory-mapped: uncompressed, pixel-interleaved, contiguous.
 
-Such a file opens in QGIS like any other, and reading a window of it costs what copying the bytes costs (measured: ten
-times the crops per second of the same pixels in compressed tiles).
+QGIS opens such a file like any other. Reading a window takes as long as copying the bytes: in measurements ten times as
+many crops per second as from compressed tiles.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,28 +13,28 @@ import numpy as np
 import rasterio
 from numpy.typing import DTypeLike, NDArray
 from rasterio.enums import Interleaving
+from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg._files import part_path, remove
+from geoseg._files import atomic_path
 from geoseg.errors import DataError, GeosegError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
-from geoseg.raster.gdal_environment import gdal_environment
-from geoseg.raster.open_raster import open_raster, quiet_gdal
+from geoseg.raster.open_raster import gdal_environment, open_raster, quiet_gdal
 
 STRIP_BYTES = 1 << 20
-"""About so large is a strip, the unit in which other programs read the file."""
+"""Approximate size of a strip, the unit in which other programs read the file."""
 
 
 class StripWriter(Protocol):
-    """Takes full-width strips of an image, top to bottom."""
+    """Writes strips of the full width of an image, from top to bottom."""
 
     def write(self, window: Window, values: NDArray[Any]) -> None:
-        """Writes ``values`` (band, row, col) into a full-width window."""
+        """Write values, axes (band, row, col), into a window of the full width."""
 
 
 class _GdalWriter:
-    """Hands strips to GDAL."""
+    """Writes strips through GDAL."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -44,7 +44,7 @@ class _GdalWriter:
 
 
 class _RawWriter:
-    """Writes strips where they belong in a file that GDAL has laid out."""
+    """Writes strips into a file whose layout GDAL has created."""
 
     def __init__(self, file: BinaryIO, first_byte: int) -> None:
         self._file, self._first_byte = file, first_byte
@@ -56,23 +56,33 @@ class _RawWriter:
 
 
 @contextmanager
-def writing_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[StripWriter]:
-    """A file being written on ``grid``; it exists under its name only once it is complete.
+def create_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[StripWriter]:
+    """Create a GeoTIFF that :func:`open_memmap` can map; it has its final name only when it is complete.
 
-    GDAL lays out an empty file, and the pixels are written into it: strips of nothing but zeros that GDAL is given, it
-    keeps back until the end, and the rows would lie in disorder.
+    GDAL creates the layout and the pixels are written directly: GDAL itself delays strips of zeros to the end of the
+    file, so that the rows would not be in order.
+
+    Args:
+        path: The file to write; its folder is created.
+        grid: Grid of the raster.
+        bands: Number of bands.
+        dtype: Pixel type.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     rows = max(STRIP_BYTES // (grid.width * bands * np.dtype(dtype).itemsize), 1)
-    with _appearing(path, _require_whole) as part:
-        with gdal_environment(), _created(part, grid, bands, dtype, {"blockysize": min(rows, grid.height)}):
+    with _replace_when_complete(path, _require_contiguous) as temporary:
+        layout = {"blockysize": min(rows, grid.height)}
+        with gdal_environment(), _create_dataset(temporary, grid, bands, dtype, layout):
             pass
-        _require_whole(part)
-        with part.open("r+b") as file:
-            yield _RawWriter(file, _layout(part)[0])
+        _require_contiguous(temporary)
+        with temporary.open("r+b") as file:
+            yield _RawWriter(file, _read_layout(temporary)[0])
 
 
 @contextmanager
-def writing(
+def create_geotiff(
     path: Path,
     grid: Grid,
     *,
@@ -81,31 +91,39 @@ def writing(
     layout: Mapping[str, Any],
     check: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[StripWriter]:
-    """A pixel-interleaved GeoTIFF being written strip by strip; renamed into place when ``check`` finds it whole.
+    """Create a pixel-interleaved GeoTIFF strip by strip; it has its final name only when it is complete.
 
-    ``layout`` says how it is stored, in GDAL's words. :class:`OutputError` if it cannot be written.
+    Args:
+        path: The file to write; its folder is created.
+        grid: Grid of the raster.
+        bands: Number of bands.
+        dtype: Pixel type.
+        layout: GDAL's creation options for blocks and compression.
+        check: Raises ``OSError`` if the written file is incomplete.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
-    with _appearing(path, check) as part, gdal_environment(), _created(part, grid, bands, dtype, layout) as file:
+    with (
+        _replace_when_complete(path, check) as temporary,
+        gdal_environment(),
+        _create_dataset(temporary, grid, bands, dtype, layout) as file,
+    ):
         yield _GdalWriter(file)
 
 
 @contextmanager
-def _appearing(path: Path, check: Callable[[Path], None]) -> Iterator[Path]:
-    """Where to write a file that gets its name when ``check`` finds it whole; :class:`OutputError` if it does not."""
-    part = part_path(path)
+def _replace_when_complete(path: Path, check: Callable[[Path], None]) -> Iterator[Path]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield part
-        check(part)
-        part.replace(path)
-    except (OSError, rasterio.errors.RasterioError) as error:
+        with atomic_path(path) as temporary:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            check(temporary)
+    except (OSError, RasterioError) as error:
         raise OutputError(f"{path} cannot be written: {error}", "free some space, or choose another folder") from None
-    finally:
-        remove(part)
 
 
-def _created(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout: Mapping[str, Any]) -> Any:
-    """A new GeoTIFF, open in GDAL."""
+def _create_dataset(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout: Mapping[str, Any]) -> Any:
     profile = {
         "driver": "GTiff",
         "height": grid.height,
@@ -113,40 +131,44 @@ def _created(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout: Mappi
         "count": bands,
         "dtype": np.dtype(dtype).name,
         "interleave": "pixel",
-        "alpha": "no",  # GDAL marks a fourth band of 8 bit as alpha
+        "alpha": "no",  # otherwise GDAL marks the fourth band of 8 bits as alpha
         "bigtiff": "if_safer",
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # for opening only: one thread at a time may hold it
+    with quiet_gdal():  # for opening only: it allows one thread at a time
         return rasterio.open(path, "w", **profile, **layout)
 
 
-def _require_whole(path: Path) -> None:
-    """OSError unless all pixels are there: GDAL keeps quiet about a disk that fills up while it closes a file."""
+def _require_contiguous(path: Path) -> None:
+    """Raise OSError unless all pixels exist: GDAL does not report a disk that fills up while it closes a file."""
     try:
-        map_pixels(path)
+        open_memmap(path)
     except (GeosegError, ValueError) as error:
         raise OSError("the file read back is not the file written") from error
 
 
-def map_pixels(path: Path) -> NDArray[Any]:
-    """The pixels (row, col, band) of a file written by :func:`writing_contiguous`, mapped read-only, nothing read yet."""
-    first_byte, shape, dtype = _layout(path)
+def open_memmap(path: Path) -> NDArray[Any]:
+    """Memory-map the pixels of a file of :func:`create_contiguous`, read-only, axes (row, col, band).
+
+    Raises:
+        DataError: The pixels of the file are not contiguous.
+    """
+    first_byte, shape, dtype = _read_layout(path)
     return np.memmap(path, dtype, "r", first_byte, shape)
 
 
-def _layout(path: Path) -> tuple[int, tuple[int, int, int], np.dtype[Any]]:
-    """Position of the first pixel in a file, (row, col, band) and type; :class:`DataError` unless all follow in order."""
+def _read_layout(path: Path) -> tuple[int, tuple[int, int, int], np.dtype[Any]]:
+    """Return the position of the first pixel, (row, col, band) and the type; raise DataError unless contiguous."""
     with gdal_environment(), open_raster(str(path)) as file:
         shape = (file.height, file.width, file.count)
         dtype = np.dtype(file.dtypes[0])
         strip_rows, strip_cols = file.block_shapes[0]
         strips = range(-(-file.height // strip_rows))
-        found = [int(file.get_tag_item(f"BLOCK_OFFSET_0_{y}", "TIFF", bidx=1) or -1) for y in strips]
-        otherwise = file.compression is not None or strip_cols != file.width  # compressed, or in tiles
-        otherwise |= file.count > 1 and file.interleaving != Interleaving.pixel
+        offsets = [int(file.get_tag_item(f"BLOCK_OFFSET_0_{y}", "TIFF", bidx=1) or -1) for y in strips]
+        is_contiguous = file.compression is None and strip_cols == file.width  # neither compressed nor tiled
+        is_contiguous &= file.count == 1 or file.interleaving == Interleaving.pixel
     strip_bytes = strip_rows * shape[1] * shape[2] * dtype.itemsize
-    if otherwise or found != [found[0] + y * strip_bytes for y in strips]:
-        raise DataError(f"{path} is not laid out in one run of bytes", "delete the prepared folder; it is made again")
-    return found[0], shape, dtype
+    if not is_contiguous or offsets != [offsets[0] + y * strip_bytes for y in strips]:
+        raise DataError(f"the pixels of {path} are not contiguous", "delete the prepared folder; it is created again")
+    return offsets[0], shape, dtype

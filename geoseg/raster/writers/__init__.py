@@ -1,1 +1,1 @@
-"""Where predicted windows go: `base` (what a sink promises), `memory`, `geotiff` (with its `attribute_table`)."""
+"""Writers of rasters: Cloud Optimized GeoTIFF, memory, unfinished rasters on disk, single crops."""

@@ -1,7 +1,7 @@
-"""The raster attribute table of a mask: a row per class with name, colour and pixel count, as GIS programs show it.
+"""The raster attribute table of a mask: name, color and pixel count of each class, which GIS programs display.
 
-rasterio has no way to write one, so the table is written where GDAL keeps what a format cannot hold: the side file
-``<raster>.aux.xml`` (GDAL's "PAM"). GDAL's copying then carries it along.
+rasterio cannot write such tables, so the table is written into GDAL's sidecar file ``<raster>.aux.xml`` (PAM). GDAL
+copies it together with the raster.
 """
 
 from pathlib import Path
@@ -21,28 +21,34 @@ COLUMNS = (
     ("RED", INTEGER, 6),
     ("GREEN", INTEGER, 7),
     ("BLUE", INTEGER, 8),
-    ("COUNT", REAL, 1),  # GFU_PixelCount; GDAL's integers end at 2 147 483 647, and scenes do not
+    ("COUNT", REAL, 1),  # GFU_PixelCount; not an integer, because GDAL's end at 2 147 483 647
 )
 """Name, type and GDALRATFieldUsage of each column."""
 
 
-def side_path(raster: Path) -> Path:
-    """Where GDAL looks for what belongs to a raster but is not inside it."""
+def pam_path(raster: Path) -> Path:
+    """Return the sidecar file in which GDAL stores what the raster's format cannot hold."""
     return raster.with_name(f"{raster.name}.aux.xml")
 
 
 def write_attribute_table(raster: Path, legend: Legend, counts: NDArray[np.int64]) -> None:
-    """Add the table of ``legend`` to the raster's side file; ``counts`` are pixels by value, shape (256,)."""
+    """Add an attribute table to the sidecar file of a mask.
+
+    Args:
+        raster: The mask.
+        legend: Its classes.
+        counts: Number of pixels by value, shape (256,).
+    """
     band = Element("PAMRasterBand", band="1")
-    band.append(attribute_table(legend, counts))
-    path = side_path(raster)
-    # GDAL may have put something there itself, such as a CRS that GeoTIFF cannot express.
-    before = path.read_text("utf-8") if path.exists() else "<PAMDataset></PAMDataset>"
-    path.write_text(before.replace("</PAMDataset>", f"{tostring(band, 'unicode')}</PAMDataset>"), "utf-8")
+    band.append(make_attribute_table(legend, counts))
+    path = pam_path(raster)
+    # GDAL may have written to it before, for example a CRS that GeoTIFF cannot express.
+    content = path.read_text("utf-8") if path.exists() else "<PAMDataset></PAMDataset>"
+    path.write_text(content.replace("</PAMDataset>", f"{tostring(band, 'unicode')}</PAMDataset>"), "utf-8")
 
 
-def attribute_table(legend: Legend, counts: NDArray[np.int64]) -> Element:
-    """The table as GDAL writes it into XML."""
+def make_attribute_table(legend: Legend, counts: NDArray[np.int64]) -> Element:
+    """Create the XML element of an attribute table; arguments as in :func:`write_attribute_table`."""
     table = Element("GDALRasterAttributeTable", tableType="thematic")
     for index, (name, kind, usage) in enumerate(COLUMNS):
         column = SubElement(table, "FieldDefn", index=str(index))

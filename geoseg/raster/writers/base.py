@@ -1,4 +1,4 @@
-"""What a sink promises: it takes pixels of its products window by window, and keeps them or leaves nothing."""
+"""The protocol of raster writers: they take predicted pixels window by window and complete or discard the rasters."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,43 +7,53 @@ from typing import Protocol, TypeVar
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
-from geoseg.raster.writers.partial import Pixels
+from geoseg.raster.writers.partial import OutputPixels, PartialRasters
 
 
-class Sink(Protocol):
-    """Where predicted windows go; pixels never written are 255, the ignore index."""
+class RasterWriter(Protocol):
+    """Destination of predicted windows; pixels that are never written are 255, the ignore index."""
 
     @property
-    def products(self) -> tuple[str, ...]:
-        """What it wants to be given: names of products (raster/product.py)."""
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the outputs to write, see :mod:`geoseg.raster.output_bands`."""
+
+    @property
+    def partial(self) -> PartialRasters | None:
+        """Unfinished rasters on disk that other processes may write to; None if there are none."""
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin rasters on ``grid`` for classes of ``legend``."""
+        """Begin rasters on ``grid`` for the classes of ``legend``."""
 
     @property
     def missing(self) -> list[Window]:
-        """What is to be predicted: windows as wide as the grid, top to bottom; all of it, unless some is there already."""
+        """Windows that are not written yet, as wide as the grid, from top to bottom."""
 
-    def write(self, window: Window, pixels: Pixels) -> None:
-        """Put pixels into a window inside the grid: bytes (band, row, col) of every product, each pixel once."""
+    def write(self, window: Window, pixels: OutputPixels) -> None:
+        """Write the pixels of every output into a window inside the grid; each pixel once, from any thread."""
 
     def finish(self) -> None:
-        """Make the rasters available, complete."""
+        """Complete the rasters."""
 
     def abandon(self) -> None:
-        """Leave nothing behind that looks complete; may be called at any time before the rasters are."""
+        """Stop without leaving a raster that looks complete; may be called at any time before :meth:`finish` ends."""
 
 
-AnySink = TypeVar("AnySink", bound=Sink)
+AnyRasterWriter = TypeVar("AnyRasterWriter", bound=RasterWriter)
 
 
 @contextlib.contextmanager
-def writing(sink: AnySink, grid: Grid, legend: Legend) -> Iterator[AnySink]:
-    """The sink, open; finished when the block ends, abandoned if it ends with any exception (Ctrl-C included)."""
+def open_writer(writer: AnyRasterWriter, grid: Grid, legend: Legend) -> Iterator[AnyRasterWriter]:
+    """Open a writer for the block; finish it at the end, or abandon it on any exception (including Ctrl-C).
+
+    Args:
+        writer: The writer to open.
+        grid: Grid of the rasters.
+        legend: Classes of the mask.
+    """
     try:
-        sink.open(grid, legend)
-        yield sink
-        sink.finish()
+        writer.open(grid, legend)
+        yield writer
+        writer.finish()
     except BaseException:
-        sink.abandon()
+        writer.abandon()
         raise

@@ -1,4 +1,4 @@
-"""Single crops as files: georeferenced GeoTIFF, or PNG as computer vision programs want them."""
+"""Crops as single files: georeferenced GeoTIFF, or plain PNG for computer vision programs."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,10 @@ from PIL import Image
 from geoseg._files import output_errors
 from geoseg.errors import SceneError
 from geoseg.grid.grid import Grid
-from geoseg.raster.gdal_environment import gdal_environment
-from geoseg.raster.open_raster import quiet_gdal
+from geoseg.raster.open_raster import gdal_environment, quiet_gdal
 
 
-def write_geotiff(
+def write_crop_geotiff(
     path: Path,
     values: NDArray[Any],
     grid: Grid,
@@ -24,9 +23,19 @@ def write_geotiff(
     valid: NDArray[np.bool_] | None = None,
     nodata: float | None = None,
 ) -> None:
-    """Writes values (band, row, col) on ``grid``; pixels that are not ``valid`` (row, col) are said to hold nothing.
+    """Write a crop as a GeoTIFF.
 
-    They are so by the value ``nodata`` where there is one, by a mask inside the file otherwise.
+    Args:
+        path: The file to write.
+        values: Pixel values, axes (band, row, col).
+        grid: CRS and transform of the crop.
+        bands: Band descriptions.
+        valid: Axes (row, col); pixels that are not valid get the nodata value, or are excluded by an internal mask if
+            there is no such value.
+        nodata: Value of pixels without data.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     profile = {
         "driver": "GTiff",
@@ -39,7 +48,7 @@ def write_geotiff(
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # for opening only: one thread at a time may hold it
+    with quiet_gdal():  # for opening only: it allows one thread at a time
         file = rasterio.open(path, "w", **profile)
     with output_errors(path), gdal_environment(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), file:
         if valid is not None and nodata is not None:
@@ -51,12 +60,21 @@ def write_geotiff(
             file.write_mask(valid)
 
 
-def write_plain_png(path: Path, values: NDArray[Any]) -> None:
-    """Writes values (band, row, col) of one or three bands and 8 bit; :class:`SceneError` for others."""
+def write_crop_png(path: Path, values: NDArray[Any]) -> None:
+    """Write a crop as a PNG without georeferencing.
+
+    Args:
+        path: The file to write.
+        values: One or three bands of uint8, axes (band, row, col).
+
+    Raises:
+        SceneError: The values have another type or number of bands.
+        OutputError: The file cannot be written.
+    """
     if values.dtype != np.uint8 or len(values) not in (1, 3):
         raise SceneError(
-            f"{len(values)} bands of {values.dtype} are no PNG that every program reads",
-            "choose three bands of 8 bit, or write GeoTIFF",
+            f"{len(values)} bands of {values.dtype} cannot be written as a common PNG",
+            "choose three bands of 8 bits, or write GeoTIFF",
         )
     image = Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
     with output_errors(path):

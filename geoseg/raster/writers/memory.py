@@ -1,4 +1,4 @@
-"""A sink that keeps rasters in memory, for evaluation, tests and notebooks."""
+"""A raster writer that keeps the rasters in memory, for evaluation, tests and notebooks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,49 +6,54 @@ from numpy.typing import NDArray
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.raster.prediction_outputs import make_product
+from geoseg.raster.output_bands import make_output
 from geoseg.raster.raster import Raster
-from geoseg.raster.writers.partial import Pixels, require_inside
+from geoseg.raster.writers.partial import OutputPixels, require_inside
 
 
-class MemorySink:
-    """Keeps arrays; :attr:`mask`, :attr:`raster` and :attr:`pixels` are there once the sink is finished."""
+class MemoryWriter:
+    """Keep predicted rasters as arrays; :attr:`mask`, :attr:`raster` and :attr:`pixels` exist after :meth:`finish`.
+
+    Args:
+        outputs: Names of the outputs to keep; ``mask`` must be one of them.
+    """
 
     legend: Legend
-    """What the class indices mean."""
+    """Classes of the mask."""
     pixels: dict[str, NDArray[np.uint8]]
-    """By product: bytes, axes (band, row, col); 255 where nothing was predicted."""
+    """Bytes by output name, axes (band, row, col); 255 where nothing was predicted."""
     mask: NDArray[np.uint8]
     """Class indices, axes (row, col); 255 where nothing was predicted."""
     raster: Raster
-    """The same as one band on its grid; valid (True) where something was predicted."""
+    """The mask as one band on its grid; valid where a class was predicted."""
+    partial: None = None
+    """Arrays in memory are not shared with other processes."""
 
-    def __init__(self, products: tuple[str, ...] = ("mask",)) -> None:
-        """``products`` to keep; the mask must be one of them."""
-        self.products = products
+    def __init__(self, outputs: tuple[str, ...] = ("mask",)) -> None:
+        self.outputs = outputs
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin with 255 everywhere."""
+        """Begin with 255 in all pixels."""
         self._grid, self.legend = grid, legend
-        bands = {name: len(make_product(name, legend).bands) for name in self.products}
+        bands = {name: len(make_output(name, legend).bands) for name in self.outputs}
         self._pixels = {name: np.full((count, *grid.shape), IGNORE_INDEX, np.uint8) for name, count in bands.items()}
 
     @property
     def missing(self) -> list[Window]:
-        """All of the grid."""
+        """The window of the whole grid."""
         return [self._grid.window]
 
-    def write(self, window: Window, pixels: Pixels) -> None:
-        """Put pixels, axes (band, row, col), into a window inside the grid."""
+    def write(self, window: Window, pixels: OutputPixels) -> None:
+        """Copy pixels, axes (band, row, col), into a window inside the grid."""
         require_inside(self._grid.shape, window, pixels)
-        for name, kept in self._pixels.items():
-            kept[:, *window.slices()] = pixels[name]
+        for name, array in self._pixels.items():
+            array[:, *window.slices()] = pixels[name]
 
     def finish(self) -> None:
-        """Make what was written available."""
+        """Make the rasters available."""
         self.pixels, self.mask = self._pixels, self._pixels["mask"][0]
         self.raster = Raster(self.mask[np.newaxis], self.mask != IGNORE_INDEX, self._grid)
 
     def abandon(self) -> None:
-        """Let go of the pixels."""
+        """Release the memory of the pixels."""
         self.__dict__.pop("_pixels", None)

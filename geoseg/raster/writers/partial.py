@@ -1,11 +1,11 @@
-"""Rasters in the making: on disk in *slabs*, files of a few hundred rows that are whole as soon as they have their name.
+"""Unfinished rasters on disk, in *slabs*: files of 512 rows, each of which is complete as soon as it has its name.
 
-What is lost when a program is killed is the slab it was at, nothing else: whoever goes on asks :attr:`Slabs.missing`.
-Several processes, on several machines that see the same folder, may write slabs of the same rasters, each its own.
+A program that is killed loses the slab it was writing and nothing else; the next run writes :attr:`PartialRasters.missing`.
+Several processes, on several machines that share the folder, may write different slabs of the same rasters.
 
-A folder holds slabs of one or several products of one prediction, and the settings they were made with. A slab of 512
-rows is one row of the final file's blocks. Compressed by ZSTD where GDAL has it, it costs 2 ms per megapixel to write
-and to read back, which every slab is, because GDAL keeps quiet about a disk that fills up while it closes a file.
+A folder holds the slabs of one or several outputs of one prediction, and the settings they were made with. A slab is one
+row of blocks of the final file. With ZSTD, where GDAL has it, writing a slab and reading it back takes 2 ms per megapixel.
+Every slab is read back, because GDAL does not report a disk that fills up while it closes a file.
 """
 
 import contextlib
@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement, tostring
 
 import numpy as np
 import rasterio
@@ -26,164 +25,177 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from geoseg.grid.grid import Grid
+from geoseg._files import atomic_path
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.raster.metadata import CLASSES_TAG, GroundControl
+from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.open_raster import quiet_gdal
-from geoseg.raster.prediction_outputs import STEPS, Product
-from geoseg.raster.vrt import add, vrt_dataset
+from geoseg.raster.output_bands import PredictionOutput
 
-BLOCK = 512
-"""Side of the files' blocks in pixels, and rows of a slab; a multiple of 16, as TIFF wants it."""
+BLOCK_SIZE = 512
+"""Side of the files' blocks in pixels, and rows of a slab; a multiple of 16, as TIFF requires."""
 
-SETTINGS = "settings.json"
-"""The file in a folder of slabs that says what they were made with."""
+SETTINGS_NAME = "settings.json"
+"""File in the folder with the settings of the prediction."""
 
-Pixels = Mapping[str, NDArray[np.uint8]]
-"""By the name of a product: its bytes, axes (band, row, col)."""
+OutputPixels = Mapping[str, NDArray[np.uint8]]
+"""Bytes by output name, axes (band, row, col)."""
 
 
-class Slabs:
-    """The slabs of some products in a folder; windows count from the rasters' first pixel and are as wide as they.
+class PartialRasters:
+    """The slabs of some outputs in a folder.
 
-    Windows may be written in any order, by several threads, each pixel once; those of a slab are held in memory until
-    they fill it. ``OSError`` if the disk does not take them.
+    Windows count from the first pixel of the rasters. They may be written in any order and by several threads, each pixel
+    once; the pixels of a slab are kept in memory until it is full. Methods raise ``OSError`` if the disk is full.
+
+    Args:
+        folder: Folder of the slabs.
+        shape: (height, width) of the rasters.
+        outputs: The outputs; each has one file per slab.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, int], products: Sequence[Product]) -> None:
+    def __init__(self, folder: Path, shape: tuple[int, int], outputs: Sequence[PredictionOutput]) -> None:
         self.folder = folder
         self.shape = shape
-        self.products = tuple(products)
-        self._begun: dict[int, _Slab] = {}
+        self.outputs = tuple(outputs)
+        self._buffers: dict[int, _SlabBuffer] = {}
         self._lock = threading.Lock()
 
     @property
     def settings(self) -> dict[str, Any] | None:
-        """What the slabs in the folder were made with; None if there are none yet."""
+        """Settings that the slabs in the folder were made with; None if there are none."""
         try:
-            settings: dict[str, Any] = json.loads((self.folder / SETTINGS).read_text("utf-8"))
+            settings: dict[str, Any] = json.loads((self.folder / SETTINGS_NAME).read_text("utf-8"))
         except (OSError, ValueError):
             return None
         return settings
 
-    def begin(self, settings: Mapping[str, Any]) -> None:
-        """Make an empty folder for slabs made with these settings; what was in it is gone."""
-        self.remove()
+    def create(self, settings: Mapping[str, Any]) -> None:
+        """Create an empty folder for slabs of these settings; delete an existing one."""
+        self.delete()
         self.folder.mkdir()
-        (self.folder / SETTINGS).write_text(json.dumps(dict(settings)), "utf-8")
+        (self.folder / SETTINGS_NAME).write_text(json.dumps(dict(settings)), "utf-8")
 
-    def remove(self) -> None:
+    def delete(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def remember(self, name: str, choose: Callable[[], int]) -> int:
-        """A number that is chosen once for all slabs in the folder, whoever writes them, and whenever."""
-        place = self.folder / name
-        if not place.exists():
-            number, part = choose(), place.with_suffix(f".{uuid.uuid4().hex}.part")
-            part.mkdir()
-            (part / "number.txt").write_text(str(number), "ascii")
-            # Whole at once, and only once: a folder cannot take the place of one that holds something.
+    def shared_value(self, name: str, compute: Callable[[], int]) -> int:
+        """Return a number that is computed once for all processes that write to the folder.
+
+        Args:
+            name: Name of the number.
+            compute: Called if no process has stored the number yet.
+        """
+        entry = self.folder / name
+        if not entry.exists():
+            number, temporary = compute(), entry.with_suffix(f".{uuid.uuid4().hex}.part")
+            temporary.mkdir()
+            (temporary / "number.txt").write_text(str(number), "ascii")
+            # Atomic, and only the first one succeeds: a folder cannot replace a folder that is not empty.
             with contextlib.suppress(OSError):
-                part.rename(place)
-        return int((place / "number.txt").read_text("ascii"))
+                temporary.rename(entry)
+        return int((entry / "number.txt").read_text("ascii"))
 
     @property
-    def places(self) -> list[Window]:
-        """Where slabs lie, top to bottom."""
-        return list(strips(*self.shape, BLOCK))
+    def slab_windows(self) -> list[Window]:
+        """Windows of all slabs, from top to bottom."""
+        return list(strips(*self.shape, BLOCK_SIZE))
 
     @property
     def missing(self) -> list[Window]:
-        """Where slabs are missing; neighbours as one window."""
-        holes = [place for place in self.places if not self.is_there(place)]
-        runs = groupby(enumerate(holes), key=lambda numbered: numbered[1].row // BLOCK - numbered[0])
-        joined = []
-        for _, run in runs:
-            windows = [window for _, window in run]
-            joined.append(Window(windows[0].row, 0, windows[-1].row_stop - windows[0].row, self.shape[1]))
-        return joined
+        """Windows of the missing slabs, adjacent ones merged."""
+        missing = [window for window in self.slab_windows if not self.has_slab(window)]
+        # Slab number minus position in the list is constant over adjacent slabs.
+        groups = groupby(enumerate(missing), key=lambda item: item[1].row // BLOCK_SIZE - item[0])
+        merged = []
+        for _, group in groups:
+            windows = [window for _, window in group]
+            merged.append(Window(windows[0].row, 0, windows[-1].row_stop - windows[0].row, self.shape[1]))
+        return merged
 
-    def is_there(self, place: Window) -> bool:
-        """True if the slab at one of :attr:`places` is there for every product."""
-        return all(self.path(product, place).exists() for product in self.products)
+    def has_slab(self, slab_window: Window) -> bool:
+        """Return True if the slab of one of :attr:`slab_windows` exists for every output."""
+        return all(self.slab_path(output, slab_window).exists() for output in self.outputs)
 
-    def path(self, product: Product, place: Window) -> Path:
-        """The file of a product's slab."""
-        return self.folder / f"{product.name}-{place.row:09}.tif"
+    def slab_path(self, output: PredictionOutput, slab_window: Window) -> Path:
+        """Return the file of one slab of an output."""
+        return self.folder / f"{output.name}-{slab_window.row:09}.tif"
 
-    def write(self, window: Window, pixels: Pixels) -> None:
-        """Keep the pixels of a window, and write those slabs that are whole now."""
+    def write(self, window: Window, pixels: OutputPixels) -> None:
+        """Add the pixels of a window, and write the slabs that are full.
+
+        Args:
+            window: A window inside the rasters.
+            pixels: Bytes of every output, axes (band, row, col).
+        """
         require_inside(self.shape, window, pixels)
-        for place, part in _slabs_of(window, self.shape):
+        for slab_window, part in _overlapping_slabs(window, self.shape):
             with self._lock:
-                if place.row not in self._begun:
-                    self._begun[place.row] = _Slab(place, self.products)
-                slab = self._begun[place.row]
-                is_whole = slab.take(part, window, pixels)
-            if is_whole:
-                self._write(slab)
+                if slab_window.row not in self._buffers:
+                    self._buffers[slab_window.row] = _SlabBuffer(slab_window, self.outputs)
+                buffer = self._buffers[slab_window.row]
+                is_full = buffer.add(part, window, pixels)
+            if is_full:
+                self._write(buffer)
 
     def flush(self) -> None:
-        """Write the slabs that are begun as if they were whole; what they lack is nodata."""
-        for slab in list(self._begun.values()):
-            self._write(slab)
+        """Write the slabs that are not full; their missing pixels are nodata."""
+        for buffer in list(self._buffers.values()):
+            self._write(buffer)
 
-    def _write(self, slab: "_Slab") -> None:
-        for product in self.products:
-            _write_file(self.path(product, slab.place), slab.pixels[product.name])
-        del self._begun[slab.place.row]
+    def _write(self, buffer: "_SlabBuffer") -> None:
+        for output in self.outputs:
+            _write_slab(self.slab_path(output, buffer.window), buffer.pixels[output.name])
+        del self._buffers[buffer.window.row]
 
 
-def require_inside(shape: tuple[int, int], window: Window, pixels: Pixels) -> None:
-    """Our own mistakes, caught where they show: a window outside the raster, or of another shape than its pixels."""
+def require_inside(shape: tuple[int, int], window: Window, pixels: OutputPixels) -> None:
+    """Assert that a window is inside a raster of ``shape`` and that the pixels are bytes of the window's shape."""
     assert Window(0, 0, *shape).contains(window), f"{window} reaches outside a raster of {shape}"
     for name, values in pixels.items():
         assert values.shape[1:] == window.shape, f"{name} of {values.shape} for a window of {window.shape}"
-        assert values.dtype == np.uint8, f"{name} is of bytes, not {values.dtype}"
+        assert values.dtype == np.uint8, f"{name} must be uint8, got {values.dtype}"
 
 
-class _Slab:
-    """A slab whose pixels are coming in."""
+class _SlabBuffer:
+    """Pixels of a slab that is not written yet."""
 
-    def __init__(self, place: Window, products: Sequence[Product]) -> None:
-        self.place = place
-        self.lacks = place.height * place.width
-        shapes = {product.name: (len(product.bands), *place.shape) for product in products}
+    def __init__(self, window: Window, outputs: Sequence[PredictionOutput]) -> None:
+        self.window = window
+        self.missing_pixels = window.height * window.width
+        shapes = {output.name: (len(output.bands), *window.shape) for output in outputs}
         self.pixels = {name: np.full(shape, IGNORE_INDEX, np.uint8) for name, shape in shapes.items()}
 
-    def take(self, part: Window, window: Window, pixels: Pixels) -> bool:
-        """Take a part of a window's pixels; True if that was the last."""
-        for name, into in self.pixels.items():
-            into[:, *part.relative_to(self.place).slices()] = pixels[name][:, *part.relative_to(window).slices()]
-        self.lacks -= part.height * part.width
-        return self.lacks == 0
+    def add(self, part: Window, window: Window, pixels: OutputPixels) -> bool:
+        """Copy the part of a window's pixels that is in this slab; return True if the slab is full now."""
+        for name, array in self.pixels.items():
+            array[:, *part.relative_to(self.window).slices()] = pixels[name][:, *part.relative_to(window).slices()]
+        self.missing_pixels -= part.height * part.width
+        return self.missing_pixels == 0
 
 
-def _slabs_of(window: Window, shape: tuple[int, int]) -> Iterator[tuple[Window, Window]]:
-    """The places of the slabs a window reaches into, and what of it lies in each."""
-    for row in range(window.row // BLOCK * BLOCK, window.row_stop, BLOCK):
-        place = Window(row, 0, BLOCK, shape[1]).clip_to(*shape)
-        part = place.intersection(window)
+def _overlapping_slabs(window: Window, shape: tuple[int, int]) -> Iterator[tuple[Window, Window]]:
+    """Yield the window of each slab that overlaps ``window``, and the overlap."""
+    for row in range(window.row // BLOCK_SIZE * BLOCK_SIZE, window.row_stop, BLOCK_SIZE):
+        slab_window = Window(row, 0, BLOCK_SIZE, shape[1]).clip_to(*shape)
+        part = slab_window.intersection(window)
         if not part.is_empty:
-            yield place, part
+            yield slab_window, part
 
 
-def _write_file(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """A slab that appears whole or not at all, whatever happens to the program."""
-    part = path.with_suffix(f".{uuid.uuid4().hex}.part")  # processes on two machines may have the same number
-    with quiet_gdal():
-        dataset = rasterio.open(part, "w", **_profile(pixels.shape))
-    with dataset:
-        dataset.write(pixels)
-    with quiet_gdal():
-        dataset = rasterio.open(part)
-    with dataset:
-        if not np.array_equal(dataset.read(), pixels):
-            raise OSError("the file read back is not the file written")
-    part.replace(path)
+def _write_slab(path: Path, pixels: NDArray[np.uint8]) -> None:
+    # Random names, because process numbers are not unique across machines.
+    with atomic_path(path, temporary=path.with_suffix(f".{uuid.uuid4().hex}.part")) as temporary:
+        with quiet_gdal():
+            dataset = rasterio.open(temporary, "w", **_profile(pixels.shape))
+        with dataset:
+            dataset.write(pixels)
+        with quiet_gdal():
+            dataset = rasterio.open(temporary)
+        with dataset:
+            if not np.array_equal(dataset.read(), pixels):
+                raise OSError("the file read back is not the file written")
 
 
 def _profile(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -193,8 +205,8 @@ def _profile(shape: tuple[int, ...]) -> dict[str, Any]:
         "dtype": "uint8",
         "nodata": IGNORE_INDEX,
         "tiled": True,
-        "blockxsize": BLOCK,
-        "blockysize": BLOCK,
+        "blockxsize": BLOCK_SIZE,
+        "blockysize": BLOCK_SIZE,
         "interleave": "band",
         "sparse_ok": True,
         "bigtiff": "IF_SAFER",
@@ -204,7 +216,7 @@ def _profile(shape: tuple[int, ...]) -> dict[str, Any]:
 
 @functools.cache
 def fast_compression() -> dict[str, Any]:
-    """What to compress files between with: ZSTD where GDAL has it, else DEFLATE, both at their fastest."""
+    """Return GDAL's fastest compression options for temporary files: ZSTD if available, else DEFLATE."""
     try:
         with (
             MemoryFile() as file,
@@ -213,57 +225,3 @@ def fast_compression() -> dict[str, Any]:
             return {"compress": "ZSTD", "zstd_level": 1}
     except RasterioError:
         return {"compress": "DEFLATE", "zlevel": 1}
-
-
-def slab_vrt(
-    slabs: Slabs, product: Product, grid: Grid, legend: Legend, *, tags: Mapping[str, str], gcps: GroundControl | None
-) -> bytes:
-    """The XML of a product on ``grid``, for a file in the folder of its slabs."""
-    root = vrt_dataset(grid, placed=gcps is None)
-    if gcps is not None:
-        _add_gcps(root, gcps)
-    metadata = SubElement(root, "Metadata")
-    # GDAL shifts the transform of files that say "Point" by half a pixel; ours already counts from pixel corners.
-    kept = {key: value for key, value in tags.items() if key != "AREA_OR_POINT"}
-    for key, value in (kept | {CLASSES_TAG: legend.to_json()} if product.is_mask else kept).items():
-        SubElement(metadata, "MDI", key=key).text = value
-    for number, name in enumerate(product.bands, start=1):
-        band = SubElement(root, "VRTRasterBand", dataType="Byte", band=str(number))
-        SubElement(band, "BlockXSize").text = SubElement(band, "BlockYSize").text = str(BLOCK)
-        add(band, Description=name, NoDataValue=str(IGNORE_INDEX))
-        if product.is_mask:
-            _add_colours(band, legend)
-        else:
-            add(band, Offset="0", Scale=repr(1 / STEPS))
-        _add_slabs(band, slabs, product, number)
-    return tostring(root)
-
-
-def _add_gcps(root: Element, gcps: GroundControl) -> None:
-    points, crs = gcps
-    parent = SubElement(root, "GCPList", {} if crs is None else {"Projection": crs.to_wkt()})
-    for number, point in enumerate(points, start=1):
-        place = {"Pixel": point.col, "Line": point.row, "X": point.x, "Y": point.y, "Z": point.z or 0}
-        SubElement(parent, "GCP", {"Id": str(number)} | {key: repr(float(value)) for key, value in place.items()})
-
-
-def _add_colours(band: Element, legend: Legend) -> None:
-    add(band, ColorInterp="Palette")
-    table = SubElement(band, "ColorTable")
-    for colour in legend.colour_table().tolist():
-        SubElement(table, "Entry", {f"c{place}": str(value) for place, value in enumerate(colour, start=1)})
-
-
-def _add_slabs(band: Element, slabs: Slabs, product: Product, number: int) -> None:
-    for place in slabs.places:
-        if not slabs.path(product, place).exists():
-            continue
-        source = SubElement(band, "SimpleSource")
-        SubElement(source, "SourceFilename", relativeToVRT="1").text = slabs.path(product, place).name
-        add(source, SourceBand=str(number))
-        sides = {"xSize": str(place.width), "ySize": str(place.height)}
-        block = {"BlockXSize": str(BLOCK), "BlockYSize": str(BLOCK)}
-        size = {"RasterXSize": str(place.width), "RasterYSize": str(place.height)}
-        SubElement(source, "SourceProperties", {**size, "DataType": "Byte", **block})
-        SubElement(source, "SrcRect", {"xOff": "0", "yOff": "0", **sides})
-        SubElement(source, "DstRect", {"xOff": "0", "yOff": str(place.row), **sides})

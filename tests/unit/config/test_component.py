@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from geoseg.config.component import Part, WeightedPart
+from geoseg.config.component import Component, WeightedComponent
 from geoseg.config.recipe import ModelSection
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True)
@@ -18,35 +18,35 @@ options = st.dictionaries(
 
 @given(names, options)
 def test_a_part_is_read_back_as_it_was_written(name, options) -> None:
-    part = Part.model_validate({"name": name, **options})
-    assert part == Part(name=name, options=options)
-    assert Part.model_validate(part.model_dump(mode="json")) == part
+    part = Component.model_validate({"name": name, **options})
+    assert part == Component(name=name, options=options)
+    assert Component.model_validate(part.model_dump(mode="json")) == part
 
 
 @given(names)
 def test_a_name_alone_is_short_for_a_part_without_options(name) -> None:
-    assert Part.model_validate(name) == Part(name=name) == Part.model_validate({"name": name})
-    assert Part(name=name).model_dump() == name
+    assert Component.model_validate(name) == Component(name=name) == Component.model_validate({"name": name})
+    assert Component(name=name).model_dump() == name
 
 
 @given(names, options, st.floats(0, 10))
 def test_a_weight_is_no_option_of_the_loss(name, options, weight) -> None:
-    part = WeightedPart.model_validate({"name": name, "weight": weight, **options})
+    part = WeightedComponent.model_validate({"name": name, "weight": weight, **options})
     assert (part.weight, part.options) == (weight, options)
-    assert WeightedPart.model_validate(part.model_dump(mode="json")) == part
+    assert WeightedComponent.model_validate(part.model_dump(mode="json")) == part
 
 
 @pytest.mark.parametrize("wrong", [7, None, [], {"channels": 3}, {"name": 3}, {"name": "a", "options": {}, "x": 1}])
 def test_what_names_no_part_is_refused(wrong) -> None:
     with pytest.raises(ValidationError):
-        Part.model_validate(wrong)
+        Component.model_validate(wrong)
 
 
 def test_an_unknown_part_is_answered_with_the_nearest_known_one() -> None:
-    with pytest.raises(ValidationError, match=r"no head called 'deeplabv3pluss'; did you mean deeplabv3plus\?"):
+    with pytest.raises(ValidationError, match=r"unknown head 'deeplabv3pluss'; did you mean deeplabv3plus\?"):
         ModelSection.model_validate({"head": "deeplabv3pluss"})
 
 
 def test_parts_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Part(name="fcn").name = "other"
+        Component(name="fcn").name = "other"

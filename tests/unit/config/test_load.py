@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoseg.config.load import load_recipe, recipe_from, recipe_names, to_yaml
+from geoseg.config.load import list_recipes, load_recipe, parse_recipe, to_yaml
 from geoseg.errors import ConfigError
 
 share = st.floats(0, 1)
@@ -40,8 +40,8 @@ def contents(draw: st.DrawFn) -> dict:
 
 @given(contents())
 def test_a_recipe_is_read_back_from_yaml_as_it_was(content) -> None:
-    recipe = recipe_from(content)
-    assert recipe_from(yaml.safe_load(to_yaml(recipe))) == recipe
+    recipe = parse_recipe(content)
+    assert parse_recipe(yaml.safe_load(to_yaml(recipe))) == recipe
 
 
 def test_what_a_run_writes_down_is_the_recipe_it_ran(tmp_path) -> None:
@@ -104,7 +104,7 @@ def test_an_override_begins_a_section_that_the_file_does_not_have(tmp_path) -> N
 
 @pytest.mark.parametrize("override", ["train.batch", "=4", "", "model.output_stride.x=1", "loss.0.weight=2"])
 def test_what_is_no_override_is_refused(tmp_path, override) -> None:
-    with pytest.raises(ConfigError, match="is no override"):
+    with pytest.raises(ConfigError, match="invalid override"):
         load_recipe(written(tmp_path, "data: {}\nmodel: {output_stride: 16}\nloss: [dice]"), [override])
 
 
@@ -115,16 +115,16 @@ def test_what_is_no_override_is_refused(tmp_path, override) -> None:
         ("data: {}\ntrian: {}", "trian: unknown key", "did you mean train?"),
         ("data: {}\ntrain: {bacth: 3, seed: -1}", r"(and 1 more)", ""),
         ("train: {}", "data is missing", "add data: to the recipe"),
-        ("data: {}\ntrain: {batch: many}", "train.batch: 'many' does not fit", "integer"),
+        ("data: {}\ntrain: {batch: many}", "train.batch: 'many' is not valid", "integer"),
         ("data: {}\nmodel: {head: deeplabv3pluss}", "model.head", "did you mean deeplabv3plus?"),
-        ("data: {}\ntrain:", "train: None does not fit", "dictionary"),
+        ("data: {}\ntrain:", "train: None is not valid", "dictionary"),
         ("1: 2\ndata: {}", "mine.yaml", ""),
-        ("- data", "holds no sections", "geoseg recipes"),
-        ("", "holds no sections", ""),
+        ("- data", "contains no sections", "geoseg recipes"),
+        ("", "contains no sections", ""),
         ("data: {\n  root: [", "mine.yaml:", ""),
-        ("data: {root: 2020-13-45}", "this is not YAML", ""),
-        ("data:\n\troot: x", "mine.yaml:2: this is not YAML", ""),
-        ("name: 2020-13-45", "mine.yaml: this is not YAML", ""),
+        ("data: {root: 2020-13-45}", "invalid YAML", ""),
+        ("data:\n\troot: x", "mine.yaml:2: invalid YAML", ""),
+        ("name: 2020-13-45", "mine.yaml: invalid YAML", ""),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence_that_names_the_file(tmp_path, text, message, hint) -> None:
@@ -141,18 +141,18 @@ def test_files_that_are_no_recipes_are_refused(tmp_path) -> None:
     for source, message in [
         (tmp_path, "is a folder"),
         (tmp_path / "picture.yaml", "cannot be read as text"),
-        (tmp_path / "none.yaml", "there is no recipe"),
+        (tmp_path / "none.yaml", "unknown recipe"),
     ]:
         with pytest.raises(ConfigError, match=message):
             load_recipe(source)
 
 
 def test_a_recipe_nobody_knows_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="there is no recipe smaple") as error:
+    with pytest.raises(ConfigError, match="unknown recipe smaple") as error:
         load_recipe("smaple")
     assert error.value.hint == "did you mean sample?"
 
 
 def test_shipped_recipes_are_listed_with_their_descriptions() -> None:
-    assert set(recipe_names()) >= {"sample.yaml", "dubai.yaml"}
-    assert all(recipe_names().values())
+    assert set(list_recipes()) >= {"sample.yaml", "dubai.yaml"}
+    assert all(list_recipes().values())

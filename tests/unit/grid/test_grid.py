@@ -18,7 +18,7 @@ METRE = Affine(1, 0, 0, 0, -1, 0)
 
 
 def near(grid: Grid, other: Grid) -> bool:
-    return grid.same_as(other, tolerance=1e-4)
+    return grid.matches(other, tolerance=1e-4)
 
 
 @given(grids(), windows(), windows())
@@ -61,7 +61,7 @@ def test_another_shape_covers_the_same_ground(grid, height, width) -> None:
 
 @given(grids(), st.floats(0.01, 3))
 def test_resampling_keeps_the_ground_and_multiplies_the_pixels(grid, factor) -> None:
-    other = grid.resampled(factor)
+    other = grid.resample(factor)
     assert other.bounds == pytest.approx(grid.bounds, rel=1e-9, abs=1e-6)
     assert other.height == max(round(grid.height * factor), 1)
     assert other.width == max(round(grid.width * factor), 1)
@@ -84,25 +84,25 @@ def test_a_grid_is_the_same_only_within_its_tolerance(grid, right, down) -> None
     t = grid.transform
     moved = Grid(grid.crs, Affine(t.a, t.b, x, t.d, t.e, y), *grid.shape)
     off = math.dist((x, y), (t.c, t.f)) / min(grid.pixel_size)
-    assert moved.same_as(grid, tolerance=off * 1.01 + 1e-6)
-    assert off < 1e-3 or not moved.same_as(grid, tolerance=off * 0.99 - 1e-6)
+    assert moved.matches(grid, tolerance=off * 1.01 + 1e-6)
+    assert off < 1e-3 or not moved.matches(grid, tolerance=off * 0.99 - 1e-6)
 
 
 @pytest.mark.parametrize(
     ("other", "how"),
     [
-        (Grid(CRS(32633), METRE, 10, 21), "10 x 20 pixels against 10 x 21"),
-        (Grid(CRS(32634), METRE, 10, 20), "EPSG:32633 against EPSG:32634"),
-        (Grid(None, METRE, 10, 20), "EPSG:32633 against no CRS"),
-        (Grid(CRS(32633), Affine(1, 0, 5, 0, -1, 0), 10, 20), r"\(0\.0, 0\.0\) against \(5\.0, 0\.0\)"),
+        (Grid(CRS(32633), METRE, 10, 21), "10 x 20 pixels and 10 x 21"),
+        (Grid(CRS(32634), METRE, 10, 20), "EPSG:32633 and EPSG:32634"),
+        (Grid(None, METRE, 10, 20), "EPSG:32633 and no CRS"),
+        (Grid(CRS(32633), Affine(1, 0, 5, 0, -1, 0), 10, 20), r"\(0\.0, 0\.0\) and \(5\.0, 0\.0\)"),
     ],
 )
 def test_a_mismatch_says_how_two_grids_differ(other, how) -> None:
     grid = Grid(CRS(32633), METRE, 10, 20)
-    grid.require_same(Grid(CRS(32633), METRE, 10, 20))
+    grid.require_match(Grid(CRS(32633), METRE, 10, 20))
     with pytest.raises(GridMismatch, match=how) as error:
-        grid.require_same(other, "the image", "labels.tif")
-    assert error.value.message.startswith("the image and labels.tif lie on different grids")
+        grid.require_match(other, "the image", "labels.tif")
+    assert error.value.message.startswith("the image and labels.tif are on different grids")
 
 
 def test_without_crs_there_are_no_metres() -> None:

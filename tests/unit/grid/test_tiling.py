@@ -46,7 +46,7 @@ def test_rows_of_tiles_are_the_tiles_in_order(tiling) -> None:
 
 @pytest.mark.parametrize(("size", "halo"), [(8, 4), (1, 1), (8, -1)])
 def test_a_halo_that_leaves_no_core_is_refused(size, halo) -> None:
-    with pytest.raises(ConfigError, match=f"a halo of {halo} pixels leaves nothing of a tile of {size}"):
+    with pytest.raises(ConfigError, match=f"a halo of {halo} leaves no pixels of a tile of {size}"):
         list(tiles(10, 10, size, halo))
 
 

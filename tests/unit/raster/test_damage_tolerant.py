@@ -5,13 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from helpers.rasters import UTM, damage, make_raster, noise, padded
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_raster import UTM, damage, make_raster, noise, padded, windows_around
+from strategies import windows_around
 
 from geoseg.errors import SceneError
 from geoseg.grid.window import Window
-from geoseg.raster.damage_tolerant import TolerantScene
+from geoseg.raster.damage_tolerant import DamageTolerantScene
 from geoseg.raster.scene import Scene
 
 HEIGHT, WIDTH, BLOCK = 100, 130, 32
@@ -39,7 +40,7 @@ def hurt(tmp_path_factory):
 def test_a_damaged_block_is_an_error_that_names_the_window_unless_it_is_tolerated(hurt):
     with Scene.open(hurt) as scene, pytest.raises(SceneError, match="rows 40 to 49, columns 70 to 79"):
         scene.read(Window(40, 70, 10, 10))
-    with TolerantScene.open(hurt) as scene:
+    with DamageTolerantScene.open(hurt) as scene:
         assert not scene.read(Window(40, 70, 10, 10)).valid.any()
         assert scene.damaged == {HURT}
 
@@ -56,7 +57,7 @@ def lost(window):
 @given(window=windows_around(HEIGHT, WIDTH))
 @pytest.mark.parametrize("bands", [None, [1], [1, 0]])
 def test_outside_the_damage_everything_is_as_ever(whole, hurt, window, bands):
-    with Scene.open(whole) as expected, TolerantScene.open(hurt) as scene:
+    with Scene.open(whole) as expected, DamageTolerantScene.open(hurt) as scene:
         right, found = expected.read(window, bands), scene.read(window, bands)
         gone = lost(window)
         np.testing.assert_array_equal(found.valid, right.valid & ~gone)
@@ -69,7 +70,7 @@ def test_outside_the_damage_everything_is_as_ever(whole, hurt, window, bands):
 @settings(max_examples=25)
 @given(window=windows_around(HEIGHT, WIDTH), shape=st.tuples(st.integers(1, 60), st.integers(1, 60)))
 def test_other_pixel_sizes_have_the_shape_asked_for_and_hold_nothing_of_the_damage(whole, hurt, window, shape):
-    with Scene.open(whole) as expected, TolerantScene.open(hurt) as scene:
+    with Scene.open(whole) as expected, DamageTolerantScene.open(hurt) as scene:
         found, right = scene.read(window, shape=shape), expected.read(window, shape=shape)
         assert (found.valid.shape, found.grid) == (shape, right.grid)
         reach = 2 + 2 * max(window.height // shape[0], window.width // shape[1])  # resampling looks around the window
@@ -94,7 +95,7 @@ def test_nodata_and_other_layouts_of_files(tmp_path, profile):
     values = noise(2, HEIGHT, WIDTH, low=5, high=10)
     right = written(tmp_path / "right.tif", values, **profile)
     hurt = damage(written(tmp_path / "hurt.tif", values, **profile), (2, 0))
-    with Scene.open(right) as expected, TolerantScene.open(hurt) as scene:
+    with Scene.open(right) as expected, DamageTolerantScene.open(hurt) as scene:
         full, found = expected.read(expected.grid.window), scene.read(scene.grid.window)
         (block,) = scene.damaged
         assert block == Window(32, 0, 16, WIDTH) if "tiled" in profile else block == Window(64, 0, BLOCK, BLOCK)
@@ -105,7 +106,7 @@ def test_nodata_and_other_layouts_of_files(tmp_path, profile):
 
 
 def test_reading_again_and_in_many_threads_gives_the_same(hurt):
-    with TolerantScene.open(hurt) as scene:
+    with DamageTolerantScene.open(hurt) as scene:
         first = scene.read(scene.grid.window)
         with ThreadPoolExecutor(4) as pool:
             again = list(pool.map(lambda _: scene.read(scene.grid.window), range(8)))
@@ -116,23 +117,23 @@ def test_reading_again_and_in_many_threads_gives_the_same(hurt):
 
 
 def test_a_whole_scene_is_as_ever(whole):
-    with Scene.open(whole) as plain, plain.reopened(TolerantScene) as scene:
+    with Scene.open(whole) as plain, plain.reopen(DamageTolerantScene) as scene:
         np.testing.assert_array_equal(scene.read(scene.grid.window).values, plain.read(plain.grid.window).values)
         assert scene.damaged == set()
 
 
 def test_it_may_be_sent_to_another_process(hurt):
-    with TolerantScene.open(hurt) as scene:
+    with DamageTolerantScene.open(hurt) as scene:
         sent = pickle.loads(pickle.dumps(scene))
     with sent:
-        assert isinstance(sent, TolerantScene)
+        assert isinstance(sent, DamageTolerantScene)
         assert not sent.read(HURT).valid.any()
         assert sent.damaged == {HURT}
 
 
 def test_a_file_that_has_vanished_is_an_error_all_the_same(tmp_path):
     path = damage(written(tmp_path / "scene.tif"), (1, 2))
-    with TolerantScene.open(path) as scene:
+    with DamageTolerantScene.open(path) as scene:
         path.unlink()
         with pytest.raises(SceneError, match="does not exist"):
             scene.read(Window(0, 0, 10, 10))
@@ -141,7 +142,7 @@ def test_a_file_that_has_vanished_is_an_error_all_the_same(tmp_path):
 
 def test_so_is_one_that_vanishes_while_it_is_read(tmp_path):
     path = damage(written(tmp_path / "scene.tif"), (1, 2))
-    with TolerantScene.open(path) as scene:
+    with DamageTolerantScene.open(path) as scene:
         scene.read(Window(0, 0, 10, 10))
         path.write_bytes(b"")
         with pytest.raises(SceneError, match="is empty"):
@@ -150,13 +151,13 @@ def test_so_is_one_that_vanishes_while_it_is_read(tmp_path):
 
 @pytest.mark.parametrize("bands", [[2], [-1, 0]])
 def test_a_band_that_is_not_there_is_no_damage(hurt, bands):
-    with TolerantScene.open(hurt) as scene, pytest.raises(SceneError, match="no band at position"):
+    with DamageTolerantScene.open(hurt) as scene, pytest.raises(SceneError, match="no band at position"):
         scene.read(Window(0, 0, 10, 10), bands)
     assert scene.damaged == set()
 
 
 def test_a_scene_that_was_closed_is_no_damage(hurt):
-    with TolerantScene.open(hurt) as scene:
+    with DamageTolerantScene.open(hurt) as scene:
         pass
     with pytest.raises(SceneError, match="closed"):
         scene.read(Window(0, 0, 10, 10))

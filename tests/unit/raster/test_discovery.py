@@ -3,7 +3,7 @@
 import pytest
 
 from geoseg.errors import SceneError
-from geoseg.raster.discovery import list_scenes, means_several
+from geoseg.raster.discovery import is_collection, list_scenes
 
 
 @pytest.fixture
@@ -37,19 +37,19 @@ def test_words_keep_their_order_and_nothing_comes_twice(folder):
 def test_names_with_brackets_and_addresses_are_no_patterns(folder):
     for word in ("odd[1].tif", "https://example.org/scene.tif?size=1", "/vsizip/{a.zip}/b?.tif"):
         assert list_scenes([word]) == [word]
-        assert not means_several([word])
+        assert not is_collection([word])
 
 
 def test_what_may_be_several_is_known(folder):
-    assert means_several(["tiles"])
-    assert means_several(["tiles/*.tif"])
-    assert means_several(["a.tif", "b.tif"])
-    assert not means_several(["gone.tif"])
+    assert is_collection(["tiles"])
+    assert is_collection(["tiles/*.tif"])
+    assert is_collection(["a.tif", "b.tif"])
+    assert not is_collection(["gone.tif"])
 
 
 @pytest.mark.parametrize("word", ["empty", "*.png"])
 def test_a_folder_or_pattern_without_scenes_is_a_sentence(folder, word):
     (folder / "empty").mkdir()
-    with pytest.raises(SceneError, match=r"holds no scenes|no file fits") as caught:
+    with pytest.raises(SceneError, match=r"contains no scenes|no file matches") as caught:
         list_scenes([word])
     assert caught.value.hint

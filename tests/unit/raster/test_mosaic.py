@@ -6,16 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from affine import Affine
+from helpers.rasters import make_raster, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
-from strategies_raster import make_raster, noise
 
 from geoseg.errors import SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
-from geoseg.raster.mosaic import Part, mosaic_xml, open_mosaic
-from geoseg.raster.scene import Scene, describe_file
+from geoseg.raster.metadata import read_metadata
+from geoseg.raster.mosaic import MosaicSource, build_mosaic_vrt, open_mosaic
+from geoseg.raster.scene import Scene
 
 TURNED = Affine(0.26, 0.15, 400_000, 0.15, -0.26, 5_800_000)
 COARSER = Affine(0.52, 0.3, 400_000, 0.3, -0.52, 5_800_000)
@@ -130,10 +131,10 @@ def test_the_memory_is_given_back(tmp_path):
     ("changes", "words"),
     [
         ({"crs": "EPSG:32632"}, "its CRS is EPSG:32632, not EPSG:32633"),
-        ({"transform": COARSER}, "its pixels measure"),
-        ({"transform": NORTH_UP}, "turned another way"),
-        ({"transform": None}, "nothing places it"),
-        ({"nodata": 7}, "its nodata is 7.0, not None"),
+        ({"transform": COARSER}, "its pixel size is"),
+        ({"transform": NORTH_UP}, "or its rotation differs"),
+        ({"transform": None}, "it is not georeferenced"),
+        ({"nodata": 7}, "its nodata value is 7.0, not None"),
     ],
 )
 def test_what_does_not_fit_is_named_with_the_reason(tmp_path, changes, words):
@@ -147,7 +148,7 @@ def test_what_does_not_fit_is_named_with_the_reason(tmp_path, changes, words):
 
 @pytest.mark.parametrize(
     ("values", "words"),
-    [(noise(2, 9, 9), "its bands are"), (noise(1, 9, 9, dtype="uint16"), "its pixels are uint16, not uint8")],
+    [(noise(2, 9, 9), "its bands are"), (noise(1, 9, 9, dtype="uint16"), "its pixel type is uint16, not uint8")],
 )
 def test_other_bands_or_pixels_do_not_fit(tmp_path, values, words):
     first = make_raster(tmp_path / "first.tif", noise(1, 9, 9), transform=TURNED, crs=CRS)
@@ -163,7 +164,7 @@ def test_a_missing_scene_is_named(tmp_path):
 
 def test_a_vrt_file_is_a_scene(tmp_path):
     values = noise(3, 40, 50)
-    parts = [Part(str(path), describe_file(str(path))) for path in cut(tmp_path, values, QUARTERS)]
-    (tmp_path / "town.vrt").write_bytes(mosaic_xml(parts))
+    parts = [MosaicSource(str(path), read_metadata(str(path))) for path in cut(tmp_path, values, QUARTERS)]
+    (tmp_path / "town.vrt").write_bytes(build_mosaic_vrt(parts))
     with Scene.open(tmp_path / "town.vrt") as scene:
         np.testing.assert_array_equal(scene.read(scene.grid.window).values, values)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from strategies_raster import UTM, make_raster, noise
+from helpers.rasters import UTM, make_raster, noise
 
 from geoseg.errors import SceneError
-from geoseg.raster import gdal_environment as environment
-from geoseg.raster.open_raster import gdal_name, unreadable
+from geoseg.raster import open_raster as open_raster_module
+from geoseg.raster.open_raster import gdal_path, make_read_error
 from geoseg.raster.scene import Scene
 
 
@@ -39,7 +39,7 @@ def test_a_folder_is_no_raster(tmp_path: Path) -> None:
 def test_text_is_no_raster(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     path.write_text("dear diary")
-    assert "is no raster" in refusal(path).message
+    assert "is not a readable raster" in refusal(path).message
 
 
 def test_an_empty_file_is_empty(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_addresses_are_not_looked_for_on_disk() -> None:
     ],
 )
 def test_what_lies_on_servers_is_read_through_gdals_file_systems(path: str, name: str) -> None:
-    assert gdal_name(path) == name
+    assert gdal_path(path) == name
 
 
 SILENT_SERVER = """
@@ -81,7 +81,7 @@ while True:
 
 @pytest.mark.timeout(60)
 def test_a_server_that_says_nothing_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "SILENCE_SECONDS", 1)
+    monkeypatch.setattr(open_raster_module, "HTTP_TIMEOUT_S", 1)
     with subprocess.Popen([sys.executable, "-c", SILENT_SERVER], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert "too slow" in refusal(f"http://127.0.0.1:{server.stdout.readline().strip()}/a.tif").message
@@ -89,8 +89,8 @@ def test_a_server_that_says_nothing_is_not_waited_for_without_end(monkeypatch: p
 
 
 def test_what_breaks_off_on_the_way_is_no_damaged_file() -> None:
-    assert "try again" in unreadable("https://example.org/a.tif", "rows 1 to 5", OSError("lost")).hint
-    assert "damaged" in unreadable("a.tif", "rows 1 to 5", OSError("lost")).hint
+    assert "try again" in make_read_error("https://example.org/a.tif", "rows 1 to 5", OSError("lost")).hint
+    assert "damaged" in make_read_error("a.tif", "rows 1 to 5", OSError("lost")).hint
 
 
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 from affine import Affine
-from strategies_raster import noise
+from helpers.rasters import noise
 
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 from affine import Affine
+from helpers.rasters import noise
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies_raster import noise
 
 from geoseg.errors import SceneError
 from geoseg.grid.grid import Grid
@@ -24,7 +24,7 @@ def statistics(*rasters):
     running = RunningStatistics()
     for one in rasters:
         running.add(one)
-    return running.of([f"band {number}" for number in range(len(rasters[0].values))])
+    return running.summarize([f"band {number}" for number in range(len(rasters[0].values))])
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=5), st.sampled_from([np.uint8, np.uint16, np.float32]))
@@ -56,7 +56,7 @@ def test_merged_they_are_those_of_numpy_over_the_valid_pixels_of_all(parts, dtyp
         row += height
     everything = np.concatenate(kept, axis=1).astype(np.float64)
     assert merged.count == everything.shape[1]
-    for band, expected in zip(merged.of(["a", "b"]), everything, strict=True):
+    for band, expected in zip(merged.summarize(["a", "b"]), everything, strict=True):
         assert (band.mean, band.std) == pytest.approx((expected.mean(), expected.std()), rel=1e-9, abs=1e-9)
         assert (band.minimum, band.maximum) == (expected.min(), expected.max())
 
@@ -83,5 +83,5 @@ def test_without_a_valid_pixel_there_are_none(count):
     for _ in range(count):
         running.add(raster(np.zeros((1, 9, 9), np.uint8), np.zeros((9, 9), bool)))
     with pytest.raises(SceneError) as caught:
-        running.of(["red"])
+        running.summarize(["red"])
     assert caught.value.hint

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from helpers.prepared import write_compressed, write_contiguous
+from helpers.rasters import UTM, make_raster, noise
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from strategies_data import write_compressed, write_contiguous
-from strategies_raster import UTM, make_raster, noise
 
 from geoseg.errors import DataError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.raster.formats import memmap_geotiff as contiguous
-from geoseg.raster.formats.compressed_geotiff import CompressedPixels, writing_compressed
-from geoseg.raster.formats.memmap_geotiff import map_pixels, writing_contiguous
+from geoseg.raster.formats.memmap_geotiff import create_contiguous, open_memmap
+from geoseg.raster.formats.tiled_geotiff import CompressedPixels, create_compressed
 from geoseg.raster.scene import Scene
 
 types = st.sampled_from([np.uint8, np.uint16, np.int16, np.float32, np.float64])
@@ -35,10 +35,10 @@ def test_mapped_pixels_are_those_that_rasterio_reads(tmp_path, values, rows) -> 
     bands, height, width = values.shape
     path = Path(tempfile.mkdtemp(dir=tmp_path)) / "a.tif"  # replacing files makes disks wait
     grid = Grid(None, Affine(0.5, 0, 10, 0, -0.5, 20), height, width)
-    with writing_contiguous(path, grid, bands=bands, dtype=values.dtype) as file:
+    with create_contiguous(path, grid, bands=bands, dtype=values.dtype) as file:
         for strip in strips(height, width, rows):
             file.write(strip, values[:, *strip.slices()])
-    mapped = map_pixels(path)
+    mapped = open_memmap(path)
     with rasterio.open(path) as opened:
         assert np.array_equal(opened.read(), values)
     assert mapped.dtype == values.dtype
@@ -47,7 +47,7 @@ def test_mapped_pixels_are_those_that_rasterio_reads(tmp_path, values, rows) -> 
 
 def test_a_large_image_of_many_strips_is_one_run_of_bytes(tmp_path) -> None:
     values = noise(3, 700, 900)
-    assert np.array_equal(map_pixels(write_contiguous(tmp_path / "a.tif", values)).transpose(2, 0, 1), values)
+    assert np.array_equal(open_memmap(write_contiguous(tmp_path / "a.tif", values)).transpose(2, 0, 1), values)
 
 
 def test_the_file_lies_where_its_grid_lies(tmp_path) -> None:
@@ -60,18 +60,18 @@ def test_images_without_a_place_are_no_reason_for_warnings(tmp_path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         path = write_contiguous(tmp_path / "a.tif", noise(3, 9, 11), Grid(None, Affine.identity(), 9, 11))
-        assert map_pixels(path).shape == (9, 11, 3)
+        assert open_memmap(path).shape == (9, 11, 3)
 
 
 def test_mapped_pixels_cannot_be_changed(tmp_path) -> None:
-    mapped = map_pixels(write_contiguous(tmp_path / "a.tif", noise(1, 4, 4)))
+    mapped = open_memmap(write_contiguous(tmp_path / "a.tif", noise(1, 4, 4)))
     with pytest.raises(ValueError, match="read-only"):
         mapped[0, 0, 0] = 1
 
 
 def test_a_file_that_was_not_finished_does_not_exist(tmp_path) -> None:
     grid = Grid(None, Affine(1, 0, 0, 0, -1, 9), 8, 8)
-    writing = writing_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1")
+    writing = create_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1")
     with contextlib.suppress(RuntimeError), writing:
         assert [path.name for path in tmp_path.iterdir()] == [".a.tif.part.tif"]
         raise RuntimeError
@@ -83,7 +83,7 @@ def test_a_place_that_cannot_be_written_to_is_an_error_in_words(tmp_path) -> Non
     (tmp_path / "a.tif").mkdir()
     with (
         pytest.raises(OutputError, match=r"a\.tif cannot be written"),
-        writing_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1"),
+        create_contiguous(tmp_path / "a.tif", grid, bands=1, dtype="u1"),
     ):
         pass
 
@@ -95,15 +95,15 @@ def test_a_place_that_cannot_be_written_to_is_an_error_in_words(tmp_path) -> Non
 )
 def test_a_file_laid_out_otherwise_is_refused(tmp_path, layout) -> None:
     path = make_raster(tmp_path / "a.tif", noise(2, 64, 64), **UTM, **{"interleave": "pixel"} | layout)
-    with pytest.raises(DataError, match="not laid out in one run of bytes"):
-        map_pixels(path)
+    with pytest.raises(DataError, match="are not contiguous"):
+        open_memmap(path)
 
 
 def test_a_file_that_is_cut_short_while_it_is_closed_is_not_kept(tmp_path, monkeypatch) -> None:
     def too_short(path):
         raise ValueError("mmap length is greater than file size")
 
-    monkeypatch.setattr(contiguous, "map_pixels", too_short)
+    monkeypatch.setattr(contiguous, "open_memmap", too_short)
     with pytest.raises(OutputError, match="not the file written"):
         write_contiguous(tmp_path / "a.tif", noise(1, 8, 8))
     assert list(tmp_path.iterdir()) == []
@@ -140,7 +140,7 @@ def test_what_the_disk_has_no_room_for_is_not_kept(tmp_path, write, short) -> No
     width=st.sampled_from([3, 900]),
     rows=st.sampled_from([1, 7, 512]),
 )
-@pytest.mark.parametrize("write", [writing_contiguous, writing_compressed])
+@pytest.mark.parametrize("write", [create_contiguous, create_compressed])
 def test_rows_of_nothing_but_zeros_stay_where_they_are(tmp_path, write, strips_of_nothing, bands, width, rows) -> None:
     """GDAL keeps strips of zeros back until a file is closed; masks of a class 0 and borders of nodata are full of them."""
     nothing = np.repeat(strips_of_nothing, 9)
@@ -150,7 +150,7 @@ def test_rows_of_nothing_but_zeros_stay_where_they_are(tmp_path, write, strips_o
     with write(path, grid, bands=bands, dtype="u1") as file:
         for strip in strips(*grid.shape, rows):
             file.write(strip, values[:, *strip.slices()])
-    pixels = map_pixels(path) if write is writing_contiguous else CompressedPixels(path)
+    pixels = open_memmap(path) if write is create_contiguous else CompressedPixels(path)
     with rasterio.open(path) as opened:
         assert np.array_equal(opened.read(), values)
     assert np.array_equal(pixels[:, :].transpose(2, 0, 1), values)
@@ -160,5 +160,5 @@ def test_a_file_whose_rows_lie_in_disorder_is_refused(tmp_path) -> None:
     values = np.zeros((1, 300, 300), np.uint8)
     values[0, :30], values[0, 100:130] = 1, 2
     path = make_raster(tmp_path / "a.tif", values, **UTM)  # as GDAL writes it
-    with pytest.raises(DataError, match="not laid out in one run of bytes"):
-        map_pixels(path)
+    with pytest.raises(DataError, match="are not contiguous"):
+        open_memmap(path)

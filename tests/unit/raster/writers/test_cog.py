@@ -12,6 +12,7 @@ import pytest
 import rasterio
 import rasterio.shutil
 from affine import Affine
+from helpers.rasters import make_raster, noise
 from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 from pyproj import CRS
@@ -19,7 +20,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning
 from rio_cogeo.cogeo import cog_validate
-from strategies_raster import make_raster, noise, partitions
+from strategies import partitions
 
 from geoseg.errors import OutputError
 from geoseg.grid.grid import Grid
@@ -28,8 +29,8 @@ from geoseg.grid.window import Window
 from geoseg.legend import Legend
 from geoseg.raster.scene import Scene
 from geoseg.raster.writers import partial as slabs
-from geoseg.raster.writers.base import writing
-from geoseg.raster.writers.cog import GeoTiffSink
+from geoseg.raster.writers.base import open_writer
+from geoseg.raster.writers.cog import CogWriter
 
 LEGEND = Legend.of({"ground": "#ffffff", "building & wall": "#ff0000", "Bäume": "#00ff00"})
 UTM = Grid(CRS("EPSG:32633"), Affine(0.5, 0, 400_000, 0, -0.5, 5_800_000), 700, 900)
@@ -37,7 +38,7 @@ PIXELS = noise(700, 900, high=3)
 
 
 def write_mask(path: Path, grid: Grid = UTM, pixels: NDArray[np.uint8] = PIXELS, **options: object) -> Path:
-    with writing(GeoTiffSink(path, **options), grid, LEGEND) as sink:
+    with open_writer(CogWriter(path, **options), grid, LEGEND) as sink:
         sink.write(grid.window, {"mask": pixels[np.newaxis, : grid.height, : grid.width]})
     return path
 
@@ -72,7 +73,7 @@ def test_colours_are_the_legends(tmp_path: Path) -> None:
 
 def test_pixels_never_written_are_nodata_and_cost_nothing(tmp_path: Path) -> None:
     grid = Grid(UTM.crs, UTM.transform, 5000, 6000)
-    with writing(GeoTiffSink(tmp_path / "mask.tif"), grid, LEGEND) as sink:
+    with open_writer(CogWriter(tmp_path / "mask.tif"), grid, LEGEND) as sink:
         sink.write(Window(700, 800, 10, 10), {"mask": np.ones((1, 10, 10), np.uint8)})
     with Scene.open(tmp_path / "mask.tif") as mask:
         raster = mask.read(Window(695, 795, 20, 20))
@@ -91,7 +92,7 @@ def table_of(path: Path) -> list[list[str]]:
 
 def test_the_attribute_table_names_colours_and_counts_every_class(tmp_path: Path) -> None:
     path = tmp_path / "mask.tif"
-    with writing(GeoTiffSink(path), UTM, LEGEND) as sink:
+    with open_writer(CogWriter(path), UTM, LEGEND) as sink:
         sink.write(Window(0, 0, 5, 10), {"mask": np.full((1, 5, 10), 1, np.uint8)})
         sink.write(Window(5, 0, 5, 10), {"mask": np.full((1, 5, 10), 2, np.uint8)})
     names = [[*row[:2], str(float(row[5]))] for row in table_of(path)]
@@ -159,7 +160,7 @@ def test_real_scenes_give_masks_on_their_grids(tmp_path: Path, shared_data: Path
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=8)
 @given(pieces=partitions(700, 900))
 def test_the_order_of_windows_does_not_change_the_file(tmp_path: Path, pieces: list[Window]) -> None:
-    with writing(GeoTiffSink(tmp_path / "pieces.tif", overwrite=True), UTM, LEGEND) as sink:
+    with open_writer(CogWriter(tmp_path / "pieces.tif", overwrite=True), UTM, LEGEND) as sink:
         for piece in pieces:
             sink.write(piece, {"mask": PIXELS[np.newaxis, *piece.slices()]})
     write_mask(tmp_path / "whole.tif", overwrite=True)
@@ -168,7 +169,7 @@ def test_the_order_of_windows_does_not_change_the_file(tmp_path: Path, pieces: l
 
 
 def test_the_cores_of_tiles_make_the_whole_mask(tmp_path: Path) -> None:
-    with writing(GeoTiffSink(tmp_path / "mask.tif"), UTM, LEGEND) as sink:
+    with open_writer(CogWriter(tmp_path / "mask.tif"), UTM, LEGEND) as sink:
         for tile in tiles(700, 900, 128, 16):
             sink.write(tile.core, {"mask": PIXELS[np.newaxis, *tile.core.slices()]})
     with Scene.open(tmp_path / "mask.tif") as mask:
@@ -183,7 +184,7 @@ def test_nothing_but_mask_and_table_is_left(tmp_path: Path) -> None:
 def test_abandoning_leaves_nothing_new_and_the_old_mask_untouched(tmp_path: Path) -> None:
     path = write_mask(tmp_path / "mask.tif")
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    sink = GeoTiffSink(path, overwrite=True)
+    sink = CogWriter(path, overwrite=True)
     sink.open(UTM, LEGEND)
     sink.write(Window(0, 0, 300, 900), {"mask": PIXELS[np.newaxis, :300]})
     sink.abandon()
@@ -202,12 +203,12 @@ def test_what_a_killed_run_left_is_no_obstacle(tmp_path: Path) -> None:
 def test_existing_masks_and_strange_names_are_refused_at_once(tmp_path: Path) -> None:
     path = write_mask(tmp_path / "mask.tif")
     with pytest.raises(OutputError, match="exists already") as caught:
-        GeoTiffSink(path)
+        CogWriter(path)
     assert "--overwrite" in caught.value.hint
-    with pytest.raises(OutputError, match="no name for a GeoTIFF"):
-        GeoTiffSink(tmp_path / "mask.png")
+    with pytest.raises(OutputError, match="not a file name of a GeoTIFF"):
+        CogWriter(tmp_path / "mask.png")
     with pytest.raises(OutputError, match="does not exist"):
-        GeoTiffSink(tmp_path / "no" / "mask.tif")
+        CogWriter(tmp_path / "no" / "mask.tif")
 
 
 def test_without_zstd_the_file_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,16 +223,16 @@ import numpy as np
 from affine import Affine
 from geoseg.errors import OutputError
 from geoseg.grid.grid import Grid
-from geoseg.legend import numbered
-from geoseg.raster.writers.base import writing
-from geoseg.raster.writers.cog import GeoTiffSink
+from geoseg.legend import make_numbered_legend
+from geoseg.raster.writers.base import open_writer
+from geoseg.raster.writers.cog import CogWriter
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # so that writing beyond the limit fails instead of killing
 grid = Grid(None, Affine.identity(), 700, 900)
 for limit in map(int, sys.argv[2:]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
     try:
-        with writing(GeoTiffSink(sys.argv[1], overwrite=True), grid, numbered([2])) as sink:
+        with open_writer(CogWriter(sys.argv[1], overwrite=True), grid, make_numbered_legend([2])) as sink:
             sink.write(grid.window, {"mask": np.random.default_rng(7).integers(0, 3, (1, *grid.shape)).astype(np.uint8)})
     except OutputError:
         print(limit)
@@ -272,7 +273,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         values[:, 600:, 800:] = 255
     paths = {name: folder / f"{name}.tif" for name in SHARED}
     shares = {name: path for name, path in paths.items() if name != "mask"}
-    with writing(GeoTiffSink(paths["mask"], shares=shares, tags={"GEOSEG_MODEL": "abc"}), UTM, LEGEND) as sink:
+    with open_writer(CogWriter(paths["mask"], shares=shares, tags={"GEOSEG_MODEL": "abc"}), UTM, LEGEND) as sink:
         sink.write(UTM.window, SHARED)
     assert sorted(file.name for file in folder.iterdir()) == sorted([*(f"{n}.tif" for n in SHARED), "mask.tif.aux.xml"])
     return paths
@@ -323,5 +324,5 @@ def test_gdal_users_see_shares_from_0_to_1(shared: dict[str, Path]) -> None:
 @pytest.mark.parametrize("shares", [{"confidence": "c.png"}, {"confidence": "no/c.tif"}, {"confidence": "mask.tif"}])
 def test_shares_that_could_not_be_written_are_refused_at_once(tmp_path: Path, shares: dict[str, str]) -> None:
     with pytest.raises(OutputError):
-        GeoTiffSink(tmp_path / "mask.tif", shares={name: tmp_path / path for name, path in shares.items()})
+        CogWriter(tmp_path / "mask.tif", shares={name: tmp_path / path for name, path in shares.items()})
     assert list(tmp_path.iterdir()) == []

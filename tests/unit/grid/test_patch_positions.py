@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from geoseg.data.datasets.vaihingen import TRAIN, VAL
 from geoseg.errors import ConfigError
-from geoseg.grid.patches import RULES, STARTS, cuts
+from geoseg.grid.patch_positions import PATCH_RULES, STARTS, patch_windows
 from geoseg.grid.window import Window
 
 lengths, sizes, strides = st.integers(1, 400), st.integers(1, 60), st.integers(1, 90)
-every_rule = pytest.mark.parametrize("rule", RULES)
+every_rule = pytest.mark.parametrize("rule", PATCH_RULES)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def as_cut(name: str) -> Window:
 def test_isprs_windows_are_those_of_the_published_converter(cases, city) -> None:
     assert cases[city]
     for case in cases[city]:
-        found = list(cuts(case["h"], case["w"], "isprs", size=case["clip"], stride=case["stride"]))
+        found = list(patch_windows(case["h"], case["w"], "isprs", size=case["clip"], stride=case["stride"]))
         assert sorted(found) == sorted(as_cut(window["file"]) for window in case["windows"])
         assert len(found) == case["n_files"]
 
@@ -42,13 +42,16 @@ def test_isaid_windows_are_those_of_the_published_converter(cases) -> None:
     for case in cases["isaid"]:
         named = [re.search(r"_(\d+)_(\d+)_(\d+)_(\d+)\.png", image["file"]).groups() for image in case["images"]]
         expected = [Window(top, left, bottom - top, right - left) for top, bottom, left, right in np.int_(named)]
-        found = list(cuts(case["h"], case["w"], "isaid", size=case["patch"]))
+        found = list(patch_windows(case["h"], case["w"], "isaid", size=case["patch"]))
         assert sorted(found) == sorted(expected)
 
 
 def test_vaihingen_gives_the_344_and_398_patches_of_the_literature(cases) -> None:
     totals = cases["vaihingen_totals_from_literature_sizes"]
-    count = {name: sum(1 for _ in cuts(height, width, "isprs")) for name, (width, height) in totals["sizes_wh"].items()}
+    count = {
+        name: sum(1 for _ in patch_windows(height, width, "isprs"))
+        for name, (width, height) in totals["sizes_wh"].items()
+    }
     splits = {"train": TRAIN, "val": VAL}
     found = {split: sum(count[f"area{area}"] for (area,) in areas) for split, areas in splits.items()}
     assert found == totals["documented"] == {"train": 344, "val": 398}
@@ -97,7 +100,7 @@ def test_isprs_windows_touch_whatever_the_stride(length, size, stride) -> None:
 @every_rule
 @given(height=st.integers(1, 90), width=st.integers(1, 90), size=st.integers(4, 60))
 def test_windows_of_a_scene_are_all_pairs_row_by_row(rule, height, width, size) -> None:
-    found = list(cuts(height, width, rule, size=size))
+    found = list(patch_windows(height, width, rule, size=size))
     assert found == sorted(found)
     assert {window.shape for window in found} == {(size, size)}
     assert len(found) == len({window.row for window in found}) * len({window.col for window in found})
@@ -108,18 +111,20 @@ def test_windows_of_a_scene_are_all_pairs_row_by_row(rule, height, width, size) 
     [("isprs", 512, 256, {}), ("isaid", 896, 512, {}), ("plain", 512, 512, {}), ("isaid", 448, 256, {"size": 448})],
 )
 def test_published_sizes_and_strides_are_the_usual_ones(rule, size, stride, same) -> None:
-    assert list(cuts(2000, 3000, rule, **same)) == list(cuts(2000, 3000, rule, size=size, stride=stride))
+    assert list(patch_windows(2000, 3000, rule, **same)) == list(
+        patch_windows(2000, 3000, rule, size=size, stride=stride)
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rule": "isrps"}, "'isrps' is no rule of cutting"),
-        ({"size": 0}, "windows of 0 pixels"),
-        ({"stride": 0}, "every 0 cannot be cut"),
+        ({"rule": "isrps"}, "unknown patch rule 'isrps'"),
+        ({"size": 0}, "invalid patches of 0 pixels"),
+        ({"stride": 0}, "invalid patches of 512 pixels every 0"),
     ],
 )
 def test_what_cannot_be_cut_is_refused_in_a_sentence(options, message) -> None:
     with pytest.raises(ConfigError, match=message) as error:
-        list(cuts(100, 100, **options))
+        list(patch_windows(100, 100, **options))
     assert error.value.hint

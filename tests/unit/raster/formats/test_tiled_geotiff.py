@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from helpers.prepared import striped, write_compressed, write_contiguous
+from helpers.rasters import noise
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies_data import striped, write_compressed, write_contiguous
-from strategies_raster import noise
 
 from geoseg.data.preparation.convert_scene import STRIP_ROWS
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
-from geoseg.raster.formats.compressed_geotiff import BLOCK, CompressedPixels, writing_compressed
-from geoseg.raster.formats.memmap_geotiff import map_pixels
+from geoseg.raster.formats.memmap_geotiff import open_memmap
+from geoseg.raster.formats.tiled_geotiff import BLOCK_SIZE, CompressedPixels, create_compressed
 
 HEIGHT, WIDTH = 70, 90
 edges = st.one_of(st.none(), st.integers(-120, 120))
@@ -28,7 +28,7 @@ def pair(request, tmp_path_factory):
     """The same pixels in one run of bytes and compressed."""
     dtype, bands = request.param
     folder, values = tmp_path_factory.mktemp("pixels"), noise(bands, HEIGHT, WIDTH, dtype=dtype)
-    mapped = map_pixels(write_contiguous(folder / "a.tif", values))
+    mapped = open_memmap(write_contiguous(folder / "a.tif", values))
     return mapped, CompressedPixels(write_compressed(folder / "b.tif", values))
 
 
@@ -72,22 +72,22 @@ def test_threads_cut_the_same_pixels(pair) -> None:
 def test_masks_become_small_and_are_stored_in_blocks(tmp_path) -> None:
     mask = striped(1100, 1100, side=100)[None]
     grid = Grid(None, Affine(1, 0, 0, 0, -1, 9), 1100, 1100)
-    with writing_compressed(tmp_path / "a.tif", grid, bands=1, dtype="u1") as file:
-        for strip in strips(1100, 1100, BLOCK):
+    with create_compressed(tmp_path / "a.tif", grid, bands=1, dtype="u1") as file:
+        for strip in strips(1100, 1100, BLOCK_SIZE):
             file.write(strip, mask[:, *strip.slices()])
     with rasterio.open(tmp_path / "a.tif") as opened:
-        assert opened.block_shapes == [(BLOCK, BLOCK)]
+        assert opened.block_shapes == [(BLOCK_SIZE, BLOCK_SIZE)]
         assert np.array_equal(opened.read(), mask)
     assert (tmp_path / "a.tif").stat().st_size < mask.size / 50
 
 
 def test_strips_of_a_conversion_are_whole_blocks_high() -> None:
-    assert STRIP_ROWS % BLOCK == 0  # GDAL writes a block again for every strip, and lets the file grow
+    assert STRIP_ROWS % BLOCK_SIZE == 0  # GDAL writes a block again for every strip, and lets the file grow
 
 
 def test_nothing_is_left_behind_and_nothing_half_written_is_seen(tmp_path) -> None:
     def stopped() -> None:
-        with writing_compressed(tmp_path / "a.tif", Grid(None, Affine(1, 0, 0, 0, -1, 9), 9, 9), bands=1, dtype="u1"):
+        with create_compressed(tmp_path / "a.tif", Grid(None, Affine(1, 0, 0, 0, -1, 9), 9, 9), bands=1, dtype="u1"):
             raise RuntimeError
 
     with pytest.raises(RuntimeError):

@@ -1,4 +1,4 @@
-"""The picture of a scene beside its mask, reference and polygons."""
+"""Panels of a scene with its mask, reference and polygons; polygons as lines over pixels."""
 
 from pathlib import Path
 
@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from helpers.vectors import FIVE_METRES, ROTATED, UTM, layer_of
 from PIL import Image
 from rasterio.crs import CRS
 from shapely.geometry import box
 
 from geoseg.errors import GridMismatch, OutputError
+from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
-from geoseg.plotting.panels import COLUMNS, scene_picture
+from geoseg.plotting.panels import COLUMNS, plot_scene, rings_in_pixels
 
 LEGEND = Legend.of({"land": "#00ff00", "roof": "#0000ff"})
 SIDE = 64
@@ -58,71 +60,95 @@ def count(path, colour):
 
 
 def test_a_scene_alone_makes_a_picture(scene, tmp_path):
-    written = scene_picture(scene, tmp_path / "a.png")
+    written = plot_scene(scene, tmp_path / "a.png")
     assert written == Path(tmp_path / "a.png")
     assert count(written, (90, 90, 90)) >= SIDE * SIDE - 1
 
 
 def test_the_mask_is_drawn_in_its_colours_at_its_place(scene, mask, tmp_path):
-    written = scene_picture(scene, tmp_path / "a.png", mask=mask)
+    written = plot_scene(scene, tmp_path / "a.png", mask=mask)
     assert count(written, (0, 255, 0)) >= SIDE * SIDE - 400
     assert count(written, (0, 0, 255)) >= 400
 
 
 def test_pixels_without_a_class_show_the_scene(scene, tmp_path):
     empty = write(tmp_path / "mask.tif", np.full((1, SIDE, SIDE), 255), legend=LEGEND)
-    assert count(scene_picture(scene, tmp_path / "a.png", mask=empty), (90, 90, 90)) >= 2 * SIDE * SIDE - 2
+    assert count(plot_scene(scene, tmp_path / "a.png", mask=empty), (90, 90, 90)) >= 2 * SIDE * SIDE - 2
 
 
 def test_where_mask_and_reference_are_equal_nothing_is_marked_as_different(scene, mask, tmp_path):
-    assert count(scene_picture(scene, tmp_path / "a.png", mask=mask, reference=mask), (182, 59, 60)) == 0
+    assert count(plot_scene(scene, tmp_path / "a.png", mask=mask, reference=mask), (182, 59, 60)) == 0
 
 
 def test_differences_are_marked_by_class_name(scene, mask, tmp_path):
     swapped = write(
         tmp_path / "reference.tif", np.zeros((1, SIDE, SIDE)), legend=Legend.of({"roof": None, "land": None})
     )
-    written = scene_picture(scene, tmp_path / "a.png", mask=mask, reference=swapped)
+    written = plot_scene(scene, tmp_path / "a.png", mask=mask, reference=swapped)
     marked = pixels(written)[:, 0].astype(int) - pixels(written)[:, 1] > 80
     assert marked.sum() >= SIDE * SIDE - 400
 
 
 def test_polygons_in_another_crs_are_outlined(scene, roofs, tmp_path):
-    written = scene_picture(scene, tmp_path / "a.png", polygons=roofs)
+    written = plot_scene(scene, tmp_path / "a.png", polygons=roofs)
     assert 60 <= count(written, (255, 255, 0)) <= 100
 
 
 def test_reference_polygons_are_outlined_in_a_colour_of_their_own(scene, roofs, tmp_path):
-    assert count(scene_picture(scene, tmp_path / "a.png", reference=roofs), (0, 255, 255)) >= 60
+    assert count(plot_scene(scene, tmp_path / "a.png", reference=roofs), (0, 255, 255)) >= 60
 
 
 def test_a_reference_in_colours_is_shown_as_it_is(scene, mask, tmp_path):
     colours = write(tmp_path / "colours.tif", np.stack([np.full((SIDE, SIDE), value) for value in (7, 8, 9)]))
-    assert count(scene_picture(scene, tmp_path / "a.png", mask=mask, reference=colours), (7, 8, 9)) >= SIDE * SIDE
+    assert count(plot_scene(scene, tmp_path / "a.png", mask=mask, reference=colours), (7, 8, 9)) >= SIDE * SIDE
 
 
 def test_more_than_three_images_go_into_a_second_row(scene, mask, roofs, tmp_path):
-    few = scene_picture(scene, tmp_path / "a.png", mask=mask)
-    many = scene_picture(scene, tmp_path / "b.png", mask=mask, reference=mask, polygons=roofs)
+    few = plot_scene(scene, tmp_path / "a.png", mask=mask)
+    many = plot_scene(scene, tmp_path / "b.png", mask=mask, reference=mask, polygons=roofs)
     with Image.open(few) as one_row, Image.open(many) as two_rows:
         assert two_rows.height > one_row.height + SIDE
         assert two_rows.width < one_row.width / 2 * (COLUMNS + 1)
 
 
 def test_images_are_no_larger_than_asked_for(scene, tmp_path):
-    with Image.open(scene_picture(scene, tmp_path / "a.png", longest=32)) as image:
+    with Image.open(plot_scene(scene, tmp_path / "a.png", longest=32)) as image:
         assert image.width < 100
 
 
 def test_a_mask_from_elsewhere_is_refused(scene, tmp_path):
     elsewhere = write(tmp_path / "mask.tif", np.zeros((1, SIDE, SIDE)), west=500000)
     with pytest.raises(GridMismatch):
-        scene_picture(scene, tmp_path / "a.png", mask=elsewhere)
+        plot_scene(scene, tmp_path / "a.png", mask=elsewhere)
     assert not (tmp_path / "a.png").exists()
 
 
 def test_nothing_is_overwritten_unless_asked_for(scene, tmp_path):
-    scene_picture(scene, tmp_path / "a.png")
+    plot_scene(scene, tmp_path / "a.png")
     with pytest.raises(OutputError, match="exists already"):
-        scene_picture(scene, tmp_path / "a.png")
-    scene_picture(scene, tmp_path / "a.png", overwrite=True)
+        plot_scene(scene, tmp_path / "a.png")
+    plot_scene(scene, tmp_path / "a.png", overwrite=True)
+
+
+MASK = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]], np.uint8)
+
+
+@pytest.mark.parametrize("transform", [FIVE_METRES, ROTATED], ids=["north-up", "rotated"])
+def test_lines_are_rings_in_rows_and_columns(transform):
+    lines = rings_in_pixels(layer_of(MASK, transform=transform), Grid(UTM, transform, 3, 3))
+    assert [value for value, _ in lines] == [1, 0, 0]
+    assert sorted({tuple(point) for point in lines[0][1].round(3).tolist()}) == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_layers_in_another_crs_are_reprojected():
+    grid = Grid(UTM, FIVE_METRES, 3, 3)
+    layer = layer_of(MASK)
+    elsewhere = type(layer)(layer.frame.to_crs(4326), layer.legend)
+    for (_, here), (_, there) in zip(rings_in_pixels(layer, grid), rings_in_pixels(elsewhere, grid), strict=True):
+        assert np.allclose(here, there, atol=1e-3)
+
+
+def test_polygons_away_from_the_grid_give_no_lines():
+    away = Grid(UTM, Affine(5, 0, 9e5, 0, -5, 5.8e6), 3, 3)
+    assert rings_in_pixels(layer_of(MASK), away) == []
+    assert rings_in_pixels(layer_of(np.full((3, 3), 255, np.uint8)), away) == []

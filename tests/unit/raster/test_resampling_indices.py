@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoseg.raster.resampling import Span, spans
+from geoseg.raster.resampling_indices import Span, spans
 
 
 def test_the_worked_example() -> None:

@@ -10,28 +10,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from helpers.rasters import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_raster import noise, partitions
+from strategies import partitions
 
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.legend import Legend, numbered
+from geoseg.legend import Legend, make_numbered_legend
 from geoseg.raster.open_raster import quiet_gdal
-from geoseg.raster.prediction_outputs import make_product
+from geoseg.raster.output_bands import make_output
 from geoseg.raster.writers import partial as module
-from geoseg.raster.writers.partial import BLOCK, Slabs
+from geoseg.raster.writers.partial import BLOCK_SIZE, PartialRasters
 
 SHAPE = 1200, 70
 LEGEND = Legend.of({"ground": None, "roof": None, "road": None})
-PRODUCTS = [make_product(name, LEGEND) for name in ("mask", "probabilities")]
+PRODUCTS = [make_output(name, LEGEND) for name in ("mask", "probabilities")]
 PIXELS = {"mask": noise(1, *SHAPE, high=3), "probabilities": noise(3, *SHAPE, high=255)}
 
 
-def slabs_in(folder: Path, shape=SHAPE, *, settings=None) -> Slabs:
+def slabs_in(folder: Path, shape=SHAPE, *, settings=None) -> PartialRasters:
     """An empty folder of slabs."""
-    made = Slabs(folder, shape, PRODUCTS)
-    made.begin(settings or {})
+    made = PartialRasters(folder, shape, PRODUCTS)
+    made.create(settings or {})
     return made
 
 
@@ -39,7 +40,7 @@ def part(window: Window):
     return {name: values[:, *window.slices()] for name, values in PIXELS.items()}
 
 
-def files(slabs: Slabs) -> dict[str, bytes]:
+def files(slabs: PartialRasters) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in slabs.folder.iterdir() if path.suffix == ".tif"}
 
 
@@ -62,7 +63,7 @@ def test_slabs_hold_the_pixels_of_their_rows(at_once, tmp_path):
         product, row = name.removesuffix(".tif").split("-")
         (tmp_path / name).write_bytes(content)
         with read(tmp_path / name) as file:
-            np.testing.assert_array_equal(file.read(), PIXELS[product][:, int(row) : int(row) + BLOCK])
+            np.testing.assert_array_equal(file.read(), PIXELS[product][:, int(row) : int(row) + BLOCK_SIZE])
             assert file.nodata == 255
 
 
@@ -86,23 +87,25 @@ def test_a_slab_appears_with_its_last_pixel_and_until_then_it_is_missing(tmp_pat
     for piece in pieces:
         slabs.write(piece, part(piece))
         written[piece.row : piece.row_stop] = True
-        whole = [place for place in slabs.places if written[place.row : place.row_stop].all()]
+        whole = [place for place in slabs.slab_windows if written[place.row : place.row_stop].all()]
         assert {file.name for file in slabs.folder.iterdir()} == {"settings.json"} | {
-            slabs.path(product, place).name for product in PRODUCTS for place in whole
+            slabs.slab_path(product, place).name for product in PRODUCTS for place in whole
         }
-        assert [slabs.is_there(place) for place in slabs.places] == [place in whole for place in slabs.places]
+        assert [slabs.has_slab(place) for place in slabs.slab_windows] == [
+            place in whole for place in slabs.slab_windows
+        ]
 
 
-@given(height=st.integers(1, 20 * BLOCK), there=st.sets(st.integers(0, 19)))
+@given(height=st.integers(1, 20 * BLOCK_SIZE), there=st.sets(st.integers(0, 19)))
 def test_missing_is_what_is_not_there_with_neighbours_joined(tmp_path_factory, height, there):
     slabs = slabs_in(tmp_path_factory.mktemp("slabs") / "some", (height, 3))
-    for place in slabs.places:
-        if place.row // BLOCK in there:
+    for place in slabs.slab_windows:
+        if place.row // BLOCK_SIZE in there:
             for product in PRODUCTS:
-                slabs.path(product, place).touch()
+                slabs.slab_path(product, place).touch()
     missing = slabs.missing
     rows = [row for window in missing for row in range(window.row, window.row_stop)]
-    assert rows == [row for row in range(height) if row // BLOCK not in there]
+    assert rows == [row for row in range(height) if row // BLOCK_SIZE not in there]
     assert all(above.row_stop < below.row for above, below in pairwise(missing)), "neighbours are one window"
     assert {(window.col, window.width) for window in missing} <= {(0, 3)}
 
@@ -110,20 +113,20 @@ def test_missing_is_what_is_not_there_with_neighbours_joined(tmp_path_factory, h
 def test_a_slab_of_which_one_product_is_missing_is_missing(tmp_path):
     slabs = slabs_in(tmp_path / "slabs")
     slabs.write(Window(0, 0, *SHAPE), PIXELS)
-    slabs.path(PRODUCTS[1], slabs.places[1]).unlink()
-    assert slabs.missing == [slabs.places[1]]
+    slabs.slab_path(PRODUCTS[1], slabs.slab_windows[1]).unlink()
+    assert slabs.missing == [slabs.slab_windows[1]]
 
 
 def test_settings_come_back_and_begin_empties(tmp_path):
     settings = {"tile": 512, "bands": ["red", "nir"], "gsd": 0.1 + 0.2, "aoi": None, "model": "Bäume"}
     slabs = slabs_in(tmp_path / "slabs", settings=settings)
     slabs.write(Window(0, 0, *SHAPE), PIXELS)
-    other = Slabs(tmp_path / "slabs", SHAPE, PRODUCTS)
+    other = PartialRasters(tmp_path / "slabs", SHAPE, PRODUCTS)
     assert (other.settings, other.missing) == (settings, [])
-    other.begin({"tile": 256})
+    other.create({"tile": 256})
     assert [file.name for file in other.folder.iterdir()] == ["settings.json"]
     assert (other.settings, other.missing) == ({"tile": 256}, [Window(0, 0, *SHAPE)])
-    other.remove()
+    other.delete()
     assert not other.folder.exists()
     assert other.settings is None
 
@@ -140,11 +143,11 @@ def test_flush_fills_what_is_lacking_with_nodata(tmp_path):
     slabs.write(piece, part(piece))
     assert len(slabs.missing) == 1
     slabs.flush()
-    assert slabs.missing == [slabs.places[2]], "where nothing was written there is nothing to flush"
+    assert slabs.missing == [slabs.slab_windows[2]], "where nothing was written there is nothing to flush"
     for product in PRODUCTS:
         found = []
-        for place in slabs.places[:2]:
-            with read(slabs.path(product, place)) as file:
+        for place in slabs.slab_windows[:2]:
+            with read(slabs.slab_path(product, place)) as file:
                 found.append(file.read())
         expected = np.full((len(product.bands), 1024, SHAPE[1]), 255, np.uint8)
         expected[:, *piece.slices()] = PIXELS[product.name][:, *piece.slices()]
@@ -169,23 +172,23 @@ def test_many_threads_make_the_same_files(tmp_path, at_once):
 
 def test_several_processes_may_write_slabs_of_the_same_rasters(tmp_path, at_once):
     slabs_in(tmp_path / "slabs")
-    for place in strips(*SHAPE, BLOCK):
-        Slabs(tmp_path / "slabs", SHAPE, PRODUCTS).write(place, part(place))
-    assert files(Slabs(tmp_path / "slabs", SHAPE, PRODUCTS)) == at_once
+    for place in strips(*SHAPE, BLOCK_SIZE):
+        PartialRasters(tmp_path / "slabs", SHAPE, PRODUCTS).write(place, part(place))
+    assert files(PartialRasters(tmp_path / "slabs", SHAPE, PRODUCTS)) == at_once
 
 
 def test_a_file_that_was_not_written_as_it_should_be_gets_no_name(tmp_path, monkeypatch):
     slabs = slabs_in(tmp_path / "slabs")
     monkeypatch.setattr(module.np, "array_equal", lambda *_: False)
     with pytest.raises(OSError, match="not the file written"):
-        slabs.write(slabs.places[0], part(slabs.places[0]))
+        slabs.write(slabs.slab_windows[0], part(slabs.slab_windows[0]))
     assert len(slabs.missing) == 1
     assert files(slabs) == {}
 
 
 def test_a_folder_that_is_gone_is_an_oserror(tmp_path):
     slabs = slabs_in(tmp_path / "slabs")
-    slabs.remove()
+    slabs.delete()
     with pytest.raises(OSError, match="slabs"):
         slabs.write(Window(0, 0, *SHAPE), PIXELS)
 
@@ -200,19 +203,19 @@ def test_a_folder_that_is_gone_is_an_oserror(tmp_path):
     ids=["outside", "of another shape", "of another type"],
 )
 def test_our_own_mistakes_show(tmp_path, window, pixels):
-    slabs = Slabs(tmp_path / "slabs", SHAPE, PRODUCTS[:1])
-    slabs.begin({})
+    slabs = PartialRasters(tmp_path / "slabs", SHAPE, PRODUCTS[:1])
+    slabs.create({})
     with pytest.raises(AssertionError):
         slabs.write(window, {"mask": pixels})
     assert os.listdir(slabs.folder) == ["settings.json"]  # noqa: PTH208
 
 
 def test_what_is_chosen_once_stays(tmp_path):
-    slabs = Slabs(tmp_path / "slabs", (10, 10), [make_product("mask", numbered([1]))])
-    slabs.begin({})
-    assert [slabs.remember("batch", lambda chosen=chosen: chosen) for chosen in (7, 9)] == [7, 7]
-    slabs.begin({})
-    assert slabs.remember("batch", lambda: 9) == 9
+    slabs = PartialRasters(tmp_path / "slabs", (10, 10), [make_output("mask", make_numbered_legend([1]))])
+    slabs.create({})
+    assert [slabs.shared_value("batch", lambda chosen=chosen: chosen) for chosen in (7, 9)] == [7, 7]
+    slabs.create({})
+    assert slabs.shared_value("batch", lambda: 9) == 9
 
 
 @pytest.mark.parametrize("attempt", range(20))
@@ -224,5 +227,5 @@ def test_those_who_choose_at_the_same_time_agree(tmp_path, attempt):
         return number
 
     with ThreadPoolExecutor(8) as pool:
-        agreed = list(pool.map(lambda number: slabs.remember("batch", lambda: chosen(number)), range(8)))
+        agreed = list(pool.map(lambda number: slabs.shared_value("batch", lambda: chosen(number)), range(8)))
     assert len(set(agreed)) == 1

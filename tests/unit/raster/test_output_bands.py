@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.raster.prediction_outputs import SHARES, STEPS, make_product, stored
+from geoseg.raster.output_bands import SHARE_STEPS, SHARES, encode_shares, make_output
 
 LEGEND = Legend.of({"ground": None, "roof": None, "road": None})
 
@@ -25,16 +25,18 @@ def test_shares_come_back_to_half_a_step_and_nodata_is_only_where_they_are_not_v
     @given(shares(dtype))
     def law(case):
         values, valid = case
-        kept = stored(values, valid)
+        kept = encode_shares(values, valid)
         assert kept.dtype == np.uint8
         np.testing.assert_array_equal(kept == IGNORE_INDEX, np.broadcast_to(~valid, kept.shape))
-        assert (np.abs(kept / STEPS - values)[:, valid] <= 1 / 508 + 1e-6).all()
+        assert (np.abs(kept / SHARE_STEPS - values)[:, valid] <= 1 / 508 + 1e-6).all()
 
     law()
 
 
 def test_what_is_not_valid_may_be_no_number():
-    kept = stored(np.array([[[np.nan, 0.5, np.inf, 1.0000001]]], np.float32), np.array([[False, True, False, True]]))
+    kept = encode_shares(
+        np.array([[[np.nan, 0.5, np.inf, 1.0000001]]], np.float32), np.array([[False, True, False, True]])
+    )
     assert kept.tolist() == [[[255, 127, 255, 254]]]
 
 
@@ -48,6 +50,6 @@ def test_what_is_not_valid_may_be_no_number():
     ],
 )
 def test_products_have_bands_with_names(name, bands):
-    product = make_product(name, LEGEND)
+    product = make_output(name, LEGEND)
     assert (product.name, product.bands, product.is_mask) == (name, bands, name == "mask")
     assert (name in SHARES) is not product.is_mask

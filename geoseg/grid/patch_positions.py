@@ -1,0 +1,88 @@
+"""Division of a scene into patches of one size, by a plain stride or by the rules of published converters.
+
+A rule yields the first pixels of the patches along one axis; patches are all pairs of them, row by row. Along an axis that
+is shorter than the patch there is one patch from pixel 0 that reaches outside (readers pad on the right and below).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, get_args
+
+from geoseg.errors import ConfigError
+from geoseg.grid.window import Window
+
+PatchRule = Literal["plain", "isprs", "isaid"]
+PATCH_RULES: tuple[PatchRule, ...] = get_args(PatchRule)
+
+DEFAULT_SIZES: dict[PatchRule, tuple[int, int]] = {"plain": (512, 512), "isprs": (512, 256), "isaid": (896, 512)}
+"""Published side and stride of the patches in pixels; for ``plain``, adjacent patches."""
+
+
+def plain_starts(length: int, size: int, stride: int) -> list[int]:
+    """Return 0, stride, 2 stride, ..., and a last patch that is shifted inward to end with the axis.
+
+    Args:
+        length: Pixels of the axis.
+        size: Side of a patch in pixels.
+        stride: Distance between patches in pixels.
+    """
+    steps = max(length - size + stride - 1, 0) // stride
+    return [min(step * stride, max(length - size, 0)) for step in range(steps + 1)]
+
+
+def isprs_starts(length: int, size: int, stride: int) -> list[int]:
+    """Return the starts of OpenMMLab's converters of Potsdam and Vaihingen, on which published scores are based.
+
+    The converters compute the number of patches from the stride but their positions from the size; patches that would begin
+    too late are shifted inward, which repeats the last one. With a stride up to the size, patches are adjacent and the last
+    one ends with the axis. With a longer stride they do not reach the end, as in the converters. Arguments are those of
+    :func:`plain_starts`.
+    """
+    steps = max(-(-(length - size) // stride), 0)
+    return sorted({min(step * size, max(length - size, 0)) for step in range(steps + 1)})
+
+
+def isaid_starts(length: int, size: int, stride: int) -> list[int]:
+    """Return the starts of OpenMMLab's converter of iSAID: all multiples of the stride, shifted inward at the end.
+
+    Arguments are those of :func:`plain_starts`.
+    """
+    return sorted({min(start, max(length - size, 0)) for start in range(0, length, stride)})
+
+
+STARTS: dict[PatchRule, Callable[[int, int, int], list[int]]] = {
+    "plain": plain_starts,
+    "isprs": isprs_starts,
+    "isaid": isaid_starts,
+}
+
+
+def patch_windows(
+    height: int, width: int, rule: PatchRule = "plain", *, size: int | None = None, stride: int | None = None
+) -> Iterator[Window]:
+    """Divide a grid into patches of ``size`` x ``size`` pixels, row by row.
+
+    Args:
+        height: Rows of the grid.
+        width: Columns of the grid.
+        rule: Name of the rule.
+        size: Side of a patch in pixels; see :data:`DEFAULT_SIZES`.
+        stride: Distance between patches in pixels; by default in proportion to the size.
+
+    Raises:
+        ConfigError: An unknown rule, or a size or stride below 1.
+
+    Example:
+        >>> [(window.row, window.col) for window in patch_windows(500, 700)]
+        [(0, 0), (0, 188)]
+    """
+    if rule not in PATCH_RULES:
+        raise ConfigError(f"unknown patch rule {rule!r}", f"choose one of {', '.join(PATCH_RULES)}")
+    default_size, default_stride = DEFAULT_SIZES[rule]
+    size = default_size if size is None else size
+    stride = max(size * default_stride // default_size, 1) if stride is None else stride
+    if size < 1 or stride < 1:
+        raise ConfigError(f"invalid patches of {size} pixels every {stride}", "size and stride must be at least 1")
+    rows, cols = (STARTS[rule](length, size, stride) for length in (height, width))
+    for row in rows:
+        for col in cols:
+            yield Window(row, col, size, size)

@@ -1,0 +1,71 @@
+"""RGB images of rasters for display: choice of bands, contrast stretch, a checkerboard where there is no data."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.raster.raster import Raster
+
+RgbImage = NDArray[np.uint8]
+"""Red, green and blue, axes (row, col, 3)."""
+
+PERCENTILES = (2, 98)
+"""Percentiles of a band that become black and white."""
+
+MAX_SAMPLES = 1_000_000
+"""About how many pixels of a band the percentiles are computed from."""
+
+
+def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
+    """Choose the positions of the bands to display as red, green and blue.
+
+    Args:
+        bands: Names of all bands.
+
+    Returns:
+        The bands of these names, else the first three, else three times the first.
+
+    Example:
+        >>> choose_rgb_bands(["blue", "green", "red", "nir"])
+        (2, 1, 0)
+    """
+    names = [name.lower() for name in bands]
+    if {"red", "green", "blue"} <= set(names):
+        return names.index("red"), names.index("green"), names.index("blue")
+    return (0, 1, 2) if len(names) >= 3 else (0, 0, 0)
+
+
+def render_rgb(raster: Raster, bands: Sequence[int] = (0, 1, 2)) -> RgbImage:
+    """Render a raster as an RGB image.
+
+    Values of uint8 are kept; others are stretched, band by band, from the 2nd to the 98th percentile of valid pixels.
+
+    Args:
+        raster: The pixels.
+        bands: Positions of red, green and blue; if the raster has fewer bands, the first band is rendered in gray.
+
+    Returns:
+        The image, with a checkerboard where pixels are not valid.
+    """
+    positions = list(bands) if max(bands) < len(raster.values) else [0, 0, 0]
+    channels = [band if band.dtype == np.uint8 else _stretch(band, raster.valid) for band in raster.values[positions]]
+    board = _checkerboard(raster.valid.shape)
+    image: RgbImage = np.where(raster.valid[..., np.newaxis], np.stack(channels, axis=-1), board)
+    return image
+
+
+def _stretch(band: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    values = band[valid]
+    if values.size == 0:
+        return np.zeros(band.shape, np.uint8)
+    low, high = np.percentile(values[:: max(1, values.size // MAX_SAMPLES)], PERCENTILES)
+    share = (band.astype(np.float64) - low) / (high - low or 1.0)
+    gray: NDArray[np.uint8] = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+    return gray
+
+
+def _checkerboard(shape: tuple[int, ...], side: int = 8) -> RgbImage:
+    rows, cols = np.indices(shape[:2]) // side
+    return np.where((rows + cols) % 2 == 0, np.uint8(255), np.uint8(232))[..., np.newaxis].repeat(3, axis=-1)

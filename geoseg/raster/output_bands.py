@@ -1,0 +1,62 @@
+"""Rasters that a prediction can write: the mask, and shares between 0 and 1 (probabilities, confidence, entropy).
+
+Every output is a raster of bytes with 255 where nothing was predicted. Shares are stored as 0 to 254 with a band scale of
+1/254, which GIS programs apply. They are exact to 0.002 and need a tenth of the space of floating-point numbers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.legend import IGNORE_INDEX, Legend
+
+SHARE_STEPS = 254
+"""The stored value of a share of 1; 255 is nodata."""
+
+SHARES = {
+    "probabilities": "the probability of each class, one band per class",
+    "confidence": "the probability of the predicted class",
+    "entropy": "entropy of the probabilities relative to its maximum: 0 is certain, 1 is a uniform distribution",
+}
+"""Outputs that are shares, with a description."""
+
+
+@dataclass(frozen=True)
+class PredictionOutput:
+    """Name and bands of one output raster."""
+
+    name: str
+    """``mask`` or a name in :data:`SHARES`."""
+    bands: tuple[str, ...]
+    """Names of its bands."""
+
+    @property
+    def is_mask(self) -> bool:
+        """True for class indices, False for shares."""
+        return self.name == "mask"
+
+
+def make_output(name: str, legend: Legend) -> PredictionOutput:
+    """Create the output of a name for a model with the classes of ``legend``.
+
+    Example:
+        >>> make_output("probabilities", Legend.of(["water", "road"])).bands
+        ('water', 'road')
+    """
+    bands = {"mask": ("class",), "probabilities": legend.names}
+    return PredictionOutput(name, tuple(bands.get(name, (name,))))
+
+
+def encode_shares(shares: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Encode shares as bytes.
+
+    Args:
+        shares: Numbers from 0 to 1, axes (band, row, col).
+        valid: Axes (row, col); True where the shares are defined.
+
+    Returns:
+        Values 0 to 254, axes (band, row, col); 255 where not valid.
+    """
+    return np.where(valid, np.rint(shares * SHARE_STEPS), IGNORE_INDEX).astype(np.uint8)

@@ -1,0 +1,78 @@
+"""Resampling: spans of file pixels that GDAL resamples, and nearest-neighbor indices.
+
+Spans are computed one axis at a time. A window may reach outside the file, and the edge of the file may be inside an output
+pixel. Worked example: a file of 10 rows, a window of 16 rows that begins at row -3, read as 8 rows, so that an output row
+covers 2 file rows. Output row 0 covers file rows -3 and -2, row 1 covers -1 and 0, rows 2 to 5 cover 1 to 8, row 6 covers 9
+and 10, row 7 covers 11 and 12. Rows 2 to 5 are inside the file; rows 1 and 6 are half inside and are computed from that
+half; rows 0 and 7 are padding.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixel = TypeVar("Pixel", bound=np.generic)
+
+TOLERANCE = 1e-9
+"""Rounding tolerance of positions, in output pixels."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Adjacent output pixels of one axis, and the part of the file they are resampled from."""
+
+    start: int
+    """First output pixel."""
+    stop: int
+    """First output pixel after the last."""
+    offset: float
+    """Start of the part, in file pixels from the first edge of the file."""
+    length: float
+    """Length of the part, in file pixels."""
+
+
+def spans(first: int, size: int, output: int, *, length: int) -> Iterator[Span]:
+    """Split the output pixels of one axis into spans that GDAL can resample without reaching outside the file.
+
+    Args:
+        first: First file pixel of the window; may be negative.
+        size: Number of file pixels of the window.
+        output: Number of output pixels of the window.
+        length: Number of pixels of the file.
+
+    Yields:
+        At most three spans. Output pixels whose center is outside the file are in none: they are padding.
+    """
+    step = size / output
+    enter, leave = -first / step, (length - first) / step  # the file's edges, in output pixels
+    start, stop = max(math.ceil(enter - 0.5), 0), min(math.floor(leave + 0.5), output)
+    inner_start = min(max(math.ceil(enter - TOLERANCE), start), stop)
+    inner_stop = max(min(math.floor(leave + TOLERANCE), stop), inner_start)
+    for begin, end in ((start, inner_start), (inner_start, inner_stop), (inner_stop, stop)):
+        low, high = max(first + begin * step, 0.0), min(first + end * step, float(length))
+        if begin < end and high > low:
+            yield Span(begin, end, low, high - low)
+
+
+def nearest_indices(size: int, output: int) -> NDArray[np.int64]:
+    """Return, for each of ``output`` pixels of one axis, the nearest of ``size`` pixels over the same extent.
+
+    The choice equals that of torch's "nearest-exact".
+
+    Example:
+        >>> nearest_indices(6, 3).tolist()
+        [1, 3, 5]
+    """
+    return ((np.arange(output) + 0.5) * size / output).astype(np.int64)
+
+
+def resample_nearest(values: NDArray[Pixel], shape: tuple[int, int]) -> NDArray[Pixel]:
+    """Resample values, axes (row, col), to another shape over the same extent by nearest neighbor."""
+    if values.shape == shape:
+        return values
+    rows, cols = (nearest_indices(size, output) for size, output in zip(values.shape, shape, strict=True))
+    return values.take(rows, axis=0).take(cols, axis=1)
