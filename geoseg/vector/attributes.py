@@ -1,21 +1,22 @@
-"""What is said of each polygon: its class, what it measures, how sure the model was, where it comes from."""
+"""Attributes of polygons: class, area, perimeter, confidence and origin."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 from pyproj import CRS, Transformer
 
-from geoseg._concurrency import side_by_side
+from geoseg._concurrency import ordered_map
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Grid, crs_name
 from geoseg.legend import Legend
-from geoseg.vector.geometry_arrays import Shapes
-from geoseg.vector.io.arrow import BOX_FIELD, Stream, boxes, encoded, geometry_field
-from geoseg.vector.measure import Ground, boxes_of
-from geoseg.vector.tracing.connected_components import Integers
+from geoseg.vector.io.arrow import BBOX_FIELD, PolygonStream, encode_bbox, encode_wkb, make_geometry_field
+from geoseg.vector.measure import LocalMetric
+from geoseg.vector.polygon_arrays import PolygonArrays
 from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.ragged_arrays import IntArray
 
 ATTRIBUTES = [
     pa.field("polygon_id", pa.int64()),
@@ -27,81 +28,83 @@ ATTRIBUTES = [
     pa.field("source", pa.string()),
     pa.field("model", pa.string()),
 ]
-"""polygon_id: the number of the polygon's first pixel in its mask, row by row: the same however the mask is worked on.
-area_m2, perimeter_m: on the ellipsoid, null without CRS. confidence: mean probability, null if unknown. source, model:
-names of files."""
+"""Columns of the layers that geoseg writes.
 
-CORNERS = 500_000
-"""About how many corners a batch holds."""
+* ``polygon_id``: position of the polygon's first pixel in the mask, row by row, whatever the strips and options.
+* ``area_m2``, ``perimeter_m``: on the ellipsoid; null without CRS.
+* ``confidence``: mean probability of the pixels; null if unknown.
+* ``source``, ``model``: names of files.
+"""
+
+BATCH_CORNERS = 500_000
+"""Approximate number of corners per batch."""
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """How the outlines of one mask become rows."""
+    """The conversion of the outlines of one mask to rows with attributes."""
 
     grid: Grid
-    """The mask's grid."""
+    """Grid of the mask."""
     legend: Legend | None
-    """Names of classes; values it does not know are named by their number."""
+    """Names of the classes; other values are named by their number."""
     source: str | None = None
-    """The scene or mask the polygons come from."""
+    """File name of the scene or mask that the polygons come from."""
     model: str | None = None
-    """The model that made it."""
+    """File name of the model that predicted the mask."""
     crs: CRS | None = None
-    """The CRS to write; None for the grid's own."""
-    several: bool = False
+    """CRS of the rows; None for that of the grid."""
+    is_multi: bool = False
     """Whether polygons may have several parts."""
-    ground: Ground = field(init=False)
-    """What the grid's coordinates mean on the ground."""
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "ground", Ground.under(self.grid.crs, self.grid.bounds))
+    @cached_property
+    def metric(self) -> LocalMetric:
+        """Lengths and areas in the CRS of the grid."""
+        return LocalMetric.for_bounds(self.grid.crs, self.grid.bounds)
 
-    def stream(self, outlines: Iterable[Outlines], legend: Callable[[], Legend | None] | None = None) -> Stream:
-        """Rows for all outlines, made by several threads as they are asked for; ``legend`` if it is known only then."""
-        crs = self.crs or self.grid.crs
-        schema = pa.schema([*ATTRIBUTES, geometry_field(crs), BOX_FIELD])
-        portions = (portion for each in outlines for portion in each.in_portions(CORNERS))
-        rows = side_by_side(lambda portion: self._batch(portion, schema), portions)
-        return Stream(schema, rows, crs, self.several, legend or (lambda: self.legend))
+    def stream(self, outlines: Iterable[Outlines]) -> PolygonStream:
+        """Convert outlines to rows, in several threads, as the stream is read."""
+        crs, metric = self.crs or self.grid.crs, self.metric
+        schema = pa.schema([*ATTRIBUTES, make_geometry_field(crs), BBOX_FIELD])
+        portions = (part for portion in outlines for part in portion.split(BATCH_CORNERS))
+        batches = ordered_map(lambda part: self._make_batch(part, schema, metric), portions)
+        return PolygonStream(schema, batches, crs, self.is_multi)
 
-    def _batch(self, outlines: Outlines, schema: pa.Schema) -> pa.RecordBatch:
-        shapes = Shapes.of_outlines(outlines, self.grid.transform)
-        areas, lengths, bounds = self.ground.measure(shapes.points, shapes.rings, shapes.polygon_rings)
+    def _make_batch(self, outlines: Outlines, schema: pa.Schema, metric: LocalMetric) -> pa.RecordBatch:
+        polygons = PolygonArrays.from_outlines(outlines, self.grid.transform)
+        measures, bounds = metric.measure(polygons), None
         if self.crs is not None and self.crs != self.grid.crs:
-            shapes = self._moved(shapes)
-            bounds = boxes_of(shapes.points, shapes.rings[shapes.polygon_rings])
-        count = len(outlines)
+            polygons = self._reproject(polygons)
+            bounds = polygons.bounds()
+        constant = pa.array(np.zeros(len(outlines), np.int8))
         columns = [
             pa.array(outlines.ids),
             pa.array(outlines.values.astype(np.int32)),
-            self._names(outlines.values),
-            pa.array(areas, from_pandas=True),
-            pa.array(lengths, from_pandas=True),
-            pa.array(outlines.means, from_pandas=True),
-            pa.array([self.source], pa.string()).take(pa.array(np.zeros(count, np.int8))),
-            pa.array([self.model], pa.string()).take(pa.array(np.zeros(count, np.int8))),
-            encoded(shapes.points, shapes.rings, shapes.parts, shapes.polygons, several=self.several),
-            boxes(bounds),
+            self._name_classes(outlines.values),
+            pa.array(measures.areas, from_pandas=True),
+            pa.array(measures.perimeters, from_pandas=True),
+            pa.array(outlines.mean_weights, from_pandas=True),
+            pa.array([self.source], pa.string()).take(constant),
+            pa.array([self.model], pa.string()).take(constant),
+            encode_wkb(polygons, is_multi=self.is_multi),
+            encode_bbox(measures.bounds if bounds is None else bounds),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    def _names(self, values: Integers) -> pa.Array:
-        known, position = np.unique(values, return_inverse=True)
-        return pa.array([class_name(int(value), self.legend) for value in known], pa.string()).take(pa.array(position))
+    def _name_classes(self, values: IntArray) -> pa.Array:
+        unique, position = np.unique(values, return_inverse=True)
+        return pa.array([name_class(int(value), self.legend) for value in unique], pa.string()).take(pa.array(position))
 
-    def _moved(self, shapes: Shapes) -> Shapes:
-        """The shapes in the CRS to write."""
-        move = Transformer.from_crs(self.grid.crs, self.crs, always_xy=True)
-        points = np.stack(move.transform(*shapes.points.T), axis=1)
+    def _reproject(self, polygons: PolygonArrays) -> PolygonArrays:
+        transformer = Transformer.from_crs(self.grid.crs, self.crs, always_xy=True)
+        points = np.stack(transformer.transform(*polygons.points.T), axis=1)
         if not np.isfinite(points).all():
             raise LayerError(
-                f"some polygons lie where {crs_name(self.crs)} does not reach",
-                "choose a CRS for this part of the world",
+                f"some polygons are outside the area of use of {crs_name(self.crs)}", "choose a CRS for this region"
             )
-        return replace(shapes, points=points)
+        return replace(polygons, points=points)
 
 
-def class_name(index: int, legend: Legend | None) -> str:
-    """The name of a class; its number if the legend does not know it."""
+def name_class(index: int, legend: Legend | None) -> str:
+    """Return the name of a class, or its number if the legend has no such class."""
     return legend.names[index] if legend is not None and 0 <= index < len(legend) else str(index)

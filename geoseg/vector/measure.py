@@ -1,14 +1,14 @@
-"""Areas and lengths on the ground of polygons in any CRS, fast enough for millions of them.
+"""Areas and lengths on the ellipsoid of polygons in any CRS, fast enough for millions of polygons.
 
-Geodesic areas (GeographicLib, through pyproj) cost tens of microseconds a polygon. We lay a net over the layer instead,
-ask PROJ once at its knots how far a step along x and along y goes on the ellipsoid (the metric tensor E, F, G of
-Gauss), and interpolate in between. A polygon over which that hardly changes is flat: its planar area and the lengths of
-its sides are multiplied. The others are integrated side by side.
+The geodesic area of a polygon (GeographicLib, through pyproj) takes tens of microseconds. We sample the metric tensor
+(E, F, G of Gauss: the length on the ellipsoid of a step along x and along y) on a coarse grid over the layer instead, and
+interpolate it. If the scale hardly changes over a polygon, its planar area and the lengths of its sides are multiplied
+by the scale; otherwise they are integrated along its sides.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import shapely
@@ -16,92 +16,158 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
-from geoseg._numba import compiled
-from geoseg.grid.grid import WGS84_ECCENTRICITY_SQUARED, WGS84_SEMI_MAJOR_M, Bounds
-from geoseg.vector.geometry_arrays import Shapes
-from geoseg.vector.tracing.connected_components import Integers
+from geoseg._numba import njit
+from geoseg.grid.grid import WGS84_ECCENTRICITY_SQUARED, WGS84_SEMI_MAJOR_M, Bounds, Grid
+from geoseg.vector.polygon_arrays import PolygonArrays
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
-Floats = NDArray[np.float64]
+SAMPLES_PER_AXIS = 33
+"""Samples of the metric along each axis."""
 
-KNOTS, MANY_KNOTS = 33, 193
-"""Knots of the net along each axis, and those of a net over more than some 500 km. Across the whole globe in degrees,
-areas are then right within 4e-5."""
+WIDE_SAMPLES_PER_AXIS = 193
+"""Samples along each axis over more than about 500 km. Over the whole globe in degrees, the relative error of areas is then
+below 4e-5."""
 
-FLAT = 1e-4
-"""Relative change of scale over a polygon's box below which the polygon is flat."""
+MAX_SCALE_CHANGE = 1e-4
+"""Relative change of scale over the bounds of a polygon up to which its scale counts as constant."""
+
+
+class Measures(NamedTuple):
+    """Measures of polygons, each an array with one entry per polygon."""
+
+    areas: FloatArray
+    """Square meters on the ellipsoid."""
+    perimeters: FloatArray
+    """Meters on the ellipsoid, holes included."""
+    bounds: FloatArray
+    """(polygon, 4): left, bottom, right, top in CRS units."""
 
 
 @dataclass(frozen=True)
-class Ground:
-    """What coordinates within a box mean on the ground."""
+class LocalMetric:
+    """The metric of a CRS within bounds: the lengths and areas on the ellipsoid of steps in its coordinates."""
 
-    net: Floats
-    """(row, col, 4): at each knot, from the box's lower left, square metres per square unit along x (E), along both (F)
-    and along y (G), and square metres that a square unit covers."""
-    frame: Floats
-    """(4,): x and y of the lower left knot, and from one knot to the next in x and in y, in CRS units."""
+    samples: FloatArray
+    """(row, col, 4): E, F, G and the scale of areas (see :func:`metric_tensor`), from the lower left corner on."""
+    frame: FloatArray
+    """(4,): x and y of the first sample, and the spacing of samples in x and in y, in CRS units."""
 
     @classmethod
-    def under(cls, crs: CRS | None, bounds: Bounds) -> Self:
-        """The ground under a box (left, bottom, right, top) of a CRS; NaN everywhere without CRS.
+    def for_bounds(cls, crs: CRS | None, bounds: Bounds) -> Self:
+        """Sample the metric.
 
-        Where the CRS does not reach, its unit counts as it does at its origin.
+        Args:
+            crs: The CRS; without one, the metric is NaN. Where it is not defined, its unit counts as at its origin.
+            bounds: Left, bottom, right and top in CRS units.
         """
         left, bottom, right, top = bounds
         span = max(right - left, top - bottom, 1e-9)
-        wide = crs is not None and span > (5 if crs.is_geographic else 500_000)
-        knots = np.arange(MANY_KNOTS if wide else KNOTS)
-        steps = max((right - left) / knots[-1], span * 1e-6), max((top - bottom) / knots[-1], span * 1e-6)
-        frame = np.array([left, bottom, *steps])
+        is_wide = crs is not None and span > (5 if crs.is_geographic else 500_000)
+        steps = np.arange(WIDE_SAMPLES_PER_AXIS if is_wide else SAMPLES_PER_AXIS)
+        spacing = max((right - left) / steps[-1], span * 1e-6), max((top - bottom) / steps[-1], span * 1e-6)
+        frame = np.array([left, bottom, *spacing])
         if crs is None:
-            return cls(np.full((KNOTS, KNOTS, 4), math.nan), frame)
-        x, y = np.meshgrid(left + knots * steps[0], bottom + knots * steps[1])
-        return cls(metric(crs, x, y, span), frame)
+            return cls(np.full((SAMPLES_PER_AXIS, SAMPLES_PER_AXIS, 4), math.nan), frame)
+        x, y = np.meshgrid(left + steps * spacing[0], bottom + steps * spacing[1])
+        return cls(metric_tensor(crs, x, y, span), frame)
 
-    def measure(self, points: Floats, rings: Integers, polygons: Integers) -> tuple[Floats, Floats, Floats]:
-        """Square metres and metres of border of polygons, and their boxes (polygon, 4: left, bottom, right, top).
-
-        ``points`` (point, 2) are x and y, ``rings`` says where rings begin and end in them, ``polygons`` likewise in the
-        rings; holes run against their shells.
-        """
-        count = len(polygons) - 1
-        areas, lengths, boxes = np.empty(count), np.empty(count), np.empty((count, 4))
-        _measure(points, rings, polygons, self.net, self.frame, areas, lengths, boxes)
-        return areas, lengths, boxes
-
-    def at(self, points: Floats) -> Floats:
-        """(point, 4): E, F, G and square metres per square unit at (point, 2: x, y)."""
-        return np.array([_at(self.net, self.frame, x, y) for x, y in points])
+    def measure(self, polygons: PolygonArrays) -> Measures:
+        """Measure polygons that are located within the bounds of the metric."""
+        count = len(polygons)
+        areas, lengths, bounds = np.empty(count), np.empty(count), np.empty((count, 4))
+        points, rings, polygon_rings = polygons.points, polygons.ring_offsets, polygons.polygon_rings
+        _measure(points, rings, polygon_rings, self.samples, self.frame, areas, lengths, bounds)
+        return Measures(areas, lengths, bounds)
 
 
-def metric(crs: CRS, x: Any, y: Any, span: float) -> Floats:
-    """E, F, G and square metres per square unit of a CRS at ``x`` and ``y``, along a last axis; see Ground.
+def metric_tensor(crs: CRS, x: Any, y: Any, span: float) -> FloatArray:
+    """Compute the metric tensor of a CRS, by central differences of points in space.
 
-    By central differences over a thousandth of ``span`` (CRS units), of points in space: right at the poles and on the
-    date line too. Not over less than some ten metres, in which points are hardly known well enough.
+    Differences in space are also right at the poles and at the date line.
+
+    Args:
+        crs: The CRS.
+        x: First coordinates in CRS units, an array of any shape.
+        y: Second coordinates, of the same shape.
+        span: Extent of the area of interest in CRS units. Differences are taken over a thousandth of it, but not over less
+            than about ten meters, where rounding errors would dominate.
+
+    Returns:
+        E, F, G (square meters per square unit along x, along both, and along y) and the area scale (square meters that a
+        square unit covers), along a new last axis.
     """
     step = max(span / 1000, 1e-4 if crs.is_geographic else 10)
     half = step / 2
-    along_x = (_in_space(crs, x + half, y) - _in_space(crs, x - half, y)) / step
-    along_y = (_in_space(crs, x, y + half) - _in_space(crs, x, y - half)) / step
+    along_x = (_to_geocentric(crs, x + half, y) - _to_geocentric(crs, x - half, y)) / step
+    along_y = (_to_geocentric(crs, x, y + half) - _to_geocentric(crs, x, y - half)) / step
     e, f, g = (along_x**2).sum(axis=-1), (along_x * along_y).sum(axis=-1), (along_y**2).sum(axis=-1)
-    found = np.stack([e, f, g, np.sqrt(np.maximum(e * g - f * f, 0))], axis=-1)
+    tensor = np.stack([e, f, g, np.sqrt(np.maximum(e * g - f * f, 0))], axis=-1)
     unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
-    return np.where(np.isfinite(found), found, np.array([unit**2, 0, unit**2, unit**2]))
+    return np.where(np.isfinite(tensor), tensor, np.array([unit**2, 0, unit**2, unit**2]))
 
 
-def metres_per_unit(crs: CRS, bounds: Bounds) -> float:
-    """How many metres on the ground a unit of the CRS makes, at the middle of a box."""
+def metric_at_center(crs: CRS, bounds: Bounds) -> FloatArray:
+    """Compute E, F, G and the area scale (4,) at the center of bounds; see :func:`metric_tensor`."""
     left, bottom, right, top = bounds
-    middle = np.array((left + right) / 2), np.array((bottom + top) / 2)
-    return float(metric(crs, *middle, max(right - left, top - bottom))[3] ** 0.5)
+    center = np.array((left + right) / 2), np.array((bottom + top) / 2)
+    return metric_tensor(crs, *center, max(right - left, top - bottom))
 
 
-def _in_space(crs: CRS, x: Floats, y: Floats) -> Floats:
-    """(x, y, z) on the ellipsoid along a last axis, metres from its centre; NaN where the CRS does not reach."""
+def meters_per_unit(crs: CRS, bounds: Bounds) -> float:
+    """Return how many meters a CRS unit measures on the ellipsoid at the center of bounds."""
+    return float(metric_at_center(crs, bounds)[3] ** 0.5)
+
+
+def measure_polygons(geometries: NDArray[np.object_], crs: CRS | None) -> tuple[FloatArray, FloatArray]:
+    """Measure shapely Polygons and MultiPolygons on the ellipsoid.
+
+    Args:
+        geometries: Polygons in coordinates of the CRS.
+        crs: The CRS.
+
+    Returns:
+        The area in square meters and the perimeter in meters of each polygon; NaN without a CRS.
+    """
+    if crs is None or not len(geometries):
+        return np.full(len(geometries), math.nan), np.full(len(geometries), math.nan)
+    left, bottom, right, top = (float(side) for side in shapely.total_bounds(geometries))
+    measures = LocalMetric.for_bounds(crs, (left, bottom, right, top)).measure(
+        PolygonArrays.from_geometries(geometries)
+    )
+    return measures.areas, measures.perimeters
+
+
+@dataclass(frozen=True)
+class PixelSize:
+    """The size of the pixels of a grid on the ellipsoid."""
+
+    areas_m2: FloatArray
+    """(row,): square meters of the pixel in the middle of each row."""
+    width_m: float
+    """Meters from one column to the next, at the center of the grid."""
+    height_m: float
+    """Meters from one row to the next, at the center of the grid."""
+
+    @classmethod
+    def from_grid(cls, grid: Grid) -> Self:
+        """Measure the pixels of a grid that has a CRS."""
+        assert grid.crs is not None
+        t, rows, col = grid.transform, np.arange(grid.height) + 0.5, grid.width / 2
+        x, y = t.a * col + t.b * rows + t.c, t.d * col + t.e * rows + t.f
+        left, bottom, right, top = grid.bounds
+        e, f, g, scale = metric_tensor(grid.crs, x, y, max(right - left, top - bottom)).T
+        middle = grid.height // 2
+        width, height = (
+            float(np.sqrt(e * dx * dx + 2 * f * dx * dy + g * dy * dy)[middle]) for dx, dy in ((t.a, t.d), (t.b, t.e))
+        )
+        return cls(scale * abs(t.determinant), width, height)
+
+
+def _to_geocentric(crs: CRS, x: FloatArray, y: FloatArray) -> FloatArray:
+    """Convert to (x, y, z) from the center of the ellipsoid in meters; NaN where the CRS is not defined."""
     try:
         lon, lat = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True).transform(x, y)
-    except ProjError:  # a CRS without a way to the globe (an engineering CRS, say)
+    except ProjError:  # a CRS without a relation to the globe, such as an engineering CRS
         return np.full((*x.shape, 3), np.nan)
     lon, lat = (np.radians(np.where(np.isfinite(d), d, np.nan)) for d in (lon, lat))
     prime_vertical = WGS84_SEMI_MAJOR_M / np.sqrt(1 - WGS84_ECCENTRICITY_SQUARED * np.sin(lat) ** 2)
@@ -110,15 +176,15 @@ def _in_space(crs: CRS, x: Floats, y: Floats) -> Floats:
     return np.stack([from_axis * np.cos(lon), from_axis * np.sin(lon), height], axis=-1)
 
 
-@compiled
-def _at(net: Floats, frame: Floats, x: float, y: float) -> tuple[float, float, float, float]:
-    """The net between its knots, linearly along each axis; beyond its edge, what the edge has."""
-    u = min(max((x - frame[0]) / frame[2], 0.0), net.shape[1] - 1.000001)
-    v = min(max((y - frame[1]) / frame[3], 0.0), net.shape[0] - 1.000001)
+@njit
+def _interpolate(samples: FloatArray, frame: FloatArray, x: float, y: float) -> tuple[float, float, float, float]:
+    """Interpolate the metric bilinearly; beyond the samples, extend the values at their edge."""
+    u = min(max((x - frame[0]) / frame[2], 0.0), samples.shape[1] - 1.000001)
+    v = min(max((y - frame[1]) / frame[3], 0.0), samples.shape[0] - 1.000001)
     col, row = int(u), int(v)
     u, v = u - col, v - row
     w00, w01, w10, w11 = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
-    a, b, c, d = net[row, col], net[row, col + 1], net[row + 1, col], net[row + 1, col + 1]
+    a, b, c, d = samples[row, col], samples[row, col + 1], samples[row + 1, col], samples[row + 1, col + 1]
     return (
         w00 * a[0] + w01 * b[0] + w10 * c[0] + w11 * d[0],
         w00 * a[1] + w01 * b[1] + w10 * c[1] + w11 * d[1],
@@ -127,36 +193,36 @@ def _at(net: Floats, frame: Floats, x: float, y: float) -> tuple[float, float, f
     )
 
 
-@compiled
+@njit
 def _measure(
-    points: Floats,
-    rings: Integers,
-    polygons: Integers,
-    net: Floats,
-    frame: Floats,
-    areas: Floats,
-    lengths: Floats,
-    boxes: Floats,
+    points: FloatArray,
+    rings: IntArray,
+    polygons: IntArray,
+    samples: FloatArray,
+    frame: FloatArray,
+    areas: FloatArray,
+    lengths: FloatArray,
+    bounds: FloatArray,
 ) -> None:
-    """Fills areas, lengths and boxes; see Ground.measure."""
+    """Fill ``areas``, ``lengths`` and ``bounds``; holes run against their shells, so that their areas are subtracted."""
     for k in range(len(polygons) - 1):
         first, stop = rings[polygons[k]], rings[polygons[k + 1]]
         left, bottom, right, top = math.inf, math.inf, -math.inf, -math.inf
         for i in range(first, stop):
             left, right = min(left, points[i, 0]), max(right, points[i, 0])
             bottom, top = min(bottom, points[i, 1]), max(top, points[i, 1])
-        boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = left, bottom, right, top
-        e, f, g, scale = _at(net, frame, (left + right) / 2, (bottom + top) / 2)
+        bounds[k, 0], bounds[k, 1], bounds[k, 2], bounds[k, 3] = left, bottom, right, top
+        e, f, g, scale = _interpolate(samples, frame, (left + right) / 2, (bottom + top) / 2)
         change = 0.0
         for x, y in ((left, bottom), (left, top), (right, bottom), (right, top)):
-            ce, _, cg, cs = _at(net, frame, x, y)
+            ce, _, cg, cs = _interpolate(samples, frame, x, y)
             change = max(change, abs(cs - scale) / scale, abs(ce - e) / e, abs(cg - g) / g)
         area, length = 0.0, 0.0
         for ring in range(polygons[k], polygons[k + 1]):
             for i in range(rings[ring], rings[ring + 1] - 1):
                 dx, dy = points[i + 1, 0] - points[i, 0], points[i + 1, 1] - points[i, 1]
-                if change > FLAT:
-                    side, strip = _along(net, frame, left, points[i, 0], points[i, 1], dx, dy)
+                if change > MAX_SCALE_CHANGE:
+                    side, strip = _integrate_side(samples, frame, left, points[i, 0], points[i, 1], dx, dy)
                     area, length = area + strip, length + side
                 else:
                     area += (points[i, 0] - left + dx / 2) * dy * scale
@@ -164,41 +230,20 @@ def _measure(
         areas[k], lengths[k] = abs(area), length
 
 
-@compiled
-def _along(net: Floats, frame: Floats, left: float, x: float, y: float, dx: float, dy: float) -> tuple[float, float]:
-    """Metres of the side from (x, y) to (x + dx, y + dy), and square metres between it and the line x = left.
+@njit
+def _integrate_side(
+    samples: FloatArray, frame: FloatArray, left: float, x: float, y: float, dx: float, dy: float
+) -> tuple[float, float]:
+    """Return the meters from (x, y) to (x + dx, y + dy), and the square meters between this side and the line x = left.
 
-    By Simpson's rule along the side, and across; square metres are negative if y falls.
+    Both by Simpson's rule, along the side and across; the square meters are negative if y decreases.
     """
     length, area = 0.0, 0.0
     for part, weight in ((0.0, 1 / 6), (0.5, 2 / 3), (1.0, 1 / 6)):
         width = x + part * dx - left
-        e, f, g, near = _at(net, frame, left + width, y + part * dy)
-        middle, far = _at(net, frame, left + width / 2, y + part * dy)[3], _at(net, frame, left, y + part * dy)[3]
+        e, f, g, near = _interpolate(samples, frame, left + width, y + part * dy)
+        middle = _interpolate(samples, frame, left + width / 2, y + part * dy)[3]
+        far = _interpolate(samples, frame, left, y + part * dy)[3]
         area += weight * width * (near + 4 * middle + far) / 6
         length += weight * math.sqrt(e * dx * dx + 2 * f * dx * dy + g * dy * dy)
     return length, area * dy
-
-
-@compiled
-def boxes_of(points: Floats, polygons: Integers) -> Floats:
-    """(polygon, 4): left, bottom, right and top of runs of points (point, 2)."""
-    boxes = np.empty((len(polygons) - 1, 4))
-    for k in range(len(polygons) - 1):
-        left, bottom, right, top = math.inf, math.inf, -math.inf, -math.inf
-        for i in range(polygons[k], polygons[k + 1]):
-            left, right = min(left, points[i, 0]), max(right, points[i, 0])
-            bottom, top = min(bottom, points[i, 1]), max(top, points[i, 1])
-        boxes[k, 0], boxes[k, 1], boxes[k, 2], boxes[k, 3] = left, bottom, right, top
-    return boxes
-
-
-def measured(geometries: NDArray[np.object_], crs: CRS | None) -> tuple[Floats, Floats]:
-    """Area in square metres and perimeter in metres of each polygon, on the ellipsoid; NaN for all without CRS."""
-    if crs is None or not len(geometries):
-        return np.full(len(geometries), math.nan), np.full(len(geometries), math.nan)
-    shapes = Shapes.of(geometries)
-    left, bottom, right, top = (float(side) for side in shapely.total_bounds(geometries))
-    ground = Ground.under(crs, (left, bottom, right, top))
-    areas, lengths, _ = ground.measure(shapes.points, shapes.rings, shapes.polygon_rings)
-    return areas, lengths

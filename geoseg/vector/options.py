@@ -1,57 +1,56 @@
-"""What a user wishes of polygons, beyond that they are there."""
+"""Options for polygonization."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from pyproj import CRS
-from pyproj.exceptions import CRSError
 
 from geoseg.errors import ConfigError
 from geoseg.vector.tracing.trace_raster import Connectivity
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """How polygons are made of a mask or of other polygons; done in the order in which they stand here."""
+@dataclass(frozen=True, kw_only=True)
+class PolygonizeOptions:
+    """How a mask or a layer is turned into polygons; steps are done in the order of the fields.
 
-    connectivity: Connectivity = 4
-    """Whether pixels that touch at a corner only belong together (8) or not (4)."""
-    fill_holes_m2: float = 0.0
-    """Holes of less than so many square metres are filled."""
-    min_area_m2: float = 0.0
-    """Polygons of less than so many square metres go into a neighbour."""
-    simplify_m: float = 0.0
-    """How far borders may move, in metres, to have fewer corners."""
-    smooth: bool = False
+    Defaults are those of :func:`~geoseg.vector.polygonize.polygonize`.
+    """
+
+    connectivity: Connectivity
+    """4: pixels of one polygon share sides; 8: they may also share only corners."""
+    fill_holes_m2: float
+    """Holes below this area, in square meters, are filled."""
+    min_area_m2: float
+    """Polygons below this area, in square meters, are merged into a neighbor."""
+    simplify_m: float
+    """How far borders may move when vertices are removed, in meters."""
+    smooth: bool
     """Whether corners are rounded."""
-    orthogonalize: Sequence[str] = ()
-    """Classes whose polygons get right angles, by name."""
-    classes: Sequence[str] | None = None
-    """Classes to keep, by name; None: all."""
-    dissolve: bool = False
-    """Whether all polygons of a class become one of many parts."""
+    orthogonalize: Sequence[str]
+    """Names of the classes whose polygons get right angles."""
+    classes: Sequence[str] | None
+    """Names of the classes to keep; None for all."""
+    dissolve: bool
+    """Whether all polygons of a class become one polygon of many parts."""
 
     def __post_init__(self) -> None:
         if self.connectivity not in (4, 8):
-            raise ConfigError(f"pixels are connected by 4 or 8 neighbours, not {self.connectivity}")
+            raise ConfigError(f"connectivity must be 4 or 8, got {self.connectivity}")
 
     @property
-    def in_metres(self) -> bool:
-        """Whether metres matter."""
-        reshapes = self.simplify_m > 0 or self.smooth or bool(self.orthogonalize)
-        return self.fill_holes_m2 > 0 or self.min_area_m2 > 0 or reshapes
+    def is_multi(self) -> bool:
+        """Whether traced polygons may have several parts."""
+        return self.connectivity == 8
 
     @property
-    def in_memory(self) -> bool:
-        """Whether all polygons must be known at once."""
+    def reshapes_borders(self) -> bool:
+        """Whether borders are simplified or smoothed."""
+        return self.simplify_m > 0 or self.smooth
+
+    @property
+    def needs_crs(self) -> bool:
+        """Whether an option is in meters."""
+        return self.fill_holes_m2 > 0 or self.min_area_m2 > 0 or self.reshapes_borders or bool(self.orthogonalize)
+
+    @property
+    def needs_full_layer(self) -> bool:
+        """Whether a step needs all polygons in memory."""
         return self.dissolve or bool(self.orthogonalize)
-
-
-def parse_crs(text: str | None) -> CRS | None:
-    """The CRS of a name such as ``EPSG:25832``; :class:`ConfigError` if there is none."""
-    if text is None:
-        return None
-    try:
-        return CRS.from_user_input(text)
-    except CRSError:
-        raise ConfigError(f"{text!r} is no CRS", "write a code such as EPSG:25832, or well-known text") from None

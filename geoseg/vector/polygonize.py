@@ -1,49 +1,28 @@
-"""Mask to polygons: the whole way from a file of class indices to a layer in a GIS.
+"""Conversion of masks to polygons: :func:`polygonize`, from a raster of class indices to a layer for a GIS.
 
-The mask passes in strips of rows, and polygons are written as they end: memory grows with what lies open between two
-strips, and with the number of polygons where they are asked about each other, never with the number of pixels.
+The mask is read in strips of rows, and polygons are written as soon as they are complete. Memory use grows with the
+polygons that are open between two strips, and with the number of polygons where an option compares them, but not with
+the number of pixels.
 """
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
-import geopandas as gpd
 import shapely
 
 from geoseg.errors import ConfigError, LayerError, OutputError
 from geoseg.progress import Progress, silent
+from geoseg.raster.read_confidence import ConfidenceRaster, open_confidence
 from geoseg.raster.scene import Scene
-from geoseg.vector.confidence import Confidence
-from geoseg.vector.io.arrow import to_frame
-from geoseg.vector.io.reader import is_layer, read_layer
-from geoseg.vector.io.writer import Target
+from geoseg.vector.io.output_spec import OutputSpec, parse_crs
+from geoseg.vector.io.reader import is_vector_layer
 from geoseg.vector.layer import PolygonLayer
-from geoseg.vector.mask_source import Mask
-from geoseg.vector.options import Wishes, parse_crs
-from geoseg.vector.polygonize_pipeline import classes_of, traced
+from geoseg.vector.mask_source import MaskClasses, MaskSource
+from geoseg.vector.options import PolygonizeOptions
+from geoseg.vector.polygonize_pipeline import generalize_raster, record_values, select_classes, trace_outlines
+from geoseg.vector.polygons import Polygons
 from geoseg.vector.tracing.trace_raster import Connectivity
-
-
-@dataclass(frozen=True)
-class Polygons:
-    """A layer that was written."""
-
-    path: Path
-    """The file; a folder's worth of them beside it with ``per_class``."""
-    count: int
-    """How many polygons there are."""
-    notes: tuple[str, ...]
-    """What a user should know, one sentence each."""
-
-    def __len__(self) -> int:
-        return self.count
-
-    @property
-    def frame(self) -> gpd.GeoDataFrame:
-        """The polygons, read back from the file."""
-        return read_layer(self.path)
 
 
 def polygonize(
@@ -65,77 +44,129 @@ def polygonize(
     append: bool = False,
     progress: Progress = silent,
 ) -> Polygons:
-    """Polygons of the classes in a mask, written to ``output`` (the mask's name with ``.gpkg`` if None).
+    """Convert a mask to polygons with class, area and perimeter.
 
-    The mask has one band of whole numbers; its nodata and 255 are left out. Names and colours come from its legend if
-    geoseg wrote it, else classes are called by their values. With ``connectivity`` 4, pixels of a class that touch at
-    corners only are two polygons, with 8 one of two parts. ``Wishes`` says what the following do, in their order;
-    ``per_class`` makes a layer (GeoPackage) or file (``NAME_class``) of each class. ``confidence`` is a raster of
-    probabilities (see ``confidence``), ``crs`` what the file is written in (None: the mask's own). What is there already is
-    replaced with ``overwrite``, added to with ``append``. A ``mask`` may also be a vector file, to be generalised.
+    Names and colors of classes come from the legend that geoseg stores in masks; in other masks, classes are named by
+    their values. Neighbors share their borders exactly, also after generalization, which is done in the order of the
+    parameters.
 
-    :class:`SceneError` if the raster is no mask, :class:`OutputError` if the result cannot be written (said before the
-    work begins), :class:`ConfigError` for unknown classes, :class:`LayerError` for metres without CRS.
+    Args:
+        mask: A raster with one band of class indices; its nodata value and 255 get no polygons. Also a vector file, whose
+            polygons are then generalized.
+        output: The file to write (.gpkg, .parquet, .fgb, .geojson or .shp); None keeps the polygons in memory.
+        connectivity: 4: the pixels of a polygon share sides. 8: they may also share only corners, so that polygons may
+            have several parts.
+        fill_holes_m2: Fill holes below this area, in square meters.
+        min_area_m2: Merge polygons below this area, in square meters, into the neighbor with the longest shared border.
+        simplify_m: Remove vertices; borders move by at most this distance, in meters.
+        smooth: Round corners.
+        orthogonalize: Names of classes whose polygons get right angles, such as buildings.
+        classes: Names of the classes to keep; None for all.
+        dissolve: Unite all polygons of a class to one polygon of many parts.
+        per_class: Write each class to its own layer (.gpkg) or file (``NAME_class``, other formats).
+        confidence: A raster of confidences or probabilities on the mask's grid; each polygon gets the mean.
+        crs: CRS of the coordinates, such as ``EPSG:25832``; None for that of the mask.
+        overwrite: Replace an existing file.
+        append: Add the polygons to an existing file, in its CRS.
+        progress: Reports the strips that were read.
+
+    Returns:
+        The polygons, with notes for the user.
+
+    Raises:
+        SceneError: The raster is not a mask.
+        GridMismatch: The confidence raster has another grid.
+        OutputError: The output cannot be written; checked before the work where possible.
+        ConfigError: A class is unknown, or options contradict each other.
+        LayerError: An option is in meters, and the mask has no CRS.
     """
-    wishes = Wishes(connectivity, fill_holes_m2, min_area_m2, simplify_m, smooth, orthogonalize, classes, dissolve)
+    options = PolygonizeOptions(
+        connectivity=connectivity,
+        fill_holes_m2=fill_holes_m2,
+        min_area_m2=min_area_m2,
+        simplify_m=simplify_m,
+        smooth=smooth,
+        orthogonalize=orthogonalize,
+        classes=classes,
+        dissolve=dissolve,
+    )
+    target = OutputSpec(
+        path=None if output is None else Path(output),
+        crs=parse_crs(crs),
+        overwrite=overwrite,
+        append=append,
+        per_class=per_class,
+    )
     path = Path(mask.path if isinstance(mask, Scene) else mask)
-    target = Target(Path(output or _beside(path)), parse_crs(crs), overwrite, append, per_class)
-    if target.path.resolve() == path.resolve():
-        raise OutputError(f"{path} would replace itself", "give another output")
-    if not isinstance(mask, Scene) and is_layer(path):
+    if target.path is not None and target.path.resolve() == path.resolve():
+        raise OutputError(f"the output would replace its source {path}", "give another output")
+    if not isinstance(mask, Scene) and is_vector_layer(path):
         if confidence is not None:
-            raise ConfigError(f"{path} holds polygons already, and no pixels to be sure of", "leave out --confidence")
-        return _of_layer(PolygonLayer.read(path), wishes, target)
-    with ExitStack() as stack:
-        scene = mask if isinstance(mask, Scene) else stack.enter_context(Scene.open(mask))
-        found = Mask(scene, progress)
-        _check_wishes(scene, wishes)
-        target.check(scene.grid.crs)
-        sure = None if confidence is None else stack.enter_context(Confidence.open(confidence, scene))
-        return _of_mask(found, sure, wishes, target)
+            raise ConfigError(f"{path} holds polygons, but confidence is per pixel", "leave out --confidence")
+        return _generalize_layer(PolygonLayer.read(path), options, target)
+    with ExitStack() as files:
+        source = MaskSource(mask if isinstance(mask, Scene) else files.enter_context(Scene.open(mask)), progress)
+        _check_options(source.scene, options)
+        target.check(source.scene.grid.crs)
+        probabilities = None
+        if confidence is not None:
+            probabilities = files.enter_context(open_confidence(confidence, source.scene.grid, source.scene.legend))
+            names = f"the mask {source.scene.path}", f"the confidence raster {confidence}"
+            source.scene.grid.require_match(probabilities.scene.grid, *names)
+        return _polygonize_mask(source, probabilities, options, target)
 
 
-def _of_mask(mask: Mask, confidence: Confidence | None, wishes: Wishes, target: Target) -> Polygons:
-    grid = mask.scene.grid
-    outlines = mask.seen(traced(classes_of(mask, wishes), grid, wishes, confidence))
-    if wishes.in_memory:
-        whole = to_frame(mask.rows(outlines, crs=None, several=wishes.connectivity == 8))
-        layer = PolygonLayer(whole, mask.legend())
-        image = shapely.Polygon(grid.corners)
-        layer = layer.orthogonal(wishes.orthogonalize, _tolerance(wishes, grid.gsd), within=image)
-        layer = layer if wishes.classes is None else layer.selected(wishes.classes)
-        rows = (layer.dissolved() if wishes.dissolve else layer).stream(target.crs_for(grid.crs))
-    else:
-        chosen = mask.chosen(outlines, wishes.classes)
-        rows = mask.rows(chosen, crs=target.crs_for(grid.crs), several=wishes.connectivity == 8)
-    return Polygons(target.path, target.write(rows), (*mask.notes(), *target.notes()))
+def _polygonize_mask(
+    source: MaskSource, confidence: ConfidenceRaster | None, options: PolygonizeOptions, output: OutputSpec
+) -> Polygons:
+    grid, legend = source.scene.grid, source.scene.legend
+    values: set[int] = set()
+    raster = generalize_raster(source.raster(), grid, options)
+    outlines = record_values(trace_outlines(raster, grid, options, confidence), values)
+    if options.needs_full_layer:
+        frame = source.attributes(crs=None, is_multi=options.is_multi).stream(outlines).to_frame()
+        classes = MaskClasses(frozenset(values), legend)
+        layer = PolygonLayer(frame, classes.legend, (*source.notes, *classes.notes))
+        layer = layer.orthogonalize(
+            options.orthogonalize, _orthogonal_tolerance(options, grid.gsd), within=shapely.Polygon(grid.corners)
+        )
+        return _write_layer(layer, options, output)
+    crs = output.resolve_crs(grid.crs)
+    rows = source.attributes(crs=crs, is_multi=options.is_multi).stream(
+        select_classes(outlines, options.classes, legend)
+    )
+    with output.open() as writer:
+        summary = writer.write(rows)
+        classes = MaskClasses(frozenset(values), legend)
+        classes.require(options.classes or ())
+        writer.write_style(classes.legend)
+    return Polygons(output.path, rows.crs, summary, (*source.notes, *classes.notes, *output.notes))
 
 
-def _of_layer(layer: PolygonLayer, wishes: Wishes, target: Target) -> Polygons:
-    target.check(layer.crs)
-    layer = layer.without_holes(wishes.fill_holes_m2).without_small(wishes.min_area_m2)
-    layer = layer.reshaped(tolerance_m=wishes.simplify_m, smooth=wishes.smooth)
-    layer = layer.orthogonal(wishes.orthogonalize, _tolerance(wishes, None))
-    layer = layer if wishes.classes is None else layer.selected(wishes.classes)
-    layer = layer.dissolved() if wishes.dissolve else layer
-    count = target.write(layer.stream(target.crs_for(layer.crs)))
-    return Polygons(target.path, count, (*layer.notes, *target.notes()))
+def _generalize_layer(layer: PolygonLayer, options: PolygonizeOptions, output: OutputSpec) -> Polygons:
+    output.check(layer.crs)
+    layer = layer.fill_holes(options.fill_holes_m2).sieve(options.min_area_m2)
+    layer = layer.simplify(options.simplify_m, smooth=options.smooth)
+    layer = layer.orthogonalize(options.orthogonalize, _orthogonal_tolerance(options, None))
+    return _write_layer(layer, options, output)
 
 
-def _tolerance(wishes: Wishes, gsd: float | None) -> float:
-    """How far outlines may move to have right angles, in metres: one and a half pixels, or a metre if there are none."""
-    return max(wishes.simplify_m, 1.0 if gsd is None else 1.5 * gsd)
+def _write_layer(layer: PolygonLayer, options: PolygonizeOptions, output: OutputSpec) -> Polygons:
+    layer = layer if options.classes is None else layer.select_classes(options.classes)
+    layer = layer.dissolve() if options.dissolve else layer
+    rows = layer.to_stream(output.resolve_crs(layer.crs))
+    return Polygons(output.path, rows.crs, output.write(rows, layer.legend), (*layer.notes, *output.notes))
 
 
-def _beside(path: Path) -> Path:
-    """Where polygons go if nobody says: a GeoPackage beside the mask."""
-    return path.with_name(f"{path.stem}_polygons.gpkg") if path.suffix.lower() == ".gpkg" else path.with_suffix(".gpkg")
+def _orthogonal_tolerance(options: PolygonizeOptions, gsd: float | None) -> float:
+    """Return the length below which sides are removed, in meters: at least 1.5 pixels, or 1 m if there are no pixels."""
+    return max(options.simplify_m, 1.0 if gsd is None else 1.5 * gsd)
 
 
-def _check_wishes(scene: Scene, wishes: Wishes) -> None:
-    """Refuses before the work what could only fail after it."""
-    if scene.grid.crs is None and wishes.in_metres:
-        raise LayerError(f"{scene.path} has no CRS, so metres mean nothing", "give it one first (gdal_edit -a_srs)")
-    for name in (*(wishes.classes or ()), *wishes.orthogonalize):
-        if scene.legend is not None:
+def _check_options(scene: Scene, options: PolygonizeOptions) -> None:
+    """Raise before the work the errors that would occur after it."""
+    if scene.grid.crs is None and options.needs_crs:
+        raise LayerError(f"{scene.path} has no CRS, which options in meters need", "assign a CRS (gdal_edit -a_srs)")
+    if scene.legend is not None:
+        for name in (*(options.classes or ()), *options.orthogonalize):
             scene.legend.index_of(name)

@@ -1,70 +1,122 @@
-"""The stations between a mask and its outlines, each taking what the one before gives, strip by strip."""
+"""Steps from a mask to the outlines of its polygons; each is an iterator over portions, so that memory stays bounded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from geoseg._concurrency import side_by_side
+import numpy as np
+
+from geoseg._concurrency import ordered_map
 from geoseg.grid.grid import Grid
-from geoseg.vector.class_raster import ClassRaster, PixelSize
-from geoseg.vector.confidence import Confidence
-from geoseg.vector.generalize.fill_holes import without_holes
-from geoseg.vector.generalize.sieve import without_specks
-from geoseg.vector.generalize.simplify_boundaries import Shaping, reshaped
-from geoseg.vector.mask_source import Mask
-from geoseg.vector.options import Wishes
+from geoseg.legend import Legend
+from geoseg.raster.read_confidence import ConfidenceRaster
+from geoseg.vector.attributes import name_class
+from geoseg.vector.generalize.fill_holes import fill_raster_holes
+from geoseg.vector.generalize.sieve import sieve_raster
+from geoseg.vector.generalize.simplify import simplify_outlines
+from geoseg.vector.generalize.simplify_arcs import BoundaryOptions
+from geoseg.vector.measure import PixelSize
+from geoseg.vector.options import PolygonizeOptions
+from geoseg.vector.tracing.class_raster import ClassArray, ClassRaster, WeightArray
 from geoseg.vector.tracing.outlines import Outlines
-from geoseg.vector.tracing.trace_raster import trace_strips
-from geoseg.vector.tracing.vertex_index import Corners, Vertices
+from geoseg.vector.tracing.trace_raster import trace_raster
+from geoseg.vector.tracing.vertex_index import VertexCollector, VertexIndex
 
-CORNERS = 200_000
-"""About how many corners are reshaped at a time."""
+PORTION_CORNERS = 200_000
+"""Approximate number of corners that are simplified together."""
 
 
-def classes_of(mask: Mask, wishes: Wishes) -> ClassRaster:
-    """The mask without the holes and specks that are not wished for."""
-    raster, grid = mask.raster(), mask.scene.grid
-    if wishes.fill_holes_m2 > 0:
-        raster = without_holes(raster, PixelSize.on(grid), wishes.fill_holes_m2, connectivity=wishes.connectivity)
-    if wishes.min_area_m2 > 0:
-        raster = without_specks(raster, PixelSize.on(grid), wishes.min_area_m2, connectivity=wishes.connectivity)
+def generalize_raster(raster: ClassRaster, grid: Grid, options: PolygonizeOptions) -> ClassRaster:
+    """Fill small holes of a class raster, and merge small regions into their neighbors."""
+    connectivity = options.connectivity
+    if options.fill_holes_m2 > 0:
+        raster = fill_raster_holes(raster, PixelSize.from_grid(grid), options.fill_holes_m2, connectivity=connectivity)
+    if options.min_area_m2 > 0:
+        raster = sieve_raster(raster, PixelSize.from_grid(grid), options.min_area_m2, connectivity=connectivity)
     return raster
 
 
-def traced(raster: ClassRaster, grid: Grid, wishes: Wishes, confidence: Confidence | None) -> Iterator[Outlines]:
-    """The outlines of a raster's regions as they end, simplified and smoothed as wished."""
-    strips = ((strip, None) for strip in raster.strips()) if confidence is None else confidence.beside(raster.strips())
-    reshapes = wishes.simplify_m > 0 or wishes.smooth
-    corners = Corners() if reshapes else None
-    outlines = trace_strips(
-        strips,
+def trace_outlines(
+    raster: ClassRaster, grid: Grid, options: PolygonizeOptions, confidence: ConfidenceRaster | None
+) -> Iterator[Outlines]:
+    """Trace the regions of a class raster, and simplify and smooth their borders.
+
+    Args:
+        raster: The classes.
+        grid: The grid of the raster.
+        options: The options of this step are ``connectivity``, ``simplify_m`` and ``smooth``.
+        confidence: Probabilities on the same grid, averaged per polygon; None for none.
+
+    Returns:
+        Portions of the outlines, yielded as soon as they are complete.
+    """
+    vertices = VertexCollector() if options.reshapes_borders else None
+    outlines = trace_raster(
+        _add_weights(raster.strips(), confidence),
         width=raster.width,
         background=raster.background,
-        connectivity=wishes.connectivity,
-        corners=corners,
+        connectivity=options.connectivity,
+        vertices=vertices,
     )
-    return outlines if corners is None else _reshaped(outlines, corners, grid, wishes)
+    return outlines if vertices is None else _reshape(outlines, vertices, grid, options)
 
 
-def _reshaped(outlines: Iterable[Outlines], corners: Corners, grid: Grid, wishes: Wishes) -> Iterator[Outlines]:
-    size = PixelSize.on(grid)
-    shaping = Shaping(wishes.simplify_m, wishes.smooth, size.across, size.down)
-
-    def work(some: tuple[Outlines, Vertices]) -> Outlines:
-        return reshaped(_with_fixed_corners(some[0], grid), some[1], shaping)
-
-    return side_by_side(work, _portions(outlines, corners))
+def record_values(outlines: Iterable[Outlines], values: set[int]) -> Iterator[Outlines]:
+    """Yield the outlines unchanged, and add their class values to ``values``."""
+    for portion in outlines:
+        values.update(np.unique(portion.values).tolist())
+        yield portion
 
 
-def _portions(outlines: Iterable[Outlines], corners: Corners) -> Iterator[tuple[Outlines, Vertices]]:
-    """The outlines in portions, with all vertices around."""
-    for some in outlines:
-        vertices = corners.vertices()
-        for portion in some.in_portions(CORNERS):
-            yield portion, vertices
+def select_classes(
+    outlines: Iterable[Outlines], classes: Sequence[str] | None, legend: Legend | None
+) -> Iterator[Outlines]:
+    """Yield the outlines of some classes.
+
+    Args:
+        outlines: Portions of outlines.
+        classes: Class names; None for all.
+        legend: Names of the class values; other values are named by their number.
+    """
+    for portion in outlines:
+        if classes is None:
+            yield portion
+        else:
+            names = [name_class(value, legend) for value in portion.values.tolist()]
+            yield portion.take(np.flatnonzero(np.isin(names, list(classes))))
 
 
-def _with_fixed_corners(outlines: Outlines, grid: Grid) -> Outlines:
-    """The outlines with nodes at the corners of the image, which are to stay."""
+def _add_weights(
+    strips: Iterable[ClassArray], confidence: ConfidenceRaster | None
+) -> Iterator[tuple[ClassArray, WeightArray | None]]:
+    row = 0
+    for classes in strips:
+        yield classes, None if confidence is None else confidence.read_probabilities(classes, row)
+        row += len(classes)
+
+
+def _reshape(
+    outlines: Iterable[Outlines], vertices: VertexCollector, grid: Grid, options: PolygonizeOptions
+) -> Iterator[Outlines]:
+    size = PixelSize.from_grid(grid)
+    boundary = BoundaryOptions(options.simplify_m, options.smooth, size.width_m, size.height_m)
+
+    def simplify(item: tuple[Outlines, VertexIndex]) -> Outlines:
+        portion, index = item
+        return simplify_outlines(_fix_image_corners(portion, grid), index, boundary)
+
+    return ordered_map(simplify, _split(outlines, vertices))
+
+
+def _split(outlines: Iterable[Outlines], vertices: VertexCollector) -> Iterator[tuple[Outlines, VertexIndex]]:
+    """Split outlines into smaller portions, each with all vertices around it."""
+    for portion in outlines:
+        index = vertices.build_index()
+        for part in portion.split(PORTION_CORNERS):
+            yield part, index
+
+
+def _fix_image_corners(outlines: Outlines, grid: Grid) -> Outlines:
+    """Make nodes, which do not move, of the corners of the image."""
     row, col = outlines.corners.T
     fixed = ((row == 0) | (row == grid.height)) & ((col == 0) | (col == grid.width))
-    return replace(outlines, nodes=outlines.nodes | fixed)
+    return replace(outlines, is_node=outlines.is_node | fixed)

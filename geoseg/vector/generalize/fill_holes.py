@@ -1,85 +1,146 @@
-"""Fills small holes while a mask is still pixels: what lies in a hole takes the class around it.
+"""Fill small holes with the class around them, in a mask while it is read in strips and in polygons.
 
-The first reading traces the mask and keeps the rings of small holes; the second draws them over the pixels, large ones
-last, as these hold the others.
+The mask is read twice: the first pass traces it and keeps the rings of small holes; the second draws them over the
+pixels, large holes last, as they contain the others.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg._numba import compiled
-from geoseg.vector.class_raster import ClassRaster, PixelSize
-from geoseg.vector.geometry_arrays import regrouped
-from geoseg.vector.measure import measured
-from geoseg.vector.tracing.connected_components import Integers
+from geoseg._numba import njit
+from geoseg.vector.measure import PixelSize, measure_polygons
+from geoseg.vector.polygon_arrays import group_parts
+from geoseg.vector.tracing.class_raster import ClassArray, ClassRaster
 from geoseg.vector.tracing.outlines import Outlines
-from geoseg.vector.tracing.ragged_arrays import offsets, runs
-from geoseg.vector.tracing.trace_raster import Classes, Connectivity, trace_strips
-
-Holes = tuple[NDArray[np.int32], Integers, Integers]
-"""Corners (corner, 2) of closed rings, their offsets, and the class around each."""
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, expand_ranges, to_offsets
+from geoseg.vector.tracing.trace_raster import Connectivity, trace_raster
 
 
-def without_holes(
+def fill_coverage_holes(
+    geometries: NDArray[np.object_], crs: CRS, max_area_m2: float
+) -> tuple[NDArray[np.object_], IntArray]:
+    """Fill the holes of polygons, and remove the polygons inside these holes.
+
+    Args:
+        geometries: Polygons and MultiPolygons, a coverage.
+        crs: Their CRS.
+        max_area_m2: Holes below this area are filled, in square meters.
+
+    Returns:
+        The remaining polygons, and the position that each had before.
+    """
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    rings, ring_part = shapely.get_rings(parts, return_index=True)
+    is_hole = np.diff(ring_part, prepend=-1) == 0
+    areas, _ = measure_polygons(np.asarray(shapely.polygons(rings)), crs)
+    is_small = is_hole & (areas < max_area_m2)
+    if not is_small.any():
+        return geometries, np.arange(len(geometries))
+    kept, kept_part = rings[~is_small], ring_part[~is_small]
+    part_offsets = to_offsets(np.bincount(kept_part, minlength=len(parts)))
+    points, point_ring = shapely.get_coordinates(kept, return_index=True)
+    ring_offsets = to_offsets(np.bincount(point_ring, minlength=len(kept)))
+    filled = shapely.from_ragged_array(shapely.GeometryType.POLYGON, points, (ring_offsets, part_offsets))
+    remaining = np.setdiff1d(np.arange(len(geometries)), _find_inside(geometries, rings[is_small]))
+    stays = np.isin(owner, remaining)
+    return group_parts(filled[stays], np.searchsorted(remaining, owner[stays])), remaining
+
+
+def _find_inside(geometries: NDArray[np.object_], holes: NDArray[np.object_]) -> IntArray:
+    """Find the positions of the polygons inside holes."""
+    points = shapely.STRtree(shapely.point_on_surface(geometries))
+    _, inside = points.query(np.asarray(shapely.polygons(holes)), predicate="contains")
+    positions: IntArray = inside.astype(np.int64)
+    return positions
+
+
+def fill_raster_holes(
     raster: ClassRaster, size: PixelSize, max_area_m2: float, *, connectivity: Connectivity = 4
 ) -> ClassRaster:
-    """The raster with every hole under ``max_area_m2`` square metres filled, whatever is in it."""
-    strips = ((strip, None) for strip in raster.strips())
-    found = trace_strips(strips, width=raster.width, background=raster.background, connectivity=connectivity)
-    holes = [_small_holes(outlines, size, max_area_m2) for outlines in found]
-    areas = np.concatenate([area for area, _ in holes])
-    corners, rings, values = _in_order([hole for _, hole in holes], np.argsort(areas, kind="stable"))
-    tops = np.minimum.reduceat(corners[:, 0], rings[:-1]) if len(values) else values
-    bottoms = np.maximum.reduceat(corners[:, 0], rings[:-1]) if len(values) else values
+    """Fill the holes of regions, with all that is inside.
 
-    def filled() -> Iterator[Classes]:
+    Args:
+        raster: The class raster; it is read immediately, and again for each reading of the result.
+        size: Size of its pixels.
+        max_area_m2: Holes below this area are filled, in square meters.
+        connectivity: Which pixels of one class are a region.
+    """
+    strips = ((strip, None) for strip in raster.strips())
+    portions = trace_raster(strips, width=raster.width, background=raster.background, connectivity=connectivity)
+    holes = _sort_holes([_find_small_holes(outlines, size, max_area_m2) for outlines in portions])
+    starts = holes.offsets[:-1]
+    tops = np.minimum.reduceat(holes.corners[:, 0], starts) if len(starts) else starts
+    bottoms = np.maximum.reduceat(holes.corners[:, 0], starts) if len(starts) else starts
+
+    def read() -> Iterator[ClassArray]:
         row = 0
-        for before in raster.strips():
-            strip = before.copy()
-            here = np.flatnonzero((tops < row + len(strip)) & (bottoms > row))
-            _fill(strip, row, corners, rings, values, here)
+        for original in raster.strips():
+            strip = original.copy()
+            touching = np.flatnonzero((tops < row + len(strip)) & (bottoms > row))
+            _fill(strip, row, holes.corners, holes.offsets, holes.values, touching)
             row += len(strip)
             yield strip
 
-    return ClassRaster(raster.width, raster.background, filled)
+    return ClassRaster(raster.width, raster.background, read)
 
 
-def _small_holes(outlines: Outlines, size: PixelSize, max_area_m2: float) -> tuple[NDArray[np.float64], Holes]:
-    """Square metres of the small holes, and the holes."""
+class _Holes(NamedTuple):
+    """Rings of holes."""
+
+    corners: NDArray[np.int32]
+    """(corner, 2): row and column, of closed rings."""
+    offsets: IntArray
+    """Offsets of the rings in ``corners``."""
+    values: IntArray
+    """(hole,): class around the hole."""
+    areas: FloatArray
+    """(hole,): square meters."""
+
+
+def _find_small_holes(outlines: Outlines, size: PixelSize, max_area_m2: float) -> _Holes:
     rings = np.setdiff1d(np.arange(len(outlines.ring_offsets) - 1), outlines.part_offsets[:-1])
     owners = np.searchsorted(outlines.polygon_rings, rings, "right") - 1
     starts, lengths = outlines.ring_offsets[:-1][rings], np.diff(outlines.ring_offsets)[rings]
-    row, col = outlines.corners[runs(starts, lengths)].astype(np.int64).T
-    edges = np.append(row[:-1] * col[1:] - row[1:] * col[:-1], 0) if len(row) else row
-    bounds = offsets(lengths)
-    edges[bounds[1:] - 1] = 0  # from one ring to the next
-    pixels = np.abs(np.add.reduceat(edges, bounds[:-1])) // 2 if len(rings) else row
-    areas = pixels * size.areas[outlines.corners[starts, 0]]
-    small = areas < max_area_m2
-    corners = outlines.corners[runs(starts[small], lengths[small])]
-    return areas[small], (corners.astype(np.int32), offsets(lengths[small]), outlines.values[owners[small]])
+    row, col = outlines.corners[expand_ranges(starts, lengths)].astype(np.int64).T
+    products = np.append(row[:-1] * col[1:] - row[1:] * col[:-1], 0) if len(row) else row
+    offsets = to_offsets(lengths)
+    products[offsets[1:] - 1] = 0  # from one ring to the next
+    pixels = np.abs(np.add.reduceat(products, offsets[:-1])) // 2 if len(rings) else row
+    areas = pixels * size.areas_m2[outlines.corners[starts, 0]]
+    is_small = areas < max_area_m2
+    corners = outlines.corners[expand_ranges(starts[is_small], lengths[is_small])].astype(np.int32)
+    return _Holes(corners, to_offsets(lengths[is_small]), outlines.values[owners[is_small]], areas[is_small])
 
 
-def _in_order(holes: list[Holes], order: Integers) -> Holes:
-    """The holes of all parts, in one order."""
-    corners, values = np.concatenate([hole[0] for hole in holes]), np.concatenate([hole[2] for hole in holes])
-    lengths = np.concatenate([np.diff(hole[1]) for hole in holes])
-    source = runs(offsets(lengths)[:-1][order], lengths[order])
-    return corners[source], offsets(lengths[order]), values[order]
+def _sort_holes(portions: list[_Holes]) -> _Holes:
+    """Concatenate holes, smallest first."""
+    corners = np.concatenate([holes.corners for holes in portions])
+    values = np.concatenate([holes.values for holes in portions])
+    areas = np.concatenate([holes.areas for holes in portions])
+    lengths = np.concatenate([np.diff(holes.offsets) for holes in portions])
+    order = np.argsort(areas, kind="stable")
+    source = expand_ranges(to_offsets(lengths)[:-1][order], lengths[order])
+    return _Holes(corners[source], to_offsets(lengths[order]), values[order], areas[order])
 
 
-@compiled
+@njit
 def _fill(
-    strip: Classes, row: int, corners: NDArray[np.int32], rings: Integers, values: Integers, chosen: Integers
+    strip: ClassArray,
+    row: int,
+    corners: NDArray[np.int32],
+    offsets: IntArray,
+    values: IntArray,
+    selected: IntArray,
 ) -> None:
-    """Draws the chosen rings over a strip that begins at ``row``: between every second pair of their vertical sides."""
+    """Draw the selected rings over a strip that begins at ``row``, by the even-odd rule on their vertical sides."""
     crossings = np.empty(strip.shape[1] + 1, np.int64)
-    for k in chosen:
-        first, last = rings[k], rings[k + 1] - 1
+    for k in selected:
+        first, last = offsets[k], offsets[k + 1] - 1
         low, high = corners[first, 0], corners[first, 0]
         for i in range(first, last):
             low, high = min(low, corners[i, 0]), max(high, corners[i, 0])
@@ -93,33 +154,3 @@ def _fill(
             crossings[:count].sort()
             for n in range(0, count, 2):
                 strip[at - row, crossings[n] : crossings[n + 1]] = values[k]
-
-
-def without_small_holes(
-    geometries: NDArray[np.object_], crs: CRS, max_area_m2: float
-) -> tuple[NDArray[np.object_], Integers]:
-    """The polygons without holes under ``max_area_m2`` square metres; and, for each polygon left, its position before."""
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    rings, ring_part = shapely.get_rings(parts, return_index=True)
-    is_hole = np.diff(ring_part, prepend=-1) == 0
-    areas, _ = measured(np.asarray(shapely.polygons(rings)), crs)
-    small = is_hole & (areas < max_area_m2)
-    if not small.any():
-        return geometries, np.arange(len(geometries))
-    kept, part_of_kept = rings[~small], ring_part[~small]
-    bounds = offsets(np.bincount(part_of_kept, minlength=len(parts)))
-    points, point_ring = shapely.get_coordinates(kept, return_index=True)
-    filled = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, points, (offsets(np.bincount(point_ring, minlength=len(kept))), bounds)
-    )
-    inside, _ = _within(geometries, rings[small])
-    left = np.setdiff1d(np.arange(len(geometries)), inside)
-    stays = np.isin(owner, left)
-    return regrouped(filled[stays], np.searchsorted(left, owner[stays])), left
-
-
-def _within(geometries: NDArray[np.object_], holes: NDArray[np.object_]) -> tuple[Integers, Integers]:
-    """Positions of the polygons that lie in holes, and of the holes."""
-    points = shapely.STRtree(shapely.point_on_surface(geometries))
-    hole, inside = points.query(np.asarray(shapely.polygons(holes)), predicate="contains")
-    return inside.astype(np.int64), hole.astype(np.int64)

@@ -1,139 +1,160 @@
-"""Right angles for buildings: outlines are turned into ones with sides along two directions, and neighbours follow.
+"""Make the angles of buildings right angles, and adapt their neighbors.
 
-A building's direction is that of its sides, each weighted by the square of its length, angles counted modulo 90 degrees.
-Turned that way, every side runs more across or more along; sides of one kind that follow each other become one line,
-at their mean position, and lines meet at right angles. Sides shorter than the tolerance go first: the lines before and
-behind are then of one kind, and become one. Where right angles would change too much, outlines are only simplified.
+The main direction of a building is the mean direction of its sides, weighted by the square of their length, with angles
+counted modulo 90 degrees. Relative to this direction, every side runs more along or more across; consecutive sides of one
+kind become one line, at their mean position, and lines meet at right angles. Sides shorter than the tolerance are removed
+first: the lines before and after such a side are of one kind, and become one. Outlines that would change too much are
+only simplified.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg.vector.generalize.replace_in_coverage import replaced
-from geoseg.vector.generalize.simplify_coverage import reshaped_coverage
-from geoseg.vector.measure import metres_per_unit
-from geoseg.vector.tracing.connected_components import Integers
+from geoseg.vector.generalize.replace_in_coverage import replace_in_coverage
+from geoseg.vector.generalize.simplify import simplify_coverage
+from geoseg.vector.measure import meters_per_unit
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
-Floats = NDArray[np.float64]
+COLLINEAR_TOLERANCE = 0.01
+"""Distance up to which three points count as collinear, as a fraction of the tolerance."""
 
-STRAIGHT = 0.01
-"""Part of the tolerance within which three points lie on one line."""
-
-LEAST_OVERLAP = 0.8
+MIN_IOU = 0.8
 """Intersection over union of an outline before and after, below which it is only simplified."""
 
 
-def orthogonal_coverage(
+def orthogonalize_coverage(
     geometries: NDArray[np.object_],
-    chosen: Integers,
+    positions: IntArray,
     crs: CRS,
     tolerance_m: float,
     *,
     within: shapely.Polygon | None = None,
-) -> tuple[NDArray[np.object_], Integers]:
-    """The coverage with right angles in the polygons at the ``chosen`` positions; and the position each came from.
+) -> tuple[NDArray[np.object_], IntArray]:
+    """Make right angles in some polygons of a coverage.
 
-    What would reach beyond ``within`` is cut off.
+    Args:
+        geometries: Polygons and MultiPolygons, a coverage.
+        positions: Which of them get right angles.
+        crs: Their CRS.
+        tolerance_m: Sides below this length are removed, in meters.
+        within: The new outlines are clipped to this polygon.
+
+    Returns:
+        The remaining polygons, and the position that each had before.
     """
     left, bottom, right, top = (float(side) for side in shapely.total_bounds(geometries))
-    tolerance = tolerance_m / metres_per_unit(crs, (left, bottom, right, top))
-    squared = np.array([orthogonal(geometries[k], tolerance) for k in chosen], dtype=object)
+    tolerance = tolerance_m / meters_per_unit(crs, (left, bottom, right, top))
+    shapes = np.array([orthogonalize_polygon(geometries[k], tolerance) for k in positions], dtype=object)
     if within is not None:
-        squared = np.array([_only_polygons(shapely.intersection(each, within)) for each in squared], dtype=object)
-    replacing, source = replaced(geometries, chosen, squared)
-    # Where old borders crossed new sides there are vertices in the middle of these: away with them.
-    return reshaped_coverage(replacing, crs, tolerance_m=tolerance_m * STRAIGHT), source
+        shapes = np.array([_keep_polygons(shapely.intersection(shape, within)) for shape in shapes], dtype=object)
+    replaced, source = replace_in_coverage(geometries, positions, shapes)
+    # Old borders that crossed new sides leave vertices in the middle of these sides.
+    return simplify_coverage(replaced, crs, tolerance_m=tolerance_m * COLLINEAR_TOLERANCE), source
 
 
-def _only_polygons(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Without the points and lines in which shapes touch an edge."""
+def _keep_polygons(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Drop the points and lines of an intersection."""
     parts = [part for part in shapely.get_parts(geometry) if shapely.get_dimensions(part) == 2]
-    whole: shapely.Geometry = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
-    return whole
+    polygons: shapely.Geometry = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+    return polygons
 
 
-def orthogonal(geometry: shapely.Geometry, tolerance: float) -> shapely.Geometry:
-    """A polygon (or several) with right angles, or only simplified if it has no use for them; ``tolerance`` in its units."""
-    parts = [_orthogonal_part(part, tolerance) for part in shapely.get_parts(geometry)]
+def orthogonalize_polygon(geometry: shapely.Geometry, tolerance: float) -> shapely.Geometry:
+    """Make right angles in a Polygon or MultiPolygon, or only simplify it if right angles would change it too much.
+
+    Args:
+        geometry: The polygon.
+        tolerance: Sides below this length are removed, in the units of the polygon.
+    """
+    parts = [_orthogonalize_part(part, tolerance) for part in shapely.get_parts(geometry)]
     return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
 
 
-def _orthogonal_part(polygon: shapely.Polygon, tolerance: float) -> shapely.Polygon:
-    plain = shapely.simplify(polygon, tolerance)  # Douglas and Peucker: stairs become sides
-    angle = main_direction(plain)
-    rings = [_squared(shapely.get_coordinates(ring), angle, tolerance) for ring in shapely.get_rings(plain)]
+def _orthogonalize_part(polygon: shapely.Polygon, tolerance: float) -> shapely.Polygon:
+    simplified = shapely.simplify(polygon, tolerance)  # Douglas-Peucker turns staircases of pixels into sides
+    angle = find_main_direction(simplified)
+    rings = [
+        _orthogonalize_ring(shapely.get_coordinates(ring), angle, tolerance) for ring in shapely.get_rings(simplified)
+    ]
     if rings[0] is None:
-        return plain
-    found = shapely.Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
-    if not found.is_valid or found.is_empty:
-        return plain
-    overlap = found.intersection(polygon).area / found.union(polygon).area
-    return found if overlap >= LEAST_OVERLAP else plain
+        return simplified
+    shape = shapely.Polygon(rings[0], [ring for ring in rings[1:] if ring is not None])
+    if not shape.is_valid or shape.is_empty:
+        return simplified
+    iou = shape.intersection(polygon).area / shape.union(polygon).area
+    return shape if iou >= MIN_IOU else simplified
 
 
-def main_direction(polygon: shapely.Polygon) -> float:
-    """The angle in radians, from 0 to a quarter turn, along which or across which a polygon's sides run."""
+def find_main_direction(polygon: shapely.Polygon) -> float:
+    """Find the angle in radians, from 0 to a quarter turn, along or across which the sides of a polygon run."""
     dx, dy = np.diff(shapely.get_coordinates(polygon.exterior), axis=0).T
     weights, angles = dx * dx + dy * dy, 4 * np.arctan2(dy, dx)
     return math.atan2((weights * np.sin(angles)).sum(), (weights * np.cos(angles)).sum()) / 4 % (math.pi / 2)
 
 
-def _squared(points: Floats, angle: float, tolerance: float) -> Floats | None:
-    """A closed ring (point, 2) with sides along ``angle`` and across it; None if less than four sides are left."""
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    middle = points[:-1].mean(axis=0)
-    lines = _lines((points - middle) @ turn)
-    while len(lines) > 4 and (shortest := _shortest(lines))[0] < tolerance:
-        lines = _without(lines, shortest[1])
+def _orthogonalize_ring(points: FloatArray, angle: float, tolerance: float) -> FloatArray | None:
+    """Give a closed ring (point, 2) sides along ``angle`` and across it; return None if less than four sides are left."""
+    rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    center = points[:-1].mean(axis=0)
+    lines = _list_lines((points - center) @ rotation)
+    while len(lines) > 4 and (shortest := _find_shortest(lines))[0] < tolerance:
+        lines = _remove(lines, shortest[1])
     if len(lines) < 4:
         return None
     corners = []
-    for (across, at, _), (_, other, _) in zip(lines, lines[1:] + lines[:1], strict=True):
-        corners.append((other, at) if across else (at, other))
-    ring: Floats = np.array([*corners, corners[0]]) @ turn.T + middle
+    for line, following in zip(lines, lines[1:] + lines[:1], strict=True):
+        corners.append((following.at, line.at) if line.is_along_x else (line.at, following.at))
+    ring: FloatArray = np.array([*corners, corners[0]]) @ rotation.T + center
     return ring
 
 
-Line = tuple[bool, float, float]
-"""True if it runs along x, else along y; its y, or x; the length of the sides it stands for."""
+class _Line(NamedTuple):
+    """A line along an axis."""
+
+    is_along_x: bool
+    """Whether it runs along x, else along y."""
+    at: float
+    """Its y if it runs along x, else its x."""
+    length: float
+    """Total length of the sides that it replaces."""
 
 
-def _lines(points: Floats) -> list[Line]:
-    """Sides of a closed ring as lines, those of one kind that follow each other as one."""
+def _list_lines(points: FloatArray) -> list[_Line]:
+    """List the sides of a closed ring as lines."""
     step, middle = np.diff(points, axis=0), (points[:-1] + points[1:]) / 2
-    along = np.abs(step[:, 0]) >= np.abs(step[:, 1])
+    is_along_x = np.abs(step[:, 0]) >= np.abs(step[:, 1])
     length = np.hypot(*step.T)
-    found: list[Line] = [
-        (bool(a), float(m[1] if a else m[0]), float(n)) for a, m, n in zip(along, middle, length, strict=True)
-    ]
-    return _merged(found)
+    sides = zip(is_along_x, middle, length, strict=True)
+    return _merge([_Line(bool(along), float(m[1] if along else m[0]), float(n)) for along, m, n in sides])
 
 
-def _merged(lines: list[Line]) -> list[Line]:
-    merged: list[Line] = []
+def _merge(lines: list[_Line]) -> list[_Line]:
+    """Merge consecutive lines of one kind, also across the end of the ring."""
+    merged: list[_Line] = []
     for line in lines:
-        alike = merged and merged[-1][0] == line[0]
-        merged.append(_mean(merged.pop(), line) if alike else line)
-    while len(merged) > 1 and merged[0][0] == merged[-1][0]:
-        merged[0] = _mean(merged.pop(), merged[0])
+        is_same = merged and merged[-1].is_along_x == line.is_along_x
+        merged.append(_average(merged.pop(), line) if is_same else line)
+    while len(merged) > 1 and merged[0].is_along_x == merged[-1].is_along_x:
+        merged[0] = _average(merged.pop(), merged[0])
     return merged
 
 
-def _mean(one: Line, other: Line) -> Line:
-    length = one[2] + other[2]
-    return one[0], (one[1] * one[2] + other[1] * other[2]) / length, length
+def _average(one: _Line, other: _Line) -> _Line:
+    length = one.length + other.length
+    return _Line(one.is_along_x, (one.at * one.length + other.at * other.length) / length, length)
 
 
-def _shortest(lines: list[Line]) -> tuple[float, int]:
-    """The length of the shortest side between its neighbours, and its position."""
+def _find_shortest(lines: list[_Line]) -> tuple[float, int]:
+    """Return the length of the shortest side, which its neighbors determine, and its position."""
     count = len(lines)
-    return min((abs(lines[(k + 1) % count][1] - lines[k - 1][1]), k) for k in range(count))
+    return min((abs(lines[(k + 1) % count].at - lines[k - 1].at), k) for k in range(count))
 
 
-def _without(lines: list[Line], position: int) -> list[Line]:
-    """The lines without one, its neighbours become one."""
-    return _merged(lines[position + 1 :] + lines[:position])
+def _remove(lines: list[_Line], position: int) -> list[_Line]:
+    """Remove a line, and merge its neighbors."""
+    return _merge(lines[position + 1 :] + lines[:position])

@@ -1,74 +1,79 @@
-"""Puts other shapes in the place of some polygons of a coverage, so that it stays one: neighbours give way or fill up.
+"""Replace polygons of a coverage by other shapes, so that it remains a coverage.
 
-All borders around are cut where they cross, and the faces between them given out: what lies in a new shape is its own;
-what lies in another polygon stays that one's; what an old shape left goes to the neighbour with the longest border.
+All borders around are cut where they cross, and the faces between them are assigned: a face inside a new shape belongs to
+this shape; a face inside another polygon stays with that polygon; a face that only an old shape covered goes to the
+neighbor with the longest shared border.
 """
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geoseg.vector.generalize.merge_small import borders
-from geoseg.vector.tracing.connected_components import Integers
+from geoseg.vector.generalize.adjacency import find_shared_borders
+from geoseg.vector.tracing.ragged_arrays import IntArray
 
-Geometries = NDArray[np.object_]
+UNASSIGNED = -1
+"""Owner of faces that only an old shape covered."""
 
-NOBODY = -1
+OUTSIDE = -2
+"""Owner of faces outside all polygons."""
 
 
-def replaced(geometries: Geometries, chosen: Integers, shapes: Geometries) -> tuple[Geometries, Integers]:
-    """The coverage with ``shapes`` for the polygons at the ``chosen`` positions; and the position each came from."""
-    changed = ~shapely.equals(geometries[chosen], shapes)
-    chosen, shapes = chosen[changed], shapes[changed]
-    if not len(chosen):
+def replace_in_coverage(
+    geometries: NDArray[np.object_], positions: IntArray, shapes: NDArray[np.object_]
+) -> tuple[NDArray[np.object_], IntArray]:
+    """Replace polygons, and adapt their neighbors.
+
+    Args:
+        geometries: Polygons and MultiPolygons, a coverage.
+        positions: Which of them to replace.
+        shapes: The shape that replaces each.
+
+    Returns:
+        The remaining polygons, and the position that each had before.
+    """
+    is_changed = ~shapely.equals(geometries[positions], shapes)
+    positions, shapes = positions[is_changed], shapes[is_changed]
+    if not len(positions):
         return geometries, np.arange(len(geometries))
-    around = shapely.STRtree(geometries).query(np.concatenate([shapes, geometries[chosen]]), predicate="intersects")[1]
-    others = np.setdiff1d(around, chosen)
-    faces = _faces(np.concatenate([geometries[others], geometries[chosen], shapes]))
-    owner = _owners(faces, geometries, chosen, shapes, others)
-    owner = _given_out(faces, owner)
-    owner[owner < 0] = NOBODY
-    faces, owner = faces[owner != NOBODY], owner[owner != NOBODY]
+    old = geometries[positions]
+    around = shapely.STRtree(geometries).query(np.concatenate([shapes, old]), predicate="intersects")[1]
+    others = np.setdiff1d(around, positions)
+    faces = _find_faces(np.concatenate([geometries[others], old, shapes]))
+    owner = np.full(len(faces), OUTSIDE)
+    points = shapely.point_on_surface(faces)
+    for areas, names in (
+        (old, np.full(len(positions), UNASSIGNED)), (geometries[others], others), (shapes, positions),
+    ):  # fmt: skip
+        face, area = shapely.STRtree(areas).query(points, predicate="within")
+        owner[face] = names[area]
+    owner = _assign_rest(faces, owner)
+    faces, owner = faces[owner >= 0], owner[owner >= 0]
     order = np.argsort(owner, kind="stable")
-    names, starts = np.unique(owner[order], return_index=True)
-    rebuilt = [shapely.coverage_union_all(faces[some]) for some in np.split(order, starts[1:])]
+    rebuilt, starts = np.unique(owner[order], return_index=True)
     result = geometries.copy()
-    result[names] = rebuilt
-    gone = np.setdiff1d(np.concatenate([others, chosen]), names)
-    left = np.setdiff1d(np.arange(len(geometries)), gone)
-    return result[left], left
+    result[rebuilt] = [shapely.coverage_union_all(faces[some]) for some in np.split(order, starts[1:])]
+    removed = np.setdiff1d(np.concatenate([others, positions]), rebuilt)
+    remaining = np.setdiff1d(np.arange(len(geometries)), removed)
+    return result[remaining], remaining
 
 
-def _faces(geometries: Geometries) -> Geometries:
-    """The areas between all borders."""
+def _find_faces(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Find the areas between all borders."""
     lines = shapely.union_all(shapely.boundary(geometries))
     return shapely.get_parts(shapely.polygonize([lines]))
 
 
-def _owners(
-    faces: Geometries, geometries: Geometries, chosen: Integers, shapes: Geometries, others: Integers
-) -> Integers:
-    """The position of the polygon each face belongs to; NOBODY for what an old shape left, -2 for what was nobody's."""
-    points = shapely.point_on_surface(faces)
-    owner = np.full(len(faces), -2)
-    for areas, names in (
-        (geometries[chosen], np.full(len(chosen), NOBODY)), (geometries[others], others), (shapes, chosen),
-    ):  # fmt: skip
-        face, which = shapely.STRtree(areas).query(points, predicate="within")
-        owner[face] = names[which]
-    return owner
-
-
-def _given_out(faces: Geometries, owner: Integers) -> Integers:
-    """Owners, where what an old shape left belongs to the owner it shares the longest border with."""
+def _assign_rest(faces: NDArray[np.object_], owner: IntArray) -> IntArray:
+    """Assign the unassigned faces to the owner with the longest shared border, neighbors of owners first."""
     owner = owner.copy()
-    first, second, length = borders(faces)
+    first, second, length = find_shared_borders(faces)
     while True:
-        open_ = (owner[first] == NOBODY) & (owner[second] >= 0)
-        if not open_.any():
+        is_open = (owner[first] == UNASSIGNED) & (owner[second] >= 0)
+        if not is_open.any():
             return owner
-        gap, to, side = first[open_], owner[second[open_]], length[open_]
-        pairs, position = np.unique(np.stack([gap, to], axis=1), axis=0, return_inverse=True)
+        gap, neighbor, side = first[is_open], owner[second[is_open]], length[is_open]
+        pairs, position = np.unique(np.stack([gap, neighbor], axis=1), axis=0, return_inverse=True)
         sums = np.bincount(position, side)
         best = np.lexsort((-sums, pairs[:, 0]))
         best = best[np.diff(pairs[best, 0], prepend=-1) > 0]

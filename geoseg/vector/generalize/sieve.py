@@ -1,7 +1,8 @@
-"""Takes specks into their neighbours while a mask is still pixels: two readings, and memory by the polygon, not the pixel.
+"""Merge small polygons into their neighbors, in a mask while it is read in strips and in polygons.
 
-The first reading labels every strip and counts the pixels of regions and the sides they share with others; then it is
-known what becomes of each (by the rule of ``specks``). The second labels again and gives every region its new class.
+The mask is read twice, with memory proportional to the number of its polygons. The first pass labels every strip, and
+counts the pixels of each region and the pixel sides that it shares with others. Then the class of each region is decided
+(see ``find_merge_targets``). The second pass labels the strips again, and assigns the new classes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,146 +11,193 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
-from geoseg._concurrency import side_by_side
-from geoseg._numba import compiled
-from geoseg.vector.class_raster import ClassRaster, PixelSize
-from geoseg.vector.generalize.merge_small import Borders, absorbed
-from geoseg.vector.tracing.assemble_polygons import regions
-from geoseg.vector.tracing.connected_components import Integers, diagonal_pairs, find_roots, label_block
-from geoseg.vector.tracing.ragged_arrays import offsets
-from geoseg.vector.tracing.trace_raster import Classes, Connectivity
+from geoseg._concurrency import ordered_map
+from geoseg._numba import njit
+from geoseg.vector.generalize.adjacency import Borders, find_merge_targets, find_shared_borders
+from geoseg.vector.measure import PixelSize
+from geoseg.vector.tracing.assemble_polygons import unite_regions
+from geoseg.vector.tracing.class_raster import Block, ClassArray, ClassRaster
+from geoseg.vector.tracing.connected_components import find_diagonal_pairs, find_roots, label_block, unite_pairs
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
+from geoseg.vector.tracing.trace_raster import Connectivity
+
+
+def sieve_coverage(
+    geometries: NDArray[np.object_], classes: IntArray, areas: FloatArray, min_area: float
+) -> tuple[NDArray[np.object_], IntArray]:
+    """Merge small polygons into the neighbor with the longest shared border, smallest first.
+
+    Polygons of one class that then share a border become one polygon. Small polygons without neighbors are removed.
+
+    Args:
+        geometries: Polygons and MultiPolygons, a coverage.
+        classes: Class of each polygon, as a number.
+        areas: Area of each polygon.
+        min_area: Polygons below this area are merged, in the unit of ``areas``.
+
+    Returns:
+        The remaining polygons, and for each the position of the polygon that it continues.
+    """
+    borders = find_shared_borders(geometries)
+    owner = find_merge_targets(borders, areas, min_area)
+    first, second = owner[borders.first], owner[borders.second]
+    is_same = classes[first] == classes[second]
+    owner = unite_pairs(np.arange(len(owner)), first[is_same], second[is_same])[owner]
+    totals = np.bincount(owner, weights=areas, minlength=len(owner))
+    remaining = np.flatnonzero((owner == np.arange(len(owner))) & (totals >= min_area))
+    return _dissolve(geometries, owner, remaining), remaining
+
+
+def _dissolve(geometries: NDArray[np.object_], owner: IntArray, remaining: IntArray) -> NDArray[np.object_]:
+    """Return the union of the polygons of each remaining owner."""
+    order = np.argsort(owner, kind="stable")
+    starts, stops = (np.searchsorted(owner[order], remaining, side) for side in ("left", "right"))
+    result = geometries[remaining]
+    for k in np.flatnonzero(stops - starts > 1):
+        result[k] = shapely.coverage_union_all(geometries[order[starts[k] : stops[k]]])
+    return result
+
+
+def sieve_raster(
+    raster: ClassRaster, size: PixelSize, min_area_m2: float, *, connectivity: Connectivity = 4
+) -> ClassRaster:
+    """Merge small regions into the neighbor with the longest shared border, smallest first.
+
+    Small regions without neighbors become background.
+
+    Args:
+        raster: The class raster; it is read immediately, and again for each reading of the result.
+        size: Size of its pixels.
+        min_area_m2: Regions below this area are merged, in square meters.
+        connectivity: Which pixels of one class are a region.
+    """
+    count = partial(_count_regions, raster=raster, small=min_area_m2 / size.areas_m2.max(), connectivity=connectivity)
+    strips = _shorten_seams(ordered_map(count, raster.blocks(close=True)))
+    table = _choose_classes(strips, raster, size, min_area_m2)
+    first_labels = to_offsets([len(strip.pixels) for strip in strips])
+
+    def read() -> Iterator[ClassArray]:
+        reclassify = partial(_reclassify, raster=raster, first_labels=first_labels, table=table)
+        return ordered_map(reclassify, enumerate(raster.blocks()))
+
+    return ClassRaster(raster.width, raster.background, read)
 
 
 @dataclass(frozen=True)
-class Counted:
-    """The regions of one strip, by label: those that turned out to be one region have one label here."""
+class _StripRegions:
+    """The regions of one strip; labels of one region within the strip are one label here."""
 
-    diagonal: Integers
-    """(pair, 2): labels of one class that touch at corners; empty unless 8-connectivity is asked for."""
-    top: Integers
-    """(place,): labels of the row above the strip, at some columns; see :func:`_with_short_seams`."""
-    bottom: Integers
-    """(place,): labels of the strip's last row, at those of the strip below."""
-    pixels: Integers
-    """(label,): how many of the strip's own."""
-    rows: Integers
-    """(label,): the first row of the image it was seen in."""
-    values: Integers
+    diagonal: IntArray
+    """(pair, 2): labels of one class that touch at corners; empty with 4-connectivity."""
+    top: IntArray
+    """(position,): labels of the row above the strip, at some columns; see :func:`_shorten_seams`."""
+    bottom: IntArray
+    """(position,): labels of the last row of the strip, at the columns of ``top`` of the next strip."""
+    pixels: IntArray
+    """(label,): number of pixels of the strip."""
+    rows: IntArray
+    """(label,): first row in the image."""
+    values: IntArray
     """(label,): class."""
-    sides: Integers
-    """(pair, 4): two labels that share sides of pixels, one of them too small so far, how many lie along columns and how
-    many along rows."""
+    sides: IntArray
+    """(pair, 4): two labels that share pixel sides, one of them small within this strip; number of shared sides along
+    columns, and along rows."""
 
     @property
-    def parents(self) -> Integers:
-        """(label,): which labels are one region: each is one of its own."""
+    def parents(self) -> IntArray:
+        """(label,): each label is its own region."""
         return np.arange(len(self.pixels))
 
 
-def without_specks(
-    raster: ClassRaster, size: PixelSize, min_area_m2: float, *, connectivity: Connectivity = 4
-) -> ClassRaster:
-    """The raster with every region under ``min_area_m2`` square metres given to the neighbour it shares the longest border
-    with, the smallest first; regions without neighbours become background.
-    """
-    work = partial(_count, raster=raster, small=min_area_m2 / size.areas.max(), diagonals=connectivity == 8)
-    counted = _with_short_seams(side_by_side(work, raster.blocks()))
-    table = _new_classes(counted, raster, size, min_area_m2)
-    firsts = offsets([len(strip.pixels) for strip in counted])
-
-    def relabelled() -> Iterator[Classes]:
-        strips = ((k, block) for k, (_, block) in enumerate(raster.blocks()))
-        several = side_by_side(partial(_relabel, raster=raster, firsts=firsts, table=table), strips)
-        for strip, _ in zip(several, range(len(counted) - 1), strict=False):  # the last one lies below the image
-            yield strip
-
-    return ClassRaster(raster.width, raster.background, relabelled)
-
-
-def _with_short_seams(strips: Iterable[Counted]) -> list[Counted]:
-    """The strips, their seams only at the columns where something new begins: whole rows of all strips would be much."""
-    short: list[Counted] = []
+def _shorten_seams(strips: Iterable[_StripRegions]) -> list[_StripRegions]:
+    """Keep only the columns of seams where a run of labels begins: full rows of all strips would take much memory."""
+    shortened: list[_StripRegions] = []
     for strip in strips:
-        if short:
-            above = short[-1].bottom
-            new = np.flatnonzero((np.diff(above, prepend=-1) != 0) | (np.diff(strip.top, prepend=-1) != 0))
-            short[-1] = replace(short[-1], bottom=above[new])
-            short.append(replace(strip, top=strip.top[new]))
+        if shortened:
+            above = shortened[-1].bottom
+            begins = np.flatnonzero((np.diff(above, prepend=-1) != 0) | (np.diff(strip.top, prepend=-1) != 0))
+            shortened[-1] = replace(shortened[-1], bottom=above[begins])
+            shortened.append(replace(strip, top=strip.top[begins]))
         else:
-            short.append(replace(strip, top=strip.top[:0]))
-    return short
+            shortened.append(replace(strip, top=strip.top[:0]))
+    return shortened
 
 
-def _relabel(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, firsts: Integers, table: Classes) -> Classes:
+def _reclassify(
+    strip: tuple[int, Block], *, raster: ClassRaster, first_labels: IntArray, table: ClassArray
+) -> ClassArray:
     number, block = strip
-    labels, names = _labelled(block, raster)
-    new: Classes = table[firsts[number] : firsts[number + 1]][names][labels[1:, 1:-1]]
-    return new
+    labels, regions = _label_regions(block, raster)
+    classes: ClassArray = table[first_labels[number] : first_labels[number + 1]][regions][labels[1:, 1:-1]]
+    return classes
 
 
-def _labelled(block: NDArray[np.int32], raster: ClassRaster) -> tuple[NDArray[np.int32], Integers]:
-    """Labels of a block (row, col) as ``label_block`` gives them, and for each the region's, which are far fewer."""
-    labels, parents = label_block(block, raster.background)
+def _label_regions(block: Block, raster: ClassRaster) -> tuple[NDArray[np.int32], IntArray]:
+    """Label a block (row, col), and number the region of each label; there are far fewer regions than labels."""
+    labels, parents = label_block(block.classes, raster.background)
     roots = find_roots(parents)
     return labels, (np.cumsum(roots == np.arange(len(roots))) - 1)[roots]
 
 
-def _count(strip: tuple[int, NDArray[np.int32]], *, raster: ClassRaster, small: float, diagonals: bool) -> Counted:
-    row, block = strip
-    labels, names = _labelled(block, raster)
-    count = int(names.max()) + 1
+def _count_regions(block: Block, *, raster: ClassRaster, small: float, connectivity: Connectivity) -> _StripRegions:
+    labels, regions = _label_regions(block, raster)
+    count = int(regions.max()) + 1
     pixels, values = np.zeros(count, np.int64), np.full(count, raster.background, np.int64)
     rows = np.full(count, np.iinfo(np.int64).max)
-    _tally(block, labels, names, pixels, rows, values)
-    sides = np.empty((2 * block.size, 3), np.int64)
-    sides = sides[: _list_sides(labels, names, pixels, small, sides)]
-    return Counted(
-        diagonal=names[diagonal_pairs(block, labels, raster.background)] if diagonals else np.empty((0, 2), np.int64),
-        top=names[labels[0]],
-        bottom=names[labels[-1]],
+    _count_pixels(block.classes, labels, regions, pixels, rows, values)
+    sides = np.empty((2 * labels.size, 3), np.int64)
+    sides = sides[: _list_sides(labels, regions, pixels, small, sides)]
+    if connectivity == 8:
+        diagonal = regions[find_diagonal_pairs(block.classes, labels, raster.background)]
+    else:
+        diagonal = np.empty((0, 2), np.int64)
+    return _StripRegions(
+        diagonal=diagonal,
+        top=regions[labels[0]],
+        bottom=regions[labels[-1]],
         pixels=pixels,
-        rows=rows + row - 1,
+        rows=rows + block.row - 1,
         values=values,
-        sides=_counted_sides(sides),
+        sides=_sum_pairs(sides[:, 0], sides[:, 1], np.stack([1 - sides[:, 2], sides[:, 2]], axis=1)),
     )
 
 
-def _new_classes(counted: list[Counted], raster: ClassRaster, size: PixelSize, min_area_m2: float) -> Classes:
-    """For every label of every strip the class it gets."""
-    _, polygon = regions(counted)
-    values = np.concatenate([strip.values for strip in counted])
-    names, position = np.unique(polygon, return_inverse=True)
-    pixels = np.bincount(position, np.concatenate([strip.pixels for strip in counted]))
-    first = np.full(len(names), len(size.areas) - 1)
-    np.minimum.at(first, position, np.concatenate([strip.rows for strip in counted]))
-    areas = pixels * size.areas[np.maximum(first, 0)]
-    owner = absorbed(_borders(counted, position, size), areas, min_area_m2)
-    totals = np.bincount(owner, areas, len(names))
-    classes = np.where(totals[owner] >= min_area_m2, values[names][owner], raster.background)
-    wide: Any = np.uint8 if classes.min() >= 0 and classes.max() <= 255 and raster.background == 255 else np.int32
-    table: Classes = classes.astype(wide)[position]
+def _choose_classes(
+    strips: list[_StripRegions], raster: ClassRaster, size: PixelSize, min_area_m2: float
+) -> ClassArray:
+    """Choose the new class of every label of every strip."""
+    _, polygon = unite_regions(strips)
+    values = np.concatenate([strip.values for strip in strips])
+    polygons, position = np.unique(polygon, return_inverse=True)
+    pixels = np.bincount(position, np.concatenate([strip.pixels for strip in strips]))
+    first_row = np.full(len(polygons), len(size.areas_m2) - 1)
+    np.minimum.at(first_row, position, np.concatenate([strip.rows for strip in strips]))
+    areas = pixels * size.areas_m2[np.maximum(first_row, 0)]
+    owner = find_merge_targets(_sum_borders(strips, position, size), areas, min_area_m2)
+    totals = np.bincount(owner, areas, len(polygons))
+    classes = np.where(totals[owner] >= min_area_m2, values[polygons][owner], raster.background)
+    is_uint8 = classes.min() >= 0 and classes.max() <= 255 and raster.background == 255
+    dtype: Any = np.uint8 if is_uint8 else np.int32
+    table: ClassArray = classes.astype(dtype)[position]
     return table
 
 
-def _borders(counted: list[Counted], position: Integers, size: PixelSize) -> Borders:
-    """The lengths in metres of the borders that polygons share, each in both orders."""
-    firsts = offsets([len(strip.pixels) for strip in counted])[:-1]
-    pairs = np.concatenate([strip.sides[:, :2] + first for strip, first in zip(counted, firsts, strict=True)])
-    number = np.concatenate([strip.sides[:, 2:] for strip in counted])
-    sides = _counted_pairs(position[pairs[:, 0]], position[pairs[:, 1]], number)
-    length = sides[:, 2] * size.across + sides[:, 3] * size.down
+def _sum_borders(strips: list[_StripRegions], position: IntArray, size: PixelSize) -> Borders:
+    """Sum the lengths in meters of the borders that polygons share."""
+    first_labels = to_offsets([len(strip.pixels) for strip in strips])[:-1]
+    pairs = np.concatenate([strip.sides[:, :2] + first for strip, first in zip(strips, first_labels, strict=True)])
+    counts = np.concatenate([strip.sides[:, 2:] for strip in strips])
+    sides = _sum_pairs(position[pairs[:, 0]], position[pairs[:, 1]], counts)
+    length = sides[:, 2] * size.width_m + sides[:, 3] * size.height_m
     first, second = sides[:, 0], sides[:, 1]
-    return np.concatenate([first, second]), np.concatenate([second, first]), np.concatenate([length, length])
+    return Borders(np.concatenate([first, second]), np.concatenate([second, first]), np.concatenate([length, length]))
 
 
-def _counted_sides(sides: Integers) -> Integers:
-    return _counted_pairs(sides[:, 0], sides[:, 1], np.stack([1 - sides[:, 2], sides[:, 2]], axis=1))
-
-
-def _counted_pairs(first: Integers, second: Integers, number: Integers) -> Integers:
-    """(pair, 4): equal pairs once, the smaller name first, with their numbers (pair, 2) added up; none with itself."""
+def _sum_pairs(first: IntArray, second: IntArray, counts: IntArray) -> IntArray:
+    """Sum the counts (pair, 2) of equal pairs in any order; return (pair, 4): smaller label, larger label, two counts."""
     low, high = np.minimum(first, second), np.maximum(first, second)
     key = (low << 32) | high
     order = np.argsort(key, kind="stable")
@@ -157,40 +205,40 @@ def _counted_pairs(first: Integers, second: Integers, number: Integers) -> Integ
     starts = np.flatnonzero(np.diff(key[order], prepend=-1))
     if not len(starts):
         return np.empty((0, 4), np.int64)
-    sums = np.add.reduceat(number[order], starts, axis=0)
+    sums = np.add.reduceat(counts[order], starts, axis=0)
     return np.column_stack([low[order][starts], high[order][starts], sums])
 
 
-@compiled
-def _tally(
+@njit
+def _count_pixels(
     block: NDArray[np.int32],
     labels: NDArray[np.int32],
-    names: Integers,
-    pixels: Integers,
-    rows: Integers,
-    values: Integers,
+    regions: IntArray,
+    pixels: IntArray,
+    rows: IntArray,
+    values: IntArray,
 ) -> None:
-    """Fills the last three by the ``names`` of labels."""
+    """Fill the last three by region; ``rows`` counts from the first row of the block."""
     for i in range(labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
             if labels[i, j]:
-                name = names[labels[i, j]]
-                values[name] = block[i, j]
+                region = regions[labels[i, j]]
+                values[region] = block[i, j]
                 if i:
-                    pixels[name] += 1
-                    rows[name] = min(rows[name], i)
+                    pixels[region] += 1
+                    rows[region] = min(rows[region], i)
 
 
-@compiled
-def _list_sides(labels: NDArray[np.int32], names: Integers, pixels: Integers, small: float, sides: Integers) -> int:
-    """Fills ``sides`` (side, 3: two labels, 1 if they lie side by side in a row, else 0); gives how many there are."""
+@njit
+def _list_sides(labels: NDArray[np.int32], regions: IntArray, pixels: IntArray, small: float, sides: IntArray) -> int:
+    """Fill ``sides`` (side, 3: two regions, 1 if they are neighbors in a row, else 0); return their number."""
     count = 0
     for i in range(1, labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
-            own = names[labels[i, j]]
-            for along in range(2):
-                other = names[labels[i, j - 1] if along else labels[i - 1, j]]
+            own = regions[labels[i, j]]
+            for is_in_row in range(2):
+                other = regions[labels[i, j - 1] if is_in_row else labels[i - 1, j]]
                 if own and other and own != other and (pixels[own] < small or pixels[other] < small):
-                    sides[count, 0], sides[count, 1], sides[count, 2] = own, other, along
+                    sides[count, 0], sides[count, 1], sides[count, 2] = own, other, is_in_row
                     count += 1
     return count

@@ -1,9 +1,9 @@
-"""Polygons on their way to a file: Arrow batches, made as they are written. Whatever the layer, all formats take this."""
+"""Streams of polygons as Arrow batches, the form in which polygons are written to every format."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import geopandas as gpd
 import numpy as np
@@ -12,155 +12,154 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg._numba import compiled
-from geoseg.legend import Legend
-from geoseg.vector.tracing.connected_components import Integers
-from geoseg.vector.tracing.ragged_arrays import offsets
+from geoseg._numba import njit
+from geoseg.vector.polygon_arrays import PolygonArrays
+from geoseg.vector.tracing.ragged_arrays import IntArray, to_offsets
 
-GEOMETRY, BOX = "geometry", "bbox"
-"""Columns that every stream has: well-known binary, and the box around it."""
+CLASS_COLUMN = "class_name"
+"""Column with the name of the class of each polygon."""
 
-BOX_FIELD = pa.field(BOX, pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")]))
-"""What readers of GeoParquet use to skip rows."""
+GEOMETRY, BBOX = "geometry", "bbox"
+"""Columns of every stream: the geometry as well-known binary (WKB), and its bounds."""
 
-LAYER = "polygons"
-"""The layer's name in the files that name their layers."""
+BBOX_FIELD = pa.field(BBOX, pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")]))
+"""The covering of GeoParquet 1.1, by which readers skip rows."""
 
-ROWS = 65_536
-"""Rows of a batch made of a frame."""
+FLOAT_ATTRIBUTES = {"area_m2", "perimeter_m", "confidence"}
+"""Attributes that are numbers even if all their values are null."""
+
+BATCH_ROWS = 65_536
+"""Rows per batch of a stream from a frame."""
 
 
 @dataclass(frozen=True)
-class Stream:
-    """Polygons with attributes, to be read once."""
+class PolygonStream:
+    """Polygons with attributes in batches that can be read once."""
 
     schema: pa.Schema
-    """Attributes, geometry and box."""
+    """Fields of the attributes, the geometry and the bounds."""
     batches: Iterable[pa.RecordBatch]
     """The rows."""
     crs: CRS | None
     """CRS of the coordinates; None if unknown."""
-    several: bool
-    """True if geometries are MultiPolygons, False if Polygons."""
-    legend: Callable[[], Legend | None]
-    """Classes and colours; asked when all rows have passed."""
+    is_multi: bool
+    """True if all geometries are MultiPolygons, False if all are Polygons."""
 
-    def without_box(self) -> "Stream":
-        """The stream for formats that keep boxes in their own way."""
-        schema = self.schema.remove(self.schema.get_field_index(BOX))
+    @classmethod
+    def from_frame(cls, frame: gpd.GeoDataFrame) -> Self:
+        """Stream a frame; all geometries become MultiPolygons if one of them is."""
+        geometries = frame.geometry.to_numpy()
+        is_multi = bool((shapely.get_type_id(geometries) == shapely.GeometryType.MULTIPOLYGON).any())
+        attributes = pa.Table.from_pandas(frame.drop(columns=frame.geometry.name), preserve_index=False)
+        attributes = attributes.cast(pa.schema([_require_type(field) for field in attributes.schema]))
+        schema = pa.schema([*attributes.schema, make_geometry_field(frame.crs), BBOX_FIELD])
+        batches = _frame_batches(attributes, geometries, schema, is_multi=is_multi)
+        return cls(schema, batches, frame.crs, is_multi)
+
+    def to_frame(self) -> gpd.GeoDataFrame:
+        """Read all rows into memory, without their bounds column."""
+        stream = self.without_bbox()
+        table = pa.Table.from_batches(stream.batches, stream.schema)
+        frame = table.drop_columns([GEOMETRY]).to_pandas()
+        wkb = table[GEOMETRY].to_numpy(zero_copy_only=False)
+        geometry = shapely.from_wkb(wkb) if len(wkb) else np.empty(0, object)
+        return gpd.GeoDataFrame(frame, geometry=geometry, crs=self.crs)
+
+    def without_bbox(self) -> Self:
+        """Return the stream without the bounds column, for formats with their own spatial index."""
+        schema = self.schema.remove(self.schema.get_field_index(BBOX))
         return replace(self, schema=schema, batches=(batch.select(schema.names) for batch in self.batches))
 
-    def with_several(self) -> "Stream":
-        """The stream with MultiPolygons, many of one part."""
-        if self.several:
+    def as_multi(self) -> Self:
+        """Return the stream with every Polygon as a MultiPolygon of one part."""
+        if self.is_multi:
             return self
-        return replace(self, several=True, batches=(_with_several(batch) for batch in self.batches))
+        return replace(self, is_multi=True, batches=(_to_multi(batch) for batch in self.batches))
 
 
-def _with_several(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Polygons become MultiPolygons of one part."""
-    at = batch.schema.get_field_index(GEOMETRY)
-    geometries = shapely.from_wkb(batch.column(at).to_numpy(zero_copy_only=False))
-    parts, owner = shapely.get_parts(geometries, return_index=True)
-    wkb: Any = shapely.to_wkb(shapely.multipolygons(parts, indices=owner)) if len(parts) else []
-    columns = batch.columns
-    columns[at] = pa.array(wkb, pa.binary())
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
-
-
-def geometry_field(crs: CRS | None) -> pa.Field:
-    """The field of well-known binary in a CRS, as GeoArrow marks it."""
-    extra = {"crs": crs.to_json_dict()} if crs is not None else {}
-    metadata = {"ARROW:extension:name": "geoarrow.wkb", "ARROW:extension:metadata": json.dumps(extra)}
-    return pa.field(GEOMETRY, pa.binary(), metadata=metadata)
-
-
-def boxes(bounds: NDArray[np.float64]) -> pa.Array:
-    """The box column of (row, 4): left, bottom, right, top."""
-    return pa.StructArray.from_arrays([pa.array(side) for side in bounds.T], fields=list(BOX_FIELD.type))
-
-
-def of_frame(frame: gpd.GeoDataFrame, legend: Legend | None) -> Stream:
-    """The stream of a frame in memory; Polygons become MultiPolygons if there are any."""
-    geometries = frame.geometry.to_numpy()
-    several = bool((shapely.get_type_id(geometries) == shapely.GeometryType.MULTIPOLYGON).any())
-    attributes = pa.Table.from_pandas(frame.drop(columns=frame.geometry.name), preserve_index=False)
-    attributes = attributes.cast(pa.schema([_known_type(field) for field in attributes.schema]))
-    schema = pa.schema([*attributes.schema, geometry_field(frame.crs), BOX_FIELD])
-    return Stream(
-        schema, _frame_batches(attributes, geometries, schema, several=several), frame.crs, several, lambda: legend
-    )
-
-
-def _known_type(field: pa.Field) -> pa.Field:
-    """Columns in which nothing is known are numbers if ours are, else text: files have no type for nothing."""
-    numbers = {"area_m2", "perimeter_m", "confidence"}
-    nothing = pa.float64() if field.name in numbers else pa.string()
-    return field.with_type(nothing) if pa.types.is_null(field.type) else field
+def _require_type(field: pa.Field) -> pa.Field:
+    """Replace the null type, which files cannot hold, by float or text."""
+    known_type = pa.float64() if field.name in FLOAT_ATTRIBUTES else pa.string()
+    return field.with_type(known_type) if pa.types.is_null(field.type) else field
 
 
 def _frame_batches(
-    attributes: pa.Table, geometries: NDArray[np.object_], schema: pa.Schema, *, several: bool
+    attributes: pa.Table, geometries: NDArray[np.object_], schema: pa.Schema, *, is_multi: bool
 ) -> Iterator[pa.RecordBatch]:
-    for start in range(0, len(geometries), ROWS):
-        some = geometries[start : start + ROWS]
-        if several:
-            parts, owner = shapely.get_parts(some, return_index=True)
-            wkb = shapely.to_wkb(shapely.multipolygons(parts, indices=owner))
-        else:
-            wkb = shapely.to_wkb(some)
-        columns = attributes.slice(start, ROWS).combine_chunks().to_batches()[0].columns
-        yield pa.RecordBatch.from_arrays(
-            [*columns, pa.array(wkb, pa.binary()), boxes(shapely.bounds(some))], schema=schema
-        )
+    for start in range(0, len(geometries), BATCH_ROWS):
+        rows = geometries[start : start + BATCH_ROWS]
+        wkb = _encode_multi(rows) if is_multi else shapely.to_wkb(rows)
+        columns = attributes.slice(start, BATCH_ROWS).combine_chunks().to_batches()[0].columns
+        bbox = encode_bbox(shapely.bounds(rows))
+        yield pa.RecordBatch.from_arrays([*columns, pa.array(wkb, pa.binary()), bbox], schema=schema)
 
 
-def to_frame(stream: Stream) -> gpd.GeoDataFrame:
-    """All rows in memory."""
-    table = pa.Table.from_batches(stream.without_box().batches, stream.without_box().schema)
-    frame = table.drop_columns([GEOMETRY]).to_pandas()
-    wkb = table[GEOMETRY].to_numpy(zero_copy_only=False)
-    geometry = shapely.from_wkb(wkb) if len(wkb) else np.empty(0, object)
-    return gpd.GeoDataFrame(frame, geometry=geometry, crs=stream.crs)
+def _to_multi(batch: pa.RecordBatch) -> pa.RecordBatch:
+    position = batch.schema.get_field_index(GEOMETRY)
+    wkb = _encode_multi(shapely.from_wkb(batch.column(position).to_numpy(zero_copy_only=False)))
+    columns = batch.columns
+    columns[position] = pa.array(wkb, pa.binary())
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _encode_multi(geometries: NDArray[np.object_]) -> Any:
+    """Encode Polygons and MultiPolygons as WKB of MultiPolygons."""
+    parts, owner = shapely.get_parts(geometries, return_index=True)
+    return shapely.to_wkb(shapely.multipolygons(parts, indices=owner)) if len(parts) else []
+
+
+def make_geometry_field(crs: CRS | None) -> pa.Field:
+    """Make the field of a WKB column in a CRS, with the metadata of the GeoArrow specification."""
+    extension = {"crs": crs.to_json_dict()} if crs is not None else {}
+    metadata = {"ARROW:extension:name": "geoarrow.wkb", "ARROW:extension:metadata": json.dumps(extension)}
+    return pa.field(GEOMETRY, pa.binary(), metadata=metadata)
+
+
+def encode_bbox(bounds: NDArray[np.float64]) -> pa.Array:
+    """Make the bounds column from bounds (row, 4): left, bottom, right, top."""
+    return pa.StructArray.from_arrays([pa.array(side) for side in bounds.T], fields=list(BBOX_FIELD.type))
 
 
 POLYGON, MULTIPOLYGON = 3, 6
 """Geometry types of OGC Simple Features."""
 
 
-def encoded(
-    points: NDArray[np.float64], rings: Integers, parts: Integers, polygons: Integers, *, several: bool
-) -> pa.Array:
-    """A binary Arrow array (of less than 2 GB) with one geometry per polygon: MultiPolygons if ``several``, else Polygons
-    of their only part.
+def encode_wkb(polygons: PolygonArrays, *, is_multi: bool) -> pa.Array:
+    """Encode polygons as little-endian WKB.
 
-    ``points`` (point, 2) are x and y; the others are offsets of rings in points, parts in rings, polygons in parts.
+    Args:
+        polygons: Polygons whose encoding takes less than 2 GB.
+        is_multi: True to encode MultiPolygons, False to encode each polygon's only part as a Polygon.
+
+    Returns:
+        A binary array with one geometry per polygon.
     """
-    stops = offsets(_sizes(rings, parts, polygons, several=several))
+    rings, parts, offsets = polygons.ring_offsets, polygons.part_offsets, polygons.polygon_offsets
+    stops = to_offsets(_count_bytes(rings, parts, offsets, is_multi=is_multi))
     buffer = np.empty(stops[-1], np.uint8)
-    _fill(buffer, points.reshape(-1).view(np.uint8), rings, parts, polygons, several)
-    pieces = [None, pa.py_buffer(stops.astype(np.int32)), pa.py_buffer(buffer)]
-    return pa.Array.from_buffers(pa.binary(), len(polygons) - 1, pieces)
+    _fill(buffer, polygons.points.reshape(-1).view(np.uint8), rings, parts, offsets, is_multi)
+    buffers = [None, pa.py_buffer(stops.astype(np.int32)), pa.py_buffer(buffer)]
+    return pa.Array.from_buffers(pa.binary(), len(polygons), buffers)
 
 
-def _sizes(rings: Integers, parts: Integers, polygons: Integers, *, several: bool) -> Integers:
-    """Bytes of each polygon."""
-    of_parts = 9 + 4 * np.diff(parts) + 16 * np.diff(rings[parts])
-    return np.diff(offsets(of_parts)[polygons]) + (9 if several else 0)
+def _count_bytes(rings: IntArray, parts: IntArray, polygons: IntArray, *, is_multi: bool) -> IntArray:
+    """Count the bytes of each polygon."""
+    bytes_per_part = 9 + 4 * np.diff(parts) + 16 * np.diff(rings[parts])
+    return np.diff(to_offsets(bytes_per_part)[polygons]) + (9 if is_multi else 0)
 
 
-@compiled
+@njit
 def _fill(
     buffer: NDArray[np.uint8],
     points: NDArray[np.uint8],
-    rings: Integers,
-    parts: Integers,
-    polygons: Integers,
-    several: bool,
+    rings: IntArray,
+    parts: IntArray,
+    polygons: IntArray,
+    is_multi: bool,
 ) -> None:
     at = 0
     for polygon in range(len(polygons) - 1):
-        if several:
+        if is_multi:
             buffer[at] = 1
             _put(buffer, at + 1, MULTIPOLYGON)
             _put(buffer, at + 5, polygons[polygon + 1] - polygons[polygon])
@@ -178,8 +177,8 @@ def _fill(
                 at += stop - first
 
 
-@compiled
+@njit
 def _put(buffer: NDArray[np.uint8], at: int, number: int) -> None:
-    """Four bytes, the lowest first."""
+    """Write an integer as four bytes, little-endian."""
     for k in range(4):
         buffer[at + k] = (number >> (8 * k)) & 255

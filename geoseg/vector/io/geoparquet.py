@@ -1,4 +1,4 @@
-"""GeoParquet 1.1: well-known binary with a box per row, row group by row group."""
+"""GeoParquet 1.1 files: geometries as well-known binary (WKB) with bounds per row, written one row group at a time."""
 
 import json
 from collections.abc import Iterator
@@ -11,65 +11,70 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyproj import CRS
 
-from geoseg.vector.io.arrow import BOX, GEOMETRY, Stream
+from geoseg.vector.io.arrow import BBOX, GEOMETRY, PolygonStream
 
-GROUP_BYTES = 32 * 2**20
-"""About how large row groups are before they are compressed."""
+ROW_GROUP_BYTES = 32 * 2**20
+"""Approximate size of a row group before compression."""
 
 
-def write_parquet(stream: Stream, path: Path) -> None:
-    """Write a stream; in memory is one row group at a time."""
-    schema = _plain(stream.schema)
+def is_parquet(path: str | Path) -> bool:
+    """Report whether a file is GeoParquet, by its suffix."""
+    return Path(path).suffix.lower() == ".parquet"
+
+
+def write_parquet(stream: PolygonStream, path: Path) -> None:
+    """Write a stream, with one row group at a time in memory."""
+    schema = _without_extension(stream.schema)
     bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
-    names = [field.name for field in schema if pa.types.is_string(field.type)]  # the others hardly ever repeat
-    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=names) as writer:
-        for table in _groups(stream, schema):
-            sides = [table[BOX].combine_chunks().field(k).to_numpy() for k in range(4)]
+    text = [field.name for field in schema if pa.types.is_string(field.type)]  # other values rarely repeat
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=text) as writer:
+        for table in _row_groups(stream, schema):
+            sides = [table[BBOX].combine_chunks().field(k).to_numpy() for k in range(4)]
             bounds[:2] = np.minimum(bounds[:2], [sides[0].min(), sides[1].min()])
             bounds[2:] = np.maximum(bounds[2:], [sides[2].max(), sides[3].max()])
             writer.write_table(table, row_group_size=len(table))
-        writer.add_key_value_metadata({"geo": json.dumps(_geo(stream, bounds))})
+        writer.add_key_value_metadata({"geo": json.dumps(_make_metadata(stream, bounds))})
 
 
-def read_crs(path: str | Path) -> CRS | None:
-    """The CRS of a GeoParquet file; None if it says there is none."""
+def read_parquet_crs(path: str | Path) -> CRS | None:
+    """Read the CRS of a GeoParquet file; None if the file declares that it has none."""
     columns: dict[str, Any] = json.loads(pq.read_metadata(path).metadata[b"geo"])["columns"]
     crs = next(iter(columns.values())).get("crs", "OGC:CRS84")
     return None if crs is None else CRS.from_user_input(crs if isinstance(crs, str) else json.dumps(crs))
 
 
 def read_parquet(path: str | Path) -> gpd.GeoDataFrame:
-    """All rows in memory, without their boxes."""
+    """Read all rows into memory, without their bounds column."""
     frame = gpd.read_parquet(path)
-    return frame.drop(columns=BOX, errors="ignore")
+    return frame.drop(columns=BBOX, errors="ignore")
 
 
-def _plain(schema: pa.Schema) -> pa.Schema:
-    """Without GeoArrow's marks, which Parquet would show as another type."""
-    at = schema.get_field_index(GEOMETRY)
-    return schema.set(at, schema.field(at).remove_metadata())
+def _without_extension(schema: pa.Schema) -> pa.Schema:
+    """Drop the metadata of GeoArrow, with which Parquet readers would see another type."""
+    position = schema.get_field_index(GEOMETRY)
+    return schema.set(position, schema.field(position).remove_metadata())
 
 
-def _groups(stream: Stream, schema: pa.Schema) -> Iterator[pa.Table]:
-    waiting: list[pa.RecordBatch] = []
+def _row_groups(stream: PolygonStream, schema: pa.Schema) -> Iterator[pa.Table]:
+    pending: list[pa.RecordBatch] = []
     for batch in stream.batches:
         if not batch.num_rows:
             continue
-        waiting.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
-        if sum(each.nbytes for each in waiting) > GROUP_BYTES:
-            yield pa.Table.from_batches(waiting)
-            waiting = []
-    if waiting:
-        yield pa.Table.from_batches(waiting)
+        pending.append(pa.RecordBatch.from_arrays(batch.columns, schema=schema))
+        if sum(rows.nbytes for rows in pending) > ROW_GROUP_BYTES:
+            yield pa.Table.from_batches(pending)
+            pending = []
+    if pending:
+        yield pa.Table.from_batches(pending)
 
 
-def _geo(stream: Stream, bounds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+def _make_metadata(stream: PolygonStream, bounds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
     column: dict[str, Any] = {
         "encoding": "WKB",
-        "geometry_types": ["MultiPolygon" if stream.several else "Polygon"],
+        "geometry_types": ["MultiPolygon" if stream.is_multi else "Polygon"],
         "crs": None if stream.crs is None else stream.crs.to_json_dict(),
         "orientation": "counterclockwise",
-        "covering": {BOX: {side: [BOX, side] for side in ("xmin", "ymin", "xmax", "ymax")}},
+        "covering": {BBOX: {side: [BBOX, side] for side in ("xmin", "ymin", "xmax", "ymax")}},
     }
     if np.isfinite(bounds).all():
         column["bbox"] = bounds.tolist()

@@ -1,6 +1,6 @@
-"""A legend as a QGIS style: each class in its colour, with its name in the layer tree.
+"""QGIS layer styles that draw each class in its color.
 
-QGIS opens a GeoPackage layer in the style that the table ``layer_styles`` names as its default.
+QGIS opens a layer of a GeoPackage in the default style of the table ``layer_styles``.
 """
 
 from datetime import UTC, datetime
@@ -13,15 +13,15 @@ import pyogrio
 from geoseg.errors import GeosegError
 from geoseg.legend import Colour, Legend
 
-TABLE = "layer_styles"
-"""Where QGIS looks for styles in a GeoPackage."""
+STYLE_TABLE = "layer_styles"
+"""Table of a GeoPackage from which QGIS reads styles."""
 
-OUTLINE_DARKER = 0.6
-"""How much of a class's colour is left in the outline of its polygons."""
+OUTLINE_BRIGHTNESS = 0.6
+"""Brightness of the outline of polygons relative to their fill."""
 
 
-def qml(legend: Legend, *, column: str = "class_name") -> str:
-    """A QGIS layer style (QML text) that draws polygons by the class name in ``column``."""
+def to_qml(legend: Legend, *, column: str = "class_name") -> str:
+    """Write a QGIS layer style (QML text) that draws polygons by the class name in ``column``."""
     root = ET.Element("qgis", version="3.28.0", styleCategories="Symbology")
     renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0")
     categories = ET.SubElement(renderer, "categories")
@@ -36,32 +36,35 @@ def qml(legend: Legend, *, column: str = "class_name") -> str:
 
 
 def read_legend(path: str | Path) -> Legend | None:
-    """The classes and colours of the style that :func:`style_table` put into a GeoPackage; None if there is none."""
-    if Path(path).suffix.lower() != ".gpkg" or TABLE not in {str(name) for name, _ in pyogrio.list_layers(path)}:
+    """Read class names and colors from the style that geoseg wrote to a GeoPackage; None if it has no such style."""
+    if Path(path).suffix.lower() != ".gpkg" or STYLE_TABLE not in {str(name) for name, _ in pyogrio.list_layers(path)}:
         return None
     try:
-        root = ET.fromstring(pyogrio.read_dataframe(path, layer=TABLE)["styleQML"].iloc[0])  # noqa: S314
-        colours = {str(symbol.get("name")): _colour(symbol) for symbol in root.iterfind("renderer-v2/symbols/symbol")}
-        found = root.iterfind("renderer-v2/categories/category")
-        return Legend.of({str(category.get("value")): colours[str(category.get("symbol"))] for category in found})
-    except (ET.ParseError, KeyError, IndexError, StopIteration, ValueError, GeosegError):  # a style of other making
+        root = ET.fromstring(pyogrio.read_dataframe(path, layer=STYLE_TABLE)["styleQML"].iloc[0])  # noqa: S314
+        colours = {
+            str(symbol.get("name")): _fill_color(symbol) for symbol in root.iterfind("renderer-v2/symbols/symbol")
+        }
+        categories = root.iterfind("renderer-v2/categories/category")
+        return Legend.of({str(category.get("value")): colours[str(category.get("symbol"))] for category in categories})
+    except (ET.ParseError, KeyError, IndexError, StopIteration, ValueError, GeosegError):  # a style of another program
         return None
 
 
-def _colour(symbol: ET.Element) -> list[int]:
+def _fill_color(symbol: ET.Element) -> list[int]:
     options = symbol.iterfind("layer/Option/Option")
-    return [int(part) for part in next(str(o.get("value")) for o in options if o.get("name") == "color").split(",")[:3]]
+    color = next(str(option.get("value")) for option in options if option.get("name") == "color")
+    return [int(part) for part in color.split(",")[:3]]
 
 
-def style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") -> pd.DataFrame:
-    """The one row of ``layer_styles`` that makes :func:`qml` the default style of ``layer``."""
+def build_style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") -> pd.DataFrame:
+    """Make the row of ``layer_styles`` with the default style of ``layer``."""
     row = {
         "f_table_catalog": "",
         "f_table_schema": "",
         "f_table_name": layer,
         "f_geometry_column": geometry_column,
         "styleName": "classes",
-        "styleQML": qml(legend),
+        "styleQML": to_qml(legend),
         "styleSLD": "",
         "useAsDefault": True,
         "description": "classes in the colours of the legend",
@@ -73,7 +76,7 @@ def style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") ->
 
 
 def _add_symbol(symbols: ET.Element, name: str, colour: Colour) -> None:
-    darker = tuple(int(part * OUTLINE_DARKER) for part in colour)
+    darker = tuple(int(part * OUTLINE_BRIGHTNESS) for part in colour)
     options = {
         "color": ",".join(map(str, (*colour, 255))),
         "outline_color": ",".join(map(str, (*darker, 255))),
@@ -87,4 +90,4 @@ def _add_symbol(symbols: ET.Element, name: str, colour: Colour) -> None:
     table = ET.SubElement(layer, "Option", type="Map")
     for key, value in options.items():
         ET.SubElement(table, "Option", type="QString", name=key, value=value)
-        ET.SubElement(layer, "prop", k=key, v=value)  # what QGIS before 3.26 reads
+        ET.SubElement(layer, "prop", k=key, v=value)  # for QGIS before 3.26

@@ -1,4 +1,4 @@
-"""What Shapefile cannot do, done as well as it can: names of ten letters, and a layer in four files and more."""
+"""The limits of Shapefile: column names of ten characters, and a layer that consists of several files."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from geoseg._files import remove
-from geoseg.vector.io.arrow import Stream
+from geoseg._files import remove_files
+from geoseg.vector.io.arrow import PolygonStream
 
-SIDES = (".shx", ".dbf", ".prj", ".cpg")
-"""The files beside a .shp that belong to it."""
+SIDECAR_SUFFIXES = (".shx", ".dbf", ".prj", ".cpg")
+"""Suffixes of the files that belong to a .shp file."""
 
-NAMES = {"class_index": "class_id", "perimeter_m": "perim_m"}
-"""Shorter names of the columns that need one."""
+SHORT_NAMES = {"class_index": "class_id", "perimeter_m": "perim_m"}
+"""Short names of columns whose first ten characters would be unclear."""
 
-LIMITS = (
-    "Shapefile holds at most 2 GB, names of 10 and texts of 254 letters, and no colours: class_index is called class_id, "
-    "perimeter_m perim_m"
+SHAPEFILE_LIMITS = (
+    "Shapefile holds at most 2 GB, column names of 10 characters, texts of 254 characters and no colors: class_index is "
+    "renamed to class_id, perimeter_m to perim_m"
 )
-"""What a user should know."""
+"""Note for users about the format."""
 
 
-def fitting(stream: Stream) -> Stream:
-    """The stream with column names that fit."""
-    fields = [field.with_name(NAMES.get(field.name, field.name[:10])) for field in stream.schema]
+def shorten_names(stream: PolygonStream) -> PolygonStream:
+    """Return the stream with column names of at most ten characters."""
+    fields = [field.with_name(SHORT_NAMES.get(field.name, field.name[:10])) for field in stream.schema]
     schema = pa.schema(fields)
     batches: Iterator[pa.RecordBatch] = (
         pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in stream.batches
@@ -32,16 +32,16 @@ def fitting(stream: Stream) -> Stream:
     return replace(stream, schema=schema, batches=batches)
 
 
-def move_sides(part: Path, path: Path) -> None:
-    """Move the files beside a Shapefile that is complete to their names; other formats have none."""
+def move_sidecars(part: Path, path: Path) -> None:
+    """Rename the sidecar files of a complete Shapefile to match ``path``; do nothing for other formats."""
     if path.suffix.lower() == ".shp":
-        for suffix in SIDES:
-            side = part.with_suffix(suffix)
-            if side.exists():
-                side.replace(path.with_suffix(suffix))
+        for suffix in SIDECAR_SUFFIXES:
+            sidecar = part.with_suffix(suffix)
+            if sidecar.exists():
+                sidecar.replace(path.with_suffix(suffix))
 
 
-def remove_sides(part: Path) -> None:
-    """Delete what is left of an unfinished Shapefile."""
+def remove_sidecars(part: Path) -> None:
+    """Delete the sidecar files of an incomplete Shapefile."""
     if part.suffix.lower() == ".shp":
-        remove(*(part.with_suffix(suffix) for suffix in SIDES))
+        remove_files(*(part.with_suffix(suffix) for suffix in SIDECAR_SUFFIXES))

@@ -1,86 +1,211 @@
-"""Where polygons go: one file, or one layer or file per class."""
+"""Writers of polygons: a frame in memory, one file, or a layer or file per class."""
 
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
-import pyogrio
-from pyproj import CRS
+import geopandas as gpd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyogrio.errors import DataLayerError, DataSourceError
 
-from geoseg._files import part_path, remove
-from geoseg.errors import ConfigError
-from geoseg.vector.io.append import rows
-from geoseg.vector.io.arrow import LAYER, Stream
-from geoseg.vector.io.formats import check_output, target_crs, write_layers, write_stream
-from geoseg.vector.io.shapefile import LIMITS
+from geoseg._files import atomic_path, check_writable, output_errors, remove_files, temporary_path
+from geoseg.errors import LayerError, OutputError
+from geoseg.legend import Legend
+from geoseg.vector.io.arrow import CLASS_COLUMN, PolygonStream
+from geoseg.vector.io.formats import add_layer, add_styles, write_polygons
+from geoseg.vector.io.reader import LAYER_NAME, read_batches
+from geoseg.vector.io.shapefile import move_sidecars, remove_sidecars
 
 
 @dataclass(frozen=True)
-class Target:
-    """A file to be written."""
+class WriteSummary:
+    """The polygons that were written."""
 
-    path: Path
-    """Its name; the suffix says the format."""
-    crs: CRS | None = None
-    """The CRS wished for; None for the polygons' own."""
-    overwrite: bool = False
-    """Whether a file of that name may be replaced."""
-    append: bool = False
-    """Whether polygons come behind those it has."""
-    per_class: bool = False
-    """Whether every class gets a layer of its own (GeoPackage), or a file (other formats)."""
-
-    def __post_init__(self) -> None:
-        if self.per_class and self.append:
-            raise ConfigError("layers per class are not appended to", "leave out --per-class or --append")
-
-    def check(self, own: CRS | None) -> None:
-        """What could only fail after the work is refused before; ``own`` is the polygons' CRS."""
-        check_output(self.path, self.overwrite, append=self.append)
-        self.crs_for(own)
-
-    def crs_for(self, own: CRS | None) -> CRS | None:
-        """The CRS to write polygons of CRS ``own`` in."""
-        return target_crs(self.path, self.crs, own, append=self.append)
-
-    def write(self, stream: Stream) -> int:
-        """Write polygons in :meth:`crs_for` theirs; how many there were."""
-        if self.per_class:
-            return write_per_class(stream, self.path, overwrite=self.overwrite)
-        return write_stream(stream, self.path, overwrite=self.overwrite, append=self.append)
-
-    def notes(self) -> tuple[str, ...]:
-        """What a user should know of the format."""
-        return (LIMITS,) if self.path.suffix.lower() == ".shp" else ()
+    count: int
+    """Number of polygons."""
+    class_counts: Mapping[str, int]
+    """Polygons by class name; empty if the polygons have no such column."""
+    layers: tuple[str, ...] = ()
+    """Names of the layers, in formats with several layers per file."""
+    frame: gpd.GeoDataFrame | None = None
+    """The polygons if they stay in memory."""
 
 
-NAME = "class_name"
+class PolygonWriter(Protocol):
+    """A destination of polygons; :meth:`write` is called once, then :meth:`write_style`."""
+
+    def write(self, stream: PolygonStream) -> WriteSummary:
+        """Write all rows of a stream."""
+
+    def write_style(self, legend: Legend | None) -> None:
+        """Write the class colors of a legend, if the format holds styles."""
 
 
-def write_per_class(stream: Stream, path: Path, *, overwrite: bool = False) -> int:
-    """Write polygons, those of each class apart; how many there were. Files are called after ``path`` and the class."""
-    whole = part_path(path, "whole").with_suffix(".gpkg")
-    try:
-        count = write_stream(stream, whole, overwrite=True)
-        column = pyogrio.read_dataframe(whole, layer=LAYER, columns=[NAME], read_geometry=False)[NAME]
-        names = sorted(set(column.astype(str)))
-        if path.suffix.lower() == ".gpkg":
-            write_layers(((name, _only(stream, whole, name)) for name in names), path, overwrite=overwrite)
-            return count
-        files = [path.with_name(f"{path.stem}_{_in_file_name(name)}{path.suffix}") for name in names]
-        for file in files:
-            check_output(file, overwrite)
-        for name, file in zip(names, files, strict=True):
-            write_stream(_only(stream, whole, name), file, overwrite=overwrite)
-        return count
-    finally:
-        remove(whole)
+class FrameWriter:
+    """Keeps polygons in memory."""
+
+    def write(self, stream: PolygonStream) -> WriteSummary:
+        """Collect all rows in a frame."""
+        rows = _CountedRows(stream)
+        return rows.summarize(frame=replace(stream, batches=rows).to_frame())
+
+    def write_style(self, legend: Legend | None) -> None:
+        """Do nothing: frames have no style."""
 
 
-def _only(stream: Stream, whole: Path, name: str) -> Stream:
+class FileWriter:
+    """Writes polygons to one file, or to one layer or file per class."""
+
+    def __init__(
+        self, path: Path, files: ExitStack, *, overwrite: bool = False, append: bool = False, per_class: bool = False
+    ) -> None:
+        """Prepare to write.
+
+        Args:
+            path: The file, whose suffix selects the format.
+            files: The context at whose end the files get their names, or are removed after an error.
+            overwrite: Whether existing files may be replaced.
+            append: Whether rows are added to an existing file.
+            per_class: Whether each class gets its own layer (GeoPackage) or file (other formats).
+        """
+        self._path = path
+        self._files = files
+        self._overwrite = overwrite
+        self._append = append
+        self._per_class = per_class
+        self._geopackage: Path | None = None
+        self._layers: list[str] = []
+
+    def write(self, stream: PolygonStream) -> WriteSummary:
+        """Write all rows of a stream.
+
+        Raises:
+            OutputError: A file cannot be written.
+            LayerError: The rows do not match the file that they are appended to.
+        """
+        if self._per_class:
+            return self._write_per_class(stream)
+        existing = self._path if self._append and self._path.exists() else None
+        part = self._create(self._path)
+        self._layers = [LAYER_NAME]
+        with _counted(stream, self._path) as (rows, counted):
+            write_polygons(counted, part, existing)
+        return rows.summarize(layers=() if self._geopackage is None else (LAYER_NAME,))
+
+    def write_style(self, legend: Legend | None) -> None:
+        """Add the class colors to a GeoPackage that has no styles yet; other formats have none."""
+        if legend is not None and self._geopackage is not None:
+            with _gdal_errors(self._path):
+                add_styles(legend, self._geopackage, self._layers)
+
+    def _create(self, path: Path) -> Path:
+        """Return the temporary path of a new file, which is renamed when the writer is closed."""
+        check_writable(path, self._overwrite or self._append)
+        part = self._files.enter_context(_replace_file(path))
+        self._geopackage = part if path.suffix.lower() == ".gpkg" else None
+        return part
+
+    def _write_per_class(self, stream: PolygonStream) -> WriteSummary:
+        """Write all rows to a temporary GeoPackage, then those of each class to its layer or file."""
+        if CLASS_COLUMN not in stream.schema.names:
+            raise LayerError(f"the layer has no column {CLASS_COLUMN!r}", "leave out --per-class")
+        everything = temporary_path(self._path, "all").with_suffix(".gpkg")
+        try:
+            with ExitStack() as files:
+                summary = FileWriter(everything, files, overwrite=True).write(stream)
+            self._layers = sorted(summary.class_counts)
+            layers = {name: _select_class(stream, everything, name) for name in self._layers}
+            if self._path.suffix.lower() == ".gpkg":
+                part = self._create(self._path)
+                for name, layer in layers.items():
+                    with _gdal_errors(self._path):
+                        add_layer(layer, part, name)
+                return replace(summary, layers=tuple(layers))
+            stem, suffix = self._path.stem, self._path.suffix
+            paths = [self._path.with_name(f"{stem}_{_to_file_name(name)}{suffix}") for name in layers]
+            parts = [self._create(path) for path in paths]
+            for layer, path, part in zip(layers.values(), paths, parts, strict=True):
+                with _gdal_errors(path):
+                    write_polygons(layer, part)
+            return replace(summary, layers=())
+        finally:
+            remove_files(everything)
+
+
+def _select_class(stream: PolygonStream, path: Path, name: str) -> PolygonStream:
     quoted = name.replace("'", "''")
-    return replace(stream, batches=rows(whole, stream.schema, where=f"{NAME} = '{quoted}'"))
+    return replace(stream, batches=read_batches(path, stream.schema, where=f"{CLASS_COLUMN} = '{quoted}'"))
 
 
-def _in_file_name(name: str) -> str:
-    """A class name as part of a file's name."""
+def _to_file_name(name: str) -> str:
+    """Replace characters that file names may not hold."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
+
+
+@contextmanager
+def _replace_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that replaces ``path``, with its sidecar files, if the block succeeds."""
+    part = temporary_path(path)
+    try:
+        with output_errors(path), atomic_path(path, temporary=part):
+            remove_files(part)  # GDAL would add to the file of a killed run
+            yield part
+            # SQLite would replay an old journal on the new file.
+            remove_files(*(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")))
+            move_sidecars(part, path)
+    finally:
+        remove_sidecars(part)
+
+
+class _CountedRows:
+    """Batches that are counted as they are read; keeps an error, because GDAL does not pass it on."""
+
+    def __init__(self, stream: PolygonStream) -> None:
+        self._batches = stream.batches
+        self._has_classes = CLASS_COLUMN in stream.schema.names
+        self._count = 0
+        self._class_counts: Counter[str] = Counter()
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in self._batches:
+                self._count += batch.num_rows
+                if self._has_classes:
+                    for item in pc.value_counts(batch.column(CLASS_COLUMN)):
+                        self._class_counts[str(item["values"].as_py())] += item["counts"].as_py()
+                yield batch
+        except Exception as error:
+            self.error = error
+            raise
+
+    def summarize(self, *, layers: tuple[str, ...] = (), frame: gpd.GeoDataFrame | None = None) -> WriteSummary:
+        """Summarize the rows that were read."""
+        return WriteSummary(self._count, dict(self._class_counts), layers, frame)
+
+
+@contextmanager
+def _counted(stream: PolygonStream, path: Path) -> Iterator[tuple[_CountedRows, PolygonStream]]:
+    """Yield a counter and the stream it counts; an error of the stream replaces that of the writing library."""
+    rows = _CountedRows(stream)
+    try:
+        with _gdal_errors(path):
+            yield rows, replace(stream, batches=rows)
+    except OutputError:
+        if rows.error is not None:
+            raise rows.error from None
+        raise
+
+
+@contextlib.contextmanager
+def _gdal_errors(path: Path) -> Iterator[None]:
+    """Convert errors of GDAL and Arrow into an :class:`OutputError`."""
+    try:
+        yield
+    except (DataSourceError, DataLayerError, pa.ArrowException, RuntimeError) as error:
+        raise OutputError(f"{path} cannot be written: {error}", "check that the disk is not full") from error

@@ -1,11 +1,11 @@
-"""Rings to polygons, while the strips of an image come in: holes go to their shells, and what is finished is given away.
+"""Step 5 of tracing: assemble rings to polygons, and return polygons as soon as they are complete.
 
-A region's border is one shell and any number of holes. With 8-connectivity, regions of one class that touch at corners
-form one polygon *of several parts*; the parts are still the 4-connected regions, because an area that hangs together at a
-point only is no valid single polygon.
+The border of a region is one shell and any number of holes. With 8-connectivity, regions of one class that touch at
+corners form one polygon with several parts. The parts are still the 4-connected regions, because an area that is connected
+at a point only is not a valid single polygon.
 
-A polygon is finished when none of its pixels lies in the last row that was seen. Polygons come in the order of their
-lowest rows, those that end in one row in reading order of their first pixels: however the image is cut into strips.
+A polygon is complete when none of its pixels is in the last row read. Polygons are ordered by their lowest rows, and those
+that end in one row by their first pixels in reading order, however the image is cut into strips.
 """
 
 from collections.abc import Sequence
@@ -13,172 +13,186 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from geoseg.vector.tracing.connected_components import Integers, unite_pairs
+from geoseg.vector.tracing.connected_components import unite_pairs
 from geoseg.vector.tracing.outlines import Outlines
-from geoseg.vector.tracing.ragged_arrays import offsets, starts_of
-from geoseg.vector.tracing.split_rings import Rings, part_rings
-from geoseg.vector.tracing.stitch_contours import Walks, put_together
-from geoseg.vector.tracing.trace_strip import Pieces
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, find_starts, to_offsets
+from geoseg.vector.tracing.split_rings import Rings, split_rings
+from geoseg.vector.tracing.stitch_contours import Contours, stitch_contours
+from geoseg.vector.tracing.trace_strip import StripContours
 
-PLACE_BITS = 33
-"""Of the place of a corner in an image of up to 92 000 x 92 000 pixels; larger ones are sorted in a slower way."""
+CORNER_BITS = 33
+"""Bits of the number of a corner in an image of up to 92 000 x 92 000 pixels; larger images are sorted more slowly."""
 
 
-class Joiner:
-    """Takes the strips of an image of one width, top to bottom, and gives the polygons that they finish."""
+class PolygonAssembler:
+    """Assembles the polygons of an image from its strips, top to bottom."""
 
     def __init__(self, width: int) -> None:
         self._width = width
-        self._rings = Rings.none()
-        self._open = _above(width)
+        self._rings = Rings.empty()
+        self._unfinished = _row_above_image(width)
 
-    def add(self, strips: Sequence[Pieces], *, last: bool = False) -> Outlines:
-        """The polygons that end in these strips; after the ``last``, all that are left."""
-        strips = [self._open, *strips]
-        firsts = offsets([len(strip.parents) for strip in strips])
-        region, polygon = regions(strips)
-        open_walks, closed = put_together([strip.walks for strip in strips], firsts[:-1])
-        rings = Rings.joined([self._rings, part_rings(closed)])
-        bottom = np.where(strips[-1].bottom > 0, strips[-1].bottom + firsts[-2], 0)
-        unfinished = np.zeros(len(polygon), np.bool_)
-        if not last:
-            unfinished[polygon[bottom[bottom > 0]]] = True
-        sums = np.concatenate([strip.sums for strip in strips]) if len(strips[-1].sums) else None
-        waits = unfinished[polygon[rings.labels]]
-        self._carry(rings.chosen(np.flatnonzero(waits)), open_walks, bottom, region, polygon, sums)
-        ordered = rings.chosen(_order(rings, np.flatnonzero(~waits), region, polygon, self._width))
-        return _outlines(ordered, region, polygon, sums, self._width)
+    def add(self, strips: Sequence[StripContours], *, is_last: bool = False) -> Outlines:
+        """Add the next strips.
 
-    def _carry(
+        Args:
+            strips: Contours of consecutive strips.
+            is_last: Whether these are the last strips of the image.
+
+        Returns:
+            The polygons that these strips complete; with ``is_last``, all that are left.
+        """
+        strips = [self._unfinished, *strips]
+        first_labels = to_offsets([len(strip.parents) for strip in strips])
+        region, polygon = unite_regions(strips)
+        open_contours, closed = stitch_contours([strip.contours for strip in strips], first_labels[:-1])
+        rings = Rings.concatenate([self._rings, split_rings(closed)])
+        bottom = np.where(strips[-1].bottom > 0, strips[-1].bottom + first_labels[-2], 0)
+        is_unfinished = np.zeros(len(polygon), np.bool_)
+        if not is_last:
+            is_unfinished[polygon[bottom[bottom > 0]]] = True
+        sums = np.concatenate([strip.weight_sums for strip in strips]) if len(strips[-1].weight_sums) else None
+        waits = is_unfinished[polygon[rings.labels]]
+        self._carry_over(rings.take(np.flatnonzero(waits)), open_contours, bottom, region, polygon, sums)
+        ordered = rings.take(_sort_rings(rings, np.flatnonzero(~waits), region, polygon, self._width))
+        return _build_outlines(ordered, region, polygon, sums, self._width)
+
+    def _carry_over(
         self,
         rings: Rings,
-        walks: Walks,
-        bottom: Integers,
-        region: Integers,
-        polygon: Integers,
-        sums: NDArray[np.float64] | None,
+        contours: Contours,
+        bottom: IntArray,
+        region: IntArray,
+        polygon: IntArray,
+        sums: FloatArray | None,
     ) -> None:
-        """Keeps what is unfinished, as if it were a strip of its own, its labels counted anew."""
-        of_ring, of_walk, of_bottom = region[rings.labels], region[walks.labels], region[bottom]
-        names = np.unique(np.concatenate([np.zeros(1, np.int64), of_ring, of_walk, of_bottom]))
-        roots, position = np.unique(polygon[names], return_inverse=True)
-        leaders = _first_of(position, len(roots))
-        members = np.arange(len(names))
-        apart = leaders[position] != members
-        self._rings = replace(rings, labels=np.searchsorted(names, of_ring))
-        self._open = Pieces(
-            walks=replace(walks, labels=np.searchsorted(names, of_walk)),
-            parents=members,
-            diagonal=np.stack([leaders[position], members], axis=1)[apart],
+        """Keep the unfinished part as a strip with new consecutive labels."""
+        ring_region, contour_region, bottom_region = region[rings.labels], region[contours.labels], region[bottom]
+        regions = np.unique(np.concatenate([np.zeros(1, np.int64), ring_region, contour_region, bottom_region]))
+        polygons, position = np.unique(polygon[regions], return_inverse=True)
+        leaders = _find_first_members(position, len(polygons))
+        labels = np.arange(len(regions))
+        is_follower = leaders[position] != labels
+        self._rings = replace(rings, labels=np.searchsorted(regions, ring_region))
+        self._unfinished = StripContours(
+            contours=replace(contours, labels=np.searchsorted(regions, contour_region)),
+            parents=labels,
+            diagonal=np.stack([leaders[position], labels], axis=1)[is_follower],
             top=np.empty(0, np.int64),
-            bottom=np.searchsorted(names, of_bottom),
-            sums=np.zeros((len(names), 2)) if sums is None else _summed(sums, region)[names],
+            bottom=np.searchsorted(regions, bottom_region),
+            weight_sums=np.zeros((len(regions), 2)) if sums is None else _sum_by_key(sums, region)[regions],
         )
 
 
-class Labelled(Protocol):
-    """Labels of a strip and of the row above it; see Pieces."""
+class LabeledStrip(Protocol):
+    """Labels of a strip and of the row above it; see StripContours."""
 
     @property
-    def parents(self) -> Integers: ...  # noqa: D102
+    def parents(self) -> IntArray: ...  # noqa: D102
     @property
-    def diagonal(self) -> Integers: ...  # noqa: D102
+    def diagonal(self) -> IntArray: ...  # noqa: D102
     @property
-    def top(self) -> Integers: ...  # noqa: D102
+    def top(self) -> IntArray: ...  # noqa: D102
     @property
-    def bottom(self) -> Integers: ...  # noqa: D102
+    def bottom(self) -> IntArray: ...  # noqa: D102
 
 
-def regions(strips: Sequence[Labelled]) -> tuple[Integers, Integers]:
-    """For every label of every strip, in order: its 4-connected region, and the polygon the region is part of.
+def unite_regions(strips: Sequence[LabeledStrip]) -> tuple[IntArray, IntArray]:
+    """Unite the labels of consecutive strips.
 
-    Both are named by their smallest label, labels counting on from strip to strip.
+    Args:
+        strips: Labels of the strips, top to bottom.
+
+    Returns:
+        For every label, numbered consecutively over all strips, its 4-connected region and its polygon. Both are named by
+        their smallest label.
     """
-    firsts = offsets([len(strip.parents) for strip in strips])[:-1]
-    parents = np.concatenate([strip.parents + first for strip, first in zip(strips, firsts, strict=True)])
+    first_labels = to_offsets([len(strip.parents) for strip in strips])[:-1]
+    parents = np.concatenate([strip.parents + first for strip, first in zip(strips, first_labels, strict=True)])
     seams = [np.empty((2, 0), np.int64)]
     for k in range(1, len(strips)):
         touch = strips[k].top > 0
-        seams.append(np.stack([strips[k - 1].bottom[touch] + firsts[k - 1], strips[k].top[touch] + firsts[k]]))
+        upper, lower = strips[k - 1].bottom[touch] + first_labels[k - 1], strips[k].top[touch] + first_labels[k]
+        seams.append(np.stack([upper, lower]))
     region = unite_pairs(parents, *np.concatenate(seams, axis=1))
-    diagonal = np.concatenate([s.diagonal + first for s, first in zip(strips, firsts, strict=True)])
+    diagonal = np.concatenate([s.diagonal + first for s, first in zip(strips, first_labels, strict=True)])
     if not len(diagonal):
         return region, region
     return region, unite_pairs(region.copy(), *np.ascontiguousarray(diagonal.T))
 
 
-def _order(rings: Rings, finished: Integers, region: Integers, polygon: Integers, width: int) -> Integers:
-    """The finished rings (by position) in order: polygons, their parts, the shell before its holes."""
-    labels = rings.labels[finished]
-    of_region, of_polygon = region[labels], polygon[labels]
+def _sort_rings(rings: Rings, complete: IntArray, region: IntArray, polygon: IntArray, width: int) -> IntArray:
+    """Sort the positions of complete rings by polygon and part, the shell before its holes."""
+    labels = rings.labels[complete]
+    ring_region, ring_polygon = region[labels], polygon[labels]
     lowest = np.zeros(len(polygon), np.int64)
-    np.maximum.at(lowest, of_polygon, rings.bottoms[finished])
-    parts = np.zeros(len(region), np.bool_)
-    parts[of_region] = True
-    names = np.flatnonzero(parts)
+    np.maximum.at(lowest, ring_polygon, rings.bottoms[complete])
+    is_part = np.zeros(len(region), np.bool_)
+    is_part[ring_region] = True
+    parts = np.flatnonzero(is_part)
     rank = np.empty(len(region), np.int64)
-    rank[names[np.lexsort((names, polygon[names], lowest[polygon[names]]))]] = np.arange(len(names))
-    tops = rings.tops[finished].astype(np.int64)
-    place = tops[:, 0] * (width + 1) + tops[:, 1]  # of corners, of which a row has one more than pixels
-    place += (rings.double_areas[finished] < 0) << PLACE_BITS
-    if place.max(initial=0) >= 2 << PLACE_BITS or len(names) >= 1 << (62 - PLACE_BITS):
-        order = np.lexsort((place, rank[of_region]))
-    else:
-        order = np.argsort((rank[of_region] << (PLACE_BITS + 1)) | place, kind="stable")  # fast on what is half sorted
-    ordered: Integers = finished[order]
+    rank[parts[np.lexsort((parts, polygon[parts], lowest[polygon[parts]]))]] = np.arange(len(parts))
+    tops = rings.tops[complete].astype(np.int64)
+    corner = tops[:, 0] * (width + 1) + tops[:, 1]  # a row has one more corner than pixels
+    corner += (rings.double_areas[complete] < 0) << CORNER_BITS
+    if corner.max(initial=0) >= 2 << CORNER_BITS or len(parts) >= 1 << (62 - CORNER_BITS):
+        order = np.lexsort((corner, rank[ring_region]))
+    else:  # one stable sort is faster, as the rings are partly sorted
+        order = np.argsort((rank[ring_region] << (CORNER_BITS + 1)) | corner, kind="stable")
+    ordered: IntArray = complete[order]
     return ordered
 
 
-def _outlines(
-    ordered: Rings, region: Integers, polygon: Integers, sums: NDArray[np.float64] | None, width: int
+def _build_outlines(
+    ordered: Rings, region: IntArray, polygon: IntArray, sums: FloatArray | None, width: int
 ) -> Outlines:
-    """The polygons of rings in order."""
-    of_region, of_polygon = region[ordered.labels], polygon[ordered.labels]
-    part_starts, polygon_starts = starts_of(of_region), starts_of(of_polygon)
+    """Group sorted rings into polygons."""
+    ring_region, ring_polygon = region[ordered.labels], polygon[ordered.labels]
+    part_starts, polygon_starts = find_starts(ring_region), find_starts(ring_polygon)
     tops = ordered.tops[polygon_starts].astype(np.int64)
+    double_areas = ordered.double_areas
     return Outlines(
         corners=ordered.corners,
-        nodes=ordered.nodes,
-        ring_offsets=offsets(ordered.lengths),
-        part_offsets=np.append(part_starts, len(of_region)),
+        is_node=ordered.is_node,
+        ring_offsets=to_offsets(ordered.lengths),
+        part_offsets=np.append(part_starts, len(ring_region)),
         polygon_offsets=np.append(np.searchsorted(part_starts, polygon_starts), len(part_starts)),
         values=ordered.values[polygon_starts],
-        pixels=np.add.reduceat(ordered.double_areas, polygon_starts) // 2 if len(of_region) else of_region,
+        pixel_counts=np.add.reduceat(double_areas, polygon_starts) // 2 if len(ring_region) else ring_region,
         ids=tops[:, 0] * width + tops[:, 1],
-        means=_means(sums, polygon, of_polygon[polygon_starts]),
+        mean_weights=_average_weights(sums, polygon, ring_polygon[polygon_starts]),
     )
 
 
-def _means(sums: NDArray[np.float64] | None, polygon: Integers, chosen: Integers) -> NDArray[np.float64]:
+def _average_weights(sums: FloatArray | None, polygon: IntArray, selected: IntArray) -> FloatArray:
     if sums is None:
-        return np.full(len(chosen), np.nan)
-    total, number = _summed(sums, polygon)[chosen].T
-    means: NDArray[np.float64] = np.divide(total, number, out=np.full(len(chosen), np.nan), where=number > 0)
+        return np.full(len(selected), np.nan)
+    total, number = _sum_by_key(sums, polygon)[selected].T
+    means: FloatArray = np.divide(total, number, out=np.full(len(selected), np.nan), where=number > 0)
     return means
 
 
-def _summed(sums: NDArray[np.float64], names: Integers) -> NDArray[np.float64]:
-    """(label, 2): the sums of all labels of one name, at that name."""
-    return np.stack([np.bincount(names, column, len(names)) for column in sums.T], axis=1)
+def _sum_by_key(sums: FloatArray, keys: IntArray) -> FloatArray:
+    """Sum the rows (label, 2) of equal keys, and put each sum at the position of the key."""
+    return np.stack([np.bincount(keys, column, len(keys)) for column in sums.T], axis=1)
 
 
-def _first_of(groups: Integers, count: int) -> Integers:
-    """The position of the first member of each group."""
+def _find_first_members(groups: IntArray, count: int) -> IntArray:
+    """Find the position of the first member of each group."""
     first = np.full(count, len(groups), np.int64)
     np.minimum.at(first, groups, np.arange(len(groups)))
     return first
 
 
-def _above(width: int) -> Pieces:
-    """What lies above an image: background."""
+def _row_above_image(width: int) -> StripContours:
+    """Make a strip of background, the starting point of the assembly."""
     none = np.empty(0, np.int64)
-    return Pieces(
-        walks=Walks(np.empty((0, 2), np.int32), np.empty(0, np.uint8), none, none, none, none, none),
+    return StripContours(
+        contours=Contours(np.empty((0, 2), np.int32), np.empty(0, np.uint8), none, none, none, none, none),
         parents=np.zeros(1, np.int64),
         diagonal=np.empty((0, 2), np.int64),
         top=none,
         bottom=np.zeros(width + 2, np.int64),
-        sums=np.zeros((1, 2)),
+        weight_sums=np.zeros((1, 2)),
     )

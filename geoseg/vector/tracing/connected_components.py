@@ -1,31 +1,29 @@
-"""Which pixels belong together: connected components of a block of classes, by union-find.
+"""Connected components of a block of class indices, labeled by union-find.
 
-Labels are given in reading order, 0 standing for the background. A label that turns out to touch another one of the same
-class is *united* with it: ``parents[label]`` leads to a smaller label of the same component, and the smallest one, which
-is its own parent, is the component's *root*. Because the smallest label wins, roots number the components in the order
-of their first pixels.
+Labels are assigned in reading order; label 0 is the background. A label that touches another label of the same class is
+*united* with it: ``parents[label]`` is a smaller label of the same component, and the smallest label, which is its own
+parent, is the *root* of the component. Roots therefore number the components in the order of their first pixels.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._numba import compiled
+from geoseg._numba import njit
+from geoseg.vector.tracing.ragged_arrays import IntArray
 
-Integers = NDArray[np.int64]
 
-
-@compiled
-def find_root(parents: Integers, label: int) -> int:
-    """The root of a label; halves the path on the way, so that later look-ups are short."""
+@njit
+def find_root(parents: IntArray, label: int) -> int:
+    """Find the root of a label; halve the path to it, so that later searches are short."""
     while parents[label] != label:
         parents[label] = parents[parents[label]]
         label = parents[label]
     return label
 
 
-@compiled
-def unite(parents: Integers, first: int, second: int) -> None:
-    """Make two labels one component."""
+@njit
+def unite(parents: IntArray, first: int, second: int) -> None:
+    """Unite the components of two labels."""
     first, second = find_root(parents, first), find_root(parents, second)
     if first < second:
         parents[second] = first
@@ -33,27 +31,33 @@ def unite(parents: Integers, first: int, second: int) -> None:
         parents[first] = second
 
 
-@compiled
-def unite_pairs(parents: Integers, first: Integers, second: Integers) -> Integers:
-    """Unite labels pair by pair; the root of every label."""
+@njit
+def unite_pairs(parents: IntArray, first: IntArray, second: IntArray) -> IntArray:
+    """Unite labels pair by pair, and return the root of every label."""
     for k in range(len(first)):
         unite(parents, first[k], second[k])
     return find_roots(parents)
 
 
-@compiled
-def find_roots(parents: Integers) -> Integers:
-    """The root of every label."""
+@njit
+def find_roots(parents: IntArray) -> IntArray:
+    """Find the root of every label."""
     roots = np.empty(len(parents), np.int64)
     for label in range(len(parents)):
         roots[label] = find_root(parents, label)
     return roots
 
 
-def label_block(block: NDArray[np.int32], background: int) -> tuple[NDArray[np.int32], Integers]:
-    """Labels (row, col) of the 4-connected components of a block of classes, and the labels' parents.
+def label_block(block: NDArray[np.int32], background: int) -> tuple[NDArray[np.int32], IntArray]:
+    """Label the 4-connected components of a block.
 
-    The block's first column must be background: so every run of equal pixels, all rows put end to end, lies in one row.
+    Args:
+        block: Class indices (row, col). The first column must be background, so that no run of equal pixels continues in
+            the next row.
+        background: Value of pixels without a class.
+
+    Returns:
+        The labels (row, col), and the parent of each label.
     """
     labels = np.zeros(block.shape, np.int32)
     flat = block.ravel()
@@ -64,21 +68,21 @@ def label_block(block: NDArray[np.int32], background: int) -> tuple[NDArray[np.i
     return labels, parents[:count].copy()
 
 
-@compiled
+@njit
 def _label_runs(
     flat: NDArray[np.int32],
-    starts: Integers,
+    starts: IntArray,
     width: int,
     background: int,
     labels: NDArray[np.int32],
-    parents: Integers,
+    parents: IntArray,
 ) -> int:
-    """Fills ``labels`` (zeros) and ``parents``; gives the number of labels, the background's included.
+    """Fill ``labels`` (zeros) and ``parents``; return the number of labels, including the background.
 
-    ``starts`` is where the runs after the first one begin. A run has the label of the pixel above its first one, if they
-    are of one class, else a new one; runs of its class that begin above others of its pixels are united with it.
+    ``starts`` are the starts of all runs but the first. A run takes the label of the pixel above its first pixel if both
+    have the same class, else a new label. It is united with all other runs of its class in the row above that it touches.
     """
-    count, above = 1, 0  # above: the first run that may end above the run we are at
+    count, above = 1, 0  # above: the first run that can reach the pixels above the current run
     for run in range(len(starts)):
         first, stop = starts[run], starts[run + 1] if run + 1 < len(starts) else len(flat)
         own = flat[first]
@@ -92,17 +96,17 @@ def _label_runs(
             count += 1
         while above < run and starts[above] <= first - width:
             above += 1
-        at = above
-        while at < run and starts[at] < stop - width:
-            if flat[starts[at]] == own:
-                unite(parents, label, labels[starts[at]])
-            at += 1
+        other = above
+        while other < run and starts[other] < stop - width:
+            if flat[starts[other]] == own:
+                unite(parents, label, labels[starts[other]])
+            other += 1
         labels[first:stop] = label
     return count
 
 
-def diagonal_pairs(block: NDArray[np.int32], labels: NDArray[np.int32], background: int) -> Integers:
-    """Pairs (pair, 2) of labels that touch at a corner only and have the same class: what 8-connectivity adds."""
+def find_diagonal_pairs(block: NDArray[np.int32], labels: NDArray[np.int32], background: int) -> IntArray:
+    """Find the pairs of labels (pair, 2) of one class that touch at a corner: the links that 8-connectivity adds."""
     pairs = []
     for upper, lower in ((np.s_[:-1, :-1], np.s_[1:, 1:]), (np.s_[:-1, 1:], np.s_[1:, :-1])):
         touch = (block[upper] == block[lower]) & (block[upper] != background) & (labels[upper] != labels[lower])

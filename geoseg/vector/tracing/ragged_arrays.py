@@ -1,6 +1,7 @@
-"""Arithmetic of ragged arrays: runs of items that stand one after another, told by their lengths or offsets.
+"""Ragged arrays: ranges of varying length stored one after another in a flat array.
 
-Offsets are of length n + 1; run k of n is what lies from ``offsets[k]`` to ``offsets[k + 1]``.
+Ranges are described by their lengths, or by offsets of length n + 1: range k of n holds the items from ``offsets[k]`` to
+``offsets[k + 1]``.
 """
 
 from collections.abc import Sequence
@@ -9,38 +10,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._numba import compiled
-from geoseg.vector.tracing.connected_components import Integers
+from geoseg._numba import njit
+
+IntArray = NDArray[np.int64]
+"""Offsets, positions, labels and counts."""
+
+FloatArray = NDArray[np.float64]
+"""Coordinates and measures."""
 
 
-def offsets(lengths: Sequence[int] | Integers) -> Integers:
-    """Where runs of these lengths begin, and where the last one ends."""
+def to_offsets(lengths: Sequence[int] | IntArray) -> IntArray:
+    """Return the offsets (range + 1,) of ranges of these lengths."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
-def runs(starts: Integers, lengths: Integers) -> Integers:
-    """Indices of runs of consecutive numbers: from starts (4, 9) and lengths (2, 3) come 4, 5, 9, 10, 11."""
-    return np.repeat(starts - offsets(lengths)[:-1], lengths) + np.arange(lengths.sum())
+def expand_ranges(starts: IntArray, lengths: IntArray) -> IntArray:
+    """List the positions that ranges cover, one range after another.
+
+    Example:
+        >>> expand_ranges(np.array([4, 9]), np.array([2, 3])).tolist()
+        [4, 5, 9, 10, 11]
+    """
+    return np.repeat(starts - to_offsets(lengths)[:-1], lengths) + np.arange(lengths.sum())
 
 
-def copied(items: NDArray[Any], starts: Integers, lengths: Integers) -> NDArray[Any]:
-    """The items of runs, one run after another; ``items`` (item,) or (item, 2) of 32 bit."""
-    if items.ndim == 2:  # two numbers of 32 bit travel as one of 64
-        return copied(items.view(np.int64)[:, 0], starts, lengths).view(items.dtype).reshape(-1, 2)
-    found = np.empty(int(lengths.sum()), items.dtype)
-    _copy(items, starts, lengths, found)
-    return found
+def gather_ranges(items: NDArray[Any], starts: IntArray, lengths: IntArray) -> NDArray[Any]:
+    """Copy the items of ranges, one range after another.
+
+    Args:
+        items: (item,), or (item, 2) of 32 bits each.
+        starts: Position of the first item of each range.
+        lengths: Number of items of each range.
+    """
+    if items.ndim == 2:  # a pair of 32-bit numbers is copied as one 64-bit number
+        return gather_ranges(items.view(np.int64)[:, 0], starts, lengths).view(items.dtype).reshape(-1, 2)
+    gathered = np.empty(int(lengths.sum()), items.dtype)
+    _gather(items, starts, lengths, gathered)
+    return gathered
 
 
-@compiled
-def _copy(items: NDArray[Any], starts: Integers, lengths: Integers, found: NDArray[Any]) -> None:
-    at = 0
+@njit
+def _gather(items: NDArray[Any], starts: IntArray, lengths: IntArray, gathered: NDArray[Any]) -> None:
+    count = 0
     for k in range(len(starts)):
         for i in range(starts[k], starts[k] + lengths[k]):
-            found[at] = items[i]
-            at += 1
+            gathered[count] = items[i]
+            count += 1
 
 
-def starts_of(names: Integers) -> Integers:
-    """Where the name changes, in names that stand together if they are equal; none is negative."""
-    return np.flatnonzero(np.diff(names, prepend=-1))
+def find_starts(keys: IntArray) -> IntArray:
+    """Find the positions at which a new key begins, in non-negative keys whose equal values are adjacent."""
+    return np.flatnonzero(np.diff(keys, prepend=-1))

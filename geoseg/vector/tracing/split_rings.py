@@ -1,142 +1,157 @@
-"""Walks parted into simple rings, each beginning at its uppermost corner, the leftmost of these.
+"""Step 4 of tracing: split closed contours into simple rings.
 
-Where a walk passes a pinched corner twice we part it there in two rings that touch at a point, so that every polygon is
-valid by the rules of OGC Simple Features: shells and holes that touch at points are allowed, rings that touch themselves
-are not. Beginning at a corner of their own makes rings independent of where strips were cut.
+A contour that passes a pinched corner twice is split there into two rings that touch at a point. The polygons are then
+valid by OGC Simple Features, where shells and holes may touch at points but a ring must not touch itself. Every ring
+begins at its uppermost corner, the leftmost of these, so that it does not depend on how the image is cut into strips.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._numba import compiled
-from geoseg.vector.tracing.connected_components import Integers
-from geoseg.vector.tracing.ragged_arrays import copied, offsets
-from geoseg.vector.tracing.stitch_contours import NODE, PINCHED, Walks
+from geoseg._numba import njit
+from geoseg.vector.tracing.ragged_arrays import IntArray, gather_ranges, to_offsets
+from geoseg.vector.tracing.stitch_contours import NODE_CORNER, PINCHED_CORNER, Contours
 
 
 @dataclass(frozen=True)
 class Rings:
-    """Closed rings one after another; arrays of one length describe one ring each."""
+    """Closed rings one after another; all arrays but the first two have one entry per ring."""
 
     corners: NDArray[np.int32]
     """(corner, 2): row and column; the first corner of a ring is repeated at its end."""
-    nodes: NDArray[np.bool_]
+    is_node: NDArray[np.bool_]
     """(corner,): True where three or four borders meet."""
-    lengths: Integers
-    """How many corners each ring has, the repeated one counted twice."""
-    double_areas: Integers
-    """Twice the pixels inside, negative for holes."""
-    bottoms: Integers
-    """The lowest row of the ring's corners."""
-    labels: Integers
-    """The region the ring goes around."""
-    values: Integers
-    """The region's class."""
+    lengths: IntArray
+    """Number of corners, including the repeated one."""
+    double_areas: IntArray
+    """Twice the number of pixels inside, negative for holes."""
+    bottoms: IntArray
+    """Lowest row of the corners."""
+    labels: IntArray
+    """The region that the ring borders."""
+    values: IntArray
+    """Class of the region."""
 
     @classmethod
-    def none(cls) -> Self:
-        """No rings."""
-        empty = np.empty(0, np.int64)
-        return cls(np.empty((0, 2), np.int32), np.empty(0, np.bool_), empty, empty, empty, empty, empty)
+    def empty(cls) -> Self:
+        """Make a collection without rings."""
+        none = np.empty(0, np.int64)
+        return cls(np.empty((0, 2), np.int32), np.empty(0, np.bool_), none, none, none, none, none)
 
     @classmethod
-    def joined(cls, parts: Sequence["Rings"]) -> Self:
-        """The rings of all parts."""
-        columns = ("corners", "nodes", "lengths", "double_areas", "bottoms", "labels", "values")
-        return cls(*(np.concatenate([getattr(part, column) for part in parts]) for column in columns))
+    def concatenate(cls, parts: Sequence["Rings"]) -> Self:
+        """Concatenate rings."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     @property
     def tops(self) -> NDArray[np.int32]:
-        """(ring, 2): where each begins, its uppermost corner and the leftmost of these."""
-        return self.corners[offsets(self.lengths)[:-1]]
+        """(ring, 2): the first corner of each ring, which is its uppermost and the leftmost of these."""
+        return self.corners[to_offsets(self.lengths)[:-1]]
 
-    def chosen(self, order: Integers) -> "Rings":
-        """The rings at these positions."""
-        lengths = self.lengths[order]
-        starts = offsets(self.lengths)[:-1][order]
+    def take(self, positions: IntArray) -> "Rings":
+        """Copy the rings at these positions."""
+        lengths = self.lengths[positions]
+        starts = to_offsets(self.lengths)[:-1][positions]
         return Rings(
-            copied(self.corners, starts, lengths), copied(self.nodes, starts, lengths),
-            lengths, self.double_areas[order], self.bottoms[order],
-            self.labels[order], self.values[order],
-        )  # fmt: skip
+            corners=gather_ranges(self.corners, starts, lengths),
+            is_node=gather_ranges(self.is_node, starts, lengths),
+            lengths=lengths,
+            double_areas=self.double_areas[positions],
+            bottoms=self.bottoms[positions],
+            labels=self.labels[positions],
+            values=self.values[positions],
+        )
 
 
-def part_rings(walks: Walks) -> Rings:
-    """The simple rings of closed walks."""
-    limit = len(walks.corners) // 4 + 1  # a ring has at least four corners
-    corners, nodes = np.empty((len(walks.corners) + limit, 2), np.int32), np.empty(len(walks.corners) + limit, np.bool_)
-    table = np.empty((limit, 4), np.int64)
-    pinched, starts = walks.kinds == PINCHED, walks.stops - np.diff(walks.stops, prepend=0)
-    pinches = np.add.reduceat(pinched, starts, dtype=np.int64) if len(starts) else starts
-    filled, count = _part(walks.corners, pinched, walks.kinds >= NODE, walks.stops, pinches, corners, nodes, table)
-    stops, walk, double_areas, bottoms = table[:count].T.copy()
+def split_rings(contours: Contours) -> Rings:
+    """Split closed contours into simple rings."""
+    max_rings = len(contours.corners) // 4 + 1  # a ring has at least four corners
+    capacity = len(contours.corners) + max_rings
+    corners, is_node = np.empty((capacity, 2), np.int32), np.empty(capacity, np.bool_)
+    table = np.empty((max_rings, 4), np.int64)
+    is_pinched, starts = contours.kinds == PINCHED_CORNER, contours.stops - np.diff(contours.stops, prepend=0)
+    pinches = np.add.reduceat(is_pinched, starts, dtype=np.int64) if len(starts) else starts
+    corner_count, ring_count = _split_all(
+        contours.corners, is_pinched, contours.kinds >= NODE_CORNER, contours.stops, pinches, corners, is_node, table
+    )
+    stops, contour, double_areas, bottoms = table[:ring_count].T.copy()
     return Rings(
-        corners[:filled], nodes[:filled], np.diff(stops, prepend=0), double_areas, bottoms,
-        walks.labels[walk], walks.values[walk],
-    )  # fmt: skip
+        corners=corners[:corner_count],
+        is_node=is_node[:corner_count],
+        lengths=np.diff(stops, prepend=0),
+        double_areas=double_areas,
+        bottoms=bottoms,
+        labels=contours.labels[contour],
+        values=contours.values[contour],
+    )
 
 
-@compiled
-def _part(
+@njit
+def _split_all(
     corners: NDArray[np.int32],
-    pinched: NDArray[np.bool_],
-    of_node: NDArray[np.bool_],
-    stops: Integers,
-    pinches: Integers,
+    is_pinched: NDArray[np.bool_],
+    is_node: NDArray[np.bool_],
+    stops: IntArray,
+    pinches: IntArray,
     ring_corners: NDArray[np.int32],
-    nodes: NDArray[np.bool_],
-    table: Integers,
+    ring_nodes: NDArray[np.bool_],
+    table: IntArray,
 ) -> tuple[int, int]:
-    """Fills the last three (ring: end of its corners, walk, area, bottom); gives how many corners and rings there are."""
-    filled, count = 0, 0
-    for walk in range(len(stops)):
-        start, stop = stops[walk - 1] if walk else 0, stops[walk]
-        first = count
-        if pinches[walk]:
-            some = slice(start, stop)
-            filled, count = _part_walk(
-                corners[some], pinched[some], of_node[some], pinches[walk], ring_corners, nodes, table, filled, count
-            )
+    """Fill the last three; return the number of corners and of rings.
+
+    The columns of the table (ring, 4) are the end of its corners, contour, double area and lowest row. ``pinches`` is the
+    number of pinched corners of each contour.
+    """
+    corner_count, ring_count = 0, 0
+    for contour in range(len(stops)):
+        start, stop = stops[contour - 1] if contour else 0, stops[contour]
+        first = ring_count
+        if pinches[contour]:
+            span = slice(start, stop)
+            corner_count, ring_count = _split_contour(
+                corners[span], is_pinched[span], is_node[span], pinches[contour],
+                ring_corners, ring_nodes, table, corner_count, ring_count,
+            )  # fmt: skip
         else:
-            table[count, 2:] = _put_ring(corners, of_node, start, stop, ring_corners, nodes, filled)
-            filled += stop - start + 1
-            table[count, 0] = filled
-            count += 1
-        table[first:count, 1] = walk
-    return filled, count
+            table[ring_count, 2:] = _put_ring(corners, is_node, start, stop, ring_corners, ring_nodes, corner_count)
+            corner_count += stop - start + 1
+            table[ring_count, 0] = corner_count
+            ring_count += 1
+        table[first:ring_count, 1] = contour
+    return corner_count, ring_count
 
 
-@compiled
-def _part_walk(
+@njit
+def _split_contour(
     corners: NDArray[np.int32],
-    pinched: NDArray[np.bool_],
-    of_node: NDArray[np.bool_],
+    is_pinched: NDArray[np.bool_],
+    is_node: NDArray[np.bool_],
     pinches: int,
     ring_corners: NDArray[np.int32],
-    nodes: NDArray[np.bool_],
-    table: Integers,
-    filled: int,
-    count: int,
+    ring_nodes: NDArray[np.bool_],
+    table: IntArray,
+    corner_count: int,
+    ring_count: int,
 ) -> tuple[int, int]:
-    """The rings of a walk that passes so many pinched corners, put after those there are.
+    """Append the rings of one contour; return the new number of corners and of rings.
 
-    Its corners are put on a stack. When a pinched corner comes that stands on the stack already, all above it is a ring
-    of its own, and is taken off. (Walks never cross themselves, so these corners nest like brackets.) Where on the stack
-    a pinched corner stands is looked up in a hash table with linear probing.
+    The corners are pushed on a stack. If a pinched corner is already on the stack, all corners above it are a ring, and
+    are popped. (Contours never cross themselves, so these corners nest like brackets.) The position of a pinched corner
+    on the stack is found by a hash table with linear probing.
     """
-    stack, stack_nodes = np.empty_like(corners), np.empty_like(of_node)
+    stack, stack_nodes = np.empty_like(corners), np.empty_like(is_node)
     size = 1
     while size < 2 * pinches:
         size *= 2
-    slots = np.full(size, -1, np.int64)  # of the hash table: positions on the stack
+    slots = np.full(size, -1, np.int64)  # hash table of positions on the stack
     top, stop = 0, len(corners)
     for k in range(stop + 1):
-        bottom = 0 if k == stop else -1  # where a finished ring begins on the stack
-        if k < stop and pinched[k]:
+        bottom = 0 if k == stop else -1  # where a complete ring begins on the stack
+        if k < stop and is_pinched[k]:
             slot = (np.int64(corners[k, 0]) * 73856093 ^ np.int64(corners[k, 1]) * 19349663) % size
             while slots[slot] >= 0:
                 at = slots[slot]
@@ -147,36 +162,39 @@ def _part_walk(
             if bottom < 0:
                 slots[slot] = top
         if bottom < 0:
-            stack[top, 0], stack[top, 1], stack_nodes[top] = corners[k, 0], corners[k, 1], of_node[k]
+            stack[top, 0], stack[top, 1], stack_nodes[top] = corners[k, 0], corners[k, 1], is_node[k]
             top += 1
             continue
-        table[count, 2:] = _put_ring(stack, stack_nodes, bottom, top, ring_corners, nodes, filled)
-        filled += top - bottom + 1
-        table[count, 0] = filled
-        count += 1
+        table[ring_count, 2:] = _put_ring(stack, stack_nodes, bottom, top, ring_corners, ring_nodes, corner_count)
+        corner_count += top - bottom + 1
+        table[ring_count, 0] = corner_count
+        ring_count += 1
         top = bottom + 1
-    return filled, count
+    return corner_count, ring_count
 
 
-@compiled
+@njit
 def _put_ring(
-    stack: NDArray[np.int32],
-    of_node: NDArray[np.bool_],
-    bottom: int,
-    top: int,
     corners: NDArray[np.int32],
-    nodes: NDArray[np.bool_],
+    is_node: NDArray[np.bool_],
+    start: int,
+    stop: int,
+    ring_corners: NDArray[np.int32],
+    ring_nodes: NDArray[np.bool_],
     at: int,
 ) -> tuple[int, int]:
-    """Puts the ring that stands on the stack from ``bottom`` to ``top`` at ``at``; gives its double area and lowest row."""
-    begin, lowest, area = bottom, 0, 0
-    for n in range(bottom, top):
-        following = n + 1 if n + 1 < top else bottom
-        area += np.int64(stack[n, 0]) * stack[following, 1] - np.int64(stack[n, 1]) * stack[following, 0]
-        lowest = max(lowest, stack[n, 0])
-        if stack[n, 0] < stack[begin, 0] or (stack[n, 0] == stack[begin, 0] and stack[n, 1] < stack[begin, 1]):
+    """Copy the corners from ``start`` to ``stop`` as a ring to position ``at``; return its double area and lowest row."""
+    begin, lowest, area = start, 0, 0
+    for n in range(start, stop):
+        following = n + 1 if n + 1 < stop else start
+        area += np.int64(corners[n, 0]) * corners[following, 1] - np.int64(corners[n, 1]) * corners[following, 0]
+        lowest = max(lowest, corners[n, 0])
+        if corners[n, 0] < corners[begin, 0] or (
+            corners[n, 0] == corners[begin, 0] and corners[n, 1] < corners[begin, 1]
+        ):
             begin = n
-    for n in range(top - bottom + 1):
-        source = begin + n if begin + n < top else begin + n - (top - bottom)
-        corners[at + n, 0], corners[at + n, 1], nodes[at + n] = stack[source, 0], stack[source, 1], of_node[source]
+    for n in range(stop - start + 1):
+        source = begin + n if begin + n < stop else begin + n - (stop - start)
+        ring_corners[at + n, 0], ring_corners[at + n, 1] = corners[source, 0], corners[source, 1]
+        ring_nodes[at + n] = is_node[source]
     return area, lowest

@@ -1,107 +1,124 @@
-"""Pieces of borders put end to end: what the seams between strips cut becomes whole walks again.
+"""Step 3 of tracing: stitch the open contours of strips end to end across the seams.
 
-A piece that leaves a strip through a port is followed by the piece that enters there. At the image's lower edge all walks
-are closed; higher up some still hang open, and wait for the strips below.
+A contour that leaves a strip through a port continues in the contour that enters another strip through this port. At the
+lower edge of the image all contours are closed; before, some stay open until the next strips are added.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._numba import compiled
-from geoseg.vector.tracing.connected_components import Integers
-from geoseg.vector.tracing.ragged_arrays import copied, offsets
+from geoseg._numba import njit
+from geoseg.vector.tracing.ragged_arrays import IntArray, gather_ranges, to_offsets
 
-CLOSED = -1
-"""Stands for a port in walks that are whole."""
+NO_PORT = -1
+"""Port of closed contours."""
 
-PLAIN, NODE, PINCHED = range(3)
-"""Kinds of corners: two borders meet there, more than two, or four of which two are our region's."""
+PLAIN_CORNER, NODE_CORNER, PINCHED_CORNER = range(3)
+"""Kinds of corners: two borders meet there; three or four; four, two of which belong to the region of the contour."""
 
 
 @dataclass(frozen=True)
-class Walks:
-    """Walks around regions, one after another, whole or in pieces; arrays of one length describe one walk each."""
+class Contours:
+    """Contours around regions one after another, closed or open; all arrays but the first two have one entry each."""
 
     corners: NDArray[np.int32]
-    """(corner, 2): row and column."""
+    """(corner, 2): row and column; the first corner of a closed contour is not repeated."""
     kinds: NDArray[np.uint8]
-    """(corner,): PLAIN, NODE or PINCHED."""
-    stops: Integers
-    """Where each walk's corners end."""
-    labels: Integers
+    """(corner,): PLAIN_CORNER, NODE_CORNER or PINCHED_CORNER."""
+    stops: IntArray
+    """End of the corners of each contour."""
+    labels: IntArray
     """The region on the left."""
-    values: Integers
-    """The region's class."""
-    enters: Integers
-    """The port an open walk comes in by, CLOSED in closed walks."""
-    leaves: Integers
-    """The port an open walk goes out by, CLOSED in closed walks."""
+    values: IntArray
+    """Class of the region."""
+    enters: IntArray
+    """Port through which an open contour begins; NO_PORT if it is closed."""
+    leaves: IntArray
+    """Port through which an open contour ends; NO_PORT if it is closed."""
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Contours"]) -> "Contours":
+        """Concatenate contours."""
+        columns = {field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)}
+        columns["stops"] = np.cumsum(np.concatenate([np.diff(part.stops, prepend=0) for part in parts]))
+        return cls(**columns)
 
 
-def put_together(strips: Sequence[Walks], firsts: Integers) -> tuple[Walks, Walks]:
-    """The open and the closed walks of some strips, top to bottom; labels of strip k count from ``firsts[k]``."""
-    lengths = np.concatenate([np.diff(s.stops, prepend=0) for s in strips])
-    enters, leaves = np.concatenate([s.enters for s in strips]), np.concatenate([s.leaves for s in strips])
-    labels = np.concatenate([s.labels + first for s, first in zip(strips, firsts, strict=True)])
-    values = np.concatenate([s.values for s in strips])
-    corners, kinds = np.concatenate([s.corners for s in strips]), np.concatenate([s.kinds for s in strips])
-    followers, heads = _followers(enters, leaves)
-    order, begins = _piece_order(followers, heads)
-    starts = offsets(lengths)[:-1][order]
-    begin = np.flatnonzero(begins)
-    stops = offsets(lengths[order])[np.append(begin[1:], len(order))] if len(begin) else begin
-    head, tail = order[begin], order[np.append(begin[1:], len(order)) - 1] if len(begin) else begin
-    walks = Walks(
-        copied(corners, starts, lengths[order]), copied(kinds, starts, lengths[order]), stops,
-        labels[head], values[head], enters[head], leaves[tail],
-    )  # fmt: skip
-    return _split(walks, len(heads))
+def stitch_contours(strips: Sequence[Contours], first_labels: IntArray) -> tuple[Contours, Contours]:
+    """Stitch the contours of consecutive strips.
 
+    Args:
+        strips: Contours of each strip, top to bottom.
+        first_labels: For each strip, the number that its label 0 has in the result.
 
-def _split(walks: Walks, count: int) -> tuple[Walks, Walks]:
-    """The first ``count`` walks, and the others."""
-    at = int(walks.stops[count - 1]) if count else 0
-    first = Walks(
-        walks.corners[:at], walks.kinds[:at], walks.stops[:count], walks.labels[:count], walks.values[:count],
-        walks.enters[:count], walks.leaves[:count],
-    )  # fmt: skip
-    other = Walks(
-        walks.corners[at:], walks.kinds[at:], walks.stops[count:] - at, walks.labels[count:], walks.values[count:],
-        walks.enters[count:], walks.leaves[count:],
-    )  # fmt: skip
-    return first, other
-
-
-def _followers(enters: Integers, leaves: Integers) -> tuple[Integers, Integers]:
-    """The piece that goes on where each piece ends (-1: none yet); the pieces that go on from none.
-
-    Closed pieces follow themselves.
+    Returns:
+        The open and the closed contours.
     """
-    followers = np.arange(len(enters))
-    incoming, outgoing = np.flatnonzero(enters != CLOSED), np.flatnonzero(leaves != CLOSED)
-    followers[outgoing] = -1
+    relabeled = [replace(s, labels=s.labels + first) for s, first in zip(strips, first_labels, strict=True)]
+    pieces = Contours.concatenate(relabeled)
+    successors, heads = _find_successors(pieces.enters, pieces.leaves)
+    order, begins = _order_pieces(successors, heads)
+    lengths = np.diff(pieces.stops, prepend=0)
+    starts, lengths = to_offsets(lengths)[:-1][order], lengths[order]
+    begin = np.flatnonzero(begins)
+    end = np.append(begin[1:], len(order)) if len(begin) else begin
+    head, tail = order[begin], order[end - 1]
+    stitched = Contours(
+        corners=gather_ranges(pieces.corners, starts, lengths),
+        kinds=gather_ranges(pieces.kinds, starts, lengths),
+        stops=to_offsets(lengths)[end],
+        labels=pieces.labels[head],
+        values=pieces.values[head],
+        enters=pieces.enters[head],
+        leaves=pieces.leaves[tail],
+    )
+    return _split(stitched, len(heads))
+
+
+def _split(contours: Contours, count: int) -> tuple[Contours, Contours]:
+    """Split into the first ``count`` contours and the others."""
+    stop = int(contours.stops[count - 1]) if count else 0
+    first = Contours(
+        contours.corners[:stop], contours.kinds[:stop], contours.stops[:count], contours.labels[:count],
+        contours.values[:count], contours.enters[:count], contours.leaves[:count],
+    )  # fmt: skip
+    others = Contours(
+        contours.corners[stop:], contours.kinds[stop:], contours.stops[count:] - stop, contours.labels[count:],
+        contours.values[count:], contours.enters[count:], contours.leaves[count:],
+    )  # fmt: skip
+    return first, others
+
+
+def _find_successors(enters: IntArray, leaves: IntArray) -> tuple[IntArray, IntArray]:
+    """Find the piece in which each piece continues (-1: none yet), and the open pieces that continue no other.
+
+    Closed pieces are their own successors.
+    """
+    successors = np.arange(len(enters))
+    incoming, outgoing = np.flatnonzero(enters != NO_PORT), np.flatnonzero(leaves != NO_PORT)
+    successors[outgoing] = -1
     incoming = incoming[np.argsort(enters[incoming])]
     if not len(incoming):
-        return followers, incoming
+        return successors, incoming
     ports = enters[incoming]
-    into = np.minimum(np.searchsorted(ports, leaves[outgoing]), len(ports) - 1)
-    met = ports[into] == leaves[outgoing]
-    followers[outgoing[met]] = incoming[into[met]]
-    headless = np.ones(len(incoming), np.bool_)
-    headless[into[met]] = False
-    return followers, np.sort(incoming[headless])
+    match = np.minimum(np.searchsorted(ports, leaves[outgoing]), len(ports) - 1)
+    is_match = ports[match] == leaves[outgoing]
+    successors[outgoing[is_match]] = incoming[match[is_match]]
+    is_head = np.ones(len(incoming), np.bool_)
+    is_head[match[is_match]] = False
+    return successors, np.sort(incoming[is_head])
 
 
-@compiled
-def _piece_order(followers: Integers, heads: Integers) -> tuple[Integers, NDArray[np.bool_]]:
-    """Pieces ordered so that each walk's pieces stand together in turn, those of ``heads`` first; True where one begins."""
-    order, begins = np.empty(len(followers), np.int64), np.zeros(len(followers), np.bool_)
-    done = np.zeros(len(followers), np.bool_)
+@njit
+def _order_pieces(successors: IntArray, heads: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Order pieces so that each contour's pieces are consecutive, those of ``heads`` first; mark where contours begin."""
+    order, begins = np.empty(len(successors), np.int64), np.zeros(len(successors), np.bool_)
+    done = np.zeros(len(successors), np.bool_)
     count = 0
-    for k in range(len(heads) + len(followers)):
+    for k in range(len(heads) + len(successors)):
         piece = heads[k] if k < len(heads) else k - len(heads)
         if not done[piece]:
             begins[count] = True
@@ -109,5 +126,5 @@ def _piece_order(followers: Integers, heads: Integers) -> tuple[Integers, NDArra
             done[piece] = True
             order[count] = piece
             count += 1
-            piece = followers[piece]
+            piece = successors[piece]
     return order, begins

@@ -1,113 +1,105 @@
-"""From a class raster to polygon outlines: strips are traced side by side, then joined, polygon by polygon as they end."""
+"""Trace the outlines of all regions of a class raster, strip by strip."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from geoseg._concurrency import side_by_side
-from geoseg.vector.tracing.assemble_polygons import Joiner
-from geoseg.vector.tracing.outlines import Outlines, merged
-from geoseg.vector.tracing.trace_strip import Pieces, trace_strip
-from geoseg.vector.tracing.vertex_index import Corners
+from geoseg._concurrency import ordered_map
+from geoseg.vector.tracing.assemble_polygons import PolygonAssembler
+from geoseg.vector.tracing.class_raster import ClassArray, WeightArray, pad_strips
+from geoseg.vector.tracing.outlines import Outlines, concatenate_outlines
+from geoseg.vector.tracing.trace_strip import StripContours, trace_strip
+from geoseg.vector.tracing.vertex_index import VertexCollector
 
 Connectivity = Literal[4, 8]
-"""4: pixels of one class belong together if they share a side; 8: also if they share a corner."""
-
-Classes = NDArray[np.uint8] | NDArray[np.int32]
-"""Classes of a strip's pixels, (row, col)."""
-Weights = NDArray[np.float32]
-"""A number for each of a strip's pixels, (row, col); NaN where it is unknown."""
+"""4: pixels of one class are connected if they share a side; 8: also if they share a corner."""
 
 STRIP_PIXELS = 1_000_000
-"""About how many pixels a strip has: enough to keep the joining small, few enough to stay in the processor's caches."""
+"""Approximate number of pixels of a strip: enough to keep stitching cheap, few enough for the caches of the CPU."""
 
-JOINED = 8
-"""How many strips are joined at a time: what is unfinished is copied each time."""
+STRIPS_PER_ASSEMBLY = 8
+"""Number of strips that are assembled together; every assembly copies the unfinished polygons."""
 
 
-def trace(
-    mask: Classes,
+def trace_mask(
+    mask: ClassArray,
     *,
     background: int,
     connectivity: Connectivity = 4,
     strip_rows: int | None = None,
-    joined: int | None = None,
-    weights: Weights | None = None,
-    corners: Corners | None = None,
+    strips_per_assembly: int | None = None,
+    weights: WeightArray | None = None,
+    vertices: VertexCollector | None = None,
 ) -> Outlines:
-    """The outlines of all regions of equal class in a mask (row, col), to the last bit the same for any ``strip_rows``.
+    """Trace the outlines of all regions of equal class of a mask in memory.
 
-    Pixels of value ``background`` are left out.
+    The result does not depend on ``strip_rows`` and ``strips_per_assembly``, to the last bit.
+
+    Args:
+        mask: Class indices (row, col).
+        background: Value of pixels without a class; they get no polygon.
+        connectivity: Which pixels of one class belong to one polygon.
+        strip_rows: Number of rows traced by one thread at a time; by default so many that a strip has
+            :data:`STRIP_PIXELS` pixels.
+        strips_per_assembly: Number of strips assembled together; by default :data:`STRIPS_PER_ASSEMBLY`.
+        weights: Weights (row, col) to average over each polygon.
+        vertices: Collects all vertices of the borders.
     """
     rows = strip_rows or max(STRIP_PIXELS // max(mask.shape[1], 1), 64)
     starts = range(0, mask.shape[0], rows)
     strips = ((mask[row : row + rows], None if weights is None else weights[row : row + rows]) for row in starts)
-    found = trace_strips(
-        strips, width=mask.shape[1], background=background, connectivity=connectivity, joined=joined, corners=corners
+    portions = trace_raster(
+        strips,
+        width=mask.shape[1],
+        background=background,
+        connectivity=connectivity,
+        strips_per_assembly=strips_per_assembly,
+        vertices=vertices,
     )
-    return merged(list(found))
+    return concatenate_outlines(list(portions))
 
 
-def trace_strips(
-    strips: Iterable[tuple[Classes, Weights | None]],
+def trace_raster(
+    strips: Iterable[tuple[ClassArray, WeightArray | None]],
     *,
     width: int,
     background: int,
     connectivity: Connectivity = 4,
-    joined: int | None = None,
-    corners: Corners | None = None,
+    strips_per_assembly: int | None = None,
+    vertices: VertexCollector | None = None,
 ) -> Iterator[Outlines]:
-    """The same for an image that comes in strips of full ``width``, top to bottom, each with at least one row.
+    """Trace the outlines of all regions of equal class of an image that arrives in strips.
 
-    Polygons are given as soon as they are whole, so that only what the latest strips touch is held; ``corners`` by then
-    hold all vertices that lie around them. While one strip is read, others are traced by as many threads as there are
-    cores.
+    Polygons are yielded as soon as they are complete, so that memory holds only what the latest strips touch. While one
+    strip is read, others are traced, in as many threads as there are CPU cores.
+
+    Args:
+        strips: Class indices (row, col) of full width and at least one row with their weights, top to bottom.
+        width: Number of columns.
+        background: Value of pixels without a class; they get no polygon.
+        connectivity: Which pixels of one class belong to one polygon.
+        strips_per_assembly: Number of strips assembled together; by default :data:`STRIPS_PER_ASSEMBLY`.
+        vertices: Collects the vertices of the borders; when a portion is yielded, it holds all vertices around it.
+
+    Yields:
+        Portions of the outlines; the last one, which may be empty, after all strips.
     """
+    batch_size = strips_per_assembly or STRIPS_PER_ASSEMBLY
+    assembler = PolygonAssembler(width)
 
-    def join(*, last: bool = False) -> Outlines:
-        if corners is not None:
-            for strip in pieces:
-                corners.add(strip.vertices)
-        return joiner.add(pieces, last=last)
+    def assemble(batch: list[StripContours], *, is_last: bool = False) -> Outlines:
+        if vertices is not None:
+            for strip in batch:
+                vertices.add(strip.vertices)
+        return assembler.add(batch, is_last=is_last)
 
-    joiner = Joiner(width)
-    pieces: list[Pieces] = []
-    work = partial(_traced, background=background, diagonals=connectivity == 8, vertices=corners is not None)
-    for piece in side_by_side(work, blocks(strips, width, background), ahead=joined or JOINED):
-        if len(pieces) == (joined or JOINED):
-            yield join()
-            pieces = []
-        pieces.append(piece)
-    yield join(last=True)
-
-
-def _traced(
-    strip: tuple[int, NDArray[np.int32], Weights | None], *, background: int, diagonals: bool, vertices: bool
-) -> Pieces:
-    row, block, weights = strip
-    return trace_strip(block, row, background=background, diagonals=diagonals, weights=weights, vertices=vertices)
-
-
-def blocks(
-    strips: Iterable[tuple[Classes, Weights | None]], width: int, background: int
-) -> Iterator[tuple[int, NDArray[np.int32], Weights | None]]:
-    """Each strip with the row above it and a column of background on both sides, and its first row in the image.
-
-    A last strip of one background row stands below the image: it owns the corners of the image's lower edge.
-    """
-    row, above, unknown = 0, None, None
-    for strip, weights in strips:
-        block = np.full((strip.shape[0] + 1, width + 2), background, strip.dtype)
-        block[1:, 1:-1] = strip
-        if above is not None:
-            block[0] = above
-        yield row, block, weights
-        row, above = row + strip.shape[0], block[-1].copy()
-        unknown = None if weights is None else np.full((1, width), np.nan, np.float32)
-    below = np.full((2, width + 2), background, np.uint8 if above is None else above.dtype)
-    if above is not None:
-        below[0] = above
-    yield row, below, unknown
+    trace = partial(
+        trace_strip, background=background, find_diagonals=connectivity == 8, find_vertices=vertices is not None
+    )
+    batch: list[StripContours] = []
+    for contours in ordered_map(trace, pad_strips(strips, width, background, close=True), ahead=batch_size):
+        if len(batch) == batch_size:
+            yield assemble(batch)
+            batch = []
+        batch.append(contours)
+    yield assemble(batch, is_last=True)

@@ -1,35 +1,32 @@
-"""All places at which borders bend or meet, to be asked what lies in a triangle.
+"""Spatial index of the vertices of all borders, which counts the vertices in a triangle.
 
-Places are kept row by row, in each row from left to right: a grid's corners (row, col) as they are, others in rows of a
-height of our choice. In memory a corner of a grid is one number of four bytes, whatever borders meet there.
+Vertices are sorted by row, and within a row from left to right. The corners of a grid are stored by their (row, col);
+other points are sorted into rows of height 1. In memory, a corner of a grid takes one number of four bytes, however many
+borders meet there.
 """
 
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._numba import compiled
-from geoseg.vector.tracing.connected_components import Integers
-
-Floats = NDArray[np.float64]
+from geoseg._numba import njit
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 
-@dataclass(frozen=True)
-class Vertices:
-    """Distinct points in rows: those of row k are from ``starts[k]`` to ``starts[k + 1]``."""
+class VertexIndex(NamedTuple):
+    """Distinct points sorted by row: those of row k are located from ``starts[k]`` to ``starts[k + 1]``."""
 
-    starts: Integers
-    """(row + 1,): where rows begin, and the last one ends."""
-    x: NDArray[np.int32] | Floats
+    starts: IntArray
+    """(row + 1,): offsets of the rows."""
+    xs: NDArray[np.int32] | FloatArray
     """(point,): ascending in each row."""
-    y: NDArray[np.int32] | Floats
-    """(point,), or empty if every point's y is its row's number."""
+    ys: NDArray[np.int32] | FloatArray
+    """(point,), or empty if the y of every point is the number of its row."""
 
     @classmethod
-    def of(cls, points: Floats) -> Self:
-        """Of points (point, 2: x, y), y not negative; equal ones count once."""
+    def from_points(cls, points: FloatArray) -> Self:
+        """Index points (point, 2: x, y) with non-negative y; duplicates count once."""
         points = np.unique(points, axis=0)
         row = points[:, 1].astype(np.int64)
         order = np.lexsort((points[:, 0], row))
@@ -37,49 +34,53 @@ class Vertices:
         return cls(starts, points[order, 0].copy(), points[order, 1].copy())
 
 
-class Corners:
-    """Collects the vertices of a class raster, strip by strip."""
+class StripVertices(NamedTuple):
+    """The vertices in some rows of pixel corners."""
+
+    columns: NDArray[np.int32]
+    """(vertex,): column, row by row, ascending in each row."""
+    counts: IntArray
+    """(row,): number of vertices."""
+
+
+class VertexCollector:
+    """Collect the vertices of a class raster strip by strip."""
 
     def __init__(self) -> None:
-        self._x = np.empty(1024, np.int32)
+        self._columns = np.empty(1024, np.int32)
         self._starts = [np.zeros(1, np.int64)]
         self._count = 0
 
-    def add(self, found: "Found | None") -> None:
-        """Take the vertices of the next rows, if they were looked for."""
-        if found is None:
+    def add(self, vertices: StripVertices | None) -> None:
+        """Add the vertices of the next rows; None adds nothing."""
+        if vertices is None:
             return
-        columns, counts = found
-        stop = self._count + len(columns)
-        if stop > len(self._x):
-            larger = np.empty(max(stop, len(self._x) * 3 // 2), np.int32)  # memory that is not touched costs nothing
-            larger[: self._count] = self._x[: self._count]
-            self._x = larger
-        self._x[self._count : stop] = columns
-        self._starts.append(self._count + np.cumsum(counts))
+        stop = self._count + len(vertices.columns)
+        if stop > len(self._columns):
+            larger = np.empty(max(stop, len(self._columns) * 3 // 2), np.int32)  # untouched memory is not allocated
+            larger[: self._count] = self._columns[: self._count]
+            self._columns = larger
+        self._columns[self._count : stop] = vertices.columns
+        self._starts.append(self._count + np.cumsum(vertices.counts))
         self._count = stop
 
-    def vertices(self) -> Vertices:
-        """Those of all rows so far."""
-        return Vertices(np.concatenate(self._starts), self._x[: self._count], np.empty(0, np.int32))
+    def build_index(self) -> VertexIndex:
+        """Index the vertices of all rows added so far."""
+        return VertexIndex(np.concatenate(self._starts), self._columns[: self._count], np.empty(0, np.int32))
 
 
-Found = tuple[NDArray[np.int32], Integers]
-"""The columns of vertices, row by row, and how many each row has."""
+def find_strip_vertices(block: NDArray[np.int32]) -> StripVertices:
+    """Find the vertices at the upper corners of the rows of a block, except its first row.
 
-
-def corners_of(block: NDArray[np.int32]) -> Found:
-    """Vertices on the upper corners of a block's rows but the first: columns (see ``trace``), and how many in each row.
-
-    A corner is one unless all its pixels are of one class, or a straight border between two runs through it.
+    A corner is a vertex unless its four pixels have one class, or a straight border between two classes runs through it.
     """
     columns = np.empty((block.shape[0] - 1) * (block.shape[1] - 1), np.int32)
     counts = np.empty(block.shape[0] - 1, np.int64)
-    return columns[: _find_corners(block, columns, counts)].copy(), counts
+    return StripVertices(columns[: _find_vertices(block, columns, counts)].copy(), counts)
 
 
-@compiled
-def _find_corners(block: NDArray[np.int32], columns: NDArray[np.int32], counts: Integers) -> int:
+@njit
+def _find_vertices(block: NDArray[np.int32], columns: NDArray[np.int32], counts: IntArray) -> int:
     total = 0
     for i in range(1, block.shape[0]):
         before = total
@@ -92,36 +93,39 @@ def _find_corners(block: NDArray[np.int32], columns: NDArray[np.int32], counts: 
     return total
 
 
-@compiled
+@njit
 def is_inside(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, x: float, y: float) -> bool:
-    """True if (x, y) lies in the closed triangle a b c, which may be flat, and lies in its box."""
+    """Return whether (x, y), within the bounds of triangle a b c, is in it or on its border; it may be flat."""
     one = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
     two = (cx - bx) * (y - by) - (cy - by) * (x - bx)
     three = (ax - cx) * (y - cy) - (ay - cy) * (x - cx)
     return (one >= 0 and two >= 0 and three >= 0) or (one <= 0 and two <= 0 and three <= 0)
 
 
-@compiled
+@njit
 def count_inside(
-    starts: Integers,
-    xs: Floats,
-    ys: Floats,
+    starts: IntArray,
+    xs: FloatArray,
+    ys: FloatArray,
     ax: float,
     ay: float,
     bx: float,
     by: float,
     cx: float,
     cy: float,
-    enough: int,
+    limit: int,
 ) -> int:
-    """How many vertices lie in the closed triangle a b c; stops counting beyond ``enough``."""
+    """Count the vertices of an index in triangle a b c or on its border; stop counting above ``limit``.
+
+    The arguments are plain arrays and numbers: tuples of them slow simplification down by several percent.
+    """
     left, right = min(ax, bx, cx), max(ax, bx, cx)
     low, high = min(ay, by, cy), max(ay, by, cy)
     count = 0
     for row in range(max(int(low), 0), min(int(high), len(starts) - 2) + 1):
         first, last = left, right
-        if high - low > 2 and right - left > 4:  # long and slanted: only its part near this row
-            first, last = _reach(ax, ay, bx, by, cx, cy, row)
+        if high - low > 2 and right - left > 4:  # long and slanted: search only the part of the triangle near this row
+            first, last = _clip_to_row(ax, ay, bx, by, cx, cy, row)
         begin, stop = starts[row], starts[row + 1]
         while begin < stop:
             middle = (begin + stop) // 2
@@ -137,14 +141,14 @@ def count_inside(
                 break
             if low <= y <= high and left <= x <= right and is_inside(ax, ay, bx, by, cx, cy, x, y):
                 count += 1
-                if count > enough:
+                if count > limit:
                     return count
     return count
 
 
-@compiled
-def _reach(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, row: int) -> tuple[float, float]:
-    """Smallest and largest x of a triangle between y = row and y = row + 1; a little more, for rounding."""
+@njit
+def _clip_to_row(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, row: int) -> tuple[float, float]:
+    """Return the x range of triangle a b c between y = row and y = row + 1, slightly enlarged against rounding."""
     first, last = np.inf, -np.inf
     for px, py, qx, qy in ((ax, ay, bx, by), (bx, by, cx, cy), (cx, cy, ax, ay)):
         if row <= py <= row + 1:

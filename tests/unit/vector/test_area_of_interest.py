@@ -1,4 +1,4 @@
-"""Areas of interest: polygons in any CRS, asked window by window."""
+"""Areas of interest: polygons in any CRS, rasterized window by window."""
 
 import geopandas as gpd
 import numpy as np
@@ -22,7 +22,7 @@ def around(grid, share=0.3):
 
 
 @given(grids(largest=60), windows(60, least=1))
-def test_a_window_knows_what_the_whole_grid_knows(grid, window):
+def test_a_window_equals_the_same_part_of_the_full_grid(grid, window):
     window = window.clip_to(*grid.shape)
     if not window.is_empty:
         area = AreaOfInterest(shapely.STRtree([around(grid), around(grid, 0.01)]))
@@ -57,7 +57,7 @@ def grid_of():
         (shapely.box(400_000, 5_799_990, 400_010, 5_800_000), None),
     ],
 )
-def test_what_has_no_inside_on_the_scene_is_refused(tmp_path, geometry, crs):
+def test_geometries_without_area_on_the_scene_are_refused(tmp_path, geometry, crs):
     gpd.GeoDataFrame(geometry=[geometry], crs=crs and CRS(crs)).to_file(tmp_path / "aoi.gpkg")
     with pytest.raises(LayerError) as caught:
         AreaOfInterest.read(tmp_path / "aoi.gpkg", grid_of())
@@ -80,7 +80,7 @@ def test_a_border_that_crosses_itself_encloses_what_it_would_when_burnt(tmp_path
     np.testing.assert_array_equal(AreaOfInterest.read(tmp_path / "aoi.gpkg", grid_of()).inside(grid_of()), burnt)
 
 
-def test_a_file_that_is_no_layer_is_one_sentence(tmp_path):
+def test_a_file_that_is_not_a_layer_is_an_error(tmp_path):
     (tmp_path / "aoi.gpkg").write_text("no polygons")
     with pytest.raises(LayerError, match="cannot be read as polygons"):
         AreaOfInterest.read(tmp_path / "aoi.gpkg", grid_of())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import shapely
 from affine import Affine
-from strategies_vector import FIVE_METRES, LEGEND, ROTATED, UTM, layer_of, smooth_mask
+from helpers.vectors import FIVE_METRES, LEGEND, ROTATED, UTM, layer_of, smooth_mask
 
 from geoseg.errors import ConfigError, LayerError
 from geoseg.grid.grid import map_point
@@ -45,27 +45,25 @@ def test_polygons_lie_where_the_transform_says(transform):
     assert shapely.is_ccw(shapely.get_exterior_ring(layer.geometries)).all()
 
 
-def test_specks_are_measured_in_square_metres():
-    assert layer_of(MASK).without_small(30).frame["class_name"].tolist() == ["water", "forest", "road"]
-    assert layer_of(MASK).without_small(0).frame.shape == layer_of(MASK).frame.shape
+def test_small_polygons_are_measured_in_square_meters():
+    assert layer_of(MASK).sieve(30).frame["class_name"].tolist() == ["water", "forest", "road"]
+    assert layer_of(MASK).sieve(0).frame.shape == layer_of(MASK).frame.shape
 
 
 @pytest.mark.parametrize(("crs", "unit"), [(32633, 1), (4326, 1 / 111_000)])
 def test_the_tolerance_is_in_metres_whatever_the_crs(crs, unit):
     transform = Affine(5 * unit, 0, 13 if unit < 1 else 4e5, 0, -5 * unit, 1 if unit < 1 else 1e5)
     layer = layer_of(smooth_mask(50), crs=UTM.from_epsg(crs), transform=transform)
-    counts = [shapely.get_num_coordinates(layer.reshaped(tolerance_m=metres).geometries).sum() for metres in (0.5, 10)]
+    counts = [shapely.get_num_coordinates(layer.simplify(metres).geometries).sum() for metres in (0.5, 10)]
     assert counts[0] > 1.2 * counts[1]
-    assert layer.reshaped(tolerance_m=10).frame["area_m2"].sum() == pytest.approx(
-        layer.frame["area_m2"].sum(), rel=1e-3
-    )
+    assert layer.simplify(10).frame["area_m2"].sum() == pytest.approx(layer.frame["area_m2"].sum(), rel=1e-3)
 
 
 def test_classes_are_chosen_by_name():
-    assert layer_of(MASK).selected(["road", "water"]).frame["class_name"].tolist() == ["water", "road"]
-    assert len(layer_of(MASK).selected(["roof"])) == 0
+    assert layer_of(MASK).select_classes(["road", "water"]).frame["class_name"].tolist() == ["water", "road"]
+    assert len(layer_of(MASK).select_classes(["roof"])) == 0
     with pytest.raises(ConfigError, match="no class 'rof'") as caught:
-        layer_of(MASK).selected(["rof"])
+        layer_of(MASK).select_classes(["rof"])
     assert "roof" in caught.value.hint
 
 
@@ -73,10 +71,10 @@ def test_without_crs_there_are_no_areas_and_no_metres():
     layer = layer_of(MASK, crs=None)
     assert layer.frame["area_m2"].isna().all()
     for work in (
-        lambda: layer.reshaped(tolerance_m=1),
-        lambda: layer.without_small(1),
-        lambda: layer.without_holes(1),
-        lambda: layer.orthogonal(["roof"], 1),
+        lambda: layer.simplify(1),
+        lambda: layer.sieve(1),
+        lambda: layer.fill_holes(1),
+        lambda: layer.orthogonalize(["roof"], 1),
     ):
         with pytest.raises(LayerError, match="no CRS"):
             work()
@@ -84,5 +82,5 @@ def test_without_crs_there_are_no_areas_and_no_metres():
 
 def test_an_empty_layer_has_all_columns():
     layer = layer_of(np.full((3, 3), 255, np.uint8))
-    assert len(layer.without_small(3).reshaped(tolerance_m=3).selected([LEGEND.names[0]])) == 0
+    assert len(layer.sieve(3).simplify(3).select_classes([LEGEND.names[0]])) == 0
     assert list(layer.frame.columns) == COLUMNS

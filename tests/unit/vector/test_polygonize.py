@@ -1,60 +1,60 @@
-"""From a mask's file to a layer's file."""
+"""From the file of a mask to the file of its polygons, with all options."""
 
 import subprocess
 import sys
+from functools import partial
 
+import geopandas as gpd
 import numpy as np
 import pyogrio
 import pytest
-import rasterio
+import shapely
+from affine import Affine
+from helpers.vectors import FIVE_METRES, LEGEND, smooth_mask, valid_coverage, write_mask, write_predicted_mask
 from rasterio.control import GroundControlPoint
-from rasterio.transform import Affine
-from strategies_vector import FIVE_METRES, LEGEND, smooth_mask
+from rasterio.features import rasterize
 
-from geoseg.errors import ConfigError, OutputError, SceneError
+from geoseg.errors import ConfigError, GridMismatch, LayerError, OutputError, SceneError
 from geoseg.raster.scene import Scene
 from geoseg.vector.polygonize import polygonize
 
-MASK = np.array([[0, 0, 1], [0, 255, 1], [3, 3, 1]], np.uint8)
+SMALL_MASK = np.array([[0, 0, 1], [0, 255, 1], [3, 3, 1]], np.uint8)
+MASK = smooth_mask(60)
+SUFFIXES = [".gpkg", ".parquet", ".fgb", ".geojson", ".shp"]
 
 
 @pytest.fixture
 def write(tmp_path):
-    def written(values, *, tags=None, **options):
-        path = tmp_path / "mask.tif"
-        values = values if values.ndim == 3 else values[None]
-        profile = {"count": len(values), "height": values.shape[1], "width": values.shape[2], "dtype": values.dtype}
-        profile |= {"crs": "EPSG:32633", "transform": FIVE_METRES} | options
-        with rasterio.open(path, "w", driver="GTiff", **profile) as dataset:
-            dataset.write(values)
-            dataset.update_tags(**(tags or {}))
-        return path
-
-    return written
+    return partial(write_mask, tmp_path / "mask.tif")
 
 
-def test_the_layer_lies_beside_the_mask_and_is_returned(write):
-    path = write(MASK, tags={"GEOSEG_CLASSES": LEGEND.to_json()})
-    layer = polygonize(path)
+@pytest.fixture
+def mask(tmp_path):
+    return write_predicted_mask(tmp_path / "mask.tif", MASK)
+
+
+def test_the_layer_is_written_and_returned(write):
+    path = write(SMALL_MASK, tags={"GEOSEG_CLASSES": LEGEND.to_json()})
+    layer = polygonize(path, path.with_suffix(".gpkg"))
     back = pyogrio.read_dataframe(path.with_suffix(".gpkg"), layer="polygons")
     assert layer.frame["class_name"].tolist() == back["class_name"].tolist() == ["water", "forest", "roof"]
     assert (len(layer), layer.path, layer.notes) == (3, path.with_suffix(".gpkg"), ())
 
 
 def test_without_a_legend_classes_are_called_by_their_values(write, tmp_path):
-    layer = polygonize(write(MASK), tmp_path / "a.fgb")
+    layer = polygonize(write(SMALL_MASK), tmp_path / "a.fgb")
     assert sorted(layer.frame["class_name"]) == ["0", "1", "3"]
     assert "no legend" in layer.notes[0]
 
 
 def test_nodata_is_left_out(write, tmp_path):
-    layer = polygonize(write(MASK, nodata=3), tmp_path / "a.gpkg")
+    layer = polygonize(write(SMALL_MASK, nodata=3), tmp_path / "a.gpkg")
     assert layer.frame["class_index"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint16, np.int32, np.uint32])
 def test_wider_integers_are_masks_too(write, tmp_path, dtype):
-    values = np.where(MASK == 255, 0, MASK).astype(dtype)
+    values = np.where(SMALL_MASK == 255, 0, SMALL_MASK).astype(dtype)
     assert polygonize(write(values), tmp_path / "a.gpkg").frame["class_index"].tolist() == [0, 1, 3]
 
 
@@ -62,7 +62,7 @@ def test_values_that_are_no_class_indices_are_named_and_noted(write, tmp_path):
     layer = polygonize(write(np.array([[-5, 70_000]], np.int32)), tmp_path / "a.gpkg")
     assert layer.frame["class_name"].tolist() == ["-5", "70000"]
     assert "layer_styles" not in pyogrio.list_layers(layer.path)
-    assert "no class indices" in layer.notes[0]
+    assert "not class indices" in layer.notes[0]
 
 
 def test_values_beyond_the_legend_are_noted(write, tmp_path):
@@ -70,31 +70,31 @@ def test_values_beyond_the_legend_are_noted(write, tmp_path):
         write(np.array([[0, 9]], np.uint8), tags={"GEOSEG_CLASSES": LEGEND.to_json()}), tmp_path / "a.gpkg"
     )
     assert layer.frame["class_name"].tolist() == ["water", "9"]
-    assert "does not know" in layer.notes[0]
+    assert "legend of 4 classes lacks" in layer.notes[0]
 
 
-def test_all_wishes_together(write, tmp_path):
+def test_all_options_together(write, tmp_path):
     path = write(smooth_mask(80), tags={"GEOSEG_CLASSES": LEGEND.to_json()})
     plain = polygonize(path, tmp_path / "a.gpkg")
-    wished = polygonize(
+    changed = polygonize(
         path, tmp_path / "b.gpkg", connectivity=8, min_area_m2=500, simplify_m=5, classes=["water", "roof"]
     )
-    assert 0 < len(wished) < len(plain)
-    assert set(wished.frame["class_name"]) == {"water", "roof"}
+    assert 0 < len(changed) < len(plain)
+    assert set(changed.frame["class_name"]) == {"water", "roof"}
 
 
 @pytest.mark.parametrize(
-    "wishes",
+    "options",
     [{}, {"min_area_m2": 300, "fill_holes_m2": 600, "simplify_m": 8}, {"connectivity": 8, "smooth": True}],
     ids=["exact", "generalised", "smooth"],
 )
-def test_strips_leave_no_trace_in_the_file(write, tmp_path, monkeypatch, wishes):
+def test_strips_leave_no_trace_in_the_file(write, tmp_path, monkeypatch, options):
     monkeypatch.setattr("geoseg.vector.mask_source.STRIP_PIXELS", 1)
-    monkeypatch.setattr("geoseg.vector.tracing.trace_raster.JOINED", 2)
+    monkeypatch.setattr("geoseg.vector.tracing.trace_raster.STRIPS_PER_ASSEMBLY", 2)
     path = write(smooth_mask(100), tiled=True, blockxsize=16, blockysize=16)
-    cut = polygonize(path, tmp_path / "a.gpkg", **wishes)
+    cut = polygonize(path, tmp_path / "a.gpkg", **options)
     monkeypatch.undo()
-    whole = polygonize(path, tmp_path / "b.gpkg", **wishes)
+    whole = polygonize(path, tmp_path / "b.gpkg", **options)
     assert cut.frame.equals(whole.frame)
 
 
@@ -122,7 +122,7 @@ def test_progress_counts_every_strip(write, tmp_path, monkeypatch):
 
 
 def test_an_open_scene_is_taken_too(write, tmp_path):
-    with Scene.open(write(MASK)) as scene:
+    with Scene.open(write(SMALL_MASK)) as scene:
         assert len(polygonize(scene, tmp_path / "a.gpkg")) == 3
         assert scene.read(scene.grid.window).valid.all()
 
@@ -132,16 +132,16 @@ def test_an_empty_mask_gives_an_empty_layer(write, tmp_path):
     assert len(pyogrio.read_dataframe(tmp_path / "a.gpkg", layer="polygons")) == 0
 
 
-def test_a_mask_without_crs_stays_in_its_own_coordinates_and_says_so(write, tmp_path):
-    layer = polygonize(write(MASK, crs=None, transform=Affine(1, 0, 0, 0, -1, 3)), tmp_path / "a.gpkg")
+def test_a_mask_without_crs_stays_in_its_own_coordinates_with_a_note(write, tmp_path):
+    layer = polygonize(write(SMALL_MASK, crs=None, transform=Affine(1, 0, 0, 0, -1, 3)), tmp_path / "a.gpkg")
     assert any("no CRS" in note for note in layer.notes)
     assert layer.frame.total_bounds.tolist() == [0, 0, 3, 3]
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
-def test_a_mask_placed_by_points_comes_in_pixels_and_says_so(write, tmp_path):
+def test_a_mask_placed_by_points_is_in_pixels_with_a_note(write, tmp_path):
     points = [GroundControlPoint(row, col, 10 + col, 50 - row) for row, col in ((0, 0), (0, 3), (3, 0), (3, 3))]
-    layer = polygonize(write(MASK, transform=None, gcps=points), tmp_path / "a.gpkg")
+    layer = polygonize(write(SMALL_MASK, transform=None, gcps=points), tmp_path / "a.gpkg")
     assert "ground control points" in layer.notes[0]
 
 
@@ -156,15 +156,143 @@ def test_other_rasters_are_refused(write, tmp_path, values, words):
     assert not (tmp_path / "a.gpkg").exists()
 
 
-def test_a_bad_target_is_said_before_the_work(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.vector.polygonize.traced", lambda *_, **__: pytest.fail("began to work"))
+def test_a_bad_output_is_an_error_before_the_work(write, tmp_path, monkeypatch):
+    monkeypatch.setattr("geoseg.vector.polygonize.trace_outlines", lambda *_, **__: pytest.fail("began to work"))
     with pytest.raises(OutputError, match="dxf"):
-        polygonize(write(MASK), tmp_path / "a.dxf")
-    with pytest.raises(ConfigError, match="4 or 8"):
-        polygonize(write(MASK), tmp_path / "a.gpkg", connectivity=6)
+        polygonize(write(SMALL_MASK), tmp_path / "a.dxf")
+    with pytest.raises(ConfigError, match="connectivity must be 4 or 8"):
+        polygonize(write(SMALL_MASK), tmp_path / "a.gpkg", connectivity=6)
 
 
 def test_polygonizing_imports_no_torch():
     modules = "geoseg.vector.polygonize, geoseg.vector.rasterize, geoseg.plotting.panels"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_polygons_say_where_they_come_from(mask, tmp_path):
+    frame = polygonize(mask, tmp_path / "a.gpkg").frame
+    assert set(frame["source"]) == {"town.tif"}
+    assert set(frame["model"]) == {"town.safetensors"}
+    assert frame["polygon_id"].is_unique
+    assert frame["confidence"].isna().all()
+
+
+def test_ids_do_not_depend_on_options(mask, tmp_path):
+    plain = polygonize(mask, tmp_path / "a.gpkg").frame.set_index("polygon_id")
+    changed = polygonize(mask, tmp_path / "b.fgb", min_area_m2=300, simplify_m=5).frame.set_index("polygon_id")
+    assert (plain.loc[changed.index, "class_name"] == changed["class_name"]).mean() > 0.9
+
+
+@pytest.mark.parametrize("per_class", [True, False], ids=["a band per class", "one band"])
+def test_confidence_is_the_mean_probability_of_the_polygons_class(mask, tmp_path, per_class):
+    values = np.random.default_rng(0).integers(0, 255, (4 if per_class else 1, *MASK.shape)).astype(np.uint8)
+    order = [2, 0, 3, 1] if per_class else [0]
+    names = [LEGEND.names[k] for k in order] if per_class else ["confidence"]
+    sure = write_mask(tmp_path / "sure.tif", values[order], names=names, scale=1 / 254, nodata=255)
+    frame = polygonize(mask, tmp_path / "a.gpkg", confidence=sure).frame
+    of_class = np.take_along_axis(values, MASK[None].astype(np.int64), axis=0)[0] if per_class else values[0]
+    for row in frame.sample(20, random_state=0).itertuples():
+        inside = rasterize([row.geometry], MASK.shape, transform=FIVE_METRES) == 1
+        assert row.confidence == pytest.approx(of_class[inside].mean() / 254, abs=1e-5)
+
+
+def test_confidence_must_lie_on_the_masks_grid_and_have_its_classes(mask, tmp_path):
+    elsewhere = write_mask(tmp_path / "b.tif", MASK, transform=Affine(5, 0, 0, 0, -5, 0), scale=1 / 254, nodata=255)
+    with pytest.raises(GridMismatch, match="different grids"):
+        polygonize(mask, tmp_path / "a.gpkg", confidence=elsewhere)
+    three = write_mask(tmp_path / "c.tif", np.stack([MASK] * 3), scale=1 / 254, nodata=255)
+    with pytest.raises(SceneError, match="3 bands"):
+        polygonize(mask, tmp_path / "a.gpkg", confidence=three)
+
+
+def test_all_options_keep_a_valid_coverage(mask, tmp_path):
+    options = {"fill_holes_m2": 500, "min_area_m2": 500, "simplify_m": 6, "smooth": True}
+    frame = polygonize(mask, tmp_path / "a.parquet", **options).frame
+    assert valid_coverage(frame)
+    assert frame.area.sum() == pytest.approx(300 * 300, rel=0.01)
+    assert frame["area_m2"].sum() == pytest.approx(300 * 300, rel=0.01)
+
+
+def test_right_angles_keep_a_valid_coverage_of_the_same_ground(mask, tmp_path):
+    frame = polygonize(mask, tmp_path / "a.gpkg", min_area_m2=500, orthogonalize=["roof"]).frame
+    assert valid_coverage(frame)
+    assert frame.area.sum() == pytest.approx(300 * 300, rel=1e-6)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_layers_from_files_are_generalised_like_masks(mask, tmp_path, suffix):
+    source = polygonize(mask, tmp_path / f"a{suffix}").path
+    options = {"min_area_m2": 400, "simplify_m": 6, "smooth": True}
+    frame = polygonize(source, tmp_path / "b.gpkg", **options).frame
+    straight = polygonize(mask, tmp_path / "c.gpkg", **options).frame.to_crs(frame.crs)
+    assert valid_coverage(frame)
+    assert len(frame) == len(straight)
+    ours, theirs = (shapely.union_all(each.geometry).area for each in (frame, straight))
+    assert ours == pytest.approx(theirs, rel=1e-3 if suffix != ".geojson" else 0.02)  # whose edges slant, in degrees
+
+
+def test_layers_of_other_programs_keep_their_columns(tmp_path):
+    boxes = [shapely.box(0, 0, 10, 10), shapely.box(10, 0, 12, 1), shapely.Point(5, 5)]
+    other = gpd.GeoDataFrame({"kind": ["field", "speck", "pin"]}, geometry=boxes, crs="EPSG:32633")
+    other.to_file(tmp_path / "other.gpkg")
+    layer = polygonize(tmp_path / "other.gpkg", tmp_path / "other_polygons.gpkg", min_area_m2=5)
+    assert layer.path.name == "other_polygons.gpkg"
+    assert layer.frame["kind"].tolist() == ["field"]
+    assert any("its own class" in note for note in layer.notes)
+    with pytest.raises(LayerError, match="class_name"):
+        polygonize(tmp_path / "other.gpkg", tmp_path / "a.gpkg", classes=["field"])
+
+
+def test_small_holes_of_layers_are_filled_with_what_lies_in_them(tmp_path):
+    ring = shapely.box(0, 0, 10, 10).difference(shapely.box(4, 4, 6, 6))
+    frame = gpd.GeoDataFrame({"class_name": ["a", "b"]}, geometry=[ring, shapely.box(4, 4, 6, 6)], crs="EPSG:32633")
+    frame.to_parquet(tmp_path / "in.parquet")
+    found = polygonize(tmp_path / "in.parquet", tmp_path / "a.gpkg", fill_holes_m2=5).frame
+    assert found["class_name"].tolist() == ["a"]
+    assert found.area.tolist() == [100]
+
+
+def test_dissolved_there_is_one_polygon_per_class(mask, tmp_path):
+    frame = polygonize(mask, tmp_path / "a.gpkg", dissolve=True).frame
+    assert sorted(frame["class_name"]) == sorted(LEGEND.names)
+    assert valid_coverage(frame)
+    counts = np.bincount(MASK.ravel()) * 25
+    assert frame.set_index("class_index").area.sort_index().tolist() == pytest.approx(counts.tolist())
+
+
+def test_an_empty_mask_is_an_empty_layer_with_the_schema_and_a_note(tmp_path):
+    path = write_predicted_mask(tmp_path / "empty.tif", np.full((8, 8), 255, np.uint8))
+    layer = polygonize(path, tmp_path / "a.gpkg", min_area_m2=3, fill_holes_m2=2, simplify_m=1)
+    assert len(layer) == len(layer.frame) == 0
+    assert "class_name" in layer.frame
+    assert any("empty" in note for note in layer.notes)
+
+
+def test_a_truncated_mask_is_an_error_and_leaves_nothing(tmp_path):
+    path = write_predicted_mask(
+        tmp_path / "mask.tif", np.random.default_rng(0).integers(0, 4, (600, 600)).astype(np.uint8)
+    )
+    path.write_bytes(path.read_bytes()[:150_000])
+    with pytest.raises(SceneError) as caught:
+        polygonize(path, tmp_path / "a.gpkg")
+    assert caught.value.hint
+    assert [file.name for file in tmp_path.iterdir()] == ["mask.tif"]
+
+
+def test_nothing_replaces_itself_and_text_is_not_a_layer(mask, tmp_path):
+    with pytest.raises(OutputError, match="replace its source"):
+        polygonize(polygonize(mask, tmp_path / "a.fgb").path, tmp_path / "a.fgb", overwrite=True)
+    (tmp_path / "text.geojson").write_text("no layer")
+    with pytest.raises(LayerError, match="cannot be read as polygons"):
+        polygonize(tmp_path / "text.geojson", tmp_path / "b.gpkg")
+    with pytest.raises(ConfigError, match="holds polygons, but"):
+        polygonize(tmp_path / "a.fgb", tmp_path / "b.gpkg", confidence=mask)
+
+
+@pytest.mark.parametrize("unknown", ["rof", "roads"])
+def test_unknown_classes_are_errors_with_the_nearest_name(mask, tmp_path, unknown):
+    for option in ({"classes": [unknown]}, {"orthogonalize": [unknown]}):
+        with pytest.raises(ConfigError, match=unknown) as caught:
+            polygonize(mask, tmp_path / "a.gpkg", **option)
+        assert "did you mean" in caught.value.hint

@@ -4,12 +4,13 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from helpers.vectors import BACKGROUND, FIVE_METRES, UTM, layer_of, masks, smooth_mask, write_layer
 from hypothesis import given
-from strategies_vector import BACKGROUND, FIVE_METRES, UTM, layer_of, masks, smooth_mask
 
 from geoseg.errors import ConfigError, LayerError
 from geoseg.grid.grid import Grid
-from geoseg.vector.rasterize import rasterize, read_near
+from geoseg.vector.io.reader import read_features
+from geoseg.vector.rasterize import rasterize
 
 GRID = Grid(UTM, FIVE_METRES, 4, 4)
 
@@ -47,14 +48,14 @@ def test_other_crs_are_reprojected():
 @pytest.mark.parametrize("suffix", [".gpkg", ".parquet", ".geojson", ".fgb"])
 def test_files_are_read_too(tmp_path, suffix):
     mask = smooth_mask(30)
-    layer_of(mask).write(tmp_path / f"a{suffix}")
+    write_layer(layer_of(mask), tmp_path / f"a{suffix}")
     grid = Grid(UTM, FIVE_METRES, *mask.shape)
     assert np.array_equal(rasterize(tmp_path / f"a{suffix}", grid, column="class_index"), mask)
 
 
 def test_only_what_touches_the_grid_is_read(tmp_path):
     frame((0, 0, 2, 2), (1000, 1000, 1001, 1001)).to_crs(4326).to_file(tmp_path / "a.gpkg")
-    assert len(read_near(tmp_path / "a.gpkg", GRID)) == 1
+    assert len(read_features(tmp_path / "a.gpkg", GRID)) == 1
     assert (rasterize(tmp_path / "a.gpkg", GRID, value=1) == 1).sum() == 4
 
 
@@ -65,7 +66,7 @@ def test_features_without_geometry_are_left_out():
     assert (rasterize(polygons.iloc[1:], GRID, value=1) == 255).all()
 
 
-def test_attributes_nobody_explained_are_named():
+def test_unknown_attributes_are_errors():
     with pytest.raises(LayerError, match="'tree'"):
         rasterize(frame((0, 0, 1, 1), kind=["tree"]), GRID, column="kind", classes={"a": 1})
     with pytest.raises(LayerError, match="'tree'"):
@@ -88,7 +89,7 @@ def test_crs_on_one_side_only_is_refused():
     "options",
     [{}, {"value": 1, "column": "a"}, {"value": 1, "classes": {}}, {"value": 300}, {"value": 1, "fill": -1}],
 )
-def test_what_to_burn_must_be_said(options):
+def test_the_values_to_burn_must_be_given(options):
     with pytest.raises(ConfigError):
         rasterize(frame((0, 0, 1, 1)), GRID, **options)
 

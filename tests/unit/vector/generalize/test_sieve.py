@@ -1,98 +1,123 @@
-"""Specks and holes taken away while a mask is still pixels: as with polygons, and the same for any strips."""
+"""Small regions are merged into their neighbors: in polygons, and in masks with the same result for any strips."""
 
 import numpy as np
 import pytest
 import shapely
-from affine import Affine
+from helpers.vectors import BACKGROUND, masks, random_masks, shapes, smooth_mask, total_area
 from hypothesis import given
 from hypothesis import strategies as st
-from pyproj import CRS
 from rasterio.features import rasterize
-from strategies_vector import BACKGROUND, FIVE_METRES, ROTATED, UTM, masks, random_masks, shapes, smooth_mask
 
-from geoseg.grid.grid import Grid
-from geoseg.vector.class_raster import ClassRaster, PixelSize
-from geoseg.vector.generalize.fill_holes import without_holes
-from geoseg.vector.generalize.merge_small import absorb_specks
-from geoseg.vector.generalize.sieve import without_specks
-from geoseg.vector.tracing.trace_raster import trace
+from geoseg.vector.generalize.adjacency import find_shared_borders
+from geoseg.vector.generalize.sieve import sieve_coverage, sieve_raster
+from geoseg.vector.measure import PixelSize
+from geoseg.vector.tracing.class_raster import ClassRaster
+from geoseg.vector.tracing.trace_raster import trace_mask
 
 connectivities = st.sampled_from([4, 8])
 
 
-def raster(mask, rows):
+def sieve_mask(mask, area, *, rows=100, connectivity=4):
+    """The mask after sieve_raster, read in strips of some rows, with pixels of one square meter."""
     starts = range(0, len(mask), rows)
-    return ClassRaster(mask.shape[1], BACKGROUND, lambda: (mask[row : row + rows] for row in starts))
-
-
-def changed(work, mask, area, *, rows=100, connectivity=4):
+    raster = ClassRaster(mask.shape[1], BACKGROUND, lambda: (mask[row : row + rows] for row in starts))
     size = PixelSize(np.ones(len(mask)), 1.0, 1.0)
-    return np.concatenate(list(work(raster(mask, rows), size, area, connectivity=connectivity).strips()))
+    return np.concatenate(list(sieve_raster(raster, size, area, connectivity=connectivity).strips()))
 
 
 def traced(mask, connectivity):
-    return trace(mask, background=BACKGROUND, connectivity=connectivity)
+    return trace_mask(mask, background=BACKGROUND, connectivity=connectivity)
+
+
+def sieve_polygons_of(mask, min_pixels):
+    outlines = trace_mask(np.asarray(mask, np.uint8), background=BACKGROUND)
+    left, source = sieve_coverage(shapes(outlines), outlines.values, outlines.pixel_counts.astype(float), min_pixels)
+    return left, outlines.values[source]
 
 
 @given(masks, st.integers(2, 6), connectivities, st.integers(1, 4))
-@pytest.mark.parametrize("work", [without_specks, without_holes])
-def test_strips_leave_no_trace(work, mask, area, connectivity, rows):
-    whole = changed(work, mask, area, connectivity=connectivity)
-    assert np.array_equal(changed(work, mask, area, connectivity=connectivity, rows=rows), whole)
+def test_strips_leave_no_trace(mask, area, connectivity, rows):
+    full = sieve_mask(mask, area, connectivity=connectivity)
+    assert np.array_equal(sieve_mask(mask, area, connectivity=connectivity, rows=rows), full)
 
 
 @given(masks, st.integers(2, 6), connectivities)
-def test_no_speck_is_left_and_nothing_else_is_lost(mask, area, connectivity):
-    after = changed(without_specks, mask, area, connectivity=connectivity)
-    assert (traced(after, connectivity).pixels >= area).all()
+def test_no_small_region_is_left_and_nothing_else_is_lost(mask, area, connectivity):
+    after = sieve_mask(mask, area, connectivity=connectivity)
+    assert (traced(after, connectivity).pixel_counts >= area).all()
     assert ((after == BACKGROUND) >= (mask == BACKGROUND)).all()
     if not (mask == BACKGROUND).any() and mask.size >= area:
         assert not (after == BACKGROUND).any()
 
 
-def test_pixels_and_polygons_lose_their_specks_alike():
+def test_masks_and_polygons_are_sieved_alike():
     for k, mask in enumerate([*random_masks(500, seed=5), smooth_mask(60)]):
         connectivity, area = (4, 8)[k % 2], 2 + k % 4
         before = traced(mask, connectivity)
-        before = before.chosen(np.argsort(before.ids))  # ties are for the first
-        left, source = absorb_specks(shapes(before), before.values, before.pixels.astype(float), area)
+        before = before.take(np.argsort(before.ids))  # ties are for the first
+        left, source = sieve_coverage(shapes(before), before.values, before.pixel_counts.astype(float), area)
         pairs = list(zip(left, before.values[source], strict=True))
         burnt = rasterize(pairs, mask.shape, fill=255, dtype="uint8") if pairs else np.full(mask.shape, 255)
-        assert np.array_equal(changed(without_specks, mask, area, connectivity=connectivity), burnt)
-
-
-@given(masks, st.integers(2, 6))
-def test_no_small_hole_is_left_and_only_holes_change(mask, area):
-    after = changed(without_holes, mask, area)
-    for polygon in shapes(traced(after, 4)):
-        assert all(shapely.Polygon(hole).area >= area for hole in polygon.interiors)
-    before = shapes(traced(mask, 4))
-    filled = shapely.union_all([shapely.Polygon(hole) for polygon in before for hole in polygon.interiors])
-    differs = shapely.union_all([shapely.box(c, r, c + 1, r + 1) for r, c in np.argwhere(after != mask)])
-    assert filled.covers(differs) or differs.is_empty
-
-
-def test_a_hole_is_filled_with_all_that_lies_in_it():
-    mask = np.zeros((5, 5), np.uint8)
-    mask[1:4, 1:4] = [[1, 1, 1], [1, 255, 1], [1, 1, 2]]
-    assert (changed(without_holes, mask, 9.5) == 0).all()
-    assert np.array_equal(changed(without_holes, mask, 3)[1:4, 1:4], [[1, 1, 1], [1, 1, 1], [1, 1, 2]])
+        assert np.array_equal(sieve_mask(mask, area, connectivity=connectivity), burnt)
 
 
 def test_wide_values_are_sieved_too():
     mask = np.array([[70_000, 70_000, -3, 70_000]], np.int32)
     wide = ClassRaster(4, -(2**31), lambda: iter([mask]))
-    after = list(without_specks(wide, PixelSize(np.ones(1), 1.0, 1.0), 2).strips())
+    after = list(sieve_raster(wide, PixelSize(np.ones(1), 1.0, 1.0), 2).strips())
     assert np.concatenate(after).tolist() == [[70_000] * 4]
 
 
-@pytest.mark.parametrize("transform", [FIVE_METRES, ROTATED])
-def test_pixels_of_a_grid_are_measured_on_the_ground(transform):
-    size = PixelSize.on(Grid(UTM, transform, 10, 20))
-    assert size.areas == pytest.approx(np.full(10, 25 / 0.9996**2), rel=1e-3)
-    assert (size.across, size.down) == pytest.approx((5, 5), rel=1e-3)
+def test_a_small_polygon_is_merged_into_the_neighbor_with_the_longest_border():
+    mask = [[0, 0, 1, 1], [0, 3, 1, 1], [0, 1, 1, 1]]
+    left, values = sieve_polygons_of(mask, 2)
+    assert values.tolist() == [0, 1]
+    assert shapely.area(left).tolist() == [4, 8]
 
 
-def test_pixels_in_degrees_are_smaller_near_the_poles():
-    size = PixelSize.on(Grid(CRS.from_epsg(4326), Affine(1, 0, 0, 0, -1, 80), 160, 10))
-    assert size.areas[0] / size.areas[79] == pytest.approx(np.cos(np.radians(79.5)), rel=0.03)
+def test_polygons_of_a_class_that_a_small_one_separated_become_one():
+    left, values = sieve_polygons_of([[0, 0, 1, 0, 0]], 2)
+    assert (values.tolist(), shapely.area(left).tolist()) == ([0], [5])
+
+
+def test_small_polygons_merge_with_each_other_until_they_are_large_enough():
+    left, _ = sieve_polygons_of([[0, 1, 2, 3, 0, 1, 2, 3]], 2)
+    assert shapely.area(left).min() >= 2
+    assert total_area(left) == 8
+
+
+def test_small_polygons_without_neighbors_are_removed():
+    left, values = sieve_polygons_of([[0, BACKGROUND, 1, 1]], 2)
+    assert (values.tolist(), len(left)) == ([1], 1)
+
+
+def test_holes_are_filled():
+    left, _ = sieve_polygons_of([[0, 0, 0], [0, 1, 0], [0, 0, 0]], 2)
+    assert left[0].equals(shapely.box(0, 0, 3, 3))
+
+
+@pytest.mark.parametrize("min_pixels", [2, 5, 30])
+def test_the_result_is_a_valid_coverage_of_the_same_area(min_pixels):
+    mask = smooth_mask(60)
+    left, values = sieve_polygons_of(mask, min_pixels)
+    assert shapely.is_valid(left).all()
+    assert shapely.coverage_is_valid(left)
+    assert total_area(left) == mask.size
+    assert shapely.area(left).min() >= min_pixels
+    first, second, _ = find_shared_borders(left)
+    assert (values[first] != values[second]).all()
+
+
+def test_random_masks_lose_only_small_polygons_without_neighbors():
+    for mask in random_masks(200, seed=1):
+        left, _ = sieve_polygons_of(mask, 3)
+        assert shapely.is_valid(left).all()
+        assert (shapely.area(left) >= 3).all()
+        if not (mask == BACKGROUND).any() and mask.size >= 3:
+            assert total_area(left) == mask.size
+
+
+def test_borders_are_found_in_both_orders_with_their_length():
+    shapes_ = shapes(trace_mask(np.array([[0, 0, 1], [0, 0, 1]], np.uint8), background=BACKGROUND))
+    first, second, length = find_shared_borders(shapes_)
+    assert (first.tolist(), second.tolist(), length.tolist()) == ([0, 1], [1, 0], [2, 2])

@@ -8,11 +8,12 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
+from helpers.vectors import layer_of, smooth_mask, write_layer
 from pyogrio.errors import DataLayerError
-from strategies_vector import layer_of, smooth_mask
 
 from geoseg.errors import OutputError
 from geoseg.vector.io import formats
+from geoseg.vector.io.output_spec import OutputSpec
 
 SUFFIXES = [".gpkg", ".geojson", ".parquet", ".fgb"]
 
@@ -25,7 +26,7 @@ def read(path):
 @pytest.mark.parametrize("connectivity", [4, 8])
 def test_every_format_gives_the_layer_back(tmp_path, suffix, connectivity):
     layer = layer_of(smooth_mask(40), connectivity=connectivity)
-    layer.write(tmp_path / f"a{suffix}")
+    write_layer(layer, tmp_path / f"a{suffix}")
     back = read(tmp_path / f"a{suffix}").to_crs(layer.crs).sort_values(["area_m2", "class_index"])
     frame = layer.frame.sort_values(["area_m2", "class_index"])
     assert back["class_name"].tolist() == frame["class_name"].tolist()
@@ -35,7 +36,7 @@ def test_every_format_gives_the_layer_back(tmp_path, suffix, connectivity):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_empty_layers_keep_their_schema(tmp_path, suffix):
-    layer_of(np.full((3, 3), 255, np.uint8)).write(tmp_path / f"a{suffix}")
+    write_layer(layer_of(np.full((3, 3), 255, np.uint8)), tmp_path / f"a{suffix}")
     back = read(tmp_path / f"a{suffix}")
     assert len(back) == 0
     if suffix != ".geojson":  # which has no schema
@@ -43,7 +44,7 @@ def test_empty_layers_keep_their_schema(tmp_path, suffix):
 
 
 def test_a_geopackage_brings_its_style_and_keeps_the_crs(tmp_path):
-    layer_of(smooth_mask(20)).write(tmp_path / "a.gpkg")
+    write_layer(layer_of(smooth_mask(20)), tmp_path / "a.gpkg")
     info = pyogrio.read_info(tmp_path / "a.gpkg", layer="polygons")
     assert (info["crs"], info["geometry_name"]) == ("EPSG:32633", "geom")
     with sqlite3.connect(tmp_path / "a.gpkg") as database:
@@ -58,7 +59,7 @@ def test_a_geopackage_brings_its_style_and_keeps_the_crs(tmp_path):
 
 
 def test_geojson_is_in_longitude_and_latitude_with_shells_counter_clockwise(tmp_path):
-    layer_of(smooth_mask(20)).write(tmp_path / "a.geojson")
+    write_layer(layer_of(smooth_mask(20)), tmp_path / "a.geojson")
     content = json.loads((tmp_path / "a.geojson").read_text())
     shell = shapely.LinearRing(content["features"][0]["geometry"]["coordinates"][0])
     assert "crs" not in content
@@ -69,24 +70,24 @@ def test_geojson_is_in_longitude_and_latitude_with_shells_counter_clockwise(tmp_
 def test_without_crs_geojson_is_refused_and_a_geopackage_written(tmp_path):
     layer = layer_of(smooth_mask(10), crs=None)
     with pytest.raises(OutputError, match="no CRS"):
-        layer.write(tmp_path / "a.geojson")
-    layer.write(tmp_path / "a.gpkg")
+        write_layer(layer, tmp_path / "a.geojson")
+    write_layer(layer, tmp_path / "a.gpkg")
     assert read(tmp_path / "a.gpkg")["area_m2"].isna().all()
 
 
 @pytest.mark.parametrize("name", ["a.dxf", "a.tif", "a"])
 def test_other_suffixes_are_refused_with_those_we_write(tmp_path, name):
     with pytest.raises(OutputError, match=name) as caught:
-        formats.check_output(tmp_path / name, overwrite=False)
+        OutputSpec(tmp_path / name)
     assert ".gpkg" in caught.value.hint
 
 
 def test_files_are_not_overwritten_unless_asked(tmp_path):
     path = tmp_path / "a.gpkg"
-    layer_of(smooth_mask(10)).write(path)
+    write_layer(layer_of(smooth_mask(10)), path)
     with pytest.raises(OutputError, match="exists"):
-        layer_of(smooth_mask(10)).write(path)
-    layer_of(np.zeros((2, 2), np.uint8)).write(path, overwrite=True)
+        write_layer(layer_of(smooth_mask(10)), path)
+    write_layer(layer_of(np.zeros((2, 2), np.uint8)), path, overwrite=True)
     assert len(read(path)) == 1
 
 
@@ -95,13 +96,13 @@ def test_files_are_not_overwritten_unless_asked(tmp_path):
 )
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, error):
     path = tmp_path / "a.gpkg"
-    layer_of(np.zeros((2, 2), np.uint8)).write(path)
+    write_layer(layer_of(np.zeros((2, 2), np.uint8)), path)
 
     def full_disk(*_, **__):
         raise error
 
-    monkeypatch.setattr(formats, "style_table", full_disk)
+    monkeypatch.setattr(formats, "build_style_table", full_disk)
     with pytest.raises(OutputError, match="No space left"):
-        layer_of(smooth_mask(10)).write(path, overwrite=True)
+        write_layer(layer_of(smooth_mask(10)), path, overwrite=True)
     assert len(read(path)) == 1
     assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,234 @@
+"""Remove vertices of a single arc and round its corners: the numba kernels of ``simplify``.
+
+An *arc* is the border between two polygons from one node to the next (see ``simplify``).
+
+Vertices are removed by the area of the triangle p v q that they span with their neighbors (Visvalingam and Whyatt, 1993),
+smallest first, up to the square of the tolerance. A vertex stays
+
+* if its triangle holds a vertex of another border, or a vertex that its own arc keeps. Otherwise the side p q that
+  replaces it crosses nothing: a crossing border would have to end in the triangle, or to cross p v or v q;
+* if a vertex that was removed between p and q would be farther than the tolerance from p q;
+* if it is the last inner vertex of its arc and is located to the right of p q, or if p q runs along the grid (or the
+  points are not on a grid). So at most one of two arcs between the same nodes becomes the side p q. (An arc without nodes
+  keeps two vertices besides its first.)
+
+A corner p v q is rounded by a quadratic Bézier curve (the limit of Chaikin's corner cutting) from the midpoint of p v to
+the midpoint of v q, unless the triangle of v and the midpoints holds another vertex.
+"""
+
+import heapq
+from typing import NamedTuple
+
+from geoseg._numba import njit
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
+from geoseg.vector.tracing.vertex_index import count_inside, is_inside
+
+MAX_REPLACED_VERTICES = 1024
+"""Largest number of vertices that one side replaces; it bounds the checks for each vertex."""
+
+CURVE_SIDES = 3
+"""Number of sides of the curve that rounds a corner."""
+
+
+class BoundaryOptions(NamedTuple):
+    """How borders are simplified and smoothed."""
+
+    tolerance: float = 0.0
+    """How far borders may move, in meters; 0 removes no vertices."""
+    smooth: bool = False
+    """Whether to round corners."""
+    x_scale: float = 1.0
+    """Meters from x to x + 1."""
+    y_scale: float = 1.0
+    """Meters from y to y + 1."""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether borders stay unchanged."""
+        return not (self.tolerance > 0 or self.smooth)
+
+
+@njit
+def simplify_arc(
+    arc: FloatArray,
+    count: int,
+    starts: IntArray,
+    xs: FloatArray,
+    ys: FloatArray,
+    options: BoundaryOptions,
+    before: IntArray,
+    after: IntArray,
+    kept: IntArray,
+) -> int:
+    """Select the points of an arc that stay.
+
+    Args:
+        arc: Points (point, 2: x, y).
+        count: Number of points of the arc; the rest of the array is ignored.
+        starts: Starts of the rows of the index of all vertices around; see VertexIndex.
+        xs: Their x.
+        ys: Their y, or empty.
+        options: The tolerance and the scales.
+        before: Scratch space of at least ``count`` numbers.
+        after: Scratch space of at least ``count`` numbers.
+        kept: Receives the positions of the points that stay, in order.
+
+    Returns:
+        The number of points that stay.
+    """
+    tolerance, x_scale, y_scale = options.tolerance, options.x_scale, options.y_scale
+    for k in range(count):
+        before[k], after[k] = k - 1, k + 1
+    inner = count - 2
+    max_area = tolerance * tolerance
+    if max_area > 0 and inner > 0:
+        is_loop = arc[0, 0] == arc[count - 1, 0] and arc[0, 1] == arc[count - 1, 1]
+        min_inner = 2 if is_loop else 0
+        heap = [(0.0, 0, 0, 0)]  # triangles p v q: area, v, p, q
+        heap.pop()
+        for v in range(1, count - 1):
+            area = _compute_area(arc, v - 1, v, v + 1) * x_scale * y_scale
+            if area <= max_area:
+                heap.append((area, v, v - 1, v + 1))
+        heapq.heapify(heap)
+        while len(heap) > 0 and inner > min_inner:
+            _, v, p, q = heapq.heappop(heap)
+            if before[v] != p or after[v] != q or p < 0:
+                continue  # a neighbor was removed since
+            if not _is_removable(arc, p, v, q, inner, starts, xs, ys, tolerance, x_scale, y_scale):
+                continue
+            after[p], before[q], before[v] = q, p, -2
+            inner -= 1
+            for w in (p, q):
+                if 0 < w < count - 1:
+                    area = _compute_area(arc, before[w], w, after[w]) * x_scale * y_scale
+                    if area <= max_area:
+                        heapq.heappush(heap, (area, w, before[w], after[w]))
+    kept_count, k = 0, 0
+    while k < count:
+        kept[kept_count] = k
+        kept_count, k = kept_count + 1, after[k]
+    return kept_count
+
+
+@njit
+def _compute_area(arc: FloatArray, p: int, v: int, q: int) -> float:
+    """Return the area of triangle p v q."""
+    one = (arc[v, 0] - arc[p, 0]) * (arc[q, 1] - arc[p, 1])
+    return float(abs(one - (arc[q, 0] - arc[p, 0]) * (arc[v, 1] - arc[p, 1])) / 2)
+
+
+@njit
+def _is_removable(
+    arc: FloatArray,
+    p: int,
+    v: int,
+    q: int,
+    inner: int,
+    starts: IntArray,
+    xs: FloatArray,
+    ys: FloatArray,
+    tolerance: float,
+    x_scale: float,
+    y_scale: float,
+) -> bool:
+    """Return whether the side p q may replace vertex v, by the three rules of the module."""
+    px, py, vx, vy, qx, qy = arc[p, 0], arc[p, 1], arc[v, 0], arc[v, 1], arc[q, 0], arc[q, 1]
+    if q - p > MAX_REPLACED_VERTICES:
+        return False
+    if inner == 1 and (len(ys) or px == qx or py == qy or (qx - px) * (vy - py) - (qy - py) * (vx - px) >= 0):
+        return False
+    dx, dy = (qx - px) * x_scale, (qy - py) * y_scale
+    square = dx * dx + dy * dy
+    for k in range(p + 1, q):
+        ex, ey = (arc[k, 0] - px) * x_scale, (arc[k, 1] - py) * y_scale
+        part = min(max((ex * dx + ey * dy) / square, 0.0), 1.0) if square > 0 else 0.0
+        if (ex - part * dx) ** 2 + (ey - part * dy) ** 2 > tolerance * tolerance:
+            return False
+    return _is_free(arc, p, q, px, py, vx, vy, qx, qy, starts, xs, ys)
+
+
+@njit
+def _is_free(
+    arc: FloatArray,
+    p: int,
+    q: int,
+    ax: float,
+    ay: float,
+    bx: float,
+    by: float,
+    cx: float,
+    cy: float,
+    starts: IntArray,
+    xs: FloatArray,
+    ys: FloatArray,
+) -> bool:
+    """Return whether triangle a b c holds no vertices but those of the arc from ``p`` to ``q``."""
+    left, right = min(ax, bx, cx), max(ax, bx, cx)
+    low, high = min(ay, by, cy), max(ay, by, cy)
+    own = 0
+    for k in range(p, q + 1):
+        x, y = arc[k, 0], arc[k, 1]
+        if left <= x <= right and low <= y <= high and is_inside(ax, ay, bx, by, cx, cy, x, y):
+            own += 1
+    return count_inside(starts, xs, ys, ax, ay, bx, by, cx, cy, own) <= own
+
+
+@njit
+def smooth_arc(
+    arc: FloatArray,
+    kept: IntArray,
+    kept_count: int,
+    starts: IntArray,
+    xs: FloatArray,
+    ys: FloatArray,
+    smooth: bool,
+    is_loop: bool,
+    out: FloatArray,
+    filled: int,
+) -> int:
+    """Append the points of an arc that stay to ``out``, with round corners if ``smooth``.
+
+    Args:
+        arc: Points (point, 2: x, y); those of a loop are repeated once, so that its first corner has a next one.
+        kept: Positions of the points that stay, with space for one more.
+        kept_count: Number of points that stay.
+        starts: Starts of the rows of the index of all vertices around; see VertexIndex.
+        xs: Their x.
+        ys: Their y, or empty.
+        smooth: Whether to round corners.
+        is_loop: Whether the arc has no nodes, so that its first point, which is also its last, is a corner like all others.
+        out: Receives the points.
+        filled: Number of points in ``out`` so far.
+
+    Returns:
+        The new number of points in ``out``.
+    """
+    if not (smooth and kept_count > 2):
+        for k in range(kept_count):
+            out[filled + k, 0], out[filled + k, 1] = arc[kept[k], 0], arc[kept[k], 1]
+        return filled + kept_count
+    begin, last = filled, kept[kept_count - 1]
+    kept[kept_count] = last + kept[1]
+    if not is_loop:
+        out[filled, 0], out[filled, 1] = arc[0, 0], arc[0, 1]
+        filled += 1
+    for k in range(1, kept_count if is_loop else kept_count - 1):
+        p, v, q = kept[k - 1], kept[k], kept[k + 1]
+        ax, ay = (arc[p, 0] + arc[v, 0]) / 2, (arc[p, 1] + arc[v, 1]) / 2
+        bx, by = arc[v, 0], arc[v, 1]
+        cx, cy = (arc[v, 0] + arc[q, 0]) / 2, (arc[v, 1] + arc[q, 1]) / 2
+        if not _is_free(arc, p, q, ax, ay, bx, by, cx, cy, starts, xs, ys):
+            out[filled, 0], out[filled, 1] = bx, by
+            filled += 1
+            continue
+        for step in range(CURVE_SIDES + 1):
+            t = step / CURVE_SIDES
+            out[filled, 0] = (1 - t) ** 2 * ax + 2 * t * (1 - t) * bx + t * t * cx
+            out[filled, 1] = (1 - t) ** 2 * ay + 2 * t * (1 - t) * by + t * t * cy
+            filled += 1
+    if is_loop:
+        out[filled, 0], out[filled, 1] = out[begin, 0], out[begin, 1]
+    else:
+        out[filled, 0], out[filled, 1] = arc[last, 0], arc[last, 1]
+    return filled + 1

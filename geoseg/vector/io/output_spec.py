@@ -1,0 +1,121 @@
+"""The output of polygons: the file or frame, its CRS, and what happens to an existing file."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+
+from geoseg._files import check_writable
+from geoseg._text import join_names
+from geoseg.errors import ConfigError, OutputError
+from geoseg.legend import Legend
+from geoseg.vector.io.arrow import PolygonStream
+from geoseg.vector.io.formats import DRIVERS, read_layer_crs
+from geoseg.vector.io.shapefile import SHAPEFILE_LIMITS
+from geoseg.vector.io.writer import FileWriter, FrameWriter, PolygonWriter, WriteSummary
+
+WGS84 = CRS.from_epsg(4326)
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """Where and how polygons are written.
+
+    Raises:
+        OutputError: The suffix of the path is not that of a vector format.
+        ConfigError: The options contradict each other.
+    """
+
+    path: Path | None
+    """The file, whose suffix selects the format; None to keep the polygons in memory."""
+    crs: CRS | None = None
+    """CRS to write coordinates in; None for that of the polygons."""
+    overwrite: bool = False
+    """Whether an existing file may be replaced."""
+    append: bool = False
+    """Whether rows are added to an existing file."""
+    per_class: bool = False
+    """Whether each class gets its own layer (GeoPackage) or file (other formats)."""
+
+    def __post_init__(self) -> None:
+        if self.path is not None and self.path.suffix.lower() not in DRIVERS:
+            message = f"{self.path.name} has no suffix of a vector format that geoseg writes"
+            raise OutputError(message, f"use one of {join_names(DRIVERS)}")
+        if self.append and self.overwrite:
+            raise ConfigError("a layer is either overwritten or appended to", "leave out --overwrite or --append")
+        if self.per_class and self.append:
+            raise ConfigError("layers per class cannot be appended to", "leave out --per-class or --append")
+        if self.path is None and (self.overwrite or self.append or self.per_class):
+            raise ConfigError("overwrite, append and per_class need an output file", "give output")
+
+    def check(self, own_crs: CRS | None) -> None:
+        """Check before the work starts that polygons can be written at its end.
+
+        Args:
+            own_crs: The CRS of the polygons.
+
+        Raises:
+            OutputError: The file exists or cannot be created, or the output needs a CRS and the polygons have none.
+            ConfigError: The format does not allow the CRS.
+        """
+        if self.path is not None:
+            check_writable(self.path, self.overwrite or self.append)
+        self.resolve_crs(own_crs)
+
+    def resolve_crs(self, own_crs: CRS | None) -> CRS | None:
+        """Determine the CRS of the written coordinates: that of GeoJSON, of the file appended to, the given, or the own.
+
+        Args:
+            own_crs: The CRS of the polygons.
+
+        Raises:
+            OutputError: The polygons have no CRS, so they cannot be reprojected.
+            ConfigError: GeoJSON is to be written in another CRS than WGS 84.
+        """
+        crs = self.crs
+        if self.path is not None and self.path.suffix.lower() == ".geojson":
+            if crs is not None and crs != WGS84:
+                raise ConfigError(
+                    "GeoJSON is always in longitude and latitude (RFC 7946)", "leave out --crs, or write .gpkg"
+                )
+            crs = WGS84
+        elif self.path is not None and self.append and self.path.exists():
+            crs = read_layer_crs(self.path)
+        if own_crs is None and crs is not None:
+            reason = "GeoJSON is in longitude and latitude" if crs == WGS84 else "they cannot be reprojected"
+            raise OutputError(f"the polygons have no CRS, and {reason}", "write .gpkg without --crs")
+        return crs or own_crs
+
+    @contextmanager
+    def open(self) -> Iterator[PolygonWriter]:
+        """Open the output; files get their names when the context ends without an error, and are removed otherwise."""
+        if self.path is None:
+            yield FrameWriter()
+            return
+        with ExitStack() as files:
+            yield FileWriter(self.path, files, overwrite=self.overwrite, append=self.append, per_class=self.per_class)
+
+    def write(self, stream: PolygonStream, legend: Legend | None = None) -> WriteSummary:
+        """Write a stream in the CRS of :meth:`resolve_crs`, and the class colors."""
+        with self.open() as writer:
+            summary = writer.write(stream)
+            writer.write_style(legend)
+            return summary
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes for users about the format."""
+        return (SHAPEFILE_LIMITS,) if self.path is not None and self.path.suffix.lower() == ".shp" else ()
+
+
+def parse_crs(text: str | None) -> CRS | None:
+    """Parse the name of a CRS, such as ``EPSG:25832``, or its well-known text; :class:`ConfigError` if it is invalid."""
+    if text is None:
+        return None
+    try:
+        return CRS.from_user_input(text)
+    except CRSError:
+        raise ConfigError(f"invalid CRS {text!r}", "write a code such as EPSG:25832, or well-known text") from None

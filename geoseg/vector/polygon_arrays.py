@@ -1,0 +1,108 @@
+"""Polygons in CRS coordinates as ragged arrays, and their conversion from outlines and from and to shapely."""
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+
+from geoseg._numba import njit
+from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
+
+
+@dataclass(frozen=True)
+class PolygonArrays:
+    """Polygons as nested ragged arrays: polygons of parts, parts of rings, rings of points; offsets as in Outlines."""
+
+    points: FloatArray
+    """(point, 2): x and y in CRS units. Rings are closed; shells run counter-clockwise, holes clockwise."""
+    ring_offsets: IntArray
+    """Offsets of rings in ``points``."""
+    part_offsets: IntArray
+    """Offsets of parts in the rings; the first ring of a part is its shell."""
+    polygon_offsets: IntArray
+    """Offsets of polygons in the parts."""
+
+    @classmethod
+    def from_outlines(cls, outlines: Outlines, transform: Affine) -> Self:
+        """Georeference outlines.
+
+        Args:
+            outlines: Polygons in pixel corners.
+            transform: Maps (col, row) of pixel corners to (x, y); it may rotate and mirror.
+        """
+        corners, t = outlines.corners, transform
+        if t.determinant > 0:  # rows run up, which turns counter-clockwise rings clockwise: reverse them
+            starts, stops = outlines.ring_offsets[:-1], outlines.ring_offsets[1:]
+            corners = corners[np.repeat(starts + stops - 1, stops - starts) - np.arange(len(corners))]
+        points = np.empty((len(corners), 2))
+        row, col = corners[:, 0], corners[:, 1]
+        points[:, 0] = t.a * col + t.b * row + t.c
+        points[:, 1] = t.d * col + t.e * row + t.f
+        return cls(points, outlines.ring_offsets, outlines.part_offsets, outlines.polygon_offsets)
+
+    @classmethod
+    def from_geometries(cls, geometries: NDArray[np.object_]) -> Self:
+        """Convert shapely Polygons and MultiPolygons; a z coordinate is dropped."""
+        parts, owner = shapely.get_parts(geometries, return_index=True)
+        if not len(parts):
+            empty = np.zeros(1, np.int64)
+            return cls(np.empty((0, 2)), empty, empty, np.zeros(len(geometries) + 1, np.int64))
+        parts = shapely.force_2d(shapely.orient_polygons(parts))
+        _, points, (ring_offsets, part_offsets) = shapely.to_ragged_array(parts)
+        polygon_offsets = to_offsets(np.bincount(owner, minlength=len(geometries)))
+        return cls(points, ring_offsets.astype(np.int64), part_offsets.astype(np.int64), polygon_offsets)
+
+    def __len__(self) -> int:
+        return len(self.polygon_offsets) - 1
+
+    @property
+    def polygon_rings(self) -> IntArray:
+        """Offsets of polygons in the rings."""
+        return self.part_offsets[self.polygon_offsets]
+
+    def bounds(self) -> FloatArray:
+        """Return the bounds of each polygon, (polygon, 4: left, bottom, right, top)."""
+        return _compute_bounds(self.points, self.ring_offsets[self.polygon_rings])
+
+    def to_geometries(self) -> NDArray[np.object_]:
+        """Convert to shapely: one Polygon per polygon, or a MultiPolygon if it has several parts."""
+        rings = self.ring_offsets, self.part_offsets
+        parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, self.points, rings)
+        return group_parts(parts, np.repeat(np.arange(len(self)), np.diff(self.polygon_offsets)))
+
+
+@njit
+def _compute_bounds(points: FloatArray, offsets: IntArray) -> FloatArray:
+    bounds = np.empty((len(offsets) - 1, 4))
+    for k in range(len(offsets) - 1):
+        left, bottom, right, top = math.inf, math.inf, -math.inf, -math.inf
+        for i in range(offsets[k], offsets[k + 1]):
+            left, right = min(left, points[i, 0]), max(right, points[i, 0])
+            bottom, top = min(bottom, points[i, 1]), max(top, points[i, 1])
+        bounds[k, 0], bounds[k, 1], bounds[k, 2], bounds[k, 3] = left, bottom, right, top
+    return bounds
+
+
+def group_parts(parts: NDArray[np.object_], owner: IntArray) -> NDArray[np.object_]:
+    """Group Polygons by owner.
+
+    Args:
+        parts: Shapely Polygons (part,).
+        owner: The owner of each part: ascending numbers from 0 on, without gaps.
+
+    Returns:
+        A geometry per owner: its Polygon, or a MultiPolygon if it has several.
+    """
+    counts = np.bincount(owner)
+    if (counts == 1).all():
+        return parts
+    geometries: NDArray[np.object_] = parts[np.cumsum(counts) - counts]
+    is_multi = counts > 1
+    position = np.cumsum(is_multi) - 1
+    geometries[is_multi] = shapely.multipolygons(parts[is_multi[owner]], indices=position[owner][is_multi[owner]])
+    return geometries

@@ -1,0 +1,74 @@
+"""The result of polygonization, with a short description for terminals and notebooks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import geopandas as gpd
+from pyproj import CRS
+
+from geoseg._text import join_names
+from geoseg.grid.grid import crs_name
+from geoseg.vector.io.reader import read_polygons
+from geoseg.vector.io.writer import WriteSummary
+
+MAX_SHOWN_CLASSES = 20
+"""Number of classes that the description of a layer lists."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Polygons:
+    """Polygons that were written to a file, or kept in memory."""
+
+    path: Path | None
+    """The file, or the name from which the names of files per class are made; None for polygons in memory."""
+    crs: CRS | None
+    """CRS of the coordinates; None if unknown."""
+    summary: WriteSummary
+    """Numbers of polygons, and the polygons if they are in memory."""
+    notes: tuple[str, ...]
+    """Notes for users, one sentence each."""
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def count(self) -> int:
+        """Number of polygons that were written by this call."""
+        return self.summary.count
+
+    @property
+    def class_counts(self) -> Mapping[str, int]:
+        """Number of polygons by class name."""
+        return self.summary.class_counts
+
+    @property
+    def frame(self) -> gpd.GeoDataFrame:
+        """The polygons as a frame, read from the file if they are not in memory."""
+        if self.path is None:
+            assert self.summary.frame is not None
+            return self.summary.frame
+        return read_polygons(self.path)
+
+    def __repr__(self) -> str:
+        facts = ", ".join(f"{name}: {value}" for name, value in self._facts().items())
+        classes = [f"{name} ({count})" for name, count in self.class_counts.items()]
+        listed = f"\n  classes: {join_names(classes, limit=MAX_SHOWN_CLASSES)}" if classes else ""
+        return f"Polygons with {self.count} polygons\n  {facts}{listed}"
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        facts = {**self._facts(), "polygons": str(self.count)}
+        rows = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items()]
+        shown = list(self.class_counts.items())[:MAX_SHOWN_CLASSES]
+        rows += [f"<tr><td>{escape(name)}</td><td>{count}</td></tr>" for name, count in shown]
+        rest = len(self.class_counts) - len(shown)
+        rows += [f"<tr><td>and {rest} more classes</td><td></td></tr>"] if rest else []
+        return f"<table>{''.join(rows)}</table>"
+
+    def _facts(self) -> dict[str, str]:
+        facts = {"file": "none (in memory)" if self.path is None else str(self.path)}
+        if self.summary.layers:
+            facts["layer"] = join_names(self.summary.layers, limit=MAX_SHOWN_CLASSES)
+        return {**facts, "CRS": "none" if self.crs is None else crs_name(self.crs)}

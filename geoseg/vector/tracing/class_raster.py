@@ -1,0 +1,69 @@
+"""Class rasters read strip by strip, and their strips padded to blocks."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ClassArray = NDArray[np.uint8] | NDArray[np.int32]
+"""Class indices (row, col)."""
+
+WeightArray = NDArray[np.float32]
+"""A weight per pixel (row, col), such as a confidence; NaN where it is unknown."""
+
+
+class Block(NamedTuple):
+    """A strip with the pixels around it."""
+
+    row: int
+    """First row of the strip in the image."""
+    classes: NDArray[np.int32]
+    """Class indices (1 + row, 1 + col + 1): the row above the strip, the strip, a background column on each side."""
+    weights: WeightArray | None
+    """Weights of the pixels of the strip (row, col), if known."""
+
+
+@dataclass(frozen=True)
+class ClassRaster:
+    """A raster of class indices that is read in strips, any number of times; memory use is independent of its height."""
+
+    width: int
+    """Number of columns."""
+    background: int
+    """Value of pixels without a class."""
+    strips: Callable[[], Iterator[ClassArray]]
+    """Return an iterator over strips of full width, top to bottom; every call cuts at the same rows."""
+
+    def blocks(self, *, close: bool = False) -> Iterator[Block]:
+        """Yield the padded strips; see :func:`pad_strips`."""
+        return pad_strips(((strip, None) for strip in self.strips()), self.width, self.background, close=close)
+
+
+def pad_strips(
+    strips: Iterable[tuple[ClassArray, WeightArray | None]], width: int, background: int, *, close: bool
+) -> Iterator[Block]:
+    """Pad each strip by the row above it and by a column of background on each side.
+
+    Args:
+        strips: Class indices of full width and their weights, top to bottom.
+        width: Number of columns of the image.
+        background: Value of pixels without a class.
+        close: Whether to add a last block with one row of background below the image. A block owns the corners at the top
+            of its rows, so contours along the lower edge of the image are closed in this block.
+    """
+    row, above, unknown = 0, None, None
+    for strip, weights in strips:
+        classes = np.full((strip.shape[0] + 1, width + 2), background, strip.dtype)
+        classes[1:, 1:-1] = strip
+        if above is not None:
+            classes[0] = above
+        yield Block(row, classes, weights)
+        row, above = row + strip.shape[0], classes[-1].copy()
+        unknown = None if weights is None else np.full((1, width), np.nan, np.float32)
+    if close:
+        below = np.full((2, width + 2), background, np.uint8 if above is None else above.dtype)
+        if above is not None:
+            below[0] = above
+        yield Block(row, below, unknown)

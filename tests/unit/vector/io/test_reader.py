@@ -1,0 +1,80 @@
+"""The reader of vector files: which layer, which geometries, where, in which CRS."""
+
+import geopandas as gpd
+import numpy as np
+import pytest
+import shapely
+from affine import Affine
+from pyproj import CRS
+
+from geoseg.errors import LayerError
+from geoseg.grid.grid import Grid
+from geoseg.vector.io.reader import is_vector_layer, match_crs, read_areas, read_features, read_polygons
+
+UTM = CRS.from_epsg(32633)
+GRID = Grid(UTM, Affine(1, 0, 400_000, 0, -1, 5_800_000), 20, 20)
+BOX = shapely.box(400_001, 5_799_990, 400_005, 5_799_995)
+MIXED = [
+    BOX,
+    shapely.Point(400_001, 5_799_999),
+    None,
+    shapely.GeometryCollection([BOX, shapely.Point(400_002, 5_799_999)]),
+]
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    gpd.GeoDataFrame({"kind": ["box", "pin", "none", "mix"]}, geometry=MIXED, crs=UTM).to_file(tmp_path / "mixed.gpkg")
+    return tmp_path / "mixed.gpkg"
+
+
+def test_features_are_read_as_they_are(mixed):
+    assert read_features(mixed)["kind"].tolist() == ["box", "pin", "none", "mix"]
+
+
+def test_polygons_are_the_features_of_that_type(mixed):
+    assert read_polygons(mixed)["kind"].tolist() == ["box"]
+
+
+def test_areas_are_the_parts_with_an_area_of_all_features(mixed):
+    areas = read_areas(mixed, GRID)
+    assert [area.equals(BOX) for area in areas] == [True, True]
+
+
+def test_labels_need_one_layer_and_polygons_take_the_main_layer(tmp_path):
+    path = tmp_path / "a.gpkg"
+    first = gpd.GeoDataFrame({"kind": ["a"]}, geometry=[BOX], crs=UTM)
+    first.to_file(path, layer="first")
+    assert len(read_features(path)) == 1
+    gpd.GeoDataFrame({"kind": ["b", "b"]}, geometry=[BOX, BOX], crs=UTM).to_file(path, layer="polygons")
+    with pytest.raises(LayerError, match="2 layers") as caught:
+        read_features(path)
+    assert "first" in caught.value.hint
+    assert len(read_features(path, layer="first")) == 1
+    assert len(read_polygons(path)) == 2
+
+
+def test_missing_files_are_errors_with_the_nearest_name(mixed):
+    for read in (read_features, read_polygons):
+        with pytest.raises(LayerError, match="does not exist") as caught:
+            read(mixed.with_name("mixd.gpkg"))
+        assert "mixed.gpkg" in caught.value.hint
+
+
+def test_frames_are_reprojected_only_if_both_have_a_crs(mixed):
+    frame = read_polygons(mixed)
+    assert match_crs(frame, CRS.from_epsg(4326)).total_bounds[0] == pytest.approx(13.5, abs=0.1)
+    with pytest.raises(LayerError, match="the grid has no CRS"):
+        match_crs(frame, None)
+    with pytest.raises(LayerError, match="the layer has no CRS"):
+        match_crs(frame.set_crs(None, allow_override=True), UTM)
+
+
+def test_a_vector_file_is_told_by_its_suffix_and_a_geopackage_by_its_layers(mixed, tmp_path):
+    assert is_vector_layer(mixed)
+    assert not is_vector_layer(tmp_path / "missing.gpkg")
+    (tmp_path / "a.tif").write_bytes(b"")
+    (tmp_path / "a.gpkg").write_text("no database")
+    (tmp_path / "a.fgb").write_bytes(b"")
+    found = [is_vector_layer(tmp_path / name) for name in ("a.tif", "a.gpkg", "a.fgb")]
+    assert np.array_equal(found, [False, False, True])
