@@ -1,4 +1,4 @@
-"""Random changes of training crops; colours change as in ``linear`` or as in ``photometric``."""
+"""Random augmentation of training crops: flips, rotations and color changes."""
 
 from geoseg.augment.augmentation import Augmentation
 

@@ -1,4 +1,4 @@
-"""Random changes of training crops: geometry moves image, target and validity together, colour touches the image only."""
+"""Random augmentation of a training crop: geometry applies to image, target and validity, color to the image only."""
 
 from typing import Protocol
 
@@ -7,36 +7,40 @@ import torch
 from jaxtyping import Bool, Num, UInt8
 from torch import Tensor
 
-from geoseg.augment.color_jitter import LinearColours
-from geoseg.augment.photometric_distortion import ZooColours
+from geoseg.augment.color_jitter import LinearColorJitter
+from geoseg.augment.photometric_distortion import PhotometricDistortion
 from geoseg.config.recipe import AugmentSection
 
-Fields = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tensor, "row col"]]
+CropTensors = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tensor, "row col"]]
 """Image, target, validity of one crop."""
 
 
-class Colours(Protocol):
-    """What changes the colours of one crop."""
+class ColorTransform(Protocol):
+    """A random change of the colors of a crop."""
 
     def __call__(self, image: Num[Tensor, "band row col"], rng: np.random.Generator) -> Num[Tensor, "band row col"]:
-        """The image with other colours, in its own type; the one that is given stays as it is."""
+        """Return the image with changed colors and the same dtype, without modifying the input."""
         ...
 
 
 class Augmentation:
-    """What a recipe's augment section says, done to one square crop at a time.
+    """The augmentation of a recipe's augment section, applied to one square crop at a time.
 
-    ``smallest`` and ``largest`` are the value range of all bands (0 and 255 for uint8); ``is_rgb`` (bands red, green, blue
-    in this order) allows linear changes of saturation and hue. The zoo's changes take any three bands of uint8.
+    Args:
+        section: Probabilities and ranges of the changes.
+        largest: Largest pixel value of all bands (255 for uint8).
+        is_rgb: Whether the bands are red, green, blue in this order, which enables linear changes of saturation and hue.
+            mmsegmentation's distortion applies to any three bands of uint8.
+        smallest: Smallest pixel value of all bands.
     """
 
     def __init__(self, section: AugmentSection, *, largest: float, is_rgb: bool, smallest: float = 0.0) -> None:
         self.section = section
-        self.colours: Colours
-        if section.photometric == "zoo":
-            self.colours = ZooColours(section)
+        self.change_colors: ColorTransform
+        if section.photometric == "openmmlab":
+            self.change_colors = PhotometricDistortion(section)
         else:
-            self.colours = LinearColours(section, smallest=smallest, largest=largest, is_rgb=is_rgb)
+            self.change_colors = LinearColorJitter(section, smallest=smallest, largest=largest, is_rgb=is_rgb)
 
     def __call__(
         self,
@@ -44,19 +48,19 @@ class Augmentation:
         target: UInt8[Tensor, "row col"],
         valid: Bool[Tensor, "row col"],
         rng: np.random.Generator,
-    ) -> Fields:
-        """The crop, turned, mirrored and recoloured with random numbers from ``rng``."""
-        axes, turns = self._movement(rng)
-        image, target, valid = (_moved(field, axes, turns) for field in (image, target, valid))
-        return self.colours(image, rng), target, valid
+    ) -> CropTensors:
+        """Flip, rotate and recolor a crop with random numbers from ``rng``."""
+        axes, turns = self._draw_geometry(rng)
+        image, target, valid = (_flip_and_rotate(field, axes, turns) for field in (image, target, valid))
+        return self.change_colors(image, rng), target, valid
 
-    def _movement(self, rng: np.random.Generator) -> tuple[list[int], int]:
-        """(axes to mirror, quarter turns)."""
-        chances = {-1: self.section.horizontal_flip, -2: self.section.vertical_flip}
-        axes = [axis for axis, chance in chances.items() if rng.random() < chance]
+    def _draw_geometry(self, rng: np.random.Generator) -> tuple[list[int], int]:
+        """Draw the axes to flip and the number of quarter turns."""
+        probabilities = {-1: self.section.horizontal_flip, -2: self.section.vertical_flip}
+        axes = [axis for axis, probability in probabilities.items() if rng.random() < probability]
         return axes, int(rng.integers(4)) if rng.random() < self.section.rotate90 else 0
 
 
-def _moved(field: Tensor, axes: list[int], turns: int) -> Tensor:
-    moved = field.flip(axes) if axes else field
-    return torch.rot90(moved, turns, (-2, -1)).contiguous() if turns else moved
+def _flip_and_rotate(field: Tensor, axes: list[int], turns: int) -> Tensor:
+    flipped = field.flip(axes) if axes else field
+    return torch.rot90(flipped, turns, (-2, -1)).contiguous() if turns else flipped

@@ -1,9 +1,8 @@
-"""The zoo's photometric distortion: mmsegmentation's PhotoMetricDistortion, bit for bit, for three bands of 8 bit.
+"""mmsegmentation's PhotoMetricDistortion, bit-identical, for three bands of 8 bit.
 
-Brightness is added to, contrast multiplies the levels; saturation and hue are changed in HSV, each on a round trip of
-its own. All but hue are computed in float32, clipped to 0 … 255 and cut off to whole levels, change by change. The three
-bands count as red, green and blue in their order, whatever they show, as in the zoo's training on near infrared, red and
-green.
+Brightness is added and contrast multiplied; saturation and hue each convert to HSV and back. All changes except hue are
+computed in float32, clipped to 0 to 255 and truncated, one after the other. The three bands are treated as red, green
+and blue, as in mmsegmentation's training on near infrared, red and green.
 """
 
 from typing import NamedTuple
@@ -14,33 +13,33 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geoseg._numba import compiled
-from geoseg.augment.rgb_hsv import FULL, HUES, recolour
+from geoseg._numba import njit
+from geoseg.augment.rgb_hsv import HUE_STEPS, MAX_LEVEL, shift_hue_scale_saturation
 from geoseg.config.recipe import AugmentSection
 
 NONE = np.float32(0)
 
 
-class Amounts(NamedTuple):
-    """What is done to one crop; None leaves a change away."""
+class DistortionAmounts(NamedTuple):
+    """Amounts of the changes of one crop; None skips a change."""
 
     brightness: float | None = None
-    """Levels that are added."""
+    """Value added to all pixels."""
     contrast: float | None = None
-    """Factor of all levels."""
+    """Factor of all pixels."""
     is_contrast_first: bool = True
-    """True: contrast comes before saturation and hue; False: after them."""
+    """Whether contrast is changed before saturation and hue, or after them."""
     saturation: float | None = None
-    """Factor of the saturation. 1 is not quite None: the way to HSV and back loses a little."""
+    """Factor of the saturation. 1 differs from None by the rounding of the HSV conversion."""
     hue: int | None = None
-    """Steps of 2 degrees that the hue is turned by."""
+    """Rotation of the hue in steps of 2 degrees."""
 
 
-def draw(section: AugmentSection, rng: np.random.Generator) -> Amounts:
-    """Random amounts, drawn in the zoo's order: a coin for each change, and its amount only where the coin says so.
+def draw_amounts(section: AugmentSection, rng: np.random.Generator) -> DistortionAmounts:
+    """Draw random amounts in mmsegmentation's order: whether to change, then the amount.
 
-    A recipe's shares become the zoo's units by 256 levels and 180 steps of hue: its defaults are the zoo's 32 levels,
-    0.5 … 1.5, 0.5 … 1.5, and -18 … 17 steps. A share of 0 leaves the change away, whatever the coin says.
+    Shares in a recipe are converted with 256 levels and 180 hue steps: the defaults are mmsegmentation's 32 levels,
+    0.5 to 1.5, 0.5 to 1.5, and -18 to 17 steps. A share of 0 disables the change.
     """
 
     def uniform(middle: float, limit: float) -> float | None:
@@ -51,14 +50,14 @@ def draw(section: AugmentSection, rng: np.random.Generator) -> Amounts:
     is_first = bool(rng.integers(2))
     contrast = uniform(1, section.contrast) if is_first else None
     saturation = uniform(1, section.saturation)
-    steps = round(HUES * section.hue)
+    steps = round(HUE_STEPS * section.hue)
     hue = int(rng.integers(-steps, steps)) if rng.integers(2) and steps > 0 else None
     contrast = contrast if is_first else uniform(1, section.contrast)
-    return Amounts(brightness, contrast, is_first, saturation, hue)
+    return DistortionAmounts(brightness, contrast, is_first, saturation, hue)
 
 
-def distorted(image: NDArray[np.uint8], amounts: Amounts) -> NDArray[np.uint8]:
-    """The image (3, row, col) with its colours changed by these amounts, as a new array."""
+def distort(image: NDArray[np.uint8], amounts: DistortionAmounts) -> NDArray[np.uint8]:
+    """Return a copy of an image (3, row, col) with changed colors."""
     assert image.dtype == np.uint8
     assert len(image) == 3
     changed = np.array(image, order="C")
@@ -68,31 +67,31 @@ def distorted(image: NDArray[np.uint8], amounts: Amounts) -> NDArray[np.uint8]:
     if amounts.contrast is not None and amounts.is_contrast_first:
         _scale(bands, amounts.contrast, 0)
     if amounts.saturation is not None:
-        recolour(bands[0], bands[1], bands[2], 0, np.float32(amounts.saturation))
+        shift_hue_scale_saturation(bands[0], bands[1], bands[2], 0, np.float32(amounts.saturation))
     if amounts.hue is not None:
-        recolour(bands[0], bands[1], bands[2], amounts.hue % HUES, np.float32(1))
+        shift_hue_scale_saturation(bands[0], bands[1], bands[2], amounts.hue % HUE_STEPS, np.float32(1))
     if amounts.contrast is not None and not amounts.is_contrast_first:
         _scale(bands, amounts.contrast, 0)
     return changed
 
 
 def _scale(bands: NDArray[np.uint8], factor: float, shift: float) -> None:
-    """Level * factor + shift, clipped and cut off, in place."""
+    """Compute level * factor + shift in place, clipped and truncated."""
     _scale_levels(bands.reshape(-1), np.float32(factor), np.float32(shift))
 
 
-@compiled
+@njit
 def _scale_levels(levels: NDArray[np.uint8], factor: np.float32, shift: np.float32) -> None:
     for i in range(len(levels)):
-        levels[i] = np.uint8(min(max(np.float32(levels[i]) * factor + shift, NONE), FULL))
+        levels[i] = np.uint8(min(max(np.float32(levels[i]) * factor + shift, NONE), MAX_LEVEL))
 
 
-class ZooColours:
-    """Changes three bands of uint8 by random amounts, as a recipe's augment section limits them."""
+class PhotometricDistortion:
+    """The distortion of three bands of uint8, with the ranges of a recipe's augment section."""
 
     def __init__(self, section: AugmentSection) -> None:
         self.section = section
 
     def __call__(self, image: UInt8[Tensor, "3 row col"], rng: np.random.Generator) -> UInt8[Tensor, "3 row col"]:
-        """The image with other colours, by random numbers from ``rng``."""
-        return torch.from_numpy(distorted(image.numpy(), draw(self.section, rng)))
+        """Return the image with randomly changed colors."""
+        return torch.from_numpy(distort(image.numpy(), draw_amounts(self.section, rng)))

@@ -1,4 +1,4 @@
-"""What training minimises, one file per loss; ``base`` says what a loss promises."""
+"""Loss functions, one module per loss."""
 
 from geoseg.losses.base import Loss
 from geoseg.registry import Registry

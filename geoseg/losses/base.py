@@ -1,4 +1,4 @@
-"""What a loss promises: one number that is small when logits tell the target, and ignores unlabelled pixels."""
+"""The interface of losses: logits and target to a scalar, unlabeled pixels ignored."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,14 +13,17 @@ from geoseg.legend import IGNORE_INDEX
 
 
 class Loss(nn.Module, ABC):
-    """Logits and target to a scalar.
+    """A module that maps logits and target to a scalar.
 
-    Every loss is constructed with ``classes`` and ``ignore_index``, and then with options of its own. It does not look
-    at pixels whose target is the ignore index; without any other pixel it is 0, and so is its gradient.
+    Pixels whose target is the ignore index have no effect. Without any other pixel, the loss and its gradient are 0.
+
+    Args:
+        classes: Number of classes.
+        ignore_index: Target value of unlabeled pixels.
     """
 
     perfect_is_zero: ClassVar[bool] = True
-    """Whether a perfect prediction costs 0 and nothing less than 0. If not, it still costs less than others."""
+    """Whether the loss of a perfect prediction is 0, the minimum. If not, it is still lower than that of others."""
 
     def __init__(self, *, classes: int, ignore_index: int = IGNORE_INDEX) -> None:
         super().__init__()
@@ -31,12 +34,16 @@ class Loss(nn.Module, ABC):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The loss of logits against class indices."""
+        """Compute the loss of logits for a target of class indices."""
 
 
-def one_per_class(class_weights: Sequence[float] | None, classes: int) -> Float[Tensor, " class"]:
-    """The weights as a tensor, 1 for every class if there are none; :class:`ConfigError` if they are too few or many."""
+def make_class_weights(class_weights: Sequence[float] | None, classes: int) -> Float[Tensor, " class"]:
+    """Return class weights as a tensor; 1 for every class if ``class_weights`` is None.
+
+    Raises:
+        ConfigError: If the number of weights differs from the number of classes.
+    """
     weights = [1.0] * classes if class_weights is None else list(class_weights)
     if len(weights) != classes:
-        raise ConfigError(f"{len(weights)} class_weights are given for {classes} classes", "give one per class")
+        raise ConfigError(f"got {len(weights)} class_weights for {classes} classes", "set one weight per class")
     return torch.tensor(weights)

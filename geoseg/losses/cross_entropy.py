@@ -1,4 +1,4 @@
-"""Cross-entropy: the mean surprise at each pixel's class."""
+"""Cross-entropy: the mean negative log-likelihood of the target classes."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -11,19 +11,25 @@ from torch import Tensor
 
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses import losses
-from geoseg.losses.base import Loss, one_per_class
+from geoseg.losses.base import Loss, make_class_weights
 
 
 @losses.register
 class CrossEntropy(Loss):
-    """-log softmax(logits)[target] by torch, weighted by class and averaged here: torch's own mean of no pixel is NaN.
+    """Cross-entropy, -log softmax(logits)[target], averaged over pixels.
 
-    ``class_weights``: one factor per class, in order of class index; the mean is weighted by them too.
-    ``label_smoothing``: the share of each target spread evenly over all classes (Szegedy et al. 2016, arXiv 1512.00567,
-    section 7).
-    ``average``: ``valid`` is the mean over labelled pixels. ``all`` multiplies it with their share of all pixels (the
-    OpenMMLab zoo does so by dividing by all of them), so that a batch with few labelled pixels counts less. Class
-    weights beside unlabelled pixels, which the zoo's code cannot take, follow the same rule.
+    The average is computed here because torch's mean is NaN without a labeled pixel.
+
+    Args:
+        classes: Number of classes.
+        ignore_index: Target value of unlabeled pixels.
+        class_weights: One factor per class, in order of class index. The mean is weighted by them, too.
+        label_smoothing: Share of each target that is spread evenly over all classes (Szegedy et al. 2016,
+            arXiv 1512.00567, section 7).
+        average: ``valid`` is the mean over labeled pixels. ``all`` multiplies it with their share of all pixels, so
+            that a batch with few labeled pixels has a lower weight; mmsegmentation does this by dividing by the number
+            of all pixels. mmsegmentation does not support class weights with unlabeled pixels; here the same rule
+            applies.
     """
 
     def __init__(
@@ -36,15 +42,15 @@ class CrossEntropy(Loss):
         average: Literal["valid", "all"] = "valid",
     ) -> None:
         super().__init__(classes=classes, ignore_index=ignore_index)
-        # Not persistent: the weights belong to the recipe, not to the network's state.
-        self.register_buffer("class_weights", one_per_class(class_weights, classes), persistent=False)
+        # Not persistent: weights are part of the recipe, not of the state dict.
+        self.register_buffer("class_weights", make_class_weights(class_weights, classes), persistent=False)
         self.label_smoothing = label_smoothing
         self.average = average
 
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The weighted mean over pixels."""
+        """Return the weighted mean over pixels."""
         target = target.long()
         weights = self.get_buffer("class_weights")
         losses_of_pixels = F.cross_entropy(
@@ -57,6 +63,6 @@ class CrossEntropy(Loss):
         )
         valid = target != self.ignore_index
         total_weight = (weights[torch.where(valid, target, 0)] * valid).sum()
-        # Without a valid pixel both sums are 0, and so should be the mean.
+        # Without a valid pixel, both sums are 0 and so is the mean.
         mean = losses_of_pixels.sum() / total_weight.clamp(min=torch.finfo(weights.dtype).tiny)
         return mean if self.average == "valid" else mean * valid.float().mean()

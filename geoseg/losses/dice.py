@@ -1,4 +1,4 @@
-"""Soft Dice: how far predicted and labelled areas overlap, each class counting the same however small it is."""
+"""Soft Dice loss: overlap of predicted and labeled areas, with equal weight for every class."""
 
 from typing import Annotated
 
@@ -14,14 +14,19 @@ from geoseg.losses.base import Loss
 
 @losses.register
 class Dice(Loss):
-    """1 - mean over classes of (2 |P ∩ T| + s) / (|P| + |T| + s), areas taken over the labelled pixels of the batch.
+    """Dice loss, 1 - mean over classes of (2 |P ∩ T| + s) / (|P| + |T| + s), over the labeled pixels of a batch.
 
-    P are probabilities, T is 1 where the target is the class (Milletari et al. 2016, arXiv 1606.04797, equation 2, with
-    plain sums in the denominator). Only classes that occur in the target count: for others the ratio says nothing but
-    how small the probabilities already are, and their false alarms are missing from the classes that do occur. It is
-    our own because segmentation-models-pytorch's ``DiceLoss`` divides by the absent classes too, and takes the overlap
-    as a difference of sums over the batch, which in float32 costs the third digit of 16 crops of 512 x 512 pixels.
-    ``smooth``: s in pixels; keeps the ratio calm for classes of a few pixels.
+    P are probabilities, and T is 1 where the target is the class (Milletari et al. 2016, arXiv 1606.04797, equation 2,
+    with plain sums in the denominator). The mean is over the classes in the target.
+
+    ``DiceLoss`` of segmentation-models-pytorch is not used because it also divides by absent classes, and because it
+    computes the overlap as a difference of sums over the batch, which loses the third digit in float32 for 16 crops of
+    512 x 512 pixels.
+
+    Args:
+        classes: Number of classes.
+        ignore_index: Target value of unlabeled pixels.
+        smooth: s in pixels; stabilizes the ratio for classes of few pixels.
     """
 
     def __init__(
@@ -33,15 +38,15 @@ class Dice(Loss):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The loss of the whole batch, between 0 and 1."""
+        """Return the loss of the batch, between 0 and 1."""
         valid = (target != self.ignore_index).unsqueeze(1)
-        # Half precision cannot count the pixels of a crop, hence float.
+        # float32: half precision cannot count the pixels of a crop.
         probabilities = logits.float().softmax(dim=1) * valid
         indices = target.long().masked_fill(~valid.squeeze(1), 0)
-        labelled = F.one_hot(indices, self.classes).movedim(-1, 1) * valid
+        labeled = F.one_hot(indices, self.classes).movedim(-1, 1) * valid
 
-        area = labelled.sum(dim=(0, 2, 3))
-        overlap = (probabilities * labelled).sum(dim=(0, 2, 3))
+        area = labeled.sum(dim=(0, 2, 3))
+        overlap = (probabilities * labeled).sum(dim=(0, 2, 3))
         dice = (2 * overlap + self.smooth) / (probabilities.sum(dim=(0, 2, 3)) + area + self.smooth).clamp(min=1e-12)
         present = (area > 0).float()
         return ((1 - dice) * present).sum() / present.sum().clamp(min=1)

@@ -1,4 +1,4 @@
-"""Focal loss: cross-entropy that turns away from pixels which are already right."""
+"""Focal loss: cross-entropy that down-weights well-classified pixels."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -11,19 +11,23 @@ from torch import Tensor
 
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses import losses
-from geoseg.losses.base import Loss, one_per_class
+from geoseg.losses.base import Loss, make_class_weights
 
 
 @losses.register
 class Focal(Loss):
-    """-a (1 - p)^g log p, with p = softmax(logits)[target], averaged over the labelled pixels with the weights a.
+    """Focal loss, -a (1 - p)^g log p with p = softmax(logits)[target], averaged over labeled pixels with weights a.
 
-    Lin et al. 2017, arXiv 1708.02002, equation 5, with softmax in place of the sigmoid, as for any number of classes
-    that exclude each other. It is our own because segmentation-models-pytorch's ``FocalLoss`` asks every class by a
-    sigmoid of its own (a network that is sure of its class then still pays for the others) and is NaN without a
-    labelled pixel; for two classes both are the same.
-    ``gamma``: g, how fast a pixel loses weight as it comes right; 0 gives cross-entropy.
-    ``class_weights``: a, one factor per class, in order of class index; the mean is weighted by them too.
+    Lin et al. 2017, arXiv 1708.02002, equation 5, with softmax instead of sigmoid, for mutually exclusive classes.
+
+    ``FocalLoss`` of segmentation-models-pytorch is not used because it applies a sigmoid to each class and is NaN
+    without a labeled pixel. For two classes, the two losses are identical.
+
+    Args:
+        classes: Number of classes.
+        ignore_index: Target value of unlabeled pixels.
+        gamma: g, how strongly well-classified pixels are down-weighted; 0 is cross-entropy.
+        class_weights: a, one factor per class, in order of class index. The mean is weighted by them, too.
     """
 
     def __init__(
@@ -35,21 +39,23 @@ class Focal(Loss):
         class_weights: Sequence[Annotated[float, Field(ge=0)]] | None = None,
     ) -> None:
         super().__init__(classes=classes, ignore_index=ignore_index)
-        # Not persistent: the weights belong to the recipe, not to the network's state.
-        self.register_buffer("class_weights", one_per_class(class_weights, classes), persistent=False)
+        # Not persistent: weights are part of the recipe, not of the state dict.
+        self.register_buffer("class_weights", make_class_weights(class_weights, classes), persistent=False)
         self.gamma = gamma
 
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The weighted mean over labelled pixels."""
+        """Return the weighted mean over labeled pixels."""
         target = target.long()
-        surprise = F.cross_entropy(logits.float(), target, ignore_index=self.ignore_index, reduction="none")
-        tiny = torch.finfo(surprise.dtype).tiny
-        # 1 - p; kept above 0, where the slope of the power is infinite for a gamma below 1.
-        doubt = (-torch.expm1(-surprise)).clamp(min=tiny)
+        cross_entropy = F.cross_entropy(logits.float(), target, ignore_index=self.ignore_index, reduction="none")
+        tiny = torch.finfo(cross_entropy.dtype).tiny
+        # 1 - p, kept above 0, where the power has an infinite slope for gamma below 1.
+        complement = (-torch.expm1(-cross_entropy)).clamp(min=tiny)
 
         weights = self.get_buffer("class_weights")
         valid = target != self.ignore_index
         weight_of_pixels = weights[torch.where(valid, target, 0)] * valid
-        return (weight_of_pixels * doubt**self.gamma * surprise).sum() / weight_of_pixels.sum().clamp(min=tiny)
+        return (weight_of_pixels * complement**self.gamma * cross_entropy).sum() / weight_of_pixels.sum().clamp(
+            min=tiny
+        )

@@ -1,4 +1,4 @@
-"""Lovász-Softmax: the loss of intersection over union, made smooth."""
+"""Lovász-Softmax loss: a differentiable surrogate of intersection over union."""
 
 from jaxtyping import Float, Integer
 from segmentation_models_pytorch.losses import LovaszLoss
@@ -11,11 +11,15 @@ from geoseg.losses.base import Loss
 
 @losses.register
 class Lovasz(Loss):
-    """The Lovász extension of 1 - IoU at the errors of the probabilities, mean over the classes in the target.
+    """Lovász extension of 1 - IoU at the errors of the probabilities, averaged over the classes in the target.
 
-    Berman et al. 2018, arXiv 1705.08790; computed by segmentation-models-pytorch. Images
-    without a labelled pixel are left out before it sees them, because it has no value for those.
-    ``per_image``: IoU of each image, averaged over images, instead of the IoU of the whole batch.
+    Berman et al. 2018, arXiv 1705.08790, computed by segmentation-models-pytorch. Images without a labeled pixel are
+    removed first, because the loss is undefined for them.
+
+    Args:
+        classes: Number of classes.
+        ignore_index: Target value of unlabeled pixels.
+        per_image: Whether to average over images instead of using the IoU of the batch.
     """
 
     def __init__(self, *, classes: int, ignore_index: int = IGNORE_INDEX, per_image: bool = False) -> None:
@@ -25,11 +29,11 @@ class Lovasz(Loss):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The loss of the whole batch, between 0 and 1."""
-        labelled = (target != self.ignore_index).flatten(start_dim=1).any(dim=1)
-        # Half precision cannot count the pixels of a crop, hence float.
-        logits = logits.float()[labelled]
+        """Return the loss of the batch, between 0 and 1."""
+        labeled = (target != self.ignore_index).flatten(start_dim=1).any(dim=1)
+        # float32: half precision cannot count the pixels of a crop.
+        logits = logits.float()[labeled]
         if not len(logits):
             return logits.sum()
-        loss: Tensor = self.extension(logits, target[labelled])
+        loss: Tensor = self.extension(logits, target[labeled])
         return loss

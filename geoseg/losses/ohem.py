@@ -15,16 +15,20 @@ from geoseg.losses.base import Loss
 
 @losses.register
 class Ohem(Loss):
-    """The mean of -log softmax(logits)[target] over those labelled pixels of the batch where it is largest.
+    """Mean of -log softmax(logits)[target] over the labeled pixels of the batch with the largest values.
 
-    Shrivastava et al. 2016, arXiv 1604.03540, by pixels as ``OHEMPixelSampler`` of the OpenMMLab zoo chooses them; our
-    own because segmentation-models-pytorch has nothing of the kind.
-    ``kept``: how many pixels count at least, times the images of the batch; all of them where there are fewer.
-    ``threshold``: every pixel whose class has a lower probability than this counts too. (Given a threshold, the zoo
-    keeps the pixels below the probability of the first it would leave out, or else of the easiest. It thereby leaves
-    out the easiest pixel of a batch with few of them, and every pixel where all are equally hard; we do not.)
-    ``average``: ``kept`` is the mean over the pixels that count. ``all`` divides their sum by all pixels of the batch,
-    unlabelled ones included, as the zoo does.
+    Shrivastava et al. 2016, arXiv 1604.03540, per pixel as in mmsegmentation's ``OHEMPixelSampler``. With a threshold,
+    mmsegmentation keeps the pixels below the probability of the first pixel it would drop, or else of the easiest one.
+    It therefore drops the easiest pixel of a batch with few pixels, and all pixels if they are equally hard; this class
+    does not.
+
+    Args:
+        classes: Number of classes.
+        ignore_index: Target value of unlabeled pixels.
+        kept: Minimum number of pixels that are kept, per image of the batch; all if there are fewer.
+        threshold: Pixels whose target class has a lower probability are kept, too.
+        average: ``kept`` is the mean over kept pixels. ``all`` divides their sum by the number of all pixels of the
+            batch, including unlabeled ones, as mmsegmentation does.
     """
 
     def __init__(
@@ -44,14 +48,14 @@ class Ohem(Loss):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The mean over the hardest pixels."""
+        """Return the mean over the hardest pixels."""
         hardest = self.hardest(logits, target)
         return hardest.sum() / (target.numel() if self.average == "all" else max(len(hardest), 1))
 
     def hardest(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, " pixel"]:
-        """The cross-entropy of the pixels that count, largest first."""
+        """Return the cross-entropy of the kept pixels, in descending order."""
         losses_of_pixels = F.cross_entropy(
             logits.float(), target.long(), ignore_index=self.ignore_index, reduction="none"
         )

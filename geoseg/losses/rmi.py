@@ -1,9 +1,9 @@
-"""Region mutual information: how much the prediction around a pixel tells about the labels around it.
+"""Region mutual information (RMI) loss between the prediction and the labels around a pixel.
 
-Zhao et al. 2019, "Region Mutual Information Loss for Semantic Segmentation", arXiv 1910.12037, with the numbers of
-their code. Every pixel with its neighbours is a point of R x R dimensions, once for the labels (y) and once for the
-probabilities (p). Were both Gaussian, y given p would have the covariance M = Syy - Syp Spp^-1 Spy, and their mutual
-information would be that of y less 1/2 log det M: the loss is 1/2 log det M.
+Zhao et al. 2019, "Region Mutual Information Loss for Semantic Segmentation", arXiv 1910.12037, with the constants of the
+authors' code. Every pixel with its neighbors is a point of R x R dimensions, for the labels (y) and for the
+probabilities (p). If both are Gaussian, y given p has the covariance M = Syy - Syp Spp^-1 Spy, and their mutual
+information is the entropy of y minus 1/2 log det M. The loss is 1/2 log det M.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -20,7 +20,7 @@ from geoseg.losses import losses
 from geoseg.losses.base import Loss
 
 RIDGE = 5e-4
-"""Added to the diagonals of Spp and M, so that both have an inverse."""
+"""Added to the diagonals of Spp and M, which makes both invertible."""
 
 FLOOR = 1e-6
 """Added to every probability."""
@@ -28,22 +28,26 @@ FLOOR = 1e-6
 
 @losses.register
 class Rmi(Loss):
-    """The sum over classes of 1/2 log det M per dimension, mean over images; and binary cross-entropy beside it.
+    """Sum over classes of 1/2 log det M per dimension, averaged over images, plus binary cross-entropy.
 
-    Our own because segmentation-models-pytorch has nothing of the kind. Classes are asked one by one, through a
-    sigmoid. Images without a labelled pixel are left out. It is computed in float64, because near a perfect prediction
-    M is a small difference of large numbers. Until the backward pass it keeps 16 R^2 bytes per class and pixel after
-    pooling: 400 MB for 16 crops of 512 x 512 pixels and 6 classes.
-    ``radius``: R, the side of the square of neighbours in pixels.
-    ``pool``, ``pool_size``: probabilities and labels are first made smaller by this factor: by their maximum, their
-    mean, or interpolation (labels by the nearest); 1 leaves them as they are.
-    ``cross_entropy_weight``: the factor of binary cross-entropy, without which a prediction and its negative cost
-    much the same. 1 gives twice the authors' loss; 0 leaves it to another loss of the recipe (as PaddleSeg does, with
-    0.5 times ``cross_entropy`` and 0.5 times this).
+    Each class has its own sigmoid. Images without a labeled pixel are ignored. The loss is computed in float64, because
+    M is a small difference of large numbers near a perfect prediction. Until the backward pass, it holds 16 R^2 bytes
+    per class and pixel after pooling: 400 MB for 16 crops of 512 x 512 pixels and 6 classes.
+
+    Args:
+        classes: Number of classes.
+        ignore_index: Target value of unlabeled pixels.
+        radius: R, the side of the square of neighbors in pixels.
+        pool: How probabilities and labels are downsampled first: ``max``, ``mean`` or ``interpolate`` (bilinear for
+            probabilities, nearest for labels).
+        pool_size: Downsampling factor; 1 for none.
+        cross_entropy_weight: Factor of binary cross-entropy, without which a prediction and its negative have nearly
+            the same loss. 1 is twice the authors' loss. With 0, list a cross-entropy loss in the recipe (PaddleSeg
+            uses 0.5 times ``cross_entropy`` and 0.5 times this loss).
     """
 
     perfect_is_zero: ClassVar[bool] = False
-    """Each class costs 1/2 log RIDGE, which is -3.8, at the least; the value of a perfect prediction is near that."""
+    """The minimum is 1/2 log RIDGE = -3.8 per class; a perfect prediction is close to it."""
 
     def __init__(
         self,
@@ -64,21 +68,23 @@ class Rmi(Loss):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """The loss of the labelled images."""
-        labelled = (target != self.ignore_index).flatten(start_dim=1).any(dim=1)
-        logits, target = logits.float()[labelled], target[labelled].long()
+        """Return the loss of the labeled images."""
+        labeled = (target != self.ignore_index).flatten(start_dim=1).any(dim=1)
+        logits, target = logits.float()[labeled], target[labeled].long()
         if not len(logits):
             return logits.sum()
         valid = (target != self.ignore_index).unsqueeze(1)
         labels = F.one_hot(target.masked_fill(~valid.squeeze(1), 0), self.classes).movedim(-1, 1) * valid.float()
 
-        labels_small, probabilities = self._pooled(labels, logits.sigmoid() * valid + FLOOR)
-        information = _log_det_of_rest(self._regions(labels_small), self._regions(probabilities))
+        labels_small, probabilities = self._downsample(labels, logits.sigmoid() * valid + FLOOR)
+        information = _conditional_log_det(self._regions(labels_small), self._regions(probabilities))
         region_loss = information.mean(dim=0).sum() / (2 * self.radius**2)
-        surprise = F.binary_cross_entropy_with_logits(logits, labels, valid.float().expand_as(labels), reduction="sum")
-        return (region_loss + self.cross_entropy_weight * surprise / (valid.sum() + 1)).float()
+        cross_entropy = F.binary_cross_entropy_with_logits(
+            logits, labels, valid.float().expand_as(labels), reduction="sum"
+        )
+        return (region_loss + self.cross_entropy_weight * cross_entropy / (valid.sum() + 1)).float()
 
-    def _pooled(self, labels: Tensor, probabilities: Tensor) -> tuple[Tensor, Tensor]:
+    def _downsample(self, labels: Tensor, probabilities: Tensor) -> tuple[Tensor, Tensor]:
         size, half = self.pool_size, self.pool_size // 2
         if self.pool == "max":
             return F.max_pool2d(labels, size, size, half), F.max_pool2d(probabilities, size, size, half)
@@ -90,19 +96,19 @@ class Rmi(Loss):
     def _regions(self, maps: Float[Tensor, "image class row col"]) -> Float[Tensor, "image class dimension point"]:
         if min(maps.shape[2:]) < self.radius:
             raise ConfigError(
-                f"the loss rmi finds no {self.radius} x {self.radius} pixels in {maps.shape[2]} x {maps.shape[3]}, "
-                f"what is left of a crop after pooling by {self.pool_size}",
+                f"the loss rmi needs {self.radius} x {self.radius} pixels, but crops have {maps.shape[2]} x {maps.shape[3]} "
+                f"after pooling by {self.pool_size}",
                 "use larger crops, or a smaller pool_size or radius",
             )
         points = F.unfold(maps.flatten(end_dim=1).unsqueeze(1), self.radius).double()
-        centred: Tensor = points - points.mean(dim=-1, keepdim=True)
-        return centred.reshape(*maps.shape[:2], *points.shape[1:])
+        centered: Tensor = points - points.mean(dim=-1, keepdim=True)
+        return centered.reshape(*maps.shape[:2], *points.shape[1:])
 
 
-def _log_det_of_rest(
+def _conditional_log_det(
     labels: Float[Tensor, "image class dimension point"], probabilities: Float[Tensor, "image class dimension point"]
 ) -> Float[Tensor, "image class"]:
-    """Log det M. M + RIDGE is what Cholesky's method leaves of the joint covariance after eliminating ``p``."""
+    """Return log det M. The trailing block of the Cholesky factor of the joint covariance is the factor of M + RIDGE."""
     joint = torch.cat([probabilities, labels], dim=2)
     covariance = joint @ joint.mT + RIDGE * torch.eye(joint.shape[2], dtype=joint.dtype, device=joint.device)
     factor = torch.linalg.cholesky(covariance)

@@ -1,7 +1,7 @@
-"""How sure a score is: intervals by drawing scenes again and again (Efron 1979).
+"""Bootstrap confidence intervals of scores over scenes (Efron 1979).
 
-Neighbouring pixels are right or wrong together, so a hundred million of them do not make a score sure. What varies is
-the scene: so whole scenes are drawn with replacement, their counts are added up, and the score is taken anew.
+Errors of neighboring pixels are correlated, so pixels cannot be resampled independently. Whole scenes are drawn with
+replacement, their counts are summed, and the score is computed from the sum.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,39 +11,47 @@ from numpy.typing import NDArray
 
 from geoseg.metrics.confusion_matrix import ConfusionMatrix
 
-REPEATS = 1000
-LEVEL = 0.95
-"""Share of the draws that an interval holds."""
+RESAMPLES = 1000
+CONFIDENCE_LEVEL = 0.95
+"""Share of the resamples inside an interval."""
 SEED = 0
 
 
-def intervals(
+def bootstrap_intervals(
     scenes: Sequence[ConfusionMatrix],
     scores: Callable[[ConfusionMatrix], Mapping[str, float]],
     *,
-    level: float = LEVEL,
-    repeats: int = REPEATS,
+    level: float = CONFIDENCE_LEVEL,
+    repeats: int = RESAMPLES,
 ) -> dict[str, tuple[float, float]]:
-    """(low, high) of each score: percentiles over ``repeats`` draws, always the same ones, widened to hold the score.
+    """Compute percentile intervals of scores; the random draws are fixed.
 
-    None for fewer than two scenes with labelled pixels, and none for scores that are undefined for all of them together.
+    Args:
+        scenes: Confusion matrix of each scene.
+        scores: Computes named scores of a confusion matrix.
+        level: Share of the resamples inside the interval.
+        repeats: Number of resamples.
+
+    Returns:
+        (low, high) by name, widened to include the score itself. Empty with fewer than two labeled scenes; undefined
+        scores are omitted.
     """
-    labelled = [scene for scene in scenes if scene.in_reference.any()]
-    if len(labelled) < 2:
+    labeled = [scene for scene in scenes if scene.in_reference.any()]
+    if len(labeled) < 2:
         return {}
-    drawn = np.random.default_rng(SEED).multinomial(len(labelled), np.full(len(labelled), 1 / len(labelled)), repeats)
-    counts = np.tensordot(drawn, np.stack([scene.counts for scene in labelled]), 1)
-    missed = drawn @ np.stack([scene.missed for scene in labelled])
-    told = [scores(_matrix(*each)) for each in zip(counts, missed, strict=True)]
+    draws = np.random.default_rng(SEED).multinomial(len(labeled), np.full(len(labeled), 1 / len(labeled)), repeats)
+    counts = np.tensordot(draws, np.stack([scene.counts for scene in labeled]), 1)
+    missed = draws @ np.stack([scene.missed for scene in labeled])
+    resampled = [scores(_matrix(*each)) for each in zip(counts, missed, strict=True)]
     edges = 50 * (1 - level), 50 * (1 + level)
-    found = {}
-    for name, score in scores(sum(labelled[1:], labelled[0])).items():
-        values = np.array([draw[name] for draw in told])
+    intervals = {}
+    for name, score in scores(sum(labeled[1:], labeled[0])).items():
+        values = np.array([draw[name] for draw in resampled])
         values = values[~np.isnan(values)]
         if values.size and not np.isnan(score):
             low, high = np.percentile(values, edges)
-            found[name] = (min(float(low), score), max(float(high), score))
-    return found
+            intervals[name] = (min(float(low), score), max(float(high), score))
+    return intervals
 
 
 def _matrix(counts: NDArray[np.int64], missed: NDArray[np.int64]) -> ConfusionMatrix:

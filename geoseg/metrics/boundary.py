@@ -1,11 +1,11 @@
-"""How well borders between classes are met, within a tolerance in metres.
+"""Boundary metrics with a tolerance in meters.
 
-*Boundary IoU* (Cheng et al. 2021) is IoU of what of each class lies within the tolerance of its own border, so that large
-areas do not hide ragged edges. *Boundary F1* (Csurka et al. 2013) asks which border pixels of one mask have one of the
-same class in the other within the tolerance.
+*Boundary IoU* (Cheng et al. 2021) is the IoU of the pixels of each class within the tolerance of its border, so that
+large areas do not hide errors at edges. *Boundary F1* (Csurka et al. 2013) matches border pixels of one mask with border
+pixels of the same class in the other mask within the tolerance.
 
-A border is where two known classes meet. Where the reference says nothing, and at the scene's edge, there is none: labels
-with eroded borders have no borders to score. Distances are between centres of pixels.
+A border is where two labeled classes meet. Unlabeled pixels and the edge of the scene are not borders, so labels with
+eroded borders have none. Distances are between pixel centers.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._numba import compiled
+from geoseg._numba import njit
 from geoseg.legend import IGNORE_INDEX
-from geoseg.metrics.confusion_matrix import ratio
+from geoseg.metrics.confusion_matrix import divide
 
-SLACK = 0.005
-"""Part of the tolerance that is added to it: maps stretch, and two pixels of half a metre shall be within one metre."""
-MISSED = 254
-"""Stands for "labelled, but not predicted": no class of the reference, yet known to be none."""
+TOLERANCE_SLACK = 0.005
+"""Relative increase of the tolerance, so that two pixels of 0.5 m are within 1 m in spite of map distortion."""
+NOT_PREDICTED = 254
+"""Value of labeled pixels without a prediction: not a class of the reference, but known to be wrong."""
 
 Mask = NDArray[np.uint8]
 Offsets = NDArray[np.int64]
@@ -29,77 +29,87 @@ Offsets = NDArray[np.int64]
 
 @dataclass
 class BoundaryCounts:
-    """Pixels per class near borders; counts of strips and scenes add up."""
+    """Counts of pixels near borders per class. Counts of strips and scenes can be added."""
 
     both: NDArray[np.int64]
-    """Within the tolerance of their class's border in both masks, and of the same class in both."""
+    """Pixels of the same class in both masks, within the tolerance of the border of that class in both."""
     predicted: NDArray[np.int64]
-    """In the prediction."""
+    """Pixels within the tolerance of a border of their class in the prediction."""
     reference: NDArray[np.int64]
-    """In the reference."""
+    """Pixels within the tolerance of a border of their class in the reference."""
     border_predicted: NDArray[np.int64]
-    """Border pixels of the prediction …"""
+    """Border pixels of the prediction."""
     border_right: NDArray[np.int64]
-    """… and those of them that are near a border pixel of the reference."""
+    """Border pixels of the prediction that match a border pixel of the reference."""
     border_reference: NDArray[np.int64]
-    """Border pixels of the reference …"""
+    """Border pixels of the reference."""
     border_found: NDArray[np.int64]
-    """… and those of them that are near a border pixel of the prediction."""
+    """Border pixels of the reference that match a border pixel of the prediction."""
 
     @classmethod
     def none(cls, classes: int) -> Self:
-        """Nothing counted yet."""
+        """Create counts of 0."""
         return cls(*(np.zeros(classes, np.int64) for _ in range(7)))
 
     def __add__(self, other: "BoundaryCounts") -> "BoundaryCounts":
-        mine, its = vars(self).values(), vars(other).values()
-        return BoundaryCounts(*(a + b for a, b in zip(mine, its, strict=True)))
+        pairs = zip(vars(self).values(), vars(other).values(), strict=True)
+        return BoundaryCounts(*(a + b for a, b in pairs))
 
     def iou(self) -> NDArray[np.float64]:
-        """Boundary IoU of each class, 0 … 1; NaN for classes without a border."""
-        return ratio(self.both, self.predicted + self.reference - self.both)
+        """Compute the boundary IoU of each class, 0 to 1; NaN for classes without a border."""
+        return divide(self.both, self.predicted + self.reference - self.both)
 
     def precision(self) -> NDArray[np.float64]:
-        """Share of each class's predicted border that is right; NaN without one."""
-        return ratio(self.border_right, self.border_predicted)
+        """Compute the share of the predicted border that is correct, per class; NaN without a border."""
+        return divide(self.border_right, self.border_predicted)
 
     def recall(self) -> NDArray[np.float64]:
-        """Share of each class's true border that was found; NaN without one."""
-        return ratio(self.border_found, self.border_reference)
+        """Compute the share of the reference border that is found, per class; NaN without a border."""
+        return divide(self.border_found, self.border_reference)
 
     def f1(self) -> NDArray[np.float64]:
-        """Harmonic mean of precision and recall: 0 where only one mask has a border, NaN where none has."""
+        """Compute the boundary F1 of each class; 0 if only one mask has a border, NaN if none has."""
         precision, recall = (np.nan_to_num(score) for score in (self.precision(), self.recall()))
-        there = self.border_predicted + self.border_reference > 0
+        has_border = self.border_predicted + self.border_reference > 0
         total = precision + recall
         score = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
-        return np.where(there, score, np.nan)
+        return np.where(has_border, score, np.nan)
 
 
 def offsets_within(tolerance_m: float, pixel_m: tuple[float, float]) -> Offsets:
-    """(row, col) steps (step, 2) to pixels no further than the tolerance, nearest first; ``pixel_m`` is (height, width).
+    """Return the offsets of the pixels within a tolerance.
 
-    The pixel itself is not among them; the nearest neighbours always are, however small the tolerance.
+    Args:
+        tolerance_m: Tolerance in meters.
+        pixel_m: Height and width of a pixel in meters.
+
+    Returns:
+        (row, col) offsets (offset, 2), nearest first, without (0, 0). The four direct neighbors are always included.
     """
-    tolerance_m *= 1 + SLACK
+    tolerance_m *= 1 + TOLERANCE_SLACK
     reach = [max(int(tolerance_m / side), 1) for side in pixel_m]
     steps = np.stack(np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), axis=-1).reshape(-1, 2)
-    metres = np.hypot(*(steps * pixel_m).T)
-    beside = np.abs(steps).sum(axis=1) == 1
-    chosen = ((metres <= tolerance_m) | beside) & (metres > 0)
-    order = np.argsort(metres[chosen], kind="stable")
-    return np.ascontiguousarray(steps[chosen][order], np.int64)
+    meters = np.hypot(*(steps * pixel_m).T)
+    is_neighbor = np.abs(steps).sum(axis=1) == 1
+    is_within = ((meters <= tolerance_m) | is_neighbor) & (meters > 0)
+    order = np.argsort(meters[is_within], kind="stable")
+    return np.ascontiguousarray(steps[is_within][order], np.int64)
 
 
 def count_boundaries(
     predicted: Mask, reference: Mask, offsets: Offsets, classes: int, inside: tuple[slice, slice]
 ) -> BoundaryCounts:
-    """Counts of the pixels ``inside``; around them, masks reach as far as the ``offsets`` or to the scene's edge.
+    """Count boundary pixels in a part of two masks.
 
-    Class indices (row, col), 255 = not labelled or not predicted.
+    Args:
+        predicted: Predicted class indices (row, col); 255 = not predicted.
+        reference: Reference class indices (row, col); 255 = not labeled.
+        offsets: Offsets within the tolerance, from :func:`offsets_within`.
+        classes: Number of classes.
+        inside: Rows and columns to count. Around them, masks must extend by the largest offset or to the scene edge.
     """
     known = reference != IGNORE_INDEX
-    missed = np.where(predicted == IGNORE_INDEX, np.uint8(MISSED), predicted)
+    missed = np.where(predicted == IGNORE_INDEX, np.uint8(NOT_PREDICTED), predicted)
     masks = [np.where(known, missed, np.uint8(IGNORE_INDEX)), reference]
     bands = [_near_another(mask, offsets) for mask in masks]
     borders = [_border(mask) for mask in masks]
@@ -121,7 +131,7 @@ def count_boundaries(
 
 
 def _border(mask: Mask) -> NDArray[np.bool_]:
-    """Pixels with a neighbour, above, below, left or right, of another known class."""
+    """Find pixels with a direct neighbor of another labeled class."""
     found = np.zeros(mask.shape, np.bool_)
     known = mask != IGNORE_INDEX
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
@@ -131,11 +141,11 @@ def _border(mask: Mask) -> NDArray[np.bool_]:
     return found
 
 
-@compiled
+@njit
 def _near_another(mask: Mask, offsets: Offsets) -> NDArray[np.bool_]:
-    """Known pixels with a pixel of another known class within the offsets.
+    """Find labeled pixels with a pixel of another labeled class within the offsets.
 
-    The nearest one has a neighbour that is not of its class, so it is enough to look around from such pixels.
+    The nearest such pixel has a neighbor of another class, so searching from pixels with such neighbors suffices.
     """
     height, width = mask.shape
     found = np.zeros(mask.shape, np.bool_)
@@ -154,11 +164,11 @@ def _near_another(mask: Mask, offsets: Offsets) -> NDArray[np.bool_]:
     return found
 
 
-@compiled
+@njit
 def _near_same(
-    mask: Mask, border: NDArray[np.bool_], other: Mask, its_border: NDArray[np.bool_], offsets: Offsets
+    mask: Mask, border: NDArray[np.bool_], other: Mask, other_border: NDArray[np.bool_], offsets: Offsets
 ) -> NDArray[np.bool_]:
-    """Border pixels that have a border pixel of the same class in the other mask, at their place or within the offsets."""
+    """Find border pixels with a border pixel of the same class in the other mask at the same place or within the offsets."""
     height, width = mask.shape
     found = np.zeros(mask.shape, np.bool_)
     for i in range(height):
@@ -166,12 +176,12 @@ def _near_same(
             if not border[i, j]:
                 continue
             own = mask[i, j]
-            if its_border[i, j] and other[i, j] == own:
+            if other_border[i, j] and other[i, j] == own:
                 found[i, j] = True
                 continue
             for k in range(len(offsets)):
                 row, col = i + offsets[k, 0], j + offsets[k, 1]
-                if 0 <= row < height and 0 <= col < width and its_border[row, col] and other[row, col] == own:
+                if 0 <= row < height and 0 <= col < width and other_border[row, col] and other[row, col] == own:
                     found[i, j] = True
                     break
     return found

@@ -1,7 +1,7 @@
-"""Whether a network is as often right as it is sure: pixels counted by confidence.
+"""Calibration: whether confidence matches accuracy.
 
-Confidence is the probability of the predicted class. It is kept in steps of 1/254, as geoseg's confidence rasters keep
-it, so that counts add up over scenes whatever bins are looked at later.
+Confidence is the probability of the predicted class. It is counted in steps of 1/254, as in geoseg's confidence rasters,
+so that counts of scenes can be added and binned later.
 """
 
 from dataclasses import dataclass, field
@@ -10,52 +10,58 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = 255
-"""Steps of confidence: level / 254."""
-BINS = 15
-"""Bins of the calibration error (Guo et al. 2017)."""
+CONFIDENCE_LEVELS = 255
+"""Number of confidence levels; confidence = level / 254."""
+CALIBRATION_BINS = 15
+"""Number of bins of the calibration error (Guo et al. 2017)."""
 
 
 @dataclass
 class Calibration:
-    """Labelled pixels by confidence, right and wrong ones apart."""
+    """Counts of correct and wrong pixels by confidence."""
 
-    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((LEVELS, 2), np.int64))
-    """Pixels by [level of confidence, 0 wrong or 1 right]."""
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((CONFIDENCE_LEVELS, 2), np.int64))
+    """Pixels by [confidence level, 0 = wrong or 1 = correct]."""
 
-    def update(self, level: NDArray[np.uint8], right: NDArray[np.bool_]) -> None:
-        """Counts pixels, arrays of the same shape; ``level`` is confidence x 254, 255 for pixels that do not count."""
-        codes = 2 * level.reshape(-1).astype(np.int64) + right.reshape(-1)
-        self.counts = self.counts + np.bincount(codes, minlength=2 * 256)[: 2 * LEVELS].reshape(LEVELS, 2)
+    def update(self, level: NDArray[np.uint8], correct: NDArray[np.bool_]) -> None:
+        """Count pixels.
+
+        Args:
+            level: Confidence x 254; 255 for pixels that are ignored.
+            correct: Whether the predicted class is correct; the shape of ``level``.
+        """
+        codes = 2 * level.reshape(-1).astype(np.int64) + correct.reshape(-1)
+        counts = np.bincount(codes, minlength=2 * 256)[: 2 * CONFIDENCE_LEVELS]
+        self.counts = self.counts + counts.reshape(CONFIDENCE_LEVELS, 2)
 
     def __add__(self, other: "Calibration") -> "Calibration":
         return Calibration(self.counts + other.counts)
 
     @property
     def pixels(self) -> int:
-        """Pixels counted."""
+        """Number of counted pixels."""
         return int(self.counts.sum())
 
-    def bins(self, count: int = BINS) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """(pixels, mean confidence, share that is right) in ``count`` bins of equal width; NaN where a bin is empty."""
-        confidence = np.arange(LEVELS) / (LEVELS - 1)
+    def bins(self, count: int = CALIBRATION_BINS) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return (pixels, mean confidence, accuracy) of ``count`` bins of equal width; NaN for empty bins."""
+        confidence = np.arange(CONFIDENCE_LEVELS) / (CONFIDENCE_LEVELS - 1)
         place = np.minimum((confidence * count).astype(int), count - 1)
         per_level = self.counts.sum(axis=1)
         pixels = np.bincount(place, per_level, count).astype(np.int64)
-        sure, right = (np.bincount(place, each, count) for each in (per_level * confidence, self.counts[:, 1]))
+        confidences, correct = (np.bincount(place, each, count) for each in (per_level * confidence, self.counts[:, 1]))
         with np.errstate(invalid="ignore"):
-            return pixels, sure / pixels, right / pixels
+            return pixels, confidences / pixels, correct / pixels
 
-    def error(self, count: int = BINS) -> float:
-        """Expected calibration error, 0 … 1: the mean gap between confidence and accuracy, bins weighed by their pixels.
+    def error(self, count: int = CALIBRATION_BINS) -> float:
+        """Compute the expected calibration error, 0 to 1: the mean gap of confidence and accuracy, weighted by pixels.
 
         Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. NaN without pixels.
         """
-        pixels, sure, right = self.bins(count)
-        return float(np.nansum(pixels * np.abs(sure - right)) / pixels.sum()) if self.pixels else float("nan")
+        pixels, confidence, accuracy = self.bins(count)
+        return float(np.nansum(pixels * np.abs(confidence - accuracy)) / pixels.sum()) if self.pixels else float("nan")
 
 
-def levels_of(confidence: NDArray[Any]) -> NDArray[np.uint8]:
-    """Confidences 0 … 1 in steps of 1/254."""
-    steps: NDArray[np.uint8] = np.rint(np.clip(confidence, 0, 1) * (LEVELS - 1)).astype(np.uint8)
+def quantize_confidence(confidence: NDArray[Any]) -> NDArray[np.uint8]:
+    """Quantize confidences from 0 to 1 in steps of 1/254."""
+    steps: NDArray[np.uint8] = np.rint(np.clip(confidence, 0, 1) * (CONFIDENCE_LEVELS - 1)).astype(np.uint8)
     return steps

@@ -1,11 +1,11 @@
-"""Scores of a table of counts by name: means over the classes that count, and scores of all pixels together."""
+"""Named scores of a confusion matrix: means over classes and scores over all pixels."""
 
 from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.metrics.confusion_matrix import ConfusionMatrix, mean_of
+from geoseg.metrics.confusion_matrix import ConfusionMatrix, nanmean
 
 CLASS_SCORES = {
     "iou": ConfusionMatrix.iou,
@@ -13,17 +13,21 @@ CLASS_SCORES = {
     "precision": ConfusionMatrix.precision,
     "recall": ConfusionMatrix.recall,
 }
-"""Scores of single classes; F1 is Dice, recall is what papers call the accuracy of a class."""
+"""Scores per class. F1 equals Dice; recall is often called class accuracy."""
 
 
-def summary(counts: ConfusionMatrix, left_out: Collection[int] = ()) -> dict[str, float]:
-    """Every score of all classes together, 0 … 1 (kappa may be less); NaN where undefined.
+def summarize_scores(counts: ConfusionMatrix, excluded: Collection[int] = ()) -> dict[str, float]:
+    """Compute all scores over classes, 0 to 1 (kappa can be negative); NaN if undefined.
 
-    Means are over the classes for which the score is defined, without those ``left_out`` (class indices). Accuracy and
-    kappa are about all labelled pixels, those of the left-out classes included.
+    Args:
+        counts: The confusion matrix.
+        excluded: Class indices excluded from means. Overall accuracy and kappa include all labeled pixels.
+
+    Returns:
+        Scores by name. Means are over the classes for which the score is defined.
     """
-    counted = ~np.isin(np.arange(counts.classes), list(left_out))
-    means = {f"mean_{name}": mean_of(score(counts)[counted]) for name, score in CLASS_SCORES.items()}
+    counted = ~np.isin(np.arange(counts.classes), list(excluded))
+    means = {f"mean_{name}": nanmean(score(counts)[counted]) for name, score in CLASS_SCORES.items()}
     return {
         **means,
         "mean_accuracy": means["mean_recall"],
@@ -34,11 +38,11 @@ def summary(counts: ConfusionMatrix, left_out: Collection[int] = ()) -> dict[str
     }
 
 
-def zoo_summary(counts: ConfusionMatrix) -> dict[str, float]:
-    """What OpenMMLab's IoUMetric prints: percent, rounded to two decimals.
+def openmmlab_scores(counts: ConfusionMatrix) -> dict[str, float]:
+    """Compute the scores that mmsegmentation's IoUMetric prints: percent, rounded to two decimals.
 
-    Its mFscore leaves out classes whose precision or recall is undefined, or which have no pixel right; its mDice counts
-    them as 0 where they occur.
+    Its mFscore ignores classes whose precision or recall is undefined and classes without a true positive; its mDice
+    counts the latter as 0.
     """
     precision, recall = counts.precision(), counts.recall()
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -48,9 +52,9 @@ def zoo_summary(counts: ConfusionMatrix) -> dict[str, float]:
         "mIoU": counts.mean_iou,
         "mAcc": counts.mean_accuracy,
         "mDice": counts.mean_f1,
-        "mFscore": mean_of(f_score),
-        "mPrecision": mean_of(precision),
-        "mRecall": mean_of(recall),
+        "mFscore": nanmean(f_score),
+        "mPrecision": nanmean(precision),
+        "mRecall": nanmean(recall),
     }
     return {name: round(100 * score, 2) for name, score in scores.items()}
 

@@ -1,7 +1,7 @@
-"""Atrous spatial pyramid pooling: one map seen through several dilations at once, plain or depthwise-separable.
+"""Atrous spatial pyramid pooling (ASPP): parallel convolutions of several dilations, plain or depthwise separable.
 
 Chen et al. 2017, "Rethinking atrous convolution" (arXiv 1706.05587), section 3.3: a 1 x 1 convolution, three dilated
-3 x 3 convolutions and the mean of the whole map, side by side, then mixed.
+3 x 3 convolutions and global average pooling in parallel; their outputs are concatenated and convolved.
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,25 @@ from torch import Tensor, nn
 from geoseg.models.layers import ConvModule, SeparableConvModule, resize
 
 
-class ImagePool(nn.Sequential):
-    """The mean of each channel over the whole map, through a 1 x 1 convolution: what the image is about.
+class ImagePooling(nn.Sequential):
+    """Global average pooling and a 1 x 1 convolution.
 
-    In training its norm sees one value per image and channel, hence needs two images at least.
+    In training, its norm has one value per image and channel, so it needs at least two images.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__(nn.AdaptiveAvgPool2d(1), ConvModule(in_channels, channels, 1))
 
 
-def pyramid(in_channels: int, channels: int, *, dilations: Sequence[int], separable: bool) -> nn.ModuleList:
-    """The branches: a 1 x 1 convolution, then one 3 x 3 convolution per dilation."""
+def build_branches(in_channels: int, channels: int, *, dilations: Sequence[int], separable: bool) -> nn.ModuleList:
+    """Build the branches: a 1 x 1 convolution, then one 3 x 3 convolution per dilation.
+
+    Args:
+        in_channels: Channels of the features.
+        channels: Channels of each branch.
+        dilations: Dilations of the 3 x 3 convolutions.
+        separable: Whether the dilated convolutions are depthwise separable, as in DeepLabV3+.
+    """
     branches: list[nn.Module] = [ConvModule(in_channels, channels, 1)]
     for dilation in dilations:
         if separable:
@@ -34,15 +41,22 @@ def pyramid(in_channels: int, channels: int, *, dilations: Sequence[int], separa
     return nn.ModuleList(branches)
 
 
-def pooled_pyramid(
+def concatenate_branches(
     features: Float[Tensor, "batch _ row col"], image_pool: nn.Module, branches: nn.ModuleList, *, align_corners: bool
 ) -> Float[Tensor, "batch _ row col"]:
-    """Image pool and branches stacked along the channels, in this order."""
-    # Interpolated rather than expanded: that is what the zoo's numbers come from, and it differs in the last bit.
-    overview = resize(image_pool(features), features, align_corners=align_corners)
-    return torch.cat([overview, *(branch(features) for branch in branches)], dim=1)
+    """Concatenate the outputs of image pooling and the branches along the channels, in this order.
+
+    Args:
+        features: The deepest features.
+        image_pool: Global average pooling and a convolution.
+        branches: The branches of :func:`build_branches`.
+        align_corners: How the pooled features are resized.
+    """
+    # Interpolated rather than expanded, as in mmsegmentation: the last bit differs.
+    pooled = resize(image_pool(features), features, align_corners=align_corners)
+    return torch.cat([pooled, *(branch(features) for branch in branches)], dim=1)
 
 
 def default_dilations(output_stride: int) -> tuple[int, ...]:
-    """12, 24, 36 at output stride 8 and 6, 12, 18 at 16: always 96, 192 and 288 pixels of the image."""
+    """Return 12, 24, 36 for output stride 8 and 6, 12, 18 for 16: always 96, 192 and 288 image pixels."""
     return tuple(max(1, pixels // output_stride) for pixels in (96, 192, 288))

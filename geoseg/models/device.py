@@ -1,4 +1,4 @@
-"""Which device a name means, and what is said when its memory is spent."""
+"""Select the device, memory format and precision of a network, and report out-of-memory errors."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ import torch
 
 from geoseg.errors import ConfigError, GeosegError
 
-NHWC_DEVICES = {"cuda"}
-"""Devices that compute convolutions faster with channels last; for CPUs it depends on the network."""
+CHANNELS_LAST_DEVICES = {"cuda"}
+"""Device types that compute convolutions faster with channels last. On CPUs, this depends on the network."""
 
-MEMORY_WORDS = (
+OUT_OF_MEMORY_MESSAGES = (
     "out of memory",
     "can't allocate memory",
     "dataloader worker",
@@ -19,32 +19,39 @@ MEMORY_WORDS = (
     "alloc_failed",
     "find an engine",
 )
-"""How torch says that memory is spent; a worker process is killed for want of it."""
+"""Parts of torch's messages when memory runs out. A worker process that is killed has the same cause."""
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name; "auto" is the first of cuda, mps, cpu that is there. :class:`ConfigError` if it is not."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    """Return the device of a name.
+
+    Args:
+        name: A torch device such as ``cpu`` or ``cuda:1``, or ``auto`` for the first available of cuda, mps and cpu.
+
+    Raises:
+        ConfigError: If the name is invalid or the device is not available.
+    """
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        name = next(device for device, found in there.items() if found)
+        name = next(device for device, is_available in available.items() if is_available)
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ConfigError(f"{name!r} is no device", f"devices here: auto, {_names(there)}") from None
-    if not there.get(device.type) or (device.index or 0) >= _count(device.type):
-        raise ConfigError(f"there is no device {name} here", f"devices here: auto, {_names(there)}")
-    # With its number, as tensors name it: torch.device("cuda") is not equal to the device of a tensor that is there.
+        raise ConfigError(f"invalid device {name!r}", f"available devices: auto, {_names(available)}") from None
+    if not available.get(device.type) or (device.index or 0) >= _count(device.type):
+        raise ConfigError(f"device {name} is not available", f"available devices: auto, {_names(available)}")
+    # With its index, as tensors report it: torch.device("cuda") != torch.device("cuda:0").
     return torch.empty(0, device=device).device
 
 
 def memory_format(device: torch.device, *, channels_last: bool | None = None) -> torch.memory_format:
-    """How images and weights of convolutions lie in memory: as told, or else as the device wants them."""
-    wanted = device.type in NHWC_DEVICES if channels_last is None else channels_last
-    return torch.channels_last if wanted else torch.contiguous_format
+    """Return the memory format of images and weights: as requested, or the faster one for the device."""
+    use_channels_last = device.type in CHANNELS_LAST_DEVICES if channels_last is None else channels_last
+    return torch.channels_last if use_channels_last else torch.contiguous_format
 
 
-def _names(there: dict[str, bool]) -> str:
-    return ", ".join(device for device, found in there.items() if found)
+def _names(available: dict[str, bool]) -> str:
+    return ", ".join(device for device, is_available in available.items() if is_available)
 
 
 def _count(kind: str) -> int:
@@ -52,25 +59,26 @@ def _count(kind: str) -> int:
 
 
 @contextlib.contextmanager
-def explained_memory(hint: str) -> Iterator[None]:
-    """Turns "out of memory", however numpy, torch and the devices say it, into a :class:`GeosegError` with ``hint``."""
+def explain_out_of_memory(hint: str) -> Iterator[None]:
+    """Convert out-of-memory errors of numpy, torch and the devices to a :class:`GeosegError` with ``hint``."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         text = str(error).lower()
-        if isinstance(error, RuntimeError) and not any(words in text for words in MEMORY_WORDS):
+        if isinstance(error, RuntimeError) and not any(words in text for words in OUT_OF_MEMORY_MESSAGES):
             raise
-        raise GeosegError("the network needs more memory than there is", hint) from error
+        raise GeosegError("out of memory while running the network", hint) from error
 
 
 Precision = Literal["auto", "float32", "bfloat16"]
 PRECISIONS = get_args(Precision)
 
 
-def computes_bfloat16(device: torch.device) -> bool:
-    """True if the device multiplies bfloat16 faster than float32: GPUs that say so, CPUs with AVX-512 or AMX for it.
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Return whether the device multiplies bfloat16 faster than float32.
 
-    Other CPUs emulate bfloat16 and are slower in it; torch tells what a CPU has from 2.9 on, so older ones count as slow.
+    This holds for GPUs with native support and for CPUs with AVX-512 BF16 or AMX. Other CPUs emulate bfloat16 and are
+    slower with it. torch reports the capabilities of CPUs from version 2.9 on; with older versions the result is False.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -80,13 +88,14 @@ def computes_bfloat16(device: torch.device) -> bool:
     return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
-def chosen_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
-    """The precision meant by a name: "auto" is bfloat16 where the device is fast in it, else float32.
+def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
+    """Return the precision for a device; ``auto`` is bfloat16 where that is faster, else float32.
 
-    :class:`ConfigError` for another name.
+    Raises:
+        ConfigError: If the name is invalid.
     """
     if precision not in PRECISIONS:
-        raise ConfigError(f"{precision!r} is no precision", f"precisions are {', '.join(PRECISIONS)}")
+        raise ConfigError(f"invalid precision {precision!r}", f"valid precisions: {', '.join(PRECISIONS)}")
     if precision != "auto":
         return precision
-    return "bfloat16" if computes_bfloat16(device) else "float32"
+    return "bfloat16" if has_fast_bfloat16(device) else "float32"

@@ -1,7 +1,7 @@
-"""The blocks all heads are made of: convolution with norm and ReLU, its separable form, the classifier, resizing.
+"""Building blocks of heads: convolution with norm and ReLU, its separable form, classifier, resizing.
 
-Sub-modules carry the names of the OpenMMLab zoo (``conv``, ``bn``, ``depthwise_conv``, ``pointwise_conv``), so that its
-published checkpoints load by a change of prefixes alone.
+Submodules have OpenMMLab's names (``conv``, ``bn``, ``depthwise_conv``, ``pointwise_conv``), so published checkpoints
+load after a change of prefixes.
 """
 
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ConvModule(nn.Module):
-    """Convolution without bias, batch normalisation, ReLU; keeps (row, col) for odd kernels."""
+    """Convolution without bias, batch normalization and ReLU. Keeps height and width for odd kernels."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -24,20 +24,17 @@ class ConvModule(nn.Module):
             bias=False,
         )
         self.bn = nn.BatchNorm2d(out_channels)
-        # He et al. 2015 (arXiv 1502.01852), equation 14. torch's fan_out ignores groups, and so does the zoo's.
+        # He et al. 2015 (arXiv 1502.01852), equation 14. torch's fan_out ignores groups; mmcv's does too.
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, features: Float[Tensor, "batch _ row col"]) -> Float[Tensor, "batch _ row col"]:
-        """Non-negative features of the same height and width."""
-        normalised: Tensor = self.bn(self.conv(features))
-        return F.relu(normalised, inplace=True)
+        """Return non-negative features of the same height and width."""
+        normalized: Tensor = self.bn(self.conv(features))
+        return F.relu(normalized, inplace=True)
 
 
 class SeparableConvModule(nn.Module):
-    """A 3 x 3 :class:`ConvModule` in two steps: each channel for itself, then across channels (Chollet 2017, Xception).
-
-    There is a ReLU after both steps.
-    """
+    """A depthwise 3 x 3 :class:`ConvModule` followed by a pointwise one (Chollet 2017, Xception), with ReLU after both."""
 
     def __init__(self, in_channels: int, out_channels: int, *, dilation: int = 1) -> None:
         super().__init__()
@@ -45,13 +42,13 @@ class SeparableConvModule(nn.Module):
         self.pointwise_conv = ConvModule(in_channels, out_channels, 1)
 
     def forward(self, features: Float[Tensor, "batch _ row col"]) -> Float[Tensor, "batch _ row col"]:
-        """Non-negative features of the same height and width."""
+        """Return non-negative features of the same height and width."""
         separated: Tensor = self.pointwise_conv(self.depthwise_conv(features))
         return separated
 
 
-def classifier(channels: int, classes: int) -> nn.Conv2d:
-    """A 1 x 1 convolution from features to logits, started near zero so that all classes begin equally likely."""
+def build_classifier(channels: int, classes: int) -> nn.Conv2d:
+    """Build a 1 x 1 convolution from features to logits, initialized near zero so that classes start equally likely."""
     conv = nn.Conv2d(channels, classes, 1)
     for name, parameter in conv.named_parameters():
         nn.init.normal_(parameter, std=0.01 if name == "weight" else 0)
@@ -61,5 +58,5 @@ def classifier(channels: int, classes: int) -> nn.Conv2d:
 def resize(
     features: Float[Tensor, "batch channel _ _"], like: Float[Tensor, "batch _ row col"], *, align_corners: bool
 ) -> Float[Tensor, "batch channel row col"]:
-    """Features resampled bilinearly to the height and width of ``like``; unchanged if they have it already."""
+    """Resize features bilinearly to the height and width of ``like``."""
     return F.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=align_corners)

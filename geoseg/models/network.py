@@ -1,4 +1,4 @@
-"""The network: images through a backbone and a head to logits of the same height and width."""
+"""The segmentation network: a backbone and a head that map images to logits of the same height and width."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,10 +9,17 @@ from geoseg.models.layers import resize
 
 
 class SegmentationNetwork(nn.Module):
-    """Backbone, head, and for training an auxiliary head.
+    """A backbone, a head and, for training, an auxiliary head.
 
-    Images are (batch, band, row, col), scaled as the bundle's card says, of any size from one pixel. Logits are
-    (batch, class, row, col) with the image's rows and columns; their largest along the class axis is the class index.
+    Images are (batch, band, row, col), normalized with the mean and std of the model card, of any size from one pixel.
+    Logits are (batch, class, row, col) with the height and width of the images; argmax along the class axis is the
+    class index.
+
+    Args:
+        backbone: Maps images to features at several strides.
+        head: Maps features to logits.
+        auxiliary: A second head for deep supervision in training, or None.
+        align_corners: How logits are resized; see ``torch.nn.functional.interpolate``.
     """
 
     def __init__(
@@ -25,14 +32,14 @@ class SegmentationNetwork(nn.Module):
         self.align_corners = align_corners
 
     def forward(self, images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch class row col"]:
-        """Logits. The auxiliary head is not evaluated."""
+        """Return the logits of the head. The auxiliary head is not evaluated."""
         logits: Tensor = self.head(self.backbone(images))
         return resize(logits, images, align_corners=self.align_corners)
 
     def logits_with_auxiliary(
         self, images: Float[Tensor, "batch band row col"]
     ) -> tuple[Float[Tensor, "batch class row col"], Float[Tensor, "batch class row col"] | None]:
-        """Logits of the head and of the auxiliary head (None without one), both at the images' size."""
+        """Return the logits of the head and of the auxiliary head (None without one), both at the size of the images."""
         features = self.backbone(images)
         logits = resize(self.head(features), images, align_corners=self.align_corners)
         if self.auxiliary is None:
@@ -41,5 +48,5 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def smallest_batch(self) -> int:
-        """Fewest images per device in a training step: 2 where a norm sees a single value per image."""
+        """Smallest number of images per device in a training step: 2 if a norm has a single value per image."""
         return self.head.smallest_batch

@@ -1,7 +1,7 @@
-"""Batch normalisation whose statistics are those of all processes' images together, on any device.
+"""Batch normalization with statistics over the images of all processes, on any device.
 
-torch's ``SyncBatchNorm`` does the same on GPUs alone; this one also runs on CPUs, where training on several processes can
-be tried and tested. Parameters and buffers carry the names of ``BatchNorm2d``, so weights move freely between them.
+torch's ``SyncBatchNorm`` supports GPUs only; these classes also run on CPUs, so that training with several processes can
+be tested there. Parameters and buffers have the names of ``BatchNorm2d``, so state dicts are interchangeable.
 """
 
 import logging
@@ -16,52 +16,52 @@ logger = logging.getLogger(__name__)
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """Batch normalisation over (batch of all processes, row, col)."""
+    """Batch normalization over (batch of all processes, row, col)."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalised features (batch, channel, row, col); every process must call it with at least one image."""
-        return _together(self, features) if _is_shared(self) else super().forward(features)
+        """Normalize features (batch, channel, row, col). Every process must pass at least one image."""
+        return _normalize_over_processes(self, features) if _is_shared(self) else super().forward(features)
 
 
 class SyncBatchNormAct2d(BatchNormAct2d):
-    """The same for the norms of timm's networks, which activate what they have normalised."""
+    """Synchronized batch normalization with the activation of timm's ``BatchNormAct2d``."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalised and activated features."""
+        """Normalize and activate features."""
         if not _is_shared(self):
             return super().forward(features)  # type: ignore[no-any-return, no-untyped-call]
-        activated: Tensor = self.act(self.drop(_together(self, features)))
+        activated: Tensor = self.act(self.drop(_normalize_over_processes(self, features)))
         return activated
 
 
-SHARED = {nn.BatchNorm2d: SyncBatchNorm2d, BatchNormAct2d: SyncBatchNormAct2d}
-"""What each kind of norm becomes."""
+SYNC_CLASSES = {nn.BatchNorm2d: SyncBatchNorm2d, BatchNormAct2d: SyncBatchNormAct2d}
+"""Synchronized class of each batch norm class."""
 
 
 def _is_shared(norm: nn.BatchNorm2d) -> bool:
     return norm.training and dist.is_initialized() and dist.get_world_size() > 1
 
 
-def _together(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
-    exact, each = features.float(), (0, 2, 3)
-    sums = _over_processes(torch.cat([exact.sum(each), exact.new_tensor([exact.numel() / exact.shape[1]])]))
+def _normalize_over_processes(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
+    exact, axes = features.float(), (0, 2, 3)
+    sums = _sum_over_processes(torch.cat([exact.sum(axes), exact.new_tensor([exact.numel() / exact.shape[1]])]))
     mean, pixels = sums[:-1] / sums[-1], sums[-1]
-    centred = exact - _per_channel(mean)
-    # Of the deviations themselves: a mean of squares less a squared mean loses what little a large mean varies.
-    variance = _over_processes(centred.square().sum(each)) / pixels
+    centered = exact - _per_channel(mean)
+    # Two passes: the mean of squares minus the squared mean cancels for means much larger than the deviation.
+    variance = _sum_over_processes(centered.square().sum(axes)) / pixels
     if norm.running_mean is not None:
-        _remember(norm, mean.detach(), variance.detach() * pixels / (pixels - 1).clamp(min=1))
+        _update_running_statistics(norm, mean.detach(), variance.detach() * pixels / (pixels - 1).clamp(min=1))
     scale = torch.rsqrt(variance + norm.eps)
     if norm.affine:
-        normalised = centred * _per_channel(scale * norm.weight) + _per_channel(norm.bias)
+        normalized = centered * _per_channel(scale * norm.weight) + _per_channel(norm.bias)
     else:
-        normalised = centred * _per_channel(scale)
-    return normalised.to(features.dtype)
+        normalized = centered * _per_channel(scale)
+    return normalized.to(features.dtype)
 
 
 @torch.no_grad()
-def _remember(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    """Moves the running statistics as BatchNorm2d does; ``variance`` is the unbiased one."""
+def _update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+    """Update the running statistics as BatchNorm2d does; ``variance`` is unbiased."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
@@ -71,7 +71,7 @@ def _remember(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
     norm.running_var.lerp_(variance.to(norm.running_var.dtype), share)
 
 
-def _over_processes(sums: Tensor) -> Tensor:
+def _sum_over_processes(sums: Tensor) -> Tensor:
     total: Tensor = all_reduce(sums)  # type: ignore[no-untyped-call]
     return total
 
@@ -80,15 +80,15 @@ def _per_channel(numbers: Tensor) -> Tensor:
     return numbers[:, None, None]
 
 
-def synchronise(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network with every batch norm shared between processes; weights stay, and so do their names."""
+def convert_to_sync_batchnorm(network: nn.Module, device: torch.device) -> nn.Module:
+    """Convert every batch norm of a network to a synchronized one; weights and their names stay the same."""
     if device.type == "cuda":
-        shared: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]  # timm's knows timm's norms, too
+        shared: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]  # timm's function also converts timm's norms
         return shared
     for name, module in network.named_modules():
-        if type(module) in SHARED:
-            # The class alone changes: parameters, buffers and hooks are those of the norm that was there.
-            module.__class__ = SHARED[type(module)]
-        elif isinstance(module, nn.BatchNorm2d) and type(module) not in SHARED.values():
-            logger.warning("the norm %s is not shared between processes: %s", name, type(module).__name__)
+        if type(module) in SYNC_CLASSES:
+            # Only the class changes: parameters, buffers and hooks stay.
+            module.__class__ = SYNC_CLASSES[type(module)]
+        elif isinstance(module, nn.BatchNorm2d) and type(module) not in SYNC_CLASSES.values():
+            logger.warning("the norm %s is not synchronized between processes: %s", name, type(module).__name__)
     return network

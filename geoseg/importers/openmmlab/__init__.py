@@ -1,5 +1,5 @@
-"""Published OpenMMLab checkpoints as networks of ours: ``load_checkpoint``. (Parameter names: ``models/zoo_names``.)"""
+"""Load checkpoints of OpenMMLab's mmsegmentation."""
 
-from geoseg.importers.openmmlab.load_checkpoint import ZooCheckpoint, load_checkpoint
+from geoseg.importers.openmmlab.load_checkpoint import OpenMMLabCheckpoint, load_checkpoint
 
-__all__ = ["ZooCheckpoint", "load_checkpoint"]
+__all__ = ["OpenMMLabCheckpoint", "load_checkpoint"]

@@ -1,4 +1,4 @@
-"""Which network a state dict belongs to, told from its keys and shapes; names are geoseg's."""
+"""Detect the architecture of a network from the names and shapes of its parameters."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -7,42 +7,47 @@ from typing import Any, NamedTuple
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor
 
+from geoseg._text import join_names
 from geoseg.errors import BundleError
 from geoseg.models.backbones.resnet import VARIANTS
-from geoseg.models.weights.openmmlab_names import zoo_name
+from geoseg.models.weights.openmmlab_names import to_openmmlab_name
 
 State = Mapping[str, Tensor]
 
-HINT = "geoseg imports DeepLabV3 and DeepLabV3+ on the zoo's ResNets"
-NAMED = 3
-"""Keys that a message names before it only counts."""
+SUPPORTED_HINT = "geoseg imports DeepLabV3 and DeepLabV3+ with mmsegmentation's ResNets"
+MAX_NAMED_KEYS = 3
+"""Largest number of keys that a message lists."""
 
 
 class Architecture(NamedTuple):
-    """What the weights tell."""
+    """The architecture of a network."""
 
     backbone: str
-    """The zoo's name of the ResNet."""
+    """Name of the ResNet, a key of :data:`~geoseg.models.backbones.resnet.VARIANTS`."""
     head: str
     """Name of the head."""
     options: dict[str, Any]
-    """The head's widths."""
+    """Widths of the head that differ from its defaults."""
     bands: int
-    """Channels of an image."""
+    """Number of bands of an image."""
     classes: int
-    """Channels of the logits."""
+    """Number of classes of the logits."""
     has_auxiliary: bool
-    """Whether there is an auxiliary head."""
+    """Whether the network has an auxiliary head."""
 
 
-def architecture(state: State) -> Architecture:
-    """The architecture that most resembles ``state``; :class:`BundleError` if none does."""
+def detect_architecture(state: State) -> Architecture:
+    """Detect the architecture of a state dict with geoseg's names.
+
+    Raises:
+        BundleError: If the network is not supported.
+    """
     if not any(key.startswith("head.") for key in state):
         raise BundleError(
-            f"the checkpoint has no decode_head: its keys begin with {_listed(list(state))}",
-            "a backbone alone is no model; a recipe takes it as model.pretrained",
+            f"the checkpoint has no decode_head: its first keys are {join_names(state, limit=MAX_NAMED_KEYS)}",
+            "to use it as a pretrained backbone, set model.pretrained in a recipe",
         )
-    name = variant(state)
+    name = detect_resnet(state)
     deep_stem = VARIANTS[name].stem == "deep"
     return Architecture(
         backbone=name,
@@ -54,34 +59,43 @@ def architecture(state: State) -> Architecture:
     )
 
 
-def variant(state: State) -> str:
-    """The name of the ResNet with as many blocks, of the same kind, behind the same stem."""
+def detect_resnet(state: State) -> str:
+    """Return the name of the ResNet with these blocks and this stem."""
     stem = "deep" if "backbone.conv1.0.weight" in state else ""
     block = Bottleneck if "backbone.layer1.0.conv3.weight" in state else BasicBlock
     blocks = tuple(_blocks(state, stage) for stage in (1, 2, 3, 4))
-    for name, known in VARIANTS.items():
-        if (known.block, known.blocks, known.stem) == (block, blocks, stem):
+    for name, entry in VARIANTS.items():
+        if (entry.block, entry.blocks, entry.stem) == (block, blocks, stem):
             return name
     if 0 in blocks:
         keys = [key for key in state if key.startswith("backbone.")]
-        raise BundleError(f"the checkpoint's backbone is no ResNet: it has {_listed(keys)}", HINT)
-    kind = f"{blocks} blocks of the kind {block.__name__} behind a {stem or 'plain'} stem"
-    raise BundleError(f"the checkpoint's ResNet is none of the zoo's: {kind}", HINT)
+        raise BundleError(
+            f"the backbone of the checkpoint is not a ResNet: it has {join_names(keys, limit=MAX_NAMED_KEYS)}",
+            SUPPORTED_HINT,
+        )
+    kind = f"{blocks} blocks of type {block.__name__} and a {stem or 'plain'} stem"
+    raise BundleError(f"unknown ResNet in the checkpoint: {kind}", SUPPORTED_HINT)
 
 
-def refuse_differences(wanted: State, given: State) -> None:
-    """:class:`BundleError` that names the first keys which one has and the other lacks, or has in another shape."""
+def require_same_parameters(wanted: State, given: State) -> None:
+    """Check that two state dicts have the same names and shapes.
+
+    Raises:
+        BundleError: With the first missing, additional or differing parameters.
+    """
     deep_stem = "backbone.conv1.0.weight" in wanted
     lacks, surplus = ([key for key in one if key not in other] for one, other in ((wanted, given), (given, wanted)))
     changed = [key for key in wanted if key in given and wanted[key].shape != given[key].shape]
     shapes = [f"{key} as {tuple(given[key].shape)}, not {tuple(wanted[key].shape)}" for key in changed]
     parts = [
-        f"{what} {_listed([zoo_name(key, deep_stem=deep_stem) for key in keys])}"
+        f"{what} {join_names([to_openmmlab_name(key, deep_stem=deep_stem) for key in keys], limit=MAX_NAMED_KEYS)}"
         for what, keys in (("lacks", lacks), ("has", surplus), ("has", shapes))
         if keys
     ]
     if parts:
-        raise BundleError(f"the checkpoint is another network than it seems: it {'; it '.join(parts)}", HINT)
+        raise BundleError(
+            f"the checkpoint does not match the detected architecture: it {'; it '.join(parts)}", SUPPORTED_HINT
+        )
 
 
 def _blocks(state: State, stage: int) -> int:
@@ -90,7 +104,7 @@ def _blocks(state: State, stage: int) -> int:
 
 
 def _options(state: State) -> Iterator[tuple[str, int]]:
-    """The head's widths where they are not a quarter of the deepest features', or 3/16 of the finest's."""
+    """Yield widths of the head that differ from a quarter of the deepest or 3/16 of the finest features."""
     features = {"channels": ("bottleneck", 4, 1, 4), "low_level_channels": ("c1_bottleneck", 1, 3, 16)}
     for option, (module, stage, share, of) in features.items():
         weight = state.get(f"head.{module}.conv.weight")
@@ -107,10 +121,5 @@ def _size(state: State, key: str, axis: int) -> int:
     size = int(weight.shape[axis]) if weight is not None and weight.ndim == 4 else 0
     if not size:
         what = f"has {tuple(weight.shape)} as" if weight is not None else "lacks"
-        raise BundleError(f"the checkpoint {what} {zoo_name(key, deep_stem='conv1.0' in key)}", HINT)
+        raise BundleError(f"the checkpoint {what} {to_openmmlab_name(key, deep_stem='conv1.0' in key)}", SUPPORTED_HINT)
     return size
-
-
-def _listed(keys: list[str]) -> str:
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return ", ".join(keys[:NAMED]) + more

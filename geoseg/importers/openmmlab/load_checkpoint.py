@@ -1,4 +1,4 @@
-"""From a published checkpoint to a network that gives mmsegmentation's logits."""
+"""Load a published checkpoint as a network whose logits equal mmsegmentation's."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,75 +6,98 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
-from geoseg.importers.openmmlab.detect_architecture import Architecture, State, architecture, refuse_differences
-from geoseg.importers.openmmlab.read_checkpoint import ZooFile, read_file
-from geoseg.importers.openmmlab.read_config import Settings, find_settings
+from geoseg.importers.openmmlab.detect_architecture import (
+    Architecture,
+    State,
+    detect_architecture,
+    require_same_parameters,
+)
+from geoseg.importers.openmmlab.read_checkpoint import CheckpointFile, read_checkpoint
+from geoseg.importers.openmmlab.read_config import ConfigSettings, choose_settings
 from geoseg.models.build import build_network
 from geoseg.models.network import SegmentationNetwork
 
 
 @dataclass(frozen=True)
-class ZooCheckpoint:
-    """A network with what its file says of itself."""
+class OpenMMLabCheckpoint:
+    """A network loaded from a checkpoint, and the metadata of the file."""
 
     network: SegmentationNetwork
     """In evaluation mode."""
     model: ModelSection
-    """How the network is built."""
+    """Model section that builds the network."""
     bands: int
-    """Channels of an image."""
+    """Number of bands of an image."""
     classes: int
-    """Channels of the logits."""
-    settings: Settings
-    """What the weights could not tell, and where it comes from."""
-    file: ZooFile
-    """Class names, palette, configuration and software, as far as they are there."""
+    """Number of classes of the logits."""
+    settings: ConfigSettings
+    """Settings that cannot be detected from weights, with their source."""
+    file: CheckpointFile
+    """Class names, palette, configuration and software versions, if present."""
 
 
-def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> ZooCheckpoint:
-    """The network in a checkpoint of mmsegmentation 0.x or 1.x: DeepLabV3 or DeepLabV3+ on one of the zoo's ResNets.
+def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> OpenMMLabCheckpoint:
+    """Load DeepLabV3 or DeepLabV3+ with a ResNet from a checkpoint of mmsegmentation 0.x or 1.x.
 
-    ``model`` is asked for output stride, multi-grid and ``align_corners`` where the file does not tell; see
-    :mod:`geoseg.importers.openmmlab.read_config`. :class:`BundleError` if the file is damaged, unsafe or another network.
+    Args:
+        path: Path of the .pth file.
+        model: Supplies output stride, multi-grid and ``align_corners`` if the file has no configuration; see
+            :mod:`geoseg.importers.openmmlab.read_config`.
+
+    Raises:
+        BundleError: If the file is damaged, unsafe or of an unsupported network.
     """
-    file = read_file(path)
-    found = architecture(file.state)
-    if found.classes < 2:
+    file = read_checkpoint(path)
+    detected = detect_architecture(file.state)
+    if detected.classes < 2:
         raise BundleError(
-            "the checkpoint's network has a single output, to be compared with a threshold",
-            "geoseg compares classes: it needs one output for each, the background included",
+            "the network of the checkpoint has a single output with a threshold",
+            "geoseg needs one output per class, including the background",
         )
-    settings = find_settings(file.config, model)
-    section = model_section(found, settings)
-    network = network_from(file.state, section, bands=found.bands, classes=found.classes)
-    return ZooCheckpoint(network, section, found.bands, found.classes, settings, file)
+    settings = choose_settings(file.config, model)
+    section = to_model_section(detected, settings)
+    network = build_loaded_network(file.state, section, bands=detected.bands, classes=detected.classes)
+    return OpenMMLabCheckpoint(network, section, detected.bands, detected.classes, settings, file)
 
 
-def model_section(found: Architecture, settings: Settings) -> ModelSection:
-    """What a recipe would say of the network."""
+def to_model_section(architecture: Architecture, settings: ConfigSettings) -> ModelSection:
+    """Return the model section of a recipe for the network."""
     dilations = {"dilations": list(settings.dilations)} if settings.dilations else {}
     return ModelSection(
-        backbone=Part(name=found.backbone),
-        head=Part(name=found.head, options={**found.options, **dilations}),
-        auxiliary_weight=0.4 if found.has_auxiliary else 0.0,
+        backbone=Component(name=architecture.backbone),
+        head=Component(name=architecture.head, options={**architecture.options, **dilations}),
+        auxiliary_weight=0.4 if architecture.has_auxiliary else 0.0,
         output_stride=settings.output_stride,
         multi_grid=settings.multi_grid,
         align_corners=settings.align_corners,
     )
 
 
-def network_from(state: State, model: ModelSection, *, bands: int, classes: int) -> SegmentationNetwork:
-    """The network with these weights, which must be all of its weights and no more."""
-    with torch.device("meta"):  # neither memory nor random numbers for weights that are replaced at once
+def build_loaded_network(state: State, model: ModelSection, *, bands: int, classes: int) -> SegmentationNetwork:
+    """Build a network and load its weights, which must match exactly.
+
+    Args:
+        state: State dict with geoseg's names.
+        model: Model section of the network.
+        bands: Number of bands of the images.
+        classes: Number of classes of the logits.
+
+    Returns:
+        The network in evaluation mode.
+
+    Raises:
+        BundleError: If names or shapes differ.
+    """
+    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
         network = build_network(model, bands=bands, classes=classes)
-    refuse_differences(network.state_dict(), state)
-    network.load_state_dict({key: _single(value) for key, value in state.items()}, assign=True)
+    require_same_parameters(network.state_dict(), state)
+    network.load_state_dict({key: _to_float32(value) for key, value in state.items()}, assign=True)
     return network.eval()
 
 
-def _single(value: Tensor) -> Tensor:
-    """In single precision: some checkpoints are published in half. Counters stay whole numbers."""
+def _to_float32(value: Tensor) -> Tensor:
+    """Convert to float32, because some checkpoints are float16. Integer counters stay."""
     return value.detach().float() if value.is_floating_point() else value.detach()

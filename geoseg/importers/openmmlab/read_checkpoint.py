@@ -1,8 +1,8 @@
-"""What a checkpoint file holds: weights under our names, and what it says of itself.
+"""Read weights and metadata from a checkpoint file of OpenMMLab.
 
-Such a file is a pickled dict with ``state_dict`` and ``meta``. OpenMMLab 0.x writes ``meta["CLASSES"]``, ``["PALETTE"]``
-and ``["config"]``, 1.x ``meta["dataset_meta"]`` and ``["cfg"]``. A bare state dict is a checkpoint that says nothing. Only
-plain data is unpickled, because unpickling anything else would run the file's code; optimiser and logs are left aside.
+The file is a pickled dict with ``state_dict`` and ``meta``. OpenMMLab 0.x writes ``meta["CLASSES"]``, ``["PALETTE"]`` and
+``["config"]``, 1.x writes ``meta["dataset_meta"]`` and ``["cfg"]``. A plain state dict is a checkpoint without metadata.
+Only plain data is unpickled, because unpickling other objects runs code from the file. Optimizer and logs are ignored.
 """
 
 import re
@@ -15,69 +15,75 @@ import torch
 from torch import Tensor
 
 from geoseg.errors import BundleError
-from geoseg.models.weights.openmmlab_names import to_geoseg
-from geoseg.models.weights.pretrained import unpickled
+from geoseg.models.weights.openmmlab_names import to_geoseg_names
+from geoseg.models.weights.pretrained import load_pickle
 
 Colour = tuple[int, int, int]
 
-REFUSED = re.compile(r"GLOBAL ([\w.]{1,80})")
-"""How torch names the class that a file asks for, and that is no plain data."""
-BESIDE = ("ema_", "data_preprocessor.")
-"""How tensors of training alone begin: the running averages of 0.x (the network itself holds averaged weights when it is
-saved), and the scaling, which the configuration tells too."""
-SOFTWARE = {"mmseg_version": "mmsegmentation", "mmengine_version": "mmengine"}
-"""Keys of ``meta`` that hold a version, and what of."""
+REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]{1,80})")
+"""Part of torch's message that names a global which is not plain data."""
+IGNORED_PREFIXES = ("ema_", "data_preprocessor.")
+"""Prefixes of tensors used in training only: running averages of 0.x (saved networks hold averaged weights) and the input
+normalization, which is also in the configuration."""
+VERSION_KEYS = {"mmseg_version": "mmsegmentation", "mmengine_version": "mmengine"}
+"""Keys of ``meta`` with a version, and the software."""
 
 
 @dataclass(frozen=True)
-class ZooFile:
-    """The content of a checkpoint file; what it does not say, or says in an unknown way, is empty."""
+class CheckpointFile:
+    """The content of a checkpoint file; missing or unknown metadata is empty."""
 
     state: Mapping[str, Tensor]
-    """Weights under geoseg's names, in the file's order."""
+    """Weights with geoseg's names, in the order of the file."""
     class_names: tuple[str, ...] = ()
-    """Classes in the order of the network's outputs."""
+    """Class names in order of class index."""
     palette: tuple[Colour, ...] = ()
-    """Their colours."""
+    """Colors of the classes."""
     config: str = ""
-    """The training's configuration, as Python text. Never executed."""
+    """Training configuration as Python source. Never executed."""
     software: Mapping[str, str] = field(default_factory=dict)
-    """Versions by name of the software that wrote it."""
+    """Versions of the software that wrote the file."""
 
 
-def read_file(path: str | Path) -> ZooFile:
-    """The content of a checkpoint; :class:`BundleError` if it is none, is damaged, or holds more than plain data."""
+def read_checkpoint(path: str | Path) -> CheckpointFile:
+    """Read a checkpoint file.
+
+    Raises:
+        BundleError: If the file is missing, damaged, not a checkpoint, or holds more than plain data.
+    """
     path = Path(path)
     if not path.is_file():
-        raise BundleError(f"there is no checkpoint {path}", "give the path of a .pth file")
-    content = _unpickled(path)
+        raise BundleError(f"checkpoint not found: {path}", "give the path of a .pth file")
+    content = _load(path)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(map(torch.is_tensor, state.values())):
-        raise BundleError(f"{path} holds no weights", "give a checkpoint of mmsegmentation: a dict with state_dict")
+        raise BundleError(f"{path} has no weights", "use a checkpoint of mmsegmentation: a dict with state_dict")
     meta = content.get("meta")
-    named = to_geoseg({str(key): value for key, value in state.items()})
-    return ZooFile({key: value for key, value in named.items() if not key.startswith(BESIDE)}, **_said(meta))
+    named = to_geoseg_names({str(key): value for key, value in state.items()})
+    return CheckpointFile(
+        {key: value for key, value in named.items() if not key.startswith(IGNORED_PREFIXES)}, **_read_meta(meta)
+    )
 
 
-def _unpickled(path: Path) -> Any:
+def _load(path: Path) -> Any:
     try:
-        return unpickled(path)
+        return load_pickle(path)
     except Exception as error:
-        # A damaged pickle fails in whatever way its bytes happen to; nothing of it was run.
-        refused = REFUSED.search(str(error))
+        # A damaged pickle can raise any exception; no code from it was run.
+        refused = REFUSED_GLOBAL.search(str(error))
         if refused is None:
             raise BundleError(
-                f"{path} is no PyTorch checkpoint, or it is damaged", "download or copy it again"
+                f"{path} is not a PyTorch checkpoint, or it is damaged", "download or copy it again"
             ) from None
         raise BundleError(
-            f"{path} holds more than weights ({refused[1]}), and reading that could run code from the file",
-            "if it is yours, write its weights alone where it was made: "
+            f"{path} holds more than weights ({refused[1]}); reading it could run code from the file",
+            "if you trust it, save its weights only, on the machine where it was written: "
             "torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW_FILE)",
         ) from None
 
 
-def _said(meta: Any) -> dict[str, Any]:
-    """The fields of :class:`ZooFile` that stand in the file's ``meta``."""
+def _read_meta(meta: Any) -> dict[str, Any]:
+    """Return the fields of :class:`CheckpointFile` that are in ``meta``."""
     if not isinstance(meta, Mapping):
         return {}
     dataset = meta.get("dataset_meta")
@@ -87,7 +93,7 @@ def _said(meta: Any) -> dict[str, Any]:
         "class_names": _names(about.get("classes", about.get("CLASSES"))),
         "palette": _colours(about.get("palette", about.get("PALETTE"))),
         "config": config if isinstance(config, str) else "",
-        "software": {name: str(meta[key]) for key, name in SOFTWARE.items() if meta.get(key)},
+        "software": {name: str(meta[key]) for key, name in VERSION_KEYS.items() if meta.get(key)},
     }
 
 
@@ -97,7 +103,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _colours(value: Any) -> tuple[Colour, ...]:
-    """A palette (1.x may write the word ``random`` in its place); empty if two classes share a colour."""
+    """Return a palette; empty if it is invalid (1.x can write ``random``) or two classes share a color."""
     try:
         colours = tuple((int(red), int(green), int(blue)) for red, green, blue in value)
     except (TypeError, ValueError):

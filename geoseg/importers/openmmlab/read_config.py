@@ -1,7 +1,7 @@
-"""What the weights' names and shapes cannot tell: output stride, dilations, ``align_corners``.
+"""Read settings that cannot be detected from weights: output stride, dilations, ``align_corners``.
 
-Asked in this order: the configuration inside the checkpoint (read as text with small patterns, never executed), the
-model section of a recipe, what almost all networks of the zoo have.
+Sources, in this order: the configuration in the checkpoint (read as text with regular expressions, never executed), the
+model section of a recipe, mmsegmentation's defaults.
 """
 
 import re
@@ -13,32 +13,32 @@ from geoseg.errors import BundleError
 from geoseg.models.aspp import default_dilations
 from geoseg.models.backbones.resnet import STAGES
 
-UNSAID_DILATIONS = (1, 6, 12, 18)
-"""What mmsegmentation's head has, whatever the stride, if its configuration leaves dilations out."""
-ASSUMED = "assumed, as almost all of the zoo has it: neither checkpoint nor recipe says"
+DEFAULT_DILATIONS = (1, 6, 12, 18)
+"""Dilations of mmsegmentation's heads if the configuration has none."""
+ASSUMED = "assumed: the default of mmsegmentation, because neither the checkpoint nor a recipe sets it"
 
-ASSIGNED = r"['\"]?\s*[=:]\s*"
-"""Between a key and its value, in ``dict(key=value)`` as in ``{'key': value}``."""
-LIST = r"[(\[]([-+\d\s,.eE]*)[)\]]"
-"""A tuple or list of numbers, over several lines perhaps."""
-UNSAID_STRIDES = (1, 2, 2, 2)
-"""What mmsegmentation's ResNets have if the configuration leaves strides out."""
+ASSIGNMENT_PATTERN = r"['\"]?\s*[=:]\s*"
+"""Pattern between a key and its value, in ``dict(key=value)`` and in ``{'key': value}``."""
+LIST_PATTERN = r"[(\[]([-+\d\s,.eE]*)[)\]]"
+"""Pattern of a tuple or list of numbers, possibly over several lines."""
+DEFAULT_STRIDES = (1, 2, 2, 2)
+"""Strides of mmsegmentation's ResNets if the configuration has none."""
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How the network computes, apart from its weights."""
+class ConfigSettings:
+    """Settings of a network that its weights do not determine."""
 
     output_stride: Literal[8, 16] = 8
     """Input pixels per pixel of the deepest features."""
     multi_grid: tuple[int, ...] | None = None
-    """Absolute dilations of the backbone's last blocks; None for the plain rule."""
+    """Absolute dilations of the blocks of the last stage; None for the default rule."""
     align_corners: bool = False
     """How features are resized."""
     dilations: tuple[int, ...] | None = None
-    """Dilations of the head's 3 x 3 branches; None for those usual at this output stride."""
+    """Dilations of the 3 x 3 branches of the head; None for the default at this output stride."""
     source: str = ASSUMED
-    """Where this comes from, in words."""
+    """Description of the source."""
 
     def __str__(self) -> str:
         grid = f"multi-grid {', '.join(map(str, self.multi_grid))}" if self.multi_grid else "no multi-grid"
@@ -46,18 +46,23 @@ class Settings:
         return f"output stride {self.output_stride}, {grid}, align_corners {self.align_corners}{branches}"
 
 
-def find_settings(config: str, model: ModelSection | None) -> Settings:
-    """The settings from a checkpoint's configuration, else from a recipe's model section, else assumed.
+def choose_settings(config: str, model: ModelSection | None) -> ConfigSettings:
+    """Return the settings from a configuration, else from a model section, else the defaults.
 
-    :class:`BundleError` if the configuration tells of a network that geoseg cannot build.
+    Args:
+        config: Configuration as Python source; may be empty.
+        model: Model section of a recipe, or None.
+
+    Raises:
+        BundleError: If the configuration describes a network that geoseg cannot build.
     """
-    return from_config(config) or (from_recipe(model) if model else Settings())
+    return read_settings(config) or (settings_from_recipe(model) if model else ConfigSettings())
 
 
-def from_recipe(model: ModelSection) -> Settings:
-    """The settings in a recipe's model section; its backbone and head are for the weights to tell."""
+def settings_from_recipe(model: ModelSection) -> ConfigSettings:
+    """Return the settings in a model section; backbone and head are detected from the weights."""
     dilations = model.head.options.get("dilations")
-    return Settings(
+    return ConfigSettings(
         output_stride=model.output_stride,
         multi_grid=model.multi_grid,
         align_corners=model.align_corners,
@@ -66,52 +71,54 @@ def from_recipe(model: ModelSection) -> Settings:
     )
 
 
-def from_config(text: str) -> Settings | None:
-    """The settings in the text of a configuration; None if it does not speak of a backbone, or of no single head."""
-    model = section(text, "model")
-    backbone, head = section(model, "backbone"), section(model, "decode_head")
+def read_settings(text: str) -> ConfigSettings | None:
+    """Return the settings in a configuration; None unless it has a backbone and one head."""
+    model = extract_section(text, "model")
+    backbone, head = extract_section(model, "backbone"), extract_section(model, "decode_head")
     if not backbone or not head:
         return None
-    strides = _numbers(backbone, "strides") or UNSAID_STRIDES
+    strides = _numbers(backbone, "strides") or DEFAULT_STRIDES
     multi_grid = _numbers(backbone, "multi_grid")
     output_stride = _output_stride(strides, _numbers(backbone, "dilations") or (1, 1, 1, 1))
-    _refuse_other_rules(backbone, head, contracts=output_stride == 16 and multi_grid is not None)
-    branches = _numbers(head, "dilations") or UNSAID_DILATIONS
-    usual = (1, *default_dilations(output_stride))
-    return Settings(
+    _refuse_unsupported(backbone, head, contracts=output_stride == 16 and multi_grid is not None)
+    branches = _numbers(head, "dilations") or DEFAULT_DILATIONS
+    default = (1, *default_dilations(output_stride))
+    return ConfigSettings(
         output_stride=output_stride,
         multi_grid=multi_grid,
         align_corners=_is_set(head, "align_corners"),
-        dilations=branches[1:] if branches != usual else None,
-        source="from the checkpoint's own configuration",
+        dilations=branches[1:] if branches != default else None,
+        source="from the configuration in the checkpoint",
     )
 
 
-def scaling_in(text: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Mean and standard deviation per band that a configuration's text gives; None if it gives none."""
-    found = [re.search(rf"\b{key}{ASSIGNED}{LIST}", text) for key in ("mean", "std")]
+def read_normalization(text: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Return mean and standard deviation per band from a configuration; None if it has none."""
+    matches = [re.search(rf"\b{key}{ASSIGNMENT_PATTERN}{LIST_PATTERN}", text) for key in ("mean", "std")]
     try:
-        mean, std = (tuple(map(float, re.findall(r"[^\s,]+", match[1]))) if match else () for match in found)
+        mean, std = (tuple(map(float, re.findall(r"[^\s,]+", match[1]))) if match else () for match in matches)
     except ValueError:
         return None
     return (mean, std) if mean and len(mean) == len(std) and min(std) > 0 else None
 
 
 def is_bgr(text: str) -> bool:
-    """Whether a configuration leaves pictures in the order they are decoded in: blue, green, red."""
-    return re.search(rf"\b(?:bgr_)?to_rgb{ASSIGNED}[Ff]alse\b", text) is not None
+    """Return whether images stay in the order blue, green, red of the decoder."""
+    return re.search(rf"\b(?:bgr_)?to_rgb{ASSIGNMENT_PATTERN}[Ff]alse\b", text) is not None
 
 
-def crop_in(text: str) -> int | None:
-    """The shorter side of a training crop, pixels; None if the configuration does not say."""
-    match = re.search(rf"^crop_size{ASSIGNED}{LIST}", text, re.MULTILINE)  # not those inside transforms and test_cfg
+def read_crop(text: str) -> int | None:
+    """Return the shorter side of the training crops in pixels; None if the configuration has none."""
+    match = re.search(
+        rf"^crop_size{ASSIGNMENT_PATTERN}{LIST_PATTERN}", text, re.MULTILINE
+    )  # not in transforms and test_cfg
     sides = [int(side) for side in re.findall(r"\d+", match[1])] if match else []
     return min(sides, default=0) or None
 
 
-def section(text: str, name: str) -> str:
-    """What stands between the brackets of ``name=dict(...)`` or ``'name': {...}``; empty if they do not close."""
-    start = re.search(rf"\b{name}{ASSIGNED}(?:dict\s*\(|\{{)", text)
+def extract_section(text: str, name: str) -> str:
+    """Return the text inside ``name=dict(...)`` or ``'name': {...}``; empty if brackets are not closed."""
+    start = re.search(rf"\b{name}{ASSIGNMENT_PATTERN}(?:dict\s*\(|\{{)", text)
     if start is None:
         return ""
     depth = 1
@@ -123,12 +130,12 @@ def section(text: str, name: str) -> str:
 
 
 def _numbers(text: str, key: str) -> tuple[int, ...] | None:
-    match = re.search(rf"\b{key}{ASSIGNED}{LIST}", text)
+    match = re.search(rf"\b{key}{ASSIGNMENT_PATTERN}{LIST_PATTERN}", text)
     return tuple(map(int, re.findall(r"\d+", match[1]))) if match else None
 
 
 def _is_set(text: str, key: str) -> bool:
-    return re.search(rf"\b{key}{ASSIGNED}[Tt]rue\b", text) is not None
+    return re.search(rf"\b{key}{ASSIGNMENT_PATTERN}[Tt]rue\b", text) is not None
 
 
 def _output_stride(strides: tuple[int, ...], dilations: tuple[int, ...]) -> Literal[8, 16]:
@@ -137,18 +144,30 @@ def _output_stride(strides: tuple[int, ...], dilations: tuple[int, ...]) -> Lite
     if (strides, dilations) == STAGES[16]:
         return 16
     raise BundleError(
-        f"the checkpoint's backbone has strides {strides} and dilations {dilations}",
-        "geoseg builds those of the zoo's D8 and D16 networks",
+        f"the backbone of the checkpoint has strides {strides} and dilations {dilations}",
+        "geoseg supports those of mmsegmentation's D8 and D16 networks",
     )
 
 
-def _refuse_other_rules(backbone: str, head: str, *, contracts: bool) -> None:
-    """Some settings change every number and no key: ``contracts`` if the first blocks' dilations are given anyhow."""
-    if re.search(rf"\bstyle{ASSIGNED}['\"]caffe", backbone):
-        raise BundleError("the checkpoint's backbone has the style 'caffe'", "geoseg builds ResNets of style 'pytorch'")
-    if any(re.search(rf"\beps{ASSIGNED}(?!1e-0?5\b)", section(part, "norm_cfg")) for part in (backbone, head)):
-        raise BundleError("the checkpoint's norms have an eps of their own", "geoseg builds norms with an eps of 1e-5")
+def _refuse_unsupported(backbone: str, head: str, *, contracts: bool) -> None:
+    """Refuse settings that change outputs but no parameter names.
+
+    Args:
+        backbone: Backbone section.
+        head: Head section.
+        contracts: Whether the dilation of first blocks is defined by other settings.
+    """
+    if re.search(rf"\bstyle{ASSIGNMENT_PATTERN}['\"]caffe", backbone):
+        raise BundleError("not supported: backbone style 'caffe'", "import a checkpoint of style 'pytorch'")
+    if any(
+        re.search(rf"\beps{ASSIGNMENT_PATTERN}(?!1e-0?5\b)", extract_section(part, "norm_cfg"))
+        for part in (backbone, head)
+    ):
+        raise BundleError(
+            "not supported: norms with a non-default eps", "import a checkpoint whose norms have an eps of 1e-5"
+        )
     if not contracts and not _is_set(backbone, "contract_dilation"):
         raise BundleError(
-            "the checkpoint's backbone has no contract_dilation", "geoseg builds the zoo's networks, which have it"
+            "not supported: a backbone with no contract_dilation",
+            "import a checkpoint with contract_dilation=True",
         )

@@ -1,4 +1,4 @@
-"""Images to features: `resnet` (the zoo's), `torchgeo` (satellites'), `timm` (all others); ``base`` has their promise."""
+"""Backbones: OpenMMLab's dilated ResNets, torchgeo's satellite ResNets, and any timm model with features."""
 
 from geoseg.models.backbones.base import Backbone
 from geoseg.registry import Registry

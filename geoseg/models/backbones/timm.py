@@ -1,8 +1,8 @@
-"""Any timm model that offers features, as a backbone.
+"""Use any timm model with ``features_only`` as a backbone.
 
-timm's models differ in what they promise; this file makes them alike. Maps finer than stride 4 are left away, maps with
-the channels last are turned, images are padded to whole strides or windows and the features cut back, and models that
-only take images of one size are refused when the network is built.
+timm's models differ in their outputs and in the image sizes they accept. The wrapper drops maps finer than stride 4,
+transposes maps with channels last, pads images to whole strides or windows and crops the features. Models that accept
+a single image size are refused when the network is built.
 """
 
 import logging
@@ -23,15 +23,14 @@ from geoseg.models.weights import pretrained as weights
 
 log = logging.getLogger(__name__)
 
-FINEST = 4
-"""Smallest stride of a feature map that is handed on; finer maps cost more than they tell."""
+MIN_STRIDE = 4
+"""Smallest stride of the feature maps that are returned; finer maps are expensive and add little."""
 
+TRIAL_STRIDES = 33
+"""Side of a trial image in strides, larger than any table of relative positions in timm."""
 
-LENGTH = 33
-"""Strides along a trial image: longer than any table of relative positions that a model brings."""
-
-ANY_SIZE = {"strict_img_size": False, "always_partition": True}
-"""What frees a Swin Transformer of timm from the size it was made for."""
+ANY_SIZE_OPTIONS = {"strict_img_size": False, "always_partition": True}
+"""Options that let timm's Swin Transformers accept images of any size."""
 
 
 @backbones.register
@@ -39,8 +38,8 @@ class TimmBackbone(Backbone):
     """The features of a timm model at stride 4 and coarser; see :class:`Backbone` for the keywords.
 
     A model that cannot be dilated keeps its own output stride, usually 32; heads choose their dilations by
-    :attr:`strides`. Swin Transformers shift their windows over images of any size, in every stage. Pretrained files must
-    be in timm's format. ``multi_grid`` is not known here.
+    :attr:`strides`. Swin Transformers partition images of any size into windows in every stage. Files with pretrained
+    weights must be in timm's format. ``multi_grid`` is not supported.
     """
 
     def __init__(
@@ -54,22 +53,24 @@ class TimmBackbone(Backbone):
     ) -> None:
         super().__init__()
         if multi_grid is not None:
-            raise ConfigError(f"{variant} knows no multi_grid", "leave it out, or take a ResNet of the zoo (resnet101)")
+            raise ConfigError(
+                f"{variant} does not support multi_grid", "remove it, or use a dilated ResNet such as resnet101"
+            )
         net = _create(variant, bands=bands, output_stride=output_stride, pretrained=pretrained)
         channels, strides = net.feature_info.channels(), net.feature_info.reduction()
-        self.multiple, self.channels_last = _tried(variant, net, bands=bands)
+        self.multiple, self.channels_last = _probe(variant, net, bands=bands)
         if max(strides) > output_stride:
             log.warning("%s cannot be dilated; its output stride is %d", variant, max(strides))
         self.features = net
-        self.kept = tuple(i for i, stride in enumerate(strides) if stride >= FINEST)
+        self.kept = tuple(i for i, stride in enumerate(strides) if stride >= MIN_STRIDE)
         self.channels = tuple(channels[i] for i in self.kept)
         self.strides = tuple(strides[i] for i in self.kept)
 
     def forward(self, images: Float[Tensor, "batch band row col"]) -> list[Float[Tensor, "batch _ _ _"]]:
-        """The kept maps, each covering the image and nothing else."""
+        """Return the maps of stride 4 and coarser, cropped to the image."""
         height, width = images.shape[-2:]
-        # Zeros on the right and below: the mean colour, as scaled images have mean 0. By floor division, which converters
-        # of networks know where they do not know the remainder.
+        # Zero padding is the mean of normalized images. Floor division, because model converters do not support the
+        # remainder operator.
         below, right = (self.multiple * -(-side // self.multiple) - side for side in (height, width))
         padded = F.pad(images, (0, right, 0, below))
         maps = self.features(padded)
@@ -82,12 +83,12 @@ class TimmBackbone(Backbone):
 
 
 def is_known(name: str) -> bool:
-    """Whether timm has a model of this name (``resnet50``, or with a tag of weights ``resnet50.tv_in1k``)."""
+    """Return whether timm has a model of this name (``resnet50``, or with a weights tag ``resnet50.tv_in1k``)."""
     return bool(timm.is_model(name))
 
 
 def known_names() -> list[str]:
-    """The names of all timm models."""
+    """Return the names of all timm models."""
     return list(timm.list_models())
 
 
@@ -98,16 +99,20 @@ def _create(variant: str, *, bands: int, output_stride: int, pretrained: bool | 
     try:
         return _create_flexible(variant, output_stride, options)
     except Exception as error:
-        # timm says in many ways that a model has no features, and so do the libraries it downloads with.
+        # timm and its download libraries raise many kinds of errors for models without features.
         if pretrained is True:
-            _create(variant, bands=bands, output_stride=output_stride, pretrained=False)  # else it is the model's fault
-            raise weights.not_fetched(variant) from error
-        raise ConfigError(f"{variant} cannot be a backbone: {error}", "take a convolutional model of timm") from error
+            _create(
+                variant, bands=bands, output_stride=output_stride, pretrained=False
+            )  # raises if the model itself is the cause
+            raise weights.download_error(variant) from error
+        raise ConfigError(
+            f"{variant} cannot be used as a backbone: {error}", "use a convolutional model of timm"
+        ) from error
 
 
 def _create_flexible(variant: str, output_stride: int, options: dict[str, Any]) -> Any:
-    """The model with windows for any size or dilated, else as it is."""
-    flexible = ANY_SIZE if variant.startswith("swin") else {"output_stride": output_stride}
+    """Create the model for images of any size or dilated, if it supports that."""
+    flexible = ANY_SIZE_OPTIONS if variant.startswith("swin") else {"output_stride": output_stride}
     try:
         return timm.create_model(variant, **flexible, **options)
     except (TypeError, AssertionError, NotImplementedError):
@@ -115,24 +120,24 @@ def _create_flexible(variant: str, output_stride: int, options: dict[str, Any]) 
 
 
 def _read(variant: str, path: Path) -> dict[str, Tensor]:
-    """A file's tensors; refused unless they hold all of the model, for timm would only log what is missing."""
+    """Read weights from a file and check that none is missing, because timm only logs missing weights."""
     net: Any = timm.create_model(variant, num_classes=0)
     names = net.pretrained_cfg.get("classifier") or ()
     classifiers = tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
-    state = {key: value for key, value in weights.read(path).items() if not key.startswith(classifiers)}
-    weights.refuse_misfits(net.state_dict(), state)
+    state = {key: value for key, value in weights.read_weights(path).items() if not key.startswith(classifiers)}
+    weights.require_matching(net.state_dict(), state)
     return state
 
 
-def _tried(variant: str, net: Any, *, bands: int) -> tuple[int, bool]:
-    """What images are padded to multiples of, and whether maps have the channels last, learnt from small black images.
+def _probe(variant: str, net: Any, *, bands: int) -> tuple[int, bool]:
+    """Find the multiple that images are padded to, and whether maps have channels last, by running small images.
 
-    Whole strides suffice for most models, pairs of them for those that look at 2 x 2 features at once. The others'
-    windows divide the size they were made for.
+    Most models need whole strides, some need pairs of them (2 x 2 attention), others need multiples of the windows
+    that divide their default size.
     """
     stride = max(net.feature_info.reduction())
     own = net.pretrained_cfg.get("input_size", (3, 0, 0))[1]
-    trials = [(stride, LENGTH), (2 * stride, LENGTH), *([(own, 2)] if own and own % stride == 0 else [])]
+    trials = [(stride, TRIAL_STRIDES), (2 * stride, TRIAL_STRIDES), *([(own, 2)] if own and own % stride == 0 else [])]
     net.eval()
     for multiple, length in trials:
         channels_last = _channels_last(net, bands, multiple, multiple * length)
@@ -140,21 +145,21 @@ def _tried(variant: str, net: Any, *, bands: int) -> tuple[int, bool]:
             net.train()
             return multiple, channels_last
     raise ConfigError(
-        f"{variant} cannot be a backbone: it does not take images of every size, or loses their borders",
-        "take a convolutional model, for instance resnet50, convnext_tiny or efficientnet_b0",
+        f"{variant} cannot be used as a backbone: it does not accept images of any size, or crops their borders",
+        "use a convolutional model, for instance resnet50, convnext_tiny or efficientnet_b0",
     )
 
 
 @torch.no_grad()
 def _channels_last(net: Any, bands: int, height: int, width: int) -> bool | None:
-    """Whether the maps of an image have the channels last; None if they are not as the model promises."""
+    """Return whether feature maps have channels last; None if their shapes differ from the model's description."""
     info = net.feature_info
     try:
         maps = net(torch.zeros(1, bands, height, width, device=next(net.parameters()).device))
     except (AssertionError, IndexError, RuntimeError, ValueError):
         return None
     shapes = [tuple(each.shape[1:]) for each in maps]
-    promised = [(c, height // s, width // s) for c, s in zip(info.channels(), info.reduction(), strict=True)]
-    if shapes == promised:
+    expected = [(c, height // s, width // s) for c, s in zip(info.channels(), info.reduction(), strict=True)]
+    if shapes == expected:
         return False
-    return True if shapes == [(rows, cols, channels) for channels, rows, cols in promised] else None
+    return True if shapes == [(rows, cols, channels) for channels, rows, cols in expected] else None

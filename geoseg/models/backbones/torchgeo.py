@@ -1,9 +1,9 @@
-"""torchgeo's satellite ResNets: weights for many bands, by their enum name, with the scaling they were trained with.
+"""torchgeo's satellite ResNets: pretrained weights for multispectral bands with their input normalization.
 
-A recipe says ``backbone: {name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``. The network is the zoo's
-plain ResNet of that depth. ``pretrained`` means what it means everywhere: True, the default beside ``weights``, fetches
-the file once, a path reads a downloaded one, and False builds the network alone, as a bundle does: without torchgeo,
-whose import takes seconds.
+In a recipe: ``backbone: {name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``. The network is the dilated
+ResNet of that depth with a 7 x 7 stem. ``pretrained`` works as for other backbones: True (the default with ``weights``)
+downloads the file once, a path reads a downloaded file, and False builds the network only. The latter is used for
+bundles and does not import torchgeo, which takes seconds.
 """
 
 import logging
@@ -14,95 +14,107 @@ from typing import Any
 
 from torch import Tensor
 
-from geoseg.errors import ConfigError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.errors import ConfigError
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Scaling
-from geoseg.models.backbones.resnet import ZooResNet
+from geoseg.models.backbones.resnet import DilatedResNet
 from geoseg.models.weights import pretrained as weights_io
 
 log = logging.getLogger(__name__)
 
-NETWORKS = {"ResNet18_Weights": "resnet18b", "ResNet50_Weights": "resnet50b", "ResNet152_Weights": "resnet152b"}
-"""The zoo's name for the network of each enum. ``meta["model"]`` is no guide: it says resnet50 of ResNet-152 weights."""
+NETWORK_BY_WEIGHTS = {
+    "ResNet18_Weights": "resnet18b",
+    "ResNet50_Weights": "resnet50b",
+    "ResNet152_Weights": "resnet152b",
+}
+"""Network of each weights enum. ``meta["model"]`` cannot be used: for ResNet-152 weights it is resnet50."""
 
 
 @backbones.register
-class TorchgeoResNet(ZooResNet):
-    """A dilated ResNet with weights of torchgeo's model zoo; see :class:`Backbone` for the other keywords."""
+class TorchgeoResNet(DilatedResNet):
+    """A dilated ResNet with pretrained weights of torchgeo; see :class:`Backbone` for the other keywords."""
 
     def __init__(
         self,
         *,
         weights: str,
-        variant: str,  # noqa: ARG002 - the file's own name
+        variant: str,  # noqa: ARG002 - always the name of this module
         bands: int,
         output_stride: int,
         multi_grid: Sequence[int] | None = None,
         pretrained: bool | Path = False,
     ) -> None:
         family = weights.partition(".")[0]
-        # Without weights the name's first half says it all; a wrong one is left to `find` to answer.
-        entry = find(weights) if pretrained or family not in NETWORKS else None
+        # Without pretrained weights, the name of the enum suffices; find_weights reports an unknown one.
+        entry = find_weights(weights) if pretrained or family not in NETWORK_BY_WEIGHTS else None
         if entry is not None:
             _refuse_band_count(entry, bands)
-        super().__init__(variant=NETWORKS[family], bands=bands, output_stride=output_stride, multi_grid=multi_grid)
+        super().__init__(
+            variant=NETWORK_BY_WEIGHTS[family], bands=bands, output_stride=output_stride, multi_grid=multi_grid
+        )
         self._entry = entry
         if entry is not None:
-            state = weights_io.read(pretrained) if isinstance(pretrained, Path) else fetch(entry)
-            # Before `load`, which would spread a file for red, green and blue over any number of bands.
-            weights_io.refuse_misfits(self.state_dict(), state)
-            weights_io.load(self, state, first="conv1.weight")
+            state = weights_io.read_weights(pretrained) if isinstance(pretrained, Path) else download_weights(entry)
+            # Before load_backbone, which would adapt weights for red, green and blue to any number of bands.
+            weights_io.require_matching(self.state_dict(), state)
+            weights_io.load_backbone(self, state, first="conv1.weight")
 
     def scaling(self, bands: Sequence[str]) -> Scaling | None:
-        """What the weights' own transforms subtract and divide by; None without weights, or if they only pass through.
+        """Return the normalization in the transforms of the weights; None without weights or normalization.
 
-        :class:`ConfigError` if a band bears the name of one of the weights' bands and stands in another's place.
+        Raises:
+            ConfigError: If a band has the name of another band of the weights.
         """
         if self._entry is None:
             return None
         _refuse_band_order(self._entry, bands)
-        return scaling_of(self._entry.transforms, len(bands))
+        return compose_normalization(self._entry.transforms, len(bands))
 
 
-def known() -> dict[str, Any]:
-    """All ResNet weights of torchgeo by their full names. Imports torchgeo and downloads nothing."""
-    from torchgeo import models  # noqa: PLC0415 - takes five seconds
+def list_weights() -> dict[str, Any]:
+    """Return all ResNet weights of torchgeo by their full names. Imports torchgeo; downloads nothing."""
+    from torchgeo import models  # noqa: PLC0415 - the import takes five seconds
 
-    return {str(entry): entry for family in NETWORKS for entry in getattr(models, family)}
+    return {str(entry): entry for family in NETWORK_BY_WEIGHTS for entry in getattr(models, family)}
 
 
-def find(name: str) -> Any:
-    """The enum's entry of this name; :class:`ConfigError` with the nearest name otherwise."""
-    entries = known()
+def find_weights(name: str) -> Any:
+    """Return the enum entry of a name.
+
+    Raises:
+        ConfigError: If torchgeo has no such weights; the hint suggests the closest name.
+    """
+    entries = list_weights()
     if name not in entries:
-        raise ConfigError(f"torchgeo has no ResNet weights called {name!r}", did_you_mean(name, entries))
+        raise ConfigError(f"torchgeo has no ResNet weights {name!r}", did_you_mean(name, entries))
     return entries[name]
 
 
-def fetch(entry: Any) -> dict[str, Tensor]:
-    """The weights from where torchgeo publishes them, kept in the cache of torch.hub; plain tensors only."""
+def download_weights(entry: Any) -> dict[str, Tensor]:
+    """Download the weights that torchgeo publishes into the cache of torch.hub; plain tensors only."""
     try:
         state: dict[str, Tensor] = entry.get_state_dict(progress=False, map_location="cpu", weights_only=True)
     except Exception as error:
-        # No network, no such page, a cut-off file: urllib, torch and pickle each say it in their own way.
+        # urllib, torch and pickle raise different errors for a missing network, page or part of the file.
         raise ConfigError(
-            f"the weights {entry} could not be fetched",
-            f"download {entry.url} and set model.pretrained to the file's path",
+            f"cannot download the weights {entry}",
+            f"download {entry.url} and set model.pretrained to the path of the file",
         ) from error
     return state
 
 
-def scaling_of(transforms: Any, bands: int) -> Scaling | None:
-    """The normalisations among some transforms as a single one; None if there are none.
+def compose_normalization(transforms: Any, bands: int) -> Scaling | None:
+    """Combine the normalizations of a transform pipeline into one; None if it has none.
 
-    (x - a) / b and then (x - c) / d is (x - (a + b c)) / (b d). What crops or resizes leaves values alone.
+    (x - a) / b followed by (x - c) / d equals (x - (a + b c)) / (b d). Cropping and resizing do not change values.
     """
-    from torchvision.transforms.v2 import Normalize  # noqa: PLC0415 - brings torch's compiler along
+    from torchvision.transforms.v2 import Normalize  # noqa: PLC0415 - imports the compiler of torch
 
     mean, std = [0.0] * bands, [1.0] * bands
     steps = [each for each in transforms.modules() if isinstance(each, Normalize)]
     for step in steps:
-        # torchvision writes one number for all bands as a list of one.
+        # torchvision stores one number for all bands as a list with one element.
         next_mean, next_std = (list(each) * (bands // len(each)) for each in (step.mean, step.std))
         mean = [a + b * c for a, b, c in zip(mean, std, next_mean, strict=True)]
         std = [b * d for b, d in zip(std, next_std, strict=True)]
@@ -112,22 +124,22 @@ def scaling_of(transforms: Any, bands: int) -> Scaling | None:
 def _refuse_band_count(entry: Any, bands: int) -> None:
     wanted = entry.meta["in_chans"]
     if bands != wanted:
-        raise ConfigError(f"{entry} takes {wanted} bands, but the data have {bands}", _in_order(entry))
+        raise ConfigError(f"{entry} expects {wanted} bands, but the data have {bands}", _band_hint(entry))
 
 
 def _refuse_band_order(entry: Any, bands: Sequence[str]) -> None:
-    places = {_plain(name): place for place, name in enumerate(entry.meta.get("bands", ()))}
+    places = {_normalize_band(name): place for place, name in enumerate(entry.meta.get("bands", ()))}
     for place, name in enumerate(bands):
-        if places.get(_plain(name), place) != place:
-            raise ConfigError(f"{name} is band {place + 1} of the data, but not of {entry}", _in_order(entry))
-    log.info("%s takes %s as %s", entry, ", ".join(bands), ", ".join(entry.meta.get("bands", bands)))
+        if places.get(_normalize_band(name), place) != place:
+            raise ConfigError(f"{name} is band {place + 1} of the data, but not of {entry}", _band_hint(entry))
+    log.info("%s: using bands %s as %s", entry, ", ".join(bands), ", ".join(entry.meta.get("bands", bands)))
 
 
-def _in_order(entry: Any) -> str:
+def _band_hint(entry: Any) -> str:
     names = entry.meta.get("bands", ("red", "green", "blue"))
-    return f"choose bands with data.bands, in the order {', '.join(names)}"
+    return f"set data.bands to the bands in the order {', '.join(names)}"
 
 
-def _plain(name: str) -> str:
-    """B04 and b4 are the same band."""
+def _normalize_band(name: str) -> str:
+    """Normalize the name of a band: B04 and b4 are the same."""
     return re.sub(r"^B0+", "B", name.upper())

@@ -1,1 +1,1 @@
-"""Ways to run a network: ``pytorch`` everywhere, ``openvino`` faster on CPUs; ``choose`` says which one and when."""
+"""Inference engines: ``pytorch`` on every device, ``openvino`` for faster CPUs; ``select`` chooses between them."""

@@ -1,4 +1,4 @@
-"""What every engine promises: from images, the network's logits in single precision."""
+"""The protocol of inference engines: images in, logits in single precision out."""
 
 from typing import Literal, Protocol, runtime_checkable
 
@@ -10,12 +10,15 @@ Arithmetic = Literal["float32", "bfloat16"]
 
 @runtime_checkable
 class Engine(Protocol):
-    """A network that is ready to run. Calls come one after another, from one thread at a time."""
+    """A network that is ready to run, called from one thread at a time."""
 
     name: str
-    """What users read: ``torch`` or ``OpenVINO``."""
+    """The name shown to users: ``torch`` or ``OpenVINO``."""
     precision: Arithmetic
-    """The arithmetic of its convolutions."""
+    """The arithmetic of the convolutions."""
 
     def __call__(self, images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch class row col"]:
-        """Logits, float32, contiguous, on the device of the images, which may be of any number and size."""
+        """Compute the logits: float32, contiguous, on the device of the images.
+
+        Batch size and image size may differ from call to call.
+        """

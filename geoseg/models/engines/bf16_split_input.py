@@ -1,9 +1,9 @@
-"""Images in halves, so that a network that computes in bfloat16 sees all their digits.
+"""Split images into two bfloat16 parts, so that a network in bfloat16 loses no digits of its input.
 
-bfloat16 has 8 binary digits, and losing those of the pixels themselves changes more classes than all later rounding. A
-number is therefore split into two of 8 digits, high + low, and the first convolution, which alone sees pixels, computes
-high·high + low·high + high·low of images and weights (Henry et al. 2019, arXiv 1904.06376). In most networks that costs
-nothing measurable, because the first convolution has three bands where later ones have hundreds of channels.
+bfloat16 has 8 binary digits. Rounding the pixels to 8 digits changes more classes than all later rounding. Each number is
+therefore split into two numbers of 8 digits, high + low, and the first convolution, the only one that reads pixels,
+computes high·high + low·high + high·low of images and weights (Henry et al. 2019, arXiv 1904.06376). For most networks
+the extra cost is below what can be measured: the first convolution has three bands, later ones hundreds of channels.
 """
 
 import copy
@@ -13,56 +13,65 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geoseg.models.engines.equivalence import difference, trial_images, tried, watching
+from geoseg.models.engines.equivalence import (
+    forward_hooks,
+    make_trial_images,
+    relative_difference,
+    rewrite_if_equivalent,
+)
 
-PARTS = 3
-"""Products that are computed of the four; low·low is beyond the digits that are kept."""
+INPUT_COPIES = 3
+"""Products that are computed of the four; low·low is below the precision that is kept."""
 
-TOLERANCE = 1e-4
-"""The product left away may change logits by that share of the largest."""
+MAX_LOGIT_CHANGE = 1e-4
+"""Largest accepted change of logits by the product that is left out, relative to the largest logit."""
 
 
-def in_halves(images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch bands row col"]:
-    """The images three times along the bands, as high, low and high halves: what a network of :func:`halved` sees."""
-    high, low = _halves(images)
+def split_bf16(images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch bands row col"]:
+    """Concatenate the high, low and high parts of images along the band axis: input for :func:`convert_to_split_input`."""
+    high, low = _split(images)
     return torch.cat([high, low, high], dim=1)
 
 
-def halved(network: nn.Module, bands: int) -> nn.Module | None:
-    """A copy of the network for images in halves, with the same logits up to 16 digits; ``network`` does not change.
+def convert_to_split_input(network: nn.Module, bands: int) -> nn.Module | None:
+    """Return a copy of the network that takes the images of :func:`split_bf16`.
 
-    None if anything but one convolution sees the images.
+    Args:
+        network: Any network; it is not changed.
+        bands: Number of bands of its images.
+
+    Returns:
+        The copy, whose logits are equal to about 16 bits of precision; None unless exactly one convolution reads the images.
     """
-    return tried(lambda: _halved(network, bands), TOLERANCE, otherwise="images stay whole")
+    return rewrite_if_equivalent(lambda: _convert(network, bands), MAX_LOGIT_CHANGE, otherwise="input is not split")
 
 
 @torch.no_grad()
-def _halved(network: nn.Module, bands: int) -> tuple[nn.Module, float]:
-    """The copy, and by how much its logits are others."""
+def _convert(network: nn.Module, bands: int) -> tuple[nn.Module, float]:
     copied = copy.deepcopy(network).eval()
-    images = trial_images(bands).to(next(network.parameters()).device)
-    first, logits = _first(copied, images)
-    assert first.groups == 1
-    high, low = _halves(first.weight)
-    first.weight = nn.Parameter(torch.cat([high, high, low], dim=1), requires_grad=False)
-    first.in_channels *= PARTS
-    return copied, difference(copied(in_halves(images)), logits)
+    images = make_trial_images(bands).to(next(network.parameters()).device)
+    conv, logits = _first_conv(copied, images)
+    assert conv.groups == 1
+    high, low = _split(conv.weight)
+    conv.weight = nn.Parameter(torch.cat([high, high, low], dim=1), requires_grad=False)
+    conv.in_channels *= INPUT_COPIES
+    return copied, relative_difference(copied(split_bf16(images)), logits)
 
 
-def _first(network: nn.Module, images: Tensor) -> tuple[nn.Conv2d, Tensor]:
-    """The convolution that ran first; and the logits of the images."""
+def _first_conv(network: nn.Module, images: Tensor) -> tuple[nn.Conv2d, Tensor]:
+    """Return the convolution that runs first, and the logits of the images."""
     convs: list[nn.Conv2d] = []
 
-    def watcher(module: Any, _inputs: Any, _output: Any) -> None:
+    def hook(module: Any, _inputs: Any, _output: Any) -> None:
         if type(module) is nn.Conv2d:
             convs.append(module)
 
-    with watching(network, watcher):
+    with forward_hooks(network, hook):
         logits: Tensor = network(images)
     return convs[0], logits
 
 
-def _halves(numbers: Tensor) -> tuple[Tensor, Tensor]:
-    """The first 8 binary digits and the rest, of which bfloat16 keeps the next 8."""
+def _split(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Split into the first 8 binary digits and the rest, of which bfloat16 keeps the next 8."""
     high = numbers.bfloat16().float()
     return high, numbers - high

@@ -1,4 +1,4 @@
-"""Trial images: a network that was rewritten is believed if it says of noise what it said before."""
+"""Verification that a rewritten network gives the same logits as before on random images."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -11,31 +11,41 @@ from torch import Tensor, nn
 
 log = logging.getLogger(__name__)
 
-SIZE = (64, 96)
-"""Height and width: small, not square, and whole strides of nearly every network."""
+TRIAL_SIZE = (64, 96)
+"""Height and width of trial images: small, not square, and divisible by the output stride of nearly every network."""
 
 
-def trial_images(bands: int, size: tuple[int, int] = SIZE, *, batch: int = 2) -> Float[Tensor, "batch band row col"]:
-    """Noise of mean 0 and deviation 1, as scaled images have; always the same."""
+def make_trial_images(
+    bands: int, size: tuple[int, int] = TRIAL_SIZE, *, batch: int = 2
+) -> Float[Tensor, "batch band row col"]:
+    """Draw normal noise with mean 0 and deviation 1, like normalized images; the seed is fixed."""
     return torch.randn(batch, bands, *size, generator=torch.Generator().manual_seed(0))
 
 
-def difference(one: Tensor, other: Tensor) -> float:
-    """The largest difference of two networks' logits, as a share of the largest logit, or absolute where that is below 1.
+def relative_difference(one: Tensor, other: Tensor) -> float:
+    """Return the largest difference of two tensors of logits, relative to the largest logit of ``other``.
 
-    NaN if one of them is.
+    Below a largest logit of 1 the difference is absolute. The result is NaN if a logit is NaN.
     """
     return float((one - other).abs().max() / other.abs().max().clamp(min=1))
 
 
-def tried(rewrite: Callable[[], tuple[nn.Module, float]], tolerance: float, *, otherwise: str) -> nn.Module | None:
-    """The network that ``rewrite`` gives, with how much its logits are others; None if that is more, or if it fails.
+def rewrite_if_equivalent(
+    rewrite: Callable[[], tuple[nn.Module, float]], tolerance: float, *, otherwise: str
+) -> nn.Module | None:
+    """Rewrite a network, unless that fails or changes its logits.
 
-    ``otherwise`` says in the log what stays as it was.
+    Args:
+        rewrite: Returns the rewritten network and how much its logits changed (:func:`relative_difference`).
+        tolerance: Largest accepted change.
+        otherwise: Consequence of a refusal, for the debug log.
+
+    Returns:
+        The rewritten network; None if ``rewrite`` raised an error or the change exceeds ``tolerance``.
     """
     try:
         network, change = rewrite()
-    except Exception as error:  # anybody's network: if it runs at all, it runs as it is
+    except Exception as error:  # user-defined networks can fail in any way; they then run unchanged
         log.debug("%s: %s", otherwise, error)
         return None
     if not change <= tolerance:
@@ -45,11 +55,11 @@ def tried(rewrite: Callable[[], tuple[nn.Module, float]], tolerance: float, *, o
 
 
 @contextmanager
-def watching(network: nn.Module, watcher: Any) -> Iterator[None]:
-    """``watcher(module, inputs, output)`` is called after each module of the network that runs while the block does."""
-    hooks = [module.register_forward_hook(watcher) for module in network.modules()]
+def forward_hooks(network: nn.Module, hook: Any) -> Iterator[None]:
+    """Call ``hook(module, inputs, output)`` after each module of the network that runs inside the block."""
+    handles = [module.register_forward_hook(hook) for module in network.modules()]
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in handles:
+            handle.remove()

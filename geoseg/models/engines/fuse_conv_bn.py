@@ -1,8 +1,9 @@
-"""Batch normalisation folded into the convolutions before it, for networks that only run and are trained no more.
+"""Fuse batch normalization into the preceding convolutions, for inference.
 
-In evaluation mode a norm is w (x - mean) / sqrt(variance + eps) + b per channel, and what a convolution gives is linear
-in its weights; so the norm can be multiplied into them once, instead of into every pixel (Jacob et al. 2018,
-arXiv 1712.05877, section 3.2). Modules do not tell which convolution stands before which norm, hence a trial is watched.
+In evaluation mode batch normalization computes w (x - mean) / sqrt(variance + eps) + b per channel, and the output of a
+convolution is linear in its weights. So the factors can be multiplied into the weights once, instead of into every pixel
+(Jacob et al. 2018, arXiv 1712.05877, section 3.2). Modules do not record which convolution feeds which norm; forward
+hooks observe it on trial images.
 """
 
 import copy
@@ -14,61 +15,71 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from geoseg.models.engines.equivalence import difference, trial_images, tried, watching
+from geoseg.models.engines.equivalence import (
+    forward_hooks,
+    make_trial_images,
+    relative_difference,
+    rewrite_if_equivalent,
+)
 from geoseg.models.sync_batchnorm import SyncBatchNorm2d, SyncBatchNormAct2d
 
-PLAIN = {nn.BatchNorm2d, SyncBatchNorm2d}
-ACTIVATING = {BatchNormAct2d, SyncBatchNormAct2d}
-"""The kinds of norm that are folded; the second kind leaves its activation behind. Others stay as they are."""
+BATCH_NORMS = {nn.BatchNorm2d, SyncBatchNorm2d}
+"""Types of norms that are fused and removed."""
+BATCH_NORMS_WITH_ACTIVATION = {BatchNormAct2d, SyncBatchNormAct2d}
+"""Types of norms that are fused and replaced by their activation. Norms of all other types stay."""
 
-TOLERANCE = 1e-4
-"""Rounding may change logits by that share of the largest."""
+MAX_LOGIT_CHANGE = 1e-4
+"""Largest accepted change of logits by rounding, relative to the largest logit."""
 
-Pairs = dict[nn.Conv2d, nn.BatchNorm2d]
+ConvNormPairs = dict[nn.Conv2d, nn.BatchNorm2d]
 
 
-def folded(network: nn.Module, bands: int) -> nn.Module:
-    """A copy of the network in evaluation mode, its batch norms folded, with the same logits up to rounding.
+def fuse_conv_bn(network: nn.Module, bands: int) -> nn.Module:
+    """Return a copy of the network in evaluation mode with its batch norms fused into convolutions.
 
-    A network without batch norm, or one that cannot be folded, is returned itself. ``network`` never changes.
+    Args:
+        network: Any network; it is not changed.
+        bands: Number of bands of its images.
+
+    Returns:
+        The copy, whose logits are equal up to rounding; ``network`` itself if it has no batch norm or cannot be fused.
     """
     if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return network
-    copied = tried(lambda: _folded(network, bands), TOLERANCE, otherwise="batch norm stays unfolded")
-    return network if copied is None else copied
+    fused = rewrite_if_equivalent(lambda: _fuse(network, bands), MAX_LOGIT_CHANGE, otherwise="batch norm is not fused")
+    return network if fused is None else fused
 
 
 @torch.no_grad()
-def _folded(network: nn.Module, bands: int) -> tuple[nn.Module, float]:
-    """The copy, and by how much its logits are others."""
+def _fuse(network: nn.Module, bands: int) -> tuple[nn.Module, float]:
     copied = copy.deepcopy(network).eval()
-    images = trial_images(bands).to(next(network.parameters()).device)
-    pairs, logits = _pairs(copied, images)
+    images = make_trial_images(bands).to(next(network.parameters()).device)
+    pairs, logits = _find_pairs(copied, images)
     for conv, norm in pairs.items():
-        _fold(conv, norm)
-    _replace(copied, {norm: _remains(norm) for norm in pairs.values()})
-    return copied, difference(copied(images), logits)
+        _fuse_pair(conv, norm)
+    _replace(copied, {norm: _replacement(norm) for norm in pairs.values()})
+    return copied, relative_difference(copied(images), logits)
 
 
-def _pairs(network: nn.Module, images: Tensor) -> tuple[Pairs, Tensor]:
-    """Convolutions whose output went straight into a norm, both used once; and the logits of the images."""
-    made: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # with the tensor, or its number might be given to another
-    pairs: Pairs = {}
+def _find_pairs(network: nn.Module, images: Tensor) -> tuple[ConvNormPairs, Tensor]:
+    """Return convolutions whose output went directly into a norm, both used once; and the logits of the images."""
+    outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # holds the tensor too, so that its id is not reused
+    pairs: ConvNormPairs = {}
     uses: Counter[nn.Module] = Counter()
 
-    def watcher(module: Any, inputs: tuple[Any, ...], output: Any) -> None:
+    def hook(module: Any, inputs: tuple[Any, ...], output: Any) -> None:
         uses[module] += 1
         if type(module) is nn.Conv2d:
-            made[id(output)] = module, output
-        elif type(module) in PLAIN | ACTIVATING and id(inputs[0]) in made:
-            pairs[made[id(inputs[0])][0]] = module
+            outputs[id(output)] = module, output
+        elif type(module) in BATCH_NORMS | BATCH_NORMS_WITH_ACTIVATION and id(inputs[0]) in outputs:
+            pairs[outputs[id(inputs[0])][0]] = module
 
-    with watching(network, watcher):
+    with forward_hooks(network, hook):
         logits: Tensor = network(images)
     return {conv: norm for conv, norm in pairs.items() if uses[conv] == uses[norm] == 1}, logits
 
 
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+def _fuse_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     weight, bias = fuse_conv_bn_weights(
@@ -77,9 +88,9 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     conv.weight, conv.bias = weight, bias
 
 
-def _remains(norm: Any) -> nn.Module:
-    """What a folded norm leaves in its place; dropout is none in evaluation mode."""
-    activation: nn.Module = norm.act if type(norm) in ACTIVATING else nn.Identity()
+def _replacement(norm: Any) -> nn.Module:
+    """Return the activation of a fused norm; its dropout does nothing in evaluation mode."""
+    activation: nn.Module = norm.act if type(norm) in BATCH_NORMS_WITH_ACTIVATION else nn.Identity()
     return activation
 
 

@@ -1,7 +1,7 @@
-"""OpenVINO as an engine: on CPUs, where its convolutions are faster than torch's.
+"""The OpenVINO engine: faster convolutions than torch on CPUs.
 
-The network is converted in memory, once for images of all sizes, and nothing is written to disk. OpenVINO reports its
-use to its makers unless its package for that is missing; here it always is.
+The network is converted in memory, once for images of all sizes; nothing is written to disk. OpenVINO sends usage
+statistics to its vendor if its telemetry package is installed; that package is hidden while OpenVINO is imported.
 """
 
 import contextlib
@@ -16,98 +16,107 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from geoseg.models.engines.base import Arithmetic
-from geoseg.models.engines.bf16_split_input import PARTS, halved, in_halves
-from geoseg.models.engines.equivalence import difference, trial_images
-from geoseg.models.engines.fuse_conv_bn import folded
+from geoseg.models.engines.bf16_split_input import INPUT_COPIES, convert_to_split_input, split_bf16
+from geoseg.models.engines.equivalence import make_trial_images, relative_difference
+from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
 
-TELEMETRY = "openvino_telemetry"
+TELEMETRY_PACKAGE = "openvino_telemetry"
 
-TYPES = {"float32": "f32", "bfloat16": "bf16"}
+OPENVINO_TYPES = {"float32": "f32", "bfloat16": "bf16"}
 
-TOLERANCE = 1e-4
-"""By which share of the largest the converted network's logits may differ from torch's."""
+MAX_LOGIT_CHANGE = 1e-4
+"""Largest accepted difference between the logits of OpenVINO and torch, relative to the largest logit."""
 
-TRIALS = ((2, (64, 96)), (1, (33, 47)))
-"""Number and size of the images the converted network is tried on: not those it was converted with."""
+TRIAL_SHAPES = ((2, (64, 96)), (1, (33, 47)))
+"""Batch sizes and image sizes on which the converted network is verified; they differ from :data:`EXPORT_SIZE`."""
 
-EXAMPLE = (80, 112)
-"""Size of the images that the network is converted with."""
+EXPORT_SIZE = (80, 112)
+"""Size of the images with which the network is exported."""
 
 
-class Unconvertible(Exception):
-    """OpenVINO cannot run the network, or says something else of images than torch does."""
+class ConversionError(Exception):
+    """OpenVINO cannot run the network, or its logits differ from torch's."""
 
 
 class OpenVinoEngine:
-    """Runs a network that was folded and converted; the conversion takes some seconds, and more for larger networks."""
+    """Run a fused and converted network; the conversion takes some seconds, and more for larger networks."""
 
     name = "OpenVINO"
 
     def __init__(self, network: nn.Module, precision: Arithmetic, *, bands: int) -> None:
-        """:class:`Unconvertible` if the network cannot be converted."""
-        own = folded(network, bands)
-        split = halved(own, bands) if precision == "bfloat16" else None
-        self.halves = split is not None
+        """Convert the network.
+
+        Args:
+            network: The network, on the CPU and in evaluation mode; it is not changed.
+            precision: Arithmetic of the convolutions.
+            bands: Number of bands of its images.
+
+        Raises:
+            ConversionError: The network cannot be converted.
+        """
+        own = fuse_conv_bn(network, bands)
+        split = convert_to_split_input(own, bands) if precision == "bfloat16" else None
+        self.splits_input = split is not None
         self.precision = precision
         try:
-            model = _converted(own, bands) if split is None else _converted(split, PARTS * bands)
-            self._compiled = _compiled(model, precision)
-        except Exception as error:  # its frontend and torch.export fail in many ways on networks they do not know
-            raise Unconvertible(" ".join(str(error).split())[:200] or type(error).__name__) from error
+            model = _convert(own, bands) if split is None else _convert(split, INPUT_COPIES * bands)
+            self._compiled = _compile(model, precision)
+        except Exception as error:  # OpenVINO's frontend and torch.export raise many types of errors
+            raise ConversionError(" ".join(str(error).split())[:200] or type(error).__name__) from error
 
     def __call__(self, images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch class row col"]:
-        """See :class:`~geoseg.models.engines.base.Engine`."""
-        return _run(self._compiled, in_halves(images) if self.halves else images)
+        """Compute the logits; see :class:`~geoseg.models.engines.base.Engine`."""
+        return _run(self._compiled, split_bf16(images) if self.splits_input else images)
 
 
 @contextlib.contextmanager
 def without_telemetry() -> Iterator[None]:
-    """While the block runs, OpenVINO's package for telemetry is not to be found; what was imported of it comes back."""
+    """Hide OpenVINO's telemetry package from imports inside the block; restore what was imported before."""
     missing = object()
-    before: Any = sys.modules.get(TELEMETRY, missing)
-    sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # Python's own sign for "do not import"
+    before: Any = sys.modules.get(TELEMETRY_PACKAGE, missing)
+    sys.modules[TELEMETRY_PACKAGE] = None  # type: ignore[assignment]  # makes Python's import raise ImportError
     try:
         yield
     finally:
-        del sys.modules[TELEMETRY]
+        del sys.modules[TELEMETRY_PACKAGE]
         if before is not missing:
-            sys.modules[TELEMETRY] = before
+            sys.modules[TELEMETRY_PACKAGE] = before
 
 
 def _openvino() -> Any:
-    """OpenVINO with the part that converts, imported when it is first needed and never with its telemetry."""
+    """Import OpenVINO with its converter, when first needed and without telemetry."""
     with without_telemetry():
         import_module("openvino.tools.ovc.convert_impl")
         return import_module("openvino")
 
 
-def _converted(network: nn.Module, bands: int) -> Any:
-    """The network as OpenVINO's model for images of any number and size, and tried on some."""
+def _convert(network: nn.Module, bands: int) -> Any:
+    """Convert the network for images of any number and size, and verify the result."""
     openvino = _openvino()
     any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     with warnings.catch_warnings(), without_telemetry(), torch.no_grad():
-        warnings.simplefilter("ignore")  # about torch's and OpenVINO's own ways
-        program = torch.export.export(network, (trial_images(bands, EXAMPLE),), dynamic_shapes=(any_size,))
+        warnings.simplefilter("ignore")  # internal warnings of torch and OpenVINO
+        program = torch.export.export(network, (make_trial_images(bands, EXPORT_SIZE),), dynamic_shapes=(any_size,))
         model = openvino.convert_model(program)
-    _try(network, _compiled(model, "float32"), bands)
+    _verify(network, _compile(model, "float32"), bands)
     return model
 
 
 @torch.no_grad()
-def _try(network: nn.Module, compiled: Any, bands: int) -> None:
-    for batch, size in TRIALS:
-        images = trial_images(bands, size, batch=batch)
-        change = difference(_run(compiled, images), network(images))
-        if not change <= TOLERANCE:
-            raise Unconvertible(f"its logits would change by {change:.2g}")
+def _verify(network: nn.Module, compiled: Any, bands: int) -> None:
+    for batch, size in TRIAL_SHAPES:
+        images = make_trial_images(bands, size, batch=batch)
+        change = relative_difference(_run(compiled, images), network(images))
+        if not change <= MAX_LOGIT_CHANGE:
+            raise ConversionError(f"its logits would change by {change:.2g}")
 
 
-def _compiled(model: Any, precision: Arithmetic) -> Any:
-    """The model for this CPU, on as many threads as torch has."""
+def _compile(model: Any, precision: Arithmetic) -> Any:
+    """Compile the model for this CPU, with as many threads as torch uses."""
     settings = {
-        "INFERENCE_PRECISION_HINT": TYPES[precision],
+        "INFERENCE_PRECISION_HINT": OPENVINO_TYPES[precision],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "PERFORMANCE_HINT": "LATENCY",  # one batch at a time, all threads on it
+        "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all threads
         "ENABLE_CPU_PINNING": False,  # pinned threads of two processes would share cores while others idle
     }
     return _openvino().Core().compile_model(model, "CPU", settings)

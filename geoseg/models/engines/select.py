@@ -1,8 +1,8 @@
-"""Which engine runs a network: the fastest one there is, if the work is worth its conversion.
+"""Select the inference engine: OpenVINO where it is faster and the work is worth its conversion, else PyTorch.
 
-The choice depends on the machine, the network and the amount of work, never on a clock: the same call twice gives the same
-mask. Of timm's networks many do arithmetic with the images' size, about which torch's exporter thinks for up to many
-minutes; they are converted only if OpenVINO was asked for by name.
+The choice depends on the machine, the network and the amount of work, never on measured time: two equal calls produce
+equal masks. Many networks of timm compute with the size of their input; exporting them can take many minutes, so they are
+converted only if OpenVINO is requested by name.
 """
 
 import logging
@@ -16,7 +16,7 @@ from torch import nn
 from geoseg.errors import ConfigError
 from geoseg.models.backbones.timm import TimmBackbone
 from geoseg.models.engines.base import Arithmetic, Engine
-from geoseg.models.engines.openvino import OpenVinoEngine, Unconvertible
+from geoseg.models.engines.openvino import ConversionError, OpenVinoEngine
 from geoseg.models.engines.pytorch import TorchEngine
 
 log = logging.getLogger(__name__)
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 EngineName = Literal["auto", "torch", "openvino"]
 ENGINES = get_args(EngineName)
 
-MEASURED = {"x86_64", "AMD64"}
-"""Kinds of CPU on which OpenVINO was measured to be faster (benchmarks/engines.py)."""
+OPENVINO_MACHINES = {"x86_64", "AMD64"}
+"""Types of CPU on which OpenVINO is faster than torch (measured by benchmarks/engines.py)."""
 
-WORTH = 3e14
-"""Pixels times weights, which is what convolutions multiply but for their strides, that the network has to see before
-OpenVINO has saved the seconds that its conversion takes: 25 megapixels for a ResNet-18, 8 for a ResNet-50."""
+MIN_WORK_FOR_OPENVINO = 3e14
+"""Pixels times weights from which on the conversion to OpenVINO saves more time than it takes. Convolutions multiply
+every weight with every pixel, apart from strides: 25 megapixels for a ResNet-18, 8 for a ResNet-50."""
 
 
 def make_engine(
@@ -42,52 +42,63 @@ def make_engine(
     pixels: int | None = None,
     live: bool = False,
 ) -> Engine:
-    """The engine of that name for a network that is on the device, in evaluation mode.
+    """Prepare the engine that runs a network.
 
-    "auto" is OpenVINO on CPUs where it is installed and was measured, unless it would see fewer ``pixels`` than its
-    conversion is worth (None: many) or cannot convert the network, which is said in the log; else torch. Networks of timm
-    stay with torch, and so does a ``live`` one, whose weights change. :class:`ConfigError` for other names, and for
-    "openvino" where it cannot be.
+    "auto" is OpenVINO on the CPUs for which it was measured (:data:`OPENVINO_MACHINES`), if it is installed, the work is
+    large enough and the network can be converted; a failed conversion is logged. Otherwise, for timm networks and for a
+    ``live`` network, it is torch.
+
+    Args:
+        network: The network, on ``device`` and in evaluation mode.
+        device: Where the network runs.
+        precision: Arithmetic of the convolutions.
+        name: A name in :data:`ENGINES`.
+        bands: Number of bands of the images.
+        pixels: Number of pixels that the network will process; None for many.
+        live: Run the network itself, because its weights change between calls (training).
+
+    Raises:
+        ConfigError: The name is unknown, or OpenVINO is requested but cannot run the network.
     """
     if name not in ENGINES:
-        raise ConfigError(f"{name!r} is no engine", f"engines are {', '.join(ENGINES)}")
+        raise ConfigError(f"unknown engine {name!r}", f"choose one of {', '.join(ENGINES)}")
     if name == "openvino":
-        _refuse_impossible(device, live=live)
-    if name == "torch" or live or (name == "auto" and not _suits(network, device, pixels)):
+        _require_openvino(device, live=live)
+    if name == "torch" or live or (name == "auto" and not _is_openvino_faster(network, device, pixels)):
         return TorchEngine(network, device, precision, bands=bands, live=live)
     try:
         return OpenVinoEngine(network, precision, bands=bands)
-    except Unconvertible as reason:
+    except ConversionError as reason:
         if name == "openvino":
-            raise ConfigError(f"OpenVINO cannot run this network: {reason}", "take --engine torch") from reason
-        log.warning("OpenVINO cannot run this network, torch does: %s", reason)
+            raise ConfigError(f"OpenVINO cannot run this network: {reason}", "use --engine torch") from reason
+        log.warning("OpenVINO cannot run this network, using torch: %s", reason)
         return TorchEngine(network, device, precision, bands=bands)
 
 
-def _suits(network: nn.Module, device: torch.device, pixels: int | None) -> bool:
+def _is_openvino_faster(network: nn.Module, device: torch.device, pixels: int | None) -> bool:
     return (
         device.type == "cpu"
-        and platform.machine() in MEASURED
-        and is_installed()
+        and platform.machine() in OPENVINO_MACHINES
+        and is_openvino_installed()
         and not isinstance(getattr(network, "backbone", None), TimmBackbone)
-        and is_worth(network, pixels)
+        and is_worth_converting(network, pixels)
     )
 
 
-def is_worth(network: nn.Module, pixels: int | None) -> bool:
-    """Whether preparing a network takes less time than is saved on so many ``pixels`` (None: many)."""
-    return pixels is None or pixels * sum(weight.numel() for weight in network.parameters()) >= WORTH
+def is_worth_converting(network: nn.Module, pixels: int | None) -> bool:
+    """Return whether converting the network takes less time than it saves on ``pixels`` pixels (None: many)."""
+    return pixels is None or pixels * sum(weight.numel() for weight in network.parameters()) >= MIN_WORK_FOR_OPENVINO
 
 
-def is_installed() -> bool:
-    """Whether OpenVINO is there; nothing is imported."""
+def is_openvino_installed() -> bool:
+    """Return whether OpenVINO is installed, without importing it."""
     return find_spec("openvino") is not None
 
 
-def _refuse_impossible(device: torch.device, *, live: bool) -> None:
+def _require_openvino(device: torch.device, *, live: bool) -> None:
     if live:
-        raise ConfigError("a network in training is not converted to OpenVINO", "take the engine auto or torch")
+        raise ConfigError("OpenVINO cannot run a network in training", "use the engine auto or torch")
     if device.type != "cpu":
-        raise ConfigError(f"OpenVINO runs on the CPU, not on {device}", "take --device cpu, or --engine torch")
-    if not is_installed():
-        raise ConfigError("OpenVINO is not installed", "pip install openvino, or take --engine torch")
+        raise ConfigError(f"OpenVINO runs on the CPU, not on {device}", "use --device cpu, or --engine torch")
+    if not is_openvino_installed():
+        raise ConfigError("OpenVINO is not installed", "pip install openvino, or use --engine torch")

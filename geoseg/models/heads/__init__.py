@@ -1,4 +1,4 @@
-"""Features to logits, one file per head; ``base`` says what a head promises."""
+"""Heads: modules that map the features of a backbone to logits, one module per head."""
 
 from geoseg.models.heads.base import Head
 from geoseg.registry import Registry

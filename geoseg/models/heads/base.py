@@ -1,4 +1,4 @@
-"""What a head promises: from a backbone's features, logits at the resolution of its choice."""
+"""The interface of heads: features of a backbone to logits."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from pydantic import Field
 from torch import Tensor, nn
 
 Count = Annotated[int, Field(ge=1)]
-"""A number of channels or a dilation, as recipes give them."""
-Share = Annotated[float, Field(ge=0, lt=1)]
+"""A number of channels or a dilation."""
+Probability = Annotated[float, Field(ge=0, lt=1)]
 """A probability below 1."""
 
 
 class Head(nn.Module, ABC):
-    """Features to logits.
+    """A module that maps features to logits.
 
-    Every head is constructed with ``in_channels`` and ``strides`` (those of the backbone's features), ``classes`` and
-    ``align_corners``, and then with options of its own, whose defaults make the zoo's network.
+    The constructor takes the keywords ``in_channels`` and ``strides`` (of the backbone's features), ``classes`` and
+    ``align_corners``, and further options of the head. Their defaults build mmsegmentation's network.
     """
 
     smallest_batch: ClassVar[int] = 1
-    """Fewest images per device in a training step."""
+    """Smallest number of images per device in a training step."""
 
     @abstractmethod
     def forward(self, features: Sequence[Float[Tensor, "batch _ _ _"]]) -> Float[Tensor, "batch class _ _"]:
-        """Logits, at the resolution of one of the feature maps; the network resizes them to the image."""
+        """Return logits at the resolution of one of the feature maps; the network resizes them to the image."""

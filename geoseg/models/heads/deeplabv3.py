@@ -1,7 +1,7 @@
 """The DeepLabV3 head: atrous spatial pyramid pooling on the deepest features.
 
 Chen et al. 2017, "Rethinking atrous convolution for semantic image segmentation" (arXiv 1706.05587); layers and names
-as in the OpenMMLab zoo, whose mixing convolution is 3 x 3 where the paper's is 1 x 1.
+as in mmsegmentation, whose bottleneck convolution is 3 x 3 where the paper's is 1 x 1.
 """
 
 from collections.abc import Sequence
@@ -9,19 +9,24 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from geoseg.models.aspp import ImagePool, default_dilations, pooled_pyramid, pyramid
+from geoseg.models.aspp import ImagePooling, build_branches, concatenate_branches, default_dilations
 from geoseg.models.heads import heads
-from geoseg.models.heads.base import Count, Head, Share
-from geoseg.models.layers import ConvModule, classifier
+from geoseg.models.heads.base import Count, Head, Probability
+from geoseg.models.layers import ConvModule, build_classifier
 
 
 @heads.register
 class DeepLabV3(Head):
-    """Logits at the stride of the deepest features.
+    """Predict logits at the stride of the deepest features.
 
-    ``channels`` are the head's own; a quarter of the deepest features' if not given (128 for ResNet-18, 512 for 50 and
-    101). ``dilations`` are those of the 3 x 3 branches, chosen by output stride if not given. ``dropout`` is the share
-    of channels silenced in training.
+    Args:
+        in_channels: Channels of each feature map.
+        strides: Stride of each feature map.
+        classes: Number of classes.
+        align_corners: How the pooled features are resized.
+        channels: Channels of the head; default a quarter of the deepest features (128 for ResNet-18, 512 for 50 and 101).
+        dilations: Dilations of the 3 x 3 branches; default by output stride.
+        dropout: Probability of dropping a channel in training.
     """
 
     smallest_batch = 2
@@ -35,22 +40,22 @@ class DeepLabV3(Head):
         align_corners: bool,
         channels: Count | None = None,
         dilations: tuple[Count, ...] | None = None,
-        dropout: Share = 0.1,
+        dropout: Probability = 0.1,
     ) -> None:
         super().__init__()
         deep = in_channels[-1]
         channels = channels or max(1, deep // 4)
         dilations = dilations or default_dilations(strides[-1])
         self.align_corners = align_corners
-        self.image_pool = ImagePool(deep, channels)
-        self.aspp_modules = pyramid(deep, channels, dilations=dilations, separable=False)
+        self.image_pool = ImagePooling(deep, channels)
+        self.aspp_modules = build_branches(deep, channels, dilations=dilations, separable=False)
         self.bottleneck = ConvModule((len(dilations) + 2) * channels, channels, 3)
         self.dropout = nn.Dropout2d(dropout)
-        self.conv_seg = classifier(channels, classes)
+        self.conv_seg = build_classifier(channels, classes)
 
     def forward(self, features: Sequence[Float[Tensor, "batch _ _ _"]]) -> Float[Tensor, "batch class _ _"]:
-        """Logits at the size of the deepest features."""
+        """Return logits at the size of the deepest features."""
         deep = features[-1]
-        context = pooled_pyramid(deep, self.image_pool, self.aspp_modules, align_corners=self.align_corners)
+        context = concatenate_branches(deep, self.image_pool, self.aspp_modules, align_corners=self.align_corners)
         logits: Tensor = self.conv_seg(self.dropout(self.bottleneck(context)))
         return logits

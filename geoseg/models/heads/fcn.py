@@ -1,4 +1,4 @@
-"""The FCN head: one convolution, then the classifier. In training it is the auxiliary head on the middle features.
+"""The FCN head: a convolution and the classifier. It is also the auxiliary head in training.
 
 Long et al. 2015 (arXiv 1411.4038); as an auxiliary loss Zhao et al. 2017 (PSPNet, arXiv 1612.01105, section 3.3).
 """
@@ -10,16 +10,22 @@ from torch import Tensor, nn
 
 from geoseg.errors import ConfigError
 from geoseg.models.heads import heads
-from geoseg.models.heads.base import Count, Head, Share
-from geoseg.models.layers import ConvModule, classifier
+from geoseg.models.heads.base import Count, Head, Probability
+from geoseg.models.layers import ConvModule, build_classifier
 
 
 @heads.register
 class FCN(Head):
-    """Logits at the stride of one feature map.
+    """Predict logits at the stride of one feature map.
 
-    ``feature`` is the position of that map, counted as in Python (-1 the deepest). ``channels`` are the head's own; a
-    quarter of the map's if not given. ``dropout`` is the share of channels silenced in training.
+    Args:
+        in_channels: Channels of each feature map.
+        strides: Stride of each feature map (unused).
+        classes: Number of classes.
+        align_corners: Unused, because this head does not resize.
+        feature: Index of the feature map, as in Python sequences (-1 is the deepest).
+        channels: Channels of the head; default a quarter of the feature map's.
+        dropout: Probability of dropping a channel in training.
     """
 
     def __init__(
@@ -31,21 +37,21 @@ class FCN(Head):
         align_corners: bool,
         feature: int = -1,
         channels: Count | None = None,
-        dropout: Share = 0.1,
+        dropout: Probability = 0.1,
     ) -> None:
         super().__init__()
-        del strides, align_corners  # for heads with dilations, and for those that resize
+        del strides, align_corners  # part of the interface of heads
         if not -len(in_channels) <= feature < len(in_channels):
             raise ConfigError(
-                f"the head fcn cannot take feature {feature}", f"the backbone has {len(in_channels)} maps"
+                f"the head fcn cannot use feature {feature}", f"the backbone has {len(in_channels)} feature maps"
             )
         channels = channels or max(1, in_channels[feature] // 4)
         self.feature = feature
         self.convs = nn.Sequential(ConvModule(in_channels[feature], channels, 3))
         self.dropout = nn.Dropout2d(dropout)
-        self.conv_seg = classifier(channels, classes)
+        self.conv_seg = build_classifier(channels, classes)
 
     def forward(self, features: Sequence[Float[Tensor, "batch _ _ _"]]) -> Float[Tensor, "batch class _ _"]:
-        """Logits at the size of the chosen feature map."""
+        """Return logits at the size of the chosen feature map."""
         logits: Tensor = self.conv_seg(self.dropout(self.convs(features[self.feature])))
         return logits

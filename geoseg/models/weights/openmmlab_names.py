@@ -1,4 +1,4 @@
-"""Parameter names: OpenMMLab's in ours, and back."""
+"""Translate parameter names between OpenMMLab and geoseg."""
 
 import re
 from collections.abc import Mapping
@@ -6,41 +6,52 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-RENAMED = (
-    (re.compile(r"^module\."), ""),  # left behind by DataParallel
+TO_GEOSEG = (
+    (re.compile(r"^module\."), ""),  # prefix of torch.nn.DataParallel
     (re.compile(r"^decode_head\."), "head."),
     (re.compile(r"^auxiliary_head\."), "auxiliary."),
-    # The zoo numbers its deep stem through, norms and ReLUs included; timm keeps the last norm outside, as bn1.
+    # OpenMMLab numbers all layers of the deep stem, norms and ReLUs included; timm names the last norm bn1.
     (re.compile(r"^(backbone\.|)stem\.7\."), r"\1bn1."),
     (re.compile(r"^(backbone\.|)stem\."), r"\1conv1."),
 )
-"""Applied in this order."""
+"""Replacements from OpenMMLab to geoseg, applied in this order."""
 
-RENAMED_BACK = (
+TO_OPENMMLAB = (
     (re.compile(r"^head\."), "decode_head."),
     (re.compile(r"^auxiliary\."), "auxiliary_head."),
     (re.compile(r"^backbone\.conv1\.(?=\d)"), "backbone.stem."),
 )
-"""For whole networks. The stem's last norm is left out: ``bn1`` alone does not tell which stem it belongs to."""
+"""Replacements from geoseg to OpenMMLab for whole networks. The last norm of the stem depends on the kind of stem."""
 
 
-def to_geoseg(state: Mapping[str, T]) -> dict[str, T]:
-    """A zoo state dict under geoseg's names, in the same order; names that are ours already stay.
+def to_geoseg_names(state: Mapping[str, T]) -> dict[str, T]:
+    """Rename the parameters of an OpenMMLab state dict; geoseg's own names stay unchanged.
 
-    Works on whole networks (``backbone.stem.0.weight``) and on backbones alone (``stem.0.weight``).
+    Accepts whole networks (``backbone.stem.0.weight``) and backbones (``stem.0.weight``).
+
+    Args:
+        state: State dict with OpenMMLab's or geoseg's names.
+
+    Returns:
+        The same values under geoseg's names, in the same order.
     """
-    return {renamed(key): value for key, value in state.items()}
+    return {to_geoseg_name(key): value for key, value in state.items()}
 
 
-def renamed(key: str) -> str:
-    """One parameter's name in geoseg."""
-    for pattern, ours in RENAMED:
+def to_geoseg_name(key: str) -> str:
+    """Return geoseg's name of one parameter."""
+    for pattern, ours in TO_GEOSEG:
         key = pattern.sub(ours, key)
     return key
 
 
-def zoo_name(key: str, *, deep_stem: bool) -> str:
-    """The zoo's name of one of our networks' parameters, for messages; ``deep_stem`` if its stem has three layers."""
-    for pattern, theirs in RENAMED_BACK:
+def to_openmmlab_name(key: str, *, deep_stem: bool) -> str:
+    """Return OpenMMLab's name of a parameter, for messages.
+
+    Args:
+        key: Parameter name in a geoseg network.
+        deep_stem: Whether the stem has three convolutions.
+    """
+    for pattern, theirs in TO_OPENMMLAB:
         key = pattern.sub(theirs, key)
     return key.replace("backbone.bn1.", "backbone.stem.7.") if deep_stem else key

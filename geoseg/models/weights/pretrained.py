@@ -1,4 +1,4 @@
-"""Pretrained backbone weights: read from a file or fetched from timm's hub, fitted to any number of bands."""
+"""Load pretrained backbone weights from a file or from timm's hub and adapt them to any number of bands."""
 
 import logging
 from collections.abc import Mapping
@@ -15,18 +15,18 @@ from geoseg.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-BESIDE_WEIGHTS = (
+IGNORED_GLOBALS = (
     "mmengine.logging.history_buffer.HistoryBuffer",
     "builtins.getattr",
     *(f"numpy.{core}.multiarray.{name}" for core in ("core", "_core") for name in ("scalar", "_reconstruct")),
     "numpy.ndarray",
     "numpy.dtype",
 )
-"""What OpenMMLab's training files ask for beside weights: their logs, and numbers of numpy's."""
+"""Globals that OpenMMLab's checkpoints reference in addition to tensors: training logs and numpy scalars."""
 
 
-class Inert:
-    """Stands in for whatever a file asks for: takes anything and does nothing."""
+class Placeholder:
+    """A stand-in for objects in a checkpoint that are ignored; accepts any arguments."""
 
     def __init__(self, *arguments: object) -> None:
         pass
@@ -35,84 +35,107 @@ class Inert:
         pass
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """A backbone's weights from a file, by the names they have there.
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a backbone from a file, with the names used in the file.
 
-    The file is safetensors or a PyTorch checkpoint, of a backbone alone or of a whole network (names that begin with
-    ``backbone.``); see :func:`unpickled` for what of a checkpoint is read.
+    Args:
+        path: A safetensors file or a PyTorch checkpoint (see :func:`load_pickle`), of a backbone or of a whole network
+            whose names begin with ``backbone.``.
+
+    Raises:
+        ConfigError: If the file does not exist or cannot be read.
     """
     if not path.is_file():
-        raise ConfigError(f"there are no pretrained weights at {path}", "give the path of a .pth or .safetensors file")
+        raise ConfigError(f"pretrained weights not found: {path}", "give the path of a .pth or .safetensors file")
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _state_dict(unpickled(path))
+        content = load_file(path) if path.suffix == ".safetensors" else _state_dict(load_pickle(path))
     except Exception as error:
-        # A damaged file fails in whatever way its bytes happen to.
+        # A damaged file can raise any exception.
         raise ConfigError(
-            f"{path} cannot be read as weights", "it must be safetensors or a checkpoint of plain tensors"
+            f"{path} cannot be read as weights", "the file must be safetensors or a checkpoint of plain tensors"
         ) from error
     state = {key.removeprefix("module."): value for key, value in content.items() if torch.is_tensor(value)}
     own = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
     return own or state
 
 
-def unpickled(path: Path) -> Any:
-    """The content of a PyTorch file: tensors and plain data, because unpickling anything else would run the file's code.
+def load_pickle(path: Path) -> Any:
+    """Load tensors and plain data from a PyTorch file without running code from it.
 
-    The logs that OpenMMLab's training files hold beside weights come out :class:`Inert`. Raises whatever torch raises.
+    Training logs in OpenMMLab's checkpoints are replaced by :class:`Placeholder`. Errors of ``torch.load`` pass through.
     """
-    with torch.serialization.safe_globals([(Inert, name) for name in BESIDE_WEIGHTS]):
+    with torch.serialization.safe_globals([(Placeholder, name) for name in IGNORED_GLOBALS]):
         return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _state_dict(content: Any) -> Mapping[str, Any]:
     named = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(named, Mapping):
-        raise TypeError("there is no state dict in it")
+        raise TypeError("no state dict in the file")
     return named
 
 
-def download(variant: str, hub: str | None) -> dict[str, Tensor]:
-    """ImageNet weights of the timm model called ``hub``, kept in the cache of huggingface_hub."""
+def download_imagenet(variant: str, hub: str | None) -> dict[str, Tensor]:
+    """Download ImageNet weights of a timm model into the cache of huggingface_hub.
+
+    Args:
+        variant: Name of the backbone in geoseg, for messages.
+        hub: Name of the timm model, or None if no weights are published.
+
+    Raises:
+        ConfigError: If no weights are published or the download fails.
+    """
     if hub is None:
         raise ConfigError(
-            f"there are no published weights for {variant} to fetch",
-            "give model.pretrained the path of a file (open-mmlab's resnet18_v1c for instance), or use resnet18b",
+            f"no weights are published for {variant}",
+            "set model.pretrained to the path of a file (for instance OpenMMLab's resnet18_v1c), or use resnet18b",
         )
     try:
         state: dict[str, Tensor] = timm.create_model(hub, pretrained=True, num_classes=0).state_dict()
     except Exception as error:
-        # Which exception says "no network" depends on the release of huggingface_hub and what it stands on.
-        raise not_fetched(hub) from error
+        # The exception for a missing network depends on the release of huggingface_hub.
+        raise download_error(hub) from error
     return state
 
 
-def not_fetched(name: str) -> ConfigError:
-    """The error for weights that timm's hub did not hand out."""
+def download_error(name: str) -> ConfigError:
+    """Return the error for pretrained weights that cannot be downloaded."""
     return ConfigError(
-        f"the pretrained weights of {name} could not be fetched",
-        "connect to the network once, or give model.pretrained the path of a file, or set pretrained: false",
+        f"cannot download the pretrained weights of {name}",
+        "connect to the network once, set model.pretrained to the path of a file, or set pretrained: false",
     )
 
 
-def load(backbone: nn.Module, state: Mapping[str, Tensor], *, first: str) -> None:
-    """Loads weights into a backbone in place; its first convolution, called ``first``, is fitted to its bands.
+def load_backbone(backbone: nn.Module, state: Mapping[str, Tensor], *, first: str) -> None:
+    """Load weights into a backbone in place and adapt its first convolution to the number of bands.
 
-    Weights for red, green and blue are repeated cyclically over the bands and scaled by 3 / bands, so that activations
-    keep their scale; for one band they are summed. Everything the backbone has must be in ``state``; what ``state`` has
-    beyond it may only be a classifier.
+    Weights for red, green and blue are repeated cyclically over the bands and scaled by 3 / bands, which keeps the scale
+    of activations; for one band they are summed.
+
+    Args:
+        backbone: The module to load into.
+        state: Weights of every parameter of the backbone. A classifier in it is ignored.
+        first: Name of the weight of the first convolution.
+
+    Raises:
+        ConfigError: If the weights belong to another network.
     """
     wanted = backbone.state_dict()
     fitted = dict(state)
     if first in fitted and fitted[first].shape[1] == 3:
         fitted[first] = adapt_input_conv(wanted[first].shape[1], fitted[first])
-    refuse_misfits(wanted, fitted)
-    # Not strict: a classifier may be left over, and files older than torch 0.4.1 do not count batches.
+    require_matching(wanted, fitted)
+    # Not strict: state may hold a classifier, and files older than torch 0.4.1 lack num_batches_tracked.
     backbone.load_state_dict(fitted, strict=False)
     log.info("loaded %d pretrained tensors", len(wanted))
 
 
-def refuse_misfits(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """:class:`ConfigError` unless ``given`` has every wanted tensor in its shape, and no further blocks."""
+def require_matching(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Check that ``given`` has every expected tensor with its shape and no additional blocks.
+
+    Raises:
+        ConfigError: If a tensor is missing, superfluous or of another shape.
+    """
     parts = {key.partition(".")[0] for key in wanted}
     absent = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     surplus = [key for key in given if key not in wanted and key.partition(".")[0] in parts]

@@ -1,4 +1,4 @@
-"""Augmentation: geometry moves what belongs together, colour stays in its range, and chance comes from the generator."""
+"""Tests of augmentation: geometry, value ranges, and reproducible random draws."""
 
 import numpy as np
 import pytest
@@ -33,13 +33,13 @@ def equal(fields, others) -> bool:
 
 
 @given(seeds, dtypes)
-def test_without_chances_and_limits_nothing_changes(seed, dtype) -> None:
+def test_zero_probabilities_and_limits_change_nothing(seed, dtype) -> None:
     fields = crop(seed, dtype=dtype)
     assert equal(augment(STILL, fields, seed), fields)
 
 
 @given(seeds)
-def test_geometry_moves_image_target_and_validity_together(seed) -> None:
+def test_geometry_applies_to_image_target_and_validity(seed) -> None:
     _, target, _ = crop(seed)
     image, moved, valid = augment(MOVING, (target[None].clone(), target, target > 100), seed, is_rgb=False)
     assert torch.equal(image[0], moved)
@@ -47,26 +47,26 @@ def test_geometry_moves_image_target_and_validity_together(seed) -> None:
 
 
 @given(seeds)
-def test_geometry_loses_no_pixel(seed) -> None:
+def test_geometry_keeps_all_pixels(seed) -> None:
     fields = crop(seed)
     for before, after in zip(fields, augment(MOVING, fields, seed), strict=True):
         assert torch.equal(before.flatten().sort().values, after.flatten().sort().values)
 
 
-def test_every_way_to_lay_a_square_is_met() -> None:
+def test_all_eight_orientations_occur() -> None:
     fields = crop()
     layings = {augment(MOVING, fields, seed)[1].numpy().tobytes() for seed in range(80)}
     assert len(layings) == 8
 
 
 @pytest.mark.parametrize(("key", "axis"), [("horizontal_flip", -1), ("vertical_flip", -2)])
-def test_a_certain_flip_mirrors_its_axis(key, axis) -> None:
+def test_flip_with_probability_one_mirrors_its_axis(key, axis) -> None:
     fields = crop()
     assert equal(augment(STILL | {key: 1}, fields, 0), [field.flip(axis) for field in fields])
 
 
 @given(seeds, dtypes, st.sampled_from([1, 3, 4]))
-def test_colours_stay_in_their_range_and_type(seed, dtype, bands) -> None:
+def test_colors_keep_range_and_type(seed, dtype, bands) -> None:
     image, target, valid = crop(seed, bands=bands, dtype=dtype)
     changed, *rest = augment(LOUD, (image, target, valid), seed, largest=200.0, is_rgb=bands == 3)
     assert (changed.dtype, changed.shape) == (dtype, image.shape)
@@ -76,35 +76,35 @@ def test_colours_stay_in_their_range_and_type(seed, dtype, bands) -> None:
 
 
 @given(seeds)
-def test_whole_numbers_are_rounded_once_at_the_end(seed) -> None:
+def test_integers_are_rounded_once_at_the_end(seed) -> None:
     image, target, valid = crop(seed)
     whole, exact = (augment(LOUD, (each, target, valid), seed)[0] for each in (image, image.float()))
     assert (whole.float() - exact).abs().max() <= 0.5
 
 
-def test_every_pixel_of_a_large_crop_is_recoloured_alike(monkeypatch) -> None:
+def test_all_pixels_of_a_large_crop_change_equally(monkeypatch) -> None:
     fields = crop(side=32)
     whole, *_ = augment(LOUD, fields, 3)
-    monkeypatch.setattr("geoseg.augment.color_jitter.AT_ONCE", 100)  # does not divide 32 * 32
+    monkeypatch.setattr("geoseg.augment.color_jitter.BLOCK_PIXELS", 100)  # does not divide 32 * 32
     parts, *_ = augment(LOUD, fields, 3)
     assert not torch.equal(whole, fields[0])
     assert (parts.int() - whole.int()).abs().max() <= 1
 
 
 @given(seeds)
-def test_the_same_generator_gives_the_same_crop(seed) -> None:
+def test_equal_generators_return_equal_crops(seed) -> None:
     fields = crop(seed)
     assert equal(augment(MOVING | LOUD, fields, seed), augment(MOVING | LOUD, fields, seed))
 
 
-def test_another_generator_gives_another_crop() -> None:
+def test_other_generators_return_other_crops() -> None:
     fields = crop()
     seen = {augment(LOUD, fields, seed)[0].numpy().tobytes() for seed in range(20)}
     assert len(seen) > 10
 
 
 @given(seeds)
-def test_the_crop_that_is_given_is_not_changed(seed) -> None:
+def test_input_crop_is_not_modified(seed) -> None:
     fields = crop(seed)
     copies = [field.clone() for field in fields]
     augment(MOVING | LOUD, fields, seed)
@@ -112,14 +112,14 @@ def test_the_crop_that_is_given_is_not_changed(seed) -> None:
 
 
 @given(seeds, st.integers(0, 255))
-def test_grey_stays_grey_whatever_happens_to_hue_and_saturation(seed, level) -> None:
+def test_gray_is_unchanged_by_hue_and_saturation(seed, level) -> None:
     grey = torch.full((3, 4, 4), level, dtype=torch.uint8)
     _, target, valid = crop(side=4)
     changed, *_ = augment(STILL | {"saturation": 0.9, "hue": 0.5}, (grey, target, valid), seed)
     assert (changed.int() - level).abs().max() <= 1
 
 
-def test_brightness_is_a_share_of_the_value_range() -> None:
+def test_brightness_is_relative_to_the_value_range() -> None:
     image, target, valid = torch.full((2, 4, 4), 5000.0), *crop(side=4)[1:]
     shifts = [
         float(
@@ -136,13 +136,13 @@ def test_brightness_is_a_share_of_the_value_range() -> None:
 
 
 @given(seeds)
-def test_heights_below_zero_stay_below_zero(seed) -> None:
+def test_negative_heights_stay_negative(seed) -> None:
     fields = (torch.full((1, 4, 4), -50.0), *crop(side=4)[1:])
     change = Augmentation(AugmentSection(**STILL | {"contrast": 0.5}), smallest=-100, largest=100, is_rgb=False)
     assert -75 <= float(change(*fields, np.random.default_rng(seed))[0].max()) <= -25
 
 
-def test_bands_that_are_no_colours_keep_apart() -> None:
+def test_other_bands_are_not_mixed() -> None:
     image, target, valid = crop(bands=3)
     image[1] = 0
     changed, *_ = augment(
@@ -152,7 +152,7 @@ def test_bands_that_are_no_colours_keep_apart() -> None:
 
 
 @given(seeds)
-def test_values_below_0_keep_their_range(seed) -> None:
+def test_negative_values_keep_their_range(seed) -> None:
     image = torch.from_numpy(np.random.default_rng(seed).uniform(-20, -5, (2, 8, 8))).float()
     target = torch.zeros(8, 8, dtype=torch.uint8)
     change = Augmentation(AugmentSection(**LOUD), smallest=-20, largest=-5, is_rgb=False)

@@ -1,16 +1,16 @@
-"""The zoo's photometric distortion: mmsegmentation's results for given amounts, its order of chance, its losses."""
+"""Tests of the photometric distortion of OpenMMLab: fixed amounts, order of draws, rounding."""
 
 import hashlib
 
 import numpy as np
 import pytest
 import torch
+from helpers.colors import amounts
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies_colours import amounts
 
 from geoseg.augment import Augmentation
-from geoseg.augment.photometric_distortion import Amounts, distorted, draw
+from geoseg.augment.photometric_distortion import DistortionAmounts, distort, draw_amounts
 from geoseg.config.recipe import AugmentSection
 
 seeds = st.integers(0, 2**32)
@@ -42,8 +42,8 @@ def colourful() -> np.ndarray:
 
 
 @pytest.mark.parametrize(("given_amounts", "digest"), MMSEGMENTATION)
-def test_given_amounts_have_mmsegmentations_result(given_amounts, digest) -> None:
-    changed = distorted(colourful(), Amounts(*given_amounts))
+def test_fixed_amounts_equal_mmsegmentation(given_amounts, digest) -> None:
+    changed = distort(colourful(), DistortionAmounts(*given_amounts))
     pixels = np.ascontiguousarray(np.moveaxis(changed, 0, 2))
     assert hashlib.sha256(pixels.tobytes()).hexdigest()[:16] == digest
 
@@ -75,53 +75,53 @@ COIN, CONTRAST = (2,), (0.5, 1.5)
         (0, [COIN, (-32, 32), COIN, COIN, (0.5, 1.5), COIN, (-18, 18), COIN, CONTRAST]),
     ],
 )
-def test_defaults_draw_from_the_zoos_ranges_in_its_order(mode, asked) -> None:
+def test_default_amounts_are_drawn_in_openmmlab_ranges_and_order(mode, asked) -> None:
     rng = Noted(mode=mode)
-    assert draw(AugmentSection(), rng) == Amounts(-32, 0.5, bool(mode), 0.5, -18)
+    assert draw_amounts(AugmentSection(), rng) == DistortionAmounts(-32, 0.5, bool(mode), 0.5, -18)
     assert rng.asked == asked
 
 
 @given(seeds)
-def test_shares_of_0_leave_every_pixel_as_it_is(seed) -> None:
-    section = AugmentSection(photometric="zoo", brightness=0, contrast=0, saturation=0, hue=0)
-    drawn = draw(section, np.random.default_rng(seed))
-    assert np.array_equal(distorted(colourful(), drawn), colourful())
+def test_amounts_of_zero_change_nothing(seed) -> None:
+    section = AugmentSection(photometric="openmmlab", brightness=0, contrast=0, saturation=0, hue=0)
+    drawn = draw_amounts(section, np.random.default_rng(seed))
+    assert np.array_equal(distort(colourful(), drawn), colourful())
 
 
-def test_a_factor_of_1_loses_as_much_as_the_way_to_hsv_and_back() -> None:
-    trip = distorted(colourful(), Amounts(saturation=1))
-    assert np.array_equal(trip, distorted(colourful(), Amounts(hue=0)))
+def test_factor_of_one_equals_a_conversion_to_hsv_and_back() -> None:
+    trip = distort(colourful(), DistortionAmounts(saturation=1))
+    assert np.array_equal(trip, distort(colourful(), DistortionAmounts(hue=0)))
     assert (trip != colourful()).any(axis=0).mean() > 0.5
 
 
 @given(amounts)
-def test_grey_stays_grey(amounts) -> None:
+def test_gray_stays_gray(amounts) -> None:
     grey = np.broadcast_to(np.arange(256, dtype=np.uint8), (3, 1, 256))
-    red, green, blue = distorted(grey, amounts)
+    red, green, blue = distort(grey, amounts)
     assert np.array_equal(red, green)
     assert np.array_equal(red, blue)
 
 
 @given(amounts)
-def test_the_image_that_is_given_is_not_changed(amounts) -> None:
+def test_input_image_is_not_modified(amounts) -> None:
     image = colourful()
-    changed = distorted(image, amounts)
+    changed = distort(image, amounts)
     assert np.array_equal(image, colourful())
     assert not np.shares_memory(image, changed)
 
 
 @given(amounts, st.permutations(range(64)))
-def test_pixels_do_not_know_each_other(amounts, order) -> None:
+def test_pixels_are_independent(amounts, order) -> None:
     pixels = colourful()[:, 100:101, :64]
-    assert np.array_equal(distorted(pixels, amounts)[..., order], distorted(pixels[..., order], amounts))
+    assert np.array_equal(distort(pixels, amounts)[..., order], distort(pixels[..., order], amounts))
 
 
 @given(seeds)
-def test_a_recipe_that_says_zoo_is_changed_by_the_amounts_it_draws(seed) -> None:
-    section = AugmentSection(photometric="zoo", horizontal_flip=0)
+def test_recipe_with_openmmlab_distortion_uses_the_drawn_amounts(seed) -> None:
+    section = AugmentSection(photometric="openmmlab", horizontal_flip=0)
     image, target = torch.from_numpy(colourful()), torch.zeros(256, 256, dtype=torch.uint8)
     change = Augmentation(section, largest=255, is_rgb=False)
     changed, *_ = change(image, target, target == 0, np.random.default_rng(seed))
     rng = np.random.default_rng(seed)
     rng.random(3)  # the chances of mirroring and turning
-    assert np.array_equal(changed.numpy(), distorted(colourful(), draw(section, rng)))
+    assert np.array_equal(changed.numpy(), distort(colourful(), draw_amounts(section, rng)))

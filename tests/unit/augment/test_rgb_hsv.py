@@ -1,12 +1,12 @@
-"""HSV as OpenCV 5.0.0 has it: its colours one by one, and the SHA-256 of what it makes of every colour there is."""
+"""Tests of RGB and HSV conversion against OpenCV 5.0.0: single colors, and the SHA-256 of all colors."""
 
 import hashlib
 
 import numpy as np
 import pytest
-from strategies_colours import all_to_hsv, all_to_rgb, grid
+from helpers.colors import all_to_hsv, all_to_rgb, grid
 
-from geoseg.augment.rgb_hsv import to_hsv, to_rgb
+from geoseg.augment.rgb_hsv import hsv_to_rgb, rgb_to_hsv
 
 OPENCV = [
     ((0, 0, 0), (0, 0, 0), (0, 0, 0)),
@@ -28,9 +28,9 @@ OPENCV = [
 
 
 @pytest.mark.parametrize(("rgb", "hsv", "back"), OPENCV)
-def test_a_colour_goes_there_and_back_as_in_opencv(rgb, hsv, back) -> None:
-    assert to_hsv(*map(np.int32, rgb)) == hsv
-    assert to_rgb(*map(np.int32, hsv)) == back
+def test_conversion_of_a_color_equals_opencv(rgb, hsv, back) -> None:
+    assert rgb_to_hsv(*map(np.int32, rgb)) == hsv
+    assert hsv_to_rgb(*map(np.int32, hsv)) == back
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ def test_a_colour_goes_there_and_back_as_in_opencv(rgb, hsv, back) -> None:
         (all_to_rgb, (180, 256, 256), "cf2763d893cfed37873c3062fb3b644a"),
     ],
 )
-def test_all_colours_together_have_opencvs_digest(convert, sizes, digest) -> None:
+def test_digest_of_all_colors_equals_opencv(convert, sizes, digest) -> None:
     assert hashlib.sha256(convert(grid(*sizes)).tobytes()).hexdigest()[:32] == digest
 
 
-def test_a_round_trip_keeps_the_value_of_every_colour_and_all_of_the_greys() -> None:
+def test_round_trip_keeps_the_value_of_colors_and_all_grays() -> None:
     colours = grid(256, 256, 256)
     back = all_to_rgb(all_to_hsv(colours.copy()))
     assert np.array_equal(back.max(axis=2), colours.max(axis=2))

@@ -1,4 +1,4 @@
-"""Focal loss is cross-entropy with less and less weight for pixels that come right."""
+"""Tests of the focal loss."""
 
 import math
 
@@ -18,25 +18,25 @@ def pair():
     return torch.randn(2, 4, 6, 5, generator=noise), target
 
 
-def test_a_case_computed_by_hand() -> None:
+def test_example_computed_by_hand() -> None:
     """A pixel of probability 1/2 counts (1/2)^2 of its cross-entropy, log 2."""
     loss = Focal(classes=2, gamma=2.0)(torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1, dtype=torch.long))
     assert loss.item() == pytest.approx(math.log(2) / 4)
 
 
 @pytest.mark.parametrize("weights", [None, [1.0, 2.0, 0.5, 0.0]])
-def test_without_gamma_it_is_cross_entropy(pair, weights) -> None:
+def test_gamma_zero_equals_cross_entropy(pair, weights) -> None:
     ours = Focal(classes=4, gamma=0.0, class_weights=weights)(*pair)
     torch.testing.assert_close(ours, CrossEntropy(classes=4, class_weights=weights)(*pair))
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.1, 0.5, 1.0, 2.0])
-def test_a_pixel_that_is_right_has_a_finite_gradient_for_any_gamma(gamma) -> None:
+def test_gradient_of_a_correct_pixel_is_finite_for_any_gamma(gamma) -> None:
     logits = torch.tensor([90.0, -90.0])[None, :, None, None].requires_grad_()
     Focal(classes=2, gamma=gamma)(logits, torch.zeros(1, 1, 1, dtype=torch.long)).backward()
     assert not logits.grad.any()
 
 
-def test_the_number_of_weights_is_the_number_of_classes() -> None:
-    with pytest.raises(ConfigError, match="2 class_weights are given for 3 classes"):
+def test_number_of_weights_must_equal_number_of_classes() -> None:
+    with pytest.raises(ConfigError, match="got 2 class_weights for 3 classes"):
         Focal(classes=3, class_weights=[1.0, 2.0])

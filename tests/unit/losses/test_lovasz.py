@@ -1,4 +1,4 @@
-"""The Lovász extension is 1 - IoU where the prediction is certain, right or wrong."""
+"""Tests of the Lovász-Softmax loss."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ def certain(predicted: torch.Tensor) -> torch.Tensor:
     return 100 * torch.nn.functional.one_hot(predicted, 3).movedim(-1, 1).float()
 
 
-def test_of_a_certain_prediction_it_is_the_missing_iou(pair) -> None:
+def test_loss_of_a_certain_prediction_is_one_minus_iou(pair) -> None:
     """As one image, because IoU of the batch counts its pixels together."""
     predicted, target = (mask.flatten(end_dim=1)[None] for mask in pair)
     iou = mean_iou(predicted, target, num_classes=3, input_format="index")
@@ -33,14 +33,14 @@ def test_per_image_is_the_mean_over_images(pair) -> None:
 
 
 @pytest.mark.parametrize("per_image", [False, True])
-def test_an_image_without_labels_changes_nothing(pair, per_image) -> None:
+def test_unlabelled_image_has_no_effect(pair, per_image) -> None:
     predicted, target = pair
     target[1] = 255
     loss = Lovasz(classes=3, per_image=per_image)
     torch.testing.assert_close(loss(certain(predicted), target), loss(certain(predicted[:1]), target[:1]))
 
 
-def test_classes_that_do_not_occur_are_left_out(pair) -> None:
+def test_absent_classes_are_excluded(pair) -> None:
     """A false alarm of theirs still costs the class it displaces: 1 of 4 pixels."""
     predicted = torch.tensor([[[0, 0], [0, 2]]])
     assert Lovasz(classes=3)(certain(predicted), torch.zeros_like(predicted)).item() == pytest.approx(1 / 4)

@@ -1,4 +1,4 @@
-"""RMI measures what is left to know of the labels around a pixel, once the prediction around it is known."""
+"""Tests of the region mutual information loss."""
 
 import math
 
@@ -21,7 +21,7 @@ def information(logits: torch.Tensor, target: torch.Tensor, **options) -> float:
     return Rmi(classes=3, pool_size=1, cross_entropy_weight=0.0, **options)(logits, target).item()
 
 
-def test_it_is_half_the_log_determinant_of_what_is_left(pair) -> None:
+def test_loss_is_half_the_log_determinant_of_the_conditional_covariance(pair) -> None:
     """The paper's formula with its inverse, for squares of one pixel: M is a number."""
     logits, target = pair
     y = F.one_hot(target, 3).movedim(-1, 1).flatten(2).double()
@@ -32,38 +32,38 @@ def test_it_is_half_the_log_determinant_of_what_is_left(pair) -> None:
     assert information(logits, target, radius=1) == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_prediction_and_its_negative_tell_as_much(pair) -> None:
+def test_prediction_and_its_negative_have_the_same_mutual_information(pair) -> None:
     logits, target = pair
     assert information(-logits, target) == pytest.approx(information(logits, target), rel=1e-6)
 
 
-def test_cross_entropy_tells_them_apart(pair) -> None:
+def test_cross_entropy_distinguishes_them(pair) -> None:
     _, target = pair
     right = 10.0 * (2 * F.one_hot(target, 3).movedim(-1, 1) - 1)
     loss = Rmi(classes=3)
     assert loss(-right, target) > loss(right, target) + 10
 
 
-def test_it_is_never_below_what_the_ridge_allows(pair) -> None:
+def test_loss_is_bounded_by_the_ridge(pair) -> None:
     _, target = pair
     right = 100.0 * (2 * F.one_hot(target, 3).movedim(-1, 1) - 1)
     assert 3 * 0.5 * math.log(RIDGE) < information(right, target) < 3 * 0.5 * math.log(2.1 * RIDGE)
 
 
-def test_neighbours_tell_what_a_pixel_alone_does_not(pair) -> None:
+def test_neighbours_lower_the_loss(pair) -> None:
     """A prediction that is right but one pixel aside."""
     _, target = pair
     aside = 10.0 * (2 * F.one_hot(target.roll(1, dims=2), 3).movedim(-1, 1) - 1)
     assert information(aside, target, radius=3) < information(aside, target, radius=1) - 1
 
 
-def test_an_image_without_labels_changes_nothing(pair) -> None:
+def test_unlabelled_image_has_no_effect(pair) -> None:
     logits, target = pair
     target[1] = 255
     torch.testing.assert_close(Rmi(classes=3)(logits, target), Rmi(classes=3)(logits[:1], target[:1]))
 
 
 @pytest.mark.parametrize(("pool", "left"), [("max", "2 x 3"), ("mean", "2 x 3"), ("interpolate", "1 x 2")])
-def test_crops_too_small_for_a_square_are_refused(pool, left) -> None:
-    with pytest.raises(ConfigError, match=f"finds no 3 x 3 pixels in {left}"):
+def test_crops_smaller_than_the_square_are_refused(pool, left) -> None:
+    with pytest.raises(ConfigError, match=f"needs 3 x 3 pixels, but crops have {left}"):
         Rmi(classes=2, pool=pool)(torch.zeros(1, 2, 5, 7), torch.zeros(1, 5, 7, dtype=torch.long))

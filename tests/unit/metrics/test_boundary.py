@@ -1,4 +1,4 @@
-"""Borders are met within the tolerance, or they are not; scipy measures distances beside us."""
+"""Tests of boundary scores, with distances of scipy as the oracle."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def by_distance(mask, known, tolerance: float) -> np.ndarray:
 
 
 @given(pairs, st.sampled_from([0.8, 1.0, 1.7, 2.5]))
-def test_bands_along_borders_are_those_of_scipys_distances(pair, tolerance) -> None:
+def test_bands_along_borders_equal_scipy_distances(pair, tolerance) -> None:
     predicted, reference = pair
     known = reference != 255
     mine = np.where(predicted == 255, 254, predicted)
@@ -50,7 +50,7 @@ def test_bands_along_borders_are_those_of_scipys_distances(pair, tolerance) -> N
 
 
 @given(pairs, tolerances)
-def test_scores_swap_with_the_masks_where_all_is_labelled(pair, tolerance) -> None:
+def test_swapping_masks_swaps_precision_and_recall(pair, tolerance) -> None:
     one, other = np.where(pair == 255, np.uint8(0), pair)
     there, back = counted(one, other, tolerance), counted(other, one, tolerance)
     np.testing.assert_array_equal(there.iou(), back.iou())
@@ -59,7 +59,7 @@ def test_scores_swap_with_the_masks_where_all_is_labelled(pair, tolerance) -> No
 
 
 @given(pairs, st.integers(0, 12), tolerances)
-def test_counts_do_not_depend_on_how_a_scene_is_cut(pair, row, tolerance) -> None:
+def test_counts_do_not_depend_on_tiling(pair, row, tolerance) -> None:
     predicted, reference = pair
     offsets = offsets_within(tolerance, PIXEL)
     halo, height = int(offsets[:, 0].max()) + 1, len(predicted)
@@ -72,20 +72,20 @@ def test_counts_do_not_depend_on_how_a_scene_is_cut(pair, row, tolerance) -> Non
 
 
 @given(pairs)
-def test_a_mask_meets_its_own_borders(pair) -> None:
+def test_borders_of_equal_masks_match(pair) -> None:
     counts = counted(pair[0], pair[0], 1.0)
     for score in (counts.iou(), counts.f1(), counts.precision(), counts.recall()):
         assert np.all(np.isnan(score) | (score == 1))
 
 
-def test_a_border_shifted_by_two_pixels_is_met_at_a_tolerance_of_two_and_not_of_one() -> None:
+def test_border_shifted_by_two_pixels_needs_a_tolerance_of_two() -> None:
     reference, predicted = np.zeros((2, 20, 20), np.uint8)
     reference[:, 10:], predicted[:, 12:] = 1, 1
     assert np.array_equal(counted(predicted, reference, 1.0, (1, 1)).f1()[:2], [0, 0])
     assert np.array_equal(counted(predicted, reference, 2.0, (1, 1)).f1()[:2], [1, 1])
 
 
-def test_the_edge_of_the_scene_and_unlabelled_pixels_are_no_borders() -> None:
+def test_scene_edge_and_unlabelled_pixels_are_not_borders() -> None:
     mask = np.ones((8, 8), np.uint8)
     mask[3] = 255
     counts = counted(mask, mask, 2.0)
@@ -93,12 +93,12 @@ def test_the_edge_of_the_scene_and_unlabelled_pixels_are_no_borders() -> None:
     assert np.isnan(counts.f1()).all()
 
 
-def test_the_nearest_pixels_count_however_small_the_tolerance() -> None:
+def test_nearest_pixels_count_for_any_tolerance() -> None:
     assert sorted(map(tuple, offsets_within(0.01, (1, 1)).tolist())) == [(-1, 0), (0, -1), (0, 1), (1, 0)]
     assert len(offsets_within(1.5, (1, 1))) == 8
 
 
-def test_a_missing_prediction_is_a_border_that_is_not_there() -> None:
+def test_missing_prediction_is_a_missing_border() -> None:
     reference = np.zeros((6, 6), np.uint8)
     predicted = reference.copy()
     predicted[2:4, 2:4] = 255

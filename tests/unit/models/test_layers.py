@@ -1,21 +1,21 @@
-"""The blocks heads are made of."""
+"""Tests of the layers of heads."""
 
 import pytest
 import torch
 
-from geoseg.models.layers import ConvModule, SeparableConvModule, classifier, resize
+from geoseg.models.layers import ConvModule, SeparableConvModule, build_classifier, resize
 
 
 @pytest.mark.parametrize(
     "block", [ConvModule(4, 6, 1), ConvModule(4, 6, 3, dilation=5), SeparableConvModule(4, 6, dilation=2)]
 )
-def test_blocks_keep_height_and_width_and_are_not_negative(block) -> None:
+def test_blocks_keep_height_and_width_and_are_nonnegative(block) -> None:
     features = block(torch.randn(2, 4, 5, 7))
     assert features.shape == (2, 6, 5, 7)
     assert features.min() == 0
 
 
-def test_a_separable_block_has_a_relu_after_both_steps() -> None:
+def test_separable_block_has_a_relu_after_both_convolutions() -> None:
     block = SeparableConvModule(3, 3)
     seen = []
     block.pointwise_conv.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
@@ -23,19 +23,19 @@ def test_a_separable_block_has_a_relu_after_both_steps() -> None:
     assert seen[0].min() == 0
 
 
-def test_convolutions_begin_with_the_variance_he_gives_them() -> None:
+def test_convolutions_have_he_initialization() -> None:
     plain, depthwise = ConvModule(64, 256, 3), SeparableConvModule(512, 1).depthwise_conv
     assert plain.conv.weight.std().item() == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.02)
     assert depthwise.conv.weight.std().item() == pytest.approx((2 / (9 * 512)) ** 0.5, rel=0.05)
 
 
-def test_a_classifier_begins_undecided() -> None:
-    conv = classifier(400, 50)
+def test_initial_classifier_is_near_uniform() -> None:
+    conv = build_classifier(400, 50)
     assert conv.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert not conv.bias.any()
 
 
-def test_resizing_to_the_same_size_changes_nothing() -> None:
+def test_resizing_to_the_same_size_is_the_identity() -> None:
     features = torch.randn(1, 2, 5, 7)
     assert torch.equal(resize(features, features, align_corners=False), features)
 

@@ -1,4 +1,4 @@
-"""The network joins backbone and heads; here with parts small enough to compute by hand."""
+"""Tests of the segmentation network, with parts that are small enough to compute by hand."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ class Takes(Head):
 
 
 @pytest.mark.parametrize("align_corners", [False, True])
-def test_both_heads_logits_have_the_images_size(align_corners) -> None:
+def test_logits_of_both_heads_have_the_size_of_the_image(align_corners) -> None:
     images = torch.randn(2, 3, 9, 13)
     network = SegmentationNetwork(Halves(), Takes(1), Takes(0), align_corners=align_corners)
     logits, auxiliary = network.logits_with_auxiliary(images)
@@ -41,21 +41,21 @@ def test_both_heads_logits_have_the_images_size(align_corners) -> None:
     assert torch.equal(network(images), logits)
 
 
-def test_aligned_corners_stay_where_they_are() -> None:
+def test_aligned_corners_are_unchanged() -> None:
     images = torch.randn(1, 3, 9, 13)
     network = SegmentationNetwork(Halves(), Takes(0), align_corners=True)
     torch.testing.assert_close(network(images)[..., ::2, ::2], images[:, :2, ::2, ::2])
 
 
-def test_without_an_auxiliary_head_there_are_no_auxiliary_logits() -> None:
+def test_auxiliary_logits_require_an_auxiliary_head() -> None:
     assert SegmentationNetwork(Halves(), Takes(0)).logits_with_auxiliary(torch.randn(1, 3, 4, 4))[1] is None
 
 
-def test_the_auxiliary_head_is_not_evaluated_in_prediction() -> None:
+def test_auxiliary_head_is_not_evaluated_in_prediction() -> None:
     network = SegmentationNetwork(Halves(), Takes(0), Takes(1))
     network.auxiliary.register_forward_hook(lambda *_: pytest.fail("it was evaluated"))
     network(torch.randn(1, 3, 4, 4))
 
 
-def test_the_smallest_batch_is_the_heads() -> None:
+def test_smallest_batch_is_that_of_the_head() -> None:
     assert SegmentationNetwork(Halves(), Takes(0)).smallest_batch == 1

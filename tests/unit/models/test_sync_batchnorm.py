@@ -1,4 +1,4 @@
-"""Norms shared between processes equal torch's norm on the images of all of them together."""
+"""Tests of synchronized norms against the norms of torch on all images."""
 
 import logging
 import pickle
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
-from geoseg.models.sync_batchnorm import SHARED, SyncBatchNorm2d, synchronise
+from geoseg.models.sync_batchnorm import SYNC_CLASSES, SyncBatchNorm2d, convert_to_sync_batchnorm
 
 KINDS = {"torch": nn.BatchNorm2d, "timm": BatchNormAct2d}
 CPU = torch.device("cpu")
@@ -69,7 +69,9 @@ def serve(meeting: str, rank: int) -> None:
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=PROCESSES)
     while True:
         case, features, weights = pickle.load(sys.stdin.buffer)
-        pickle.dump(computed(synchronise(nn.Sequential(norm(case)), CPU)[0], features, weights), sys.stdout.buffer)
+        pickle.dump(
+            computed(convert_to_sync_batchnorm(nn.Sequential(norm(case)), CPU)[0], features, weights), sys.stdout.buffer
+        )
         sys.stdout.buffer.flush()
 
 
@@ -96,7 +98,7 @@ cases = st.fixed_dictionaries(
 
 @given(case=cases)
 @settings(max_examples=40)
-def test_two_processes_compute_what_one_would_on_all_images(processes, case):
+def test_two_processes_equal_one_process_on_all_images(processes, case):
     """Outputs, gradients and running statistics; processes may have different numbers of images."""
     rng = np.random.default_rng(case["seed"])
     shape = (sum(case["images"]), case["channels"], case["rows"], 3)
@@ -121,31 +123,35 @@ def test_two_processes_compute_what_one_would_on_all_images(processes, case):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("training", [True, False])
-def test_alone_it_is_the_norm_it_was(kind, training):
+def test_single_process_equals_the_original_norm(kind, training):
     plain = KINDS[kind](3).train(training)
     shared = KINDS[kind](3).train(training)
-    synchronise(nn.Sequential(shared), CPU)
+    convert_to_sync_batchnorm(nn.Sequential(shared), CPU)
     images = torch.randn(2, 3, 4, 5)
     assert torch.equal(plain(images), shared(images))
     assert all(torch.equal(a, b) for a, b in zip(plain.buffers(), shared.buffers(), strict=True))
 
 
-def test_every_norm_is_shared_and_weights_stay_where_they_are():
+def test_all_norms_are_converted_and_keep_their_weights():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Sequential(BatchNormAct2d(4)))
     before = {name: value.data_ptr() for name, value in network.state_dict().items()}
-    assert synchronise(network, CPU) is network
+    assert convert_to_sync_batchnorm(network, CPU) is network
     assert {name: value.data_ptr() for name, value in network.state_dict().items()} == before
-    assert [type(module) for module in network.modules() if isinstance(module, nn.BatchNorm2d)] == [*SHARED.values()]
+    assert [type(module) for module in network.modules() if isinstance(module, nn.BatchNorm2d)] == [
+        *SYNC_CLASSES.values()
+    ]
     assert isinstance(network[1], SyncBatchNorm2d)
 
 
-def test_a_norm_that_cannot_be_shared_is_told_of(caplog):
+def test_unsupported_norm_is_reported(caplog):
     class Special(nn.BatchNorm2d):
         pass
 
     with caplog.at_level(logging.WARNING, "geoseg"):
-        synchronise(synchronise(nn.Sequential(Special(3), nn.BatchNorm2d(3)), CPU), CPU)
-    assert {record.getMessage() for record in caplog.records} == {"the norm 0 is not shared between processes: Special"}
+        convert_to_sync_batchnorm(convert_to_sync_batchnorm(nn.Sequential(Special(3), nn.BatchNorm2d(3)), CPU), CPU)
+    assert {record.getMessage() for record in caplog.records} == {
+        "the norm 0 is not synchronized between processes: Special"
+    }
 
 
 if __name__ == "__main__":

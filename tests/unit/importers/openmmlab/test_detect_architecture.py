@@ -1,17 +1,17 @@
-"""Architectures are told from names and shapes alone; whatever is none of the zoo's is named by its first keys."""
+"""Tests of detecting architectures from names and shapes of parameters."""
 
 import re
 from pathlib import Path
 
 import pytest
 import torch
-from strategies_zoo import network, section
+from helpers.openmmlab import network, section
 
 from geoseg.errors import BundleError
-from geoseg.importers.openmmlab.detect_architecture import Architecture, architecture, refuse_differences
-from geoseg.importers.openmmlab.load_checkpoint import model_section, network_from
-from geoseg.importers.openmmlab.read_config import Settings
-from geoseg.models.weights.openmmlab_names import to_geoseg
+from geoseg.importers.openmmlab.detect_architecture import Architecture, detect_architecture, require_same_parameters
+from geoseg.importers.openmmlab.load_checkpoint import build_loaded_network, to_model_section
+from geoseg.importers.openmmlab.read_config import ConfigSettings
+from geoseg.models.weights.openmmlab_names import to_geoseg_names
 
 LISTS = {
     "r18_v3": Architecture("resnet18", "deeplabv3", {}, 3, 19, True),
@@ -35,20 +35,20 @@ def listed(path: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_every_network_of_the_zoo_is_told_from_its_keys(zoo_keys, name) -> None:
-    assert architecture(to_geoseg(listed(zoo_keys / f"keys_{name}.txt"))) == LISTS[name]
+def test_all_published_networks_are_detected_from_their_keys(openmmlab_keys, name) -> None:
+    assert detect_architecture(to_geoseg_names(listed(openmmlab_keys / f"keys_{name}.txt"))) == LISTS[name]
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_every_key_of_the_zoo_finds_its_place(zoo_keys, name) -> None:
-    state = to_geoseg(listed(zoo_keys / f"keys_{name}.txt"))
-    settings = Settings(16, (1, 2, 4)) if "mg124" in name else Settings()
-    made = network_from(state, model_section(LISTS[name], settings), bands=3, classes=LISTS[name].classes)
+def test_all_published_keys_are_translated(openmmlab_keys, name) -> None:
+    state = to_geoseg_names(listed(openmmlab_keys / f"keys_{name}.txt"))
+    settings = ConfigSettings(16, (1, 2, 4)) if "mg124" in name else ConfigSettings()
+    made = build_loaded_network(state, to_model_section(LISTS[name], settings), bands=3, classes=LISTS[name].classes)
     assert made.state_dict().keys() == state.keys()
 
 
-def test_no_key_list_is_left_out(zoo_keys) -> None:
-    assert {path.stem.removeprefix("keys_") for path in zoo_keys.glob("*.txt")} == set(LISTS)
+def test_all_key_lists_are_tested(openmmlab_keys) -> None:
+    assert {path.stem.removeprefix("keys_") for path in openmmlab_keys.glob("*.txt")} == set(LISTS)
 
 
 def state_of(model, **sizes) -> dict[str, torch.Tensor]:
@@ -57,9 +57,9 @@ def state_of(model, **sizes) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize("head", ["deeplabv3", "deeplabv3plus"])
 @pytest.mark.parametrize("backbone", ["resnet18", "resnet34b", "resnet50", "resnet101b"])
-def test_what_was_built_is_told_again(backbone, head) -> None:
+def test_built_networks_are_detected(backbone, head) -> None:
     model = section(backbone, head, auxiliary=False)
-    found = architecture(state_of(model, bands=5, classes=7))
+    found = detect_architecture(state_of(model, bands=5, classes=7))
     assert found == Architecture(backbone, head, dict(model.head.options), 5, 7, False)
 
 
@@ -67,43 +67,47 @@ def without(state, *beginnings):
     return {key: value for key, value in state.items() if not key.startswith(beginnings)}
 
 
-def test_a_backbone_alone_is_sent_to_a_recipe() -> None:
+def test_hint_for_a_backbone_without_head() -> None:
     state = without(state_of(section()), "head.", "auxiliary.")
-    with pytest.raises(BundleError, match=r"no decode_head: its keys begin with backbone\.conv1\.0\.weight") as error:
-        architecture(state)
+    with pytest.raises(BundleError, match=r"no decode_head: its first keys are backbone\.conv1\.0\.weight") as error:
+        detect_architecture(state)
     assert "model.pretrained" in error.value.hint
 
 
-def test_another_backbone_is_named_by_its_first_keys() -> None:
+def test_unsupported_backbone_is_named_by_its_first_keys() -> None:
     state = {"backbone.patch_embed.weight": 0, "backbone.stages.0.weight": 0, "head.conv_seg.weight": 0}
-    with pytest.raises(BundleError, match=r"is no ResNet: it has backbone\.patch_embed\.weight, backbone\.stages\.0"):
-        architecture(state)
+    with pytest.raises(
+        BundleError, match=r"is not a ResNet: it has backbone\.patch_embed\.weight, backbone\.stages\.0"
+    ):
+        detect_architecture(state)
 
 
-def test_another_depth_is_named_by_its_blocks() -> None:
+def test_unknown_depth_is_named_by_its_blocks() -> None:
     state = without(state_of(section("resnet50")), "backbone.layer3.5")
-    with pytest.raises(BundleError, match=r"none of the zoo's: \(3, 4, 5, 3\) blocks of the kind Bottleneck"):
-        architecture(state)
+    with pytest.raises(
+        BundleError, match=r"unknown ResNet in the checkpoint: \(3, 4, 5, 3\) blocks of type Bottleneck"
+    ):
+        detect_architecture(state)
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (0, 8, 1, 1)])
-def test_a_classifier_of_an_odd_shape_is_refused(shape) -> None:
+def test_classifier_of_invalid_shape_is_refused(shape) -> None:
     state = state_of(section()) | {"head.conv_seg.weight": torch.empty(shape)}
     with pytest.raises(BundleError, match=r"as decode_head\.conv_seg\.weight"):
-        architecture(state)
+        detect_architecture(state)
 
 
-def test_a_classifier_that_is_missing_is_named() -> None:
+def test_missing_classifier_is_named() -> None:
     with pytest.raises(BundleError, match=r"lacks decode_head\.conv_seg\.weight"):
-        architecture(without(state_of(section()), "head.conv_seg.weight"))
+        detect_architecture(without(state_of(section()), "head.conv_seg.weight"))
 
 
-def test_differences_are_named_as_the_zoo_names_them() -> None:
+def test_differences_have_openmmlab_names() -> None:
     wanted = state_of(section())
     given = without(wanted, "backbone.bn1", "head.image_pool.1.conv")
     given |= {"head.conv_seg.bias": torch.empty(9), "decode_head.psp_modules.0.weight": torch.empty(1)}
     with pytest.raises(BundleError) as error:
-        refuse_differences(wanted, given)
+        require_same_parameters(wanted, given)
     assert "lacks backbone.stem.7.weight, backbone.stem.7.bias, backbone.stem.7.running_mean and 3 more" in str(
         error.value
     )
@@ -111,5 +115,5 @@ def test_differences_are_named_as_the_zoo_names_them() -> None:
     assert "has decode_head.conv_seg.bias as (9,), not (3,)" in str(error.value)
 
 
-def test_equal_keys_and_shapes_are_no_difference() -> None:
-    refuse_differences(state_of(section()), state_of(section()))
+def test_equal_keys_and_shapes_are_accepted() -> None:
+    require_same_parameters(state_of(section()), state_of(section()))

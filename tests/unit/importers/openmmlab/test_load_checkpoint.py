@@ -1,8 +1,8 @@
-"""A checkpoint of the zoo gives the network it was saved from."""
+"""Tests of loading OpenMMLab checkpoints as networks."""
 
 import pytest
 import torch
-from strategies_zoo import CLASSES, config, meta_0x, meta_1x, network, section, zoo_state
+from helpers.openmmlab import CLASSES, config, meta_0x, meta_1x, network, openmmlab_state, section
 
 from geoseg.errors import BundleError
 from geoseg.importers.openmmlab import load_checkpoint
@@ -28,50 +28,50 @@ def load(folder, state, meta=None, model=None):
 
 
 @pytest.mark.parametrize("meta", [meta_0x(), meta_1x()], ids=["0.x", "1.x"])
-def test_the_logits_are_the_same(made, tmp_path, meta) -> None:
-    loaded = load(tmp_path, zoo_state(made), meta)
+def test_logits_are_equal(made, tmp_path, meta) -> None:
+    loaded = load(tmp_path, openmmlab_state(made), meta)
     assert torch.equal(logits(loaded.network), logits(made))
     assert not loaded.network.training
     assert loaded.model == MODEL
     assert (loaded.bands, loaded.classes, loaded.file.class_names) == (3, 3, CLASSES)
 
 
-def test_names_of_a_parallel_network_are_understood(made, tmp_path) -> None:
-    parallel = {f"module.{key}": value for key, value in zoo_state(made).items()}
+def test_names_of_a_parallel_network_are_accepted(made, tmp_path) -> None:
+    parallel = {f"module.{key}": value for key, value in openmmlab_state(made).items()}
     assert torch.equal(logits(load(tmp_path, parallel).network), logits(made))
 
 
-def test_the_auxiliary_head_may_be_missing(made, tmp_path) -> None:
-    slim = {key: value for key, value in zoo_state(made).items() if not key.startswith("auxiliary_head.")}
+def test_auxiliary_head_is_optional(made, tmp_path) -> None:
+    slim = {key: value for key, value in openmmlab_state(made).items() if not key.startswith("auxiliary_head.")}
     loaded = load(tmp_path, slim)
     assert loaded.network.auxiliary is None
     assert loaded.model.auxiliary_weight == 0
     assert torch.equal(logits(loaded.network), logits(made))
 
 
-def test_half_precision_becomes_single(made, tmp_path) -> None:
-    half = {key: value.half() if value.is_floating_point() else value for key, value in zoo_state(made).items()}
+def test_float16_weights_become_float32(made, tmp_path) -> None:
+    half = {key: value.half() if value.is_floating_point() else value for key, value in openmmlab_state(made).items()}
     assert torch.equal(logits(load(tmp_path, half).network), logits(made))
 
 
-def test_what_keys_cannot_tell_changes_the_network(made, tmp_path) -> None:
+def test_settings_change_the_network(made, tmp_path) -> None:
     model = section(output_stride=16, multi_grid=(1, 2), align_corners=True)
-    asked = load(tmp_path, zoo_state(made), model=model)
+    asked = load(tmp_path, openmmlab_state(made), model=model)
     assert asked.model == model
     assert not torch.equal(logits(asked.network), logits(made))
-    own = load(tmp_path, zoo_state(made), meta_0x(config=config(branches="(1, 6, 12, 18)")), model)
+    own = load(tmp_path, openmmlab_state(made), meta_0x(config=config(branches="(1, 6, 12, 18)")), model)
     assert own.model.head.options == {**MODEL.head.options, "dilations": [6, 12, 18]}
     assert own.model.output_stride == 8
 
 
-def test_building_draws_no_random_numbers(made, tmp_path) -> None:
+def test_building_does_not_change_the_random_state(made, tmp_path) -> None:
     before = torch.random.get_rng_state()
-    load(tmp_path, zoo_state(made))
+    load(tmp_path, openmmlab_state(made))
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_a_mismatch_names_the_first_keys_that_differ(made, tmp_path) -> None:
-    state = zoo_state(made)
+def test_mismatch_names_the_first_differing_keys(made, tmp_path) -> None:
+    state = openmmlab_state(made)
     state["decode_head.psp_modules.0.1.conv.weight"] = torch.zeros(1)
     del state["decode_head.image_pool.1.conv.weight"]
     message = r"lacks decode_head\.image_pool\.1\.conv\.weight; it has decode_head\.psp_modules\.0\.1\.conv\.weight"
@@ -79,6 +79,6 @@ def test_a_mismatch_names_the_first_keys_that_differ(made, tmp_path) -> None:
         load(tmp_path, state)
 
 
-def test_a_single_output_is_refused(tmp_path) -> None:
+def test_single_output_is_refused(tmp_path) -> None:
     with pytest.raises(BundleError, match="a single output"):
-        load(tmp_path, zoo_state(network(MODEL, classes=1)))
+        load(tmp_path, openmmlab_state(network(MODEL, classes=1)))

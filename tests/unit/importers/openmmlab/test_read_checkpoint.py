@@ -1,4 +1,4 @@
-"""What checkpoint files say of themselves, and which files are refused without running anything in them."""
+"""Tests of reading checkpoint files: both versions of mmsegmentation, unsafe and damaged files."""
 
 import io
 import os
@@ -11,10 +11,10 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 import torch
-from strategies_zoo import CLASSES, PALETTE, meta_0x, meta_1x
+from helpers.openmmlab import CLASSES, PALETTE, meta_0x, meta_1x
 
 from geoseg.errors import BundleError
-from geoseg.importers.openmmlab.read_checkpoint import read_file
+from geoseg.importers.openmmlab.read_checkpoint import read_checkpoint
 
 STATE = OrderedDict({"module.decode_head.conv_seg.bias": torch.ones(3)})
 
@@ -25,8 +25,8 @@ def saved(folder, content):
 
 
 @pytest.mark.parametrize("meta", [meta_0x(config="x = 1"), meta_1x(config="x = 1")], ids=["0.x", "1.x"])
-def test_both_layouts_say_the_same(tmp_path, meta) -> None:
-    file = read_file(saved(tmp_path, {"meta": meta, "state_dict": STATE}))
+def test_both_versions_have_equal_content(tmp_path, meta) -> None:
+    file = read_checkpoint(saved(tmp_path, {"meta": meta, "state_dict": STATE}))
     assert list(file.state) == ["head.conv_seg.bias"]
     assert file.class_names == CLASSES
     assert file.palette == tuple(map(tuple, PALETTE))
@@ -36,19 +36,19 @@ def test_both_layouts_say_the_same(tmp_path, meta) -> None:
 
 
 @pytest.mark.parametrize("content", [STATE, {"state_dict": STATE}, {"state_dict": STATE, "meta": None}])
-def test_a_file_may_say_nothing(tmp_path, content) -> None:
-    file = read_file(saved(tmp_path, content))
+def test_file_without_metadata(tmp_path, content) -> None:
+    file = read_checkpoint(saved(tmp_path, content))
     assert (file.class_names, file.palette, file.config, file.software) == ((), (), "", {})
 
 
 @pytest.mark.parametrize("palette", ["random", None, [[0, 0, 0]] * 3, [[0, 0]], [[0, 0, 300]], [["a", 0, 0]], 7])
-def test_a_palette_without_a_colour_for_each_is_none(tmp_path, palette) -> None:
-    assert read_file(saved(tmp_path, {"meta": meta_1x(palette=palette), "state_dict": STATE})).palette == ()
+def test_incomplete_palette_is_ignored(tmp_path, palette) -> None:
+    assert read_checkpoint(saved(tmp_path, {"meta": meta_1x(palette=palette), "state_dict": STATE})).palette == ()
 
 
 @pytest.mark.parametrize("classes", [("a", "a"), (1, 2), "ab", None])
-def test_classes_that_are_no_names_are_none(tmp_path, classes) -> None:
-    assert read_file(saved(tmp_path, {"meta": meta_0x(classes=classes), "state_dict": STATE})).class_names == ()
+def test_invalid_class_names_are_ignored(tmp_path, classes) -> None:
+    assert read_checkpoint(saved(tmp_path, {"meta": meta_0x(classes=classes), "state_dict": STATE})).class_names == ()
 
 
 class Bomb:
@@ -61,17 +61,17 @@ class Bomb:
         return os.mkdir, (str(self.path),)
 
 
-def test_code_in_a_file_is_refused_and_not_run(tmp_path) -> None:
+def test_code_in_a_file_is_refused_without_running_it(tmp_path) -> None:
     path = saved(tmp_path, {"state_dict": STATE, "message_hub": Bomb(tmp_path / "ran")})
     with pytest.raises(BundleError, match=r"holds more than weights \(\w+\.mkdir\)") as error:
-        read_file(path)
+        read_checkpoint(path)
     assert "\n" not in error.value.message
     assert "torch.save" in error.value.hint
     assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("name", ["os.system", "builtins.eval", "builtins.getattr.x", "numpy.load", "torch.hub.load"])
-def test_functions_by_name_are_refused_whatever_they_are_given(tmp_path, name) -> None:
+def test_functions_are_refused_with_any_arguments(tmp_path, name) -> None:
     module, _, function = name.rpartition(".")
     pickled = f"c{module}\n{function}\n(S'touch ran'\ntR.".encode()
     buffer = io.BytesIO()
@@ -80,7 +80,7 @@ def test_functions_by_name_are_refused_whatever_they_are_given(tmp_path, name) -
         for entry in archive.namelist():
             harmful.writestr(entry, pickled if entry.endswith("data.pkl") else archive.read(entry))
     with pytest.raises(BundleError) as error:
-        read_file(tmp_path / "a.pth")
+        read_checkpoint(tmp_path / "a.pth")
     assert error.value.hint
     assert "\n" not in error.value.message
 
@@ -110,7 +110,7 @@ def mmengine(monkeypatch):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_logs_and_optimiser_of_a_training_file_are_left_aside(tmp_path, mmengine, monkeypatch, zipped) -> None:
+def test_logs_and_optimizer_are_ignored(tmp_path, mmengine, monkeypatch, zipped) -> None:
     """As a run of 1.x leaves it; older tools write files that are no archives."""
     logs = {"log_scalars": OrderedDict(loss=mmengine.HistoryBuffer()), "runtime_info": {"best": np.float64(0.5)}}
     optimizer = {"state": {0: {"momentum_buffer": torch.ones(3)}}, "param_groups": [{"lr": 0.01, "params": [0]}]}
@@ -118,20 +118,20 @@ def test_logs_and_optimiser_of_a_training_file_are_left_aside(tmp_path, mmengine
     content = {"meta": meta, "state_dict": STATE, "message_hub": logs, "optimizer": optimizer}
     torch.save(content, tmp_path / "a.pth", _use_new_zipfile_serialization=zipped)
     monkeypatch.delattr(mmengine, "HistoryBuffer")
-    file = read_file(tmp_path / "a.pth")
+    file = read_checkpoint(tmp_path / "a.pth")
     assert torch.equal(file.state["head.conv_seg.bias"], torch.ones(3))
     assert file.class_names == CLASSES
 
 
-def test_a_palette_of_numpys_is_none(tmp_path) -> None:
+def test_numpy_palette_is_ignored(tmp_path) -> None:
     """0.x drew random colours with it; they are worth no code."""
-    file = read_file(saved(tmp_path, {"meta": meta_0x(palette=np.zeros((3, 3), np.uint8)), "state_dict": STATE}))
+    file = read_checkpoint(saved(tmp_path, {"meta": meta_0x(palette=np.zeros((3, 3), np.uint8)), "state_dict": STATE}))
     assert (file.class_names, file.palette) == (CLASSES, ())
 
 
-def test_averages_and_scaling_beside_the_network_are_left_aside(tmp_path) -> None:
+def test_averages_and_preprocessor_are_ignored(tmp_path) -> None:
     beside = {"ema_decode_head_conv_seg_bias": torch.zeros(3), "module.data_preprocessor.mean": torch.zeros(3)}
-    file = read_file(saved(tmp_path, {"state_dict": {**STATE, **beside}}))
+    file = read_checkpoint(saved(tmp_path, {"state_dict": {**STATE, **beside}}))
     assert list(file.state) == ["head.conv_seg.bias"]
 
 
@@ -140,25 +140,25 @@ def damaged(folder):
     buffer = io.BytesIO()
     torch.save({"state_dict": STATE}, buffer)
     whole = buffer.getvalue()
-    broken = "is no PyTorch checkpoint, or it is damaged"
+    broken = "is not a PyTorch checkpoint, or it is damaged"
     yield from ((whole[:cut], broken) for cut in (0, 3, 50, len(whole) // 2, len(whole) - 30))
     yield from ((text, broken) for text in (b"not a model\n" * 9, b"{}", b"\x80\x02", b"PK\x03\x04"))
     for content in ([1, 2], {}, {"state_dict": {}}, {"state_dict": 3}, {"a": 1}, torch.ones(3)):
         buffer = io.BytesIO()
         torch.save(content, buffer)
-        yield buffer.getvalue(), "holds no weights"
-    yield pickle.dumps({"state_dict": [1]}), "is no PyTorch checkpoint|holds no weights"
+        yield buffer.getvalue(), "has no weights"
+    yield pickle.dumps({"state_dict": [1]}), "is not a PyTorch checkpoint|has no weights"
 
 
-def test_whatever_is_no_checkpoint_is_refused_in_one_sentence(tmp_path) -> None:
+def test_other_files_are_refused(tmp_path) -> None:
     for content, message in damaged(tmp_path):
         (tmp_path / "a.pth").write_bytes(content)
         with pytest.raises(BundleError, match=message) as error:
-            read_file(tmp_path / "a.pth")
+            read_checkpoint(tmp_path / "a.pth")
         assert "\n" not in error.value.message
         assert error.value.hint
 
 
-def test_a_path_without_a_file_is_said() -> None:
-    with pytest.raises(BundleError, match=r"there is no checkpoint nowhere\.pth"):
-        read_file("nowhere.pth")
+def test_missing_checkpoint_is_named() -> None:
+    with pytest.raises(BundleError, match=r"checkpoint not found: nowhere\.pth"):
+        read_checkpoint("nowhere.pth")

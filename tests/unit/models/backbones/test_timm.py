@@ -1,4 +1,4 @@
-"""timm's models made alike, or refused with a reason."""
+"""Tests of timm backbones: features, padding, and unsupported models."""
 
 import logging
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_windows_of_a_swin_transformer_shift_in_every_stage(variant) -> None:
     assert shifts == [[False, True], [False, True], [False, True] * 3, [False, True]]
 
 
-def test_a_swin_transformer_keeps_timms_features_at_the_size_it_was_made_for() -> None:
+def test_swin_features_equal_timm_at_the_default_size() -> None:
     """But for the last stage, whose single window does not shift there."""
     ours = backbone("swin_tiny_patch4_window7_224").eval()
     theirs = timm.create_model("swin_tiny_patch4_window7_224", features_only=True).eval()
@@ -78,14 +78,14 @@ def test_a_swin_transformer_keeps_timms_features_at_the_size_it_was_made_for() -
 @pytest.mark.parametrize(
     ("variant", "why"),
     [
-        ("vit_tiny_patch16_224", "does not take images of every size"),
-        ("inception_v3", "loses their borders"),
-        ("pit_ti_224", "does not take images of every size"),
-        ("mvitv2_tiny", "does not take images of every size"),  # takes small ones
+        ("vit_tiny_patch16_224", "does not accept images of any size"),
+        ("inception_v3", "crops their borders"),
+        ("pit_ti_224", "does not accept images of any size"),
+        ("mvitv2_tiny", "does not accept images of any size"),  # accepts small ones
     ],
 )
-def test_models_that_do_not_suit_are_refused(variant, why) -> None:
-    with pytest.raises(ConfigError, match=f"{variant} cannot be a backbone: .*{why}"):
+def test_unsuitable_models_are_refused(variant, why) -> None:
+    with pytest.raises(ConfigError, match=f"{variant} cannot be used as a backbone: .*{why}"):
         backbone(variant)
 
 
@@ -95,16 +95,16 @@ def test_models_without_features_are_refused(monkeypatch, pretrained) -> None:
         raise RuntimeError(f"features_only not implemented for {name}")
 
     monkeypatch.setattr(timm, "create_model", create)
-    with pytest.raises(ConfigError, match="resnet10t cannot be a backbone: features_only not implemented"):
+    with pytest.raises(ConfigError, match="resnet10t cannot be used as a backbone: features_only not implemented"):
         backbone("resnet10t", pretrained=pretrained)
 
 
-def test_multi_grid_is_for_the_zoos_resnets() -> None:
-    with pytest.raises(ConfigError, match="knows no multi_grid"):
+def test_multi_grid_is_for_dilated_resnets_only() -> None:
+    with pytest.raises(ConfigError, match="does not support multi_grid"):
         backbone("resnet10t", multi_grid=(1, 2, 4))
 
 
-def test_a_file_of_timms_is_loaded_and_fitted_to_the_bands(tmp_path: Path) -> None:
+def test_timm_file_is_loaded_and_adapted_to_the_bands(tmp_path: Path) -> None:
     source = timm.create_model("convnext_atto")
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     stem = backbone("convnext_atto", bands=6, pretrained=tmp_path / "weights.pth").features.stem_0
@@ -112,15 +112,15 @@ def test_a_file_of_timms_is_loaded_and_fitted_to_the_bands(tmp_path: Path) -> No
     torch.testing.assert_close(stem.weight, torch.cat([weight, weight], dim=1) / 2)
 
 
-def test_a_file_of_another_model_is_refused(tmp_path: Path) -> None:
+def test_file_of_another_model_is_refused(tmp_path: Path) -> None:
     torch.save(timm.create_model("resnet10t").state_dict(), tmp_path / "weights.pth")
     with pytest.raises(ConfigError, match="the pretrained weights lack"):
         backbone("convnext_atto", pretrained=tmp_path / "weights.pth")
 
 
-def test_without_network_pretrained_weights_are_refused_with_a_hint(monkeypatch) -> None:
+def test_failed_download_is_an_error_with_a_hint(monkeypatch) -> None:
     monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", _no_network)
-    with pytest.raises(ConfigError, match="the pretrained weights of resnet10t could not be fetched") as error:
+    with pytest.raises(ConfigError, match="cannot download the pretrained weights of resnet10t") as error:
         backbone("resnet10t", pretrained=True)
     assert "pretrained: false" in error.value.hint
 

@@ -1,4 +1,4 @@
-"""torchgeo's weights: names, bands, files and scaling. The enums are torchgeo's own, the files are made here."""
+"""Tests of torchgeo backbones: names, bands, files and normalization, with enums of torchgeo and files written here."""
 
 import sys
 
@@ -6,16 +6,22 @@ import pytest
 import timm
 import torch
 import torchvision.transforms.v2 as T
-from strategies_inference import card
+from helpers.models import card
 from torch import nn
 
 from geoseg.bundle import Bundle, load
-from geoseg.config.component import Part
-from geoseg.config.load import recipe_from, to_yaml
+from geoseg.config.component import Component
+from geoseg.config.load import parse_recipe, to_yaml
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
-from geoseg.models.backbones.resnet import ZooResNet
-from geoseg.models.backbones.torchgeo import NETWORKS, TorchgeoResNet, find, known, scaling_of
+from geoseg.models.backbones.resnet import DilatedResNet
+from geoseg.models.backbones.torchgeo import (
+    NETWORK_BY_WEIGHTS,
+    TorchgeoResNet,
+    compose_normalization,
+    find_weights,
+    list_weights,
+)
 from geoseg.models.build import build_backbone, build_network
 
 ALL = "ResNet18_Weights.SENTINEL2_ALL_MOCO"
@@ -24,8 +30,8 @@ BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "
 
 
 def section(weights: str = ALL, **changes) -> ModelSection:
-    small = {"head": Part(name="fcn", options={"channels": 8}), "output_stride": 16}
-    return ModelSection(**small | {"backbone": Part(name="torchgeo", options={"weights": weights})} | changes)
+    small = {"head": Component(name="fcn", options={"channels": 8}), "output_stride": 16}
+    return ModelSection(**small | {"backbone": Component(name="torchgeo", options={"weights": weights})} | changes)
 
 
 @pytest.fixture(scope="module")
@@ -62,33 +68,33 @@ def equal(one, other) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_naming_weights_fetches_them_once_from_torchgeos_address(published, online) -> None:
+def test_weights_are_downloaded_once_from_the_torchgeo_address(published, online) -> None:
     net = build_backbone(section(), bands=13)
     assert equal(net.state_dict(), published)
-    assert online == [find(ALL).url]
+    assert online == [find_weights(ALL).url]
 
 
-def test_a_downloaded_file_is_read_instead(published, file, online) -> None:
+def test_downloaded_file_is_read_instead(published, file, online) -> None:
     assert equal(build_backbone(section(pretrained=file), bands=13).state_dict(), published)
     assert not online
 
 
-def test_the_network_is_the_zoos_plain_one_with_its_dilations(file) -> None:
+def test_network_is_the_dilated_resnet_with_a_plain_stem(file) -> None:
     ours = build_backbone(section(pretrained=file, output_stride=8), bands=13).eval()
-    plain = ZooResNet(variant="resnet18b", bands=13, output_stride=8).eval()
+    plain = DilatedResNet(variant="resnet18b", bands=13, output_stride=8).eval()
     plain.load_state_dict(ours.state_dict())
     images = torch.randn(1, 13, 33, 47)
     with torch.no_grad():
         assert all(torch.equal(one, other) for one, other in zip(ours(images), plain(images), strict=True))
 
 
-def test_every_enum_is_built_as_deep_as_it_says() -> None:
-    entries = known()
-    assert {name.partition(".")[0] for name in entries} == NETWORKS.keys()
+def test_depth_of_every_enum() -> None:
+    entries = list_weights()
+    assert {name.partition(".")[0] for name in entries} == NETWORK_BY_WEIGHTS.keys()
     with torch.device("meta"):
         blocks = [
             len(TorchgeoResNet(weights=f"{family}.ANY", variant="torchgeo", bands=4, output_stride=8).layer3)
-            for family in NETWORKS
+            for family in NETWORK_BY_WEIGHTS
         ]
     assert blocks == [2, 6, 36]
 
@@ -101,31 +107,31 @@ def test_every_enum_is_built_as_deep_as_it_says() -> None:
         ("nonsense", "ResNet50_Weights.SENTINEL1_ALL_MOCO"),
     ],
 )
-def test_unknown_weights_are_answered_with_the_nearest(name, hint, online) -> None:
-    with pytest.raises(ConfigError, match=f"torchgeo has no ResNet weights called '{name}'") as error:
+def test_unknown_weights_suggest_the_closest_name(name, hint, online) -> None:
+    with pytest.raises(ConfigError, match=f"torchgeo has no ResNet weights '{name}'") as error:
         build_backbone(section(name), bands=13)
     assert hint in error.value.hint
     assert not online
 
 
-def test_another_number_of_bands_is_refused_before_anything_is_fetched(online) -> None:
-    with pytest.raises(ConfigError, match=f"{ALL} takes 13 bands, but the data have 4") as error:
+def test_other_number_of_bands_is_refused_before_the_download(online) -> None:
+    with pytest.raises(ConfigError, match=f"{ALL} expects 13 bands, but the data have 4") as error:
         build_backbone(section(), bands=4)
-    assert "data.bands, in the order B1, B2, B3" in error.value.hint
+    assert "data.bands to the bands in the order B1, B2, B3" in error.value.hint
     assert not online
 
 
-def test_without_network_the_hint_gives_address_and_way_out(monkeypatch) -> None:
+def test_hint_of_a_failed_download_has_the_address(monkeypatch) -> None:
     def offline(*_, **__):
         raise ConnectionError
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(ConfigError, match=f"the weights {ALL} could not be fetched") as error:
+    with pytest.raises(ConfigError, match=f"cannot download the weights {ALL}") as error:
         build_backbone(section(), bands=13)
-    assert error.value.hint == f"download {find(ALL).url} and set model.pretrained to the file's path"
+    assert error.value.hint == f"download {find_weights(ALL).url} and set model.pretrained to the path of the file"
 
 
-def test_a_classifier_may_be_left_over_and_batches_uncounted(published, tmp_path) -> None:
+def test_classifier_and_missing_batch_counts_are_accepted(published, tmp_path) -> None:
     state = {key: value for key, value in published.items() if not key.endswith("num_batches_tracked")}
     torch.save(state | {"fc.weight": torch.zeros(9, 512), "fc.bias": torch.zeros(9)}, tmp_path / "w.pth")
     net = build_backbone(section(pretrained=tmp_path / "w.pth"), bands=13)
@@ -151,11 +157,11 @@ def test_files_of_other_networks_are_refused(published, tmp_path, change, messag
         build_backbone(section(pretrained=tmp_path / "w.pth"), bands=13)
 
 
-def test_reflectance_is_divided_by_ten_thousand(online) -> None:
+def test_normalization_divides_reflectance_by_ten_thousand(online) -> None:
     assert build_backbone(section(), bands=13).scaling(BANDS) == ((0.0,) * 13, (10000.0,) * 13)
 
 
-def test_bands_in_another_order_are_refused_and_other_names_taken_in_order(online, monkeypatch) -> None:
+def test_bands_in_another_order_are_refused_and_other_names_accepted(online, monkeypatch) -> None:
     net = build_backbone(section(), bands=13)
     with pytest.raises(ConfigError, match="B02 is band 1 of the data, but not of") as error:
         net.scaling(("B02", "B01", *BANDS[2:]))
@@ -163,35 +169,35 @@ def test_bands_in_another_order_are_refused_and_other_names_taken_in_order(onlin
     assert net.scaling([f"band_{i}" for i in range(13)]) is not None
 
 
-def test_without_weights_scaling_is_left_to_the_data() -> None:
+def test_normalization_is_none_without_weights() -> None:
     assert build_backbone(section(pretrained=False), bands=13).scaling(BANDS) is None
 
 
-def test_the_scaling_is_what_the_transforms_do() -> None:
+def test_normalization_equals_the_transforms() -> None:
     """With torchgeo's own transforms as the oracle, on pixels that cropping and resizing leave as they are."""
-    for name, entry in known().items():
+    for name, entry in list_weights().items():
         bands = entry.meta["in_chans"]
         pixels = torch.linspace(1, 4000, bands)[:, None, None].expand(-1, 256, 256)
         expected = entry.transforms(pixels.clone())[:, 0, 0]
-        got = scaling_of(entry.transforms, bands)
+        got = compose_normalization(entry.transforms, bands)
         mean, std = got or (0.0, 1.0)
         scaled = (pixels[:, 0, 0] - torch.tensor(mean)) / torch.tensor(std)
         torch.testing.assert_close(scaled, expected, msg=lambda text, name=name: f"{name}: {text}")
         assert (got is None) == name.endswith(("GRD_CLOSP", "GRD_GEOCLOSP"))
 
 
-def test_every_entry_names_as_many_bands_as_it_takes() -> None:
-    for entry in known().values():
+def test_number_of_band_names_equals_number_of_bands() -> None:
+    for entry in list_weights().values():
         assert len(entry.meta.get("bands", "rgb")) == entry.meta["in_chans"]
 
 
-def test_normalisations_in_a_row_are_one() -> None:
+def test_consecutive_normalizations_are_combined() -> None:
     steps = nn.Sequential(T.Normalize([3.0], [2.0]), T.CenterCrop(4), T.Normalize([1.0, 0.0], [0.5, 4.0]))
-    assert scaling_of(steps, 2) == ((5.0, 3.0), (1.0, 8.0))
-    assert scaling_of(nn.Identity(), 2) is None
+    assert compose_normalization(steps, 2) == ((5.0, 3.0), (1.0, 8.0))
+    assert compose_normalization(nn.Identity(), 2) is None
 
 
-def test_a_loaded_bundle_asks_for_no_weights_again(file, tmp_path, monkeypatch) -> None:
+def test_loading_a_bundle_does_not_load_pretrained_weights(file, tmp_path, monkeypatch) -> None:
     model = section(pretrained=file)
     names = tuple(f"band_{i}" for i in range(13))
     per_band = dict.fromkeys(("mean", "std", "minimum", "maximum"), (1.0,) * 13)
@@ -205,14 +211,14 @@ def test_a_loaded_bundle_asks_for_no_weights_again(file, tmp_path, monkeypatch) 
 @pytest.mark.parametrize(
     ("said", "meant"), [({}, True), ({"pretrained": False}, False), ({"pretrained": "w.pth"}, "w.pth")]
 )
-def test_named_weights_are_wanted_unless_the_recipe_says_otherwise(said, meant) -> None:
+def test_named_weights_are_loaded_by_default(said, meant) -> None:
     model = {"backbone": {"name": "torchgeo", "weights": ALL}} | said
-    recipe = recipe_from({"data": {}, "model": model})
+    recipe = parse_recipe({"data": {}, "model": model})
     assert str(recipe.model.pretrained) == str(meant)
     assert ModelSection.model_validate(recipe.model.model_dump(mode="json")) == recipe.model
     assert f"weights: {ALL}" in to_yaml(recipe)
 
 
-def test_the_option_weights_is_asked_for() -> None:
+def test_option_weights_is_required() -> None:
     with pytest.raises(ConfigError, match="the backbone torchgeo needs the option 'weights'"):
-        build_backbone(ModelSection(backbone=Part(name="torchgeo")), bands=13)
+        build_backbone(ModelSection(backbone=Component(name="torchgeo")), bands=13)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from geoseg.models.engines.equivalence import trial_images
-from geoseg.models.engines.fuse_conv_bn import folded
-from geoseg.models.sync_batchnorm import synchronise
+from geoseg.models.engines.equivalence import make_trial_images
+from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
+from geoseg.models.sync_batchnorm import convert_to_sync_batchnorm
 
 
 def norm(channels=4, seed=0, kind=nn.BatchNorm2d, **options):
@@ -78,7 +78,7 @@ def norms(network):
 
 
 def assert_same(one, other):
-    images = trial_images(2, (17, 23))
+    images = make_trial_images(2, (17, 23))
     with torch.no_grad():
         torch.testing.assert_close(one(images), other(images), rtol=1e-4, atol=1e-4)
 
@@ -86,40 +86,40 @@ def assert_same(one, other):
 @pytest.mark.parametrize("options", [{}, {"bias": False}, {"stride": 2}, {"groups": 2}, {"dilation": 2}])
 def test_a_norm_behind_a_convolution_is_folded(options):
     network = Chain(**options).eval()
-    assert norms(folded(network, 2)) == 0
-    assert_same(folded(network, 2), network)
+    assert norms(fuse_conv_bn(network, 2)) == 0
+    assert_same(fuse_conv_bn(network, 2), network)
 
 
 @pytest.mark.parametrize("kind", [Skip, Twice, Shared, InPlace, Before])
 def test_what_cannot_be_folded_stays_the_same_network(kind):
     network = kind().eval()
-    assert norms(folded(network, 2)) == 1
-    assert_same(folded(network, 2), network)
+    assert norms(fuse_conv_bn(network, 2)) == 1
+    assert_same(fuse_conv_bn(network, 2), network)
 
 
 def test_a_norm_without_weights_is_folded():
     network = Chain().eval()
     network.norm = norm(affine=False)
-    assert norms(folded(network, 2)) == 0
-    assert_same(folded(network, 2), network)
+    assert norms(fuse_conv_bn(network, 2)) == 0
+    assert_same(fuse_conv_bn(network, 2), network)
 
 
 def test_a_norm_without_statistics_stays():
     network = Chain().eval()
     network.norm = nn.BatchNorm2d(4, track_running_stats=False).eval()
-    assert_same(folded(network, 2), network)
+    assert_same(fuse_conv_bn(network, 2), network)
 
 
 def test_norms_that_processes_share_are_folded():
-    network = synchronise(Chain().eval(), torch.device("cpu"))
-    assert norms(folded(network, 2)) == 0
-    assert_same(folded(network, 2), network)
+    network = convert_to_sync_batchnorm(Chain().eval(), torch.device("cpu"))
+    assert norms(fuse_conv_bn(network, 2)) == 0
+    assert_same(fuse_conv_bn(network, 2), network)
 
 
 def test_the_network_itself_does_not_change():
     network = Chain().eval()
     before = copy.deepcopy(network.state_dict())
-    folded(network, 2)
+    fuse_conv_bn(network, 2)
     assert norms(network) == 1
     assert not any(module._forward_hooks for module in network.modules())
     for name, weight in network.state_dict().items():
@@ -128,9 +128,9 @@ def test_the_network_itself_does_not_change():
 
 def test_a_network_without_norms_is_not_copied():
     network = nn.Conv2d(2, 3, 1)
-    assert folded(network, 2) is network
+    assert fuse_conv_bn(network, 2) is network
 
 
 def test_a_network_that_does_not_run_is_left_to_say_so_itself():
     network = nn.Sequential(nn.Conv2d(7, 4, 1), norm())
-    assert folded(network, 2) is network
+    assert fuse_conv_bn(network, 2) is network

@@ -1,8 +1,8 @@
-"""The zoo's parameter names become ours."""
+"""Tests of translating parameter names between OpenMMLab and geoseg."""
 
 import pytest
 
-from geoseg.models.weights.openmmlab_names import to_geoseg, zoo_name
+from geoseg.models.weights.openmmlab_names import to_geoseg_names, to_openmmlab_name
 
 
 @pytest.mark.parametrize(
@@ -21,14 +21,14 @@ from geoseg.models.weights.openmmlab_names import to_geoseg, zoo_name
         ("module.backbone.stem.7.weight", "backbone.bn1.weight"),
     ],
 )
-def test_names_are_translated_and_ours_stay(theirs, ours) -> None:
-    assert to_geoseg({theirs: 1}) == {ours: 1}
-    assert to_geoseg({ours: 1}) == {ours: 1}
+def test_openmmlab_names_are_translated_and_geoseg_names_unchanged(theirs, ours) -> None:
+    assert to_geoseg_names({theirs: 1}) == {ours: 1}
+    assert to_geoseg_names({ours: 1}) == {ours: 1}
 
 
-def test_values_and_their_order_stay() -> None:
+def test_values_and_order_are_unchanged() -> None:
     state = {"decode_head.b": "one", "backbone.a": "two"}
-    assert list(to_geoseg(state).items()) == [("head.b", "one"), ("backbone.a", "two")]
+    assert list(to_geoseg_names(state).items()) == [("head.b", "one"), ("backbone.a", "two")]
 
 
 @pytest.mark.parametrize(
@@ -44,5 +44,5 @@ def test_values_and_their_order_stay() -> None:
     ],
 )
 def test_names_are_translated_back(ours, theirs, deep_stem) -> None:
-    assert zoo_name(ours, deep_stem=deep_stem) == theirs
-    assert to_geoseg({theirs: 1}) == {ours: 1}
+    assert to_openmmlab_name(ours, deep_stem=deep_stem) == theirs
+    assert to_geoseg_names({theirs: 1}) == {ours: 1}

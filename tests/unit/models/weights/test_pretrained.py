@@ -1,4 +1,4 @@
-"""Pretrained weights: what files may look like, how they fit other bands, and what is refused."""
+"""Tests of pretrained weights: file formats, numbers of bands, errors."""
 
 import io
 from pathlib import Path
@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
-from geoseg.models.backbones.resnet import ZooResNet
+from geoseg.models.backbones.resnet import DilatedResNet
 from geoseg.models.build import build_backbone
-from geoseg.models.weights.pretrained import read
+from geoseg.models.weights.pretrained import read_weights
 
 
-def in_zoo_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def with_openmmlab_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A deep-stemmed backbone's state as OpenMMLab names it."""
     renamed = {}
     for key, value in state.items():
@@ -30,12 +30,12 @@ def in_zoo_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @pytest.fixture(scope="module")
-def source() -> ZooResNet:
-    return ZooResNet(variant="resnet18", bands=3, output_stride=8).requires_grad_(False)
+def source() -> DilatedResNet:
+    return DilatedResNet(variant="resnet18", bands=3, output_stride=8).requires_grad_(False)
 
 
 def loaded(path: Path, *, bands: int = 3, name: str = "resnet18") -> dict[str, Tensor]:
-    section = ModelSection(backbone=Part(name=name), pretrained=path)
+    section = ModelSection(backbone=Component(name=name), pretrained=path)
     return build_backbone(section, bands=bands).state_dict()
 
 
@@ -47,15 +47,15 @@ def equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     "written",
     [
         lambda state: state,
-        in_zoo_names,
-        lambda state: {"state_dict": in_zoo_names(state), "meta": {"epoch": 1}},
-        lambda state: {"state_dict": {f"module.backbone.{k}": v for k, v in in_zoo_names(state).items()}},
-        lambda state: {**in_zoo_names(state), "fc.weight": torch.zeros(3, 512), "fc.bias": torch.zeros(3)},
+        with_openmmlab_names,
+        lambda state: {"state_dict": with_openmmlab_names(state), "meta": {"epoch": 1}},
+        lambda state: {"state_dict": {f"module.backbone.{k}": v for k, v in with_openmmlab_names(state).items()}},
+        lambda state: {**with_openmmlab_names(state), "fc.weight": torch.zeros(3, 512), "fc.bias": torch.zeros(3)},
         lambda state: {f"backbone.{k}": v for k, v in state.items()} | {"decode_head.conv_seg.bias": torch.zeros(2)},
     ],
-    ids=["timm", "zoo", "checkpoint", "parallel network", "classifier", "network"],
+    ids=["timm", "openmmlab", "checkpoint", "parallel network", "classifier", "network"],
 )
-def test_files_of_many_kinds_hold_the_same_backbone(source, tmp_path, written) -> None:
+def test_file_formats_hold_the_same_backbone(source, tmp_path, written) -> None:
     torch.save(written(source.state_dict()), tmp_path / "weights.pth")
     assert equal(loaded(tmp_path / "weights.pth"), source.state_dict())
 
@@ -66,7 +66,7 @@ def test_safetensors_are_read(source, tmp_path) -> None:
 
 
 @pytest.mark.parametrize("bands", [2, 4, 6, 13])
-def test_weights_are_repeated_over_the_bands_and_keep_the_scale(source, tmp_path, bands) -> None:
+def test_weights_are_repeated_over_bands_and_keep_the_scale(source, tmp_path, bands) -> None:
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     weight = loaded(tmp_path / "weights.pth", bands=bands)["conv1.0.weight"]
     rgb = source.state_dict()["conv1.0.weight"]
@@ -74,7 +74,7 @@ def test_weights_are_repeated_over_the_bands_and_keep_the_scale(source, tmp_path
         torch.testing.assert_close(weight[:, band], rgb[:, band % 3] * 3 / bands)
 
 
-def test_a_grey_image_is_seen_alike_with_three_bands_or_six(source, tmp_path) -> None:
+def test_gray_image_has_equal_features_with_three_or_six_bands(source, tmp_path) -> None:
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     grey = torch.randn(1, 1, 9, 9)
     few, many = (loaded(tmp_path / "weights.pth", bands=bands)["conv1.0.weight"] for bands in (3, 6))
@@ -82,7 +82,7 @@ def test_a_grey_image_is_seen_alike_with_three_bands_or_six(source, tmp_path) ->
     torch.testing.assert_close(*seen)
 
 
-def test_one_band_gets_the_sum_of_red_green_and_blue(source, tmp_path) -> None:
+def test_weights_of_one_band_are_the_sum_of_red_green_and_blue(source, tmp_path) -> None:
     torch.save(source.state_dict(), tmp_path / "weights.pth")
     weight = loaded(tmp_path / "weights.pth", bands=1)["conv1.0.weight"]
     torch.testing.assert_close(weight, source.state_dict()["conv1.0.weight"].sum(dim=1, keepdim=True))
@@ -99,15 +99,15 @@ def test_weights_of_other_backbones_are_refused(source, tmp_path) -> None:
             loaded(tmp_path / "weights.pth", name=name)
 
 
-def test_a_deeper_networks_weights_are_refused(tmp_path) -> None:
+def test_weights_of_a_deeper_network_are_refused(tmp_path) -> None:
     """They hold everything a shallower network has, and more."""
-    torch.save(ZooResNet(variant="resnet34", bands=3, output_stride=8).state_dict(), tmp_path / "weights.pth")
+    torch.save(DilatedResNet(variant="resnet34", bands=3, output_stride=8).state_dict(), tmp_path / "weights.pth")
     with pytest.raises(ConfigError, match=r"have too much: layer1\.2"):
         loaded(tmp_path / "weights.pth")
 
 
 def test_weights_of_four_bands_do_not_fit_five(tmp_path) -> None:
-    torch.save(ZooResNet(variant="resnet18", bands=4, output_stride=8).state_dict(), tmp_path / "weights.pth")
+    torch.save(DilatedResNet(variant="resnet18", bands=4, output_stride=8).state_dict(), tmp_path / "weights.pth")
     assert loaded(tmp_path / "weights.pth", bands=4)["conv1.0.weight"].shape[1] == 4
     with pytest.raises(ConfigError, match=r"another shape of conv1\.0\.weight"):
         loaded(tmp_path / "weights.pth", bands=5)
@@ -121,7 +121,7 @@ class Harmful:
 
 
 @pytest.mark.parametrize("content", [Harmful(), {"state_dict": Harmful()}, [1, 2], {"state_dict": 3}])
-def test_files_that_hold_no_weights_are_refused_and_run_nothing(tmp_path, monkeypatch, content) -> None:
+def test_files_without_weights_are_refused_without_running_code(tmp_path, monkeypatch, content) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save(content, "weights.pth")
     with pytest.raises(ConfigError, match=r"weights\.pth cannot be read as weights"):
@@ -130,18 +130,18 @@ def test_files_that_hold_no_weights_are_refused_and_run_nothing(tmp_path, monkey
 
 
 @given(data=st.data())
-def test_a_file_cut_off_anywhere_is_refused(tmp_path_factory, data) -> None:
+def test_truncated_file_is_refused(tmp_path_factory, data) -> None:
     path = tmp_path_factory.getbasetemp() / "weights.pth"
     buffer = io.BytesIO()
     torch.save({"conv1.weight": torch.ones(3)}, buffer, _use_new_zipfile_serialization=data.draw(st.booleans()))
     path.write_bytes(buffer.getvalue()[: data.draw(st.integers(0, len(buffer.getvalue()) - 1))])
     with pytest.raises(ConfigError, match=r"weights\.pth cannot be read as weights"):
-        read(path)
+        read_weights(path)
 
 
-def test_logs_beside_the_weights_are_left_aside(source, tmp_path) -> None:
+def test_training_logs_are_ignored(source, tmp_path) -> None:
     """A training file of OpenMMLab is read like any other; its logs hold numpy's numbers."""
-    content = {"state_dict": in_zoo_names(source.state_dict()), "message_hub": {"best": np.float64(0.5)}}
+    content = {"state_dict": with_openmmlab_names(source.state_dict()), "message_hub": {"best": np.float64(0.5)}}
     torch.save(content, tmp_path / "weights.pth")
     assert equal(loaded(tmp_path / "weights.pth"), source.state_dict())
 
@@ -154,37 +154,37 @@ def test_damaged_files_are_refused(tmp_path, name, content) -> None:
         loaded(tmp_path / name)
 
 
-def test_a_missing_file_is_named(tmp_path) -> None:
-    with pytest.raises(ConfigError, match=r"no pretrained weights at .*absent\.pth"):
+def test_missing_file_is_named(tmp_path) -> None:
+    with pytest.raises(ConfigError, match=r"pretrained weights not found: .*absent\.pth"):
         loaded(tmp_path / "absent.pth")
 
 
-def test_imagenet_weights_come_from_the_matching_model_of_timm(monkeypatch) -> None:
+def test_imagenet_weights_are_those_of_the_matching_timm_model(monkeypatch) -> None:
     fetched = []
 
     def create(name: str, **_):
         fetched.append(name)
         return plain
 
-    plain = ZooResNet(variant="resnet50", bands=3, output_stride=16)
+    plain = DilatedResNet(variant="resnet50", bands=3, output_stride=16)
     monkeypatch.setattr(timm, "create_model", create)
-    section = ModelSection(backbone=Part(name="resnet50"), pretrained=True)
+    section = ModelSection(backbone=Component(name="resnet50"), pretrained=True)
     assert equal(build_backbone(section, bands=3).state_dict(), plain.state_dict())
     assert fetched == ["resnet50c.gluon_in1k"]
 
 
-def test_a_deep_stemmed_resnet18_has_no_weights_to_fetch() -> None:
-    with pytest.raises(ConfigError, match="no published weights for resnet18") as error:
-        build_backbone(ModelSection(backbone=Part(name="resnet18"), pretrained=True), bands=3)
+def test_resnet18_with_deep_stem_has_no_published_weights() -> None:
+    with pytest.raises(ConfigError, match="no weights are published for resnet18") as error:
+        build_backbone(ModelSection(backbone=Component(name="resnet18"), pretrained=True), bands=3)
     assert "resnet18b" in error.value.hint
 
 
-def test_without_network_the_hint_names_the_ways_out(monkeypatch) -> None:
+def test_hint_of_a_failed_download_names_alternatives(monkeypatch) -> None:
     def offline(*_, **__):
         raise ConnectionError
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(ConfigError, match=r"weights of resnet50\.tv_in1k could not be fetched") as error:
-        build_backbone(ModelSection(backbone=Part(name="resnet50b"), pretrained=True), bands=3)
+    with pytest.raises(ConfigError, match=r"cannot download the pretrained weights of resnet50\.tv_in1k") as error:
+        build_backbone(ModelSection(backbone=Component(name="resnet50b"), pretrained=True), bands=3)
     assert "path of a file" in error.value.hint
     assert "pretrained: false" in error.value.hint
