@@ -1,9 +1,10 @@
-"""A dataset is a declaration: which scenes there are, how labels are written, who belongs to which split.
+"""Declaration of a dataset: its scenes, how their labels are encoded, and which split each scene belongs to.
 
-It knows no pixels. :mod:`geoseg.data.preparation.prepare` turns a declaration into images and index masks that can be
-cut fast.
+A declaration holds no pixels. :mod:`geoseg.data.preparation.prepare` converts the scenes to images and masks from which
+crops are cut fast.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,81 +13,82 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.data.label_encoding import Encoding
-from geoseg.errors import DataError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.data.label_encoding import LabelEncoding
+from geoseg.errors import DataError
 from geoseg.legend import Legend
 from geoseg.raster.raster import Raster
 
-UNLABELLED = "unlabelled"
-"""The split of a target domain: images to adapt to, whose labels nobody may see."""
+UNLABELLED_SPLIT = "unlabelled"
+"""Split of a target domain: images to adapt to, whose labels are held back."""
 
 
-class Source(Protocol):
-    """Where image and labels of a scene come from, if not from raster files. May be sent to other processes."""
+class SceneSource(Protocol):
+    """Source of a scene's image and labels that are not raster files. It can be pickled for other processes."""
 
     def read(self) -> tuple[Raster, NDArray[np.uint8] | None]:
-        """The image, and class indices (row, col) on its grid, 255 where not labelled; None without labels."""
+        """Return the image and class indices (row, col) on its grid, 255 where not labeled; None without labels."""
 
-    def state(self) -> tuple[str, int, int]:
-        """What changes when the source does."""
+    def fingerprint(self) -> tuple[str, int, int]:
+        """Return a value that changes when the source changes, of the form of a file's (name, bytes, date)."""
 
 
 @dataclass(frozen=True)
 class LabelledScene:
-    """One image file with the file that labels it, if there is one."""
+    """An image with its labels, if it has any."""
 
     name: str
-    """Unique in its dataset; may hold slashes."""
+    """Name, unique in the dataset; may contain slashes."""
     image: Path
-    """Raster file, or a member of a zip (:func:`geoseg.raster.archive.packed`)."""
+    """Raster file, or a member of a zip (:func:`geoseg.raster.archive.zip_member_path`)."""
     label: Path | None
-    """Raster file on the same grid, or a vector file in any CRS; None for a scene that nobody labelled."""
+    """Raster file on the image's grid, or vector file in any CRS; None for an image without labels."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """What the scene shares with others, by name of the group: the domain, the flight, the tile it was cut from."""
+    """Groups the scene belongs to, by name of the grouping: the domain, the flight, the tile it was cut from."""
     gsd: float | None = None
-    """Metres per pixel, as the owner publishes it; counts where the file has no CRS."""
-    source: Source | None = None
-    """Read instead of the files, if there is one."""
+    """Published ground sampling distance in meters per pixel, used if the file has no CRS."""
+    source: SceneSource | None = None
+    """Source to read instead of the files."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Scenes by split, with the meaning of their labels."""
+    """Scenes by split, with the legend and the encoding of their labels."""
 
     legend: Legend
     """Classes in the order of their indices."""
-    encoding: Encoding
-    """How label files write classes."""
+    encoding: LabelEncoding
+    """Encoding of classes in label files."""
     splits: Mapping[str, tuple[LabelledScene, ...]]
     """Scenes by name of the split (``train``, ``val``, ``test``, ``unlabelled`` …)."""
     bands: tuple[str, ...] | None = None
-    """Names of the bands in the image files, as the owner publishes them; None: as the files name them."""
+    """Published names of the bands in the image files; None: the names in the files."""
     hidden: frozenset[str] = frozenset()
-    """Splits to be judged on that training never sees, not even prepared."""
+    """Splits for evaluation only, which are not prepared for training."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """What a model that learnt from it should remember: domains, protocol, licence."""
+    """Facts that a model trained on the dataset carries in its card: domains, protocol, license."""
     remarks: tuple[str, ...] = ()
-    """What was odd about the files but is no error, one sentence each."""
+    """Oddities of the files that are not errors, one sentence each."""
 
     def __post_init__(self) -> None:
+        training_names = [scene.name for scene in self.splits.get("train", ())]
         for split, scenes in self.splits.items():
-            names = [scene.name for scene in scenes]
-            twice = next((name for name in names if names.count(name) > 1), None) if _repeats(names) else None
-            if twice is not None:
-                raise DataError(f"two scenes are called {twice}", "tell them apart by {names} in data.images")
-            if split != "train":
-                self._refuse_leak(split, set(names))
-
-    def _refuse_leak(self, split: str, names: set[str]) -> None:
-        for scene in self.splits.get("train", ()):
-            if scene.name in names:
+            counts = Counter(scene.name for scene in scenes)
+            name, count = counts.most_common(1)[0] if counts else ("", 0)
+            if count > 1:
+                raise DataError(f"two scenes are called {name}", "distinguish them by {names} in data.images")
+            if split != "train" and (shared := [name for name in training_names if name in counts]):
                 raise DataError(
-                    f"the scene {scene.name} is in two splits, train and {split}",
-                    "scores on scenes that were trained on mean nothing; take it out of one",
+                    f"the scene {shared[0]} is in two splits, train and {split}",
+                    "remove it from one of them; scores on training scenes are not valid",
                 )
 
     def scenes(self, split: str) -> tuple[LabelledScene, ...]:
-        """The scenes of a split; :class:`DataError` if there is no such split or it is empty."""
+        """Return the scenes of a split.
+
+        Raises:
+            DataError: If the dataset has no such split, or the split is empty.
+        """
         if split not in self.splits:
             raise DataError(f"the dataset has no split {split!r}", did_you_mean(split, self.splits))
         if not self.splits[split]:
@@ -95,13 +97,10 @@ class Dataset:
 
     @property
     def prepared_splits(self) -> dict[str, tuple[LabelledScene, ...]]:
-        """The splits that training may read: not hidden ones, and unlabelled ones only to adapt to."""
+        """The splits that are prepared: no hidden ones, and without labels only the split to adapt to."""
         return {
             split: scenes
             for split, scenes in self.splits.items()
-            if split not in self.hidden and (split == UNLABELLED or any(scene.label is not None for scene in scenes))
+            if split not in self.hidden
+            and (split == UNLABELLED_SPLIT or any(scene.label is not None for scene in scenes))
         }
-
-
-def _repeats(names: list[str]) -> bool:
-    return len(set(names)) < len(names)

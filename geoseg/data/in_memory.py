@@ -1,7 +1,7 @@
-"""Scenes that come out of memory rather than out of raster files: as what their arrays are kept, and how they are read.
+"""Scenes that are read from a source in memory rather than from raster files.
 
-Everything that reads scenes reads files: windows, resampling, validity and counting are the same for all scenes because
-they are the same code. So what a source gives is laid into two files, uncompressed, for as long as they are needed.
+Such a scene is written to two temporary, uncompressed raster files while it is used. Windows, resampling, validity and
+counting then work by the same code for all scenes.
 """
 
 import tempfile
@@ -18,70 +18,79 @@ from geoseg.data.dataset import LabelledScene
 from geoseg.errors import DataError
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.formats.memmap_geotiff import writing, writing_contiguous
+from geoseg.raster.formats.memmap_geotiff import create_contiguous, create_geotiff
 from geoseg.raster.raster import Raster
 
-TYPES = ("uint8", "uint16", "float32")
-"""Pixel types that arrays are kept as, the narrowest first."""
+DTYPES = ("uint8", "uint16", "float32")
+"""Pixel types of stored arrays, the narrowest first."""
 
-UNDECLARED = 254
-"""What stands for a label that nobody declared where its own number is that of a class."""
+UNDECLARED_INDEX = 254
+"""Index that marks a label value without a declared class, if the value itself is the index of a class."""
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """As what the arrays of all scenes of a dataset are kept."""
+class ArrayStorage:
+    """Pixel type, nodata value and label table with which the arrays of all scenes of a dataset are stored."""
 
     bands: int
-    """How many there are."""
+    """Number of bands."""
     dtype: str
-    """One of :data:`TYPES`."""
+    """One of :data:`DTYPES`."""
     nodata: float | None
-    """The value of pixels that hold nothing in any band, besides those that are not finite."""
-    meaning: tuple[tuple[int, int], ...]
-    """Class index of each number a mask may hold, 255 for "not labelled"."""
-    classes: int
-    """How many classes there are."""
+    """Value that all bands of a pixel without data have; pixels that are not finite have no data either."""
+    indices: tuple[tuple[int, int], ...]
+    """Pairs of a declared mask value and its class index, 255 for "not labeled"."""
+    class_count: int
+    """Number of classes."""
 
-    def image(self, values: NDArray[Any], grid: Grid, name: str) -> Raster:
-        """An image from its values (band, row, col); :class:`DataError` if they do not fit."""
+    def to_raster(self, values: NDArray[Any], grid: Grid, name: str) -> Raster:
+        """Convert an image to a raster of the stored type.
+
+        Args:
+            values: Pixels (band, row, col).
+            grid: Grid of the pixels.
+            name: Name of the image, for messages.
+
+        Raises:
+            DataError: If the image has another number of bands, or the type cannot hold its values.
+        """
         if len(values) != self.bands:
-            said = f"{name} has {len(values)} bands, the first scene has {self.bands}"
-            raise DataError(said, "choose bands, or points in time, that all images have")
-        if not holds(self.dtype, values):
-            said = f"{name} does not fit into {self.dtype}, as the first scene does"
-            raise DataError(said, "choose a type for all of them: --set data.dtype=float32 (or uint16)")
+            message = f"{name} has {len(values)} bands, the first scene has {self.bands}"
+            raise DataError(message, "choose bands, or points in time, that all images have")
+        if not can_hold(self.dtype, values):
+            message = f"{name} does not fit into {self.dtype}, the type of the first scene"
+            raise DataError(message, "choose a type for all images: --set data.dtype=float32 (or uint16)")
         valid = np.isfinite(values).all(axis=0) if self.dtype == "float32" else np.ones(grid.shape, np.bool_)
         if self.nodata is not None:
             valid &= (values != self.nodata).any(axis=0)
-        kept = values.astype(self.dtype)
-        kept[:, ~valid] = 0
-        return Raster(kept, valid, grid)
+        stored = values.astype(self.dtype)
+        stored[:, ~valid] = 0
+        return Raster(stored, valid, grid)
 
-    def labels(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Class indices of a mask (row, col).
+    def to_class_indices(self, values: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the class indices of a mask's values (row, col).
 
-        An undeclared number stays what it is where no class has it, else it becomes :data:`UNDECLARED`: whoever counts
-        undeclared labels finds it, and mostly by its own name.
+        An undeclared value is kept if it is not the index of a class, and becomes :data:`UNDECLARED_INDEX` otherwise.
+        So undeclared labels are counted later, mostly under their own value.
         """
-        meaning = dict(self.meaning)
-        low, high = min(*meaning, 0) - 1, max(*meaning, IGNORE_INDEX) + 1  # further out, all is undeclared
-        table = np.full(high - low + 1, meaning.get(UNDECLARED, UNDECLARED), np.uint8)
-        spare = np.arange(self.classes, UNDECLARED)
-        table[spare - low] = spare
-        for number, index in meaning.items():
-            table[number - low] = index
-        indices: NDArray[np.uint8] = table[np.clip(numbers, low, high) - low]
-        return indices
+        indices = dict(self.indices)
+        low, high = min(*indices, 0) - 1, max(*indices, IGNORE_INDEX) + 1  # every value outside is undeclared
+        table = np.full(high - low + 1, indices.get(UNDECLARED_INDEX, UNDECLARED_INDEX), np.uint8)
+        free = np.arange(self.class_count, UNDECLARED_INDEX)
+        table[free - low] = free
+        for value, index in indices.items():
+            table[value - low] = index
+        looked_up: NDArray[np.uint8] = table[np.clip(values, low, high) - low]
+        return looked_up
 
 
-def narrowest(values: NDArray[Any]) -> str:
-    """The first of :data:`TYPES` that holds every value of an array unchanged (as float32 does)."""
-    return next(name for name in TYPES if holds(name, values))
+def narrowest_dtype(values: NDArray[Any]) -> str:
+    """Return the first of :data:`DTYPES` that can hold all values of an array."""
+    return next(dtype for dtype in DTYPES if can_hold(dtype, values))
 
 
-def holds(dtype: str, values: NDArray[Any]) -> bool:
-    """True if an integer type holds every value of an array unchanged; float32 holds anything."""
+def can_hold(dtype: str, values: NDArray[Any]) -> bool:
+    """Return True if an integer type holds all values of an array unchanged; always True for float32."""
     if dtype == "float32":
         return True
     limits = np.iinfo(dtype)
@@ -91,10 +100,12 @@ def holds(dtype: str, values: NDArray[Any]) -> bool:
 
 
 @contextmanager
-def in_files(scene: LabelledScene) -> Iterator[LabelledScene]:
-    """The scene as raster files: itself, or its source read once, into a folder that is gone afterwards.
+def materialize(scene: LabelledScene) -> Iterator[LabelledScene]:
+    """Yield the scene as raster files: itself, or its source written to a temporary folder.
 
-    :class:`DataError` if the source cannot be read, :class:`OutputError` if there is no room for it.
+    Raises:
+        DataError: If the source cannot be read, or has no labels although the scene has.
+        OutputError: If the temporary files cannot be written.
     """
     if scene.source is None:
         yield scene
@@ -109,27 +120,27 @@ def in_files(scene: LabelledScene) -> Iterator[LabelledScene]:
 
 
 def _write_image(path: Path, raster: Raster, name: str) -> None:
-    """Pixels that are not valid get a value that the file calls nodata."""
+    """Write an image in which pixels that are not valid have the nodata value."""
     values: NDArray[Any] = raster.values
     layout: Mapping[str, Any] = {}
     if not raster.valid.all():
-        nodata = np.nan if values.dtype.kind == "f" else _free_value(raster, name)
+        nodata = np.nan if values.dtype.kind == "f" else _find_unused_value(raster, name)
         values, layout = raster.fill(nodata), {"nodata": nodata}
-    with writing(path, raster.grid, bands=len(values), dtype=values.dtype, layout=layout) as file:
+    with create_geotiff(path, raster.grid, bands=len(values), dtype=values.dtype, layout=layout) as file:
         file.write(raster.grid.window, values)
 
 
 def _write_label(path: Path, grid: Grid, labels: NDArray[np.uint8] | None, name: str) -> None:
     if labels is None:
-        raise DataError(f"{name} has no labels", "take it out of the split")
-    with writing_contiguous(path, grid, bands=1, dtype=np.uint8) as file:
+        raise DataError(f"{name} has no labels", "remove it from the split")
+    with create_contiguous(path, grid, bands=1, dtype=np.uint8) as file:
         file.write(grid.window, labels[None])
 
 
-def _free_value(raster: Raster, name: str) -> int:
-    """The lowest value that no valid pixel has in all its bands."""
+def _find_unused_value(raster: Raster, name: str) -> int:
+    """Return the lowest value that no valid pixel has in all its bands."""
     limits = np.iinfo(raster.values.dtype)
     for value in range(limits.min, limits.max + 1):
         if not ((raster.values == value).all(axis=0) & raster.valid).any():
             return value
-    raise DataError(f"no value is left to mark the pixels of {name} that hold nothing", "give its pixels more bits")
+    raise DataError(f"no value is unused to mark the nodata pixels of {name}", "store it with more bits per pixel")

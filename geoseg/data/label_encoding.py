@@ -1,4 +1,4 @@
-"""How label files write classes: as numbers, as colours, or as polygons with an attribute."""
+"""Encoding of classes in label files: as values, as colors, or as polygons with an attribute."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,87 +9,95 @@ from geoseg._files import VECTOR_SUFFIXES
 from geoseg.errors import ConfigError
 from geoseg.legend import IGNORE_INDEX, Colour, Legend, parse_colour
 
-Kind = Literal["index", "colour", "polygon"]
+EncodingKind = Literal["index", "colour", "polygon"]
 
 
 @dataclass(frozen=True)
-class Encoding:
-    """From what stands in a label file to class indices; 255 stands for "not labelled"."""
+class LabelEncoding:
+    """Table from the content of a label file to class indices; the index 255 means "not labeled"."""
 
-    kind: Kind
-    """Numbers in a raster, colours in a raster, or polygons."""
+    kind: EncodingKind
+    """Values of a raster, colors of a raster, or polygons."""
     values: Mapping[Any, int] = field(default_factory=dict)
     """Class index of each pixel value (``index``) or attribute value (``polygon``)."""
     colours: Mapping[Colour, int] = field(default_factory=dict)
-    """Class index of each colour (``colour``)."""
+    """Class index of each color (``colour``)."""
     column: str | None = None
-    """Attribute that names the class (``polygon``); None: every polygon is of ``polygon_class``."""
+    """Attribute with the class of a polygon; None: all polygons belong to ``polygon_class``."""
     polygon_class: int = 0
-    """Class index of polygons where no attribute names one."""
+    """Class index of polygons if there is no ``column``."""
     background: int = IGNORE_INDEX
-    """Class index where there is no polygon."""
+    """Class index of pixels outside all polygons."""
 
 
-def encoding(
+def build_encoding(
     legend: Legend,
-    kind: Kind,
+    kind: EncodingKind,
     *,
     values: Mapping[str, Sequence[Any]] | None = None,
     ignore: Sequence[Any] = (),
     column: str | None = None,
     polygon_class: str | None = None,
     background: str | None = None,
-) -> Encoding:
-    """The encoding a recipe describes.
+) -> LabelEncoding:
+    """Build the encoding that a recipe describes.
 
-    ``values`` lists for each class name what stands for it in a label file: numbers, colours or attribute values. A
-    class that is not listed is written as its class index, its colour or its name. ``ignore`` lists what means "not
-    labelled". Polygons take their class from the attribute ``column``, or are all of ``polygon_class`` (the legend's
-    last if not given); pixels outside them are of the class ``background``, or not labelled. :class:`ConfigError` if
-    one value stands for two things.
+    Args:
+        legend: Classes in the order of their indices.
+        kind: Whether label files are rasters of values, rasters of colors, or polygons.
+        values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes
+            are encoded as their class index, their color or their name.
+        ignore: Values, colors or attribute values that mean "not labeled".
+        column: Attribute with the class of a polygon.
+        polygon_class: Name of the class of all polygons if there is no ``column``; by default the legend's last class.
+        background: Name of the class outside all polygons; by default pixels there are not labeled.
+
+    Raises:
+        ConfigError: If a name is not in the legend, or one value has two meanings.
+
+    Example:
+        >>> encoding = build_encoding(Legend.of(["water", "forest"]), "index", values={"forest": [3, 4]}, ignore=[9])
     """
-    stray = set(values or {}) - set(legend.names)
-    if stray:
-        raise ConfigError(
-            f"data.values names {sorted(stray)[0]!r}, which is not in the legend", "use the legend's names"
-        )
+    unknown = sorted(set(values or {}) - set(legend.names))
+    if unknown:
+        raise ConfigError(f"data.values names {unknown[0]!r}, which is not in the legend", "use the legend's names")
     meanings = []
     for entry in legend.entries:
-        own = {"index": entry.index, "colour": entry.colour, "polygon": entry.name}[kind]
-        meanings += [(value, entry.index) for value in (values or {}).get(entry.name, [own])]
-    table = _table(kind, [*meanings, *((value, IGNORE_INDEX) for value in ignore)])
+        default = {"index": entry.index, "colour": entry.colour, "polygon": entry.name}[kind]
+        meanings += [(value, entry.index) for value in (values or {}).get(entry.name, [default])]
+    table = _build_table(kind, [*meanings, *((value, IGNORE_INDEX) for value in ignore)])
     if kind == "colour":
-        return Encoding(kind, colours=table)
+        return LabelEncoding(kind, colours=table)
     if kind == "index":
         table.setdefault(IGNORE_INDEX, IGNORE_INDEX)
     outside = legend.index_of(background) if background is not None else IGNORE_INDEX
-    drawn = legend.index_of(polygon_class) if polygon_class is not None else len(legend) - 1
-    return Encoding(kind, values=table, column=column, polygon_class=drawn, background=outside)
+    inside = legend.index_of(polygon_class) if polygon_class is not None else len(legend) - 1
+    return LabelEncoding(kind, values=table, column=column, polygon_class=inside, background=outside)
 
 
-def _table(kind: Kind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:
-    """Class index of each value, read as the kind of label file wants it."""
+def _build_table(kind: EncodingKind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:
+    """Return the class index of each value, parsed as this kind of label file requires."""
     table: dict[Any, int] = {}
-    for written, index in meanings:
-        value = {"index": _whole, "colour": parse_colour, "polygon": _attribute}[kind](written)
-        if table.setdefault(value, index) != index:
-            hint = "data.values says what stands for each class, data.ignore what is not labelled"
-            raise ConfigError(f"in label files {written!r} stands for two classes, or for one and for nothing", hint)
+    for value, index in meanings:
+        key = {"index": _parse_integer, "colour": parse_colour, "polygon": _keep}[kind](value)
+        if table.setdefault(key, index) != index:
+            hint = "list each value once: under its class in data.values, or in data.ignore"
+            raise ConfigError(f"{value!r} in label files means two classes, or a class and not labeled", hint)
     return table
 
 
-def _whole(value: Any) -> int:
+def _parse_integer(value: Any) -> int:
     if isinstance(value, int):
         return value
-    raise ConfigError(f"{value!r} is no whole number", "for labels in colours say data.encoding_kind: colour")
+    raise ConfigError(f"the label value {value!r} is not an integer", "for colors set data.encoding_kind: colour")
 
 
-def _attribute(value: Any) -> Any:
+def _keep(value: Any) -> Any:
     return value
 
 
-def kind_of(label: Path, bands: int, *, has_palette: bool) -> Kind:
-    """The kind a label file most likely has: polygons by suffix, colours if it has some, numbers otherwise."""
+def guess_kind(label: Path, bands: int, *, has_palette: bool) -> EncodingKind:
+    """Guess the kind of a label file: polygons by its suffix, colors by its bands or palette, values otherwise."""
     if label.suffix.lower() in VECTOR_SUFFIXES:
         return "polygon"
     return "colour" if bands >= 3 or has_palette else "index"

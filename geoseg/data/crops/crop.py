@@ -1,9 +1,9 @@
-"""A crop before it is cut: which pixels are read, and how they fill it; and how a place is drawn at random.
+"""Crops of prepared scenes: how a place is drawn, and how pixels are read and resampled.
 
-Training pipelines magnify a piece of a scene and cut a window out of it. A piece of L pixels magnified by m has
-L' = int(L m + 1/2) pixels, and the crop begins at any of L' - size + 1 of them. Here the pixels of the scene under the
-crop are read and resampled to its size, once. A piece that is smaller than the crop when magnified is read whole; what
-it leaves of the crop, on the right and below, is padding.
+Training pipelines resize a region of a scene by a random factor and cut a window from it. A region of L pixels resized by
+the factor m has L' = int(L m + 1/2) pixels, and the crop begins at any of L' - size + 1 of them. Here only the pixels of
+the scene under the crop are read and resampled, once. A resized region that is smaller than the crop is read whole; the
+rest of the crop, on the right and below, is padding.
 """
 
 import math
@@ -22,84 +22,102 @@ from torchvision.transforms.v2.functional import resize
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.resampling_indices import resample_nearest
 
 
 @dataclass(frozen=True)
 class CropPlan:
-    """Where one crop is cut."""
+    """Place of one crop."""
 
     scene: int
-    """Position of the scene in the sampler's list."""
+    """Index of the scene in the sampler's list."""
     window: Window
-    """The scene's pixels that are read; may reach outside."""
+    """Pixels of the scene to read; may reach outside."""
     size: int
-    """Side of the crop, pixels."""
+    """Side of the crop in pixels."""
     core: Window | None = None
-    """Part of the crop that counts (in pixels of the crop); outside it the target is "not labelled". None: all."""
+    """Part of the crop, in its pixels, whose labels count; outside it the target is "not labeled". None: all of it."""
     shape: tuple[int, int] | None = None
     """(height, width) that the window is resampled to; the rest of the crop is padding. None: all of the crop."""
 
 
-def drawn(
+def draw_plan(
     rng: np.random.Generator,
     scene: int,
-    piece: Window,
+    region: Window,
     *,
     size: int,
     scale: tuple[float, float],
-    through: tuple[int, int] | None = None,
+    containing: tuple[int, int] | None = None,
 ) -> CropPlan:
-    """A crop of ``size`` pixels at a uniformly random place of a piece magnified uniformly within ``scale``.
+    """Draw the place of a crop, and the factor by which its region is resized.
 
-    With ``through``, (row, col) of a pixel of the scene, only places whose crop holds it.
+    Args:
+        rng: Random numbers.
+        scene: Index of the scene.
+        region: Pixels of the scene that the crop is cut from.
+        size: Side of the crop in pixels.
+        scale: Smallest and largest factor; drawn uniformly.
+        containing: (row, col) of a pixel of the scene that the crop must contain; None allows all places.
+
+    Returns:
+        A plan, uniformly distributed over the allowed places.
     """
-    magnification = rng.uniform(*scale)
-    pixel = (None, None) if through is None else (through[0] - piece.row, through[1] - piece.col)
+    factor = rng.uniform(*scale)
+    pixel = (None, None) if containing is None else (containing[0] - region.row, containing[1] - region.col)
     (row, height, rows), (col, width, cols) = (
-        _drawn(rng, length, size, magnification, at) for length, at in zip(piece.shape, pixel, strict=True)
+        _draw_axis(rng, length, size, factor, position) for length, position in zip(region.shape, pixel, strict=True)
     )
-    window = Window(piece.row + row, piece.col + col, height, width)
+    window = Window(region.row + row, region.col + col, height, width)
     return CropPlan(scene, window, size, shape=None if (rows, cols) == (size, size) else (rows, cols))
 
 
-def _drawn(
-    rng: np.random.Generator, length: int, size: int, magnification: float, pixel: int | None
+def _draw_axis(
+    rng: np.random.Generator, length: int, size: int, factor: float, pixel: int | None
 ) -> tuple[int, int, int]:
-    """One axis: (first pixel, pixels to read, pixels of the crop they fill)."""
-    magnified = max(int(length * magnification + 0.5), 1)
-    filled = min(magnified, size)
-    least, most = 0, magnified - filled
+    """Return first pixel and number of pixels to read along one axis, and the number of crop pixels they fill."""
+    resized = max(int(length * factor + 0.5), 1)
+    filled = min(resized, size)
+    low, high = 0, resized - filled
     if pixel is not None:
-        there = int((pixel + 0.5) * magnified / length)
-        least, most = max(there - filled + 1, least), min(there, most)
-    start = int(rng.integers(least, most + 1))
-    # Halves go down: a crop that begins in the middle of a pixel holds it, as ``there`` says.
-    first, stop = (math.ceil(edge * length / magnified - 0.5) for edge in (start, start + filled))
+        position = int((pixel + 0.5) * resized / length)
+        low, high = max(position - filled + 1, low), min(position, high)
+    start = int(rng.integers(low, high + 1))
+    # Halves are rounded down: a crop that begins in the middle of a pixel contains it, as ``position`` assumes.
+    first, stop = (math.ceil(edge * length / resized - 0.5) for edge in (start, start + filled))
     return min(first, length - 1), max(stop - first, 1), filled
 
 
 class Crop(NamedTuple):
-    """Image, target and validity of one window; batches of crops are stacked field by field."""
+    """Image, target and validity of one window, or of a batch of windows."""
 
     image: Num[Tensor, "*batch band row col"]
-    """Pixels as in the scene, not normalised; 0 where not valid."""
+    """Pixels as in the scene, not normalized; 0 where not valid."""
     target: UInt8[Tensor, "*batch row col"]
-    """Class indices; 255 where not labelled."""
+    """Class indices; 255 where not labeled."""
     valid: Bool[Tensor, "*batch row col"]
     """True where the image has data."""
 
 
-def cut(scene: PreparedScene, plan: CropPlan) -> Crop:
-    """The crop of a plan: read once, resampled once (image bilinear with antialiasing, target and validity nearest)."""
-    image, target, valid = scene.cut(plan.window)
-    pixels, shape = _pixels(image), plan.shape or (plan.size, plan.size)
+def cut_crop(scene: PreparedScene, plan: CropPlan) -> Crop:
+    """Read and resample the crop of a plan.
+
+    Args:
+        scene: The scene that the plan refers to.
+        plan: Place of the crop.
+
+    Returns:
+        The crop; its image is resampled bilinearly with antialiasing, target and validity by nearest neighbor.
+    """
+    image, target, valid = scene.read(plan.window)
+    pixels, shape = _to_tensor(image), plan.shape or (plan.size, plan.size)
     if plan.window.shape != shape:
         pixels = resize(pixels, list(shape), InterpolationMode.BILINEAR, antialias=True)
-        target = _nearest(target, shape)
-        valid = np.ones(shape, bool) if valid.all() else _nearest(valid, shape)
+        target = resample_nearest(target, shape)
+        valid = np.ones(shape, bool) if valid.all() else resample_nearest(valid, shape)
     crop = Crop(pixels.contiguous(), torch.from_numpy(target), torch.from_numpy(valid))
     if shape != (plan.size, plan.size):
-        crop = _padded(crop, plan.size)
+        crop = _pad(crop, plan.size)
     if plan.core is not None:
         outside = torch.ones_like(crop.valid)
         outside[plan.core.slices()] = False
@@ -107,10 +125,10 @@ def cut(scene: PreparedScene, plan: CropPlan) -> Crop:
     return crop
 
 
-def _pixels(image: NDArray[Any]) -> Tensor:
-    """(row, col, band) of any type as a tensor (band, row, col), the bands of a pixel side by side in memory.
+def _to_tensor(image: NDArray[Any]) -> Tensor:
+    """Return an image (row, col, band) of any type as a tensor (band, row, col), channels-last in memory.
 
-    torch resizes that twice as fast as bands one after another, and of all types only uint8 and float32.
+    torch resizes channels-last images twice as fast, and only images of uint8 and float32.
     """
     if image.dtype != np.uint8:
         image = image.astype(np.float32)
@@ -119,20 +137,8 @@ def _pixels(image: NDArray[Any]) -> Tensor:
     return torch.from_numpy(image).permute(2, 0, 1)
 
 
-def _nearest(values: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
-    """Values (row, col) at the pixels that lie under the centres of those of another shape over the same ground.
-
-    As torch's "nearest-exact" ("nearest" shifts labels by half a pixel against their image), in half the time.
-    """
-    rows, cols = (
-        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, values.shape, strict=True)
-    )
-    chosen: NDArray[Any] = values.take(rows, axis=0).take(cols, axis=1)
-    return chosen
-
-
-def _padded(crop: Crop, size: int) -> Crop:
-    """On the right and below, with what lies outside a scene: not valid, not labelled."""
+def _pad(crop: Crop, size: int) -> Crop:
+    """Pad a crop on the right and below with pixels that are neither valid nor labeled."""
     height, width = crop.target.shape
     edges = (0, size - width, 0, size - height)
     return Crop(

@@ -1,4 +1,4 @@
-"""Labelled data that recipes name, one file per dataset; a dataset declares where things lie and reads no pixels."""
+"""Datasets that recipes name, one file per dataset; each declares its scenes and reads no pixels."""
 
 from importlib import import_module
 
@@ -10,7 +10,7 @@ datasets: Registry[Dataset] = Registry("dataset", __name__)
 
 
 def published_legend(name: str) -> Legend | None:
-    """The legend of a dataset whose classes are always the same; None if they depend on its options."""
+    """Return the legend of a dataset with fixed classes; None if there is no such dataset, or its options name them."""
     if name not in datasets.names():
         return None
     return getattr(import_module(f"{__name__}.{name}"), "LEGEND", None)

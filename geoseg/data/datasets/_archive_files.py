@@ -1,77 +1,113 @@
-"""What the published benchmarks have in common: files found by their published names, paired, and counted.
+"""Files of published benchmarks, found by their published names, paired and counted.
 
-Their archives come zipped or unpacked, in folders that differ from download to download; what never changes are the
-files' own names.
+Archives are zipped or unpacked, and their folders differ from download to download. The names of the files do not.
 """
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
+from geoseg._text import join_names
 from geoseg.data.dataset import LabelledScene
 from geoseg.errors import DataError
 from geoseg.raster.archive import FileEntry
 
-Key = tuple[str, ...]
-"""What tells a scene's files from others': the groups of a pattern, in lower case, numbers without leading zeros."""
-Files = dict[Key, Path]
+SceneKey = tuple[str, ...]
+"""Identity of a scene in file names: the groups of a pattern, in lower case, numbers without leading zeros."""
+FilesByKey = dict[SceneKey, Path]
 
-NAMED = 4
-"""So many files are named in a message before they are only counted."""
+MAX_NAMES = 4
+"""Number of scenes that a message names."""
 
 
-def find(entries: Iterable[FileEntry], pattern: str, *, worse: Callable[[FileEntry], bool] = lambda _: False) -> Files:
-    """The files whose whole place fits a pattern (case does not matter), by the pattern's groups.
+def find_files(
+    entries: Iterable[FileEntry], pattern: str, *, is_fallback: Callable[[FileEntry], bool] = lambda _: False
+) -> FilesByKey:
+    """Find the files whose path below the root matches a pattern.
 
-    Of several files with the same groups (an archive and what was unpacked from it, say) one that is not ``worse`` is
-    taken, then one that is not packed.
+    Args:
+        entries: Files below the root.
+        pattern: Regular expression for the whole path, ignoring case, with groups that identify the scene.
+        is_fallback: True for files to use only if no other file has the same groups.
+
+    Returns:
+        One file for each value of the groups; of equal ones a file outside of zips is preferred.
     """
     compiled = re.compile(pattern, re.IGNORECASE)
-    fitting = [(match, entry) for entry in entries if (match := compiled.fullmatch(entry.place))]
-    fitting.sort(key=lambda pair: (worse(pair[1]), pair[1].is_packed, pair[1].place), reverse=True)
-    return {_key(match): entry.path for match, entry in fitting}
+    matches = [(match, entry) for entry in entries if (match := compiled.fullmatch(entry.relative_path))]
+    matches.sort(key=lambda pair: (is_fallback(pair[1]), pair[1].is_packed, pair[1].relative_path), reverse=True)
+    return {_scene_key(match): entry.path for match, entry in matches}
 
 
-def _key(match: re.Match[str]) -> Key:
+def _scene_key(match: re.Match[str]) -> SceneKey:
     return tuple(str(int(group)) if group.isdigit() else group.lower() for group in match.groups())
 
 
-def pair(
-    images: Files, labels: Files, name: Callable[[Key], str], *, gsd: float | None = None
-) -> dict[Key, LabelledScene]:
-    """A scene for each image, with the label of the same key or none, in order of the keys; ``gsd`` as published."""
-    keys = sorted(images, key=_numerically)
+def pair_scenes(
+    images: FilesByKey, labels: FilesByKey, name: Callable[[SceneKey], str], *, gsd: float | None = None
+) -> dict[SceneKey, LabelledScene]:
+    """Return a scene for each image, with the label of the same key if there is one.
+
+    Args:
+        images: Image files.
+        labels: Label files.
+        name: Name of a scene from its key.
+        gsd: Published ground sampling distance in meters per pixel.
+
+    Returns:
+        Scenes in the order of their keys, numbers in numerical order.
+    """
+    keys = sorted(images, key=_numerical_order)
     return {key: LabelledScene(name(key), images[key], labels.get(key), gsd=gsd) for key in keys}
 
 
-def _numerically(key: Key) -> list[tuple[int, str]]:
+def _numerical_order(key: SceneKey) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in key]
 
 
-def require_images(images: Files, what: str, root: Path, others: Mapping[str, Files], option: str) -> None:
-    """:class:`DataError` unless there are images; names the kinds that are there instead."""
+def require_images(
+    images: FilesByKey, description: str, root: Path, by_kind: Mapping[str, FilesByKey], option: str
+) -> None:
+    """Check that there are images.
+
+    Args:
+        images: The images.
+        description: Kind and pattern of the images, for the message.
+        root: Folder that was searched.
+        by_kind: Images of all kinds, for the hint.
+        option: Recipe key that chooses the kind.
+
+    Raises:
+        DataError: If there are none; the hint names the kinds that exist.
+    """
     if images:
         return
-    there = [kind for kind, files in others.items() if files]
+    kinds = [kind for kind, files in by_kind.items() if files]
     hint = (
-        f"there are images of the kind {' and '.join(there)}: --set {option}={there[0]}"
-        if there
+        f"it has images of the kind {' and '.join(kinds)}: --set {option}={kinds[0]}"
+        if kinds
         else "check the folder's name"
     )
-    raise DataError(f"{root} holds no {what}", hint)
+    raise DataError(f"{root} holds no {description}", hint)
 
 
-def require_complete(wanted: Collection[Key], found: Collection[Key], what: str, name: Callable[[Key], str]) -> None:
-    """:class:`DataError` that names what is missing of the published set."""
-    missing = [name(key) for key in sorted(wanted, key=_numerically) if key not in found]
+def require_complete(
+    expected: Collection[SceneKey], keys: Collection[SceneKey], description: str, name: Callable[[SceneKey], str]
+) -> None:
+    """Check that a published set is complete.
+
+    Args:
+        expected: Keys of the published scenes.
+        keys: Keys of the scenes that were found.
+        description: Kind of the scenes, for the message.
+        name: Name of a scene from its key.
+
+    Raises:
+        DataError: If scenes are missing; the message names the first of them.
+    """
+    missing = [name(key) for key in sorted(expected, key=_numerical_order) if key not in keys]
     if missing:
         raise DataError(
-            f"{len(missing)} of {len(wanted)} {what} are missing: {listed(missing)}",
-            "download the rest, or go on without them: --set data.complete=false",
+            f"{len(missing)} of {len(expected)} {description} are missing: {join_names(missing, limit=MAX_NAMES)}",
+            "download the rest, or continue without them: --set data.complete=false",
         )
-
-
-def listed(names: Iterable[str]) -> str:
-    """The first names, and how many more there are."""
-    names = list(names)
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

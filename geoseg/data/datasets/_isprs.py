@@ -1,16 +1,17 @@
-"""What Potsdam and Vaihingen, the two cities of the ISPRS 2D semantic labelling benchmark, have in common."""
+"""Common parts of Potsdam and Vaihingen, the two cities of the ISPRS 2D semantic labeling benchmark."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from geoseg._text import join_names
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.datasets._archive_files import Files, Key, listed, require_complete
-from geoseg.data.label_encoding import encoding
+from geoseg.data.datasets._archive_files import MAX_NAMES, FilesByKey, SceneKey, require_complete
+from geoseg.data.label_encoding import build_encoding
 from geoseg.errors import DataError
 from geoseg.legend import Legend
 
 LabelKind = Literal["no_boundary", "full"]
-"""Labels without the pixels along the borders of objects (the published protocol), or all of them."""
+"""Labels without the pixels along the borders of objects (the published protocol), or all labels."""
 
 LEGEND = Legend.of(
     {
@@ -22,48 +23,60 @@ LEGEND = Legend.of(
         "clutter": "#FF0000",
     }
 )
-"""In the order of the OpenMMLab zoo; torchgeo has clutter first."""
+"""In the order of OpenMMLab's configurations; torchgeo has clutter first."""
 
 BOUNDARY = "#000000"
-"""Pixels along borders, in labels without boundary: not labelled."""
+"""Color of pixels along borders in labels without boundary: not labeled."""
 
 LICENCE = "ISPRS benchmark: for registered users, for research; cite the ISPRS 2D Semantic Labeling Contest"
 
 
-def city(
-    scenes: Mapping[Key, LabelledScene],
-    labels: Files,
-    name: Callable[[Key], str],
+def build_city_dataset(
+    scenes: Mapping[SceneKey, LabelledScene],
+    labels: FilesByKey,
+    name: Callable[[SceneKey], str],
     *,
     bands: tuple[str, ...],
-    train: frozenset[Key],
-    val: frozenset[Key],
+    train: frozenset[SceneKey],
+    val: frozenset[SceneKey],
     complete: bool,
-    labels_name: str,
+    label_pattern: str,
 ) -> Dataset:
-    """The dataset of a city: scenes by published split, with ISPRS colours.
+    """Build the dataset of a city, with its published splits and ISPRS colors.
 
-    :class:`DataError` if an image of the published splits, or the label of an image, is missing.
+    Args:
+        scenes: Scenes by key, with or without a label.
+        labels: Label files by key.
+        name: Name of a scene from its key.
+        bands: Names of the bands.
+        train: Keys of the training split.
+        val: Keys of the validation split.
+        complete: Require all scenes of both splits, with labels.
+        label_pattern: Pattern of the names of label files, for messages.
+
+    Raises:
+        DataError: If a published scene or a label is missing.
     """
     if complete:
         require_complete(train | val, scenes, "images", name)
     unlabelled = [scene.name for scene in scenes.values() if scene.label is None]
     if unlabelled and (complete or len(unlabelled) == len(scenes)):
-        raise DataError(
-            f"{listed(unlabelled)} has no label {labels_name}", "put the archive of labels beside the images"
-        )
-    kept = {key: scene for key, scene in scenes.items() if scene.label is not None}
+        message = f"{join_names(unlabelled, limit=MAX_NAMES)} has no label {label_pattern}"
+        raise DataError(message, "put the archive of labels into the folder of the images")
+    labelled = {key: scene for key, scene in scenes.items() if scene.label is not None}
     extra = [name(key) for key in labels if key not in scenes]
-    splits = {"train": train, "val": val}
     return Dataset(
         LEGEND,
-        encoding(LEGEND, "colour", ignore=[BOUNDARY]),
-        {split: tuple(scene for key, scene in kept.items() if key in keys) for split, keys in splits.items()},
+        build_encoding(LEGEND, "colour", ignore=[BOUNDARY]),
+        {
+            split: tuple(scene for key, scene in labelled.items() if key in keys)
+            for split, keys in {"train": train, "val": val}.items()
+        },
         bands=bands,
         about={"licence": LICENCE},
         remarks=tuple(
-            f"{what}: {listed(names)}"
-            for what, names in (("labels without an image, left out", extra), ("images without a label", unlabelled))
+            f"{oddity}: {join_names(names, limit=MAX_NAMES)}"
+            for oddity, names in (("labels without an image, left out", extra), ("images without a label", unlabelled))
             if names
         ),
     )

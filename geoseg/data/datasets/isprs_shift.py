@@ -1,14 +1,14 @@
-"""Potsdam to Vaihingen and back: the shift between two cities, two cameras and two pixel sizes.
+"""Domain shift between Potsdam and Vaihingen: two cities, two cameras and two pixel sizes.
 
-Both are seen in near infrared, red and green. ``data.gsd`` says at which pixel size; 0.09 m is that of Vaihingen. The
-archives of both cities lie somewhere below one folder.
+Both have the bands near infrared, red and green. ``data.gsd`` sets a common pixel size; that of Vaihingen is 0.09 m. The
+archives of both cities are located anywhere below one folder.
 """
 
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from geoseg.data.dataset import UNLABELLED, Dataset, LabelledScene
+from geoseg.data.dataset import UNLABELLED_SPLIT, Dataset, LabelledScene
 from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import datasets
 from geoseg.data.datasets._isprs import LabelKind
@@ -27,22 +27,33 @@ def isprs_shift(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Splits ``train`` and ``val`` of the source, ``unlabelled`` (training images of the other city) and ``test``.
+    """Declare the shift from one city, the source, to the other, the target.
 
-    ``test``, the other city's validation scenes, is hidden from training. ``baseline`` gives the two numbers every
-    adaptation is measured by: ``source-only`` without target images, ``oracle`` trained on the target's own labels.
+    The splits are ``train`` and ``val`` of the source, ``unlabelled`` (training images of the target) and ``test``
+    (validation scenes of the target), which is hidden from training.
+
+    Args:
+        root: Folder of the archives of both cities.
+        source: City with labels for training.
+        labels: Label files to use.
+        baseline: Reference for domain adaptation: ``source-only`` has no target images, ``oracle`` trains on the
+            target's labels.
+        complete: Require all published scenes.
+
+    Raises:
+        DataError: If images or labels are missing.
     """
     cities = {
         "potsdam": potsdam(root, "irrg", labels, complete=complete),
         "vaihingen": vaihingen(root, labels, complete=complete),
     }
-    known = {name: _named(city, name) for name, city in cities.items()}
+    named = {name: _add_city_name(city, name) for name, city in cities.items()}
     target = "vaihingen" if source == "potsdam" else "potsdam"
-    learnt = known[target if baseline == "oracle" else source]
-    splits = {"train": learnt["train"], "val": learnt["val"], "test": known[target]["val"]}
+    training = named[target if baseline == "oracle" else source]
+    splits = {"train": training["train"], "val": training["val"], "test": named[target]["val"]}
     if baseline is None:
-        splits[UNLABELLED] = tuple(
-            replace(scene, name=f"{UNLABELLED}/{scene.name}", label=None) for scene in known[target]["train"]
+        splits[UNLABELLED_SPLIT] = tuple(
+            replace(scene, name=f"{UNLABELLED_SPLIT}/{scene.name}", label=None) for scene in named[target]["train"]
         )
     about = {"licence": isprs.LICENCE, "domain": f"{source}-to-{target}"}
     return replace(
@@ -54,8 +65,8 @@ def isprs_shift(
     )
 
 
-def _named(city: Dataset, name: str) -> dict[str, tuple[LabelledScene, ...]]:
-    """The city's splits, with scenes named after the city too."""
+def _add_city_name(city: Dataset, name: str) -> dict[str, tuple[LabelledScene, ...]]:
+    """Return the splits of a city, with the city in the names and groups of its scenes."""
     return {
         split: tuple(replace(scene, name=f"{name}/{scene.name}", groups={"domain": name}) for scene in scenes)
         for split, scenes in city.splits.items()

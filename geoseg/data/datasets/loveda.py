@@ -1,26 +1,30 @@
 """LoveDA: 5987 images of 1024 x 1024 pixels of 0.3 m over three Chinese cities, seven classes, urban and rural.
 
-From the archives as published (``Train.zip``, ``Val.zip``, ``Test.zip``), zipped or unpacked, or from the folders that
-OpenMMLab's converter makes of them (``img_dir/train/0.png``), where the domain is told by the image's number.
+Read from the published archives (``Train.zip``, ``Val.zip``, ``Test.zip``), zipped or unpacked, or from the folders
+that OpenMMLab's converter writes (``img_dir/train/0.png``), in which the number of an image determines its domain.
 
-Wang et al. 2021, "LoveDA: A remote sensing land-cover dataset for domain adaptive semantic segmentation"
-(arXiv 2110.08733). Domain shift: learn from one domain, be judged on the other. Two protocols circulate, which differ in
-the images of the other domain that may be looked at without their labels: those of its validation split (``official``)
-or those of its training split (``train-target``, of ST-DASegNet).
+Source: Wang et al. 2021, "LoveDA: A remote sensing land-cover dataset for domain adaptive semantic segmentation"
+(arXiv 2110.08733). For domain shift a network is trained on one domain and evaluated on the other. There are two
+protocols, which differ in the unlabeled images of the target domain: those of its validation split (``official``) or
+those of its training split (``train-target``, of ST-DASegNet).
 """
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from geoseg.data.dataset import UNLABELLED, Dataset, LabelledScene
+from geoseg._files import output_errors, temporary_path
+from geoseg._text import join_names
+from geoseg.data.dataset import UNLABELLED_SPLIT, Dataset, LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.datasets._archive_files import Files, Key, find, listed, pair
-from geoseg.data.label_encoding import encoding
+from geoseg.data.datasets._archive_files import MAX_NAMES, FilesByKey, SceneKey, find_files, pair_scenes
+from geoseg.data.label_encoding import build_encoding
+from geoseg.data.torchgeo.dataset_factory import DatasetFactory
 from geoseg.errors import ConfigError, DataError
 from geoseg.legend import Legend
-from geoseg.raster.archive import FileEntry, entries
+from geoseg.raster.archive import FileEntry, list_files
 
 Domain = Literal["urban", "rural"]
 Choice = Literal["all", "urban", "rural", "urban-to-rural", "rural-to-urban"]
@@ -38,16 +42,17 @@ LEGEND = Legend.of(
         "agricultural": "#FFC380",
     }
 )
-"""Label files hold the class index plus one; 0 is no data."""
+"""Label files hold the class index plus one; 0 means no data."""
 
 IDS: Mapping[str, Mapping[Domain, range]] = {
     "train": {"rural": range(1366), "urban": range(1366, 2522)},
     "val": {"rural": range(2522, 3514), "urban": range(3514, 4191)},
     "test": {"rural": range(4191, 5167), "urban": range(5167, 5987)},
 }
-"""Numbers of the images of each split and domain."""
+"""Image numbers of each split and domain."""
 
 GSD = 0.3
+RECORD_URL = "https://zenodo.org/records/5706578"
 LICENCE = "LoveDA: CC BY-NC-SA 4.0, no commercial use"
 
 Scenes = Mapping[tuple[str, str], tuple[LabelledScene, ...]]
@@ -64,13 +69,24 @@ def loveda(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """LoveDA, one of its domains, or the shift between them; scenes are named ``train/rural/0``.
+    """Declare LoveDA, one of its domains, or the shift between them; scenes are named ``train/rural/0``.
 
-    A shift has the splits ``train`` (source, labelled), ``val``, ``unlabelled`` (target images; which ones says
-    ``protocol``) and ``test``, the labelled validation images of the target, hidden from training. ``validate_on``
-    says which domain's validation labels choose the best model; with ``target`` they are not secret any more.
-    ``baseline`` gives the two numbers every adaptation is measured by: ``source-only`` without target images,
-    ``oracle`` trained on the target's own labels. ``complete`` refuses archives that lack images.
+    A shift has the splits ``train`` (source, labeled), ``val``, ``unlabelled`` (target images) and ``test``, the labeled
+    validation images of the target, which is hidden from training.
+
+    Args:
+        root: Folder of the archives, zipped or unpacked.
+        domain: Both domains, one of them, or a shift from the first to the second.
+        protocol: Unlabeled target images of a shift.
+        validate_on: Domain of the validation images that select the best model of a shift; with ``target`` the labels
+            of the test split influence training.
+        baseline: Reference for domain adaptation: ``source-only`` has no target images, ``oracle`` trains on the
+            target's labels.
+        complete: Require all published images.
+
+    Raises:
+        ConfigError: If an option of a shift is given without a shift.
+        DataError: If images or labels are missing.
     """
     scenes = _published(root, complete=complete)
     about = {"licence": LICENCE, "domain": domain}
@@ -79,15 +95,15 @@ def loveda(
         splits = _shift(scenes, source, target, protocol, validate_on=validate_on, baseline=baseline)
         about["protocol"] = f"{protocol}, validated on {validate_on}" + (f", {baseline}" if baseline else "")
     elif baseline or (protocol, validate_on) != ("official", "source"):
-        hint = "say data.domain=rural-to-urban, for instance"
-        raise ConfigError("protocol, validate_on and baseline are for a shift of domain", hint)
+        hint = "--set data.domain=rural-to-urban, for instance"
+        raise ConfigError("protocol, validate_on and baseline require a domain shift", hint)
     else:
         wanted = get_args(Domain) if domain == "all" else (domain,)
         splits = {split: [scene for each in wanted for scene in scenes[split, each]] for split in IDS}
     values = {name: [index + 1] for index, name in enumerate(LEGEND.names)}
     return Dataset(
         LEGEND,
-        encoding(LEGEND, "index", values=values, ignore=[0]),
+        build_encoding(LEGEND, "index", values=values, ignore=[0]),
         {split: tuple(members) for split, members in splits.items() if members},
         bands=("red", "green", "blue"),
         hidden=frozenset({"test"} if is_shift else ()),
@@ -98,59 +114,93 @@ def loveda(
 def _shift(
     scenes: Scenes, source: str, target: str, protocol: Protocol, *, validate_on: str, baseline: Baseline | None
 ) -> dict[str, Sequence[LabelledScene]]:
-    """The splits of a shift. Target images to adapt to carry no label, wherever one may be published."""
-    judged = scenes["val", target]
+    """Return the splits of a shift. Target images to adapt to have no label, even where one is published."""
+    test = scenes["val", target]
     if baseline == "oracle":
-        return {"train": scenes["train", target], "val": judged, "test": judged}
+        return {"train": scenes["train", target], "val": test, "test": test}
     splits: dict[str, Sequence[LabelledScene]] = {
         "train": scenes["train", source],
         "val": scenes["val", source if validate_on == "source" else target],
-        "test": judged,
+        "test": test,
     }
     if baseline is None:
         to_adapt = scenes["val" if protocol == "official" else "train", target]
-        splits[UNLABELLED] = [replace(s, name=f"{UNLABELLED}/{s.name}", label=None) for s in to_adapt]
+        splits[UNLABELLED_SPLIT] = [replace(s, name=f"{UNLABELLED_SPLIT}/{s.name}", label=None) for s in to_adapt]
     return splits
 
 
 def _published(root: Path, *, complete: bool) -> Scenes:
-    """All scenes below a root; :class:`DataError` if labels or, with ``complete``, images are missing."""
-    files = entries(root)
+    """Return all scenes below a root."""
+    files = list_files(root)
     scenes = {}
     for split in IDS:
         images, labels = (_files(files, split, kind) for kind in ("images", "masks"))
-        found = pair(images, labels, "/".join, gsd=GSD)
+        paired = pair_scenes(images, labels, "/".join, gsd=GSD)
         for domain in get_args(Domain):
             members = tuple(
                 replace(scene, name=f"{split}/{scene.name}", groups={"domain": domain})
-                for key, scene in found.items()
+                for key, scene in paired.items()
                 if key[0] == domain
             )
             scenes[split, domain] = members
-            bare = [scene.name for scene in members if scene.label is None]
-            if split != "test" and bare:
-                raise DataError(f"{listed(bare)} has no label in masks_png", "unpack the whole archive")
+            unlabelled = [scene.name for scene in members if scene.label is None]
+            if split != "test" and unlabelled:
+                message = f"{join_names(unlabelled, limit=MAX_NAMES)} has no label in masks_png"
+                raise DataError(message, "unpack the whole archive")
             published = len(IDS[split][domain])
             if complete and len(members) < published and (split != "test" or members):
                 raise DataError(
                     f"{published - len(members)} of the {published} {domain} images of {split.title()} are missing",
-                    "put Train.zip and Val.zip into the folder, or go on without: --set data.complete=false",
+                    "put Train.zip and Val.zip into the folder, or continue without them: --set data.complete=false",
                 )
     if not scenes["train", "rural"] + scenes["train", "urban"]:
         raise DataError(f"{root} holds no images Train/*/images_png/*.png", "give the folder of Train.zip and Val.zip")
     return scenes
 
 
-def _files(files: Sequence[FileEntry], split: str, kind: Literal["images", "masks"]) -> Files:
-    """Files of a split by (domain, number): told by the folder, or by the number where folders were merged."""
-    merged = find(files, rf"(?:.*/)?{'img' if kind == 'images' else 'ann'}_dir/{split}/(\d+)\.png")
-    apart = find(files, rf"(?:.*/)?{split}/(rural|urban)/{kind}_png/(\d+)\.png")
-    return {_with_domain(split, key): path for key, path in merged.items()} | apart
+def _files(files: Sequence[FileEntry], split: str, kind: Literal["images", "masks"]) -> FilesByKey:
+    """Return the files of a split by (domain, number). In merged folders the number determines the domain."""
+    merged = find_files(files, rf"(?:.*/)?{'img' if kind == 'images' else 'ann'}_dir/{split}/(\d+)\.png")
+    separate = find_files(files, rf"(?:.*/)?{split}/(rural|urban)/{kind}_png/(\d+)\.png")
+    return {_add_domain(split, key): path for key, path in merged.items()} | separate
 
 
-def _with_domain(split: str, key: Key) -> Key:
+def _add_domain(split: str, key: SceneKey) -> SceneKey:
     number = int(key[0])
     for domain, ids in IDS[split].items():
         if number in ids:
             return domain, key[0]
-    raise DataError(f"LoveDA's split {split} has no image {number}", "its domain cannot be told; keep published names")
+    raise DataError(f"LoveDA's split {split} has no image {number}", "its domain is unknown; keep the published names")
+
+
+def download_loveda(root: Path) -> None:
+    """Download LoveDA's three archives through torchgeo, and verify their checksums.
+
+    Existing archives are not downloaded again. An archive appears under its name only when it is complete.
+
+    Args:
+        root: Folder for the archives; created if it does not exist.
+
+    Raises:
+        DataError: If an archive cannot be downloaded; the hint names the address.
+        OutputError: If the folder cannot be written.
+    """
+    part = temporary_path(root / "loveda")
+    with output_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+    try:
+        for split in ("train", "val", "test"):
+            archive = f"{split.title()}.zip"
+            if not (root / archive).exists():
+                _download_archive(part, split)
+                (part / archive).replace(root / archive)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _download_archive(folder: Path, split: str) -> None:
+    try:
+        DatasetFactory("LoveDA", folder).with_split(split).create(download=True)
+    except DataError as error:
+        hint = f"download Train.zip, Val.zip and Test.zip from {RECORD_URL} into the folder, without unpacking them"
+        raise DataError(error.message, hint) from None

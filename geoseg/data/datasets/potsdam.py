@@ -1,6 +1,6 @@
 """ISPRS Potsdam: 38 orthophotos of 6000 x 6000 pixels of 5 cm, six classes.
 
-From the archives as ISPRS hands them out (``2_Ortho_RGB.zip``, ``3_Ortho_IRRG.zip``, ``4_Ortho_RGBIR.zip``,
+Read from the archives that ISPRS provides (``2_Ortho_RGB.zip``, ``3_Ortho_IRRG.zip``, ``4_Ortho_RGBIR.zip``,
 ``5_Labels_all.zip``, ``5_Labels_all_noBoundary.zip``, ``5_Labels_for_participants.zip``), zipped or unpacked.
 """
 
@@ -10,13 +10,13 @@ from typing import Literal
 from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import datasets
-from geoseg.data.datasets._archive_files import find, pair, require_images
-from geoseg.raster.archive import entries
+from geoseg.data.datasets._archive_files import find_files, pair_scenes, require_images
+from geoseg.raster.archive import list_files
 
 LEGEND = isprs.LEGEND
 
 BANDS = {"rgb": ("red", "green", "blue"), "irrg": ("nir", "red", "green"), "rgbir": ("red", "green", "blue", "nir")}
-"""Bands of each kind of orthophoto. The files mark near infrared as alpha or as a colour; neither is true."""
+"""Bands of each kind of orthophoto. The files mark near infrared as alpha or as a color, which is wrong."""
 
 GSD = 0.05
 
@@ -32,7 +32,7 @@ VAL = frozenset(
     for row, cols in {"2": "13 14", "3": "13 14", "4": "13 14 15", "5": "13 14 15", "6": "13 14 15", "7": "13"}.items()
     for col in cols.split()
 )
-"""The tiles whose labels were kept back during the contest: what the zoo validates on."""
+"""Tiles whose labels were held back during the contest; the validation split of OpenMMLab's configurations."""
 
 
 @datasets.register
@@ -43,22 +43,29 @@ def potsdam(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Potsdam with the split of the contest (24 and 14 tiles), named ``2_10`` after row and column.
+    """Declare Potsdam with the splits of the contest (24 and 14 tiles); scenes are named ``2_10`` after row and column.
 
-    ``complete`` refuses folders that lack some of the 38 tiles.
+    Args:
+        root: Folder of the archives, zipped or unpacked.
+        images: Kind of orthophoto: its bands.
+        labels: Label files to use.
+        complete: Require all 38 tiles.
+
+    Raises:
+        DataError: If images or labels are missing.
     """
-    files = entries(root)
-    by_kind = {kind: find(files, rf"(?:.*/)?top_potsdam_(\d+)_(\d+)_{kind}\.tiff?") for kind in BANDS}
+    files = list_files(root)
+    by_kind = {kind: find_files(files, rf"(?:.*/)?top_potsdam_(\d+)_(\d+)_{kind}\.tiff?") for kind in BANDS}
     require_images(by_kind[images], f"images top_potsdam_*_{images.upper()}.tif", root, by_kind, "data.images")
     ending = "_noBoundary" if labels == "no_boundary" else ""
-    # Tile 4_12 of 5_Labels_all is damaged in circulating copies, the participants' is not.
-    found = find(
+    # Tile 4_12 of 5_Labels_all is damaged in copies in circulation, but not in 5_Labels_for_participants.
+    label_files = find_files(
         files,
         rf"(?:.*/)?top_potsdam_(\d+)_(\d+)_label{ending}\.tiff?",
-        worse=lambda entry: "participants" not in entry.place.lower(),
+        is_fallback=lambda entry: "participants" not in entry.relative_path.lower(),
     )
-    scenes = pair(by_kind[images], found, "_".join, gsd=GSD)
-    return isprs.city(
-        scenes, found, "_".join, bands=BANDS[images], train=TRAIN, val=VAL, complete=complete,
-        labels_name=f"top_potsdam_*_label{ending}.tif",
+    scenes = pair_scenes(by_kind[images], label_files, "_".join, gsd=GSD)
+    return isprs.build_city_dataset(
+        scenes, label_files, "_".join, bands=BANDS[images], train=TRAIN, val=VAL, complete=complete,
+        label_pattern=f"top_potsdam_*_label{ending}.tif",
     )  # fmt: skip

@@ -1,9 +1,9 @@
-"""Any dataset of torchgeo that gives images and masks, by the name of its class.
+"""Any torchgeo dataset with images and masks, by the name of its class.
 
-A scene is one sample or, of a dataset that knows coordinates, one file of its index. torchgeo decodes them, so every
-layout it knows can be learnt from; it also unpacks archives into the folder they lie in. A split says what the class is
-called with: a value of its argument ``split``, other keyword arguments, or a list of these. A split that says
-``{share: 0.1}`` or ``{names: ["M-33-*"]}`` is taken out of ``train``.
+A scene is one sample or, in a dataset indexed by coordinates, one file of its index. torchgeo decodes the samples, so
+every layout that it supports can be used for training; it also unpacks archives into their folder. A split names the
+arguments of the class: a value of ``split``, a mapping of other arguments, or a list of these. A split
+``{share: 0.1}`` or ``{names: ["M-33-*"]}`` is taken from ``train``.
 """
 
 import hashlib
@@ -18,17 +18,17 @@ from typing import Any, Literal
 
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.in_memory import TYPES, Keeping, narrowest
-from geoseg.data.label_encoding import encoding
-from geoseg.data.torchgeo.class_names import MEANINGS, Classes, Meaning, Values, band_names, classes_of
-from geoseg.data.torchgeo.dataset_factory import Call, find, opened
-from geoseg.data.torchgeo.source import Reading, TorchgeoSource, files_of
+from geoseg.data.in_memory import DTYPES, ArrayStorage, narrowest_dtype
+from geoseg.data.label_encoding import build_encoding
+from geoseg.data.torchgeo.class_names import OVERRIDES, Classes, DatasetOverrides, Values, band_names, read_classes
+from geoseg.data.torchgeo.dataset_factory import DatasetFactory, find_class, open_cached
+from geoseg.data.torchgeo.source import SampleReader, TorchgeoSource, list_sample_files
 from geoseg.errors import ConfigError, DataError, GeosegError
 
-OWN_SPLITS = {"train": "train", "val": "val", "test": "test"}
-"""What splits are called in torchgeo; not every dataset has all of them."""
-RULES = {"share", "names"}
-"""Keys of a split that is taken out of ``train``."""
+DEFAULT_SPLITS = {"train": "train", "val": "val", "test": "test"}
+"""Splits that are used if torchgeo's class has them."""
+SUBSET_KEYS = {"share", "names"}
+"""Keys of a split that is taken from ``train``."""
 
 
 @datasets.register
@@ -47,107 +47,131 @@ def torchgeo(
     *,
     download: bool = False,
 ) -> Dataset:
-    """The dataset ``torchgeo.datasets.NAME`` in a folder, called with ``options`` and with what each split says.
+    """Declare the dataset ``torchgeo.datasets.NAME`` in a folder.
 
-    ``splits`` are torchgeo's own if not given. ``legend`` names (and colours) the classes in the order of the mask's
-    numbers, without those that ``ignore`` calls "not labelled"; it is needed only where torchgeo names none. ``values``
-    lists the numbers of a class that has others. ``mask`` and ``mask_layer`` choose among several masks, ``nodata`` is
-    the value of pixels that hold nothing. Pixels are of the narrowest type that holds the first images, or of
-    ``dtype``. Nothing is fetched unless ``download``. :class:`ConfigError`, :class:`DataError` in one sentence.
+    Args:
+        root: Folder of its files.
+        name: Name of the class.
+        splits: For each split the arguments of the class; by default torchgeo's own splits.
+        options: Arguments of the class for all splits.
+        legend: Class names, with or without colors, in the order of the mask values, without ignored ones; needed only
+            if torchgeo does not name the classes.
+        values: Mask values of classes that do not follow this order.
+        ignore: Mask values that mean "not labeled".
+        mask: Key of the mask in a sample.
+        mask_layer: Layer of the mask, if it has several.
+        nodata: Value that all bands of a pixel without data have.
+        dtype: Pixel type to store; by default the narrowest that holds the first images.
+        download: Let torchgeo download missing files.
+
+    Raises:
+        ConfigError: If an option is wrong, or the dataset has no masks of classes.
+        DataError: If files are missing or cannot be read.
     """
-    known = MEANINGS.get(name, Meaning())
-    known = replace(known, ignore=(*known.ignore, *ignore))
-    opened.cache_clear()  # files may have come since
-    calls, rules, remarks = _calls(Call(name, root, json.dumps(dict(options or {}))), splits, download=download)
-    reading = Reading(mask, mask_layer, known.by_colour)
-    firsts = {call: reading.read(opened(call), 0) for listed in calls.values() for call in listed}
-    dataset, (image, numbers, _) = opened(calls["train"][0]), firsts[calls["train"][0]]
-    if numbers is None:
-        raise ConfigError(f"torchgeo's {name} gives no {mask} with its images", "choose data.mask, or another dataset")
-    classes, meaning = classes_of(dataset, known, legend, values, numbers)
-    found = max((narrowest(each) for each, _, _ in firsts.values()), key=TYPES.index)
-    keeping = Keeping(len(image), found if dtype == "auto" else dtype, nodata, tuple(meaning.items()), len(classes))
+    overrides = OVERRIDES.get(name, DatasetOverrides())
+    overrides = replace(overrides, ignore=(*overrides.ignore, *ignore))
+    open_cached.cache_clear()  # files may have been added since
+    factory = DatasetFactory(name, root, json.dumps(dict(options or {})))
+    factories, subsets, remarks = _resolve_splits(factory, splits, download=download)
+    reader = SampleReader(mask, mask_layer, overrides.by_colour)
+    first_samples = {each: reader.read(open_cached(each), 0) for members in factories.values() for each in members}
+    train = factories["train"][0]
+    image, mask_values, _ = first_samples[train]
+    if mask_values is None:
+        message = f"samples of torchgeo's {name} have no {mask}"
+        raise ConfigError(message, "choose data.mask, or another dataset")
+    classes, indices = read_classes(open_cached(train), overrides, legend, values, mask_values)
+    if dtype == "auto":
+        stored_dtype = max((narrowest_dtype(each) for each, _, _ in first_samples.values()), key=DTYPES.index)
+    else:
+        stored_dtype = dtype
+    storage = ArrayStorage(len(image), stored_dtype, nodata, tuple(indices.items()), len(classes))
     scenes = {
-        split: [scene for call in listed for scene in _scenes(call, reading, keeping, labelled=firsts[call][1] is not None)]
-        for split, listed in calls.items()
-    }  # fmt: skip
+        split: [
+            scene
+            for each in members
+            for scene in _list_scenes(each, reader, storage, labelled=first_samples[each][1] is not None)
+        ]
+        for split, members in factories.items()
+    }
     return Dataset(
         classes,
-        encoding(classes, "index"),
-        _split(scenes, rules),
-        bands=band_names(dataset, known, len(image), keeping.dtype),
+        build_encoding(classes, "index"),
+        _take_subsets(scenes, subsets),
+        bands=band_names(open_cached(train), overrides, len(image), storage.dtype),
         about={"dataset": f"{name} of torchgeo"},
         remarks=tuple(remarks),
     )
 
 
-def _calls(
-    whole: Call, splits: Mapping[str, Any] | None, *, download: bool
-) -> tuple[dict[str, list[Call]], dict[str, Mapping[str, Any]], list[str]]:
-    """What each split is called with, the splits that are taken out of train, and what was not found."""
-    calls: dict[str, list[Call]] = {}
+def _resolve_splits(
+    factory: DatasetFactory, splits: Mapping[str, Any] | None, *, download: bool
+) -> tuple[dict[str, list[DatasetFactory]], dict[str, Mapping[str, Any]], list[str]]:
+    """Return the factories of each split, the splits to take from train, and remarks on missing splits."""
+    has_split = "split" in inspect.signature(find_class(factory.name)).parameters
+    wanted: Mapping[str, Any] = splits or (DEFAULT_SPLITS if has_split else {"train": {}})
+    subsets = {name: rule for name, rule in wanted.items() if isinstance(rule, Mapping) and SUBSET_KEYS & rule.keys()}
+    factories: dict[str, list[DatasetFactory]] = {}
     remarks: list[str] = []
-    has_own = "split" in inspect.signature(find(whole.name)).parameters
-    said: Mapping[str, Any] = splits or (OWN_SPLITS if has_own else {"train": {}})
-    rules = {split: rule for split, rule in said.items() if isinstance(rule, Mapping) and RULES & rule.keys()}
-    for split in (each for each in said if each not in rules):
+    for split in (each for each in wanted if each not in subsets):
         try:
-            calls[split] = _called(whole, said[split], download=download)
+            factories[split] = _build_factories(factory, wanted[split], download=download)
         except GeosegError as error:
             if splits or split == "train":
                 raise
-            remarks += [error.message] if isinstance(error, DataError) else []  # else it has no such split
-    if "train" not in calls:
-        raise ConfigError("data.splits does not say what train is", "write data.splits: {train: train}, for instance")
-    return calls, rules, remarks
+            remarks += [error.message] if isinstance(error, DataError) else []  # else the class has no such split
+    if "train" not in factories:
+        raise ConfigError("data.splits has no split train", "write data.splits: {train: train}, for instance")
+    return factories, subsets, remarks
 
 
-def _called(whole: Call, said: Any, *, download: bool) -> list[Call]:
-    calls = [whole.with_split(each) for each in (said if isinstance(said, list) else [said])]
-    for call in calls:
+def _build_factories(factory: DatasetFactory, arguments: Any, *, download: bool) -> list[DatasetFactory]:
+    members = [factory.with_split(each) for each in (arguments if isinstance(arguments, list) else [arguments])]
+    for each in members:
         if download:
-            call.open(download=True)
-        if not len(opened(call)):
-            raise DataError(f"torchgeo finds no image of {call.name} ({call.words}) in {call.root}", "check data.root")
-    return calls
+            each.create(download=True)
+        if not len(open_cached(each)):
+            message = f"torchgeo finds no image of {each.name} ({each.label}) in {each.root}"
+            raise DataError(message, "check data.root")
+    return members
 
 
-def _scenes(call: Call, reading: Reading, keeping: Keeping, *, labelled: bool) -> list[LabelledScene]:
-    """A scene for each sample, called after its file if torchgeo lists files and no two are called alike."""
-    dataset = opened(call)
-    files = [files_of(dataset, place) for place in range(len(dataset))]
-    names = [listed[0].stem if listed else "" for listed in files]
+def _list_scenes(
+    factory: DatasetFactory, reader: SampleReader, storage: ArrayStorage, *, labelled: bool
+) -> list[LabelledScene]:
+    """Return a scene for each sample, named after its first file, or numbered if these names are not unique."""
+    dataset = open_cached(factory)
+    files = [list_sample_files(dataset, index) for index in range(len(dataset))]
+    names = [members[0].stem if members else "" for members in files]
     if len({*names, ""}) <= len(names):
-        names = [str(place) for place in range(len(files))]
+        names = [str(index) for index in range(len(files))]
     scenes = []
-    for place, (listed, name) in enumerate(zip(files, names, strict=True)):
-        there = call.root / call.name / call.words / name  # no file, but a name for messages
-        source = TorchgeoSource(call, place, reading, keeping, listed)
-        image, label = listed[0] if listed else there, there if labelled else None
-        scenes.append(LabelledScene(f"{call.words}/{name}", image, label, source=source))
+    for index, (members, name) in enumerate(zip(files, names, strict=True)):
+        placeholder = factory.root / factory.name / factory.label / name  # not a file, but a name for messages
+        source = TorchgeoSource(factory, index, reader, storage, members)
+        image, label = members[0] if members else placeholder, placeholder if labelled else None
+        scenes.append(LabelledScene(f"{factory.label}/{name}", image, label, source=source))
     return scenes
 
 
-def _split(
-    scenes: Mapping[str, Sequence[LabelledScene]], rules: Mapping[str, Mapping[str, Any]]
+def _take_subsets(
+    scenes: Mapping[str, Sequence[LabelledScene]], subsets: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, tuple[LabelledScene, ...]]:
-    """The scenes of each split; what a rule takes is no longer in train."""
+    """Return the scenes of each split, after moving subsets from train to their splits."""
     splits = {split: tuple(members) for split, members in scenes.items()}
-    for split, rule in rules.items():
-        taken = _taken(rule, [scene.name for scene in scenes["train"]])
+    for split, rule in subsets.items():
+        taken = _select_names(rule, [scene.name for scene in scenes["train"]])
         splits[split] = tuple(scene for scene in splits["train"] if scene.name in taken)
         splits["train"] = tuple(scene for scene in splits["train"] if scene.name not in taken)
     return splits
 
 
-def _taken(rule: Mapping[str, Any], names: Sequence[str]) -> set[str]:
-    """The names a rule takes: those of a pattern, or a share by a hash of the names, the same on every machine."""
+def _select_names(rule: Mapping[str, Any], names: Sequence[str]) -> set[str]:
+    """Return the names that match patterns, or a share of them by a hash of the names, equal on every machine."""
     match dict(rule):
         case {"names": list(patterns), **rest} if not rest:
             return {name for name in names if any(fnmatchcase(name.partition("/")[2], each) for each in patterns)}
         case {"share": float(share), **rest} if not rest and 0 < share < 1:
-            drawn = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
-            return set(drawn[: math.ceil(share * len(drawn) - 1e-9)])
-    raise ConfigError(
-        f"a split cannot be taken out of train by {dict(rule)}", "write {share: 0.1} or {names: [PATTERN]}"
-    )
+            ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+            return set(ordered[: math.ceil(share * len(ordered) - 1e-9)])
+    raise ConfigError(f"data.splits cannot take {dict(rule)} from train", "write {share: 0.1} or {names: [PATTERN]}")

@@ -1,6 +1,6 @@
 """ISPRS Vaihingen: 33 orthophotos of about 2000 x 2500 pixels of 9 cm in near infrared, red and green, six classes.
 
-From the archives as ISPRS hands them out (``ISPRS_semantic_labeling_Vaihingen.zip`` with the images in ``top/``,
+Read from the archives that ISPRS provides (``ISPRS_semantic_labeling_Vaihingen.zip`` with the images in ``top/``,
 ``..._ground_truth_COMPLETE.zip``, ``..._ground_truth_eroded_COMPLETE.zip``), zipped or unpacked.
 """
 
@@ -9,8 +9,8 @@ from pathlib import Path
 from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import datasets
-from geoseg.data.datasets._archive_files import Key, find, pair, require_images
-from geoseg.raster.archive import entries
+from geoseg.data.datasets._archive_files import SceneKey, find_files, pair_scenes, require_images
+from geoseg.raster.archive import list_files
 
 LEGEND = isprs.LEGEND
 
@@ -18,32 +18,38 @@ GSD = 0.09
 
 TRAIN = frozenset((str(area),) for area in (1, 3, 5, 7, 11, 13, 15, 17, 21, 23, 26, 28, 30, 32, 34, 37))
 VAL = frozenset((str(area),) for area in (2, 4, 6, 8, 10, 12, 14, 16, 20, 22, 24, 27, 29, 31, 33, 35, 38))
-"""The areas whose labels were kept back during the contest: what the zoo validates on."""
+"""Areas whose labels were held back during the contest; the validation split of OpenMMLab's configurations."""
 
 IMAGE = r"(?:.*/)?top/top_mosaic_09cm_area(\d+)\.tiff?"
 LABELS = {
     "no_boundary": r"(?:.*/)?top_mosaic_09cm_area(\d+)_noBoundary\.tiff?",
-    # Images and complete labels have the same names; only the folder tells them apart.
+    # Images and complete labels have the same names and differ in their folder only.
     "full": r"(?!(?:.*/)?top/)(?:.*/)?top_mosaic_09cm_area(\d+)\.tiff?",
 }
 
 
 @datasets.register
 def vaihingen(root: Path, labels: isprs.LabelKind = "no_boundary", *, complete: bool = True) -> Dataset:
-    """Vaihingen with the split of the contest (16 and 17 areas), named ``area1`` after the area.
+    """Declare Vaihingen with the splits of the contest (16 and 17 areas); scenes are named ``area1`` after the area.
 
-    ``complete`` refuses folders that lack some of the 33 areas. Surface models (DSM) are not read.
+    Args:
+        root: Folder of the archives, zipped or unpacked. Surface models (DSM) are not read.
+        labels: Label files to use.
+        complete: Require all 33 areas.
+
+    Raises:
+        DataError: If images or labels are missing.
     """
-    files = entries(root)
-    images, found = find(files, IMAGE), find(files, LABELS[labels])
+    files = list_files(root)
+    images, label_files = find_files(files, IMAGE), find_files(files, LABELS[labels])
     require_images(images, "images top/top_mosaic_09cm_area*.tif", root, {}, "")
-    scenes = pair(images, found, _name, gsd=GSD)
+    scenes = pair_scenes(images, label_files, _name, gsd=GSD)
     ending = "_noBoundary" if labels == "no_boundary" else ""
-    return isprs.city(
-        scenes, found, _name, bands=("nir", "red", "green"), train=TRAIN, val=VAL, complete=complete,
-        labels_name=f"top_mosaic_09cm_area*{ending}.tif",
+    return isprs.build_city_dataset(
+        scenes, label_files, _name, bands=("nir", "red", "green"), train=TRAIN, val=VAL, complete=complete,
+        label_pattern=f"top_mosaic_09cm_area*{ending}.tif",
     )  # fmt: skip
 
 
-def _name(key: Key) -> str:
+def _name(key: SceneKey) -> str:
     return f"area{key[0]}"

@@ -1,5 +1,6 @@
-"""What can be cut into crops on disk: raster files with or without labels, and prepared scenes."""
+"""Sources of exported crops: raster files with or without labels, and prepared scenes."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,82 +10,89 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.data.preparation.prepared_dataset import MANIFEST, Prepared
+from geoseg._files import RASTER_SUFFIXES, VRT_SUFFIX
+from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset
 from geoseg.errors import DataError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.discovery import match_by_name
 from geoseg.raster.scene import Scene
 
-SUFFIXES = {".tif", ".tiff", ".vrt", ".png", ".jpg", ".jpeg", ".jp2", ".img"}
-"""Files in a folder that are taken for scenes."""
+SCENE_SUFFIXES = {*RASTER_SUFFIXES, VRT_SUFFIX}
+"""Suffixes of the scenes in a folder."""
 
 
-class Piece(NamedTuple):
-    """The pixels under a window."""
+class WindowPixels(NamedTuple):
+    """Pixels of one window of a source."""
 
     values: NDArray[Any]
-    """(band, row, col); 0 where not valid."""
+    """Image (band, row, col); 0 where not valid."""
     valid: NDArray[np.bool_]
-    """(row, col); True where the scene has data."""
+    """(row, col); True where the image has data."""
     target: NDArray[np.uint8] | None
-    """Labels (row, col), 255 where there are none; None without a label file."""
+    """Class indices (row, col), 255 where not labeled; None without a label file."""
 
 
 @dataclass(frozen=True)
-class CutScene:
-    """Files that are cut along the same windows."""
+class CropSource:
+    """Image, labels and validity that are cut along the same windows."""
 
     name: str
-    """The scene's name."""
+    """Name of the scene."""
     image: Path
     """Raster file."""
     label: Path | None = None
-    """One band of 8 bit on the image's grid."""
+    """Raster file with one band of 8 bits on the image's grid."""
     valid: Path | None = None
-    """One band, above 0 where the image has data; None: as the image file says."""
+    """Raster file with one band, above 0 where the image has data; None: validity of the image file."""
     split: str = ""
-    """The split it belongs to, if it is prepared."""
+    """Split of a prepared scene."""
     dataset: str = ""
-    """The dataset it was prepared from."""
+    """Dataset of a prepared scene."""
 
     @property
     def stem(self) -> str:
-        """What its crops' names begin with."""
+        """Beginning of the names of its crops."""
         return self.image.stem
 
 
-class OpenScene:
-    """A scene being cut; a context manager."""
+class CropSourceReader:
+    """Reads windows of a source; a context manager.
 
-    def __init__(self, scene: CutScene) -> None:
-        self.image = Scene.open(scene.image)
-        self.label = None if scene.label is None else Scene.open(scene.label)
-        self.valid = None if scene.valid is None else Scene.open(scene.valid)
+    Raises:
+        SceneError: If a file cannot be opened.
+        DataError: If the label does not match the image.
+    """
+
+    def __init__(self, source: CropSource) -> None:
+        self.image = Scene.open(source.image)
+        self.label = None if source.label is None else Scene.open(source.label)
+        self.valid = None if source.valid is None else Scene.open(source.valid)
         if self.label is not None:
-            self._refuse_misfit(scene, self.label)
+            self._require_match(source, self.label)
 
-    def cut(self, window: Window) -> Piece:
-        """The pixels of a window, which may reach outside."""
+    def read(self, window: Window) -> WindowPixels:
+        """Return the pixels of a window, which may reach outside."""
         image = self.image.read(window)
         valid = image.valid if self.valid is None else image.valid & (self.valid.read(window).values[0] > 0)
         if self.label is None:
-            return Piece(image.values, valid, None)
+            return WindowPixels(image.values, valid, None)
         labels = self.label.read(window, nearest=True)
-        return Piece(image.values, valid, labels.fill(IGNORE_INDEX)[0])
+        return WindowPixels(image.values, valid, labels.fill(IGNORE_INDEX)[0])
 
     @property
     def grid(self) -> Grid:
-        """Where the image lies."""
+        """Grid of the image."""
         return self.image.grid
 
-    def _refuse_misfit(self, scene: CutScene, label: Scene) -> None:
+    def _require_match(self, source: CropSource, label: Scene) -> None:
         if label.grid.shape != self.image.grid.shape or len(label.bands) != 1 or label.dtype != np.uint8:
             (h, w), (height, width) = label.grid.shape, self.image.grid.shape
             raise DataError(
-                f"{scene.label} holds {h} x {w} pixels, {len(label.bands)} bands of {label.dtype}, "
+                f"{source.label} has {h} x {w} pixels and {len(label.bands)} bands of {label.dtype}, "
                 f"its image has {height} x {width} pixels",
-                "labels have one band of 8 bit and the image's size; prepare coloured ones first (geoseg prepare)",
+                "labels have one band of 8 bits and the image's size; convert colored labels first: geoseg prepare",
             )
 
     def __enter__(self) -> Self:
@@ -98,38 +106,53 @@ class OpenScene:
                 file.close()
 
 
-def find_scenes(paths: Sequence[str | Path], labels: str | Path | None = None) -> list[CutScene]:
-    """The scenes in files, folders and prepared folders; :class:`DataError` if there are none, or a label is missing.
+def find_crop_sources(paths: Sequence[str | Path], labels: str | Path | None = None) -> list[CropSource]:
+    """Find the scenes of files, folders and prepared folders.
 
-    ``labels`` is a folder with a raster for each scene, of the same name but for the suffix.
+    Args:
+        paths: Raster files, folders of raster files, or folders that :func:`geoseg.prepare` returned.
+        labels: Folder of label rasters with the names of the scenes.
+
+    Raises:
+        DataError: If there are no scenes, two scenes have the same name, or a label is missing.
     """
-    found = [scene for path in paths for scene in _at(Path(path), None if labels is None else Path(labels))]
-    if not found:
+    sources = [
+        source for path in paths for source in _list_sources(Path(path), None if labels is None else Path(labels))
+    ]
+    if not sources:
         raise DataError(f"there is no scene in {', '.join(map(str, paths))}", "give raster files, or folders of them")
-    stems = [(scene.split, scene.stem) for scene in found]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None) if len(set(stems)) < len(stems) else None
-    if twice is not None:
-        raise DataError(f"two scenes are called {twice[1]}", "their crops would have the same names; cut them apart")
-    return found
+    (_, stem), count = Counter((source.split, source.stem) for source in sources).most_common(1)[0]
+    if count > 1:
+        raise DataError(
+            f"two scenes are called {stem}", "export them separately: their crops would have the same names"
+        )
+    return sources
 
 
-def _at(path: Path, labels: Path | None) -> Iterator[CutScene]:
-    if (path / MANIFEST).is_file():
-        yield from _prepared(path)
-    elif path.is_dir():
-        for file in sorted(path.iterdir()):
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith("."):
-                yield CutScene(file.stem, file, _label(file, labels))
-    else:
-        yield CutScene(path.stem, path, _label(path, labels))
+def _list_sources(path: Path, labels: Path | None) -> Iterator[CropSource]:
+    if (path / MANIFEST_NAME).is_file():
+        yield from _list_prepared(path)
+        return
+    images = _list_rasters(path) if path.is_dir() else [path]
+    if labels is None:
+        yield from (CropSource(image.stem, image) for image in images)
+        return
+    candidates = _list_rasters(labels) if labels.is_dir() else []
+    matches = match_by_name(images, candidates, folder=labels, kind="label")
+    yield from (CropSource(image.stem, image, label) for image, label in zip(images, matches, strict=True))
 
 
-def _prepared(folder: Path) -> Iterator[CutScene]:
-    prepared = Prepared.load(folder)
+def _list_rasters(folder: Path) -> list[Path]:
+    files = sorted(folder.iterdir())
+    return [file for file in files if file.suffix.lower() in SCENE_SUFFIXES and not file.name.startswith(".")]
+
+
+def _list_prepared(folder: Path) -> Iterator[CropSource]:
+    prepared = PreparedDataset.load(folder)
     if prepared is None:
         raise DataError(f"{folder} was prepared by another version of geoseg", "prepare it again")
     for scene in prepared.all_scenes:
-        yield CutScene(
+        yield CropSource(
             scene.name,
             scene.image_path,
             scene.mask_path if scene.labelled else None,
@@ -137,12 +160,3 @@ def _prepared(folder: Path) -> Iterator[CutScene]:
             scene.split,
             str(prepared.declaration.get("dataset", "")),
         )
-
-
-def _label(image: Path, labels: Path | None) -> Path | None:
-    if labels is None:
-        return None
-    fitting = [file for file in sorted(labels.glob(f"{image.stem}.*")) if file.suffix.lower() in SUFFIXES]
-    if not fitting:
-        raise DataError(f"{labels} holds no label for {image.name}", f"it should be called {image.stem}.tif or .png")
-    return fitting[0]

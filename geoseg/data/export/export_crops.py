@@ -1,77 +1,45 @@
-"""``tile``: scenes cut into crops on disk, as georeferenced GeoTIFF or as the published converters lay them out.
-
-The published layout is ``img_dir/SPLIT/NAME.png`` and ``ann_dir/SPLIT/NAME.png``, with names that say where a crop was
-cut and labels as OpenMMLab's configurations of each benchmark expect them. It needs prepared scenes of that benchmark.
-"""
+"""Export scenes as crops on disk: the verb ``tile``."""
 
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from geoseg._files import output_errors, part_path
-from geoseg.data.export.crop_sources import CutScene, OpenScene, Piece, find_scenes
-from geoseg.errors import DataError, OutputError
+from geoseg._files import output_errors, temporary_path
+from geoseg.data.export.crop_sources import CropSource, CropSourceReader, WindowPixels, find_crop_sources
+from geoseg.data.export.openmmlab_layout import OpenmmlabLayout, select_layout
+from geoseg.errors import OutputError
 from geoseg.grid.grid import Grid
-from geoseg.grid.patches import Rule, cuts
+from geoseg.grid.patch_positions import PatchRule, patch_windows
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
-from geoseg.raster.writers.crop_files import write_geotiff, write_plain_png
+from geoseg.raster.writers.crop_files import write_crop_geotiff
+from geoseg.registry import current_name
 
-Layout = Literal["geotiff", "published"]
+Layout = Literal["geotiff", "openmmlab"]
 
-SUMMARY = "crops.json"
-"""Stands in every folder of crops; a folder without it is not ours to replace."""
+DEPRECATED_LAYOUT = "published"
+"""Spelling of ``openmmlab`` that is accepted for one release; the summary file keeps it."""
 
-
-@dataclass(frozen=True)
-class Published:
-    """How a benchmark's converter cuts and names."""
-
-    rule: Rule | None
-    """None: images are not cut."""
-    name: Callable[[str, Window], str]
-    """Name of an image file, from the scene's name and the window."""
-    label_name: Callable[[str], str]
-    """Name of its label, from the image's."""
-    first_class: int
-    """What the label files call class 0. Where it is 1, unlabelled pixels are 0, else 255."""
-
-
-def _by_corners(scene: str, window: Window) -> str:
-    return f"{scene}_{window.col}_{window.row}_{window.col_stop}_{window.row_stop}.png"
-
-
-def _by_rows(scene: str, window: Window) -> str:
-    return f"{scene}_{window.row}_{window.row_stop}_{window.col}_{window.col_stop}.png"
-
-
-PUBLISHED = {
-    "potsdam": Published("isprs", _by_corners, str, 1),
-    "vaihingen": Published("isprs", _by_corners, str, 1),
-    "isaid": Published("isaid", _by_rows, lambda name: f"{Path(name).stem}_instance_color_RGB.png", 0),
-    "loveda": Published(None, lambda scene, _: f"{scene.rpartition('/')[2]}.png", str, 1),
-}
+SUMMARY_NAME = "crops.json"
+"""File in every folder of crops; a folder without it is not replaced."""
 
 
 @dataclass(frozen=True)
-class Tiled:
-    """What was cut."""
+class TileResult:
+    """The crops that were written."""
 
     path: Path
-    """The folder."""
+    """Folder of the crops."""
     crops: dict[str, int]
     """Number of crops by split (``""`` for scenes without one)."""
     skipped: int
-    """Windows without a single valid pixel, left out."""
+    """Number of windows without a valid pixel, which were left out."""
 
 
 def tile(
@@ -80,148 +48,162 @@ def tile(
     *,
     size: int | None = None,
     stride: int | None = None,
-    rule: Rule = "plain",
+    rule: PatchRule = "plain",
     layout: Layout = "geotiff",
     labels: str | Path | None = None,
     keep_empty: bool = False,
     overwrite: bool = False,
     progress: Progress = silent,
-) -> Tiled:
-    """Cuts scenes into crops of ``size`` pixels every ``stride`` pixels, by a rule of :mod:`geoseg.grid.patches`.
+) -> TileResult:
+    """Cut scenes into square crops on disk.
 
-    ``scenes`` are raster files, folders of them, or a prepared folder, whose masks are cut along; ``labels`` is a folder
-    of label rasters named as the scenes. Crops reach beyond scenes that are smaller than them, and hold nothing there.
-    Windows that hold nothing at all are left out unless ``keep_empty``. The ``published`` layout takes rule and size
-    from the benchmark. The folder appears whole or not at all. :class:`OutputError`, :class:`DataError` in one sentence.
+    Crops of scenes that are smaller than a crop reach outside, without data there. The folder appears when it is
+    complete.
+
+    Args:
+        scenes: Raster files, folders of them, or a prepared folder, whose masks are cut too.
+        output: Folder to write.
+        size: Side of a crop in pixels; by default that of the rule.
+        stride: Distance between crops in pixels; by default that of the rule.
+        rule: Rule of the windows, see :mod:`geoseg.grid.patch_positions`.
+        layout: ``geotiff`` writes georeferenced files; ``openmmlab`` writes the files of a benchmark's converter, with
+            its windows, from a prepared folder of this benchmark.
+        labels: Folder of label rasters with the names of the scenes.
+        keep_empty: Write windows without a valid pixel too.
+        overwrite: Replace an existing folder of crops.
+        progress: Progress bar; none by default.
+
+    Returns:
+        Folder and number of the crops.
+
+    Raises:
+        ConfigError: If size, stride or rule is wrong.
+        DataError: If there are no scenes, or a label is missing or does not match.
+        SceneError: If a scene cannot be read.
+        OutputError: If the folder cannot be written, exists or holds other files.
     """
     output = Path(output)
-    found = find_scenes(scenes, labels)
-    cut = _Cutter(part_path(output), rule, size, stride, _published(found) if layout == "published" else None)
-    _require_free(output, overwrite=overwrite)
+    sources = find_crop_sources(scenes, labels)
+    exporter = _CropExporter(temporary_path(output), rule, size, stride, _resolve_layout(layout, sources))
+    _require_replaceable(output, overwrite=overwrite)
+    crops: Counter[str] = Counter()
+    skipped = 0
     try:
         with output_errors(output):
-            shutil.rmtree(cut.folder, ignore_errors=True)
-            cut.folder.mkdir(parents=True)
-        with progress(len(found), "cutting scenes") as task:
-            for scene in found:
-                cut.scene(scene, keep_empty=keep_empty)
-                task.advance(note=scene.name)
+            shutil.rmtree(exporter.folder, ignore_errors=True)
+            exporter.folder.mkdir(parents=True)
+        with progress(len(sources), "cutting scenes") as task:
+            for source in sources:
+                written, empty = exporter.export(source, keep_empty=keep_empty)
+                if written:
+                    crops[source.split] += written
+                skipped += empty
+                task.advance(note=source.name)
         with output_errors(output):
-            (cut.folder / SUMMARY).write_text(cut.summary(), "utf-8")
+            summary = exporter.summary(crops, skipped)
+            (exporter.folder / SUMMARY_NAME).write_text(json.dumps(summary, indent=1), "utf-8")
             shutil.rmtree(output, ignore_errors=True)
-            cut.folder.replace(output)
+            exporter.folder.replace(output)
     finally:
-        shutil.rmtree(cut.folder, ignore_errors=True)
-    return Tiled(output, dict(cut.crops), cut.skipped)
+        shutil.rmtree(exporter.folder, ignore_errors=True)
+    return TileResult(output, dict(crops), skipped)
 
 
-def count(
-    scenes: Sequence[str | Path], *, size: int | None = None, stride: int | None = None, rule: Rule = "plain",
+def count_crops(
+    scenes: Sequence[str | Path],
+    *,
+    size: int | None = None,
+    stride: int | None = None,
+    rule: PatchRule = "plain",
     layout: Layout = "geotiff",
-) -> dict[str, int]:  # fmt: skip
-    """How many crops :func:`tile` would cut, by split, from headers alone; those that hold nothing count too."""
-    found = find_scenes(scenes)
-    cut = _Cutter(Path(), rule, size, stride, _published(found) if layout == "published" else None)
+) -> dict[str, int]:
+    """Count the crops that :func:`tile` would write with ``keep_empty``, from image headers.
+
+    Args:
+        scenes: As for :func:`tile`.
+        size: As for :func:`tile`.
+        stride: As for :func:`tile`.
+        rule: As for :func:`tile`.
+        layout: As for :func:`tile`.
+
+    Returns:
+        Number of crops by split.
+    """
+    sources = find_crop_sources(scenes)
+    exporter = _CropExporter(Path(), rule, size, stride, _resolve_layout(layout, sources))
     counts: Counter[str] = Counter()
-    for scene in found:
-        with Scene.open(scene.image) as image:
-            counts[scene.split] += sum(1 for _ in cut.windows(image.grid))
+    for source in sources:
+        with Scene.open(source.image) as image:
+            counts[source.split] += sum(1 for _ in exporter.windows(image.grid))
     return dict(counts)
 
 
-@dataclass
-class _Cutter:
-    """Cuts scenes into a folder."""
+def _resolve_layout(layout: str, sources: Sequence[CropSource]) -> OpenmmlabLayout | None:
+    """Return the layout of the sources' benchmark; None for GeoTIFF."""
+    layout = current_name("layout", layout, {DEPRECATED_LAYOUT: "openmmlab"})
+    return None if layout == "geotiff" else select_layout(sources)
+
+
+@dataclass(frozen=True)
+class _CropExporter:
+    """Writes the crops of scenes into a folder."""
 
     folder: Path
-    rule: Rule
+    rule: PatchRule
     size: int | None
     stride: int | None
-    published: Published | None
-    crops: Counter[str] = field(default_factory=Counter)
-    skipped: int = 0
-
-    def summary(self) -> str:
-        """What was done, as JSON."""
-        done = {
-            "crops": self.crops,
-            "skipped": self.skipped,
-            "rule": self.rule,
-            "size": self.size,
-            "stride": self.stride,
-        }
-        return json.dumps(done if self.published is None else {"crops": self.crops, "layout": "published"}, indent=1)
+    layout: OpenmmlabLayout | None
 
     def windows(self, grid: Grid) -> Iterator[Window]:
-        """The windows of a scene on a grid."""
-        if self.published is None:
-            yield from cuts(grid.height, grid.width, self.rule, size=self.size, stride=self.stride)
-        elif self.published.rule is None:
-            yield grid.window
-        else:
-            yield from cuts(grid.height, grid.width, self.published.rule)
+        """Return the windows of a scene."""
+        if self.layout is not None:
+            return self.layout.windows(grid)
+        return patch_windows(grid.height, grid.width, self.rule, size=self.size, stride=self.stride)
 
-    def scene(self, scene: CutScene, *, keep_empty: bool) -> None:
-        """Cuts one scene."""
-        with OpenScene(scene) as opened:
-            for window in self.windows(opened.grid):
-                piece = opened.cut(window)
-                if self.published is not None:
-                    _write_published(self.folder, scene, window, piece, self.published)
-                elif keep_empty or piece.valid.any():
-                    _write_geotiff(self.folder / scene.split, scene, opened, window, piece)
+    def export(self, source: CropSource, *, keep_empty: bool) -> tuple[int, int]:
+        """Write the crops of one scene; return how many were written, and how many were left out."""
+        written = skipped = 0
+        with CropSourceReader(source) as reader:
+            for window in self.windows(reader.grid):
+                pixels = reader.read(window)
+                if self.layout is not None:
+                    self.layout.write(self.folder, source, window, pixels)
+                elif keep_empty or pixels.valid.any():
+                    self._write_geotiff(source, reader, window, pixels)
                 else:
-                    self.skipped += 1
+                    skipped += 1
                     continue
-                self.crops[scene.split] += 1
+                written += 1
+        return written, skipped
 
-
-def _published(scenes: Sequence[CutScene]) -> Published:
-    kinds = {scene.dataset for scene in scenes}
-    if len(kinds) != 1 or not kinds <= set(PUBLISHED):
-        raise DataError(
-            "the published layout is that of one benchmark, and these scenes are not prepared from one",
-            f"give the folder that geoseg prepare made of {', '.join(PUBLISHED)}",
+    def _write_geotiff(
+        self, source: CropSource, reader: CropSourceReader, window: Window, pixels: WindowPixels
+    ) -> None:
+        folder, name = self.folder / source.split, f"{source.stem}_{window.row}_{window.col}.tif"
+        grid, image = reader.grid.crop(window), reader.image
+        images = folder if pixels.target is None and not source.split else folder / "images"
+        with output_errors(images):
+            images.mkdir(parents=True, exist_ok=True)
+        write_crop_geotiff(
+            images / name, pixels.values, grid, bands=image.bands, valid=pixels.valid, nodata=image.nodata
         )
-    return PUBLISHED[kinds.pop()]
+        if pixels.target is not None:
+            masks = folder / "masks"
+            with output_errors(masks):
+                masks.mkdir(parents=True, exist_ok=True)
+            write_crop_geotiff(masks / name, pixels.target[None], grid, nodata=IGNORE_INDEX)
+
+    def summary(self, crops: Counter[str], skipped: int) -> dict[str, object]:
+        """Return the content of the summary file."""
+        if self.layout is not None:
+            return {"crops": crops, "layout": DEPRECATED_LAYOUT}
+        return {"crops": crops, "skipped": skipped, "rule": self.rule, "size": self.size, "stride": self.stride}
 
 
-def _require_free(output: Path, *, overwrite: bool) -> None:
+def _require_replaceable(output: Path, *, overwrite: bool) -> None:
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
-    if not (output / SUMMARY).is_file():
+    if not (output / SUMMARY_NAME).is_file():
         raise OutputError(f"{output} holds other files", "name a new folder for the crops")
     if not overwrite:
-        raise OutputError(f"{output} exists already", "give another name, or --overwrite to replace it")
-
-
-def _write_geotiff(folder: Path, scene: CutScene, opened: OpenScene, window: Window, piece: Piece) -> None:
-    name = f"{scene.stem}_{window.row}_{window.col}.tif"
-    grid, image = opened.grid.crop(window), opened.image
-    images = folder if piece.target is None and not scene.split else folder / "images"
-    _made(images)
-    write_geotiff(images / name, piece.values, grid, bands=image.bands, valid=piece.valid, nodata=image.nodata)
-    if piece.target is not None:
-        _made(folder / "masks")
-        write_geotiff(folder / "masks" / name, piece.target[None], grid, nodata=IGNORE_INDEX)
-
-
-def _write_published(folder: Path, scene: CutScene, window: Window, piece: Piece, publish: Published) -> None:
-    name = publish.name(scene.name, window)
-    _made(folder / "img_dir" / scene.split)
-    write_plain_png(folder / "img_dir" / scene.split / name, piece.values)
-    if piece.target is not None:
-        _made(folder / "ann_dir" / scene.split)
-        written = _as_published(piece.target, publish.first_class)
-        write_plain_png(folder / "ann_dir" / scene.split / publish.label_name(name), written[None])
-
-
-def _as_published(target: NDArray[np.uint8], first_class: int) -> NDArray[np.uint8]:
-    """Class indices as a label file's numbers. Adding 1 turns 255 into 0, which is what these files mean by it."""
-    written: NDArray[np.uint8] = target + np.uint8(first_class)
-    return written
-
-
-def _made(folder: Path) -> None:
-    with output_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        raise OutputError(f"{output} exists already", "choose another name, or use --overwrite to replace it")

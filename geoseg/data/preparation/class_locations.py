@@ -1,46 +1,63 @@
-"""Where each class lies: labelled pixels counted in cells of 64 x 64, so that samplers find rare classes at once."""
+"""Class locations: labeled pixels per class, counted in cells of 64 x 64 pixels.
 
+Samplers look up here where a rare class occurs, instead of searching whole masks.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.legend import IGNORE_INDEX
 
-CELL = 64
-"""Side of a cell in pixels; strips of a scene are whole multiples of it."""
+CELL_SIZE = 64
+"""Side of a cell in pixels. Scenes are converted in strips whose height is a multiple of it."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """The cells of one scene that hold something, and how much."""
+class ClassLocations:
+    """The cells of one scene that hold labeled pixels, with their class counts."""
 
-    place: NDArray[np.int32]
-    """(row, col) of each cell, counted in cells; shape (cell, 2)."""
-    pixels: NDArray[np.uint16]
-    """Labelled pixels of each class; shape (cell, class)."""
+    cells: NDArray[np.int32]
+    """Position (row, col) of each cell, in units of cells; shape (cell, 2)."""
+    counts: NDArray[np.uint16]
+    """Labeled pixels of each class in each cell; shape (cell, class)."""
 
     @classmethod
-    def of(cls, mask: NDArray[np.uint8], classes: int, *, first_row: int = 0) -> "Cells":
-        """The cells of a strip of class indices (row, col) that begins at ``first_row``, a multiple of the side."""
+    def from_mask(cls, mask: NDArray[np.uint8], classes: int, *, first_row: int = 0) -> Self:
+        """Count the classes of a mask, or of a strip of it, in cells.
+
+        Args:
+            mask: Class indices (row, col); values from ``classes`` on are not counted.
+            classes: Number of classes.
+            first_row: Row of the scene where the strip begins, a multiple of :data:`CELL_SIZE`.
+        """
         height, width = mask.shape
-        rows, cols = -(-height // CELL), -(-width // CELL)
-        padded = np.full((rows * CELL, cols * CELL), IGNORE_INDEX, np.uint8)
+        rows, cols = -(-height // CELL_SIZE), -(-width // CELL_SIZE)
+        padded = np.full((rows * CELL_SIZE, cols * CELL_SIZE), IGNORE_INDEX, np.uint8)
         padded[:height, :width] = mask
-        blocks = padded.reshape(rows, CELL, cols, CELL).swapaxes(1, 2).reshape(rows * cols, CELL * CELL)
+        blocks = padded.reshape(rows, CELL_SIZE, cols, CELL_SIZE).swapaxes(1, 2).reshape(rows * cols, CELL_SIZE**2)
         codes = np.minimum(blocks, classes) + (classes + 1) * np.arange(rows * cols)[:, None]
         counts = np.bincount(codes.ravel(), minlength=(classes + 1) * rows * cols)
-        pixels = counts.reshape(rows * cols, classes + 1)[:, :classes]
-        filled = np.flatnonzero(pixels.any(axis=1))
-        place = np.stack((filled // cols + first_row // CELL, filled % cols), axis=1)
-        return cls(place.astype(np.int32), pixels[filled].astype(np.uint16))
+        counts = counts.reshape(rows * cols, classes + 1)[:, :classes]
+        filled = np.flatnonzero(counts.any(axis=1))
+        cells = np.stack((filled // cols + first_row // CELL_SIZE, filled % cols), axis=1)
+        return cls(cells.astype(np.int32), counts[filled].astype(np.uint16))
 
     @classmethod
-    def joined(cls, parts: "list[Cells]") -> "Cells":
-        """The cells of strips, one below the other."""
-        return cls(np.concatenate([part.place for part in parts]), np.concatenate([part.pixels for part in parts]))
+    def concatenate(cls, strips: Sequence[Self]) -> Self:
+        """Concatenate the cells of strips of one scene, from top to bottom."""
+        return cls(np.concatenate([each.cells for each in strips]), np.concatenate([each.counts for each in strips]))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the file that :meth:`save` wrote."""
+        with np.load(path) as arrays:
+            return cls(cells=arrays["place"], counts=arrays["pixels"])
 
     def save(self, path: Path) -> None:
-        """Writes the cells as ``.npz``."""
-        np.savez(path, place=self.place, pixels=self.pixels)
+        """Write the cells to an ``.npz`` file."""
+        np.savez(path, place=self.cells, pixels=self.counts)

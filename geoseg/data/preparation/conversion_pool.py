@@ -1,4 +1,4 @@
-"""Many scenes converted side by side: room on disk checked first, two processes, one run at a time per folder."""
+"""Convert many scenes: disk space is checked first, two processes share the work, and one run at a time uses a folder."""
 
 import contextlib
 import logging
@@ -12,55 +12,64 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 import numpy as np
 
 from geoseg._files import output_errors
-from geoseg.data.preparation.convert_scene import Job, Record, convert
+from geoseg.data.preparation.conversion_record import ConversionRecord
+from geoseg.data.preparation.convert_scene import SceneConversion, convert_scene
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.errors import OutputError
 from geoseg.progress import NOTICE
 
 try:
     import fcntl
-except ImportError:  # Windows: two runs at once there convert the same scenes twice, and nothing worse
+except ImportError:  # Windows: two concurrent runs convert the same scenes twice there, which does no harm
     fcntl = None  # type: ignore[assignment]
 
-PROCESSES = 2
-WORTH_PROCESSES = 100_000_000
-"""Pixels from which on starting processes, a second or two each, pays."""
-LOCK = Path("records", ".lock")
-"""A file in a prepared folder that is held while scenes are converted; it stays, and marks the folder as ours."""
-SPARE = 1.02
-"""Disk space asked for, as a multiple of the pixels' bytes: headers, records, cells."""
+PROCESS_COUNT = 2
+MIN_PIXELS_FOR_PROCESSES = 100_000_000
+"""Pixels to convert from which starting processes, which takes a second or two each, pays off."""
+LOCK_FILE = Path("records", ".lock")
+"""File in a prepared folder that is locked during conversion. It stays there and marks the folder as prepared by geoseg."""
+DISK_MARGIN = 1.02
+"""Required disk space as a multiple of the pixels' bytes, for headers, records and class locations."""
 
-GUARD = "a script begins its work under: if __name__ == '__main__':"
+MAIN_GUARD_HINT = "put the work of a script under: if __name__ == '__main__':"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Room:
-    """What converting takes."""
+class DiskSpace:
+    """Disk space that a conversion needs."""
 
     pixels: int
     """Pixels of all images."""
     size: int
-    """Bytes of the files, if nothing is compressed."""
+    """Bytes of all files without compression."""
 
     @classmethod
-    def of(cls, scenes: Sequence[PreparedScene], bands: int, dtype: str) -> "Room":
-        """The room for scenes of known sizes."""
+    def estimate(cls, scenes: Sequence[PreparedScene], bands: int, dtype: str) -> Self:
+        """Return the space for images, validity and masks of scenes whose sizes are known."""
         pixels = [scene.height * scene.width for scene in scenes]
-        each = bands * np.dtype(dtype).itemsize + 1  # validity
-        size = sum(count * (each + scene.labelled) for count, scene in zip(pixels, scenes, strict=True))
+        bytes_per_pixel = bands * np.dtype(dtype).itemsize + 1  # 1: validity
+        size = sum(count * (bytes_per_pixel + scene.labelled) for count, scene in zip(pixels, scenes, strict=True))
         return cls(sum(pixels), size)
 
     def require(self, folder: Path, share: float = 1.0) -> None:
-        """:class:`OutputError` unless the disk has this share of the room, now rather than after an hour."""
+        """Check that the disk of a folder has enough free space.
+
+        Args:
+            folder: Folder to write to.
+            share: Share of the uncompressed size that the files need.
+
+        Raises:
+            OutputError: If it has less.
+        """
         free, size = shutil.disk_usage(folder).free, self.size * share
-        if size * SPARE > free:
+        if size * DISK_MARGIN > free:
             raise OutputError(
                 f"{size / 1e9:.1f} GB are needed in {folder}, and {free / 1e9:.1f} GB are free",
                 "free some space, choose another folder, or compress (about half): --set data.compress=true",
@@ -68,10 +77,16 @@ class Room:
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other run converts into the folder. The system ends the wait if the other one is killed."""
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a prepared folder, after waiting for any other run that holds it.
+
+    The operating system releases the lock of a process that is killed.
+
+    Raises:
+        OutputError: If the folder cannot be written, or if the parent process holds the lock.
+    """
     with output_errors(folder):
-        file = _locked(folder)
+        file = _acquire_lock(folder)
     with file:
         try:
             yield
@@ -79,26 +94,28 @@ def alone(folder: Path) -> Iterator[None]:
             _remove_if_empty(folder)
 
 
-def _locked(folder: Path) -> TextIO:
-    """The folder's lock, held; it names the process that holds it."""
-    path = folder / LOCK
+def _acquire_lock(folder: Path) -> TextIO:
+    """Return the locked file, which contains the number of the process that holds it."""
+    path = folder / LOCK_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(path.open("a+"))
         if fcntl is not None:
-            _lock(file, folder)
+            _wait_for_lock(file, folder)
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             stack.pop_all()
             return file
-    return _locked(folder)  # who held it had nothing to keep, and removed the folder
+    return _acquire_lock(folder)  # the previous holder finished no scene and removed the folder
 
 
-def _lock(file: TextIO, folder: Path) -> None:
-    """Waits for the lock, unless that would be for ever: a process that is to convert scenes imports the user's script
-    first, and gets here if the script does its work while it is imported.
+def _wait_for_lock(file: TextIO, folder: Path) -> None:
+    """Wait for the lock, but raise an error where that would be a deadlock.
+
+    A spawned worker process imports the user's script first. If the script starts its work at import, the worker
+    arrives here while its parent holds the lock and waits for the worker.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,53 +123,65 @@ def _lock(file: TextIO, folder: Path) -> None:
         file.seek(0)
         if file.read() == str(os.getppid()):
             message = f"scenes are prepared in {folder} by the process that started this one"
-            raise OutputError(message, GUARD) from None
+            raise OutputError(message, MAIN_GUARD_HINT) from None
         logger.log(NOTICE, "Another run prepares scenes in %s; waiting for it.", folder)
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """A folder without a single finished scene goes; parts of an unfinished one are gone already."""
+    """Delete a folder without a finished scene; partial files of unfinished scenes are deleted already."""
     if not any((folder / "records").glob("*.json")):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def all_converted(jobs: Sequence[Job], room: Room) -> Iterator[tuple[Job, Record]]:
-    """Each job with its record, in the order in which they are done. An error ends what has not begun."""
-    if room.pixels < WORTH_PROCESSES or len(jobs) < PROCESSES or (os.cpu_count() or 1) < PROCESSES:
-        for job in jobs:
-            yield job, convert(job)
+def convert_all(
+    conversions: Sequence[SceneConversion], space: DiskSpace
+) -> Iterator[tuple[SceneConversion, ConversionRecord]]:
+    """Convert scenes, in two processes if there is enough work.
+
+    Yields:
+        Each conversion with its record, in the order of completion. After an error no further conversion starts.
+    """
+    if (
+        space.pixels < MIN_PIXELS_FOR_PROCESSES
+        or len(conversions) < PROCESS_COUNT
+        or (os.cpu_count() or 1) < PROCESS_COUNT
+    ):
+        for conversion in conversions:
+            yield conversion, convert_scene(conversion)
         return
-    left = {job.draft.stem: job for job in jobs}
+    pending = {conversion.draft.stem: conversion for conversion in conversions}
     try:
-        for job, record in _in_processes(jobs):
-            del left[job.draft.stem]
-            yield job, record
+        for conversion, record in _convert_in_processes(conversions):
+            del pending[conversion.draft.stem]
+            yield conversion, record
     except BrokenProcessPool:
-        logger.warning("the processes that convert scenes ended; going on in this one (%s)", GUARD)
-        for job in left.values():
-            yield job, convert(job)
+        logger.warning("the processes that convert scenes ended; continuing in this one (%s)", MAIN_GUARD_HINT)
+        for conversion in pending.values():
+            yield conversion, convert_scene(conversion)
 
 
-def _in_processes(jobs: Sequence[Job]) -> Iterator[tuple[Job, Record]]:
-    # Spawned, not forked: a fork would inherit the locks of torch's and GDAL's threads, held for ever.
-    pool = ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
+def _convert_in_processes(
+    conversions: Sequence[SceneConversion],
+) -> Iterator[tuple[SceneConversion, ConversionRecord]]:
+    # Spawned, not forked: a forked process inherits locks that threads of torch and GDAL may hold, and waits for ever.
+    pool = ProcessPoolExecutor(PROCESS_COUNT, mp_context=multiprocessing.get_context("spawn"), initializer=_init_worker)
     try:
-        running = {pool.submit(convert, job): job for job in jobs}
-        for done in as_completed(running):
-            yield running[done], done.result()
+        running = {pool.submit(convert_scene, conversion): conversion for conversion in conversions}
+        for future in as_completed(running):
+            yield running[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
-    """Ctrl-C reaches every process of the terminal; the first one ends the others in order, or is killed and they end."""
+def _init_worker() -> None:
+    """Leave SIGINT, which the terminal sends to every process, to the parent, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)  # it holds the lock no more: another run may write the same files
+        os._exit(1)  # the parent's lock is released: another run may write the same files

@@ -1,294 +1,234 @@
-"""From a declared dataset to prepared scenes: images and class indices that can be cut at any window, fast.
+"""Prepare a dataset: convert its scenes to images and masks from which windows are read fast.
 
-Source files are only read, zips are not unpacked. Each scene is converted once, in an order that does not matter, and
-has a record when it is done; the manifest is written when all are. So an interrupted run goes on where it was, and a
-changed file is all that is converted again.
+Source files are only read, and zips are not unpacked. Each scene is converted once, in any order, and gets a record
+when it is finished; the manifest is written after all of them. An interrupted run therefore continues where it was, and
+only changed files are converted again.
 """
 
-import hashlib
-import json
 import logging
 import re
 import statistics as python_statistics
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from geoseg._files import output_errors, remove
-from geoseg.config.recipe import DataSection
-from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.datasets import datasets
-from geoseg.data.in_memory import in_files
-from geoseg.data.label_encoding import encoding
-from geoseg.data.label_reader import check_unknown
-from geoseg.data.preparation.conversion_pool import LOCK, Room, all_converted, alone
-from geoseg.data.preparation.convert_scene import Job, Record, finished, sources_of, survey
-from geoseg.data.preparation.prepared_dataset import FORMAT, MANIFEST, Prepared, PreparedScene
-from geoseg.errors import ConfigError, DataError, OutputError
+from geoseg._files import output_errors, remove_files
+from geoseg.config.load import load_recipe
+from geoseg.config.recipe import DataSection, Recipe
+from geoseg.data.dataset import Dataset
+from geoseg.data.label_reader import check_unknown_share
+from geoseg.data.preparation.conversion_pool import LOCK_FILE, DiskSpace, convert_all, lock_folder
+from geoseg.data.preparation.conversion_record import ConversionRecord
+from geoseg.data.preparation.convert_scene import SceneConversion, measure_scene
+from geoseg.data.preparation.open_dataset import declaration, is_prepared, load_prepared, open_dataset
+from geoseg.data.preparation.plan_conversions import digest_json, digest_pixels, digest_sources, plan_conversions
+from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset, PreparedScene
+from geoseg.errors import DataError, OutputError
 from geoseg.grid.grid import is_same_gsd
 from geoseg.progress import NOTICE, Progress, silent
-from geoseg.raster.scene import Scene
 from geoseg.raster.statistics import RunningStatistics
 
-FILES = {"images": ".tif", "masks": ".tif", "valid": ".tif", "cells": ".npz", "records": ".json"}
-"""Folders in a prepared folder, and the suffix of a scene's file in each."""
+FOLDER_SUFFIXES = {"images": ".tif", "masks": ".tif", "valid": ".tif", "cells": ".npz", "records": ".json"}
+"""Folders in a prepared folder, with the suffix of a scene's file in each."""
 
-LEAST_COMPRESSED = 0.4
-"""Share of the pixels' bytes that compressed files take at the least, of aerial images."""
-
-NOT_DECLARED = {"root", "prepared", "unknown_share"}
-"""Keys of the data section that do not change what is prepared."""
+MIN_COMPRESSED_SHARE = 0.4
+"""Smallest share of the pixels' bytes that compressed files of aerial images need."""
 
 logger = logging.getLogger(__name__)
 
 
-def open_dataset(section: DataSection) -> Dataset:
-    """The dataset a recipe's data section declares; a root that is a prepared folder is a dataset of its own files."""
-    if section.root is None:
-        raise ConfigError("data.root is missing", "say where your data lies: --set data.root=FOLDER")
-    if (section.root / MANIFEST).is_file():
-        return _as_dataset(_given(section, section.root))
-    return datasets.build(section.dataset, section.options, root=section.root)
-
-
 def prepare(
-    section: DataSection, name: str, *, folder: Path | None = None, overwrite: bool = False, progress: Progress = silent
-) -> Prepared:
-    """The prepared folder of a data section, made now if it is not there yet.
+    dataset: DataSection | Recipe | str | Path,
+    name: str | None = None,
+    *,
+    folder: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> PreparedDataset:
+    """Convert the scenes of a dataset, unless an up-to-date prepared folder exists.
 
-    It lies at ``folder``, else below ``section.prepared`` under a name that begins with ``name``. A root that is a
-    prepared folder already is used as it is. ``overwrite`` allows a folder that holds scenes of another declaration.
-    Raises :class:`DataError` for labels that do not fit, :class:`SceneError` for images that cannot be read,
-    :class:`OutputError` when there is no room. What was finished before an error is kept for the next try.
+    A ``data.root`` that is a prepared folder is returned without conversion. Scenes that are finished before an error
+    are kept and not converted again by the next call.
+
+    Args:
+        dataset: A recipe, its data section, the path of a YAML file, or the name of an included recipe.
+        name: Beginning of the name of a new folder in ``data.prepared``; default the name of the recipe, or ``data``.
+        folder: Folder to write instead of a new one in ``data.prepared``.
+        overwrite: Replace the scenes of a folder that was prepared from another declaration.
+        progress: Progress bar; none by default.
+
+    Returns:
+        The prepared scenes of all splits, with legend, bands and statistics.
+
+    Raises:
+        ConfigError: If the data section is incomplete or has a wrong option.
+        DataError: If files are missing, or labels do not match their image or the legend.
+        SceneError: If an image cannot be read.
+        OutputError: If the folder cannot be written, holds other files, or its disk has too little space.
     """
-    if section.root is not None and (section.root / MANIFEST).is_file():
-        return _given(section, section.root)
-    dataset = open_dataset(section)
+    recipe = load_recipe(dataset) if isinstance(dataset, str | Path) else dataset
+    section = recipe.data if isinstance(recipe, Recipe) else recipe
+    if name is None:
+        name = recipe.name if isinstance(recipe, Recipe) else "data"
+    if section.root is not None and is_prepared(section.root):
+        return load_prepared(section, section.root)
+    output = None if folder is None else Path(folder)
+    return prepare_dataset(section, open_dataset(section), name, folder=output, overwrite=overwrite, progress=progress)
+
+
+def prepare_dataset(
+    section: DataSection,
+    dataset: Dataset,
+    name: str,
+    *,
+    folder: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> PreparedDataset:
+    """Convert the scenes of a declared dataset; see :func:`prepare`.
+
+    Args:
+        section: Data section that declares the dataset, and the bands and the GSD to convert to.
+        dataset: The dataset.
+        name: As for :func:`prepare`, like the following arguments.
+        folder: Folder to write instead of one below ``section.prepared``.
+        overwrite: Replace the scenes of another declaration.
+        progress: Progress bar.
+    """
     dataset.scenes("train")
-    declared = _declared(section)
-    folder = folder or section.prepared / f"{_file_name(name)}-{_sha([str(section.root), declared])[:8]}"
-    sources = _sources(declared, dataset)
-    done = _if_whole(folder, sources)
-    if done is not None:
+    declared = declaration(section)
+    folder = folder or section.prepared / f"{_file_name(name)}-{digest_json([str(section.root), declared])[:8]}"
+    sources = digest_sources(declared, dataset)
+    finished = _load_if_current(folder, sources)
+    if finished is not None:
         logger.info("using the prepared scenes in %s", folder)
-        return done
+        return finished
     logger.log(NOTICE, "Preparing scenes in %s, once.", folder)
-    _tell(dataset)
-    _require_ours(folder, declared, overwrite=overwrite)
-    with alone(folder):
-        done = _if_whole(folder, sources)  # another process may have been at it
-        return done or _prepare(section, dataset, folder, declared, sources, progress)
+    _log_remarks(dataset)
+    _require_own_folder(folder, declared, overwrite=overwrite)
+    with lock_folder(folder):
+        finished = _load_if_current(folder, sources)  # another process may have finished while this one waited
+        return finished or _fill_folder(section, dataset, folder, sources, progress)
 
 
-def _if_whole(folder: Path, sources: str) -> Prepared | None:
-    done = Prepared.load(folder)
-    whole = done is not None and done.sources == sources and all(scene.is_whole for scene in done.all_scenes)
-    return done if whole else None
+def _load_if_current(folder: Path, sources: str) -> PreparedDataset | None:
+    prepared = PreparedDataset.load(folder)
+    if prepared is None or prepared.sources != sources:
+        return None
+    return prepared if all(scene.is_complete for scene in prepared.all_scenes) else None
 
 
-def _tell(dataset: Dataset) -> None:
+def _log_remarks(dataset: Dataset) -> None:
     if "licence" in dataset.about:
-        logger.log(NOTICE, "Licence: %s.", dataset.about["licence"])
+        logger.log(NOTICE, "License: %s.", dataset.about["licence"])
     for remark in dataset.remarks:
         logger.warning("%s", remark)
 
 
-def _prepare(
-    section: DataSection, dataset: Dataset, folder: Path, declared: Mapping[str, Any], sources: str, progress: Progress
-) -> Prepared:
-    """Fills a folder with converted scenes and their manifest."""
-    remove(folder / MANIFEST)
-    jobs = _jobs(section, dataset, folder, declared)
-    with progress(len(jobs), "preparing scenes") as task:
+def _require_own_folder(folder: Path, declared: Mapping[str, Any], *, overwrite: bool) -> None:
+    """Check that a folder is new, empty, or prepared from the same declaration (any with ``overwrite``)."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not (folder / LOCK_FILE).is_file():
+        raise OutputError(f"{folder} holds other files", "name a new folder for prepared scenes")
+    prepared = PreparedDataset.load(folder)
+    if prepared is not None and prepared.declaration != declared and not overwrite:
+        raise OutputError(f"{folder} holds scenes of another declaration", "name a new folder, or --overwrite")
+
+
+def _fill_folder(
+    section: DataSection, dataset: Dataset, folder: Path, sources: str, progress: Progress
+) -> PreparedDataset:
+    """Convert all scenes and write the manifest."""
+    remove_files(folder / MANIFEST_NAME)
+    conversions = plan_conversions(section, dataset, folder)
+    bands, dtype = conversions[0].bands, conversions[0].dtype
+    with progress(len(conversions), "preparing scenes") as task:
         records = {}
-        for job in jobs:
-            if (record := finished(job)) is not None:
-                records[job.draft.stem] = record
-                task.advance(note=job.scene.name)
-        pending = [job for job in jobs if job.draft.stem not in records]
-        planned = {job.draft.stem: survey(job) for job in pending}
-        gsd = _common_gsd([*planned.values(), *(record.scene for record in records.values())]) or section.gsd
-        room = Room.of(list(planned.values()), len(jobs[0].bands), jobs[0].dtype)
-        room.require(folder, share=LEAST_COMPRESSED if section.compress else 1.0)
-        for job, record in all_converted(pending, room):
-            records[job.draft.stem] = record
-            task.advance(note=job.scene.name)
-            _check_unknown(section, job, record)
-    for job in jobs:  # what was finished before may have been finished under another data.unknown_share
-        _check_unknown(section, job, records[job.draft.stem])
-    _clear(folder, set(records))
-    scenes = [records[job.draft.stem].scene for job in jobs]
-    prepared = Prepared(
+        for conversion in conversions:
+            if (record := conversion.load_record()) is not None:
+                records[conversion.draft.stem] = record
+                task.advance(note=conversion.scene.name)
+        pending = [conversion for conversion in conversions if conversion.draft.stem not in records]
+        measured = [measure_scene(conversion) for conversion in pending]
+        gsd = _common_gsd([*measured, *(record.scene for record in records.values())]) or section.gsd
+        space = DiskSpace.estimate(measured, len(bands), dtype)
+        space.require(folder, share=MIN_COMPRESSED_SHARE if section.compress else 1.0)
+        for conversion, record in convert_all(pending, space):
+            records[conversion.draft.stem] = record
+            task.advance(note=conversion.scene.name)
+            _check_unknown(section, conversion, record)
+    for conversion in conversions:  # earlier runs may have had another data.unknown_share
+        _check_unknown(section, conversion, records[conversion.draft.stem])
+    _remove_other_scenes(folder, set(records))
+    scenes = [records[conversion.draft.stem].scene for conversion in conversions]
+    prepared = PreparedDataset(
         folder=folder,
-        digest=_fingerprint(dataset, jobs[0].bands, scenes),
+        digest=digest_pixels(dataset, bands, scenes),
         sources=sources,
-        declaration=declared,
+        declaration=declaration(section),
         legend=dataset.legend,
-        bands=jobs[0].bands,
-        dtype=jobs[0].dtype,
+        bands=bands,
+        dtype=dtype,
         gsd=gsd,
-        statistics=_statistics(records.values()).of(jobs[0].bands),
+        statistics=_merge_statistics(records.values()).summarize(bands),
         all_scenes=tuple(scenes),
         about=dataset.about,
     )
-    _require_sense(prepared)
+    _require_labelled_pixels(prepared)
     with output_errors(folder):
         prepared.save()
     return prepared
 
 
-def _jobs(section: DataSection, dataset: Dataset, folder: Path, declared: Mapping[str, Any]) -> list[Job]:
-    first = dataset.scenes("train")[0]
-    with in_files(first) as files, Scene.open(files.image) as opened:
-        bands = section.bands or dataset.bands or opened.bands
-        dtype = opened.dtype.name
-        if opened.palette is not None:
-            logger.warning("%s holds numbers of a palette, not colours: gdal_translate -expand rgb", first.image)
-    digest = _sha([FORMAT, declared, bands, dtype])
-    jobs: dict[str, Job] = {}
-    for split, scenes in dataset.prepared_splits.items():
-        for scene in scenes:
-            stem = _stem(f"{split}/{scene.name}", scene.name, taken=jobs)
-            draft = PreparedScene(
-                scene.name, split, folder, stem, 0, 0, None,
-                labelled=scene.label is not None, compressed=section.compress, groups=scene.groups,
-            )  # fmt: skip
-            jobs[stem] = Job(
-                scene=scene,
-                draft=draft,
-                declared=digest,
-                encoding=dataset.encoding,
-                classes=len(dataset.legend),
-                band_names=dataset.bands,
-                bands=tuple(bands),
-                by_name=bool(section.bands),
-                dtype=dtype,
-                gsd=section.gsd,
-            )
-    return list(jobs.values())
-
-
-def _check_unknown(section: DataSection, job: Job, record: Record) -> None:
+def _check_unknown(section: DataSection, conversion: SceneConversion, record: ConversionRecord) -> None:
     scene = record.scene
-    check_unknown(job.scene.label, scene.unknown_share, scene.unknown, allowed=section.unknown_share)
+    check_unknown_share(conversion.scene.label, scene.unknown_share, scene.unknown, max_share=section.unknown_share)
 
 
-def _statistics(records: Iterable[Record]) -> RunningStatistics:
-    """Of the training scenes, merged in the order of their names so that the last digit does not depend on chance."""
-    measured = RunningStatistics()
+def _merge_statistics(records: Iterable[ConversionRecord]) -> RunningStatistics:
+    """Merge the statistics of the training scenes, in the order of their names so that rounding is reproducible."""
+    merged = RunningStatistics()
     for record in sorted(records, key=lambda record: record.scene.name):
         if record.scene.split == "train":
-            measured.merge(record.statistics)
-    return measured
+            merged.merge(record.statistics)
+    return merged
 
 
-def _require_sense(prepared: Prepared) -> None:
-    """:class:`DataError` if nothing can be learnt or judged; a warning for classes without a training pixel."""
+def _require_labelled_pixels(prepared: PreparedDataset) -> None:
+    """Check that training and validation have labeled pixels; warn about classes without a training pixel."""
     for split, adjective in (("train", "training"), ("val", "validation")):
         members = [scene for scene in prepared.all_scenes if scene.split == split]
         if members and not any(sum(scene.class_pixels) for scene in members):
             hint = "check data.legend, data.values and data.ignore"
-            raise DataError(f"no pixel of the {adjective} scenes is labelled", hint)
+            raise DataError(f"no pixel of the {adjective} scenes is labeled", hint)
     counts = prepared.class_pixels("train")
     empty = [name for name, count in zip(prepared.legend.names, counts, strict=True) if not count]
     if empty:
-        logger.warning("no training pixel is labelled %s, so the network cannot learn it", " or ".join(empty))
+        logger.warning("no training pixel is labeled %s, so the network cannot learn it", " or ".join(empty))
 
 
 def _common_gsd(scenes: Sequence[PreparedScene]) -> float | None:
-    """The GSD of the scenes; :class:`DataError` if they differ so much that none of them is everybody's."""
+    """Return the median GSD of the scenes, which must all be similar."""
     gsds = {scene.gsd: scene.name for scene in scenes if scene.gsd is not None}
     if not gsds:
         return None
-    least, most = min(gsds), max(gsds)
-    if not is_same_gsd(most, least):
+    smallest, largest = min(gsds), max(gsds)
+    if not is_same_gsd(largest, smallest):
         raise DataError(
-            f"pixels measure {least:.3g} m in {gsds[least]} and {most:.3g} m in {gsds[most]}",
-            f"name the size to learn at, and scenes are resampled to it: --set data.gsd={most:.2g}",
+            f"pixels measure {smallest:.3g} m in {gsds[smallest]} and {largest:.3g} m in {gsds[largest]}",
+            f"resample all scenes to one pixel size: --set data.gsd={largest:.2g}",
         )
     return python_statistics.median(gsds)
 
 
-def _given(section: DataSection, folder: Path) -> Prepared:
-    """A prepared folder that a recipe names as its root; :class:`DataError` if it was prepared for something else."""
-    prepared = Prepared.load(folder)
-    if prepared is None:
-        raise DataError(f"{folder} was prepared by another version of geoseg", "prepare it again from the archives")
-    wanted = _declared(section)
-    other = [
-        key for key in sorted({*wanted, *prepared.declaration}) if wanted.get(key) != prepared.declaration.get(key)
-    ]
-    if other:
-        key = other[0]
-        raise DataError(
-            f"{folder} was prepared with data.{key} {prepared.declaration.get(key)!r}, the recipe says {wanted.get(key)!r}",
-            f"--set data.{key}=..., or prepare the scenes again",
-        )
-    return prepared
-
-
-def _as_dataset(prepared: Prepared) -> Dataset:
-    """Prepared files as a dataset: what they hold is what they were made from."""
-    splits: dict[str, list[LabelledScene]] = {}
-    for scene in prepared.all_scenes:
-        label = scene.mask_path if scene.labelled else None
-        member = LabelledScene(scene.name, scene.image_path, label, scene.groups, scene.gsd)
-        splits.setdefault(scene.split, []).append(member)
-    return Dataset(
-        prepared.legend,
-        encoding(prepared.legend, "index"),
-        {split: tuple(members) for split, members in splits.items()},
-        bands=prepared.bands,
-        about=prepared.about,
-    )
-
-
-def _require_ours(folder: Path, declared: Mapping[str, Any], *, overwrite: bool) -> None:
-    """:class:`OutputError` for a folder with other things in it, or, unless ``overwrite``, with other scenes."""
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return
-    if not (folder / LOCK).is_file():
-        raise OutputError(f"{folder} holds other files", "name a new folder for prepared scenes")
-    done = Prepared.load(folder)
-    if done is not None and done.declaration != declared and not overwrite:
-        raise OutputError(f"{folder} holds scenes of another declaration", "name a new folder, or --overwrite")
-
-
-def _clear(folder: Path, stems: set[str]) -> None:
-    """Deletes the files of scenes that the dataset no longer has."""
-    for part, suffix in FILES.items():
-        for path in (folder / part).glob(f"*{suffix}"):
+def _remove_other_scenes(folder: Path, stems: set[str]) -> None:
+    """Delete the files of scenes that are no longer in the dataset."""
+    for name, suffix in FOLDER_SUFFIXES.items():
+        for path in (folder / name).glob(f"*{suffix}"):
             if path.stem not in stems:
-                remove(path)
-
-
-def _declared(section: DataSection) -> dict[str, Any]:
-    return section.model_dump(mode="json", exclude=NOT_DECLARED)
-
-
-def _sources(declared: Mapping[str, Any], dataset: Dataset) -> str:
-    """Digest of the declaration, of who is in which split (lists are files) and of every source file's state."""
-    members = {
-        split: [(scene.name, sources_of(scene)) for scene in scenes]
-        for split, scenes in dataset.prepared_splits.items()
-    }
-    return _sha([declared, members])
-
-
-def _fingerprint(dataset: Dataset, bands: Sequence[str], scenes: Sequence[PreparedScene]) -> str:
-    content = [(scene.split, scene.name, dict(scene.digests)) for scene in scenes]
-    return _sha([dataset.legend.to_json(), list(bands), content])
-
-
-def _sha(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+                remove_files(path)
 
 
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name) or "data"
-
-
-def _stem(unique: str, name: str, *, taken: Container[str]) -> str:
-    """A scene's name as a file name; told apart by a digest from others that look alike."""
-    plain = re.sub(r"[^\w.-]+", "_", name)
-    return f"{plain}-{_sha(unique)[:8]}" if plain in taken else plain

@@ -1,4 +1,4 @@
-"""Prepared scenes: pixels and class indices that can be cut at any window in microseconds."""
+"""Prepared scenes: images, masks and statistics in a folder from which windows are read in microseconds."""
 
 import json
 from collections.abc import Mapping
@@ -10,166 +10,170 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._files import part_path
-from geoseg.data.preparation.class_locations import Cells
+from geoseg._files import atomic_path
+from geoseg.data.preparation.class_locations import ClassLocations
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.raster.formats.compressed_geotiff import CompressedPixels
-from geoseg.raster.formats.memmap_geotiff import map_pixels
+from geoseg.raster.formats.memmap_geotiff import open_memmap
+from geoseg.raster.formats.tiled_geotiff import CompressedPixels
 from geoseg.raster.statistics import BandStatistics
 
-MANIFEST = "manifest.json"
-"""Written last: a folder without it is not finished."""
+MANIFEST_NAME = "manifest.json"
+"""File that is written last: a folder without it is not complete."""
 
-FORMAT = 2
-"""Changes when scenes would be prepared differently, so that folders of older versions are made again."""
+FORMAT_VERSION = 2
+"""Changes when scenes are prepared differently, so that folders of older versions are prepared again."""
 
-Pixels = NDArray[Any] | CompressedPixels
-"""What is cut by ``pixels[rows, cols]``: mapped into memory, or read through GDAL."""
+PixelArray = NDArray[Any] | CompressedPixels
+"""Pixels that are read by ``pixels[rows, cols]``: a memory map, or a compressed file read through GDAL."""
 
 
 @dataclass(frozen=True)
 class PreparedScene:
-    """One labelled scene in a prepared folder."""
+    """One scene in a prepared folder. Field names are the keys of the manifest."""
 
     name: str
-    """The scene's name in its dataset."""
+    """Name of the scene in its dataset."""
     split: str
-    """The split it belongs to."""
+    """Split that the scene belongs to."""
     folder: Path
-    """The prepared folder."""
+    """Prepared folder."""
     stem: str
-    """File name of its rasters, without folder and suffix."""
+    """Name of its files, without folder and suffix."""
     height: int
     """Number of rows."""
     width: int
     """Number of columns."""
     gsd: float | None
-    """Metres per pixel; None if unknown."""
+    """Ground sampling distance in meters per pixel; None if unknown."""
     valid_pixels: int = 0
-    """Pixels that are not nodata."""
+    """Number of pixels that are not nodata."""
     class_pixels: tuple[int, ...] = ()
-    """Labelled pixels per class."""
+    """Number of labeled pixels of each class."""
     unknown: str = ""
-    """What stood in the label file that is not declared, as text; empty if nothing."""
+    """Undeclared colors or values of the label file, as text for messages; empty if there are none."""
     unknown_share: float = 0.0
-    """Share of the pixels that have an undeclared colour or value."""
+    """Share of the pixels that have an undeclared color or value."""
     labelled: bool = True
-    """False for a scene that has no label, or whose label must not be seen: there is no mask then."""
+    """False for a scene without a mask: it has no label file, or its labels are held back."""
     compressed: bool = False
-    """True if its files are compressed, and cannot be mapped."""
+    """True if its files are compressed, which excludes memory mapping."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """What it shares with others, the domain for instance, by name of the group."""
+    """Groups it belongs to, the domain for instance, by name of the grouping."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Digests of the pixels of image and mask."""
 
     @property
     def image_path(self) -> Path:
-        """The image, all bands, uncompressed."""
+        """The raster file of the image, all bands."""
         return self.folder / "images" / f"{self.stem}.tif"
 
     @property
     def mask_path(self) -> Path:
-        """Class indices, 255 where not labelled."""
+        """The raster file of class indices, 255 where not labeled."""
         return self.folder / "masks" / f"{self.stem}.tif"
 
     @property
     def valid_path(self) -> Path:
-        """1 where the image has data; only there if some pixel has none."""
+        """The raster file that holds 1 where the image has data; it exists only if some pixel has none."""
         return self.folder / "valid" / f"{self.stem}.tif"
 
     @property
-    def cells_path(self) -> Path:
-        """Where each class lies; see :mod:`geoseg.data.preparation.class_locations`. Not there without labels."""
+    def class_locations_path(self) -> Path:
+        """The file of :class:`ClassLocations`; it exists only for labeled scenes."""
         return self.folder / "cells" / f"{self.stem}.npz"
 
     @property
-    def is_whole(self) -> bool:
-        """True if all its files are there."""
+    def is_complete(self) -> bool:
+        """True if all of its files exist."""
         paths = [self.image_path]
-        paths += [self.mask_path, self.cells_path] if self.labelled else []
+        paths += [self.mask_path, self.class_locations_path] if self.labelled else []
         paths += [self.valid_path] if self.valid_pixels < self.height * self.width else []
         return all(path.is_file() for path in paths)
 
     @cached_property
-    def image(self) -> Pixels:
+    def image(self) -> PixelArray:
         """Pixels (row, col, band)."""
-        return CompressedPixels(self.image_path) if self.compressed else map_pixels(self.image_path)
+        return CompressedPixels(self.image_path) if self.compressed else open_memmap(self.image_path)
 
     @cached_property
-    def mask(self) -> Pixels:
-        """Class indices (row, col); there is none without labels."""
+    def mask(self) -> PixelArray:
+        """Class indices (row, col) of a labeled scene."""
         assert self.labelled, f"{self.name} has no labels"
-        return self._band(self.mask_path)
+        return self._open_band(self.mask_path)
 
     @cached_property
-    def valid(self) -> Pixels | None:
+    def valid(self) -> PixelArray | None:
         """1 where the image has data (row, col); None if it has data everywhere."""
-        return self._band(self.valid_path) if self.valid_pixels < self.height * self.width else None
+        return self._open_band(self.valid_path) if self.valid_pixels < self.height * self.width else None
 
     @cached_property
-    def cells(self) -> Cells:
-        """Where each class lies; there are none without labels."""
-        with np.load(self.cells_path) as arrays:
-            return Cells(**arrays)
+    def class_locations(self) -> ClassLocations:
+        """Where each class occurs in a labeled scene."""
+        return ClassLocations.load(self.class_locations_path)
 
-    def _band(self, path: Path) -> Pixels:
-        return CompressedPixels(path, band=0) if self.compressed else map_pixels(path)[..., 0]
+    def _open_band(self, path: Path) -> PixelArray:
+        return CompressedPixels(path, band=0) if self.compressed else open_memmap(path)[..., 0]
 
     def __getstate__(self) -> dict[str, Any]:
-        """The fields alone: another process maps the files anew instead of being sent their pixels."""
+        """Return the fields without opened files: another process opens them itself."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
-    def labels(self, window: Window) -> NDArray[np.uint8]:
-        """Class indices of the part of a window that lies inside the scene."""
+    def read_mask(self, window: Window) -> NDArray[np.uint8]:
+        """Return the class indices (row, col) of a window, clipped to the scene."""
         rows, cols = window.clip_to(self.height, self.width).slices()
         return self.mask[rows, cols]
 
-    def validity(self, window: Window) -> NDArray[np.bool_]:
-        """True where the image has data, of the part of a window that lies inside the scene."""
+    def read_valid(self, window: Window) -> NDArray[np.bool_]:
+        """Return where the image has data (row, col) in a window, clipped to the scene."""
         inside = window.clip_to(self.height, self.width)
         rows, cols = inside.slices()
         return np.ones(inside.shape, bool) if self.valid is None else self.valid[rows, cols] > 0
 
-    def cut(self, window: Window) -> tuple[NDArray[Any], NDArray[np.uint8], NDArray[np.bool_]]:
-        """(image (row, col, band), class indices (row, col), valid (row, col)) of a window, padded outside the scene."""
+    def read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.uint8], NDArray[np.bool_]]:
+        """Read a window, padded where it reaches outside the scene.
+
+        Returns:
+            Image (row, col, band), 0 outside; class indices (row, col), 255 outside or without labels; validity
+            (row, col), False outside.
+        """
         inside = window.clip_to(self.height, self.width)
         rows, cols = inside.slices()
         if inside == window and self.labelled:
-            return np.array(self.image[rows, cols]), np.array(self.mask[rows, cols]), self.validity(window)
+            return np.array(self.image[rows, cols]), np.array(self.mask[rows, cols]), self.read_valid(window)
         image = np.zeros((*window.shape, self.image.shape[2]), self.image.dtype)
         target = np.full(window.shape, IGNORE_INDEX, np.uint8)
         valid = np.zeros(window.shape, bool)
-        place = inside.relative_to(window).slices()
-        image[place] = self.image[rows, cols]
-        valid[place] = self.validity(inside)
+        covered = inside.relative_to(window).slices()
+        image[covered] = self.image[rows, cols]
+        valid[covered] = self.read_valid(inside)
         if self.labelled:
-            target[place] = self.mask[rows, cols]
+            target[covered] = self.mask[rows, cols]
         return image, target, valid
 
     def to_dict(self) -> dict[str, Any]:
-        """The scene as it stands in the manifest."""
+        """Return the scene's entry in the manifest."""
         return {key: value for key, value in asdict(self).items() if key != "folder"}
 
-
-def scene_from(content: Mapping[str, Any], folder: Path) -> PreparedScene:
-    """The scene that :meth:`PreparedScene.to_dict` wrote, in a folder."""
-    return PreparedScene(**{**content, "class_pixels": tuple(content["class_pixels"]), "folder": folder})
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], folder: Path) -> Self:
+        """Return the scene of an entry that :meth:`to_dict` returned, in a folder."""
+        return cls(**{**content, "class_pixels": tuple(content["class_pixels"]), "folder": folder})
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A prepared folder: everything training needs to know about its data."""
+class PreparedDataset:
+    """A prepared folder: the scenes of all splits, with what training needs to know about them."""
 
     folder: Path
-    """Where it lies."""
+    """The prepared folder."""
     digest: str
-    """Fingerprint of classes, bands, splits and every prepared pixel: equal data have equal ones, wherever they lie."""
+    """Digest of classes, bands, splits and prepared pixels: equal for equal data, wherever they are stored."""
     sources: str
-    """Changes when a source file or the declaration does."""
+    """Digest of the declaration and of the state of all source files."""
     declaration: Mapping[str, Any]
-    """What the recipe's data section said, without its paths."""
+    """The recipe's data section, without its paths."""
     legend: Legend
     """Classes in the order of their indices."""
     bands: tuple[str, ...]
@@ -177,31 +181,35 @@ class Prepared:
     dtype: str
     """Pixel type (numpy name)."""
     gsd: float | None
-    """Metres per pixel of the training scenes (their median); None if unknown."""
+    """Ground sampling distance of the scenes in meters per pixel (median); None if unknown."""
     statistics: tuple[BandStatistics, ...]
-    """Per band, over the valid pixels of the training scenes."""
+    """Statistics of each band, over the valid pixels of the training scenes."""
     all_scenes: tuple[PreparedScene, ...]
-    """Every scene of every split."""
+    """Scenes of all splits."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """What a model that learns from it should remember: domains, protocol, licence."""
+    """Facts that a model trained on the data carries in its card: domains, protocol, license."""
 
     def scenes(self, split: str) -> tuple[PreparedScene, ...]:
-        """The scenes of a split; :class:`DataError` if there are none."""
-        found = tuple(scene for scene in self.all_scenes if scene.split == split)
-        if not found:
+        """Return the scenes of a split.
+
+        Raises:
+            DataError: If the split has no scene.
+        """
+        scenes = tuple(scene for scene in self.all_scenes if scene.split == split)
+        if not scenes:
             raise DataError(f"there is no scene in the split {split!r}", "name scenes for it in data.splits")
-        return found
+        return scenes
 
     def class_pixels(self, split: str = "train") -> NDArray[np.int64]:
-        """Labelled pixels of each class in a split."""
+        """Return the number of labeled pixels of each class in a split."""
         counts = [scene.class_pixels for scene in self.scenes(split) if scene.labelled]
         total: NDArray[np.int64] = np.sum(counts, axis=0, dtype=np.int64)
         return total
 
     def save(self) -> None:
-        """Writes the manifest, whole or not at all."""
+        """Write the manifest atomically."""
         content = {
-            "format": FORMAT,
+            "format": FORMAT_VERSION,
             "digest": self.digest,
             "sources": self.sources,
             "declaration": self.declaration,
@@ -213,17 +221,16 @@ class Prepared:
             "about": self.about,
             "scenes": [scene.to_dict() for scene in self.all_scenes],
         }
-        path = self.folder / MANIFEST
-        part = part_path(path)
-        part.write_text(json.dumps(content, indent=1), "utf-8")
-        part.replace(path)
+        path = self.folder / MANIFEST_NAME
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(content, indent=1), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """The finished folder; None if it is not there, not finished, or made by another version of geoseg."""
+        """Read the manifest of a folder; None if there is none, or one of another version of geoseg."""
         try:
-            content = json.loads((folder / MANIFEST).read_text("utf-8"))
-            if content["format"] != FORMAT:
+            content = json.loads((folder / MANIFEST_NAME).read_text("utf-8"))
+            if content["format"] != FORMAT_VERSION:
                 return None
             return cls(
                 folder=folder,
@@ -235,7 +242,7 @@ class Prepared:
                 dtype=content["dtype"],
                 gsd=content["gsd"],
                 statistics=tuple(BandStatistics(**band) for band in content["statistics"]),
-                all_scenes=tuple(scene_from(row, folder) for row in content["scenes"]),
+                all_scenes=tuple(PreparedScene.from_dict(row, folder) for row in content["scenes"]),
                 about=content["about"],
             )
         except (OSError, ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""Label lint: what is wrong with a dataset's files, found out without converting anything.
+"""Validate the labels of a dataset without converting anything.
 
-Errors are what training would be refused for, or should be: files that cannot be read, sizes that differ, undeclared
-colours, the same image in two splits, missing files. Remarks are what may be meant so.
+Errors make training impossible or invalid: files that cannot be read, different sizes, undeclared colors, the same image
+in two splits, missing files. Remarks may be intended.
 """
 
 import zlib
@@ -15,36 +15,36 @@ from numpy.typing import NDArray
 
 from geoseg.config.recipe import DataSection
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.in_memory import in_files
+from geoseg.data.in_memory import materialize
 from geoseg.data.label_reader import LabelReader
 from geoseg.data.preparation.convert_scene import STRIP_ROWS
-from geoseg.data.preparation.prepare import open_dataset
+from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.errors import DataError, GeosegError
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.progress import Progress, silent
-from geoseg.raster.archive import is_packed, state
+from geoseg.raster.archive import fingerprint, is_zip_member
 from geoseg.raster.scene import Scene
 
 
 @dataclass(frozen=True)
-class SceneCheck:
-    """What was found in one scene's files."""
+class SceneLabelReport:
+    """Findings about the files of one scene."""
 
     split: str
-    """The split it belongs to."""
+    """Split that the scene belongs to."""
     name: str
-    """The scene's name."""
+    """Name of the scene."""
     shape: tuple[int, int] = (0, 0)
     """(height, width) of the image."""
     class_pixels: tuple[int, ...] = ()
-    """Labelled pixels of each class; none without labels."""
+    """Number of labeled pixels of each class; empty without labels."""
     unknown_share: float = 0.0
-    """Share of pixels with an undeclared colour or value."""
+    """Share of pixels with an undeclared color or value."""
     errors: tuple[str, ...] = ()
-    """What is wrong, one sentence each."""
+    """Errors, one sentence each."""
     remarks: tuple[str, ...] = ()
-    """What is odd, one sentence each."""
+    """Oddities, one sentence each."""
 
     @property
     def unlabelled_share(self) -> float:
@@ -54,67 +54,79 @@ class SceneCheck:
 
 
 @dataclass(frozen=True)
-class Check:
-    """What was found in a dataset."""
+class LabelReport:
+    """Findings about a dataset."""
 
     legend: Legend
-    """Its classes."""
-    scenes: tuple[SceneCheck, ...]
-    """One per scene, split by split."""
+    """Classes of the dataset."""
+    scenes: tuple[SceneLabelReport, ...]
+    """Findings about each scene, split by split."""
     errors: tuple[str, ...] = field(default=())
-    """What is wrong with the dataset as a whole."""
+    """Errors of the dataset as a whole."""
     remarks: tuple[str, ...] = field(default=())
-    """What is odd about it."""
+    """Oddities of the dataset as a whole."""
 
     @property
     def error_count(self) -> int:
-        """Errors of the dataset and of its scenes."""
+        """Number of errors of the dataset and its scenes."""
         return len(self.errors) + sum(len(scene.errors) for scene in self.scenes)
 
     def class_pixels(self, split: str) -> NDArray[np.int64]:
-        """Labelled pixels of each class in a split."""
-        total = np.zeros(len(self.legend), np.int64)
-        for scene in self.scenes:
-            if scene.split == split and scene.class_pixels:
-                total += scene.class_pixels
-        return total
+        """Return the number of labeled pixels of each class in a split."""
+        return _sum_class_pixels(self.scenes, split, len(self.legend))
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """(header, rows) of text: the share of each class among the labelled pixels of each split, and what is not."""
+        """Return (header, rows) of text: the share of each class in each split, and of pixels that are not labeled."""
         splits = {
             split: [s for s in self.scenes if s.split == split] for split in dict.fromkeys(s.split for s in self.scenes)
         }
         header = ["class", *(f"{split} ({len(members)} scenes)" for split, members in splits.items())]
-        shares = [_shares(self.class_pixels(split)) for split in splits]
+        shares = [_format_shares(self.class_pixels(split)) for split in splits]
         rows = [[name, *column] for name, *column in zip(self.legend.names, *shares, strict=True)]
-        return header, [*rows, ["(not labelled)", *(_mean_unlabelled(members) for members in splits.values())]]
+        return header, [*rows, ["(not labeled)", *(_format_unlabelled(members) for members in splits.values())]]
 
 
-def _shares(counts: NDArray[np.int64]) -> list[str]:
+def _sum_class_pixels(scenes: Sequence[SceneLabelReport], split: str, classes: int) -> NDArray[np.int64]:
+    total = np.zeros(classes, np.int64)
+    for scene in scenes:
+        if scene.split == split and scene.class_pixels:
+            total += scene.class_pixels
+    return total
+
+
+def _format_shares(counts: NDArray[np.int64]) -> list[str]:
     return [f"{100 * count / counts.sum():.2f} %" if counts.any() else "-" for count in counts]
 
 
-def _mean_unlabelled(scenes: Sequence[SceneCheck]) -> str:
+def _format_unlabelled(scenes: Sequence[SceneLabelReport]) -> str:
     shares = [scene.unlabelled_share for scene in scenes if scene.class_pixels]
     return f"{100 * sum(shares) / len(shares):.2f} %" if shares else "-"
 
 
-def check(section: DataSection, *, progress: Progress = silent) -> Check:
-    """Reads every header and every label of a dataset; :class:`DataError` if it cannot even be found."""
-    dataset, errors = _opened(section)
+def validate_labels(section: DataSection, *, progress: Progress = silent) -> LabelReport:
+    """Read all image headers and all labels of a dataset, and report errors.
+
+    Args:
+        section: Data section of a recipe.
+        progress: Progress bar; none by default.
+
+    Raises:
+        ConfigError: If the data section is incomplete or has a wrong option.
+        DataError: If the dataset is not found.
+    """
+    dataset, errors = _open_incomplete(section)
     members = [(split, scene) for split, scenes in dataset.splits.items() for scene in scenes]
-    checked = []
+    reports = []
     with progress(len(members), "checking scenes") as task:
         for split, scene in members:
-            checked.append(_checked(section, dataset, split, scene))
+            reports.append(_validate_scene(section, dataset, split, scene))
             task.advance(note=scene.name)
-    whole = Check(dataset.legend, tuple(checked))
-    remarks = [*dataset.remarks, *_empty_classes(whole, dataset)]
-    return Check(dataset.legend, tuple(checked), (*errors, *_twins(dataset)), tuple(remarks))
+    remarks = [*dataset.remarks, *_find_empty_classes(dataset, reports)]
+    return LabelReport(dataset.legend, tuple(reports), (*errors, *_find_leaks(dataset)), tuple(remarks))
 
 
-def _opened(section: DataSection) -> tuple[Dataset, list[str]]:
-    """The dataset; if files are missing, what is there of it, and the error."""
+def _open_incomplete(section: DataSection) -> tuple[Dataset, list[str]]:
+    """Return the dataset; if files are missing, the dataset without them and the error."""
     try:
         return open_dataset(section), []
     except DataError as error:
@@ -126,60 +138,65 @@ def _opened(section: DataSection) -> tuple[Dataset, list[str]]:
             raise error from None
 
 
-def _checked(section: DataSection, dataset: Dataset, split: str, scene: LabelledScene) -> SceneCheck:
+def _validate_scene(section: DataSection, dataset: Dataset, split: str, scene: LabelledScene) -> SceneLabelReport:
     try:
-        with in_files(scene) as files:
-            with Scene.open(files.image) as opened:
-                grid = opened.grid
+        with materialize(scene) as files:
+            with Scene.open(files.image) as image:
+                grid = image.grid
             if files.label is None:
-                return SceneCheck(split, scene.name, grid.shape)
+                return SceneLabelReport(split, scene.name, grid.shape)
             with closing(LabelReader(files.label, grid, dataset.encoding)) as reader:
                 counts = np.zeros(IGNORE_INDEX + 1, np.int64)
                 for strip in strips(grid.height, grid.width, STRIP_ROWS):
                     counts += np.bincount(reader.read(strip).ravel(), minlength=len(counts))
     except GeosegError as error:
-        return SceneCheck(split, scene.name, errors=(error.message,))
-    share, text = reader.unknown_share(), reader.unknown_text()
-    found = (f"{scene.label}: {share:.2%} of the pixels are not in the legend: {text}",) if share else ()
-    refused = share > section.unknown_share
-    empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: nothing is labelled",)
-    classes = tuple(int(count) for count in counts[: len(dataset.legend)])
-    return SceneCheck(
-        split, scene.name, grid.shape, classes, share, found if refused else (), (() if refused else found) + empty
+        return SceneLabelReport(split, scene.name, errors=(error.message,))
+    share, values = reader.unknown_share, reader.describe_unknown()
+    unknown = (f"{scene.label}: {share:.2%} of the pixels are not in the legend: {values}",) if share else ()
+    empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: nothing is labeled",)
+    is_error = share > section.unknown_share
+    return SceneLabelReport(
+        split,
+        scene.name,
+        grid.shape,
+        class_pixels=tuple(int(count) for count in counts[: len(dataset.legend)]),
+        unknown_share=share,
+        errors=unknown if is_error else (),
+        remarks=(() if is_error else unknown) + empty,
     )
 
 
-def _empty_classes(whole: Check, dataset: Dataset) -> Iterator[str]:
+def _find_empty_classes(dataset: Dataset, reports: Sequence[SceneLabelReport]) -> Iterator[str]:
     for split in dataset.splits:
-        counts = whole.class_pixels(split)
+        counts = _sum_class_pixels(reports, split, len(dataset.legend))
         empty = [name for name, count in zip(dataset.legend.names, counts, strict=True) if not count]
         if counts.any() and empty:
-            yield f"no pixel of the split {split} is labelled {' or '.join(empty)}"
+            yield f"no pixel of the split {split} is labeled {' or '.join(empty)}"
 
 
-def _twins(dataset: Dataset) -> Iterator[str]:
-    """Images of the training split that another split has too, under another name: the same bytes."""
+def _find_leaks(dataset: Dataset) -> Iterator[str]:
+    """Find training images that have the same bytes as an image of another split."""
     by_size: dict[int, list[tuple[str, LabelledScene]]] = defaultdict(list)
     for split, scenes in dataset.splits.items():
         for scene in (each for each in scenes if each.source is None):
-            by_size[state(scene.image)[1]].append((split, scene))
-    for alike in by_size.values():
-        if {"train"} < {split for split, _ in alike}:
-            yield from _same_bytes(alike)
+            by_size[fingerprint(scene.image)[1]].append((split, scene))
+    for members in by_size.values():
+        if {"train"} < {split for split, _ in members}:
+            yield from _find_equal_images(members)
 
 
-def _same_bytes(members: Sequence[tuple[str, LabelledScene]]) -> Iterator[str]:
+def _find_equal_images(members: Sequence[tuple[str, LabelledScene]]) -> Iterator[str]:
     train = {_checksum(scene): scene.name for split, scene in members if split == "train"}
     for split, scene in members:
-        twin = train.get(_checksum(scene))
-        if split != "train" and twin is not None:
-            yield f"{scene.name} of the split {split} is the same image as {twin} of the split train"
+        training_name = train.get(_checksum(scene))
+        if split != "train" and training_name is not None:
+            yield f"{scene.name} of the split {split} is the same image as {training_name} of the split train"
 
 
 def _checksum(scene: LabelledScene) -> int:
-    """CRC-32 of an image file: what zips hold anyway."""
-    if is_packed(scene.image):
-        return state(scene.image)[2]
+    """Return the CRC-32 of an image file, which zips store."""
+    if is_zip_member(scene.image):
+        return fingerprint(scene.image)[2]
     checksum = 0
     with scene.image.open("rb") as file:
         while block := file.read(1 << 20):

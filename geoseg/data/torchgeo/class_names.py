@@ -1,4 +1,4 @@
-"""What the numbers in torchgeo's masks mean: from its datasets' own attributes, and from a table where these mislead."""
+"""Classes and bands of torchgeo's datasets: from their attributes, and from a table where these are missing or wrong."""
 
 import contextlib
 import itertools
@@ -9,53 +9,56 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.data.label_encoding import encoding
+from geoseg._text import join_names
+from geoseg.data.label_encoding import build_encoding
 from geoseg.errors import ConfigError
 from geoseg.legend import Colour, Legend, parse_colour
 
 Classes = Mapping[str, str | Sequence[int] | None] | Sequence[str]
 Values = Mapping[str, Sequence[int]]
-Numbers = NDArray[np.int64]
+MaskValues = NDArray[np.int64]
 
 NO_COLOUR = (-1, -1, -1)
-"""Put before a table of colours, it is the number of all colours that are not in the table."""
+"""Placed first in a color table, so that colors outside the table get the value 0 rather than that of a class."""
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """What torchgeo does not say about a dataset, or what misleads."""
+class DatasetOverrides:
+    """Facts about a dataset that torchgeo's attributes lack or state wrongly."""
 
     first: int = 0
-    """The mask's number of the first class."""
+    """Mask value of the first class."""
     ignore: tuple[int, ...] = ()
-    """Numbers that mean "not labelled"."""
+    """Mask values that mean "not labeled"."""
     names: tuple[str, ...] = ()
-    """Names in the order of the numbers, where the class has none."""
+    """Class names in the order of the mask values, if the dataset has none."""
     bands: tuple[str, ...] = ()
-    """Names of the image's bands, where the class has none."""
+    """Names of the image's bands, if the dataset has none."""
     by_colour: bool = False
-    """True if masks are made from colours: torchgeo takes every colour outside its table for the first class."""
+    """True if torchgeo makes masks from colors; it reads every color outside its table as the first class."""
 
 
-BUILDINGS = Meaning(names=("background", "building"))
-ROADS = Meaning(names=("background", "road"))
-ZERO_IS_NO_DATA = Meaning(ignore=(0,))
+BUILDINGS = DatasetOverrides(names=("background", "building"))
+ROADS = DatasetOverrides(names=("background", "road"))
+ZERO_IS_NO_DATA = DatasetOverrides(ignore=(0,))
 
-MEANINGS: Mapping[str, Meaning] = {
-    # The classes of its layer "lc"; 15 is no data, too.
-    "ChesapeakeCVPR": Meaning(1, (0, 15), ("water", "tree canopy", "low vegetation", "barren", "impervious", "roads")),
-    "CloudCoverDetection": Meaning(names=("no cloud", "cloud")),
-    "DFC2022": Meaning(ignore=(0,), bands=("red", "green", "blue", "height")),  # "No information"
-    "DeepGlobeLandCover": Meaning(ignore=(6,), by_colour=True),  # "Unknown"
-    "ETCI2021": Meaning(names=("no flood/water", "flood/water")),
-    "FieldsOfTheWorld": Meaning(ignore=(3,), names=("background", "field")),  # 3 where only presence is known
+OVERRIDES: Mapping[str, DatasetOverrides] = {
+    # The classes of its layer "lc"; 15 means no data, too.
+    "ChesapeakeCVPR": DatasetOverrides(
+        1, (0, 15), ("water", "tree canopy", "low vegetation", "barren", "impervious", "roads")
+    ),
+    "CloudCoverDetection": DatasetOverrides(names=("no cloud", "cloud")),
+    "DFC2022": DatasetOverrides(ignore=(0,), bands=("red", "green", "blue", "height")),  # "No information"
+    "DeepGlobeLandCover": DatasetOverrides(ignore=(6,), by_colour=True),  # "Unknown"
+    "ETCI2021": DatasetOverrides(names=("no flood/water", "flood/water")),
+    "FieldsOfTheWorld": DatasetOverrides(ignore=(3,), names=("background", "field")),  # 3 where only presence is known
     "InriaAerialImageLabeling": BUILDINGS,
-    # `classes` begins with the background and ends with "no-data", but files hold 0 for no data, 1 for the background
-    # and so on to 7, and torchgeo hands them on as they are: by its own names every class would be called like the next.
-    "LoveDA": Meaning(first=1, ignore=(0, 8)),
-    "PASTIS": Meaning(ignore=(19,)),  # "void_label"
-    "Potsdam2D": Meaning(bands=("red", "green", "blue", "nir"), by_colour=True),
-    "Vaihingen2D": Meaning(bands=("nir", "red", "green"), by_colour=True),
+    # `classes` begins with the background and ends with "no-data", but files contain 0 for no data, 1 for the background
+    # and so on to 7, and torchgeo returns these values: by its names every class would be called like the next.
+    "LoveDA": DatasetOverrides(first=1, ignore=(0, 8)),
+    "PASTIS": DatasetOverrides(ignore=(19,)),  # "void_label"
+    "Potsdam2D": DatasetOverrides(bands=("red", "green", "blue", "nir"), by_colour=True),
+    "Vaihingen2D": DatasetOverrides(bands=("nir", "red", "green"), by_colour=True),
     **dict.fromkeys(("SpaceNet1", "SpaceNet2", "SpaceNet4", "SpaceNet6", "SpaceNet7"), BUILDINGS),
     **dict.fromkeys(("SpaceNet3", "SpaceNet5"), ROADS),
     # Their names for 0: No data, Fill, Unclassified, Invalid, Unknown; the crop types have none.
@@ -65,60 +68,83 @@ MEANINGS: Mapping[str, Meaning] = {
         ZERO_IS_NO_DATA,
     ),
 }  # fmt: skip
-"""What is known beyond torchgeo's attributes, by the name of the class: from its docstrings and what its code returns,
-of ChesapeakeCVPR from its publisher."""
+"""Overrides by class name. Sources: torchgeo's docstrings and return values; for ChesapeakeCVPR its publisher."""
 
 
-def classes_of(
-    dataset: Any, known: Meaning, legend: Classes | None, values: Values | None, mask: Numbers
+def read_classes(
+    dataset: Any, overrides: DatasetOverrides, legend: Classes | None, values: Values | None, mask: MaskValues
 ) -> tuple[Legend, dict[int, int]]:
-    """The legend, and the class index of each number in a mask (255 for "not labelled")."""
+    """Return the legend of a dataset, and the class index of each mask value.
+
+    Args:
+        dataset: The dataset.
+        overrides: Facts that take precedence over its attributes.
+        legend: Class names, with or without colors, in the order of the mask values; None takes those of the dataset.
+        values: Mask values of classes that do not follow this order.
+        mask: A mask in torchgeo's values, for messages.
+
+    Returns:
+        Legend, and class index by mask value, 255 for "not labeled".
+
+    Raises:
+        ConfigError: If the class names are unknown, or one value has two meanings.
+    """
     if legend is None:
-        names = dict(enumerate(_names(dataset, known, mask), known.first))
-        names = {number: name for number, name in names.items() if number not in known.ignore}
-        colours = {number: colour for number, colour in _colours(dataset).items() if number in names}
-        whole = len(set(colours.values())) == len(names)
-        classes = Legend.of({name: colours[number] if whole else None for number, name in names.items()})
+        names = dict(enumerate(_find_names(dataset, overrides, mask), overrides.first))
+        names = {value: name for value, name in names.items() if value not in overrides.ignore}
+        colours = {value: colour for value, colour in _find_colours(dataset).items() if value in names}
+        is_complete = len(set(colours.values())) == len(names)
+        classes = Legend.of({name: colours[value] if is_complete else None for value, name in names.items()})
     else:
         classes = Legend.of(legend)
-    numbers = (number for number in itertools.count(known.first) if number not in known.ignore)
-    own = {name: [number] for name, number in zip(classes.names, numbers, strict=False)}
-    meaning = encoding(classes, "index", values=own | dict(values or {}), ignore=known.ignore)
-    return classes, dict(meaning.values)
+    mask_values = (value for value in itertools.count(overrides.first) if value not in overrides.ignore)
+    defaults = {name: [value] for name, value in zip(classes.names, mask_values, strict=False)}
+    encoding = build_encoding(classes, "index", values=defaults | dict(values or {}), ignore=overrides.ignore)
+    return classes, dict(encoding.values)
 
 
-def _names(dataset: Any, known: Meaning, mask: Numbers) -> Sequence[str]:
-    """Names in the order of the mask's numbers: known ones, else those of the dataset or of the one with the masks."""
-    if known.names:
-        return known.names
+def _find_names(dataset: Any, overrides: DatasetOverrides, mask: MaskValues) -> Sequence[str]:
+    """Return class names in the order of the mask values, of the dataset or of its part with the masks."""
+    if overrides.names:
+        return overrides.names
     for part in (dataset, *reversed(getattr(dataset, "datasets", ()))):
         for attribute in ("classes", "class_names", "all_classes", "highres_classes"):
             names = getattr(part, attribute, None)
             if names and isinstance(names, list | tuple):
                 return [str(name) for name in names]
-    found = ", ".join(str(number) for number in np.unique(mask)[:10])
     raise ConfigError(
-        f"torchgeo does not name the classes of {type(dataset).__name__}; its first mask holds {found}",
-        "name them in the order of the numbers: data.legend, and say in data.ignore which are not labelled",
+        f"torchgeo does not name the classes of {type(dataset).__name__}; "
+        f"its first mask has the values {join_names(np.unique(mask)[:10])}",
+        "name them in the order of the values in data.legend, and list the values without a label in data.ignore",
     )
 
 
-def _colours(dataset: Any) -> dict[int, Colour]:
-    """Colours by number in the mask, as far as torchgeo has some that can be read."""
+def _find_colours(dataset: Any) -> dict[int, Colour]:
+    """Return the colors by mask value; empty if torchgeo has none that can be parsed."""
     for attribute in ("cmap", "colormap", "palette"):
         table = getattr(dataset, attribute, None)
-        listed = getattr(table, "colors", table) or ()  # of matplotlib's colour maps
-        pairs = listed.items() if isinstance(listed, Mapping) else enumerate(c for c in listed if c != NO_COLOUR)
+        colors = getattr(table, "colors", table) or ()  # the first is a color map of matplotlib
+        pairs = colors.items() if isinstance(colors, Mapping) else enumerate(c for c in colors if c != NO_COLOUR)
         with contextlib.suppress(ConfigError, TypeError):
-            if colours := {number: parse_colour(c if isinstance(c, str) else c[:3]) for number, c in pairs}:
-                return colours
+            if parsed := {value: parse_colour(c if isinstance(c, str) else c[:3]) for value, c in pairs}:
+                return parsed
     return {}
 
 
-def band_names(dataset: Any, known: Meaning, count: int, dtype: str) -> tuple[str, ...]:
-    """The names of an image's bands, as far as they are known."""
-    told = getattr(getattr(dataset, "datasets", [dataset])[0], "bands", None)
-    for names in (known.bands, told, ("red", "green", "blue") if dtype == "uint8" else ()):
+def band_names(dataset: Any, overrides: DatasetOverrides, count: int, dtype: str) -> tuple[str, ...]:
+    """Return the names of an image's bands.
+
+    Args:
+        dataset: The dataset.
+        overrides: Facts that take precedence over its attributes.
+        count: Number of bands.
+        dtype: Pixel type; three bands of uint8 are taken for red, green and blue.
+
+    Returns:
+        ``count`` names; ``band_1``, ``band_2`` … if they are unknown.
+    """
+    own_names = getattr(getattr(dataset, "datasets", [dataset])[0], "bands", None)
+    for names in (overrides.bands, own_names, ("red", "green", "blue") if dtype == "uint8" else ()):
         if isinstance(names, list | tuple) and len(names) == count and all(isinstance(name, str) for name in names):
             return tuple(names)
     return tuple(f"band_{number}" for number in range(1, count + 1))

@@ -1,4 +1,4 @@
-"""Datasets of torchgeo by what they are called with: found by name, opened once per process, errors in a sentence."""
+"""Torchgeo's datasets by class name and arguments: created once per process, with readable errors."""
 
 import contextlib
 import inspect
@@ -11,12 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from geoseg.errors import ConfigError, DataError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
-class Call:
-    """A dataset of torchgeo by what it is called with: this is what travels between processes."""
+class DatasetFactory:
+    """Creates a dataset of torchgeo from its class name and arguments, in any process."""
 
     name: str
     """Name of the class."""
@@ -24,79 +25,96 @@ class Call:
     """Folder of its files."""
     arguments: str = "{}"
     """Its other keyword arguments, as JSON."""
-    words: str = ""
-    """What tells this call from others, for names of scenes."""
+    label: str = ""
+    """Short text of the arguments, unique among the splits of a dataset, for names of scenes."""
 
-    def with_split(self, said: Any) -> "Call":
-        """The call for a value of ``split``, or with more keyword arguments."""
-        more = dict(said) if isinstance(said, Mapping) else {"split": said}
-        words = "-".join(str(one) for each in more.values() for one in (each if isinstance(each, list) else [each]))
+    def with_split(self, split: Any) -> "DatasetFactory":
+        """Return the factory with a value of the argument ``split``, or with a mapping of further arguments."""
+        more = dict(split) if isinstance(split, Mapping) else {"split": split}
+        label = "-".join(str(one) for each in more.values() for one in (each if isinstance(each, list) else [each]))
         arguments = json.dumps(json.loads(self.arguments) | more, sort_keys=True)
-        return replace(self, arguments=arguments, words=words or self.name)
+        return replace(self, arguments=arguments, label=label or self.name)
 
-    def open(self, **more: Any) -> Any:
-        """The dataset; :class:`ConfigError` if it is called wrongly, :class:`DataError` if its files are not there."""
-        kind = find(self.name)
-        given = json.loads(self.arguments) | more
-        takes = inspect.signature(kind).parameters
-        for key in given:
-            if key not in takes:
-                raise ConfigError(f"torchgeo's {self.name} takes no {key!r}", did_you_mean(key, takes))
-        given |= {"checksum": True} if given.get("download") and "checksum" in takes else {}
-        with self._explained(given), quiet():
-            return kind(**{"root" if "root" in takes else "paths": str(self.root)}, **given)
+    def create(self, **more: Any) -> Any:
+        """Create the dataset.
+
+        Args:
+            **more: Further arguments of the class; with ``download=True`` checksums are verified if it supports that.
+
+        Raises:
+            ConfigError: If there is no such class, or an argument is wrong.
+            DataError: If its files are missing, cannot be opened or cannot be downloaded.
+        """
+        dataset_class = find_class(self.name)
+        arguments = json.loads(self.arguments) | more
+        parameters = inspect.signature(dataset_class).parameters
+        for key in arguments:
+            if key not in parameters:
+                message = f"torchgeo's {self.name} has no argument {key!r}"
+                raise ConfigError(message, did_you_mean(key, parameters))
+        arguments |= {"checksum": True} if arguments.get("download") and "checksum" in parameters else {}
+        with self._readable_errors(arguments), suppress_output():
+            return dataset_class(**{"root" if "root" in parameters else "paths": str(self.root)}, **arguments)
 
     @contextlib.contextmanager
-    def _explained(self, given: Mapping[str, Any]) -> Iterator[None]:
+    def _readable_errors(self, arguments: Mapping[str, Any]) -> Iterator[None]:
         from torchgeo.datasets import DatasetNotFoundError, DependencyNotFoundError  # noqa: PLC0415 - takes 5 seconds
 
         try:
             yield
         except DatasetNotFoundError:
-            hint = "check data.root; torchgeo fetches what it may with --set data.download=true"
+            hint = "check data.root; torchgeo downloads the dataset, if it can, with --set data.download=true"
             raise DataError(f"{self.root} does not hold the files of torchgeo's {self.name}", hint) from None
         except (AssertionError, TypeError, ValueError, KeyError) as error:
-            said = f"torchgeo's {self.name} cannot be called with {given}: {str(error) or 'a value is not allowed'}"
-            raise ConfigError(said, "see its page in torchgeo's documentation, and data.splits, data.options") from None
+            reason = str(error) or "a value is not allowed"
+            message = f"torchgeo's {self.name} cannot be called with {arguments}: {reason}"
+            hint = "see its page in torchgeo's documentation, and data.splits, data.options"
+            raise ConfigError(message, hint) from None
         except Exception as error:
-            # Of all that goes wrong on the way from a server, each library has an error of its own.
-            fetches = bool(given.get("download"))
-            if not fetches and not isinstance(error, OSError | RuntimeError | DependencyNotFoundError):
+            # Downloads raise errors of many libraries.
+            is_download = bool(arguments.get("download"))
+            if not is_download and not isinstance(error, OSError | RuntimeError | DependencyNotFoundError):
                 raise
-            said = f"torchgeo cannot {'fetch' if fetches else 'open'} {self.name}: {' '.join(str(error).split())}"
-            hint = f"check the network, or fetch it by hand into {self.root}" if fetches else "unpack it again"
-            raise DataError(said, hint) from None
+            verb = "download" if is_download else "open"
+            message = f"torchgeo cannot {verb} {self.name}: {' '.join(str(error).split())}"
+            hint = f"check the network, or download it by hand into {self.root}" if is_download else "unpack it again"
+            raise DataError(message, hint) from None
 
 
 @lru_cache(maxsize=32)
-def opened(call: Call) -> Any:
-    """The dataset, opened once per process."""
-    return call.open()
+def open_cached(factory: DatasetFactory) -> Any:
+    """Return the dataset of a factory, created once per process."""
+    return factory.create()
 
 
-def find(name: str) -> Any:
-    """The class of this name in ``torchgeo.datasets``; :class:`ConfigError` with the nearest name if there is none."""
-    import torchgeo.datasets as known  # noqa: PLC0415 - takes five seconds
+def find_class(name: str) -> Any:
+    """Return the class of this name in ``torchgeo.datasets``.
 
-    bases = known.NonGeoDataset, known.GeoDataset
-    kinds = {each: getattr(known, each) for each in known.__all__ if inspect.isclass(getattr(known, each))}
-    kinds = {each: kind for each, kind in kinds.items() if issubclass(kind, bases)}
-    if name not in kinds:
-        raise ConfigError(f"torchgeo has no dataset {name!r}", did_you_mean(name, kinds))
-    return kinds[name]
+    Raises:
+        ConfigError: If there is none; the hint names the most similar one.
+    """
+    import torchgeo.datasets  # noqa: PLC0415 - takes five seconds
+
+    module = torchgeo.datasets
+    bases = module.NonGeoDataset, module.GeoDataset
+    classes = {each: getattr(module, each) for each in module.__all__ if inspect.isclass(getattr(module, each))}
+    classes = {each: value for each, value in classes.items() if issubclass(value, bases)}
+    if name not in classes:
+        raise ConfigError(f"torchgeo has no dataset {name!r}", did_you_mean(name, classes))
+    return classes[name]
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """What torchgeo prints goes to stderr; that it calls old functions, or that an image has no place, is not said."""
+def suppress_output() -> Iterator[None]:
+    """Redirect torchgeo's output to stderr, and ignore its warnings of deprecation and missing geotransforms."""
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", "Dataset has no geotransform")
         yield
 
 
-def has_places(dataset: Any) -> bool:
-    """Whether a dataset is asked with coordinates."""
+def is_geo_dataset(dataset: Any) -> bool:
+    """Return True for a dataset that is indexed by coordinates."""
     from torchgeo.datasets import GeoDataset  # noqa: PLC0415 - takes five seconds
 
     return isinstance(dataset, GeoDataset)

@@ -1,4 +1,4 @@
-"""Samples of torchgeo's datasets as sources: an image, its mask and where they lie, read in whatever process."""
+"""Samples of torchgeo's datasets as scenes: image, mask and grid of one sample, read in any process."""
 
 import contextlib
 import os
@@ -12,122 +12,150 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg.data.in_memory import UNDECLARED, Keeping
-from geoseg.data.torchgeo.class_names import NO_COLOUR, Numbers
-from geoseg.data.torchgeo.dataset_factory import Call, has_places, opened, quiet
+from geoseg.data.in_memory import UNDECLARED_INDEX, ArrayStorage
+from geoseg.data.torchgeo.class_names import NO_COLOUR, MaskValues
+from geoseg.data.torchgeo.dataset_factory import DatasetFactory, is_geo_dataset, open_cached, suppress_output
 from geoseg.errors import ConfigError, DataError
 from geoseg.grid.grid import Grid
 from geoseg.raster.raster import Raster
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What is taken from the samples of a dataset."""
+class SampleReader:
+    """Reads image, mask and grid from the samples of a dataset."""
 
     mask: str
     """Key of the mask."""
     layer: int | None
-    """Which of several masks."""
+    """Layer of the mask to read, if it has several."""
     by_colour: bool
-    """As in :class:`Meaning`."""
+    """True for masks made from colors, as in :class:`DatasetOverrides`."""
 
-    def read(self, dataset: Any, place: int) -> tuple[NDArray[Any], Numbers | None, Grid]:
-        """Image (band, row, col), mask (row, col) in torchgeo's numbers, None if it gives none, and their grid."""
+    def read(self, dataset: Any, index: int) -> tuple[NDArray[Any], MaskValues | None, Grid]:
+        """Read one sample.
+
+        Args:
+            dataset: The dataset.
+            index: Number of the sample; for a dataset indexed by coordinates, number of the file in its index.
+
+        Returns:
+            Image (band, row, col); mask (row, col) in torchgeo's values, None without a mask; grid of both.
+
+        Raises:
+            ConfigError: If the sample has no image, or its mask has no classes.
+            DataError: If a file is damaged or missing.
+        """
         name = type(dataset).__name__
         if self.by_colour and dataset.colormap[0] != NO_COLOUR:
             dataset.colormap = (NO_COLOUR, *dataset.colormap)
         try:
-            with quiet(), _asked(dataset, place) as (query, grid):
+            with suppress_output(), _select_sample(dataset, index) as (query, grid):
                 sample = dataset[query]
         except (OSError, ValueError, LookupError, RuntimeError) as error:
-            said = f"torchgeo cannot read sample {place} of {name}: {error}"
-            raise DataError(said, "a file is damaged or missing: unpack it again") from None
+            message = f"torchgeo cannot read sample {index} of {name}: {error}"
+            raise DataError(message, "a file is damaged or missing: unpack it again") from None
         if "image" not in sample:
-            raise ConfigError(f"torchgeo's {name} gives {', '.join(sample)}, but no image", "take another dataset")
-        image = _layers(sample["image"])
+            message = f"samples of torchgeo's {name} have {', '.join(sample)}, but no image"
+            raise ConfigError(message, "choose another dataset")
+        image = _to_layers(sample["image"])
         if grid is None or grid.shape != image.shape[1:]:
             grid = Grid(None, Affine.identity(), *image.shape[1:])
-        return image, self._numbers(sample[self.mask], grid) if self.mask in sample else None, grid
+        return image, self._to_mask_values(sample[self.mask], grid) if self.mask in sample else None, grid
 
-    def _numbers(self, given: Any, grid: Grid) -> Numbers:
-        layers = _layers(given)
+    def _to_mask_values(self, mask: Any, grid: Grid) -> MaskValues:
+        layers = _to_layers(mask)
         if len(layers) > 1 and self.layer not in range(len(layers)):
             hint = f"choose one of 0 to {len(layers) - 1}: --set data.mask_layer=0"
-            raise ConfigError(f"torchgeo gives {len(layers)} masks with each image", hint)
-        mask = layers[self.layer or 0] if len(layers) > 1 else layers[0]
-        if mask.shape != grid.shape or (mask != np.floor(mask)).any():
-            raise ConfigError(f"torchgeo's {self.mask} holds no classes of the image's pixels", "choose data.mask")
-        numbers = mask.astype(np.int64)
-        return np.where(numbers == 0, UNDECLARED, numbers - 1) if self.by_colour else numbers
+            raise ConfigError(f"torchgeo returns {len(layers)} masks with each image", hint)
+        layer = layers[self.layer or 0] if len(layers) > 1 else layers[0]
+        if layer.shape != grid.shape or (layer != np.floor(layer)).any():
+            raise ConfigError(f"torchgeo's {self.mask} has no classes for the image's pixels", "choose data.mask")
+        values = layer.astype(np.int64)
+        return np.where(values == 0, UNDECLARED_INDEX, values - 1) if self.by_colour else values
 
 
-def _layers(given: Any) -> NDArray[Any]:
-    """(layer, row, col): a layer without its axis gets one, points in time become further layers."""
-    array = np.asarray(given)
+def _to_layers(values: Any) -> NDArray[Any]:
+    """Return an array (layer, row, col); points in time become further layers."""
+    array = np.asarray(values)
     return array.reshape(-1, *array.shape[-2:])
 
 
 @contextlib.contextmanager
-def _asked(dataset: Any, place: int) -> Iterator[tuple[Any, Grid | None]]:
-    """What a dataset is asked with, and the grid of its answer if that is known.
+def _select_sample(dataset: Any, index: int) -> Iterator[tuple[Any, Grid | None]]:
+    """Yield the query of a sample, and the grid of the sample if it is known.
 
-    torchgeo merges all files that lie where it is asked; while one file is asked for, its index holds no other.
+    For a query by coordinates torchgeo merges all files there. Meanwhile its index is therefore reduced to one file.
     """
-    if not has_places(dataset):
-        yield place, None
+    if not is_geo_dataset(dataset):
+        yield index, None
         return
-    row = dataset.index.iloc[place]
+    row = dataset.index.iloc[index]
     parts = enumerate(getattr(dataset, "datasets", ()), start=1)  # of an intersection: images and masks
-    kept = [(part, part.index["filepath"] == row[f"filepath_{n}"]) for n, part in parts if f"filepath_{n}" in row]
-    kept = kept or [(dataset, np.arange(len(dataset)) == place)]
-    whole = [(part, part.index) for part, _ in kept]
+    selected = [(part, part.index["filepath"] == row[f"filepath_{n}"]) for n, part in parts if f"filepath_{n}" in row]
+    selected = selected or [(dataset, np.arange(len(dataset)) == index)]
+    full = [(part, part.index) for part, _ in selected]
     west, south, east, north = row.geometry.bounds
-    across, down = dataset.res
-    shape = max(round((north - south) / down), 1), max(round((east - west) / across), 1)
+    x_res, y_res = dataset.res
+    shape = max(round((north - south) / y_res), 1), max(round((east - west) / x_res), 1)
     crs = None if dataset.crs is None else CRS.from_user_input(dataset.crs)
     try:
-        for part, mine in kept:
-            part.index = part.index[mine]
-        yield (slice(west, east), slice(south, north)), Grid(crs, Affine(across, 0, west, 0, -down, north), *shape)
+        for part, is_selected in selected:
+            part.index = part.index[is_selected]
+        yield (slice(west, east), slice(south, north)), Grid(crs, Affine(x_res, 0, west, 0, -y_res, north), *shape)
     finally:
-        for part, index in whole:
-            part.index = index
+        for part, full_index in full:
+            part.index = full_index
 
 
 @dataclass(frozen=True)
 class TorchgeoSource:
-    """One sample of a dataset of torchgeo, read when it is needed, in whatever process."""
+    """One sample of a dataset of torchgeo as the source of a scene."""
 
-    call: Call
-    """How its dataset is opened."""
-    place: int
-    """Its number there."""
-    reading: Reading
-    """What is taken from it."""
-    keeping: Keeping
-    """As what it is kept."""
+    factory: DatasetFactory
+    """Creates the dataset."""
+    index: int
+    """Number of the sample."""
+    reader: SampleReader
+    """Reads the sample."""
+    storage: ArrayStorage
+    """Pixel type and label table of all scenes."""
     files: tuple[Path, ...] = field(default=(), repr=False)
-    """The files it is made of, as far as torchgeo lists them."""
+    """Files of the sample, as far as torchgeo lists them."""
 
     def read(self) -> tuple[Raster, NDArray[np.uint8] | None]:
-        """Image and class indices; :class:`DataError` if they cannot be read, or not be kept like the first ones."""
-        image, mask, grid = self.reading.read(opened(self.call), self.place)
-        raster = self.keeping.image(image, grid, f"sample {self.place} of torchgeo's {self.call.name}")
-        return raster, None if mask is None else self.keeping.labels(mask)
+        """Return image and class indices.
 
-    def state(self) -> tuple[str, int, int]:
-        """How it is read, bytes and date of its files; of the folder where torchgeo lists no files."""
-        states = [path.stat() for path in self.files or (self.call.root,)]
-        return repr(self), sum(each.st_size for each in states), max(each.st_mtime_ns for each in states)
+        Raises:
+            DataError: If they cannot be read, or do not fit the storage of the first scene.
+        """
+        image, mask, grid = self.reader.read(open_cached(self.factory), self.index)
+        raster = self.storage.to_raster(image, grid, f"sample {self.index} of torchgeo's {self.factory.name}")
+        return raster, None if mask is None else self.storage.to_class_indices(mask)
+
+    def fingerprint(self) -> tuple[str, int, int]:
+        """Return the settings as text, with bytes and date of the files, or of the folder if no files are listed."""
+        stats = [path.stat() for path in self.files or (self.factory.root,)]
+        return self._settings(), sum(each.st_size for each in stats), max(each.st_mtime_ns for each in stats)
+
+    def _settings(self) -> str:
+        """Return the text of the settings in records. Its names are fixed: a change means that all is converted again."""
+        factory, reader, storage = self.factory, self.reader, self.storage
+        return (
+            f"TorchgeoSource(call=Call(name={factory.name!r}, root={factory.root!r}, arguments={factory.arguments!r}, "
+            f"words={factory.label!r}), place={self.index!r}, "
+            f"reading=Reading(mask={reader.mask!r}, layer={reader.layer!r}, by_colour={reader.by_colour!r}), "
+            f"keeping=Keeping(bands={storage.bands!r}, dtype={storage.dtype!r}, nodata={storage.nodata!r}, "
+            f"meaning={storage.indices!r}, classes={storage.class_count!r}))"
+        )
 
 
-def files_of(dataset: Any, place: int) -> tuple[Path, ...]:
-    """The files of a sample, the image first, as far as torchgeo lists them."""
-    if has_places(dataset):
-        row = dataset.index.iloc[place]
-        named = [row[column] for column in row.index if str(column).startswith("filepath")]
+def list_sample_files(dataset: Any, index: int) -> tuple[Path, ...]:
+    """Return the files of a sample, the image first, as far as torchgeo lists them."""
+    if is_geo_dataset(dataset):
+        row = dataset.index.iloc[index]
+        files = [row[column] for column in row.index if str(column).startswith("filepath")]
     else:
         listed = getattr(dataset, "files", None)
-        entry = listed[place] if isinstance(listed, list) and len(listed) == len(dataset) else ()
-        named = list(entry.values()) if isinstance(entry, Mapping) else [entry]
-    return tuple(Path(each) for each in named if isinstance(each, str | os.PathLike) and Path(each).is_file())
+        entry = listed[index] if isinstance(listed, list) and len(listed) == len(dataset) else ()
+        files = list(entry.values()) if isinstance(entry, Mapping) else [entry]
+    return tuple(Path(each) for each in files if isinstance(each, str | os.PathLike) and Path(each).is_file())

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.label_encoding import encoding
+from geoseg.data.label_encoding import build_encoding
 from geoseg.errors import DataError
 from geoseg.legend import Legend
 
@@ -18,7 +18,7 @@ def dataset(**splits) -> Dataset:
         split: tuple(LabelledScene(name, Path(f"{name}.tif"), Path(f"{name}.png")) for name in names)
         for split, names in splits.items()
     }
-    return Dataset(LEGEND, encoding(LEGEND, "index"), scenes)
+    return Dataset(LEGEND, build_encoding(LEGEND, "index"), scenes)
 
 
 def test_a_split_gives_its_scenes() -> None:

@@ -4,14 +4,15 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from helpers.prepared import TRANSFORM, striped
+from helpers.rasters import UTM, make_raster
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pyproj import CRS
-from strategies_data import TRANSFORM, striped
-from strategies_raster import UTM, make_raster, windows_around
+from strategies import windows_around
 
-from geoseg.data.label_encoding import encoding
+from geoseg.data.label_encoding import build_encoding
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import DataError, GeosegError, GridMismatch
 from geoseg.grid.grid import Grid
@@ -25,7 +26,7 @@ MASK = striped(HEIGHT, WIDTH)
 
 
 def reader(path, kind, **options) -> LabelReader:
-    return LabelReader(path, GRID, encoding(LEGEND, kind, **options))
+    return LabelReader(path, GRID, build_encoding(LEGEND, kind, **options))
 
 
 def whole(label: LabelReader) -> np.ndarray:
@@ -46,7 +47,7 @@ def test_numbers_mean_what_values_say(tmp_path) -> None:
     path = numbered_file(tmp_path, np.array([10, 21, 300])[MASK], dtype=np.int16)
     label = reader(path, "index", values={"land": [10], "water": [21], "road": []}, ignore=[300])
     assert np.array_equal(whole(label), np.where(MASK == 2, IGNORE_INDEX, MASK))
-    assert label.unknown_share() == 0
+    assert label.unknown_share == 0
 
 
 def test_colours_are_classes(tmp_path) -> None:
@@ -80,7 +81,7 @@ def test_the_files_own_nodata_is_not_labelled_and_not_unknown(tmp_path, nodata) 
     values = np.where(MASK == 2, nodata, MASK + 10)
     label = reader(numbered_file(tmp_path, values, nodata=nodata), "index", values={"land": [10], "water": [11]})
     assert np.array_equal(whole(label), np.where(MASK == 2, IGNORE_INDEX, MASK))
-    assert label.unknown_share() == 0
+    assert label.unknown_share == 0
 
 
 def test_undeclared_colours_are_counted_named_and_not_labelled(tmp_path) -> None:
@@ -91,8 +92,8 @@ def test_undeclared_colours_are_counted_named_and_not_labelled(tmp_path) -> None
     assert (found[0, :12] == IGNORE_INDEX).all()
     assert np.array_equal(found[2:], MASK[2:])
     assert label.unknown == {"#ff0000": 12, "#010203": 3}
-    assert label.unknown_share() == 15 / MASK.size
-    assert label.unknown_text() == "#ff0000 (2.00%), #010203 (0.50%)"
+    assert label.unknown_share == 15 / MASK.size
+    assert label.describe_unknown() == "#ff0000 (2.00%), #010203 (0.50%)"
 
 
 def test_only_the_most_frequent_strangers_are_named(tmp_path) -> None:
@@ -100,8 +101,8 @@ def test_only_the_most_frequent_strangers_are_named(tmp_path) -> None:
     values[0, :] = range(100, 130)
     label = reader(numbered_file(tmp_path, values), "index")
     whole(label)
-    assert label.unknown_text().count("%") == 5
-    assert label.unknown_text().endswith("and 25 more")
+    assert label.describe_unknown().count("%") == 5
+    assert label.describe_unknown().endswith("and 25 more")
 
 
 @pytest.mark.parametrize("rows", [1, 7, 20])
@@ -161,7 +162,11 @@ def test_polygons_are_the_same_strip_by_strip(polygons, rows) -> None:
 
 def test_an_attribute_nobody_declared_is_named(polygons) -> None:
     with pytest.raises(GeosegError, match="kind is 'road'"):
-        whole(LabelReader(polygons, GRID, encoding(Legend.of({"land": None, "water": None}), "polygon", column="kind")))
+        whole(
+            LabelReader(
+                polygons, GRID, build_encoding(Legend.of({"land": None, "water": None}), "polygon", column="kind")
+            )
+        )
 
 
 def test_a_label_of_another_size_is_refused_in_one_sentence(tmp_path) -> None:
@@ -172,7 +177,7 @@ def test_a_label_of_another_size_is_refused_in_one_sentence(tmp_path) -> None:
 
 def test_a_label_that_lies_elsewhere_is_refused(tmp_path) -> None:
     path = make_raster(tmp_path / "label.tif", MASK[None], crs="EPSG:32634", transform=TRANSFORM)
-    with pytest.raises(GridMismatch, match="EPSG:32633 against EPSG:32634"):
+    with pytest.raises(GridMismatch, match="EPSG:32633 and EPSG:32634"):
         reader(path, "index")
 
 
@@ -183,9 +188,9 @@ def test_a_label_without_a_place_is_taken_to_lie_on_its_image(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("kind", "values", "message"),
     [
-        ("colour", MASK[None], "holds no 8 bit colours"),
-        ("colour", np.zeros((3, HEIGHT, WIDTH), np.uint16), "holds no 8 bit colours"),
-        ("index", MASK[None].astype(np.float32), "holds float32 numbers"),
+        ("colour", MASK[None], "has no 8-bit colors"),
+        ("colour", np.zeros((3, HEIGHT, WIDTH), np.uint16), "has no 8-bit colors"),
+        ("index", MASK[None].astype(np.float32), "has float32 values"),
     ],
 )
 def test_a_label_of_the_wrong_kind_is_refused(tmp_path, kind, values, message) -> None:

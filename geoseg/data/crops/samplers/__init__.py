@@ -1,4 +1,4 @@
-"""Where crops are cut, one file per sampler; ``base`` says what a sampler promises."""
+"""Samplers: which windows of the scenes become crops, one file per sampler."""
 
 from geoseg.data.crops.samplers.base import Sampler
 from geoseg.registry import Registry

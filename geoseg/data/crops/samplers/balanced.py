@@ -1,4 +1,4 @@
-"""Crops around pixels of chosen classes, so that rare ones are seen as often as wanted."""
+"""Crops around pixels of drawn classes, so that rare classes are sampled often enough."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -7,22 +7,30 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from geoseg.data.crops.crop import CropPlan, drawn
+from geoseg._text import did_you_mean
+from geoseg.data.crops.crop import CropPlan, draw_plan
 from geoseg.data.crops.samplers import samplers
-from geoseg.data.preparation.class_locations import CELL
+from geoseg.data.preparation.class_locations import CELL_SIZE
 from geoseg.data.preparation.prepared_dataset import PreparedScene
-from geoseg.errors import ConfigError, did_you_mean
+from geoseg.errors import ConfigError
 from geoseg.grid.window import Window
 
 
 @samplers.register
 class BalancedSampler:
-    """First a class is drawn, then a pixel of it somewhere in the scenes, then a window that holds this pixel.
+    """Windows that contain a random pixel of a randomly drawn class.
 
-    ``shares`` gives the share of crops that are cut around a class, by name; classes that are not named divide the rest.
-    By default rare classes come first: the chance of a class of frequency f is proportional to exp((1 - f) /
-    ``temperature``), as in DAFormer (Hoyer et al. 2022, arXiv 2111.14887, equation 9); the smaller the temperature, the
-    rarer the classes that are preferred. Magnification is drawn uniformly within ``scale``.
+    By default the probability of a class of frequency f is proportional to exp((1 - f) / ``temperature``), as in DAFormer
+    (Hoyer et al. 2022, arXiv 2111.14887, equation 9).
+
+    Args:
+        scenes: Prepared scenes.
+        size: Side of a crop in pixels.
+        scale: Smallest and largest resize factor; drawn uniformly.
+        seed: Seed of all draws.
+        classes: Class names in the order of their indices.
+        shares: Share of the crops drawn for some classes, by name; the other classes share the rest equally.
+        temperature: Smaller values prefer rare classes more.
     """
 
     def __init__(
@@ -37,60 +45,64 @@ class BalancedSampler:
         temperature: Annotated[float, Field(gt=0)] = 0.2,
     ) -> None:
         self.scenes, self.size, self.scale, self.seed = scenes, size, scale, seed
-        cells = [scene.cells for scene in scenes]
-        self.scene_of_cell = np.repeat(np.arange(len(scenes)), [len(each.place) for each in cells])
-        self.places = np.concatenate([each.place for each in cells])
-        self.pixels = np.concatenate([each.pixels for each in cells]).cumsum(axis=0, dtype=np.int64)
-        totals = self.pixels[-1]
-        self.chances = _chances(totals, shares, classes) if shares else _rare_first(totals, temperature)
+        locations = [scene.class_locations for scene in scenes]
+        self.scene_of_cell = np.repeat(np.arange(len(scenes)), [len(each.cells) for each in locations])
+        self.cells = np.concatenate([each.cells for each in locations])
+        self.cumulative_counts = np.concatenate([each.counts for each in locations]).cumsum(axis=0, dtype=np.int64)
+        totals = self.cumulative_counts[-1]
+        self.probabilities = (
+            _shares_to_probabilities(totals, shares, classes) if shares else _prefer_rare_classes(totals, temperature)
+        )
 
     def plan(self, number: int) -> CropPlan:
-        """The plan of crop ``number``."""
+        """Return the plan of crop ``number``."""
         rng = np.random.default_rng((self.seed, number))
-        wanted = int(rng.choice(len(self.chances), p=self.chances))
-        upto = self.pixels[:, wanted]
-        cell = int(np.searchsorted(upto, rng.integers(upto[-1]), side="right"))
+        class_index = int(rng.choice(len(self.probabilities), p=self.probabilities))
+        cumulative = self.cumulative_counts[:, class_index]
+        cell = int(np.searchsorted(cumulative, rng.integers(cumulative[-1]), side="right"))
         index = int(self.scene_of_cell[cell])
         scene = self.scenes[index]
-        pixel = self._pixel(rng, scene, wanted, self.places[cell] * CELL)
-        whole = Window(0, 0, scene.height, scene.width)
-        return drawn(rng, index, whole, size=self.size, scale=self.scale, through=pixel)
+        pixel = self._draw_pixel(rng, scene, class_index, self.cells[cell] * CELL_SIZE)
+        full = Window(0, 0, scene.height, scene.width)
+        return draw_plan(rng, index, full, size=self.size, scale=self.scale, containing=pixel)
 
     @staticmethod
-    def _pixel(
-        rng: np.random.Generator, scene: PreparedScene, wanted: int, corner: NDArray[np.int32]
+    def _draw_pixel(
+        rng: np.random.Generator, scene: PreparedScene, class_index: int, corner: NDArray[np.int32]
     ) -> tuple[int, int]:
-        """A random pixel of a class in a cell."""
+        """Return a random pixel (row, col) of a class in the cell that begins at ``corner``."""
         row, col = int(corner[0]), int(corner[1])
-        rows, cols = np.nonzero(scene.labels(Window(row, col, CELL, CELL)) == wanted)
-        chosen = int(rng.integers(len(rows)))
-        return row + int(rows[chosen]), col + int(cols[chosen])
+        rows, cols = np.nonzero(scene.read_mask(Window(row, col, CELL_SIZE, CELL_SIZE)) == class_index)
+        drawn = int(rng.integers(len(rows)))
+        return row + int(rows[drawn]), col + int(cols[drawn])
 
 
-def _rare_first(totals: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
-    """Chances of the classes that occur, from their frequencies."""
+def _prefer_rare_classes(totals: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
+    """Return the probabilities of classes from their pixel counts; 0 for classes that do not occur."""
     frequency = totals / totals.sum()
-    weights: NDArray[np.float64] = np.where(
-        totals > 0, np.exp(-frequency / temperature), 0.0
-    )  # without the 1, which cancels
+    # The 1 of the formula cancels in the normalization.
+    weights: NDArray[np.float64] = np.where(totals > 0, np.exp(-frequency / temperature), 0.0)
     weights /= weights.sum()
     return weights
 
 
-def _chances(totals: NDArray[np.int64], shares: Mapping[str, float], classes: Sequence[str]) -> NDArray[np.float64]:
-    """Chances as wanted; what is left is divided among the other classes that occur."""
-    chances = np.zeros(len(totals))
+def _shares_to_probabilities(
+    totals: NDArray[np.int64], shares: Mapping[str, float], classes: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return the given shares, and equal shares of the rest for the other classes that occur."""
+    probabilities = np.zeros(len(totals))
     for name, share in shares.items():
         if name not in classes:
-            raise ConfigError(f"shares names {name!r}, which is no class", did_you_mean(name, classes))
-        chances[classes.index(name)] = share
+            raise ConfigError(f"unknown class {name!r} in shares", did_you_mean(name, classes))
+        probabilities[classes.index(name)] = share
     absent = [name for name in shares if not totals[classes.index(name)] and shares[name]]
     if absent:
-        raise ConfigError(f"shares wants crops around {absent[0]}, which no training pixel shows", "leave it out")
+        message = f"shares asks for crops of {absent[0]}, which no training pixel shows"
+        raise ConfigError(message, f"remove {absent[0]} from shares")
     others = (totals > 0) & ~np.isin(np.arange(len(totals)), [classes.index(name) for name in shares])
-    rest = 1 - chances.sum()
+    rest = 1 - probabilities.sum()
     if rest < -1e-9 or (rest > 1e-9 and not others.any()):
-        raise ConfigError(f"the shares make {chances.sum():g}", "shares of all classes add up to 1")
-    chances[others] = max(rest, 0) / max(others.sum(), 1)
-    chances /= chances.sum()
-    return chances
+        raise ConfigError(f"the shares add up to {probabilities.sum():g}", "shares of all classes add up to 1")
+    probabilities[others] = max(rest, 0) / max(others.sum(), 1)
+    probabilities /= probabilities.sum()
+    return probabilities

@@ -1,7 +1,7 @@
-"""What a sampler promises: for any number, a plan of one crop, always the same for the same seed.
+"""Protocol of samplers, and drawing without replacement.
 
-Plans depend on their number and the seed alone, never on what was drawn before. So crops do not depend on the number of
-worker processes, and a run that continues at step k sees what the uninterrupted run would have seen.
+A plan depends on its number and the seed only, not on earlier plans. So crops do not depend on the number of worker
+processes, and a run that continues at step k gets the crops of an uninterrupted run.
 """
 
 from functools import lru_cache
@@ -14,22 +14,31 @@ from geoseg.data.crops.crop import CropPlan
 
 
 class Sampler(Protocol):
-    """Plans crops.
+    """Plans crops by number.
 
-    Built with ``scenes`` (prepared), ``size`` (pixels), ``scale`` (range of magnification), ``seed``, ``classes`` (names
-    in order of their indices), and then with options of its own.
+    The constructor takes ``scenes`` (prepared), ``size`` (pixels), ``scale`` (smallest and largest resize factor),
+    ``seed`` and ``classes`` (names in the order of their indices), and any further options as keyword arguments.
     """
 
     def plan(self, number: int) -> CropPlan:
-        """The plan of crop ``number`` (0, 1, 2 … without end)."""
+        """Return the plan of crop ``number`` (0, 1, 2 … without end)."""
 
 
-def in_turn(number: int, count: int, seed: int) -> int:
-    """Which of ``count`` things comes as number so-and-so: each once in a random order, then all in another order."""
-    turn, place = divmod(number, count)
-    return int(_order(seed, turn, count)[place])
+def draw_without_replacement(number: int, count: int, seed: int) -> int:
+    """Draw one of ``count`` items.
+
+    Args:
+        number: Number of the draw. Each run of ``count`` draws returns every item once, in a new random order.
+        count: Number of items.
+        seed: Seed of the orders.
+
+    Returns:
+        Index of the item.
+    """
+    epoch, position = divmod(number, count)
+    return int(_permutation(seed, epoch, count)[position])
 
 
-@lru_cache(maxsize=4)  # neighbouring numbers share a turn
-def _order(seed: int, turn: int, count: int) -> NDArray[np.int64]:
-    return np.random.default_rng((seed, turn)).permutation(count)
+@lru_cache(maxsize=4)  # consecutive numbers share an epoch
+def _permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, epoch)).permutation(count)

@@ -1,4 +1,4 @@
-"""Scenes in regular windows: every pixel exactly once, or as published cutters cut them."""
+"""Crops in regular windows: every pixel exactly once, or as published converters cut scenes."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -7,37 +7,45 @@ from pydantic import Field
 
 from geoseg.data.crops.crop import CropPlan
 from geoseg.data.crops.samplers import samplers
-from geoseg.data.crops.samplers.base import in_turn
+from geoseg.data.crops.samplers.base import draw_without_replacement
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.errors import ConfigError
-from geoseg.grid.patches import Rule, cuts
+from geoseg.grid.patch_positions import PatchRule, patch_windows
 from geoseg.grid.tiling import tiles
 
 
 @samplers.register
 class GridSampler:
-    """All windows of all scenes; with a seed in a new order each time round, without one scene by scene, row by row.
+    """Regular windows of all scenes, in a random order with a seed, else scene by scene and row by row.
 
-    ``rule`` ``tiles``: windows overlap by ``halo`` pixels of context on every side, and only their cores count, so that
-    counts over all windows are counts over the scenes, each pixel once. Other rules are those of
-    :mod:`geoseg.grid.patches`: windows every ``stride`` pixels (``plain``; the size if not given), or those that the
-    published converters cut (``isprs``, ``isaid``); where they overlap, pixels count as often as they are cut.
+    Args:
+        scenes: Prepared scenes.
+        size: Side of a window in pixels.
+        scale: Not used; windows are not resized.
+        seed: Seed of the orders, a new one in each epoch; None for the fixed order.
+        classes: Not used.
+        rule: With ``tiles`` windows overlap by ``halo`` pixels on every side and only their cores count, so that sums
+            over all windows count each pixel once. The rules of :mod:`geoseg.grid.patch_positions` place windows every
+            ``stride`` pixels (``plain``), or as the published converters do (``isprs``, ``isaid``); pixels in overlaps
+            count several times.
+        stride: Distance between windows in pixels; by default that of the rule.
+        halo: Pixels of context on every side of a tile.
     """
 
     def __init__(
         self,
         scenes: Sequence[PreparedScene],
         size: int,
-        scale: tuple[float, float] = (1.0, 1.0),  # noqa: ARG002 (all samplers are built alike; windows keep their scale)
+        scale: tuple[float, float] = (1.0, 1.0),  # noqa: ARG002 (all samplers have the same arguments)
         *,
         seed: int | None = None,
         classes: Sequence[str] = (),  # noqa: ARG002
-        rule: Literal["tiles"] | Rule = "tiles",
+        rule: Literal["tiles"] | PatchRule = "tiles",
         stride: Annotated[int, Field(ge=1)] | None = None,
         halo: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         if rule == "tiles" and stride is not None:
-            raise ConfigError("tiles have no stride", "say rule: plain beside it, or a halo instead")
+            raise ConfigError("tiles have no stride", "add rule: plain, or use halo instead of stride")
         self.seed = seed
         if rule == "tiles":
             self.plans = [
@@ -49,15 +57,15 @@ class GridSampler:
             self.plans = [
                 CropPlan(index, window, size)
                 for index, scene in enumerate(scenes)
-                for window in cuts(scene.height, scene.width, rule, size=size, stride=stride)
+                for window in patch_windows(scene.height, scene.width, rule, size=size, stride=stride)
             ]
 
     def __len__(self) -> int:
-        """Number of windows in all scenes."""
+        """Return the number of windows in all scenes."""
         return len(self.plans)
 
     def plan(self, number: int) -> CropPlan:
-        """The plan of crop ``number``; after the last window it begins again."""
+        """Return the plan of crop ``number``; after the last window the first follows."""
         if self.seed is None:
             return self.plans[number % len(self.plans)]
-        return self.plans[in_turn(number, len(self.plans), self.seed)]
+        return self.plans[draw_without_replacement(number, len(self.plans), self.seed)]

@@ -1,4 +1,4 @@
-"""Crops at random places and magnifications."""
+"""Crops at random places, resized by random factors."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
@@ -7,34 +7,41 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from geoseg.data.crops.crop import CropPlan, drawn
+from geoseg.data.crops.crop import CropPlan, draw_plan
 from geoseg.data.crops.samplers import samplers
-from geoseg.data.crops.samplers.base import in_turn
-from geoseg.data.preparation.class_locations import CELL
+from geoseg.data.crops.samplers.base import draw_without_replacement
+from geoseg.data.preparation.class_locations import CELL_SIZE
 from geoseg.data.preparation.prepared_dataset import PreparedScene
-from geoseg.grid.patches import cuts
+from geoseg.grid.patch_positions import patch_windows
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 
-Pieces = Literal["scene", "image", "isprs", "isaid"]
+RegionKind = Literal["scene", "image", "isprs", "isaid"]
 
-EMPTY_ATTEMPTS = 100
-"""So often a window is drawn again because it holds nothing at all."""
+MAX_EMPTY_ATTEMPTS = 100
+"""Number of windows that are drawn before a window without any labeled pixel is accepted."""
 
 
 @samplers.register
 class RandomSampler:
-    """Windows at uniformly random places, magnified uniformly within ``scale``.
+    """Windows at uniformly random places of regions, resized by a uniformly random factor.
 
-    ``pieces`` says what windows are cut from: scenes, chosen by their number of labelled pixels (``scene``); or, as
-    published training pipelines do, each scene as one piece (``image``) or the pieces that the published converters
-    make of them (``isprs``, ``isaid``), every piece once before any comes again. A window never leaves its piece; what
-    is missing to the size of a crop is padding.
+    A window never leaves its region; a crop that is larger is padded. A window is drawn again while one class fills more
+    than ``largest_share`` of its labeled pixels: the rule of OpenMMLab's pipelines (``cat_max_ratio`` 0.75, ten
+    attempts). The last attempt is accepted unless it has no labeled pixel (in scenes without labels: no valid one). Then
+    other regions are tried, and finally a window around a labeled pixel is taken.
 
-    A window is drawn again, up to ``attempts`` times, while one class fills more than ``largest_share`` of its labelled
-    pixels: the rule of the OpenMMLab pipelines (``cat_max_ratio`` 0.75, ten attempts). The last one drawn is then taken
-    as it is, unless it holds no labelled pixel (in scenes without labels: no valid one); then other pieces are tried,
-    and in the end a window around a labelled pixel is taken.
+    Args:
+        scenes: Prepared scenes.
+        size: Side of a crop in pixels.
+        scale: Smallest and largest resize factor.
+        seed: Seed of all draws.
+        classes: Not used.
+        pieces: Regions that windows are cut from. ``scene`` draws scenes in proportion to their labeled pixels. As in
+            published training pipelines, ``image`` takes each scene, and ``isprs`` and ``isaid`` each of the patches
+            that the published converters cut, once per epoch.
+        largest_share: Largest accepted share of one class.
+        attempts: Number of draws before a window with a larger share is accepted.
     """
 
     def __init__(
@@ -44,63 +51,66 @@ class RandomSampler:
         scale: tuple[float, float],
         *,
         seed: int,
-        classes: Sequence[str] = (),  # noqa: ARG002 (all samplers are built alike)
-        pieces: Pieces = "scene",
+        classes: Sequence[str] = (),  # noqa: ARG002 (all samplers have the same arguments)
+        pieces: RegionKind = "scene",
         largest_share: Annotated[float, Field(gt=0, le=1)] = 0.75,
         attempts: Annotated[int, Field(ge=1)] = 10,
     ) -> None:
         self.scenes, self.size, self.scale, self.seed = scenes, size, scale, seed
         self.largest_share, self.attempts = largest_share, attempts
-        self.pieces = [(index, piece) for index, scene in enumerate(scenes) for piece in _pieces(scene, pieces)]
+        self.regions = [
+            (index, region) for index, scene in enumerate(scenes) for region in _list_regions(scene, pieces)
+        ]
         pixels = np.array([sum(scene.class_pixels) if scene.labelled else scene.valid_pixels for scene in scenes]) + 1.0
-        self.chances = pixels / pixels.sum() if pieces == "scene" else None
-        """Of each scene to be chosen; None if all pieces come in turn."""
+        self.probabilities = pixels / pixels.sum() if pieces == "scene" else None
+        """Probability of each scene; None to take each region once per epoch."""
 
     def plan(self, number: int) -> CropPlan:
-        """The plan of crop ``number``."""
+        """Return the plan of crop ``number``."""
         rng = np.random.default_rng((self.seed, number))
-        index, piece = self._piece(number, rng)
-        for attempt in range(max(self.attempts, EMPTY_ATTEMPTS)):
-            plan = drawn(rng, index, piece, size=self.size, scale=self.scale)
-            counts = self._counts(plan)
-            if counts.any() and (attempt + 1 >= self.attempts or self._is_varied(counts)):
+        index, region = self._draw_region(number, rng)
+        for attempt in range(max(self.attempts, MAX_EMPTY_ATTEMPTS)):
+            plan = draw_plan(rng, index, region, size=self.size, scale=self.scale)
+            counts = self._count_pixels(plan)
+            is_last = attempt + 1 >= self.attempts
+            if counts.any() and (is_last or self._is_varied(counts)):
                 break
-            if attempt + 1 >= self.attempts:
-                index, piece = self.pieces[int(rng.choice(len(self.pieces), p=self.chances))]
+            if is_last:
+                index, region = self.regions[int(rng.choice(len(self.regions), p=self.probabilities))]
         else:
-            return self._on_a_label(rng, index) or plan
+            return self._plan_at_label(rng, index) or plan
         return plan
 
-    def _on_a_label(self, rng: np.random.Generator, index: int) -> CropPlan | None:
-        """A window of a scene around a labelled pixel, wherever that is; None if it has none."""
+    def _plan_at_label(self, rng: np.random.Generator, index: int) -> CropPlan | None:
+        """Return a window of a scene around a labeled pixel; None if the scene has none."""
         scene = self.scenes[index]
-        if not scene.labelled or not len(scene.cells.place):
+        if not scene.labelled or not len(scene.class_locations.cells):
             return None
-        row, col = (int(place) * CELL for place in rng.choice(scene.cells.place))
-        rows, cols = np.nonzero(scene.labels(Window(row, col, CELL, CELL)) != IGNORE_INDEX)
-        whole = Window(0, 0, scene.height, scene.width)
+        row, col = (int(position) * CELL_SIZE for position in rng.choice(scene.class_locations.cells))
+        rows, cols = np.nonzero(scene.read_mask(Window(row, col, CELL_SIZE, CELL_SIZE)) != IGNORE_INDEX)
+        full = Window(0, 0, scene.height, scene.width)
         pixel = row + int(rows[0]), col + int(cols[0])
-        return drawn(rng, index, whole, size=self.size, scale=self.scale, through=pixel)
+        return draw_plan(rng, index, full, size=self.size, scale=self.scale, containing=pixel)
 
-    def _piece(self, number: int, rng: np.random.Generator) -> tuple[int, Window]:
-        if self.chances is not None:
-            return self.pieces[int(rng.choice(len(self.pieces), p=self.chances))]
-        return self.pieces[in_turn(number, len(self.pieces), self.seed)]
+    def _draw_region(self, number: int, rng: np.random.Generator) -> tuple[int, Window]:
+        if self.probabilities is not None:
+            return self.regions[int(rng.choice(len(self.regions), p=self.probabilities))]
+        return self.regions[draw_without_replacement(number, len(self.regions), self.seed)]
 
-    def _counts(self, plan: CropPlan) -> NDArray[np.int64]:
-        """Labelled pixels of each class in a window; without labels, valid pixels."""
+    def _count_pixels(self, plan: CropPlan) -> NDArray[np.int64]:
+        """Return the number of labeled pixels of each class in a window; without labels, of valid pixels."""
         scene = self.scenes[plan.scene]
         if not scene.labelled:
-            return np.array([scene.validity(plan.window).sum()])
-        return np.bincount(scene.labels(plan.window).ravel(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
+            return np.array([scene.read_valid(plan.window).sum()])
+        return np.bincount(scene.read_mask(plan.window).ravel(), minlength=IGNORE_INDEX + 1)[:IGNORE_INDEX]
 
     def _is_varied(self, counts: NDArray[np.int64]) -> bool:
         return len(counts) == 1 or bool(counts.max() <= self.largest_share * counts.sum())
 
 
-def _pieces(scene: PreparedScene, pieces: Pieces) -> Iterator[Window]:
-    whole = Window(0, 0, scene.height, scene.width)
-    if pieces in ("isprs", "isaid"):
-        yield from (cut.intersection(whole) for cut in cuts(scene.height, scene.width, pieces))
+def _list_regions(scene: PreparedScene, kind: RegionKind) -> Iterator[Window]:
+    full = Window(0, 0, scene.height, scene.width)
+    if kind in ("isprs", "isaid"):
+        yield from (patch.intersection(full) for patch in patch_windows(scene.height, scene.width, kind))
     else:
-        yield whole
+        yield full

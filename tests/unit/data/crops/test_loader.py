@@ -1,4 +1,4 @@
-"""Batches: crop i is the same whoever cuts it, whenever."""
+"""Batches: crop i is the same in every process and at every time."""
 
 import gc
 import multiprocessing
@@ -6,12 +6,12 @@ import multiprocessing
 import numpy as np
 import pytest
 import torch
-from strategies_data import prepared_scene, striped
+from helpers.prepared import prepared_scene, striped
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import AugmentSection
 from geoseg.data.crops.crop import Crop
-from geoseg.data.crops.loader import GRACE, Batches, Crops
+from geoseg.data.crops.loader import TERMINATION_GRACE_S, CropDataset, CropLoader
 from geoseg.data.crops.samplers.random import RandomSampler
 from geoseg.errors import SceneError
 
@@ -25,9 +25,11 @@ def scenes(tmp_path_factory):
     return [prepared_scene(folder, striped(40 + 9 * n, 50), name=f"scene {n}") for n in range(2)]
 
 
-def crops(scenes, *, seed=0, changed=True, count=10) -> Crops:
+def crops(scenes, *, seed=0, changed=True, count=10) -> CropDataset:
     change = Augmentation(AugmentSection(rotate90=0.5), largest=255, is_rgb=True) if changed else None
-    return Crops(scenes, RandomSampler(scenes, 16, (0.5, 2.0), seed=seed), range(count), change=change, seed=seed)
+    return CropDataset(
+        scenes, RandomSampler(scenes, 16, (0.5, 2.0), seed=seed), range(count), transform=change, seed=seed
+    )
 
 
 def equal(a, b) -> bool:
@@ -37,7 +39,7 @@ def equal(a, b) -> bool:
 def all_end(processes) -> bool:
     """Whether all end by and by: on a busy machine the end of a fork of a large process takes its time."""
     for process in processes:
-        process.join(3 * GRACE)
+        process.join(3 * TERMINATION_GRACE_S)
     return not any(process.is_alive() for process in processes)
 
 
@@ -58,7 +60,7 @@ def test_changes_differ_from_crop_to_crop(scenes) -> None:
         drawn.append(rng.random())
         return image, target, valid
 
-    made = Crops(scenes, RandomSampler(scenes, 16, (1, 1), seed=0), range(5), change=noted)
+    made = CropDataset(scenes, RandomSampler(scenes, 16, (1, 1), seed=0), range(5), transform=noted)
     for number in (0, 1, 2, 0):
         made[number]
     assert drawn[0] == drawn[3]
@@ -76,14 +78,14 @@ def test_without_change_crops_are_as_they_were_cut(scenes) -> None:
 def test_batches_are_crops_in_order_with_their_fields_stacked(scenes) -> None:
     made = crops(scenes)
     assert len(made) == 10
-    found = list(Batches(made, batch=4, workers=0))
+    found = list(CropLoader(made, batch=4, workers=0))
     assert [tuple(each.image.shape) for each in found] == [(4, 3, 16, 16), (4, 3, 16, 16), (2, 3, 16, 16)]
     assert torch.equal(found[1].target[2], made[6].target)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12 on forks of threaded processes
 def test_worker_processes_change_nothing_but_the_time(scenes) -> None:
-    alone, together = (list(Batches(crops(scenes), batch=4, workers=workers)) for workers in (0, 2))
+    alone, together = (list(CropLoader(crops(scenes), batch=4, workers=workers)) for workers in (0, 2))
     assert len(alone) == len(together) == 3
     assert all(equal(a, b) for a, b in zip(alone, together, strict=True))
 
@@ -106,7 +108,7 @@ class Broken:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_goes_wrong_with_a_crop_is_raised_as_it_is(workers) -> None:
     others = set(multiprocessing.active_children())
-    batches = iter(Batches(Broken(), batch=2, workers=workers))
+    batches = iter(CropLoader(Broken(), batch=2, workers=workers))
     assert torch.equal(next(batches).image[1], torch.full((2, 2), 1))
     processes = set(multiprocessing.active_children()) - others
     assert len(processes) == workers
@@ -121,7 +123,7 @@ def test_what_goes_wrong_with_a_crop_is_raised_as_it_is(workers) -> None:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_workers_end_with_the_iterator(scenes) -> None:
     others = set(multiprocessing.active_children())
-    batches = iter(Batches(crops(scenes), batch=2, workers=2))
+    batches = iter(CropLoader(crops(scenes), batch=2, workers=2))
     next(batches)
     processes = set(multiprocessing.active_children()) - others
     assert len(processes) == 2
@@ -131,13 +133,13 @@ def test_workers_end_with_the_iterator(scenes) -> None:
 
 
 def test_batches_are_counted(scenes) -> None:
-    assert len(Batches(crops(scenes), batch=4, workers=0)) == 3
+    assert len(CropLoader(crops(scenes), batch=4, workers=0)) == 3
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_torchs_random_numbers_are_left_alone_once_batches_have_begun(scenes, workers) -> None:
-    batches = iter(Batches(crops(scenes), batch=2, workers=workers))
+    batches = iter(CropLoader(crops(scenes), batch=2, workers=workers))
     torch.manual_seed(0)
     before = torch.get_rng_state()
     for _ in batches:

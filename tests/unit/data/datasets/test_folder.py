@@ -4,15 +4,15 @@ import time
 
 import numpy as np
 import pytest
+from helpers.prepared import striped
+from helpers.rasters import UTM, make_raster
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from strategies_data import striped
-from strategies_raster import UTM, make_raster
 
 from geoseg.data.dataset import LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.datasets.folder import _split, folder
+from geoseg.data.datasets.folder import _assign_splits, folder
 from geoseg.errors import ConfigError, DataError
 
 NAMED = {"images": "{group}/images/{name}.jpg", "labels": "{group}/masks/{name}.png", "legend": ["land", "water"]}
@@ -142,7 +142,7 @@ areas = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), st.integers(1
 
 @given(areas, st.integers(1, 100))
 def test_a_share_takes_whole_groups_and_as_many_as_it_says(groups, percent) -> None:
-    made = _split(None, scenes(groups), {"val": {"share": percent / 100, "by": "group"}, "train": "rest"})
+    made = _assign_splits(None, scenes(groups), {"val": {"share": percent / 100, "by": "group"}, "train": "rest"})
     taken = {split: {scene.groups["group"] for scene in members} for split, members in made.items()}
     assert not taken["val"] & taken["train"]
     assert len(taken["val"]) == -(-percent * len(groups) // 100)
@@ -153,7 +153,9 @@ def test_a_share_takes_whole_groups_and_as_many_as_it_says(groups, percent) -> N
 def test_a_share_is_the_same_whatever_the_order_of_the_files(groups, random) -> None:
     found = scenes(groups)
     shuffled = random.sample(found, len(found))
-    first, second = (_split(None, each, {"val": {"share": 0.3, "by": "group"}})["val"] for each in (found, shuffled))
+    first, second = (
+        _assign_splits(None, each, {"val": {"share": 0.3, "by": "group"}})["val"] for each in (found, shuffled)
+    )
     assert {scene.name for scene in first} == {scene.name for scene in second}
 
 
@@ -179,14 +181,14 @@ def test_missing_labels_are_counted_and_the_first_is_named(tiles) -> None:
 @pytest.mark.parametrize(
     ("options", "message", "hint"),
     [
-        ({"images": "{group}/images/{name}.bmp"}, "no file in .* fits '{group}/images/{name}.bmp'", "data.images"),
+        ({"images": "{group}/images/{name}.bmp"}, "no file in .* matches '{group}/images/{name}.bmp'", "data.images"),
         ({"images": "/data/{name}.tif"}, "data.images is '/data/{name}.tif'", "below data.root"),
         ({"images": ""}, "data.images is ''", "below data.root"),
         ({"labels": "{gruop}/{name}.png"}, "data.labels uses {gruop}, which data.images does not have", "same names"),
         (
             {"splits": {"train": "Tile 9/*"}},
             "no scene is called 'Tile 9/[*]'",
-            "a scene here is called 'Tile 1/part_1'",
+            "the first scene is called 'Tile 1/part_1'",
         ),
         ({"splits": {"train": "train.txt"}}, "there is no list of scenes .*train.txt", "data.splits"),
         (
@@ -194,12 +196,12 @@ def test_missing_labels_are_counted_and_the_first_is_named(tiles) -> None:
             "no scene has the group 'Tile1'",
             "did you mean Tile 1?",
         ),
-        ({"splits": {"train": {"town": ["a"]}}}, "asks for the group 'town'", "{group}, {name}"),
-        ({"splits": {"train": {}}}, "data.splits holds {}", "{group: [members]}"),
-        ({"splits": {"train": {"group": "Tile 1", "name": "part_1"}}}, "data.splits holds", "{group: [members]}"),
-        ({"splits": {"train": {"share": 0.5, "by": "town"}}}, "draws by 'town'", "{group}, {name}"),
-        ({"splits": {"train": {"share": 20, "by": "group"}}}, "draws a share of 20", "between 0 and 1"),
-        ({"splits": {"train": {"share": "half"}}}, "draws a share of 'half'", "between 0 and 1"),
+        ({"splits": {"train": {"town": ["a"]}}}, "uses the group 'town'", "{group}, {name}"),
+        ({"splits": {"train": {}}}, "data.splits has {}", "{group: [members]}"),
+        ({"splits": {"train": {"group": "Tile 1", "name": "part_1"}}}, "data.splits has", "{group: [members]}"),
+        ({"splits": {"train": {"share": 0.5, "by": "town"}}}, "takes a share by 'town'", "{group}, {name}"),
+        ({"splits": {"train": {"share": 20, "by": "group"}}}, "has the share 20", "above 0 and at most 1"),
+        ({"splits": {"train": {"share": "half"}}}, "has the share 'half'", "above 0 and at most 1"),
     ],
 )
 def test_what_fits_no_file_is_refused_in_a_sentence(tiles, options, message, hint) -> None:
@@ -217,7 +219,7 @@ def test_ten_thousand_scenes_are_shared_out_in_seconds(tmp_path) -> None:
     many = scenes({f"area {n}": 100 for n in range(100)})
     (tmp_path / "train.txt").write_text("\n".join(scene.name for scene in many[:8000]))
     begin = time.perf_counter()
-    made = _split(tmp_path, many, {"train": "train.txt", "val": {"share": 0.5, "by": "group"}, "test": "rest"})
+    made = _assign_splits(tmp_path, many, {"train": "train.txt", "val": {"share": 0.5, "by": "group"}, "test": "rest"})
     assert time.perf_counter() - begin < 10  # a look at every pair takes minutes
     assert [len(members) for members in made.values()] == [8000, 1000, 1000]
 

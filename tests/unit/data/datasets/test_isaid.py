@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from strategies_archives import archive_section, isaid_archives
+from helpers.archives import archive_section, isaid_archives
 
 from geoseg.data.datasets.isaid import COUNTS, LEGEND, isaid
 from geoseg.data.preparation.prepare import prepare

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from strategies_archives import archive_section, potsdam_archives, vaihingen_archives
+from helpers.archives import archive_section, potsdam_archives, vaihingen_archives
 
 from geoseg.data.datasets.isprs_shift import isprs_shift
 from geoseg.data.preparation.prepare import prepare

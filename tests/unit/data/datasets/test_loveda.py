@@ -4,10 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
-from strategies_archives import DARK, archive_section, loveda_archives, painted
+from helpers.archives import DARK, archive_section, loveda_archives, painted
 
 from geoseg.data.datasets.loveda import IDS, LEGEND, loveda
-from geoseg.data.label_encoding import encoding
+from geoseg.data.label_encoding import build_encoding
 from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import ConfigError, DataError
 from geoseg.legend import IGNORE_INDEX
@@ -77,7 +77,7 @@ def test_raw_labels_one_to_seven_are_classes_and_nought_is_not_labelled(archives
 def test_the_encoding_is_index_plus_one(archives) -> None:
     values = loveda(archives, complete=False).encoding.values
     assert values == {0: IGNORE_INDEX, **{raw: raw - 1 for raw in range(1, 8)}, 255: IGNORE_INDEX}
-    assert values != encoding(LEGEND, "index").values
+    assert values != build_encoding(LEGEND, "index").values
 
 
 @pytest.mark.parametrize(("domain", "protocol", "validate_on", "baseline"), OPTIONS)
@@ -112,7 +112,7 @@ def test_hidden_scenes_are_not_prepared(archives, domain) -> None:
 
 @pytest.mark.parametrize("options", [{"protocol": "train-target"}, {"validate_on": "target"}, {"baseline": "oracle"}])
 def test_options_of_a_shift_are_refused_without_one(archives, options) -> None:
-    with pytest.raises(ConfigError, match="are for a shift of domain") as error:
+    with pytest.raises(ConfigError, match="require a domain shift") as error:
         loveda(archives, "urban", complete=False, **options)
     assert "data.domain=rural-to-urban" in error.value.hint
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from strategies_archives import (
+from helpers.archives import (
     BANDS,
     POTSDAM_ARCHIVES,
     POTSDAM_TILES,
@@ -17,11 +17,11 @@ from geoseg.data.datasets.potsdam import TRAIN, VAL, potsdam
 from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.archive import is_packed
+from geoseg.raster.archive import is_zip_member
 from geoseg.raster.scene import Scene
 
 SIZE = 32
-ZOO_VAL = {
+OPENMMLAB_VAL = {
     *("5_15", "6_15", "6_13", "3_13", "4_14", "6_14", "5_14"),
     *("2_13", "4_15", "2_14", "5_13", "4_13", "3_14", "7_13"),
 }
@@ -45,7 +45,7 @@ def test_scenes_are_named_after_row_and_column_and_come_in_their_order(everythin
     for split, published in (("train", TRAIN), ("val", VAL)):
         names = [scene.name for scene in potsdam(everything).scenes(split)]
         assert names == [f"{row}_{col}" for row, col in POTSDAM_TILES if (str(row), str(col)) in published]
-    assert set(names) == ZOO_VAL
+    assert set(names) == OPENMMLAB_VAL
 
 
 @pytest.mark.parametrize("kind", BANDS)
@@ -93,7 +93,7 @@ def test_prepared_scenes_lie_where_the_files_lie(tmp_path, place, zipped) -> Non
         with Scene.open(scene.image_path) as image, Scene.open(scene.mask_path) as mask:
             expected = potsdam_place(tuple(map(int, scene.name.split("_"))), SIZE)
             assert image.grid.transform.almost_equals(expected, precision=1e-4)
-            assert mask.grid.same_as(image.grid)
+            assert mask.grid.matches(image.grid)
             assert (image.grid.crs is None) == (place == "tfw")
 
 
@@ -102,7 +102,7 @@ def test_a_file_that_lies_there_zipped_and_unpacked_counts_once_and_is_read_unpa
         potsdam_archives(tmp_path, size=SIZE, zipped=zipped)
     made = potsdam(tmp_path)
     assert [len(scenes) for scenes in made.splits.values()] == [24, 14]
-    assert not any(is_packed(path) for scene in made.scenes("val") for path in (scene.image, scene.label))
+    assert not any(is_zip_member(path) for scene in made.scenes("val") for path in (scene.image, scene.label))
 
 
 def test_labels_of_the_participants_come_before_those_of_all(everything) -> None:

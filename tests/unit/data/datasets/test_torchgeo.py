@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from affine import Affine
+from helpers.archives import archive_section, loveda_archives
+from helpers.prepared import striped
+from helpers.rasters import make_raster, noise
 from PIL import Image
-from strategies_archives import archive_section, loveda_archives
-from strategies_data import striped
-from strategies_raster import make_raster, noise
 
-from geoseg.config.load import recipe_from
+from geoseg.config.load import parse_recipe
 from geoseg.data.datasets import datasets
-from geoseg.data.in_memory import in_files
-from geoseg.data.preparation.convert_scene import sources_of
+from geoseg.data.datasets.loveda import download_loveda
+from geoseg.data.in_memory import materialize
+from geoseg.data.preparation.conversion_record import fingerprint_sources
 from geoseg.data.preparation.prepare import prepare
-from geoseg.data.preparation.validate_labels import check
-from geoseg.data.torchgeo.dataset_factory import opened
-from geoseg.data.torchgeo.download import download_loveda
+from geoseg.data.preparation.validate_labels import validate_labels
+from geoseg.data.torchgeo.dataset_factory import open_cached
 from geoseg.errors import ConfigError, DataError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
@@ -38,8 +38,8 @@ def build(root, name, **options):
     return datasets.build("torchgeo", {"name": name, **options}, root=root)
 
 
-def read(dataset, split="train", place=0):
-    raster, labels = dataset.scenes(split)[place].source.read()
+def read(dataset, split="train", index=0):
+    raster, labels = dataset.scenes(split)[index].source.read()
     return raster.values, labels
 
 
@@ -126,9 +126,9 @@ def test_what_is_prepared_is_used_again_and_changed_files_are_noticed(loveda, tm
     before = prepare(section, "mine", folder=tmp_path / "a")
     assert prepare(section, "mine", folder=tmp_path / "a").sources == before.sources
     scene = build(loveda, "LoveDA").scenes("train")[0]
-    assert sources_of(scene) == sources_of(build(loveda, "LoveDA").scenes("train")[0])
+    assert fingerprint_sources(scene) == fingerprint_sources(build(loveda, "LoveDA").scenes("train")[0])
     save(Path(str(scene.source.files[1])), np.full((16, 16), 7, np.uint8))
-    assert sources_of(scene) != sources_of(build(loveda, "LoveDA").scenes("train")[1])
+    assert fingerprint_sources(scene) != fingerprint_sources(build(loveda, "LoveDA").scenes("train")[1])
     assert prepare(section, "mine", folder=tmp_path / "a").digest != before.digest
 
 
@@ -174,7 +174,7 @@ def test_landcover_is_prepared_though_torchgeo_lists_no_files(chips, tmp_path):
 
 
 def test_what_torchgeo_gives_is_checked_like_files(chips):
-    checked = check(archive_section("torchgeo", chips, name="LandCoverAI"))
+    checked = validate_labels(archive_section("torchgeo", chips, name="LandCoverAI"))
     assert checked.error_count == 0
     assert checked.class_pixels("val").tolist() == np.bincount(striped(8, 8, 5, side=1).ravel()).tolist()
 
@@ -207,7 +207,7 @@ def test_splits_are_taken_out_of_train_by_share_and_by_name(chips):
     named = build(chips, "LandCoverAI", splits={"val": {"names": ["[02]"]}, "train": "train"})
     assert [scene.name for scene in named.scenes("val")] == ["train/0", "train/2"]
     for rule in ({"share": 2.0}, {"share": 0.5, "names": ["*"]}):
-        with pytest.raises(ConfigError, match="cannot be taken out of train"):
+        with pytest.raises(ConfigError, match=r"cannot take .* from train"):
             build(chips, "LandCoverAI", splits={"train": "train", "val": rule})
 
 
@@ -224,7 +224,7 @@ def test_a_dataset_with_places_gives_a_scene_for_each_file(places, tmp_path):
     for scene in prepared.all_scenes:
         number = int(scene.name[-1])
         with Scene.open(scene.image_path) as mine, Scene.open(places / f"images/N-{number}.tif") as file:
-            assert mine.grid.same_as(file.grid)
+            assert mine.grid.matches(file.grid)
             window = file.grid.window
             assert np.array_equal(mine.read(window).values, file.read(window).values)  # of this file alone
         assert (np.array(scene.mask) == number + 1).all()
@@ -233,9 +233,9 @@ def test_a_dataset_with_places_gives_a_scene_for_each_file(places, tmp_path):
 def test_while_one_file_is_asked_for_the_index_is_whole_again_afterwards(places):
     dataset = build(places, "LandCoverAIGeo")
     source = dataset.scenes("train")[1].source
-    index = opened(source.call).index
+    index = open_cached(source.factory).index
     source.read()
-    assert opened(source.call).index is index
+    assert open_cached(source.factory).index is index
 
 
 def test_colours_outside_torchgeos_table_are_undeclared_and_no_class(deepglobe):
@@ -280,11 +280,11 @@ def test_the_pixel_type_is_that_of_the_first_images_and_others_are_refused(deepg
 
     brighten([1, 300])
     with pytest.raises(DataError, match="sample 1 of torchgeo's DeepGlobeLandCover does not fit into uint8") as refused:
-        read(build(deepglobe, "DeepGlobeLandCover"), place=1)
+        read(build(deepglobe, "DeepGlobeLandCover"), index=1)
     assert "data.dtype" in refused.value.hint
-    assert read(build(deepglobe, "DeepGlobeLandCover", dtype="float32"), place=1)[0].max() > 65_535
+    assert read(build(deepglobe, "DeepGlobeLandCover", dtype="float32"), index=1)[0].max() > 65_535
     brighten([200, 1])
-    assert read(build(deepglobe, "DeepGlobeLandCover"), place=1)[0].dtype == np.uint16
+    assert read(build(deepglobe, "DeepGlobeLandCover"), index=1)[0].dtype == np.uint16
     brighten([0.5, 1])
     assert read(build(deepglobe, "DeepGlobeLandCover"))[0].dtype == np.float32
 
@@ -292,11 +292,11 @@ def test_the_pixel_type_is_that_of_the_first_images_and_others_are_refused(deepg
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
-        ({"mask": None}, ConfigError, "gives no mask with its images"),
-        ({"image": None}, ConfigError, "gives mask, but no image"),
-        ({"mask": np.zeros((2, 8, 8))}, ConfigError, "gives 2 masks with each image"),
-        ({"mask": np.full((8, 8), 0.5)}, ConfigError, "mask holds no classes"),
-        ({"mask": np.zeros((4, 8))}, ConfigError, "mask holds no classes"),
+        ({"mask": None}, ConfigError, "samples of .* have no mask"),
+        ({"image": None}, ConfigError, "have mask, but no image"),
+        ({"mask": np.zeros((2, 8, 8))}, ConfigError, "returns 2 masks with each image"),
+        ({"mask": np.full((8, 8), 0.5)}, ConfigError, "mask has no classes"),
+        ({"mask": np.zeros((4, 8))}, ConfigError, "mask has no classes"),
         (OSError("truncated"), DataError, "cannot read sample 0 of LandCoverAI: truncated"),
     ],
 )  # fmt: skip
@@ -327,12 +327,12 @@ def test_one_of_several_masks_and_points_in_time_become_a_scene(chips, published
     ("options", "error", "said", "hint"),
     [
         ({"name": "LovDA"}, ConfigError, "torchgeo has no dataset 'LovDA'", "did you mean LoveDA"),
-        ({"name": "LoveDA", "options": {"scen": []}}, ConfigError, "takes no 'scen'", "did you mean scene"),
+        ({"name": "LoveDA", "options": {"scen": []}}, ConfigError, "has no argument 'scen'", "did you mean scene"),
         ({"name": "LoveDA", "splits": {"train": "trian"}}, ConfigError, "cannot be called with .*trian", "documentation"),
         ({"name": "LoveDA", "splits": {"val": "val"}}, DataError, "does not hold the files of torchgeo's LoveDA", "root"),
         ({"name": "LoveDA"}, DataError, "does not hold the files of torchgeo's LoveDA", "data.download=true"),
-        ({"name": "LoveDA", "download": True}, DataError, "torchgeo cannot fetch LoveDA: no network", "by hand"),
-        ({"name": "Potsdam2D", "download": True}, ConfigError, "takes no 'download'", "root"),
+        ({"name": "LoveDA", "download": True}, DataError, "torchgeo cannot download LoveDA: no network", "by hand"),
+        ({"name": "Potsdam2D", "download": True}, ConfigError, "has no argument 'download'", "root"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_one_sentence_and_a_hint(offline, tmp_path, options, error, said, hint):
@@ -343,13 +343,15 @@ def test_what_cannot_work_is_one_sentence_and_a_hint(offline, tmp_path, options,
 
 
 def test_train_must_be_said(loveda):
-    with pytest.raises(ConfigError, match="does not say what train is"):
+    with pytest.raises(ConfigError, match="has no split train"):
         build(loveda, "LoveDA", splits={"val": "val"})
 
 
 def test_a_legend_is_asked_for_where_torchgeo_names_no_classes(loveda, published, monkeypatch):
     monkeypatch.delattr(published.LoveDA, "classes")
-    with pytest.raises(ConfigError, match="does not name the classes of LoveDA; its first mask holds 0, 1") as refused:
+    with pytest.raises(
+        ConfigError, match="does not name the classes of LoveDA; its first mask has the values 0, 1"
+    ) as refused:
         build(loveda, "LoveDA")
     assert "data.legend" in refused.value.hint
 
@@ -362,18 +364,27 @@ def test_an_empty_folder_of_images_is_said(shared_data, tmp_path):
 
 def test_sources_travel_to_other_processes_and_open_their_dataset_there(chips):
     source = pickle.loads(pickle.dumps(build(chips, "LandCoverAI").scenes("val")[0].source))
-    opened.cache_clear()
+    open_cached.cache_clear()
     assert np.array_equal(source.read()[1], striped(8, 8, 5, side=1))
+
+
+def test_the_fingerprint_of_a_source_keeps_the_words_of_earlier_records(chips):
+    source = build(chips, "LandCoverAI").scenes("val")[0].source
+    assert source.fingerprint()[0] == (
+        f"TorchgeoSource(call=Call(name='LandCoverAI', root={chips!r}, arguments='{{\"split\": \"val\"}}', words='val'), "
+        "place=0, reading=Reading(mask='mask', layer=None, by_colour=False), keeping=Keeping(bands=3, dtype='uint8', "
+        "nodata=None, meaning=((0, 0), (1, 1), (2, 2), (3, 3), (4, 4), (255, 255)), classes=5))"
+    )
 
 
 def test_a_scene_without_listed_files_becomes_files(chips):
     scene = build(chips, "LandCoverAI").scenes("val")[0]
-    with in_files(scene) as files, Scene.open(files.image) as opened:
+    with materialize(scene) as files, Scene.open(files.image) as opened:
         assert opened.bands == ("red", "green", "blue")
 
 
 def test_a_recipe_names_it():
-    section = recipe_from({"data": {"dataset": "torchgeo", "name": "LandCoverAI"}}).data
+    section = parse_recipe({"data": {"dataset": "torchgeo", "name": "LandCoverAI"}}).data
     assert section.options == {"name": "LandCoverAI"}
 
 
@@ -400,13 +411,13 @@ def test_loveda_is_fetched_whole_and_checked(tmp_path, published, monkeypatch):
     assert all((root / name).read_bytes() == (web / name).read_bytes() for name in names_in(root))
     (root / "Test.zip").unlink()
     (web / "Test.zip").write_bytes((web / "Test.zip").read_bytes()[:50])
-    with pytest.raises(DataError, match="torchgeo cannot fetch LoveDA: File not found or corrupted"):
+    with pytest.raises(DataError, match="torchgeo cannot download LoveDA: File not found or corrupted"):
         download_loveda(root)
     assert names_in(root) == ["Train.zip", "Val.zip"]
 
 
 def test_without_a_network_the_record_is_named_and_nothing_is_left(offline, tmp_path):
-    with pytest.raises(DataError, match="torchgeo cannot fetch LoveDA: no network") as refused:
+    with pytest.raises(DataError, match="torchgeo cannot download LoveDA: no network") as refused:
         download_loveda(tmp_path / "loveda")
     assert "https://zenodo.org/records/5706578" in refused.value.hint
     assert names_in(tmp_path / "loveda") == []

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from strategies_archives import (
+from helpers.archives import (
     BANDS,
     DARK,
     VAIHINGEN_ARCHIVES,
@@ -16,7 +16,7 @@ from geoseg.data.datasets.vaihingen import TRAIN, VAL, vaihingen
 from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.archive import is_packed
+from geoseg.raster.archive import is_zip_member
 from geoseg.raster.scene import Scene
 
 SIZE = 32
@@ -78,7 +78,7 @@ def test_a_file_that_lies_there_zipped_and_unpacked_counts_once(tmp_path) -> Non
         vaihingen_archives(tmp_path, size=SIZE, zipped=zipped)
     made = vaihingen(tmp_path)
     assert [len(scenes) for scenes in made.splits.values()] == [16, 17]
-    assert not any(is_packed(path) for scene in made.scenes("val") for path in (scene.image, scene.label))
+    assert not any(is_zip_member(path) for scene in made.scenes("val") for path in (scene.image, scene.label))
 
 
 def test_missing_areas_are_counted_and_named(tmp_path) -> None:
@@ -92,7 +92,7 @@ def test_images_without_any_labels_are_refused(tmp_path) -> None:
     vaihingen_archives(tmp_path, size=8, kinds=["images", "full"])
     with pytest.raises(DataError, match=r"has no label top_mosaic_09cm_area\*_noBoundary.tif") as error:
         vaihingen(tmp_path)
-    assert error.value.hint == "put the archive of labels beside the images"
+    assert error.value.hint == "put the archive of labels into the folder of the images"
 
 
 def test_labels_without_images_are_no_images(tmp_path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from helpers.archives import archive_section, isaid_archives, loveda_archives, potsdam_archives, vaihingen_archives
+from helpers.prepared import striped
+from helpers.rasters import UTM, make_raster, noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from strategies_archives import archive_section, isaid_archives, loveda_archives, potsdam_archives, vaihingen_archives
-from strategies_data import striped
-from strategies_raster import UTM, make_raster, noise
 
-from geoseg.data.export.export_crops import count, tile
+from geoseg.data.export.export_crops import count_crops, tile
 from geoseg.data.preparation.prepare import prepare
-from geoseg.errors import ConfigError, DataError, OutputError, SceneError
+from geoseg.errors import ConfigError, DataError, GeosegWarning, OutputError, SceneError
 from geoseg.grid.window import Window
 from geoseg.raster.scene import Scene
 
@@ -34,7 +34,7 @@ def test_crops_are_windows_of_the_scene_in_their_place(scene, tmp_path_factory, 
             row, col = map(int, path.stem.split("_")[1:])
             window = Window(row, col, size, size)
             with Scene.open(path) as crop:
-                assert crop.grid.same_as(whole.grid.crop(window))
+                assert crop.grid.matches(whole.grid.crop(window))
                 cut, expected = crop.read(crop.grid.window), whole.read(window)
                 assert np.array_equal(cut.values, expected.values)
                 assert np.array_equal(cut.valid, expected.valid)
@@ -42,7 +42,9 @@ def test_crops_are_windows_of_the_scene_in_their_place(scene, tmp_path_factory, 
 
 def test_as_many_are_cut_as_were_counted(scene, tmp_path) -> None:
     tiled = tile([scene], tmp_path / "crops", size=32, stride=16)
-    assert count([scene], size=32, stride=16) == tiled.crops == {"": len(list((tmp_path / "crops").glob("*.tif")))}
+    assert (
+        count_crops([scene], size=32, stride=16) == tiled.crops == {"": len(list((tmp_path / "crops").glob("*.tif")))}
+    )
     assert json.loads((tmp_path / "crops/crops.json").read_text())["crops"] == {"": tiled.crops[""]}
 
 
@@ -97,8 +99,8 @@ def png(path: Path) -> np.ndarray:
 ])  # fmt: skip
 def test_isprs_crops_have_the_converters_names_and_pixels(tmp_path, name, make, first) -> None:
     made = prepared(name, make(tmp_path / "archives"), complete=False)
-    tiled = tile([made.folder], tmp_path / "out", layout="published")
-    assert tiled.crops == count([made.folder], layout="published") == {"train": 4, "val": 4}
+    tiled = tile([made.folder], tmp_path / "out", layout="openmmlab")
+    assert tiled.crops == count_crops([made.folder], layout="openmmlab") == {"train": 4, "val": 4}
     scene = made.scenes("train")[0]
     names = {f"{first}_{x}_{y}_{x + 512}_{y + 512}.png" for x in (0, 88) for y in (0, 88)}
     for kind in ("img_dir", "ann_dir"):
@@ -112,14 +114,14 @@ def test_isprs_crops_have_the_converters_names_and_pixels(tmp_path, name, make, 
 
 def test_isaid_crops_have_the_converters_names_and_pad_small_images(tmp_path) -> None:
     made = prepared("isaid", isaid_archives(tmp_path / "archives", count=1, size=1000), complete=False)
-    tiled = tile([made.folder], tmp_path / "out", layout="published")
+    tiled = tile([made.folder], tmp_path / "out", layout="openmmlab")
     assert tiled.crops == {"train": 4, "val": 4}
     names = {f"P0000_{y}_{y + 896}_{x}_{x + 896}" for y in (0, 104) for x in (0, 104)}
     assert {path.stem for path in (tmp_path / "out/img_dir/train").iterdir()} == names
     labels = {path.name for path in (tmp_path / "out/ann_dir/train").iterdir()}
     assert labels == {f"{name}_instance_color_RGB.png" for name in names}
     small = prepared("isaid", isaid_archives(tmp_path / "small", count=1, size=64), complete=False)
-    tile([small.folder], tmp_path / "padded", layout="published")
+    tile([small.folder], tmp_path / "padded", layout="openmmlab")
     image = png(tmp_path / "padded/img_dir/train/P0000_0_896_0_896.png")
     label = png(tmp_path / "padded/ann_dir/train/P0000_0_896_0_896_instance_color_RGB.png")
     assert (image.shape, label.shape) == ((896, 896, 3), (896, 896))
@@ -128,9 +130,19 @@ def test_isaid_crops_have_the_converters_names_and_pad_small_images(tmp_path) ->
     assert np.array_equal(label[:64, :64], np.asarray(small.scenes("train")[0].mask))
 
 
+def test_the_old_name_of_the_layout_is_accepted_with_a_warning(tmp_path) -> None:
+    made = prepared("loveda", loveda_archives(tmp_path / "archives", count=1), complete=False)
+    with pytest.warns(GeosegWarning, match="now called 'openmmlab'"):
+        old = tile([made.folder], tmp_path / "old", layout="published")
+    assert old.crops == tile([made.folder], tmp_path / "new", layout="openmmlab").crops
+    contents = [(tmp_path / name / "crops.json").read_bytes() for name in ("old", "new")]
+    assert contents[0] == contents[1]
+    assert json.loads(contents[0])["layout"] == "published"  # as in earlier releases
+
+
 def test_loveda_images_are_not_cut_and_keep_their_numbers(tmp_path) -> None:
     made = prepared("loveda", loveda_archives(tmp_path / "archives", count=2), complete=False)
-    assert tile([made.folder], tmp_path / "out", layout="published").crops == {"train": 4, "val": 4}
+    assert tile([made.folder], tmp_path / "out", layout="openmmlab").crops == {"train": 4, "val": 4}
     assert {path.stem for path in (tmp_path / "out/img_dir/train").iterdir()} == {"0", "1", "1366", "1367"}
     original = png(tmp_path / "out/ann_dir/val/2522.png")
     assert set(np.unique(original)) <= set(range(8))
@@ -138,9 +150,9 @@ def test_loveda_images_are_not_cut_and_keep_their_numbers(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("change", "error", "message"), [
-    ({"size": 0}, ConfigError, "cannot be cut"),
-    ({"layout": "published"}, DataError, "not prepared from one"),
-    ({"labels": "nowhere"}, DataError, "holds no label"),
+    ({"size": 0}, ConfigError, "invalid patches"),
+    ({"layout": "openmmlab"}, DataError, "not prepared from one"),
+    ({"labels": "nowhere"}, DataError, "nowhere has no label for town.tif"),
 ])  # fmt: skip
 def test_what_cannot_be_cut_is_one_sentence_and_leaves_nothing(scene, tmp_path, change, error, message) -> None:
     with pytest.raises(error, match=message):

@@ -15,11 +15,11 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
-from strategies_data import data_section, labelled_folder, prepared_scene, striped
+from helpers.prepared import data_section, labelled_folder, prepared_scene, striped
 
 from geoseg.data.preparation import conversion_pool as conversion
-from geoseg.data.preparation.conversion_pool import LOCK, Room, alone
-from geoseg.data.preparation.convert_scene import convert
+from geoseg.data.preparation.conversion_pool import LOCK_FILE, DiskSpace, lock_folder
+from geoseg.data.preparation.convert_scene import convert_scene
 from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError, OutputError
 
@@ -47,7 +47,7 @@ def section(archives, folder, **changes):
 def content(folder) -> dict[str, bytes | dict]:
     """Every file of a prepared folder; of records all but the time they took."""
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    found.pop(LOCK.as_posix())
+    found.pop(LOCK_FILE.as_posix())
     return {
         name: json.loads(path.read_text()) | {"seconds": 0} if name.startswith("records/") else path.read_bytes()
         for name, path in found.items()
@@ -55,7 +55,7 @@ def content(folder) -> dict[str, bytes | dict]:
 
 
 def test_two_processes_write_what_one_writes(archives, undisturbed, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(conversion, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(conversion, "MIN_PIXELS_FOR_PROCESSES", 0)
     monkeypatch.setattr(conversion.os, "cpu_count", lambda: 2)
     made = prepare(section(archives, tmp_path), "x")
     assert content(made.folder) == content(undisturbed.folder)
@@ -65,12 +65,12 @@ DRIVER = """
     import sys
     from pathlib import Path
     sys.path.insert(0, {tests!r})
-    from strategies_data import data_section
-    from geoseg.data import conversion
+    from helpers.prepared import data_section
+    from geoseg.data.preparation import conversion_pool as conversion
     from geoseg.data.preparation.prepare import prepare
 
     if {guarded} or __name__ == "__main__":
-        conversion.WORTH_PROCESSES = {worth}
+        conversion.MIN_PIXELS_FOR_PROCESSES = {worth}
         conversion.os.cpu_count = lambda: 2
         section = data_section(Path({root!r}), prepared={folder!r}, splits={splits!r})
         print(prepare(section, "x").folder)
@@ -79,7 +79,7 @@ DRIVER = """
 
 def script(tmp_path, archives, folder, *, worth=0, unguarded=False) -> list[str]:
     """The command that prepares scenes in a process of its own."""
-    values = {"tests": str(Path(__file__).parents[2]), "root": str(archives), "folder": str(folder), "splits": SPLITS}
+    values = {"tests": str(Path(__file__).parents[3]), "root": str(archives), "folder": str(folder), "splits": SPLITS}
     text = textwrap.dedent(DRIVER).format(**values, worth=worth, guarded=unguarded)
     (tmp_path / "script.py").write_text(text)
     return [sys.executable, str(tmp_path / "script.py")]
@@ -136,7 +136,7 @@ def test_a_run_that_was_killed_goes_on_where_it_was(archives, undisturbed, tmp_p
     assert 3 <= len(before) < len(NAMES)
 
     converted = []
-    monkeypatch.setattr(conversion, "convert", lambda job: converted.append(job.draft.stem) or convert(job))
+    monkeypatch.setattr(conversion, "convert_scene", lambda job: converted.append(job.draft.stem) or convert_scene(job))
     made = prepare(section(archives, tmp_path / "prepared"), "x")
     assert made.folder == folder
     assert set(converted) == set(NAMES) - before
@@ -151,7 +151,7 @@ def test_a_script_that_forgets_to_guard_its_work_ends_all_the_same(archives, und
 
 
 def test_an_error_in_another_process_is_the_same_sentence(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(conversion, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(conversion, "MIN_PIXELS_FOR_PROCESSES", 0)
     monkeypatch.setattr(conversion.os, "cpu_count", lambda: 2)
     labelled_folder(tmp_path / "data", label=striped(12, 16))
     (tmp_path / "data/labels/b.tif").write_bytes((tmp_path / "data/images/b.tif").read_bytes()[:200])
@@ -162,15 +162,15 @@ def test_an_error_in_another_process_is_the_same_sentence(tmp_path, monkeypatch)
 
 def test_processes_that_die_leave_the_work_to_this_one(tmp_path, monkeypatch, caplog) -> None:
     def broken(jobs):
-        yield jobs[0], convert(jobs[0])
+        yield jobs[0], convert_scene(jobs[0])
         raise conversion.BrokenProcessPool
 
-    monkeypatch.setattr(conversion, "WORTH_PROCESSES", 0)
+    monkeypatch.setattr(conversion, "MIN_PIXELS_FOR_PROCESSES", 0)
     monkeypatch.setattr(conversion.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(conversion, "_in_processes", broken)
+    monkeypatch.setattr(conversion, "_convert_in_processes", broken)
     made = prepare(data_section(labelled_folder(tmp_path, names="abc"), splits={"train": "*"}), "x")
     assert [scene.name for scene in made.all_scenes] == ["a", "b", "c"]
-    assert "going on in this one" in caplog.text
+    assert "continuing in this one" in caplog.text
 
 
 def test_room_is_that_of_images_masks_and_validity(tmp_path) -> None:
@@ -178,13 +178,13 @@ def test_room_is_that_of_images_masks_and_validity(tmp_path) -> None:
         prepared_scene(tmp_path, striped(30, 40), name="labelled"),
         prepared_scene(tmp_path, striped(10, 10), name="bare", labelled=False),
     ]
-    assert Room.of(scenes, 4, "uint16") == Room(1300, 1200 * (8 + 1 + 1) + 100 * (8 + 1))
+    assert DiskSpace.estimate(scenes, 4, "uint16") == DiskSpace(1300, 1200 * (8 + 1 + 1) + 100 * (8 + 1))
 
 
 def test_a_full_disk_is_refused_before_anything_is_written(tmp_path, monkeypatch) -> None:
     archives = labelled_folder(tmp_path / "data", label=striped(100, 100))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 10**6 - 99_000, 99_000))
-    monkeypatch.setattr(conversion, "convert", None)
+    monkeypatch.setattr(conversion, "convert_scene", None)
     with pytest.raises(OutputError, match=r"0.0 GB are needed in .*, and 0.0 GB are free") as error:
         prepare(section_of_two(archives, tmp_path), "x")
     assert "data.compress=true" in error.value.hint
@@ -221,7 +221,7 @@ def begun(folder, entered: threading.Event, leave: threading.Event) -> threading
     """A thread that holds a folder until it is told to leave."""
 
     def hold() -> None:
-        with alone(folder):
+        with lock_folder(folder):
             entered.set()
             leave.wait(20)
 
@@ -244,7 +244,7 @@ def test_a_second_run_waits_for_the_first_and_finds_a_folder(tmp_path, caplog, k
         assert not second.wait(0.2)
         leave.set()
         assert second.wait(20)
-    assert (folder / LOCK).read_text() == str(os.getpid())
+    assert (folder / LOCK_FILE).read_text() == str(os.getpid())
     assert "Another run prepares scenes" in caplog.text
     second_leaves.set()
     first.join()
@@ -257,7 +257,7 @@ def test_a_folder_that_is_held_by_the_process_that_started_this_one_is_not_waite
     first = begun(tmp_path / "x", entered, leave)
     assert entered.wait(20)
     monkeypatch.setattr(os, "getppid", os.getpid)
-    with pytest.raises(OutputError, match="by the process that started this one") as error, alone(tmp_path / "x"):
+    with pytest.raises(OutputError, match="by the process that started this one") as error, lock_folder(tmp_path / "x"):
         pass
     assert "__main__" in error.value.hint
     leave.set()
@@ -267,6 +267,6 @@ def test_a_folder_that_is_held_by_the_process_that_started_this_one_is_not_waite
 @pytest.mark.parametrize("problem", [DataError("no"), KeyboardInterrupt()])
 def test_whatever_ends_a_run_frees_the_folder(tmp_path, problem) -> None:
     for _ in range(2):
-        with pytest.raises(type(problem)), alone(tmp_path / "x"):
+        with pytest.raises(type(problem)), lock_folder(tmp_path / "x"):
             raise problem
     assert not (tmp_path / "x").exists()

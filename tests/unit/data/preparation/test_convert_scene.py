@@ -7,17 +7,20 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from helpers.prepared import data_section, labelled_folder, striped
+from helpers.rasters import UTM, make_raster, noise
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies_data import data_section, labelled_folder, striped
-from strategies_raster import UTM, make_raster, noise
 
-from geoseg.data.preparation.class_locations import Cells
-from geoseg.data.preparation.convert_scene import convert, finished, nearest, record_path, source_rows, survey
-from geoseg.data.preparation.prepare import _jobs, open_dataset
+from geoseg.data.preparation.class_locations import ClassLocations
+from geoseg.data.preparation.conversion_record import ConversionRecord
+from geoseg.data.preparation.convert_scene import convert_scene, map_rows, measure_scene
+from geoseg.data.preparation.open_dataset import open_dataset
+from geoseg.data.preparation.plan_conversions import plan_conversions
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.resampling_indices import resample_nearest
 
 MASK = striped(70, 90)
 IMAGE = noise(3, 70, 90, low=1)
@@ -33,12 +36,12 @@ def archives(tmp_path):
 def job(root, **changes):
     """The job of scene ``a``."""
     section = data_section(root, **changes)
-    return _jobs(section, open_dataset(section), root / "made", {"declared": 1})[0]
+    return plan_conversions(section, open_dataset(section), root / "made")[0]
 
 
 @pytest.mark.parametrize("compress", [False, True])
 def test_a_record_tells_what_lies_there(archives, compress) -> None:
-    record = convert(job(archives, compress=compress))
+    record = convert_scene(job(archives, compress=compress))
     scene, valid = record.scene, IMAGE[0] * (noise(70, 90, high=5) > 0) > 0
     expected = np.where(valid, MASK, IGNORE_INDEX)
     whole = scene.image[:, :], scene.mask[:, :]
@@ -47,22 +50,22 @@ def test_a_record_tells_what_lies_there(archives, compress) -> None:
     assert (scene.height, scene.width, scene.gsd) == (70, 90, pytest.approx(0.5, rel=1e-3))
     assert scene.valid_pixels == record.statistics.count == valid.sum()
     assert scene.class_pixels == tuple(np.bincount(expected.ravel())[:3])
-    assert np.array_equal(scene.cells.pixels, Cells.of(expected, 3).pixels)
-    assert record.statistics.of("rgb")[0].mean == pytest.approx(IMAGE[0][valid].mean())
+    assert np.array_equal(scene.class_locations.counts, ClassLocations.from_mask(expected, 3).counts)
+    assert record.statistics.summarize("rgb")[0].mean == pytest.approx(IMAGE[0][valid].mean())
     assert set(record.seconds) == {"decode", "encode", "all"}
 
 
 def test_a_scene_that_was_converted_is_not_converted_again(archives) -> None:
     made = job(archives)
-    assert finished(made) is None
-    record, read = convert(made), finished(made)
+    assert made.load_record() is None
+    record, read = convert_scene(made), made.load_record()
     assert read.statistics.bands == record.statistics.bands
     assert replace(read, statistics=record.statistics) == record
 
 
 def unfinished(archives, made, what) -> None:
     """Something happens to a finished scene."""
-    path = record_path(made.draft)
+    path = ConversionRecord.path(made.draft)
     content = json.loads(path.read_text())
     if what == "cut short":
         path.write_text(path.read_text()[:-9])
@@ -90,30 +93,30 @@ def unfinished(archives, made, what) -> None:
 )
 def test_a_record_that_does_not_tell_of_these_files_counts_for_nothing(archives, what) -> None:
     made = job(archives)
-    convert(made)
+    convert_scene(made)
     unfinished(archives, made, what)
-    assert finished(made) is None
+    assert made.load_record() is None
 
 
 def test_a_record_does_not_tell_of_a_label_that_came_later(archives) -> None:
     made = job(archives)
-    convert(made)
+    convert_scene(made)
     later = make_raster(archives / "labels" / "other.tif", MASK[None], **UTM)
-    assert finished(replace(made, scene=replace(made.scene, label=later))) is None
+    assert replace(made, scene=replace(made.scene, label=later)).load_record() is None
 
 
 def test_equal_pixels_have_equal_digests_and_others_have_others(archives) -> None:
-    first, again = convert(job(archives)).scene.digests, convert(job(archives, compress=True)).scene.digests
+    first, again = convert_scene(job(archives)).scene.digests, convert_scene(job(archives, compress=True)).scene.digests
     assert first == again
     make_raster(archives / "labels/a.tif", (2 - MASK)[None], **UTM)
-    changed = convert(job(archives)).scene.digests
+    changed = convert_scene(job(archives)).scene.digests
     assert (changed["image"] == first["image"], changed["mask"] == first["mask"]) == (True, False)
 
 
 @pytest.mark.parametrize("gsd", [None, 0.5, 0.3, 2.0])
 def test_the_size_is_known_before_a_scene_is_converted(archives, gsd) -> None:
     made = job(archives, gsd=gsd)
-    planned, scene = survey(made), convert(made).scene
+    planned, scene = measure_scene(made), convert_scene(made).scene
     assert (planned.height, planned.width, planned.gsd) == (scene.height, scene.width, scene.gsd)
 
 
@@ -122,7 +125,7 @@ def test_what_cannot_be_converted_leaves_no_file_of_it(archives) -> None:
     whole = made.scene.image.read_bytes()
     made.scene.image.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(Exception, match=r"a\.tif cannot be read"):
-        convert(made)
+        convert_scene(made)
     assert [path for path in (archives / "made").rglob("*") if path.is_file()] == []
 
 
@@ -132,7 +135,7 @@ sides = st.integers(1, 60)
 @given(height=sides, width=sides, shape=st.tuples(sides, sides))
 def test_nearest_takes_the_pixel_under_each_centre(height, width, shape) -> None:
     values = (np.arange(height * width) % 251).reshape(height, width).astype(np.uint8)
-    found = nearest(values, shape)
+    found = resample_nearest(values, shape)
     for row, col in {(0, 0), (shape[0] - 1, shape[1] - 1), (shape[0] // 2, shape[1] // 3)}:
         at = int((row + 0.5) * height / shape[0]), int((col + 0.5) * width / shape[1])
         assert found[row, col] == values[at]
@@ -142,7 +145,7 @@ def test_nearest_takes_the_pixel_under_each_centre(height, width, shape) -> None
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 90))
 def test_rows_under_strips_follow_one_another_and_leave_none_out(height, source_height, rows) -> None:
     grid, source = (Grid(None, None, each, 5) for each in (height, source_height))
-    parts = [source_rows(strip, grid, source) for strip in strips(height, 5, rows)]
+    parts = [map_rows(strip, grid, source) for strip in strips(height, 5, rows)]
     assert parts[0].row == 0
     assert parts[-1].row_stop == source_height
     assert all(upper.row_stop == lower.row for upper, lower in pairwise(parts))

@@ -8,14 +8,16 @@ from contextlib import closing
 import numpy as np
 import pytest
 from affine import Affine
+from helpers.prepared import TRANSFORM, data_section, labelled_folder, striped
+from helpers.rasters import UTM, make_raster, noise
 from rasterio.enums import ColorInterp
-from strategies_data import TRANSFORM, data_section, labelled_folder, striped
-from strategies_raster import UTM, make_raster, noise
 
-from geoseg.config.recipe import DataSection
+from geoseg.config.load import load_recipe, to_yaml
+from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.label_reader import LabelReader
 from geoseg.data.preparation import convert_scene as convert_module
-from geoseg.data.preparation.prepare import open_dataset, prepare
+from geoseg.data.preparation.open_dataset import open_dataset
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import ConfigError, DataError, GeosegError, OutputError, SceneError
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
@@ -41,7 +43,7 @@ def test_prepared_images_open_like_any_other_and_lie_in_place(tmp_path) -> None:
     prepared = prepare(data_section(labelled_folder(tmp_path)), "mine")
     for path in (prepared.all_scenes[0].image_path, prepared.all_scenes[0].mask_path):
         with Scene.open(path) as scene, Scene.open(tmp_path / "images/a.tif") as source:
-            assert scene.grid.same_as(source.grid)
+            assert scene.grid.matches(source.grid)
 
 
 def test_statistics_are_those_of_the_training_scenes_alone(tmp_path) -> None:
@@ -206,7 +208,7 @@ def test_unknown_values_are_refused_above_the_share_that_is_allowed(tmp_path, ca
         scene = prepare(data_section(tmp_path, unknown_share=0.02), "mine").all_scenes[0]
     assert np.array_equal(scene.mask, np.where(label == 77, IGNORE_INDEX, label))
     assert scene.unknown == "77 (1.56%)"
-    assert "taken as not labelled: 77 (1.56%)" in caplog.text
+    assert "read as not labeled: 77 (1.56%)" in caplog.text
 
 
 def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
@@ -234,7 +236,7 @@ def test_scenes_that_do_not_go_together_are_refused(tmp_path, second, message) -
 
 def test_training_scenes_without_any_label_are_refused(tmp_path) -> None:
     section = data_section(labelled_folder(tmp_path, label=np.full((12, 16), IGNORE_INDEX, np.uint8)))
-    with pytest.raises(DataError, match="no pixel of the training scenes is labelled"):
+    with pytest.raises(DataError, match="no pixel of the training scenes is labeled"):
         prepare(section, "mine")
 
 
@@ -298,7 +300,7 @@ def test_what_is_refused_half_way_keeps_finished_scenes_and_no_manifest(tmp_path
         prepare(section, "mine")
     (folder,) = section.prepared.iterdir()
     assert not (folder / "manifest.json").exists()
-    monkeypatch.setattr("geoseg.data.preparation.conversion_pool.convert", None)  # nothing is left to convert
+    monkeypatch.setattr("geoseg.data.preparation.conversion_pool.convert_scene", None)  # nothing is left to convert
     allowed = prepare(section.model_copy(update={"unknown_share": 1.0}), "mine")
     assert allowed.folder == folder
     assert len(allowed.all_scenes) == 2
@@ -316,7 +318,7 @@ def test_bands_in_another_order_are_taken_by_name(tmp_path) -> None:
 def test_validation_scenes_without_any_label_are_refused(tmp_path) -> None:
     labelled_folder(tmp_path, names=("a",))
     labelled_folder(tmp_path, names=("b",), label=np.full((12, 16), IGNORE_INDEX, np.uint8))
-    with pytest.raises(DataError, match="no pixel of the validation scenes is labelled"):
+    with pytest.raises(DataError, match="no pixel of the validation scenes is labeled"):
         prepare(data_section(tmp_path), "mine")
 
 
@@ -352,7 +354,7 @@ def test_compressed_scenes_are_the_same_scenes_in_less_room(tmp_path, gsd) -> No
     assert (plain.digest, plain.statistics) == (small.digest, small.statistics)
     window = Window(-9, 100, 300, 700)
     for one, other in zip(plain.all_scenes, small.all_scenes, strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(one.cut(window), other.cut(window), strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(one.read(window), other.read(window), strict=True))
         assert other.image_path.stat().st_size < one.image_path.stat().st_size / 2
 
 
@@ -375,8 +377,8 @@ def converted_names(monkeypatch) -> list[str]:
     """The names of the scenes that are converted from now on."""
     names = []
     monkeypatch.setattr(
-        "geoseg.data.preparation.conversion_pool.convert",
-        lambda job: names.append(job.scene.name) or convert_module.convert(job),
+        "geoseg.data.preparation.conversion_pool.convert_scene",
+        lambda job: names.append(job.scene.name) or convert_module.convert_scene(job),
     )
     return names
 
@@ -403,8 +405,8 @@ def test_files_of_scenes_that_are_gone_are_deleted(tmp_path) -> None:
 def test_scenes_that_another_version_prepared_are_prepared_again(tmp_path, monkeypatch) -> None:
     section = data_section(labelled_folder(tmp_path))
     prepare(section, "x")
-    monkeypatch.setattr("geoseg.data.preparation.prepare.FORMAT", 99)
-    monkeypatch.setattr("geoseg.data.preparation.prepared_dataset.FORMAT", 99)
+    monkeypatch.setattr("geoseg.data.preparation.plan_conversions.FORMAT_VERSION", 99)
+    monkeypatch.setattr("geoseg.data.preparation.prepared_dataset.FORMAT_VERSION", 99)
     names = converted_names(monkeypatch)
     prepare(section, "x")
     assert names == ["a", "b"]
@@ -456,11 +458,11 @@ def test_a_prepared_folder_is_a_dataset_of_what_it_was_made_from(tmp_path, compr
     [
         (
             {"legend": ["uno", "due", "tre"]},
-            r"was prepared with data.legend \['one', 'two', 'three'\], the recipe says",
+            r"was prepared with data.legend \['one', 'two', 'three'\], the recipe has",
         ),
-        ({"ignore": [7]}, r"was prepared with data.ignore None, the recipe says \[7\]"),
-        ({"gsd": 3.0}, r"was prepared with data.gsd None, the recipe says 3.0"),
-        ({"dataset": "potsdam"}, r"was prepared with data.dataset 'folder', the recipe says 'potsdam'"),
+        ({"ignore": [7]}, r"was prepared with data.ignore None, the recipe has \[7\]"),
+        ({"gsd": 3.0}, r"was prepared with data.gsd None, the recipe has 3.0"),
+        ({"dataset": "potsdam"}, r"was prepared with data.dataset 'folder', the recipe has 'potsdam'"),
     ],
 )
 def test_a_prepared_folder_of_another_declaration_is_refused_as_root(tmp_path, change, message) -> None:
@@ -516,8 +518,22 @@ def test_scenes_are_prepared_whatever_killed_runs_left_behind(tmp_path) -> None:
     (made.folder / "manifest.json").unlink()
     (made.folder / "records/b.json").unlink()
     (made.folder / "images/.b.tif.part.tif").write_bytes(b"half")
-    made.all_scenes[1].cells_path.write_bytes(b"half")
+    made.all_scenes[1].class_locations_path.write_bytes(b"half")
     again = prepare(section, "x")
     assert (again.digest, again.statistics) == (made.digest, made.statistics)
-    assert again.all_scenes[1].cells.pixels.sum() == MASK.size
+    assert again.all_scenes[1].class_locations.counts.sum() == MASK.size
     assert not (made.folder / "images/.b.tif.part.tif").exists()
+
+
+def test_a_recipe_its_file_and_its_data_section_give_the_same_folder(tmp_path) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    path = tmp_path / "town.yaml"
+    path.write_text(to_yaml(Recipe(name="town", data=section)), "utf-8")
+    folders = {prepare(source).folder for source in (path, str(path), load_recipe(path))}
+    assert folders == {prepare(section, "town").folder}
+    assert prepare(path, folder=str(tmp_path / "elsewhere")).folder == tmp_path / "elsewhere"
+
+
+def test_a_misspelt_option_is_a_type_error(tmp_path) -> None:
+    with pytest.raises(TypeError, match="overwritten"):
+        prepare(data_section(labelled_folder(tmp_path)), overwritten=True)  # type: ignore[call-arg]

@@ -5,11 +5,12 @@ import pickle
 
 import numpy as np
 import pytest
+from helpers.prepared import prepared_scene, striped
+from helpers.rasters import noise, padded
 from hypothesis import given
-from strategies_data import prepared_scene, striped
-from strategies_raster import noise, padded, windows_around
+from strategies import windows_around
 
-from geoseg.data.preparation.prepared_dataset import MANIFEST, Prepared
+from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset
 from geoseg.errors import DataError
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
@@ -31,7 +32,7 @@ def scene(request, tmp_path_factory):
 
 @given(window=windows_around(HEIGHT, WIDTH, reach=30))
 def test_a_cut_is_a_slice_of_the_padded_whole(scene, window) -> None:
-    image, target, valid = scene.cut(window)
+    image, target, valid = scene.read(window)
     inside = padded(np.ones((HEIGHT, WIDTH), bool), window)
     holds = VALID if scene.valid is not None else np.ones_like(VALID)
     assert np.array_equal(image.transpose(2, 0, 1), padded(IMAGE, window))
@@ -42,50 +43,50 @@ def test_a_cut_is_a_slice_of_the_padded_whole(scene, window) -> None:
 @given(window=windows_around(HEIGHT, WIDTH))
 def test_labels_are_those_of_the_part_inside(scene, window) -> None:
     inside = window.clip_to(HEIGHT, WIDTH).slices()
-    assert np.array_equal(scene.labels(window), MASK[inside])
-    assert np.array_equal(scene.validity(window), (VALID if scene.valid is not None else np.ones_like(VALID))[inside])
+    assert np.array_equal(scene.read_mask(window), MASK[inside])
+    assert np.array_equal(scene.read_valid(window), (VALID if scene.valid is not None else np.ones_like(VALID))[inside])
 
 
 def test_a_cut_may_be_written_to_and_leaves_the_file_alone(scene) -> None:
-    image, target, valid = scene.cut(Window(0, 0, 4, 4))
+    image, target, valid = scene.read(Window(0, 0, 4, 4))
     image[:], target[:], valid[:] = 0, 0, False
-    assert np.array_equal(scene.cut(Window(0, 0, 4, 4))[0].transpose(2, 0, 1), IMAGE[:, :4, :4])
+    assert np.array_equal(scene.read(Window(0, 0, 4, 4))[0].transpose(2, 0, 1), IMAGE[:, :4, :4])
 
 
 def test_a_scene_sent_to_another_process_takes_no_pixels_along(scene) -> None:
     before = len(pickle.dumps(scene))
-    scene.cut(Window(0, 0, 4, 4))
+    scene.read(Window(0, 0, 4, 4))
     sent = pickle.dumps(scene)
     assert len(sent) == before
     assert pickle.loads(sent) == scene
-    assert np.array_equal(pickle.loads(sent).labels(Window(0, 0, HEIGHT, WIDTH)), MASK)
+    assert np.array_equal(pickle.loads(sent).read_mask(Window(0, 0, HEIGHT, WIDTH)), MASK)
 
 
 def test_a_scene_without_labels_is_cut_with_nothing_labelled(tmp_path) -> None:
     scene = prepared_scene(tmp_path, MASK, image=IMAGE, labelled=False)
-    image, target, valid = scene.cut(Window(-2, 0, 9, 9))
-    assert scene.is_whole
+    image, target, valid = scene.read(Window(-2, 0, 9, 9))
+    assert scene.is_complete
     assert np.array_equal(image[2:].transpose(2, 0, 1), IMAGE[:, :7, :9])
     assert (target == IGNORE_INDEX).all()
     assert valid[2:].all()
 
 
-@pytest.mark.parametrize("kind", ["image_path", "mask_path", "cells_path", "valid_path"])
+@pytest.mark.parametrize("kind", ["image_path", "mask_path", "class_locations_path", "valid_path"])
 def test_a_scene_that_lacks_a_file_is_not_whole(tmp_path, kind) -> None:
     scene = prepared_scene(tmp_path, MASK, image=IMAGE, valid=VALID)
-    assert scene.is_whole
+    assert scene.is_complete
     getattr(scene, kind).unlink()
-    assert not scene.is_whole
+    assert not scene.is_complete
 
 
 @pytest.fixture
-def prepared(tmp_path) -> Prepared:
+def prepared(tmp_path) -> PreparedDataset:
     """A prepared folder of one labelled scene and one to adapt to."""
     scenes = (
         prepared_scene(tmp_path, MASK),
         prepared_scene(tmp_path, MASK, name="target", split="unlabelled", labelled=False),
     )
-    return Prepared(
+    return PreparedDataset(
         folder=tmp_path,
         digest="abc",
         sources="def",
@@ -102,23 +103,23 @@ def prepared(tmp_path) -> Prepared:
 
 def test_a_saved_folder_is_loaded_as_it_was(prepared) -> None:
     prepared.save()
-    assert Prepared.load(prepared.folder) == prepared
+    assert PreparedDataset.load(prepared.folder) == prepared
 
 
 def test_a_folder_that_was_not_finished_is_not_there(prepared, tmp_path) -> None:
-    assert Prepared.load(tmp_path / "nowhere") is None
-    assert Prepared.load(tmp_path) is None
+    assert PreparedDataset.load(tmp_path / "nowhere") is None
+    assert PreparedDataset.load(tmp_path) is None
     prepared.save()
-    text = (tmp_path / MANIFEST).read_text()
+    text = (tmp_path / MANIFEST_NAME).read_text()
     older = json.dumps(json.loads(text) | {"format": 1})
     for broken in (text[: len(text) // 2], "[]", "{}", text.replace('"height"', '"hight"'), older):
-        (tmp_path / MANIFEST).write_text(broken)
-        assert Prepared.load(tmp_path) is None
+        (tmp_path / MANIFEST_NAME).write_text(broken)
+        assert PreparedDataset.load(tmp_path) is None
 
 
 def test_saving_leaves_nothing_but_the_manifest(prepared, tmp_path) -> None:
     prepared.save()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "images", MANIFEST, "masks"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells", "images", MANIFEST_NAME, "masks"]
 
 
 def test_a_split_without_scenes_is_refused(prepared) -> None:

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from strategies_data import prepared_scene, striped
+from helpers.prepared import prepared_scene, striped
 
-from geoseg.data.crops.crop import cut
+from geoseg.data.crops.crop import cut_crop
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.crops.samplers.balanced import BalancedSampler
-from geoseg.data.preparation.class_locations import CELL
+from geoseg.data.preparation.class_locations import CELL_SIZE
 from geoseg.errors import ConfigError
 from geoseg.legend import IGNORE_INDEX
 
@@ -38,7 +38,7 @@ def built(scenes, size=24, scale=(0.5, 2.0), *, seed=0, **options) -> BalancedSa
 def share_with(sampler, scenes, index) -> float:
     """Share of the crops in which a class is seen."""
     windows = [(plan.scene, plan.window) for plan in map(sampler.plan, range(COUNT))]
-    return float(np.mean([(scenes[number].labels(window) == index).any() for number, window in windows]))
+    return float(np.mean([(scenes[number].read_mask(window) == index).any() for number, window in windows]))
 
 
 @pytest.mark.parametrize("wanted", [0.1, 0.5, 0.9, 1.0])
@@ -48,14 +48,14 @@ def test_the_share_of_crops_around_a_class_is_the_wanted_one(scenes, wanted) -> 
 
 
 def test_classes_that_are_not_named_divide_the_rest(scenes) -> None:
-    assert built(scenes, shares={"town": 0.5}).chances == pytest.approx([0.25, 0.25, 0.5, 0])
-    assert built(scenes, shares={"town": 0.5, "field": 0.5}).chances == pytest.approx([0.5, 0, 0.5, 0])
-    assert built(scenes, shares={"field": 0.0}).chances == pytest.approx([0, 0.5, 0.5, 0])
+    assert built(scenes, shares={"town": 0.5}).probabilities == pytest.approx([0.25, 0.25, 0.5, 0])
+    assert built(scenes, shares={"town": 0.5, "field": 0.5}).probabilities == pytest.approx([0.5, 0, 0.5, 0])
+    assert built(scenes, shares={"field": 0.0}).probabilities == pytest.approx([0, 0.5, 0.5, 0])
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.2, 5.0])
 def test_without_shares_rare_classes_come_first_as_in_daformer(scenes, temperature) -> None:
-    chances = built(scenes, temperature=temperature).chances
+    chances = built(scenes, temperature=temperature).probabilities
     counts = np.array([200 * 160 - 36 + 90 * 130, 200 * 40, 36])
     weights = np.exp((1 - counts / counts.sum()) / temperature)
     assert chances == pytest.approx([*(weights / weights.sum()), 0])
@@ -67,17 +67,17 @@ def test_without_shares_rare_classes_come_first_as_in_daformer(scenes, temperatu
 def test_the_class_a_crop_is_cut_around_lies_in_its_window(scenes, size, scale) -> None:
     sampler = built(scenes, size, scale, shares={"town": 1.0})
     for plan in map(sampler.plan, range(60)):
-        assert (scenes[plan.scene].labels(plan.window) == 2).any()
+        assert (scenes[plan.scene].read_mask(plan.window) == 2).any()
 
 
 def test_at_its_own_scale_the_crop_itself_holds_the_class(scenes) -> None:
     sampler = built(scenes, scale=(1.0, 1.0), shares={"town": 1.0})
-    assert all((cut(scenes[plan.scene], plan).target == 2).any() for plan in map(sampler.plan, range(60)))
+    assert all((cut_crop(scenes[plan.scene], plan).target == 2).any() for plan in map(sampler.plan, range(60)))
 
 
 def test_every_pixel_of_a_class_is_met_equally_often(tmp_path) -> None:
     mask = np.full((200, 300), IGNORE_INDEX, np.uint8)
-    places = [(0, 0), (CELL - 1, CELL - 1), (CELL, CELL), (199, 299), (199, 298), (150, 10)]
+    places = [(0, 0), (CELL_SIZE - 1, CELL_SIZE - 1), (CELL_SIZE, CELL_SIZE), (199, 299), (199, 298), (150, 10)]
     for place in places:
         mask[place] = 3
     sampler = built([prepared_scene(tmp_path, mask, classes=4)], size=1, scale=(1, 1), shares={"sea": 1.0})
@@ -115,11 +115,11 @@ def test_compressed_scenes_are_planned_alike(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("shares", "message", "hint"),
     [
-        ({"twon": 0.5}, "shares names 'twon', which is no class", "did you mean town?"),
-        ({"sea": 0.5}, "shares wants crops around sea, which no training pixel shows", "leave it out"),
-        ({"town": 0.7, "wood": 0.7}, "the shares make 1.4", "add up to 1"),
-        ({"town": 0.2, "wood": 0.2, "field": 0.2, "sea": 0}, "the shares make 0.6", "add up to 1"),
-        ({"town": 1.5}, "sampler balanced: shares: .* does not fit", ""),
+        ({"twon": 0.5}, "unknown class 'twon' in shares", "did you mean town?"),
+        ({"sea": 0.5}, "shares asks for crops of sea, which no training pixel shows", "remove sea from shares"),
+        ({"town": 0.7, "wood": 0.7}, "the shares add up to 1.4", "add up to 1"),
+        ({"town": 0.2, "wood": 0.2, "field": 0.2, "sea": 0}, "the shares add up to 0.6", "add up to 1"),
+        ({"town": 1.5}, "sampler balanced: shares: .* is not valid", ""),
     ],
 )
 def test_shares_that_cannot_be_are_refused_in_a_sentence(scenes, shares, message, hint) -> None:
@@ -129,5 +129,5 @@ def test_shares_that_cannot_be_are_refused_in_a_sentence(scenes, shares, message
 
 
 def test_a_temperature_is_positive(scenes) -> None:
-    with pytest.raises(ConfigError, match="sampler balanced: temperature: 0 does not fit"):
+    with pytest.raises(ConfigError, match="sampler balanced: temperature: 0 is not valid"):
         built(scenes, temperature=0)

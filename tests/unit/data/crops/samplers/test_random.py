@@ -4,9 +4,9 @@ import tempfile
 
 import numpy as np
 import pytest
+from helpers.prepared import prepared_scene, striped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies_data import prepared_scene, striped
 
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.crops.samplers.random import RandomSampler
@@ -49,7 +49,7 @@ def test_magnifications_fill_their_range(tmp_path) -> None:
 
 
 def share_of_commonest(scene, window: Window) -> float:
-    labels = scene.labels(window)
+    labels = scene.read_mask(window)
     counts = np.bincount(labels[labels != IGNORE_INDEX], minlength=1)
     return counts.max() / max(counts.sum(), 1)
 
@@ -68,7 +68,7 @@ def test_windows_without_labels_are_turned_down(tmp_path) -> None:
     mask = np.full((64, 64), IGNORE_INDEX, np.uint8)
     mask[24:40, 24:40] = striped(16, 16)
     sampler = RandomSampler(scenes_of(tmp_path, mask), 16, (1, 1), seed=0, attempts=100)
-    found = [sampler.scenes[0].labels(sampler.plan(number).window) for number in range(40)]
+    found = [sampler.scenes[0].read_mask(sampler.plan(number).window) for number in range(40)]
     assert all((labels != IGNORE_INDEX).any() for labels in found)
 
 
@@ -81,7 +81,7 @@ def test_a_scene_of_one_class_is_taken_as_it_is(tmp_path) -> None:
     "options", [{"largest_share": 0}, {"largest_share": 1.5}, {"attempts": 0}, {"pieces": "potsdam"}]
 )
 def test_options_that_make_no_sampler_are_refused(tmp_path, options) -> None:
-    with pytest.raises(ConfigError, match=r"sampler random: .* does not fit"):
+    with pytest.raises(ConfigError, match=r"sampler random: .* is not valid"):
         samplers.build(
             "random", options, scenes=scenes_of(tmp_path, striped(9, 9)), size=8, scale=(1, 1), seed=0, classes="abc"
         )
@@ -107,12 +107,12 @@ def large(tmp_path_factory):
 @pytest.mark.parametrize("pieces", PIECES)
 def test_every_piece_comes_once_before_any_comes_again(large, pieces) -> None:
     sampler = RandomSampler(large, 64, (0.5, 2.0), seed=5, pieces=pieces)
-    assert [piece for _, piece in sampler.pieces] == PIECES[pieces]
+    assert [piece for _, piece in sampler.regions] == PIECES[pieces]
     count, rounds = len(PIECES[pieces]), []
     for turn in range(3):
         numbers = range(turn * count, (turn + 1) * count)
-        rounds.append([sampler._piece(number, None) for number in numbers])
-        assert sorted(rounds[-1]) == sorted(sampler.pieces)
+        rounds.append([sampler._draw_region(number, None) for number in numbers])
+        assert sorted(rounds[-1]) == sorted(sampler.regions)
         for number, (index, piece) in zip(numbers, rounds[-1], strict=True):
             plan = sampler.plan(number)
             assert plan.scene == index
@@ -123,10 +123,10 @@ def test_every_piece_comes_once_before_any_comes_again(large, pieces) -> None:
 @pytest.mark.parametrize("pieces", PIECES)
 def test_no_window_looks_over_the_edge_of_its_piece(large, pieces) -> None:
     sampler = RandomSampler(large, 300, (0.5, 2.0), seed=0, pieces=pieces)
-    count = len(sampler.pieces)
+    count = len(sampler.regions)
     for number in range(4 * count):
         plan = sampler.plan(number)
-        assert any(index == plan.scene and piece.contains(plan.window) for index, piece in sampler.pieces)
+        assert any(index == plan.scene and piece.contains(plan.window) for index, piece in sampler.regions)
     edges = {plan.window.col_stop for plan in map(sampler.plan, range(8 * count)) if plan.scene == 0}
     assert max(edges) <= 1300
 
@@ -145,7 +145,7 @@ def holed(folder, share, *, labelled=True, side=400):
 def test_windows_of_nothing_are_turned_down_even_where_nearly_everything_is_nothing(tmp_path, pieces, labelled) -> None:
     scene = holed(tmp_path, 0.95, labelled=labelled)
     sampler = RandomSampler([scene], 32, (0.5, 2.0), seed=0, pieces=pieces)
-    assert all(scene.validity(sampler.plan(number).window).any() for number in range(300))
+    assert all(scene.read_valid(sampler.plan(number).window).any() for number in range(300))
 
 
 def test_a_scene_of_nothing_gives_way_to_others_even_if_its_turn_has_come(tmp_path) -> None:
@@ -164,7 +164,7 @@ def test_as_many_attempts_are_made_as_are_asked_for(tmp_path) -> None:
     mask[150, 150] = 1  # in 16 of some 80,000 windows
     sampler = RandomSampler(scenes_of(tmp_path, mask), 4, (1, 1), seed=0, attempts=60_000, largest_share=0.99)
     plan = sampler.plan(0)
-    assert 1 in sampler.scenes[0].labels(plan.window)
+    assert 1 in sampler.scenes[0].read_mask(plan.window)
 
 
 def test_scenes_without_labels_are_drawn_from_by_what_is_valid(tmp_path) -> None:

@@ -7,14 +7,14 @@ import json
 import warnings
 
 import numpy as np
+from helpers.archives import archive_section, loveda_archives, png, potsdam_archives, vaihingen_archives
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import MemoryFile
-from strategies_archives import archive_section, loveda_archives, png, potsdam_archives, vaihingen_archives
 
 from geoseg.data.datasets.loveda import IDS
-from geoseg.data.export.export_crops import PUBLISHED
-from geoseg.data.preparation.prepare import open_dataset
-from geoseg.grid.patches import cuts
+from geoseg.data.export.openmmlab_layout import OPENMMLAB_LAYOUTS
+from geoseg.data.preparation.open_dataset import open_dataset
+from geoseg.grid.patch_positions import patch_windows
 from geoseg.raster.scene import Scene
 
 
@@ -36,7 +36,7 @@ def patches(dataset, rule) -> dict[str, int]:
         for labelled in scenes:
             with Scene.open(labelled.image) as scene:
                 grids.append(scene.grid)
-        counts[split] = sum(1 for grid in grids for _ in cuts(grid.height, grid.width, rule))
+        counts[split] = sum(1 for grid in grids for _ in patch_windows(grid.height, grid.width, rule))
     return counts
 
 
@@ -44,7 +44,7 @@ def test_potsdam_gives_3456_and_2016_patches(tmp_path) -> None:
     tile = zeros(6000, 6000)
     root = potsdam_archives(tmp_path / "a", content=lambda *_: tile, size=6000)
     dataset = open_dataset(archive_section("potsdam", root))
-    assert patches(dataset, PUBLISHED["potsdam"].rule) == {"train": 3456, "val": 2016}
+    assert patches(dataset, OPENMMLAB_LAYOUTS["potsdam"].rule) == {"train": 3456, "val": 2016}
     assert patches(dataset, "plain") == {"train": 3456, "val": 2016}
 
 
@@ -57,7 +57,7 @@ def test_vaihingen_gives_344_and_398_patches(tmp_path, golden) -> None:
 
     root = vaihingen_archives(tmp_path / "a", content=content, kinds=["images", "no_boundary"])
     dataset = open_dataset(archive_section("vaihingen", root))
-    assert patches(dataset, PUBLISHED["vaihingen"].rule) == totals["documented"] == {"train": 344, "val": 398}
+    assert patches(dataset, OPENMMLAB_LAYOUTS["vaihingen"].rule) == totals["documented"] == {"train": 344, "val": 398}
 
 
 def test_loveda_has_2522_1669_and_1796_images_of_both_domains(tmp_path) -> None:

@@ -8,12 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 import rasterio
-from strategies_archives import archive_section, loveda_archives, potsdam_archives, vaihingen_archives
+from helpers.archives import archive_section, loveda_archives, potsdam_archives, vaihingen_archives
 
-from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.loader import CropDataset, CropLoader
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.preparation import conversion_pool as conversion
-from geoseg.data.preparation.prepare import open_dataset, prepare
+from geoseg.data.preparation.open_dataset import open_dataset
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import SceneError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
@@ -47,8 +48,10 @@ def one_epoch(prepared) -> dict[str, np.ndarray]:
         scenes = prepared.scenes(split)
         given = {"scenes": scenes, "size": 16, "scale": (0.5, 2.0), "seed": 0, "classes": prepared.legend.names}
         names = [name for name in samplers.names() if name != "balanced" or scenes[0].labelled]
-        crops = [Crops(scenes, samplers.build(name, {}, **given), range(len(scenes))) for name in names]
-        targets[split] = np.concatenate([batch.target for each in crops for batch in Batches(each, batch=4, workers=0)])
+        crops = [CropDataset(scenes, samplers.build(name, {}, **given), range(len(scenes))) for name in names]
+        targets[split] = np.concatenate(
+            [batch.target for each in crops for batch in CropLoader(each, batch=4, workers=0)]
+        )
     return targets
 
 
@@ -101,7 +104,7 @@ def test_isprs_labels_of_the_other_city_are_never_opened(tmp_path, opened, sourc
 def test_changed_labels_of_the_target_change_nothing(tmp_path, monkeypatch) -> None:
     section = archive_section("loveda", tmp_path / "a", domain="rural-to-urban", complete=False)
     prepared = prepare(_loveda(section, content=None), "x")
-    monkeypatch.setattr(conversion, "convert", None)
+    monkeypatch.setattr(conversion, "convert_scene", None)
     for path in section.root.rglob("*/Urban/masks_png/*.png"):
         path.write_bytes(SECRET)
     assert prepare(section, "x") == prepared

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
-from strategies_archives import (
+from helpers.archives import (
     POTSDAM_ARCHIVES,
     archive_section,
     isaid_archives,
@@ -12,26 +11,28 @@ from strategies_archives import (
     tiff,
     vaihingen_archives,
 )
-from strategies_data import data_section, labelled_folder, prepared_scene, striped
-from strategies_raster import noise
+from helpers.prepared import data_section, labelled_folder, prepared_scene, striped
+from helpers.rasters import noise
+from PIL import Image
 
-from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.loader import CropDataset, CropLoader
 from geoseg.data.crops.samplers.grid import GridSampler
 from geoseg.data.datasets.potsdam import potsdam
 from geoseg.data.export.export_crops import tile
-from geoseg.data.preparation.prepare import open_dataset, prepare
+from geoseg.data.preparation.open_dataset import open_dataset
+from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import DataError
-from geoseg.grid.patches import cuts
+from geoseg.grid.patch_positions import patch_windows
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
 
 
 def starts(side, rule, **options) -> list[int]:
-    return [window.col for window in cuts(1, side, rule, **options)]
+    return [window.col for window in patch_windows(1, side, rule, **options)]
 
 
 def test_trap_stride_ignored() -> None:
-    """The converters say 256 and cut every 512. As published that stays; whoever wants a stride gets it."""
+    """The converters say 256 and cut every 512. As published that stays; another stride is an option."""
     assert starts(6000, "isprs") == starts(6000, "isprs", stride=512) == [*range(0, 5121, 512), 5488]
     assert starts(6000, "plain", size=512, stride=256) == [*range(0, 5377, 256), 5488]
 
@@ -105,7 +106,7 @@ def test_trap_class_names_off_by_one(tmp_path) -> None:
 
 @pytest.mark.parametrize("city", ["potsdam", "vaihingen"])
 def test_trap_clutter_first(tmp_path, city) -> None:
-    """torchgeo's class 0 is clutter, the zoo's is impervious surface: masks and weights cannot be exchanged."""
+    """torchgeo's class 0 is clutter, OpenMMLab's is impervious surface: masks and weights cannot be exchanged."""
     build = {"potsdam": potsdam_archives, "vaihingen": vaihingen_archives}[city]
     made = open_dataset(archive_section(city, build(tmp_path, size=8)))
     assert made.legend.names == ("impervious_surface", "building", "low_vegetation", "tree", "car", "clutter")
@@ -120,7 +121,7 @@ def test_trap_palette_labels_lost(tmp_path) -> None:
         with Image.open(scene.mask_path) as mask:
             assert mask.mode == "L"
             assert len(np.unique(mask)) == 16
-    tile([prepared.folder], tmp_path / "cut", layout="published")
+    tile([prepared.folder], tmp_path / "cut", layout="openmmlab")
     for path in (tmp_path / "cut/ann_dir").rglob("*.png"):
         with Image.open(path) as label:
             assert label.mode == "L"
@@ -132,7 +133,10 @@ def test_trap_drop_last(tmp_path) -> None:
     scenes = [prepared_scene(tmp_path, striped(16, 16), name=str(n)) for n in range(5)]
     sampler = GridSampler(scenes, 16)
     assert (
-        sum(len(batch.target) for batch in Batches(Crops(scenes, sampler, range(len(sampler))), batch=2, workers=0))
+        sum(
+            len(batch.target)
+            for batch in CropLoader(CropDataset(scenes, sampler, range(len(sampler))), batch=2, workers=0)
+        )
         == 5
     )
 

@@ -1,0 +1,31 @@
+"""The augmentation of a recipe, for the bands and the value range of prepared data."""
+
+from geoseg.augment import Augmentation
+from geoseg.config.recipe import AugmentSection
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
+from geoseg.errors import DataError
+
+RGB = ("red", "green", "blue")
+
+
+def require_color_bands(section: AugmentSection, prepared: PreparedDataset) -> None:
+    """Check that the photometric distortion of a recipe supports the bands of the data.
+
+    Raises:
+        DataError: If OpenMMLab's distortion is used for other data than three bands of uint8.
+    """
+    if section.photometric == "openmmlab" and (len(prepared.bands) != len(RGB) or prepared.dtype != "uint8"):
+        raise DataError(
+            f"the data have {len(prepared.bands)} bands of {prepared.dtype}, "
+            "and the photometric distortion openmmlab needs three bands of uint8",
+            "--set augment.photometric=linear",
+        )
+
+
+def build_augmentation(section: AugmentSection, prepared: PreparedDataset) -> Augmentation:
+    """Build the random transform of crops, for the value range of the data; see :func:`require_color_bands`."""
+    smallest, largest = 0.0, 255.0
+    if prepared.dtype != "uint8":
+        smallest = min(band.minimum for band in prepared.statistics)
+        largest = max(band.maximum for band in prepared.statistics)
+    return Augmentation(section, smallest=smallest, largest=largest, is_rgb=prepared.bands == RGB)

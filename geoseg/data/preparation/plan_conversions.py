@@ -1,0 +1,78 @@
+"""Plan the conversion of a dataset: one task per scene, and the digests by which changes are found."""
+
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from geoseg.config.recipe import DataSection
+from geoseg.data.dataset import Dataset
+from geoseg.data.in_memory import materialize
+from geoseg.data.preparation.conversion_record import fingerprint_sources
+from geoseg.data.preparation.convert_scene import SceneConversion
+from geoseg.data.preparation.open_dataset import declaration
+from geoseg.data.preparation.prepared_dataset import FORMAT_VERSION, PreparedScene
+from geoseg.raster.scene import Scene
+
+logger = logging.getLogger(__name__)
+
+
+def plan_conversions(section: DataSection, dataset: Dataset, folder: Path) -> list[SceneConversion]:
+    """Return the conversions of all scenes of a dataset, with the bands and the pixel type of the first scene."""
+    first = dataset.scenes("train")[0]
+    with materialize(first) as files, Scene.open(files.image) as image:
+        bands = section.bands or dataset.bands or image.bands
+        dtype = image.dtype.name
+        if image.palette is not None:
+            logger.warning("%s holds palette indices, not colors: gdal_translate -expand rgb", first.image)
+    declaration_digest = digest_json([FORMAT_VERSION, declaration(section), bands, dtype])
+    conversions: dict[str, SceneConversion] = {}
+    for split, scenes in dataset.prepared_splits.items():
+        for scene in scenes:
+            stem = _unique_stem(f"{split}/{scene.name}", scene.name, taken=conversions)
+            draft = PreparedScene(
+                scene.name, split, folder, stem, 0, 0, None,
+                labelled=scene.label is not None, compressed=section.compress, groups=scene.groups,
+            )  # fmt: skip
+            conversions[stem] = SceneConversion(
+                scene=scene,
+                draft=draft,
+                declaration_digest=declaration_digest,
+                encoding=dataset.encoding,
+                class_count=len(dataset.legend),
+                file_bands=dataset.bands,
+                bands=tuple(bands),
+                select_by_name=bool(section.bands),
+                dtype=dtype,
+                gsd=section.gsd,
+            )
+    return list(conversions.values())
+
+
+def _unique_stem(unique: str, name: str, *, taken: Container[str]) -> str:
+    """Return a scene's name as a file name, with a digest appended if another scene has the same."""
+    stem = re.sub(r"[^\w.-]+", "_", name)
+    return f"{stem}-{digest_json(unique)[:8]}" if stem in taken else stem
+
+
+def digest_sources(declared: Mapping[str, Any], dataset: Dataset) -> str:
+    """Return a digest of the declaration, of the splits (which may come from files) and of every source file's state."""
+    members = {
+        split: [(scene.name, fingerprint_sources(scene)) for scene in scenes]
+        for split, scenes in dataset.prepared_splits.items()
+    }
+    return digest_json([declared, members])
+
+
+def digest_pixels(dataset: Dataset, bands: Sequence[str], scenes: Sequence[PreparedScene]) -> str:
+    """Return a digest of classes, bands, splits and all prepared pixels."""
+    content = [(scene.split, scene.name, dict(scene.digests)) for scene in scenes]
+    return digest_json([dataset.legend.to_json(), list(bands), content])
+
+
+def digest_json(content: Any) -> str:
+    """Return the SHA-256 of a value written as JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
