@@ -1,5 +1,28 @@
-"""Recipe to bundle: ``fit`` wires it, ``run`` is its folder, ``session`` its work, ``loop`` its steps.
+"""Train a network from a recipe and keep the best bundle.
 
-A step: ``step``, ``crops``, ``scaling``, ``weights``, ``schedule``. Between steps: ``validation``, ``keep``, ``average``,
-``checkpoint``, ``watch``, ``logbook``, ``pictures``. Where and how long: ``devices``, ``cost``, ``stop``.
+:func:`geoseg.training.train.train` checks the recipe, prepares scenes and opens the run folder;
+:class:`~geoseg.training.trainer.Trainer` runs the loop with validation, checkpoints and logging.
 """
+
+from typing import TYPE_CHECKING
+
+from geoseg._lazy import attach
+
+if TYPE_CHECKING:
+    from geoseg.training.interrupts import TrainingInterrupted as TrainingInterrupted
+    from geoseg.training.train import TrainingResult as TrainingResult
+    from geoseg.training.trainer import Trainer as Trainer
+
+_MODULES = {
+    "Trainer": "geoseg.training.trainer",
+    "TrainingInterrupted": "geoseg.training.interrupts",
+    "TrainingResult": "geoseg.training.train",
+}
+
+__all__ = [
+    "Trainer",
+    "TrainingInterrupted",
+    "TrainingResult",
+]
+
+__getattr__, __dir__ = attach(__name__, _MODULES)

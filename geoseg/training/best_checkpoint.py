@@ -8,45 +8,56 @@ from pathlib import Path
 
 from geoseg.bundle import BEST_NAME, Bundle, ModelCard
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.checkpoint import Standing
-from geoseg.training.run_folder import point_latest_to
+from geoseg.training.checkpoint import RunState
+from geoseg.training.run_folder import update_latest_link
 from geoseg.training.validation import Validation
 
 logger = logging.getLogger(__name__)
 
 
-class KeepBest:
-    """Writes the bundle after every validation that is better than all before, by the monitored score.
+class BestBundleSaver:
+    """Saves the bundle after each validation whose monitored score is the best so far.
 
-    Of processes that train together each knows how the run stands, and one ``writes``.
+    Args:
+        run: Folder of the run.
+        card: Card of the bundle, without scores.
+        monitor: Name of the monitored score.
+        state: State of the run, updated by :meth:`update`.
+        is_main: Whether this process writes files; with several processes, only one does.
     """
 
-    def __init__(self, run: Path, card: ModelCard, monitor: str, standing: Standing, *, writes: bool = True) -> None:
-        self.run, self.card, self.monitor, self.standing, self.writes = run, card, monitor, standing, writes
+    def __init__(self, run: Path, card: ModelCard, monitor: str, state: RunState, *, is_main: bool = True) -> None:
+        self.run, self.card, self.monitor, self.state, self.is_main = run, card, monitor, state, is_main
 
     @property
     def path(self) -> Path:
-        """The bundle's file."""
+        """Path of the bundle."""
         return self.run / BEST_NAME
 
-    def offer(self, network: SegmentationNetwork, validation: Validation) -> bool:
-        """Keeps the network if it is the best so far; True if it is. Until the score is defined, the newest is the best."""
+    def update(self, network: SegmentationNetwork, validation: Validation) -> bool:
+        """Save the network if its score is the best so far.
+
+        While the score is undefined (NaN), every network counts as the best.
+
+        Returns:
+            Whether the network is the best so far.
+        """
         scores = validation.scores()
         score = scores[self.monitor]
         is_defined = not math.isnan(score)
         if not is_defined:
-            logger.warning("%s is undefined on the validation scenes, so it does not tell which is best", self.monitor)
-        better = self.standing.best is None or (is_defined and score > self.standing.best)
-        self.standing.waited = 0 if better else self.standing.waited + 1
-        if not better:
+            logger.warning("%s is undefined on the validation scenes and cannot select the best model", self.monitor)
+        is_best = self.state.best is None or (is_defined and score > self.state.best)
+        self.state.waited = 0 if is_best else self.state.waited + 1
+        if not is_best:
             return False
-        self.standing.best, self.standing.best_iteration = score if is_defined else None, self.standing.iteration
-        if self.writes:
+        self.state.best, self.state.best_iteration = score if is_defined else None, self.state.iteration
+        if self.is_main:
             self._write(network, scores)
         return True
 
     def _write(self, network: SegmentationNetwork, scores: Mapping[str, float]) -> None:
-        known = {name: value for name, value in scores.items() if not math.isnan(value)}
-        provenance = {**self.card.provenance, "iteration": str(self.standing.iteration)}
-        Bundle(network, replace(self.card, scores=known, provenance=provenance)).save(self.path)
-        point_latest_to(self.run)
+        defined = {name: value for name, value in scores.items() if not math.isnan(value)}
+        provenance = {**self.card.provenance, "iteration": str(self.state.iteration)}
+        Bundle(network, replace(self.card, scores=defined, provenance=provenance)).save(self.path)
+        update_latest_link(self.run)

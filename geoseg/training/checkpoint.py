@@ -1,10 +1,9 @@
-"""A run as it stands after some iteration, in one file that is whole or not there; and back.
+"""Save and load the checkpoint of a training run.
 
-Crops and every random number of an iteration follow from its number and the seed. So weights, the optimiser's memory and
-the number say all, and a run that goes on from here ends as if nothing had happened.
+Crops and random numbers of an iteration depend only on its number and the seed. Weights, optimizer state and the number
+of the iteration are therefore sufficient to resume a run with the same result as an uninterrupted one.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,103 +12,114 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geoseg._files import output_errors, part_path, remove
-from geoseg.config.recipe import Recipe
+from geoseg._files import atomic_path, output_errors
+from geoseg.config.recipe import Recipe, replace_renamed_values
 from geoseg.errors import BundleError, ConfigError, DataError
 
-NAME = "last.ckpt"
-"""What the file is called in a run's folder."""
+CHECKPOINT_NAME = "last.ckpt"
+"""File name of the checkpoint in a run folder."""
 
 FORMAT = 1
+"""Version of the file format."""
 
-FREE = {
+RESUMABLE_KEYS = {
     "name", "description", "data.root", "data.prepared",
     "train.device", "train.workers", "train.checkpoint_every", "train.loggers",
 }  # fmt: skip
-"""What may differ when a run goes on: nothing of it changes what is computed (a device, its last digits)."""
+"""Recipe keys that may change before a run is resumed, because they do not affect the result."""
 
 
 @dataclass
-class Standing:
-    """How far a run is."""
+class RunState:
+    """Progress of a run and its best score."""
 
     iteration: int = 0
-    """Optimiser steps done."""
+    """Completed optimizer steps."""
     best: float | None = None
-    """The monitored score of the best bundle so far."""
+    """Monitored score of the best bundle; None if there is none."""
     best_iteration: int = 0
-    """When that was."""
+    """Iteration of the best bundle."""
     waited: int = 0
-    """Validations since then."""
+    """Validations since the best bundle."""
 
 
 @dataclass
 class Checkpoint:
-    """All that a run needs to go on."""
+    """Everything needed to resume a run."""
 
     recipe: Mapping[str, Any]
-    """The recipe as resolved."""
+    """The resolved recipe."""
     data: str
-    """Fingerprint of the prepared data."""
-    standing: Standing
-    """How far it is."""
+    """Digest of the prepared dataset."""
+    state: RunState
+    """Progress of the run. Stored under the key ``standing``."""
     network: Mapping[str, Tensor]
-    """Weights."""
+    """State dict of the network."""
     optimizer: Mapping[str, Any]
-    """Momentum and the like."""
+    """State dict of the optimizer."""
     average: Mapping[str, Tensor] | None = None
-    """Averaged weights, if the recipe wants them."""
+    """State dict of the averaged network, if the recipe uses an average."""
     precision: Mapping[str, Any] = field(default_factory=dict)
-    """The scale of float16's gradients."""
+    """State of the gradient scaler for float16."""
     finished: bool = False
-    """True if there is nothing left to do."""
+    """Whether the training is complete."""
 
     def save(self, run: Path) -> None:
-        """Writes the file into a run's folder; :class:`OutputError` if there is no room. An older one stays till then."""
-        path = run / NAME
-        part = part_path(path)
+        """Write the checkpoint into a run folder; an older one is replaced when the new one is complete.
+
+        Raises:
+            OutputError: If it cannot be written, for instance because the disk is full.
+        """
+        path = run / CHECKPOINT_NAME
         content = {"format": FORMAT, **{name: getattr(self, name) for name in self.__dataclass_fields__}}
-        content["standing"] = asdict(self.standing)
+        content["standing"] = asdict(content.pop("state"))
         try:
-            with output_errors(path):
-                with part.open("wb") as file:
-                    torch.save(content, file)
-                    file.flush()
-                    os.fsync(file.fileno())  # or a power failure might leave the new name with nothing in it
-                part.replace(path)
-        except RuntimeError as error:  # in which torch wraps what the system says of a full disk
+            with output_errors(path), atomic_path(path, fsync=True) as temporary, temporary.open("wb") as file:
+                torch.save(content, file)
+        except RuntimeError as error:  # torch wraps the OSError of a full disk
             with output_errors(path):
                 raise _system_error(error) from None
-        finally:
-            remove(part)
 
     @classmethod
     def load(cls, run: Path) -> "Checkpoint":
-        """The checkpoint in a run's folder; :class:`BundleError` if there is none, or it cannot be read."""
-        path = run / NAME
+        """Read the checkpoint of a run folder.
+
+        Raises:
+            BundleError: If it does not exist or cannot be read.
+        """
+        path = run / CHECKPOINT_NAME
         if not path.is_file():
-            raise BundleError(f"{run} has no {NAME} to go on from", "start it again without --resume")
+            raise BundleError(f"{run} has no {CHECKPOINT_NAME} to resume from", "run the command without --resume")
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             if content.pop("format") != FORMAT:
-                raise ValueError("another version")  # noqa: TRY301 - told below, as all else
-            return cls(**{**content, "standing": Standing(**content["standing"])})
+                raise ValueError("another version")  # noqa: TRY301 - reported below
+            return cls(state=RunState(**content.pop("standing")), **content)
         except Exception:
-            # A damaged file fails in whatever way its bytes happen to; nothing of it was run.
+            # A damaged file can raise any exception; no code from it was run.
             raise BundleError(
-                f"{path} cannot be read", "it is damaged, or made by another version; start a new run: --fresh"
+                f"{path} cannot be read",
+                "the file is damaged or was written by another version; use --fresh to start a new run",
             ) from None
 
     def require_same(self, recipe: Recipe, data: str) -> None:
-        """:class:`ConfigError` or :class:`DataError` that names what has changed since, if it changes the outcome."""
-        changed = sorted(_different(self.recipe, recipe.model_dump(mode="json")) - FREE)
+        """Check that recipe and data are those of the checkpoint, except for keys that do not affect the result.
+
+        Raises:
+            ConfigError: If the recipe has changed.
+            DataError: If the prepared dataset has changed.
+        """
+        saved = replace_renamed_values(self.recipe)
+        changed = sorted(_differing_keys(saved, recipe.model_dump(mode="json")) - RESUMABLE_KEYS)
         if changed:
             raise ConfigError(
                 f"the recipe has changed since the run was interrupted: {', '.join(changed)}",
-                "give it the old value, or start a new run: --fresh",
+                "restore the old value, or use --fresh to start a new run",
             )
         if self.data != data:
-            raise DataError("the training data has changed since the run was interrupted", "start a new run: --fresh")
+            raise DataError(
+                "the training data has changed since the run was interrupted", "use --fresh to start a new run"
+            )
 
 
 def _system_error(error: RuntimeError) -> OSError:
@@ -117,9 +127,9 @@ def _system_error(error: RuntimeError) -> OSError:
     return cause if isinstance(cause, OSError) else OSError(str(error).splitlines()[0])
 
 
-def _different(one: Any, other: Any, at: str = "") -> set[str]:
-    """Dotted names of the values in which two nested mappings differ."""
+def _differing_keys(one: Any, other: Any, at: str = "") -> set[str]:
+    """Return the dotted keys in which two nested mappings differ."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         keys = {*one, *other}
-        return set().union(*(_different(one.get(key), other.get(key), f"{at}.{key}".lstrip(".")) for key in keys))
+        return set().union(*(_differing_keys(one.get(key), other.get(key), f"{at}.{key}".lstrip(".")) for key in keys))
     return set() if one == other else {at}

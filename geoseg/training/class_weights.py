@@ -1,38 +1,48 @@
-"""Class weights that a recipe asks for by a word, from how often each class was seen when scenes were prepared."""
+"""Compute class weights from the class frequencies of the training scenes."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from geoseg.config.component import WeightedPart
+from geoseg.config.component import WeightedComponent
 
-LIMITS = (0.1, 10.0)
-"""Smallest and largest weight: beyond, a handful of pixels would lead the network about."""
-WORDS = ("balanced", "sqrt")
+WEIGHT_LIMITS = (0.1, 10.0)
+"""Smallest and largest weight. More extreme weights would let a few pixels dominate training."""
+WEIGHT_RULES = ("balanced", "sqrt")
+"""Values of ``class_weights`` in a recipe that stand for computed weights."""
 
 
-def with_class_weights(parts: Sequence[WeightedPart], pixels: Sequence[int]) -> list[WeightedPart]:
-    """The losses of a recipe, with numbers where ``class_weights`` is a word.
+def resolve_class_weights(parts: Sequence[WeightedComponent], pixels: Sequence[int]) -> list[WeightedComponent]:
+    """Replace the rules ``balanced`` and ``sqrt`` in the losses of a recipe by computed class weights.
 
-    ``balanced`` is the median frequency over the class's own (Eigen and Fergus 2015, arXiv 1411.4734, section 6.3),
-    ``sqrt`` the square root of that; both between 0.1 and 10. ``pixels`` counts the training pixels of each class.
+    Args:
+        parts: Losses of a recipe.
+        pixels: Number of training pixels of each class.
     """
-    return [_resolved(part, pixels) for part in parts]
+    return [_resolve(part, pixels) for part in parts]
 
 
-def _resolved(part: WeightedPart, pixels: Sequence[int]) -> WeightedPart:
-    word = part.options.get("class_weights")
-    if word not in WORDS:
+def _resolve(part: WeightedComponent, pixels: Sequence[int]) -> WeightedComponent:
+    rule = part.options.get("class_weights")
+    if rule not in WEIGHT_RULES:
         return part
-    return part.model_copy(update={"options": {**part.options, "class_weights": class_weights(str(word), pixels)}})
+    return part.model_copy(
+        update={"options": {**part.options, "class_weights": compute_class_weights(str(rule), pixels)}}
+    )
 
 
-def class_weights(word: str, pixels: Sequence[int]) -> list[float]:
-    """One weight per class; 1 for classes without a pixel."""
+def compute_class_weights(rule: str, pixels: Sequence[int]) -> list[float]:
+    """Compute one weight per class, between 0.1 and 10; 1 for classes without pixels.
+
+    Args:
+        rule: ``balanced`` is the median class frequency divided by the frequency of the class (Eigen and Fergus 2015,
+            arXiv 1411.4734, section 6.3); ``sqrt`` is its square root.
+        pixels: Number of pixels of each class.
+    """
     counts = np.asarray(pixels, np.float64)
     seen = counts > 0
     ratio = np.ones(len(counts))
     if seen.any():
         ratio[seen] = np.median(counts[seen]) / counts[seen]
-    power = 0.5 if word == "sqrt" else 1.0
-    return [float(weight) for weight in np.clip(ratio**power, *LIMITS)]
+    power = 0.5 if rule == "sqrt" else 1.0
+    return [float(weight) for weight in np.clip(ratio**power, *WEIGHT_LIMITS)]

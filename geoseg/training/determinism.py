@@ -1,5 +1,6 @@
-"""What ``deterministic: true`` costs: a few passes with it and without, on noise."""
+"""Deterministic kernels: switch them on, and measure how much slower they are."""
 
+import os
 import time
 from collections.abc import Mapping
 from statistics import median
@@ -8,17 +9,25 @@ import torch
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from geoseg.training.module import TrainingStep
+from geoseg.config.recipe import TrainSection
+from geoseg.training.module import TrainingModule
 
-ROUNDS = 3
-"""Passes that count; one before them finds kernels and memory."""
+MEASURED_PASSES = 3
+"""Number of timed passes, after one warm-up pass."""
 
 
-def cost_of_determinism(fabric: Fabric, step: TrainingStep, shape: tuple[int, int, int, int]) -> float:
-    """How many times as long a forward and backward pass takes when only deterministic kernels are allowed.
+def measure_determinism_cost(fabric: Fabric, step: TrainingModule, shape: tuple[int, int, int, int]) -> float:
+    """Measure how many times as long a forward and backward pass takes with deterministic kernels.
 
-    ``shape`` is that of the images: (batch, band, row, col). A median; weights, running statistics and torch's settings
-    are afterwards what they were.
+    Weights, running statistics and settings of torch are restored.
+
+    Args:
+        fabric: Fabric that runs the module.
+        step: The training module.
+        shape: Shape of the images, (batch, band, row, col).
+
+    Returns:
+        Ratio of the median times.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     statistics = {name: buffer.clone() for name, buffer in step.named_buffers()}
@@ -26,39 +35,47 @@ def cost_of_determinism(fabric: Fabric, step: TrainingStep, shape: tuple[int, in
     target, valid = torch.zeros_like(image[:, 0], dtype=torch.uint8), torch.ones_like(image[:, 0], dtype=torch.bool)
     seconds: dict[bool, list[float]] = {True: [], False: []}
     try:
-        for _ in range(ROUNDS + 1):
-            for wanted, taken in seconds.items():
-                _allow_only_deterministic(wanted, benchmark=not wanted)
-                taken.append(_seconds(fabric, step, image, target, valid))
+        for _ in range(MEASURED_PASSES + 1):
+            for is_on, times in seconds.items():
+                _set_deterministic(is_on, benchmark=not is_on)
+                times.append(_time_pass(fabric, step, image, target, valid))
     finally:
-        _allow_only_deterministic(before[0], benchmark=before[1])
-        _restore(step, statistics)
+        _set_deterministic(before[0], benchmark=before[1])
+        _restore_buffers(step, statistics)
     return median(seconds[True][1:]) / median(seconds[False][1:])
 
 
-def _allow_only_deterministic(wanted: bool, *, benchmark: bool) -> None:
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
+def _set_deterministic(is_on: bool, *, benchmark: bool) -> None:
+    torch.use_deterministic_algorithms(is_on, warn_only=True)
     torch.backends.cudnn.benchmark = benchmark
 
 
-def _seconds(fabric: Fabric, step: TrainingStep, *fields: Tensor) -> float:
-    """How long a pass takes; gradients are thrown away."""
-    _wait_for(fabric.device)
+def _time_pass(fabric: Fabric, step: TrainingModule, *fields: Tensor) -> float:
+    """Return the seconds of a forward and backward pass; gradients are discarded."""
+    _synchronize(fabric.device)
     started = time.perf_counter()
     with fabric.autocast():
         loss = step(*fields)
     loss.backward()
-    _wait_for(fabric.device)
+    _synchronize(fabric.device)
     taken = time.perf_counter() - started
     step.zero_grad(set_to_none=True)
     return taken
 
 
-def _wait_for(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-def _restore(step: TrainingStep, statistics: Mapping[str, Tensor]) -> None:
+def _restore_buffers(step: TrainingModule, statistics: Mapping[str, Tensor]) -> None:
     for name, buffer in step.named_buffers():
         buffer.copy_(statistics[name])
+
+
+def set_determinism(train: TrainSection) -> None:
+    """Configure torch in this process: with ``deterministic``, use deterministic kernels only."""
+    torch.backends.cudnn.benchmark = not train.deterministic
+    if train.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS (CUDA toolkit documentation)
+    torch.use_deterministic_algorithms(train.deterministic, warn_only=True)

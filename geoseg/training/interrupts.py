@@ -1,4 +1,4 @@
-"""Stopping a run in order: a signal lets the current step end, a checkpoint is written, and the same command goes on."""
+"""Stop a training run on SIGTERM or Ctrl-C, after the current step and with a checkpoint."""
 
 import signal
 import threading
@@ -10,39 +10,40 @@ from types import FrameType
 from geoseg.errors import GeosegError
 
 
-class Stopped(GeosegError):
-    """A run ended early because it was told to; nothing is lost."""
+class TrainingInterrupted(GeosegError):
+    """Training stopped after a signal; a checkpoint was saved."""
 
     def __init__(self, run: Path, iteration: int, number: int) -> None:
         super().__init__(
-            f"stopped after iteration {iteration}; {run} holds all that was done", "the same command goes on from there"
+            f"training stopped after iteration {iteration}; the checkpoint is in {run}",
+            "run the same command to resume",
         )
         self.signal = number
-        """Number of the signal that said so."""
+        """Number of the signal."""
 
 
-class Stop:
-    """Whether the run has been told to end."""
+class StopRequest:
+    """The signal that was received, if any."""
 
     def __init__(self) -> None:
         self.signal = 0
-        """Number of the signal that said so; 0 if there was none."""
+        """Number of the signal; 0 if none was received."""
 
 
 @contextmanager
-def stopping() -> Iterator[Stop]:
-    """SIGTERM and Ctrl-C ask for an end while the block runs; a second Ctrl-C does not wait for it."""
-    stop = Stop()
-    if threading.current_thread() is not threading.main_thread():  # Python gives signals to the main thread alone
+def catch_signals() -> Iterator[StopRequest]:
+    """Record SIGTERM and Ctrl-C inside the block; a second Ctrl-C raises KeyboardInterrupt immediately."""
+    stop = StopRequest()
+    if threading.current_thread() is not threading.main_thread():  # Python delivers signals to the main thread only
         yield stop
         return
 
-    def ask(number: int, _frame: FrameType | None) -> None:
+    def record(number: int, _frame: FrameType | None) -> None:
         if stop.signal and number == signal.SIGINT:
             raise KeyboardInterrupt
         stop.signal = int(number)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, record) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:

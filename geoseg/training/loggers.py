@@ -1,4 +1,4 @@
-"""Numbers of a run written down: always as CSV and for TensorBoard, and where the recipe wishes for W&B or MLflow."""
+"""Log the metrics of a run to CSV and TensorBoard, and optionally to W&B or MLflow."""
 
 import csv
 import logging
@@ -11,165 +11,172 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
-from geoseg._files import output_errors, part_path
+from geoseg._files import atomic_path, output_errors
 from geoseg.errors import ConfigError, GeosegError
 
-METRICS = "metrics.csv"
+METRICS_NAME = "metrics.csv"
+"""File name of the CSV log in the folder ``log`` of a run."""
 
 logger = logging.getLogger(__name__)
 
 
-class Log(Protocol):
-    """One place where numbers are written."""
+class Logger(Protocol):
+    """The interface of loggers."""
 
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        """Writes numbers that belong to an iteration."""
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics of an iteration."""
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Close the logger."""
 
 
-class CsvLog:
-    """``metrics.csv``: a row per report; columns that a row has nothing for are empty.
+class CsvLogger:
+    """Writes ``metrics.csv`` with a row per report; missing values are empty.
 
-    A run that goes on forgets the rows after the iteration it goes on from.
+    When a run is resumed, the rows after the iteration of its checkpoint are removed.
     """
 
     def __init__(self, folder: Path, columns: Sequence[str], *, done: int = 0) -> None:
-        self.path, self.columns = folder / METRICS, ["iteration", *columns]
-        part = part_path(self.path)
-        with output_errors(self.path):
+        self.path, self.columns = folder / METRICS_NAME, ["iteration", *columns]
+        with output_errors(self.path), atomic_path(self.path) as temporary:
             folder.mkdir(parents=True, exist_ok=True)
-            kept = [row for row in read(self.path) if int(row["iteration"]) <= done]
-            with part.open("w", encoding="utf-8", newline="") as file:
+            kept = [row for row in read_metrics(self.path) if int(row["iteration"]) <= done]
+            with temporary.open("w", encoding="utf-8", newline="") as file:
                 writer = csv.DictWriter(file, self.columns)
                 writer.writeheader()
                 writer.writerows(kept)
-            part.replace(self.path)
 
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        """Adds a row."""
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Append a row."""
         row = {"iteration": iteration} | {
-            name: f"{value:.6g}" for name, value in numbers.items() if name in self.columns
+            name: f"{value:.6g}" for name, value in metrics.items() if name in self.columns
         }
         with output_errors(self.path), self.path.open("a", encoding="utf-8", newline="") as file:
             csv.DictWriter(file, self.columns).writerow(row)
 
     def close(self) -> None:
-        """Every row is written at once."""
+        """Do nothing: every row is written immediately."""
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a ``metrics.csv``, but for one that was not written to its end; none if there is no such file."""
+def read_metrics(path: Path) -> list[dict[str, str]]:
+    """Read the complete rows of a ``metrics.csv``; empty if the file does not exist."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if None not in row.values()]
 
 
-class TensorBoardLog:
-    """Event files for TensorBoard."""
+class TensorBoardLogger:
+    """Writes event files for TensorBoard."""
 
     def __init__(self, folder: Path, *, done: int = 0) -> None:
         writer = import_module("torch.utils.tensorboard").SummaryWriter
         self.writer = writer(str(folder), purge_step=done + 1)
 
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        """A scalar for each number."""
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Write a scalar for each metric."""
         with output_errors(Path(self.writer.log_dir)):
-            self._write(iteration, numbers)
+            self._write(iteration, metrics)
 
-    def _write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        for name, value in numbers.items():
-            self.writer.add_scalar(_filed(name), value, iteration)
+    def _write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            self.writer.add_scalar(_metric_path(name), value, iteration)
         self.writer.flush()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         self.writer.close()
 
 
-class WandbLog:
-    """A run of Weights & Biases; a run that goes on, goes on there too."""
+class WandbLogger:
+    """Logs to Weights & Biases; a resumed run continues the same W&B run."""
 
     def __init__(self, run: Path, recipe: Mapping[str, Any]) -> None:
-        wandb, known = _imported("wandb"), run / "log" / "wandb.txt"
+        wandb, known = _import("wandb"), run / "log" / "wandb.txt"
         self.run = wandb.init(
-            project="geoseg", name=run.name, id=_known(known), resume="allow", dir=run / "log", config=dict(recipe)
+            project="geoseg",
+            name=run.name,
+            id=_read_run_id(known),
+            resume="allow",
+            dir=run / "log",
+            config=dict(recipe),
         )
         known.write_text(self.run.id, "utf-8")
 
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        """All numbers of an iteration at once."""
-        self.run.log(dict(numbers), step=iteration)
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Log all metrics of an iteration."""
+        self.run.log(dict(metrics), step=iteration)
 
     def close(self) -> None:
-        """Ends the run."""
+        """Finish the run."""
         self.run.finish()
 
 
-class MlflowLog:
-    """A run of MLflow, in the experiment ``geoseg``; a run that goes on, goes on there too."""
+class MlflowLogger:
+    """Logs to MLflow, in the experiment ``geoseg``; a resumed run continues the same MLflow run."""
 
     def __init__(self, run: Path, recipe: Mapping[str, Any]) -> None:
-        self.mlflow, known = _imported("mlflow"), run / "log" / "mlflow.txt"
+        self.mlflow, known = _import("mlflow"), run / "log" / "mlflow.txt"
         self.mlflow.set_experiment("geoseg")
-        active = self.mlflow.start_run(run_id=_known(known), run_name=run.name)
+        active = self.mlflow.start_run(run_id=_read_run_id(known), run_name=run.name)
         known.write_text(active.info.run_id, "utf-8")
         self.mlflow.log_dict(dict(recipe), "recipe.json")
 
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        """All numbers of an iteration at once."""
-        self.mlflow.log_metrics({_filed(name): value for name, value in numbers.items()}, step=iteration)
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Log all metrics of an iteration."""
+        self.mlflow.log_metrics({_metric_path(name): value for name, value in metrics.items()}, step=iteration)
 
     def close(self) -> None:
-        """Ends the run."""
+        """Finish the run."""
         self.mlflow.end_run()
 
 
-def _filed(name: str) -> str:
-    """``iou low vegetation`` as ``iou/low vegetation``, without characters that MLflow refuses."""
+def _metric_path(name: str) -> str:
+    """Convert ``iou low vegetation`` to ``iou/low vegetation``, without characters that MLflow refuses."""
     kind, *of = name.split(" ", 1)
     return "/".join([kind, *(re.sub(r"[^\w.\- ]", "_", each) for each in of)])
 
 
-def _known(path: Path) -> str | None:
-    """What the other side called a run when it began; None for a new one."""
+def _read_run_id(path: Path) -> str | None:
+    """Return the id of a run in the external service; None for a new run."""
     return path.read_text("utf-8") if path.is_file() else None
 
 
-def _imported(name: str) -> Any:
+def _import(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
         raise ConfigError(
-            f"train.loggers names {name}, which is not installed", f"pip install 'geoseg[{name}]'"
+            f"train.loggers lists {name}, which is not installed", f"pip install 'geoseg[{name}]'"
         ) from None
 
 
-EXTRA: Mapping[str, Callable[[Path, Mapping[str, Any]], Log]] = {"wandb": WandbLog, "mlflow": MlflowLog}
-"""Logs a recipe may ask for."""
+OPTIONAL_LOGGERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Logger]] = {
+    "wandb": WandbLogger,
+    "mlflow": MlflowLogger,
+}
+"""Loggers that a recipe can list."""
 
 
-class Elsewhere:
-    """A log that others keep: one that fails while it begins is an error, and later a warning. The run matters more."""
+class FailSoftLogger:
+    """Wraps an external logger: a failure at the start is an error, a later failure a warning that disables it."""
 
     def __init__(self, name: str, run: Path, recipe: Mapping[str, Any]) -> None:
         self.name = name
         try:
-            self.log: Log | None = EXTRA[name](run, recipe)
+            self.log: Logger | None = OPTIONAL_LOGGERS[name](run, recipe)
         except GeosegError:
             raise
-        except Exception as error:  # whatever a library of others raises for a login, a server, a disk
-            raise ConfigError(f"{name} does not answer: {_line(error)}", "leave it out of train.loggers") from error
+        except Exception as error:  # any error of an external library: login, server, disk
+            raise ConfigError(f"{name} failed to start: {_line(error)}", "remove it from train.loggers") from error
 
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        """Writes, unless it failed before."""
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Write the metrics of an iteration, unless the logger failed before."""
         if self.log is not None:
-            self._try(partial(self.log.write, iteration, numbers))
+            self._try(partial(self.log.write, iteration, metrics))
 
     def close(self) -> None:
-        """Closes it, unless it failed before."""
+        """Close the logger, unless it failed before."""
         if self.log is not None:
             self._try(self.log.close)
 
@@ -177,7 +184,7 @@ class Elsewhere:
         try:
             work()
         except Exception as error:
-            logger.warning("%s does not answer, and gets no more numbers of this run: %s", self.name, _line(error))
+            logger.warning("%s failed and is disabled for the rest of the run: %s", self.name, _line(error))
             self.log = None
 
 
@@ -186,36 +193,47 @@ def _line(error: Exception) -> str:
 
 
 def require_loggers(names: Sequence[str]) -> None:
-    """:class:`ConfigError` unless what the logs of these names need is installed."""
+    """Raise :class:`ConfigError` if the package of a logger is not installed."""
     for name in names:
-        _imported(name)
+        _import(name)
 
 
-class Logbook:
-    """All logs of a run."""
+class LoggerCollection:
+    """All loggers of a run."""
 
-    def __init__(self, logs: Sequence[Log]) -> None:
-        self.logs = logs
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        self.loggers = loggers
 
-    def write(self, iteration: int, numbers: Mapping[str, float]) -> None:
-        """Writes numbers into every log; those that are no number are left out."""
-        known = {name: value for name, value in numbers.items() if not math.isnan(value)}
-        for log in self.logs:
-            log.write(iteration, known)
+    def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
+        """Write metrics to every logger, without undefined (NaN) ones."""
+        defined = {name: value for name, value in metrics.items() if not math.isnan(value)}
+        for logger in self.loggers:
+            logger.write(iteration, defined)
 
     def close(self) -> None:
-        """Closes every log, whatever happens to one of them."""
+        """Close every logger, even if one of them fails."""
         with ExitStack() as stack:
-            for log in self.logs:
-                stack.callback(log.close)
+            for logger in self.loggers:
+                stack.callback(logger.close)
 
 
-def open_logbook(
+def open_loggers(
     run: Path, recipe: Mapping[str, Any], loggers: Sequence[str], columns: Sequence[str], *, done: int
-) -> Logbook:
-    """The logs of a run in its folder ``log``; :class:`ConfigError` for one that is not installed."""
-    always: list[Log] = [
-        CsvLog(run / "log", columns, done=done),
-        TensorBoardLog(run / "log" / "tensorboard", done=done),
+) -> LoggerCollection:
+    """Open the loggers of a run.
+
+    Args:
+        run: Folder of the run; files are written to its folder ``log``.
+        recipe: The resolved recipe, stored with external loggers.
+        loggers: Names of external loggers.
+        columns: Names of all metrics.
+        done: Completed iterations; later rows of an earlier attempt are removed.
+
+    Raises:
+        ConfigError: If an external logger is not installed or fails to start.
+    """
+    always: list[Logger] = [
+        CsvLogger(run / "log", columns, done=done),
+        TensorBoardLogger(run / "log" / "tensorboard", done=done),
     ]
-    return Logbook([*always, *(Elsewhere(name, run, recipe) for name in loggers)])
+    return LoggerCollection([*always, *(FailSoftLogger(name, run, recipe) for name in loggers)])

@@ -1,4 +1,4 @@
-"""Pictures of a run: what the network makes of the same eight validation crops each time, and curves of its numbers."""
+"""Plots of a run: predictions of fixed validation crops, and curves of its metrics."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,58 +10,66 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from geoseg.data.crops.crop import Crop
-from geoseg.data.crops.loader import Crops
+from geoseg.data.crops.loader import CropDataset
 from geoseg.data.crops.samplers.grid import GridSampler
-from geoseg.data.preparation.prepared_dataset import Prepared
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
 from geoseg.models.network import SegmentationNetwork
-from geoseg.plotting.images import Picture, error_map, panel, shown_bands, stretch, write_png
+from geoseg.plotting.images import compose_panel, error_map, write_png
+from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.raster import Raster
-from geoseg.training.loggers import read
-from geoseg.training.module import TrainingStep
-from geoseg.training.validation import evaluating, predicted
+from geoseg.training.loggers import read_metrics
+from geoseg.training.module import TrainingModule
+from geoseg.training.validation import evaluation_mode, predict_classes
 
-COUNT = 8
-SIDE = 256
-"""Side of a shown crop in pixels."""
+CROP_COUNT = 8
+CROP_SIDE_PIXELS = 256
+"""Side of a crop in pixels."""
 
 
-def fixed_crops(prepared: Prepared, side: int) -> list[Crop]:
-    """Eight validation crops (fewer if there are no more), spread evenly over the windows with labelled pixels."""
+def choose_fixed_crops(prepared: PreparedDataset, side: int) -> list[Crop]:
+    """Choose eight validation crops (or fewer), spread evenly over the windows with labeled pixels."""
     scenes = prepared.scenes("val")
     side = min(side, max(max(scene.height, scene.width) for scene in scenes))
     sampler = GridSampler(scenes, side, rule="plain")
-    crops = Crops(scenes, sampler, range(len(sampler)))
-    places = np.linspace(0, len(crops) - 1, min(4 * COUNT, len(crops))).round().astype(int)
-    labelled = [
+    crops = CropDataset(scenes, sampler, range(len(sampler)))
+    places = np.linspace(0, len(crops) - 1, min(4 * CROP_COUNT, len(crops))).round().astype(int)
+    labeled = [
         crop for crop in (crops[int(place)] for place in np.unique(places)) if (crop.target != IGNORE_INDEX).any()
     ]
-    chosen = np.linspace(0, len(labelled) - 1, min(COUNT, len(labelled))).round().astype(int)
-    return [labelled[place] for place in np.unique(chosen)]
+    chosen = np.linspace(0, len(labeled) - 1, min(CROP_COUNT, len(labeled))).round().astype(int)
+    return [labeled[place] for place in np.unique(chosen)]
 
 
-class CropPictures:
-    """Draws fixed crops with target, prediction and error, two crops to a row."""
+class CropPlot:
+    """Draws fixed crops with target, prediction and errors, two crops per row."""
 
-    def __init__(self, prepared: Prepared, side: int = SIDE) -> None:
+    def __init__(self, prepared: PreparedDataset, side: int = CROP_SIDE_PIXELS) -> None:
         self.legend = prepared.legend
-        self.bands = shown_bands(prepared.bands)
-        self.crops = fixed_crops(prepared, side)
+        self.bands = choose_rgb_bands(prepared.bands)
+        self.crops = choose_fixed_crops(prepared, side)
 
-    def draw(self, fabric: Fabric, step: TrainingStep, network: SegmentationNetwork, path: Path) -> None:
-        """Writes the picture of what a network predicts now."""
+    def draw(self, fabric: Fabric, step: TrainingModule, network: SegmentationNetwork, path: Path) -> None:
+        """Write an image of the current predictions of a network.
+
+        Args:
+            fabric: Fabric that runs the training.
+            step: The training module, whose input normalization is used.
+            network: The network, possibly the averaged one.
+            path: PNG file to write.
+        """
         rows = []
-        with evaluating(network):
+        with evaluation_mode(network):
             for crop in self.crops:
                 one = Crop(*(field[None] for field in crop))
-                rows += self._row(crop, predicted(fabric, step, network, one)[0].byte())
+                rows += self._row(crop, predict_classes(fabric, step, network, one)[0].byte())
         if rows:
-            write_png(path, panel(rows, legend=self.legend, columns=8))
+            write_png(path, compose_panel(rows, legend=self.legend, columns=8))
 
-    def _row(self, crop: Crop, indices: Tensor) -> list[tuple[str, Picture]]:
+    def _row(self, crop: Crop, indices: Tensor) -> list[tuple[str, RgbImage]]:
         grid = Grid(None, Affine.identity(), *crop.target.shape)
-        image = stretch(Raster(crop.image.numpy(), crop.valid.numpy(), grid), self.bands)
+        image = render_rgb(Raster(crop.image.numpy(), crop.valid.numpy(), grid), self.bands)
         target = crop.target.numpy()
         mask = np.where(crop.valid.numpy(), indices.numpy(), IGNORE_INDEX)
         return [
@@ -78,15 +86,22 @@ CURVES = {
     "validation": ("mean_iou", "mean_f1", "overall_accuracy"),
     "images per second": ("images_per_second",),
 }
-"""Title of each curve's axes, and the columns it shows."""
+"""Title of each plot, and the columns it shows."""
 
 
 def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Sequence[str]] | None = None) -> None:
-    """Writes the curves of a ``metrics.csv`` into one picture."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - half a second
+    """Plot the columns of a ``metrics.csv``.
+
+    Args:
+        metrics: Path of the CSV file.
+        path: PNG file to write.
+        name: Title of the figure.
+        curves: Columns by title of the plot; default :data:`CURVES`.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - the import takes half a second
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    rows = read(metrics)
+    rows = read_metrics(metrics)
     figure = Figure(figsize=(11, 7), layout="constrained")
     figure.suptitle(name)
     for axes, (title, columns) in zip(figure.subplots(2, 2).flat, (curves or CURVES).items(), strict=True):
@@ -96,7 +111,7 @@ def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Seque
                 axes.plot(*zip(*points, strict=True), label=column, marker="." if len(points) < 40 else "")
         axes.set(title=title, xlabel="iteration")
         if axes.lines:
-            axes.update_datalim([(axes.dataLim.x0, 0)])  # or the smallest change would look like a great one
+            axes.update_datalim([(axes.dataLim.x0, 0)])  # include 0, so that small changes do not look large
             axes.autoscale_view()
         axes.grid(alpha=0.3)
         if len(axes.lines) > 1:

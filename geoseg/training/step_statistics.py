@@ -1,4 +1,4 @@
-"""Watching a training: is the loss a number, how fast does it go, what is worth a line."""
+"""Track loss, speed and memory of training steps, and stop a run whose loss is not finite."""
 
 import math
 import resource
@@ -13,95 +13,107 @@ from lightning.fabric import Fabric
 from torch import nn
 
 from geoseg.errors import GeosegError
-from geoseg.training.loop import StepDone
+from geoseg.training.optimizer_steps import StepResult
 
-PATIENCE = 25
-"""Steps whose losses may stay on a GPU before they are looked at: each look waits for the device."""
-HINT = "look at these pixels; or lower train.learning_rate, raise train.warmup, set train.clip_gradient"
-MEMORY_OF_SPEED = 50
-"""Steps over which speed is averaged."""
+MAX_PENDING_STEPS = 25
+"""Steps between host synchronizations of the loss on a GPU."""
+DIVERGENCE_HINT = "check these pixels, or lower train.learning_rate, raise train.warmup, or set train.clip_gradient"
+SPEED_WINDOW_STEPS = 50
+"""Number of steps over which the speed is averaged."""
 
 
-class Watch:
-    """Takes in every step; says loss, speed and memory, and stops a run whose loss is no number.
+class StepStatistics:
+    """Loss, speed and memory of the recent steps.
 
-    ``crops`` names the crops of an iteration, for the message.
+    Args:
+        fabric: Fabric that runs the training.
+        batch: Crops per step over all processes.
+        describe_crops: Returns a description of the crops of an iteration, for error messages.
     """
 
-    def __init__(self, fabric: Fabric, batch: int, crops: Callable[[int], str]) -> None:
-        self.fabric, self.batch, self.crops = fabric, batch, crops
+    def __init__(self, fabric: Fabric, batch: int, describe_crops: Callable[[int], str]) -> None:
+        self.fabric, self.batch, self.describe_crops = fabric, batch, describe_crops
         self.loss = float("nan")
-        """Mean over all processes, of the newest step that was looked at."""
+        """Mean loss over all processes in the last synchronized step."""
         self.learning_rate = 0.0
-        self._pending: list[StepDone] = []
-        self._recent: deque[StepDone] = deque(maxlen=MEMORY_OF_SPEED)
+        self._pending: list[StepResult] = []
+        self._recent: deque[StepResult] = deque(maxlen=SPEED_WINDOW_STEPS)
 
-    def add(self, step: StepDone) -> None:
-        """Takes in a step. :class:`GeosegError` if its loss is no number (on a GPU up to some steps later)."""
+    def add(self, step: StepResult) -> None:
+        """Add a step.
+
+        Raises:
+            GeosegError: If its loss is not finite; on a GPU up to :data:`MAX_PENDING_STEPS` later.
+        """
         self._pending.append(step)
         self._recent.append(step)
         self.learning_rate = step.learning_rate
         is_cheap = self.fabric.device.type == "cpu"
-        if is_cheap or math.isnan(self.loss) or len(self._pending) >= PATIENCE:
-            self.settle()
+        if is_cheap or math.isnan(self.loss) or len(self._pending) >= MAX_PENDING_STEPS:
+            self.synchronize()
 
-    def settle(self) -> None:
-        """Looks at all losses that were not looked at yet."""
+    def synchronize(self) -> None:
+        """Read the losses of all pending steps from the device."""
         if not self._pending:
             return
         started = time.perf_counter()
         pending, self._pending = self._pending, []
-        together: Any = self.fabric.all_reduce(torch.stack([step.loss for step in pending]), reduce_op="mean")
-        losses = together.tolist()
-        # Here the processor waits for what it only ordered in the steps.
+        reduced: Any = self.fabric.all_reduce(torch.stack([step.loss for step in pending]), reduce_op="mean")
+        losses = reduced.tolist()
+        # The wait for the device is part of the time of the newest step.
         newest = self._recent.pop()
         self._recent.append(newest._replace(seconds=newest.seconds + time.perf_counter() - started))
         for step, loss in zip(pending, losses, strict=True):
             if not math.isfinite(loss):
                 raise GeosegError(
-                    f"the loss is {loss} at iteration {step.iteration - 1}, on {self.crops(step.iteration - 1)}",
-                    HINT,
+                    f"the loss is {loss} at iteration {step.iteration - 1}, on {self.describe_crops(step.iteration - 1)}",
+                    DIVERGENCE_HINT,
                 )
         self.loss = losses[-1]
 
     def require_finite(self, network: nn.Module, iteration: int) -> None:
-        """:class:`GeosegError` if weights are no numbers after an iteration, though its loss was one."""
-        self.settle()
+        """Check that loss and weights are finite after an iteration.
+
+        Raises:
+            GeosegError: If they are not.
+        """
+        self.synchronize()
         weights = [weight for weight in network.state_dict().values() if weight.is_floating_point()]
         if not torch.stack([weight.isfinite().all() for weight in weights]).all():
             raise GeosegError(
-                f"weights are no numbers after iteration {iteration}, which was on {self.crops(iteration - 1)}", HINT
+                f"weights are not finite after iteration {iteration}, on {self.describe_crops(iteration - 1)}",
+                DIVERGENCE_HINT,
             )
 
     @property
     def images_per_second(self) -> float:
-        """Crops of all processes per second, over the last steps."""
+        """Crops of all processes per second, averaged over the recent steps."""
         seconds = sum(step.seconds for step in self._recent)
         return len(self._recent) * self.batch / seconds if seconds else 0.0
 
     @property
     def wait_share(self) -> float:
-        """Share of the time that was spent waiting for crops, over the last steps."""
+        """Share of the time spent waiting for crops, averaged over the recent steps."""
         seconds = sum(step.seconds for step in self._recent)
         return sum(step.waited for step in self._recent) / seconds if seconds else 0.0
 
     @property
     def memory_gb(self) -> float:
-        """Most memory used so far, GB: the device's on a GPU, else the process's."""
+        """Peak memory in GB: of the device on a GPU, else of the process."""
         if self.fabric.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.fabric.device) / 1e9
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return used / (1e9 if sys.platform == "darwin" else 1e6)  # bytes on macOS, kB elsewhere
 
-    def line(self) -> str:
-        """What stands beside the progress bar."""
+    def summary(self) -> str:
+        """Return a one-line summary for the progress bar."""
         return (
             f"loss {self.loss:.3f}, lr {self.learning_rate:.2g}, {self.images_per_second:.1f} images/s, "
             f"{100 * self.wait_share:.0f} % wait, {self.memory_gb:.1f} GB"
         )
 
-    def numbers(self) -> dict[str, float]:
-        """The same for log files."""
+    def values(self) -> dict[str, float]:
+        """Return the values for log files."""
         return {
             "loss": self.loss,
             "learning_rate": self.learning_rate,

@@ -1,228 +1,144 @@
-"""``train``: from a recipe to a bundle. Wires data, network, loss, devices and run, and does nothing else."""
+"""Train a network from a recipe."""
 
-import contextlib
 import logging
-import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.fabric import Fabric
-from lightning.fabric.strategies.ddp import DDPStrategy
 
-import geoseg
 from geoseg._files import output_errors
-from geoseg.bundle import Bundle, ModelCard, load
-from geoseg.config.load import to_yaml
+from geoseg.bundle import Bundle, load
+from geoseg.config.load import load_recipe, to_yaml
 from geoseg.config.recipe import Recipe
-from geoseg.data.crops.samplers import samplers
-from geoseg.data.preparation.prepare import open_dataset, prepare
-from geoseg.data.preparation.prepared_dataset import Prepared
+from geoseg.data.crops.build_augmentation import require_color_bands
+from geoseg.data.preparation.prepare import prepare
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.errors import ConfigError
-from geoseg.losses.build import build_loss
-from geoseg.models.backbones.base import Scaling
-from geoseg.models.build import backbone_file, build_network
-from geoseg.models.device import choose_device, explained_memory, memory_format
-from geoseg.models.heads import heads
-from geoseg.models.network import SegmentationNetwork
-from geoseg.models.sync_batchnorm import synchronise
+from geoseg.models.device import explain_out_of_memory
 from geoseg.progress import NOTICE, Progress, silent
-from geoseg.training.best_checkpoint import KeepBest
-from geoseg.training.checkpoint import Standing
-from geoseg.training.class_weights import with_class_weights
-from geoseg.training.crop_batches import TrainingCrops, require_colours
-from geoseg.training.distributed import freeze_unused, launched, settle
-from geoseg.training.interrupts import stopping
-from geoseg.training.loggers import require_loggers
-from geoseg.training.module import TrainingStep
-from geoseg.training.normalization_stats import scaling, warn_of_other_units
-from geoseg.training.optimizer import build_optimizer
-from geoseg.training.run_folder import Run, open_run
-from geoseg.training.trainer import Session
-from geoseg.training.validation import PROTOCOLS, require_monitor
-from geoseg.training.weight_average import AveragedNetwork
+from geoseg.training.check_recipe import check_recipe
+from geoseg.training.crop_batches import TrainingCrops
+from geoseg.training.determinism import set_determinism
+from geoseg.training.distributed import launch_fabric
+from geoseg.training.interrupts import catch_signals
+from geoseg.training.module import build_module
+from geoseg.training.run_folder import RunFolder, open_run_folder
+from geoseg.training.trainer import Trainer
 
-MEMORY_HINT = (
+OUT_OF_MEMORY_HINT = (
     "lower train.batch, train.crop or predict.batch, raise train.accumulate, or --set train.precision=bfloat16; "
-    "train.workers: 0 if a worker was killed"
+    "set train.workers to 0 if a worker was killed"
 )
+
+RECIPE_NAME = "recipe.yaml"
+"""File name of the resolved recipe in a run folder."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Training:
-    """What a training run leaves behind."""
+class TrainingResult:
+    """The result of a training run."""
 
     run: Path
-    """The run's folder: recipe, log, pictures, last checkpoint, best bundle."""
+    """Folder of the run: recipe, logs, plots, last checkpoint, best bundle."""
     path: Path
-    """The best bundle's file."""
+    """Path of the best bundle."""
     bundle: Bundle
     """The best bundle, loaded on the CPU."""
-    is_first: bool = True
-    """True in the first of the processes that trained together, which speaks for all."""
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | str | Path,
     *,
-    runs: Path = Path("runs"),
+    overrides: Sequence[str] = (),
+    runs: str | Path = "runs",
     name: str | None = None,
     devices: int | str = 1,
     nodes: int = 1,
     resume: bool = False,
     fresh: bool = False,
     progress: Progress = silent,
-) -> Training:
-    """Trains what the recipe says and keeps the bundle with the best monitored score on the validation split.
+) -> TrainingResult:
+    """Train a network from a recipe and keep the bundle with the best score on the validation split.
 
-    Scenes that are not prepared yet are prepared first. A run of the same ``name``, recipe and data that was
-    interrupted goes on (``resume``: there must be one; ``fresh``: none does). ``devices`` per machine and ``nodes``
-    as in :func:`geoseg.training.distributed.launched`. Raises :class:`DataError` for data that does not fit the recipe,
-    :class:`GeosegError` when the loss is no number or the device runs out of memory, :class:`Stopped` after a signal.
+    Scenes are prepared first if necessary. If a run of the same name, recipe and data was interrupted, it is resumed
+    from its last checkpoint, with the same result as an uninterrupted run.
+
+    Args:
+        recipe: A recipe, the path of its YAML file, or the name of an included recipe.
+        overrides: Assignments ``section.key=value`` that change values of a recipe that is loaded by path or name.
+        runs: Folder that contains the folders of runs.
+        name: Name of the run; default the name of the recipe.
+        devices: Devices per machine, or ``auto`` for all.
+        nodes: Number of machines.
+        resume: Raise an error if there is no interrupted run to resume.
+        fresh: Start a new run even if one was interrupted.
+        progress: Reports the progress; see :mod:`geoseg.progress`.
+
+    Returns:
+        The run folder and the best bundle.
+
+    Raises:
+        ConfigError: If the recipe or an option is invalid.
+        DataError: If the data do not fit the recipe.
+        GeosegError: If the loss is not finite, or the device runs out of memory.
+        TrainingInterrupted: After SIGTERM or Ctrl-C; a checkpoint is saved first.
+
+    Example:
+        >>> result = train("sample", overrides=["train.iterations=100"])  # doctest: +SKIP
+        >>> result.path  # doctest: +SKIP
+        PosixPath('runs/sample/best.safetensors')
     """
-    _refuse_early(recipe)
-    fabric = launched(recipe.train, devices=devices, nodes=nodes)
-    settle(recipe.train)
-    quietly = progress if fabric.is_global_zero else silent
+    recipe = _load(recipe, overrides)
+    check_recipe(recipe)
+    fabric = launch_fabric(recipe.train, devices=devices, nodes=nodes)
+    set_determinism(recipe.train)
+    progress = progress if fabric.is_global_zero else silent
     with fabric.rank_zero_first():
-        prepared = prepare(recipe.data, recipe.name, progress=quietly)
+        prepared = prepare(recipe.data, recipe.name, progress=progress)
     prepared.scenes("val")
-    require_colours(recipe, prepared)
-    network, scaled = _network(recipe, prepared)
+    require_color_bands(recipe.augment, prepared)
+    module = build_module(recipe, prepared)
     crops = TrainingCrops(recipe, prepared, rank=fabric.global_rank, processes=fabric.world_size)
-    # Everything a recipe can be refused for comes before the run has a folder.
-    run = _opened_run(fabric, runs, name or recipe.name or "run", recipe, prepared, resume=resume, fresh=fresh)
-    with run, stopping() as stop, explained_memory(MEMORY_HINT):
+    # All checks of the recipe come before the folder of the run is created.
+    run = _open_run(fabric, Path(runs), name or recipe.name or "run", recipe, prepared, resume=resume, fresh=fresh)
+    with run, catch_signals() as stop, explain_out_of_memory(OUT_OF_MEMORY_HINT):
         if fabric.is_global_zero:
-            _begin(run, recipe)
-        session = _session(fabric, recipe, prepared, run, network, scaled, crops)
-        with contextlib.closing(session.log):
-            session.train(stop, quietly)
+            _write_recipe(run, recipe)
+        with Trainer(fabric, recipe, prepared, run, module, crops) as trainer:
+            trainer.train(stop, progress)
         fabric.barrier()
-    return Training(run.folder, session.keeper.path, load(session.keeper.path), is_first=fabric.is_global_zero)
+    return TrainingResult(run.folder, trainer.saver.path, load(trainer.saver.path))
 
 
-def _refuse_early(recipe: Recipe) -> None:
-    """What a recipe can be refused for without data, before hours of preparation."""
-    train, head = recipe.train, recipe.model.head
-    choose_device(train.device)
-    backbone_file(recipe.model.backbone.name)
-    heads.check(head.name, head.options, given=("in_channels", "strides", "classes", "align_corners"))
-    samplers.check(train.sampler.name, train.sampler.options, given=("scenes", "size", "scale", "seed", "classes"))
-    legend = open_dataset(recipe.data).legend
-    build_loss(with_class_weights(recipe.loss, [1] * len(legend)), classes=len(legend))
-    require_monitor(train.monitor, legend)
-    require_loggers(train.loggers)
+def _load(recipe: Recipe | str | Path, overrides: Sequence[str]) -> Recipe:
+    if not isinstance(recipe, Recipe):
+        return load_recipe(recipe, overrides)
+    if overrides:
+        raise ConfigError(
+            "overrides apply to recipes loaded by path or name", "change the values of the recipe instead"
+        )
+    return recipe
 
 
-def _network(recipe: Recipe, prepared: Prepared) -> tuple[SegmentationNetwork, Scaling]:
-    """The network as it begins, the same in every process, and how pixels are scaled for it."""
-    torch.manual_seed(recipe.train.seed)
-    network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
-    together = recipe.train.batch // recipe.train.accumulate  # norms are shared between processes
-    if together < network.smallest_batch:
-        message = f"the head {recipe.model.head.name} does not train on {together} crop at a time"
-        raise ConfigError(message, f"--set train.batch={network.smallest_batch * recipe.train.accumulate} or more")
-    scaled = scaling(recipe.model, network, prepared)
-    warn_of_other_units(scaled, prepared)
-    return network, scaled
-
-
-def _opened_run(
-    fabric: Fabric, runs: Path, name: str, recipe: Recipe, prepared: Prepared, *, resume: bool, fresh: bool
-) -> Run:
-    """The run, the same in every process: the first one opens it, the others are told."""
-    run: Run | None = None
+def _open_run(
+    fabric: Fabric, runs: Path, name: str, recipe: Recipe, prepared: PreparedDataset, *, resume: bool, fresh: bool
+) -> RunFolder:
+    """Open the run folder in the main process and broadcast it to the others."""
+    run: RunFolder | None = None
     if fabric.is_global_zero:
-        run = open_run(runs, name, recipe, prepared.digest, resume=resume, fresh=fresh)
-    told: Any = fabric.broadcast((run.folder, run.checkpoint) if run else None)
-    return run or Run(told[0], None, told[1])
+        run = open_run_folder(runs, name, recipe, prepared.digest, resume=resume, fresh=fresh)
+    shared: Any = fabric.broadcast((run.folder, run.checkpoint) if run else None)
+    return run or RunFolder(shared[0], None, shared[1])
 
 
-def _begin(run: Run, recipe: Recipe) -> None:
-    """Writes down what is to be done, and says how far it is."""
-    path = run.folder / "recipe.yaml"
+def _write_recipe(run: RunFolder, recipe: Recipe) -> None:
+    path = run.folder / RECIPE_NAME
     with output_errors(path):
         path.write_text(to_yaml(recipe), "utf-8")
     if run.checkpoint is not None:
-        done, wanted = run.checkpoint.standing.iteration, recipe.train.iterations
-        logger.log(NOTICE, "Going on with %s after iteration %d of %d.", run.folder, done, wanted)
-
-
-def _session(
-    fabric: Fabric,
-    recipe: Recipe,
-    prepared: Prepared,
-    run: Run,
-    network: SegmentationNetwork,
-    scaled: Scaling,
-    crops: TrainingCrops,
-) -> Session:
-    """Everything in the state in which the run stands: as it begins, or as its checkpoint says."""
-    train, held = recipe.train, run.checkpoint
-    standing = held.standing if held else Standing()
-    if held:
-        network.load_state_dict(held.network)
-    if isinstance(fabric.strategy, DDPStrategy):  # also on the one device that "auto" finds
-        freeze_unused(network, bands=len(prepared.bands))
-        synchronise(network, fabric.device)
-    criterion = build_loss(
-        with_class_weights(recipe.loss, prepared.class_pixels().tolist()), classes=len(prepared.legend)
-    )
-    step = TrainingStep(network, criterion, scaled, auxiliary_weight=recipe.model.auxiliary_weight)
-    step.lay_out(memory_format(fabric.device, channels_last=train.channels_last))
-    optimizer = build_optimizer(network.parameters(), train)
-    average = AveragedNetwork(network, train.average) if train.average is not None else None
-    card = _card(recipe, prepared, scaled)
-    session = Session(
-        fabric=fabric,
-        recipe=recipe,
-        prepared=prepared,
-        run=run.folder,
-        step=step,
-        optimizer=optimizer,
-        average=average,
-        standing=standing,
-        keeper=KeepBest(run.folder, card, train.monitor, standing, writes=fabric.is_global_zero),
-        crops=crops,
-    )
-    if held:
-        session.restore(held)
-        run.checkpoint = None  # its memory is wanted
-    return session
-
-
-def _card(recipe: Recipe, prepared: Prepared, scaled: Scaling) -> ModelCard:
-    statistics = prepared.statistics
-    return ModelCard(
-        model=recipe.model,
-        legend=prepared.legend,
-        bands=prepared.bands,
-        mean=scaled.mean,
-        std=scaled.std,
-        minimum=tuple(band.minimum for band in statistics),
-        maximum=tuple(band.maximum for band in statistics),
-        dtype=prepared.dtype,
-        gsd=prepared.gsd,
-        crop=recipe.train.crop,
-        tile=recipe.predict.tile,
-        halo=recipe.predict.halo,
-        protocol=PROTOCOLS[recipe.train.validation],
-        recipe=recipe.model_dump(mode="json"),
-        data={"digest": prepared.digest, **prepared.about},
-        provenance=_provenance(recipe),
-    )
-
-
-def _provenance(recipe: Recipe) -> dict[str, Any]:
-    return {
-        "seed": str(recipe.train.seed),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "geoseg": geoseg.__version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+        done, total = run.checkpoint.state.iteration, recipe.train.iterations
+        logger.log(NOTICE, "Resuming %s after iteration %d of %d.", run.folder, done, total)

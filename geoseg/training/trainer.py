@@ -1,207 +1,243 @@
-"""One training session: steps, and between them validation, checkpoints and what is told."""
+"""The trainer: runs the training loop with validation, checkpoints and logging."""
 
 import contextlib
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import torch
 import torch.distributed as dist
 from lightning.fabric import Fabric
-from torch.optim import Optimizer
+from lightning.fabric.strategies.ddp import DDPStrategy
 
 from geoseg.config.recipe import Recipe
-from geoseg.data.preparation.prepared_dataset import Prepared
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.errors import GeosegError
+from geoseg.models.device import memory_format
 from geoseg.models.network import SegmentationNetwork
+from geoseg.models.sync_batchnorm import convert_to_sync_batchnorm
 from geoseg.progress import NOTICE, Progress, Task
-from geoseg.training.best_checkpoint import KeepBest
-from geoseg.training.checkpoint import Checkpoint, Standing
+from geoseg.training.best_checkpoint import BestBundleSaver
+from geoseg.training.build_model_card import build_card
+from geoseg.training.checkpoint import Checkpoint, RunState
 from geoseg.training.crop_batches import TrainingCrops
-from geoseg.training.determinism import cost_of_determinism
-from geoseg.training.distributed import share_of
-from geoseg.training.interrupts import Stop, Stopped
-from geoseg.training.loggers import METRICS, Logbook, open_logbook
-from geoseg.training.loop import StepDone, steps
-from geoseg.training.module import TrainingStep
-from geoseg.training.plots import CropPictures, draw_curves
-from geoseg.training.step_statistics import Watch
+from geoseg.training.determinism import measure_determinism_cost
+from geoseg.training.distributed import crops_per_process, freeze_unused_parameters
+from geoseg.training.interrupts import StopRequest, TrainingInterrupted
+from geoseg.training.loggers import METRICS_NAME, LoggerCollection, open_loggers
+from geoseg.training.module import TrainingModule
+from geoseg.training.optimizer import build_optimizer
+from geoseg.training.optimizer_steps import StepResult, iterate_steps
+from geoseg.training.plots import CropPlot, draw_curves
+from geoseg.training.run_folder import RunFolder
+from geoseg.training.step_statistics import StepStatistics
 from geoseg.training.validation import Validation, Validator
 from geoseg.training.weight_average import AveragedNetwork
 
-LOG_EVERY = 50
-"""Steps between two rows of the log, as in the zoo."""
+LOG_EVERY_STEPS = 50
+"""Steps between two rows of the log, as in mmsegmentation."""
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass
-class Session:
-    """A run at work, in one of its processes."""
+class Trainer:
+    """Trains one run in one process. A context manager: it opens loggers and process groups on entry.
 
-    fabric: Fabric
-    recipe: Recipe
-    prepared: Prepared
-    run: Path
-    """The run's folder."""
-    step: TrainingStep
-    optimizer: Optimizer
-    average: AveragedNetwork | None
-    standing: Standing
-    keeper: KeepBest
-    crops: TrainingCrops
-    wrapped: Any = field(init=False)
-    """The step as Fabric runs it: on its device, exchanging gradients, compiled if the recipe wishes."""
-    watch: Watch = field(init=False)
-    validator: Validator = field(init=False)
-    log: Logbook = field(init=False)
-    pictures: CropPictures | None = field(init=False, default=None)
-    words: Any = field(init=False, default=None)
-    """Through it processes tell each other things without a GPU having to wait."""
+    Args:
+        fabric: Launched Fabric.
+        recipe: The recipe.
+        prepared: The prepared dataset.
+        run: The run folder. Its checkpoint, if any, is loaded and then released.
+        module: The training module with initial weights.
+        crops: Training crops of this process.
+    """
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        recipe: Recipe,
+        prepared: PreparedDataset,
+        run: RunFolder,
+        module: TrainingModule,
+        crops: TrainingCrops,
+    ) -> None:
+        train = recipe.train
+        self.fabric, self.recipe, self.prepared, self.crops = fabric, recipe, prepared, crops
+        self.folder, self.module = run.folder, module
+        self._checkpoint = run.checkpoint
+        run.checkpoint = None  # loaded on entry, then its memory is released
+        self.state = self._checkpoint.state if self._checkpoint else RunState()
+        if self._checkpoint:
+            self.network.load_state_dict(self._checkpoint.network)
+        if isinstance(fabric.strategy, DDPStrategy):  # also for a single device chosen by "auto"
+            freeze_unused_parameters(self.network, bands=len(prepared.bands))
+            convert_to_sync_batchnorm(self.network, fabric.device)
+        module.set_memory_format(memory_format(fabric.device, channels_last=train.channels_last))
+        self.optimizer = build_optimizer(self.network.parameters(), train)
+        self.average = AveragedNetwork(self.network, train.average) if train.average is not None else None
+        card = build_card(recipe, prepared, module.normalization)
+        self.saver = BestBundleSaver(run.folder, card, train.monitor, self.state, is_main=fabric.is_global_zero)
+        self.statistics = StepStatistics(fabric, train.batch, crops.describe)
+        self.validator = Validator(fabric, recipe, prepared)
+
+    def __enter__(self) -> Self:
         train = self.recipe.train
-        step: Any = torch.compile(self.step) if train.compile else self.step
-        self.wrapped, self.optimizer = self.fabric.setup(step, self.optimizer)
+        step: Any = torch.compile(self.module) if train.compile else self.module
+        self._step, self.optimizer = self.fabric.setup(step, self.optimizer)
         if self.average is not None:
             self.average.network.to(self.fabric.device)
-        self.words = dist.new_group(backend="gloo") if self.fabric.world_size > 1 else None
-        self.watch = Watch(self.fabric, train.batch, self.crops.named)
-        self.validator = Validator(self.fabric, self.recipe, self.prepared)
+        # A gloo group, so that processes exchange stop requests without waiting for a GPU.
+        self._group: Any = dist.new_group(backend="gloo") if self.fabric.world_size > 1 else None
+        self._loggers, self._plot = LoggerCollection(()), None
         if self.fabric.is_global_zero:
-            self.pictures = CropPictures(self.prepared)
-            columns = [*self.watch.numbers(), *self.validator.score_names]
+            self._plot = CropPlot(self.prepared)
+            columns = [*self.statistics.values(), *self.validator.score_names]
             recipe = self.recipe.model_dump(mode="json")
-            self.log = open_logbook(self.run, recipe, train.loggers, columns, done=self.standing.iteration)
-        else:
-            self.log = Logbook(())
+            self._loggers = open_loggers(self.folder, recipe, train.loggers, columns, done=self.state.iteration)
+        if self._checkpoint:
+            self._restore(self._checkpoint)
+            self._checkpoint = None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loggers.close()
 
     @property
     def network(self) -> SegmentationNetwork:
         """The network that is trained."""
-        return self.step.network
+        return self.module.network
 
-    def restore(self, held: Checkpoint) -> None:
-        """Takes in what a checkpoint holds beside the network's weights."""
-        self.optimizer.load_state_dict(dict(held.optimizer))
-        if self.average is not None and held.average is not None:
-            self.average.network.load_state_dict(held.average)
-        if held.precision:
-            self.fabric.strategy.precision.load_state_dict(dict(held.precision))
+    @property
+    def evaluated_network(self) -> SegmentationNetwork:
+        """The network that is validated and saved: the averaged one, if the recipe uses an average."""
+        return self.network if self.average is None else self.average.network
 
-    def train(self, stop: Stop, progress: Progress) -> None:
-        """Trains what is left; :class:`Stopped` after a signal, with a checkpoint to go on from."""
-        train, done = self.recipe.train, self.standing.iteration
+    def train(self, stop: StopRequest, progress: Progress) -> None:
+        """Train the remaining iterations.
+
+        Args:
+            stop: Request to stop after the current step.
+            progress: Reports the progress.
+
+        Raises:
+            TrainingInterrupted: After a stop request; a checkpoint is saved first.
+            GeosegError: If the loss is not finite.
+        """
+        train, done = self.recipe.train, self.state.iteration
         if not done:
-            self._save(finished=False)  # a run can go on from its first moment, and a full disk is told of now
-            self._tell_cost()
-        work = steps(self.fabric, self.wrapped, self.optimizer, self.crops.loader(done), train, done=done)
-        with contextlib.closing(work), progress(train.iterations, "training", done=done) as task, self._last_row():
-            for each in work:
-                self._after(each, task)
-                if self._is_over(each.iteration, stop):
+            self._save(finished=False)  # a run can be resumed from its start, and a full disk is reported now
+            self._report_determinism_cost()
+        steps = iterate_steps(self.fabric, self._step, self.optimizer, self.crops.loader(done), train, done=done)
+        with contextlib.closing(steps), progress(train.iterations, "training", done=done) as task, self._log_failure():
+            for step in steps:
+                self._record(step, task)
+                if self._finish_iteration(step.iteration, stop):
                     break
 
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        """Load the state of the optimizer, the average and the gradient scaler."""
+        self.optimizer.load_state_dict(dict(checkpoint.optimizer))
+        if self.average is not None and checkpoint.average is not None:
+            self.average.network.load_state_dict(checkpoint.average)
+        if checkpoint.precision:
+            self.fabric.strategy.precision.load_state_dict(dict(checkpoint.precision))
+
     @contextlib.contextmanager
-    def _last_row(self) -> Iterator[None]:
-        """A run that fails leaves the numbers of its last steps in the log."""
+    def _log_failure(self) -> Iterator[None]:
+        """Write the metrics of the last steps if the run fails."""
         try:
             yield
-        except Stopped:
+        except TrainingInterrupted:
             raise
         except GeosegError:
-            if not math.isnan(self.watch.loss):
+            if not math.isnan(self.statistics.loss):
                 with contextlib.suppress(GeosegError):
-                    self.log.write(self.standing.iteration, self.watch.numbers())
+                    self._loggers.write(self.state.iteration, self.statistics.values())
             raise
 
-    def _tell_cost(self) -> None:
-        """Says what deterministic kernels cost on this GPU; CPUs have them anyhow."""
+    def _report_determinism_cost(self) -> None:
+        """Log the slowdown of deterministic kernels on a GPU. On CPUs there is none."""
         train = self.recipe.train
         if train.deterministic and self.fabric.device.type == "cuda":
-            share = share_of(train, self.fabric.world_size)
-            shape = (share, len(self.prepared.bands), train.crop, train.crop)
-            cost = cost_of_determinism(self.fabric, self.step, shape)
-            logger.log(NOTICE, "deterministic: true makes a pass %.2f times as long here.", cost)
+            crops = crops_per_process(train, self.fabric.world_size)
+            shape = (crops, len(self.prepared.bands), train.crop, train.crop)
+            cost = measure_determinism_cost(self.fabric, self.module, shape)
+            logger.log(NOTICE, "deterministic: true makes a pass %.2f times as long on this device.", cost)
 
-    def _after(self, done: StepDone, task: Task) -> None:
-        """What every step brings: it is counted, averaged, told and logged."""
-        self.standing.iteration = done.iteration
-        self.watch.add(done)
+    def _record(self, step: StepResult, task: Task) -> None:
+        """Update state, statistics, average, progress and log after a step."""
+        self.state.iteration = step.iteration
+        self.statistics.add(step)
         if self.average is not None:
-            self.average.update(self.network, done.iteration)
-        best = "" if self.standing.best is None else f", best {self.recipe.train.monitor} {self.standing.best:.3f}"
-        task.advance(note=self.watch.line() + best)
-        if done.iteration % LOG_EVERY == 0 and not self._validates(done.iteration):
-            self.watch.settle()
-            self.log.write(done.iteration, self.watch.numbers())
+            self.average.update(self.network, step.iteration)
+        best = "" if self.state.best is None else f", best {self.recipe.train.monitor} {self.state.best:.3f}"
+        task.advance(note=self.statistics.summary() + best)
+        if step.iteration % LOG_EVERY_STEPS == 0 and not self._is_validation_due(step.iteration):
+            self.statistics.synchronize()
+            self._loggers.write(step.iteration, self.statistics.values())
 
-    def _validates(self, iteration: int) -> bool:
-        """True if a validation is due after an iteration."""
+    def _is_validation_due(self, iteration: int) -> bool:
         train = self.recipe.train
         return iteration == train.iterations or iteration % min(train.validate_every, train.iterations) == 0
 
-    def _is_over(self, iteration: int, stop: Stop) -> bool:
-        """Validates and saves when it is time; True if nothing more is to be done, :class:`Stopped` after a signal."""
+    def _finish_iteration(self, iteration: int, stop: StopRequest) -> bool:
+        """Validate and save if due; return whether training ends early for lack of improvement."""
         train = self.recipe.train
-        last = iteration == train.iterations
-        ended = False
-        if self._validates(iteration):
-            self.watch.require_finite(self.network, iteration)
+        is_last, ends_early = iteration == train.iterations, False
+        if self._is_validation_due(iteration):
+            self.statistics.require_finite(self.network, iteration)
             self._validate()
-            ended = train.patience is not None and self.standing.waited >= train.patience
-        stopped = 0 if last else self._told_to_stop(stop)
-        if last or ended or stopped or iteration % train.checkpoint_every == 0:
-            self.watch.require_finite(self.network, iteration)  # a checkpoint without numbers is worth nothing
-            self._save(finished=last or ended)
-        if stopped and not ended:
-            self.fabric.barrier()  # a process that ends takes the others along: not before the checkpoint is written
-            raise Stopped(self.run, iteration, stopped)
-        if ended and not last:
-            logger.log(NOTICE, "Ended early: no better %s in %d validations.", train.monitor, train.patience)
-        return ended
+            ends_early = train.patience is not None and self.state.waited >= train.patience
+        signal = 0 if is_last else self._shared_signal(stop)
+        if is_last or ends_early or signal or iteration % train.checkpoint_every == 0:
+            self.statistics.require_finite(self.network, iteration)  # never save weights that are not finite
+            self._save(finished=is_last or ends_early)
+        if signal and not ends_early:
+            self.fabric.barrier()  # a process that exits ends the others: wait until the checkpoint is written
+            raise TrainingInterrupted(self.folder, iteration, signal)
+        if ends_early and not is_last:
+            logger.log(NOTICE, "Stopped early: %s did not improve in %d validations.", train.monitor, train.patience)
+        return ends_early
 
-    def _told_to_stop(self, stop: Stop) -> int:
-        """The signal that any of the processes was told to stop by, the same in all of them; 0 if none was."""
-        if self.words is None:
+    def _shared_signal(self, stop: StopRequest) -> int:
+        """Return the signal that any of the processes received, equal in all of them; 0 for none."""
+        if self._group is None:
             return stop.signal
-        told = torch.tensor(stop.signal)
-        dist.all_reduce(told, dist.ReduceOp.MAX, group=self.words)
-        return int(told)
+        signal = torch.tensor(stop.signal)
+        dist.all_reduce(signal, dist.ReduceOp.MAX, group=self._group)
+        return int(signal)
 
     def _validate(self) -> None:
-        network = self.network if self.average is None else self.average.network
-        validation = self.validator.run(self.step, network)
-        is_best = self.keeper.offer(network, validation)
+        validation = self.validator.run(self.module, self.evaluated_network)
+        is_best = self.saver.update(self.evaluated_network, validation)
         if self.fabric.is_global_zero:
-            self._tell(validation, is_best=is_best)
+            self._report(validation, is_best=is_best)
 
-    def _tell(self, validation: Validation, *, is_best: bool) -> None:
-        iteration = self.standing.iteration
-        best = "the best so far" if is_best else f"best: iteration {self.standing.best_iteration}"
-        logger.log(
-            NOTICE, "Iteration %d: %s (%s)\n%s", iteration, self.watch.line(), best, "\n".join(validation.table())
-        )
-        self.log.write(iteration, {**self.watch.numbers(), **validation.scores()})
-        assert self.pictures is not None
-        network = self.network if self.average is None else self.average.network
-        self.pictures.draw(self.fabric, self.step, network, self.run / "validation.png")
-        draw_curves(self.run / "log" / METRICS, self.run / "curves.png", name=self.run.name)
+    def _report(self, validation: Validation, *, is_best: bool) -> None:
+        """Log a validation and draw the plots of the run."""
+        iteration, table = self.state.iteration, "\n".join(validation.table())
+        best = "the best so far" if is_best else f"best: iteration {self.state.best_iteration}"
+        logger.log(NOTICE, "Iteration %d: %s (%s)\n%s", iteration, self.statistics.summary(), best, table)
+        self._loggers.write(iteration, {**self.statistics.values(), **validation.scores()})
+        assert self._plot is not None
+        self._plot.draw(self.fabric, self.module, self.evaluated_network, self.folder / "validation.png")
+        draw_curves(self.folder / "log" / METRICS_NAME, self.folder / "curves.png", name=self.folder.name)
 
     def _save(self, *, finished: bool) -> None:
-        """Writes the checkpoint, in the first process."""
+        """Write the checkpoint in the main process."""
         if not self.fabric.is_global_zero:
             return
         Checkpoint(
             recipe=self.recipe.model_dump(mode="json"),
             data=self.prepared.digest,
-            standing=self.standing,
+            state=self.state,
             network=self.network.state_dict(),
             optimizer=self.optimizer.state_dict(),
             average=None if self.average is None else self.average.network.state_dict(),
             precision=self.fabric.strategy.precision.state_dict(),
             finished=finished,
-        ).save(self.run)
+        ).save(self.folder)

@@ -1,6 +1,5 @@
-"""Validation: a network on the validation scenes, each labelled pixel counted, by scene and by domain."""
+"""Validate a network on the validation scenes, by scene and by domain."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,45 +15,46 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from geoseg._text import align_columns, did_you_mean, percent
 from geoseg.config.recipe import Recipe
 from geoseg.data.crops.crop import Crop
-from geoseg.data.crops.loader import Batches, Crops
+from geoseg.data.crops.loader import CropDataset, CropLoader
 from geoseg.data.crops.samplers.grid import GridSampler
-from geoseg.data.preparation.prepared_dataset import Prepared, PreparedScene
-from geoseg.errors import ConfigError, did_you_mean
-from geoseg.grid.patches import USUAL
+from geoseg.data.preparation.prepared_dataset import PreparedDataset, PreparedScene
+from geoseg.errors import ConfigError
+from geoseg.grid.patch_positions import DEFAULT_SIZES
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.module import TrainingStep
+from geoseg.training.module import TrainingModule
 
-PATCHES = {rule: side for rule, (side, _) in USUAL.items() if rule != "plain"}
-"""Sides of the published patches, by the rule that cuts them."""
-PROTOCOLS = {"scenes": "scenes"} | {
+PATCH_SIDES = {rule: side for rule, (side, _) in DEFAULT_SIZES.items() if rule != "plain"}
+"""Side of the published patches in pixels, by cutting rule."""
+PROTOCOL_DESCRIPTIONS = {"scenes": "scenes"} | {
     rule: f"patches of {side} pixels as OpenMMLab's converter cuts them, overlaps twice"
-    for rule, side in PATCHES.items()
+    for rule, side in PATCH_SIDES.items()
 }
-"""How each kind of validation counts, for the model's card."""
+"""Description of each validation protocol, stored in the model card."""
 
 
 @dataclass(frozen=True)
 class Validation:
-    """Counts of one validation."""
+    """Confusion matrices of a validation."""
 
     legend: Legend
-    """Classes in the order of the counts."""
+    """Classes in order of class index."""
     scenes: dict[str, ConfusionMatrix]
-    """By name of the scene."""
+    """Confusion matrix by scene name."""
     domains: dict[str, ConfusionMatrix]
-    """By domain, if scenes have some."""
+    """Confusion matrix by domain; empty with fewer than two domains."""
 
     @property
     def total(self) -> ConfusionMatrix:
-        """Of all scenes."""
+        """Confusion matrix of all scenes."""
         return reduce(add, self.scenes.values())
 
     def scores(self) -> dict[str, float]:
-        """Named scores: means, accuracy, then IoU per class and mean IoU per domain."""
+        """Return named scores: means, overall accuracy, IoU per class, and mean IoU per domain."""
         total = self.total
         scores = {
             "mean_iou": total.mean_iou,
@@ -65,61 +65,61 @@ class Validation:
         return scores | {f"mean_iou {domain}": counts.mean_iou for domain, counts in self.domains.items()}
 
     def table(self) -> list[str]:
-        """Lines of text: IoU in percent of each class, over all scenes and in each domain."""
+        """Return lines of text with the IoU of each class in percent, over all scenes and per domain."""
         columns = {"all": self.total, **self.domains}
         rows = [["IoU", *columns]]
         for index, name in enumerate(self.legend.names):
-            rows.append([name, *(_percent(counts.iou()[index]) for counts in columns.values())])
-        rows.append(["mean", *(_percent(counts.mean_iou) for counts in columns.values())])
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return [
-            "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-            for row in rows
-        ]
-
-
-def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{100 * value:.2f}"
+            rows.append([name, *(percent(counts.iou()[index]) for counts in columns.values())])
+        rows.append(["mean", *(percent(counts.mean_iou) for counts in columns.values())])
+        return align_columns(rows, [False, *[True] * len(columns)])
 
 
 def require_monitor(monitor: str, legend: Legend) -> None:
-    """:class:`ConfigError` unless validation gives a score of this name."""
-    known = ["mean_iou", "mean_f1", "overall_accuracy", *(f"iou {name}" for name in legend.names)]
-    if monitor not in known:
-        raise ConfigError(
-            f"train.monitor is {monitor!r}, which is no score of validation", did_you_mean(monitor, known)
-        )
+    """Raise :class:`ConfigError` if validation has no score of this name."""
+    names = ["mean_iou", "mean_f1", "overall_accuracy", *(f"iou {name}" for name in legend.names)]
+    if monitor not in names:
+        raise ConfigError(f"train.monitor: unknown score {monitor!r}", did_you_mean(monitor, names))
 
 
 class Validator:
-    """Holds what validation needs, for as often as it comes."""
+    """Runs validations of a training run."""
 
-    def __init__(self, fabric: Fabric, recipe: Recipe, prepared: Prepared) -> None:
+    def __init__(self, fabric: Fabric, recipe: Recipe, prepared: PreparedDataset) -> None:
         self.fabric, self.recipe, self.legend = fabric, recipe, prepared.legend
         self.scenes: Sequence[PreparedScene] = prepared.scenes("val")
         size, rule = recipe.predict.tile, recipe.train.validation
         if rule == "scenes":
             self.sampler = GridSampler(self.scenes, size, halo=recipe.predict.halo)
         else:
-            self.sampler = GridSampler(self.scenes, PATCHES[rule], rule=rule)
+            self.sampler = GridSampler(self.scenes, PATCH_SIDES[rule], rule=rule)
 
     @property
     def score_names(self) -> list[str]:
-        """The names of all scores, for the head of a table."""
+        """Names of all scores."""
         return list(self._validation([ConfusionMatrix(len(self.legend)) for _ in self.scenes]).scores())
 
-    def run(self, step: TrainingStep, network: SegmentationNetwork) -> Validation:
-        """The counts of a network, scaled for as in training; every process has them all afterwards."""
+    def run(self, step: TrainingModule, network: SegmentationNetwork) -> Validation:
+        """Validate a network.
+
+        Args:
+            step: The training module, whose input normalization is used.
+            network: The network, possibly the averaged one.
+
+        Returns:
+            The confusion matrices, equal in all processes.
+        """
         classes = len(self.legend)
         counts = torch.zeros(len(self.scenes), classes, classes, dtype=torch.int64)
-        mine = range(self.fabric.global_rank, len(self.sampler), self.fabric.world_size)
-        crops = Crops(self.scenes, self.sampler, mine)
-        numbers = iter(mine)
-        with evaluating(network):
-            for crop in Batches(crops, batch=self.recipe.predict.batch, workers=0):
-                for one, target in zip(predicted(self.fabric, step, network, crop), crop.target, strict=True):
+        indices = range(self.fabric.global_rank, len(self.sampler), self.fabric.world_size)
+        crops = CropDataset(self.scenes, self.sampler, indices)
+        numbers = iter(indices)
+        with evaluation_mode(network):
+            for crop in CropLoader(crops, batch=self.recipe.predict.batch, workers=0):
+                for prediction, target in zip(
+                    predict_classes(self.fabric, step, network, crop), crop.target, strict=True
+                ):
                     confusion = ConfusionMatrix(classes)
-                    confusion.update(one, target)
+                    confusion.update(prediction, target)
                     counts[self.sampler.plan(next(numbers)).scene] += torch.from_numpy(confusion.counts)
         summed: Any = self.fabric.all_reduce(counts.to(self.fabric.device), reduce_op="sum")
         return self._validation([_matrix(each.numpy()) for each in summed.cpu()])
@@ -142,8 +142,8 @@ def _matrix(counts: NDArray[np.int64]) -> ConfusionMatrix:
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode and without gradients while the block runs, and then as it was."""
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Set a network to evaluation mode without gradients inside the block, then restore its mode."""
     was_training = network.training
     network.eval()
     try:
@@ -153,12 +153,22 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(was_training)
 
 
-def predicted(
-    fabric: Fabric, step: TrainingStep, network: SegmentationNetwork, crop: Crop
+def predict_classes(
+    fabric: Fabric, step: TrainingModule, network: SegmentationNetwork, crop: Crop
 ) -> Integer[Tensor, "batch row col"]:
-    """Class indices of a batch of crops, on the CPU."""
-    here = fabric.to_device(crop)
+    """Predict the class indices of a batch of crops.
+
+    Args:
+        fabric: Fabric that runs the training.
+        step: The training module, whose input normalization is used.
+        network: The network, in evaluation mode.
+        crop: Batch of crops.
+
+    Returns:
+        Class indices on the CPU.
+    """
+    crop = fabric.to_device(crop)
     with fabric.autocast():
-        logits = network(step.normalised(here.image, here.valid))
+        logits = network(step.normalize(crop.image, crop.valid))
     indices: Tensor = logits.argmax(dim=1).cpu()
     return indices

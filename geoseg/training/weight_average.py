@@ -1,6 +1,6 @@
-"""A running average of a network's weights, which often predicts better than the last of them.
+"""Exponential moving average (EMA) of the weights of a network.
 
-Polyak and Juditsky 1992; with exponential forgetting as in Tarvainen and Valpola 2017 (arXiv 1703.01780), section 2.
+Polyak and Juditsky 1992, with the exponential decay of Tarvainen and Valpola 2017 (arXiv 1703.01780), section 2.
 """
 
 import copy
@@ -13,10 +13,14 @@ from geoseg.models.network import SegmentationNetwork
 
 
 class AveragedNetwork:
-    """The network with averaged weights; norm statistics are averaged alike.
+    """A network whose weights and norm statistics are the moving average of another network's.
 
-    In step t the average is d times itself plus 1 - d times the weights, where d is the smaller of ``decay`` and
-    (1 + t) / (10 + t), so that the first steps are soon forgotten.
+    In step t, average = d * average + (1 - d) * weights with d = min(decay, (1 + t) / (10 + t)), so that the first steps
+    have little effect.
+
+    Args:
+        network: The network to average; it is copied.
+        decay: Upper limit of d.
     """
 
     def __init__(self, network: SegmentationNetwork, decay: float) -> None:
@@ -25,17 +29,17 @@ class AveragedNetwork:
 
     @torch.no_grad()
     def update(self, network: nn.Module, iteration: int) -> None:
-        """Takes in the weights after ``iteration`` steps."""
+        """Update the average with the weights after ``iteration`` steps."""
         keep = min(self.decay, (1 + iteration) / (10 + iteration))
-        pairs = list(zip(_state(self.network), _state(network), strict=True))
-        real = [pair for pair in pairs if pair[0].is_floating_point()]
-        # All at once: on a GPU each call waits longer to be started than it works.
-        torch._foreach_lerp_([mine for mine, _ in real], [theirs for _, theirs in real], 1 - keep)
-        for mine, theirs in pairs:
-            if not mine.is_floating_point():  # counters of norms
-                mine.copy_(theirs)
+        pairs = list(zip(_tensors(self.network), _tensors(network), strict=True))
+        floating = [pair for pair in pairs if pair[0].is_floating_point()]
+        # One call for all tensors: on a GPU, launching a kernel per tensor takes longer than the work.
+        torch._foreach_lerp_([average for average, _ in floating], [current for _, current in floating], 1 - keep)
+        for average, current in pairs:
+            if not average.is_floating_point():  # counters of norms
+                average.copy_(current)
 
 
-def _state(network: nn.Module) -> Iterator[Tensor]:
+def _tensors(network: nn.Module) -> Iterator[Tensor]:
     yield from network.parameters()
     yield from network.buffers()

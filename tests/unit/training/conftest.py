@@ -1,13 +1,13 @@
-"""A town, prepared once, and Fabric on one CPU."""
+"""Fixtures: a small dataset, prepared once, and Fabric on one CPU."""
 
 import pytest
 import torch
+from helpers.runs import painted_town, tiny
 from lightning.fabric import Fabric
-from strategies_training import painted_town, tiny
 
 from geoseg.config.recipe import Recipe
 from geoseg.data.preparation.prepare import prepare
-from geoseg.data.preparation.prepared_dataset import Prepared
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
 
 torch.set_num_threads(1)
 
@@ -18,7 +18,7 @@ def recipe(tmp_path_factory) -> Recipe:
 
 
 @pytest.fixture(scope="session")
-def prepared(recipe) -> Prepared:
+def prepared(recipe) -> PreparedDataset:
     return prepare(recipe.data, recipe.name)
 
 

@@ -1,4 +1,4 @@
-"""Devices: what a recipe's batch means on any number of them, and sentences for what cannot be."""
+"""Tests of launching training on devices and machines, and of errors of several processes."""
 
 from types import SimpleNamespace
 
@@ -11,10 +11,17 @@ from torch import nn
 
 from geoseg.config.recipe import TrainSection
 from geoseg.errors import ConfigError, GeosegError
-from geoseg.models.device import explained_memory
-from geoseg.training import distributed as devices
-from geoseg.training.distributed import fabric_precision, freeze_unused, launched, one_voice, settle, share_of
-from geoseg.training.train import MEMORY_HINT
+from geoseg.models.device import explain_out_of_memory
+from geoseg.training import distributed
+from geoseg.training.determinism import set_determinism
+from geoseg.training.distributed import (
+    choose_fabric_precision,
+    crops_per_process,
+    freeze_unused_parameters,
+    launch_fabric,
+    report_once,
+)
+from geoseg.training.train import OUT_OF_MEMORY_HINT
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 counts = st.integers(1, 8)
@@ -26,41 +33,41 @@ def section(**changes) -> TrainSection:
 
 @pytest.fixture
 def not_launched(monkeypatch):
-    """No process is started, whatever is asked for."""
+    """Fail if processes are started."""
     monkeypatch.setattr(Fabric, "launch", lambda _fabric: pytest.fail("processes were started"))
 
 
 @given(counts, counts, counts)
-def test_shares_of_all_processes_and_parts_make_the_batch(each, processes, parts):
+def test_crops_of_all_processes_and_micro_batches_add_up_to_the_batch(each, processes, parts):
     train = section(batch=each * processes * parts, accumulate=parts)
-    assert share_of(train, processes) == each
+    assert crops_per_process(train, processes) == each
 
 
 @pytest.mark.parametrize(
     ("batch", "parts", "processes", "among", "multiple"),
     [
         (4, 1, 3, "3 processes", 3),
-        (4, 3, 1, "3 parts", 3),
-        (6, 2, 2, "2 processes and 2 parts", 4),
+        (4, 3, 1, "3 micro-batches", 3),
+        (6, 2, 2, "2 processes and 2 micro-batches", 4),
         (1, 1, 2, "2 processes", 2),
     ],
 )
-def test_a_batch_that_cannot_be_shared_is_one_sentence(not_launched, batch, parts, processes, among, multiple):
+def test_batch_that_cannot_be_divided_is_an_error(not_launched, batch, parts, processes, among, multiple):
     with pytest.raises(ConfigError) as caught:
-        launched(section(batch=batch, accumulate=parts), devices=processes)
-    assert caught.value.message == f"a batch of {batch} crops cannot be shared by {among}"
-    assert caught.value.hint == f"make train.batch a multiple of {multiple}"
+        launch_fabric(section(batch=batch, accumulate=parts), devices=processes)
+    assert caught.value.message == f"a batch of {batch} crops cannot be divided among {among}"
+    assert caught.value.hint == f"set train.batch to a multiple of {multiple}"
 
 
-@pytest.mark.parametrize("wanted", ["0", "many", -2])
-def test_a_number_of_devices_that_is_none_is_one_sentence(not_launched, wanted):
-    with pytest.raises(ConfigError, match="devices cannot be used") as caught:
-        launched(section(), devices=wanted)
+@pytest.mark.parametrize("requested", ["0", "many", -2])
+def test_invalid_number_of_devices_is_an_error(not_launched, requested):
+    with pytest.raises(ConfigError, match=f"cannot use {requested} devices: ") as caught:
+        launch_fabric(section(), devices=requested)
     assert "--devices" in caught.value.hint
 
 
-def test_one_process_needs_no_others():
-    fabric = launched(section())
+def test_one_process_by_default():
+    fabric = launch_fabric(section())
     assert (fabric.world_size, fabric.global_rank, fabric.device) == (1, 0, CPU)
 
 
@@ -72,67 +79,79 @@ def test_one_process_needs_no_others():
         ({"SLURM_NTASKS": "6", "SLURM_NNODES": "2", "SLURM_JOB_NAME": "town"}, (3, 2)),
     ],
 )
-def test_processes_that_are_there_already_are_counted(monkeypatch, environment, expected):
+def test_processes_started_by_torchrun_or_slurm_are_counted(monkeypatch, environment, expected):
     for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert devices._counts("auto", 3) == expected
+    assert distributed._count_processes("auto", 3) == expected
 
 
-def test_machines_that_nothing_tells_about_are_refused(monkeypatch):
+def test_unknown_addresses_of_machines_are_an_error(monkeypatch):
     for name in ("TORCHELASTIC_RUN_ID", "SLURM_NTASKS", "MASTER_ADDR"):
         monkeypatch.delenv(name, raising=False)
-    with pytest.raises(ConfigError, match="where the 2 machines are") as caught:
-        devices._counts(1, 2)
+    with pytest.raises(ConfigError, match="the addresses of the 2 machines are unknown") as caught:
+        distributed._count_processes(1, 2)
     assert "torchrun" in caught.value.hint
 
 
-def test_other_devices_than_were_started_are_refused(monkeypatch):
+def test_devices_must_match_started_processes(monkeypatch):
     for name, value in {"SLURM_NTASKS": "1", "SLURM_JOB_NAME": "town"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigError, match="2 devices per machine are asked for, and 1 processes") as caught:
-        devices._counts("2", 1)
+    with pytest.raises(ConfigError, match="2 devices per machine are requested, but 1 processes") as caught:
+        distributed._count_processes("2", 1)
     assert "srun --ntasks-per-node 2" in caught.value.hint
 
 
-def test_more_gpus_than_there_are_is_one_sentence(not_launched, monkeypatch):
-    monkeypatch.setattr(devices, "choose_device", lambda _: GPU)
+def test_too_many_gpus_are_an_error(not_launched, monkeypatch):
+    monkeypatch.setattr(distributed, "choose_device", lambda _: GPU)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(ConfigError, match=r"^4 devices cannot be used: [^\n]*$"):
-        launched(section(device="cuda"), devices=4)
+    with pytest.raises(ConfigError, match=r"^cannot use 4 devices: [^\n]*$"):
+        launch_fabric(section(device="cuda"), devices=4)
 
 
-@pytest.mark.parametrize("said", ["Connection closed by peer [127.0.0.1]:1", "NCCL error: remote process exited"])
-def test_that_another_process_is_gone_is_one_sentence(monkeypatch, said):
-    monkeypatch.setattr(devices.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(devices.dist, "get_rank", lambda: 0)
-    with pytest.raises(GeosegError, match="another of the processes") as caught, one_voice():
-        raise RuntimeError(said)
+@pytest.mark.parametrize("message", ["Connection closed by peer [127.0.0.1]:1", "NCCL error: remote process exited"])
+def test_lost_connection_to_another_process_is_an_error(monkeypatch, message):
+    monkeypatch.setattr(distributed.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed.dist, "get_rank", lambda: 0)
+    with (
+        pytest.raises(GeosegError, match="another process of the distributed training has ended") as caught,
+        report_once(),
+    ):
+        raise RuntimeError(message)
     assert "same command" in caught.value.hint
 
 
-def test_other_errors_stay_what_they_are(monkeypatch):
-    monkeypatch.setattr(devices.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(devices.dist, "get_rank", lambda: 0)
-    with pytest.raises(RuntimeError, match="a fault"), one_voice():
+def test_other_errors_are_unchanged(monkeypatch):
+    monkeypatch.setattr(distributed.dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(distributed.dist, "get_rank", lambda: 0)
+    with pytest.raises(RuntimeError, match="a fault"), report_once():
         raise RuntimeError("a fault")
 
 
-@pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [devices.MOMENT]), ("", [])])
-def test_of_several_processes_with_an_error_the_first_tells_at_once(monkeypatch, rank, waits):
+@pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [distributed.OTHER_PROCESS_DELAY_SECONDS]), ("", [])])
+def test_main_process_reports_a_common_error_first(monkeypatch, rank, waits):
     monkeypatch.setenv("RANK", rank)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     waited = []
-    monkeypatch.setattr(devices, "time", SimpleNamespace(sleep=waited.append))
-    with pytest.raises(GeosegError, match="same in all"), one_voice():
+    monkeypatch.setattr(distributed, "time", SimpleNamespace(sleep=waited.append))
+    with pytest.raises(GeosegError, match="same in all"), report_once():
         raise GeosegError("same in all")
     assert waited == waits
 
 
+@pytest.mark.parametrize(("initialized", "rank", "expected"), [(True, 0, True), (True, 1, False), (False, 1, True)])
+def test_main_process_has_rank_zero_or_no_process_group(monkeypatch, initialized, rank, expected):
+    """A job of SLURM has variables for ranks also if each of its tasks trains a run alone."""
+    monkeypatch.setenv("SLURM_PROCID", str(rank))
+    monkeypatch.setattr(distributed.dist, "is_initialized", lambda: initialized)
+    monkeypatch.setattr(distributed.dist, "get_rank", lambda: rank)
+    assert distributed.is_main_process() == expected
+
+
 @pytest.mark.parametrize(
-    ("wanted", "device", "expected"),
+    ("precision", "device", "expected"),
     [
         ("float32", CPU, "32-true"),
         ("float32", GPU, "32-true"),
@@ -140,18 +159,18 @@ def test_of_several_processes_with_an_error_the_first_tells_at_once(monkeypatch,
         ("float16", GPU, "16-mixed"),
     ],
 )
-def test_arithmetic_in_fabrics_words(wanted, device, expected):
-    assert fabric_precision(section(precision=wanted), device) == expected
+def test_precision_names_of_fabric(precision, device, expected):
+    assert choose_fabric_precision(section(precision=precision), device) == expected
 
 
-def test_cpus_do_not_train_in_float16():
-    with pytest.raises(ConfigError, match="CPUs do not train in float16") as caught:
-        fabric_precision(section(precision="float16"), CPU)
+def test_float16_is_refused_on_cpus():
+    with pytest.raises(ConfigError, match="training in float16 is not supported on CPUs") as caught:
+        choose_fabric_precision(section(precision="float16"), CPU)
     assert "bfloat16" in caught.value.hint
 
 
 class HalfUsed(nn.Module):
-    """A network that computes a stage no logit depends on."""
+    """A network with a stage that no logit depends on."""
 
     def __init__(self, *, auxiliary: bool) -> None:
         super().__init__()
@@ -166,10 +185,10 @@ class HalfUsed(nn.Module):
 
 @pytest.mark.parametrize("auxiliary", [True, False])
 @pytest.mark.parametrize("training", [True, False])
-def test_what_no_logit_depends_on_is_frozen_and_all_else_is_as_before(auxiliary, training):
+def test_unused_parameters_are_frozen_and_everything_else_is_unchanged(auxiliary, training):
     network = HalfUsed(auxiliary=auxiliary).train(training)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    freeze_unused(network, bands=3)
+    freeze_unused_parameters(network, bands=3)
     frozen = {name for name, weights in network.named_parameters() if not weights.requires_grad}
     assert frozen == {"deeper.weight", "deeper.bias"}
     assert all(weights.grad is None for weights in network.parameters())
@@ -178,11 +197,11 @@ def test_what_no_logit_depends_on_is_frozen_and_all_else_is_as_before(auxiliary,
 
 
 @pytest.mark.parametrize("deterministic", [True, False])
-def test_deterministic_kernels_are_used_where_the_recipe_wants_them(deterministic, monkeypatch):
+def test_recipe_selects_deterministic_kernels(deterministic, monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     try:
-        settle(section(deterministic=deterministic))
+        set_determinism(section(deterministic=deterministic))
         assert torch.are_deterministic_algorithms_enabled() == deterministic
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
@@ -197,13 +216,16 @@ def test_deterministic_kernels_are_used_where_the_recipe_wants_them(deterministi
         RuntimeError("DataLoader worker (pid 123) is killed by signal: Killed."),
     ],
 )
-def test_want_of_memory_is_one_sentence_with_what_to_lower(error):
-    with pytest.raises(GeosegError, match="needs more memory than there is") as caught, explained_memory(MEMORY_HINT):
+def test_out_of_memory_hint_names_recipe_keys(error):
+    with (
+        pytest.raises(GeosegError, match="out of memory while running the network") as caught,
+        explain_out_of_memory(OUT_OF_MEMORY_HINT),
+    ):
         raise error
     assert "train.batch" in caught.value.hint
     assert "train.accumulate" in caught.value.hint
 
 
-def test_other_errors_of_torch_are_not_about_memory():
-    with pytest.raises(RuntimeError, match="shapes"), explained_memory(MEMORY_HINT):
+def test_other_errors_of_torch_are_not_out_of_memory_errors():
+    with pytest.raises(RuntimeError, match="shapes"), explain_out_of_memory(OUT_OF_MEMORY_HINT):
         raise RuntimeError("shapes do not match")

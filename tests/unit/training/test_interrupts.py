@@ -1,16 +1,16 @@
-"""Signals ask for an end, and only while a run is at work."""
+"""Tests of stopping a run by a signal."""
 
 import signal
 import threading
 
 import pytest
 
-from geoseg.training.interrupts import Stopped, stopping
+from geoseg.training.interrupts import TrainingInterrupted, catch_signals
 
 
 @pytest.fixture(autouse=True)
 def handlers():
-    """What signals do is as before, whatever a test did."""
+    """Restore signal handlers after a test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield before
     for number, handler in before.items():
@@ -18,8 +18,8 @@ def handlers():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_is_remembered_and_nothing_is_interrupted(number, handlers):
-    with stopping() as stop:
+def test_signal_is_recorded_without_interrupting(number, handlers):
+    with catch_signals() as stop:
         assert stop.signal == 0
         signal.raise_signal(number)
         assert stop.signal == number
@@ -27,26 +27,26 @@ def test_a_signal_is_remembered_and_nothing_is_interrupted(number, handlers):
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])
-def test_ctrl_c_after_another_signal_does_not_wait(first, handlers):
-    with stopping():
+def test_ctrl_c_after_another_signal_interrupts_immediately(first, handlers):
+    with catch_signals():
         signal.raise_signal(first)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) == handlers[signal.SIGINT]
 
 
-def test_sigterm_may_come_as_often_as_it_likes():
-    with stopping() as stop:
+def test_repeated_sigterm_does_not_interrupt():
+    with catch_signals() as stop:
         for _ in range(3):
             signal.raise_signal(signal.SIGTERM)
     assert stop.signal == signal.SIGTERM
 
 
-def test_outside_the_main_thread_signals_are_left_alone(handlers):
+def test_handlers_are_unchanged_outside_the_main_thread(handlers):
     seen = []
 
     def work():
-        with stopping() as stop:
+        with catch_signals() as stop:
             seen.extend([stop.signal, signal.getsignal(signal.SIGTERM)])
 
     thread = threading.Thread(target=work)
@@ -55,8 +55,8 @@ def test_outside_the_main_thread_signals_are_left_alone(handlers):
     assert seen == [0, handlers[signal.SIGTERM]]
 
 
-def test_a_stopped_run_says_where_it_is_and_how_to_go_on(tmp_path):
-    stopped = Stopped(tmp_path / "town", 12, signal.SIGTERM)
-    assert stopped.message == f"stopped after iteration 12; {tmp_path / 'town'} holds all that was done"
-    assert stopped.hint == "the same command goes on from there"
+def test_message_has_folder_and_iteration(tmp_path):
+    stopped = TrainingInterrupted(tmp_path / "town", 12, signal.SIGTERM)
+    assert stopped.message == f"training stopped after iteration 12; the checkpoint is in {tmp_path / 'town'}"
+    assert stopped.hint == "run the same command to resume"
     assert stopped.signal == 15

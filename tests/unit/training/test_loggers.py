@@ -1,4 +1,4 @@
-"""Numbers of a run: rows that a checkpoint does not know of are forgotten, other logs get the same numbers."""
+"""Tests of loggers: CSV rows of resumed runs, TensorBoard, W&B and MLflow."""
 
 import errno
 import sys
@@ -10,63 +10,71 @@ from hypothesis import strategies as st
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from geoseg.errors import ConfigError, OutputError
-from geoseg.training.loggers import METRICS, CsvLog, MlflowLog, TensorBoardLog, open_logbook, read, require_loggers
+from geoseg.training.loggers import (
+    METRICS_NAME,
+    CsvLogger,
+    MlflowLogger,
+    TensorBoardLogger,
+    open_loggers,
+    read_metrics,
+    require_loggers,
+)
 
 COLUMNS = ["loss", "iou road"]
 
 
-def test_a_row_holds_what_it_was_told_and_is_empty_elsewhere(tmp_path):
-    log = CsvLog(tmp_path, COLUMNS)
+def test_missing_values_of_a_row_are_empty(tmp_path):
+    log = CsvLogger(tmp_path, COLUMNS)
     log.write(50, {"loss": 0.123456789})
-    log.write(100, {"loss": 1e-9, "iou road": 0.5, "unheard of": 3})
-    assert read(tmp_path / METRICS) == [
+    log.write(100, {"loss": 1e-9, "iou road": 0.5, "unknown": 3})
+    assert read_metrics(tmp_path / METRICS_NAME) == [
         {"iteration": "50", "loss": "0.123457", "iou road": ""},
         {"iteration": "100", "loss": "1e-09", "iou road": "0.5"},
     ]
 
 
 @given(st.lists(st.integers(1, 40), unique=True, max_size=8).map(sorted), st.integers(0, 40))
-def test_a_run_that_goes_on_forgets_the_rows_after_its_checkpoint(tmp_path_factory, iterations, done):
+def test_resuming_removes_rows_after_the_checkpoint(tmp_path_factory, iterations, done):
     folder = tmp_path_factory.mktemp("log")
-    log = CsvLog(folder, COLUMNS)
+    log = CsvLogger(folder, COLUMNS)
     for iteration in iterations:
         log.write(iteration, {"loss": iteration})
-    before = read(folder / METRICS)
-    CsvLog(folder, COLUMNS, done=done)
-    assert read(folder / METRICS) == [row for row in before if int(row["iteration"]) <= done]
+    before = read_metrics(folder / METRICS_NAME)
+    CsvLogger(folder, COLUMNS, done=done)
+    assert read_metrics(folder / METRICS_NAME) == [row for row in before if int(row["iteration"]) <= done]
 
 
 @given(cut=st.integers(0, 200))
-def test_a_row_that_was_not_written_to_its_end_is_no_row(tmp_path_factory, cut):
-    path = tmp_path_factory.mktemp("log") / METRICS
-    log = CsvLog(path.parent, COLUMNS)
+def test_truncated_row_is_ignored(tmp_path_factory, cut):
+    path = tmp_path_factory.mktemp("log") / METRICS_NAME
+    log = CsvLogger(path.parent, COLUMNS)
     for iteration in (1, 2, 3):
         log.write(iteration, {"loss": 0.5, "iou road": 0.25})
-    whole, content = read(path), path.read_bytes()
+    whole, content = read_metrics(path), path.read_bytes()
     path.write_bytes(content[: max(len(content) - cut, 0)])
-    rows = read(path)
+    rows = read_metrics(path)
     # What may be missing of a last number cannot be seen; that row is later than any checkpoint.
     assert rows[:-1] == whole[: max(len(rows) - 1, 0)]
-    CsvLog(path.parent, COLUMNS, done=max(len(rows) - 1, 0))
-    assert read(path) == rows[:-1]
+    CsvLogger(path.parent, COLUMNS, done=max(len(rows) - 1, 0))
+    assert read_metrics(path) == rows[:-1]
 
 
-def test_no_log_yet_has_no_rows(tmp_path):
-    assert read(tmp_path / METRICS) == []
+def test_missing_log_has_no_rows(tmp_path):
+    assert read_metrics(tmp_path / METRICS_NAME) == []
 
 
-def test_a_log_that_cannot_be_written_is_one_sentence(tmp_path):
+def test_unwritable_log_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
-        CsvLog(tmp_path / "file", COLUMNS)
+        CsvLogger(tmp_path / "file", COLUMNS)
 
 
-def test_tensorboard_shows_a_run_that_went_on_once(tmp_path):
-    first = TensorBoardLog(tmp_path)
+def test_tensorboard_shows_each_step_of_a_resumed_run_once(tmp_path):
+    first = TensorBoardLogger(tmp_path)
     for iteration in (1, 2, 3):
         first.write(iteration, {"iou road": 0.0})
     first.close()
-    second = TensorBoardLog(tmp_path, done=2)
+    second = TensorBoardLogger(tmp_path, done=2)
     for iteration in (3, 4):
         second.write(iteration, {"iou road": 1.0})
     second.close()
@@ -75,7 +83,7 @@ def test_tensorboard_shows_a_run_that_went_on_once(tmp_path):
 
 
 class Wandb:
-    """What geoseg uses of W&B, remembered."""
+    """Records calls of the part of W&B that geoseg uses."""
 
     def __init__(self) -> None:
         self.begun, self.logged, self.finished = [], [], 0
@@ -89,7 +97,7 @@ class Wandb:
 
 
 class Mlflow:
-    """What geoseg uses of MLflow, remembered."""
+    """Records calls of the part of MLflow that geoseg uses."""
 
     def __init__(self) -> None:
         self.begun, self.logged, self.recipes, self.ended = [], [], [], 0
@@ -113,7 +121,7 @@ class Mlflow:
 
 @pytest.fixture
 def services(monkeypatch):
-    """Both services, standing in."""
+    """Replace both packages by fakes."""
     both = SimpleNamespace(wandb=Wandb(), mlflow=Mlflow())
     for name, service in vars(both).items():
         monkeypatch.setitem(sys.modules, name, service)
@@ -121,16 +129,16 @@ def services(monkeypatch):
 
 
 def open_and_write(run, iteration, *, done=0):
-    log = open_logbook(run, {"name": "town"}, ("wandb", "mlflow"), COLUMNS, done=done)
-    log.write(iteration, {"loss": 0.5, "iou road": 0.25, "mean_iou": float("nan")})
-    log.close()
+    loggers = open_loggers(run, {"name": "town"}, ("wandb", "mlflow"), COLUMNS, done=done)
+    loggers.write(iteration, {"loss": 0.5, "iou road": 0.25, "mean_iou": float("nan")})
+    loggers.close()
 
 
-def test_every_log_gets_the_numbers_that_are_numbers(tmp_path, services):
+def test_all_loggers_receive_the_defined_metrics(tmp_path, services):
     require_loggers(("wandb", "mlflow"))
     run = tmp_path / "town"
     open_and_write(run, 50)
-    assert read(run / "log" / METRICS) == [{"iteration": "50", "loss": "0.5", "iou road": "0.25"}]
+    assert read_metrics(run / "log" / METRICS_NAME) == [{"iteration": "50", "loss": "0.5", "iou road": "0.25"}]
     assert list((run / "log" / "tensorboard").iterdir())
     assert services.wandb.logged == [(({"loss": 0.5, "iou road": 0.25},), {"step": 50})]
     assert services.mlflow.logged == [({"loss": 0.5, "iou/road": 0.25}, 50)]
@@ -139,7 +147,7 @@ def test_every_log_gets_the_numbers_that_are_numbers(tmp_path, services):
     assert (services.wandb.finished, services.mlflow.ended) == (1, 1)
 
 
-def test_a_run_that_goes_on_goes_on_there_too(tmp_path, services):
+def test_resumed_run_continues_in_external_loggers(tmp_path, services):
     run = tmp_path / "town"
     for iteration in (50, 100):
         open_and_write(run, iteration, done=iteration - 50)
@@ -149,43 +157,43 @@ def test_a_run_that_goes_on_goes_on_there_too(tmp_path, services):
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
-def test_a_log_that_is_not_installed_is_one_sentence(monkeypatch, name):
+def test_missing_package_of_a_logger_is_an_error(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ConfigError, match=f"names {name}, which is not installed") as caught:
+    with pytest.raises(ConfigError, match=f"train.loggers lists {name}, which is not installed") as caught:
         require_loggers((name,))
     assert caught.value.hint == f"pip install 'geoseg[{name}]'"
 
 
-def test_mlflow_gets_names_that_it_takes(tmp_path, services):
-    """It refuses names with other characters than letters, digits, spaces and _ - . / and those that are no plain path."""
+def test_mlflow_receives_valid_names(tmp_path, services):
+    """MLflow refuses characters other than letters, digits, spaces and _ - . /, and names that are not normalized paths."""
     (tmp_path / "log").mkdir()
-    MlflowLog(tmp_path, {}).write(1, {"iou cars / trucks (parked)": 0.5})
+    MlflowLogger(tmp_path, {}).write(1, {"iou cars / trucks (parked)": 0.5})
     assert services.mlflow.logged == [({"iou/cars _ trucks _parked_": 0.5}, 1)]
 
 
 @pytest.mark.parametrize("what", ["log", "finish"])
-def test_a_service_that_does_not_answer_any_more_is_left_out_and_the_rest_goes_on(tmp_path, services, caplog, what):
-    log = open_logbook(tmp_path, {}, ("wandb",), COLUMNS, done=0)
-    monkeypatched = SimpleNamespace(log=lambda *_, **__: None, finish=lambda: None)
-    setattr(monkeypatched, what, lambda *_, **__: (_ for _ in ()).throw(OSError("no route\nto host")))
-    log.logs[-1].log.run = monkeypatched
+def test_failing_logger_is_disabled_and_others_continue(tmp_path, services, caplog, what):
+    loggers = open_loggers(tmp_path, {}, ("wandb",), COLUMNS, done=0)
+    failing = SimpleNamespace(log=lambda *_, **__: None, finish=lambda: None)
+    setattr(failing, what, lambda *_, **__: (_ for _ in ()).throw(OSError("no route\nto host")))
+    loggers.loggers[-1].log.run = failing
     for iteration in (50, 100):
-        log.write(iteration, {"loss": 0.5})
-    log.close()
-    assert caplog.text.count("wandb does not answer, and gets no more numbers of this run: no route to host") == 1
-    assert [row["iteration"] for row in read(tmp_path / "log" / METRICS)] == ["50", "100"]
+        loggers.write(iteration, {"loss": 0.5})
+    loggers.close()
+    assert caplog.text.count("wandb failed and is disabled for the rest of the run: no route to host") == 1
+    assert [row["iteration"] for row in read_metrics(tmp_path / "log" / METRICS_NAME)] == ["50", "100"]
 
 
-def test_a_service_that_does_not_answer_at_first_is_one_sentence(tmp_path, services, monkeypatch):
+def test_logger_that_fails_to_start_is_an_error(tmp_path, services, monkeypatch):
     monkeypatch.setattr(services.mlflow, "set_experiment", lambda _: (_ for _ in ()).throw(ValueError("no\nserver")))
-    with pytest.raises(ConfigError, match=r"^mlflow does not answer: no server$") as caught:
-        open_logbook(tmp_path, {}, ("mlflow",), COLUMNS, done=0)
+    with pytest.raises(ConfigError, match=r"^mlflow failed to start: no server$") as caught:
+        open_loggers(tmp_path, {}, ("mlflow",), COLUMNS, done=0)
     assert "train.loggers" in caught.value.hint
 
 
-def test_a_full_disk_under_tensorboard_is_one_sentence(tmp_path, monkeypatch):
-    log = open_logbook(tmp_path, {}, (), COLUMNS, done=0)
+def test_full_disk_of_tensorboard_is_an_error(tmp_path, monkeypatch):
+    loggers = open_loggers(tmp_path, {}, (), COLUMNS, done=0)
     full = OSError(errno.ENOSPC, "No space left on device")
-    monkeypatch.setattr(log.logs[1].writer, "add_scalar", lambda *_: (_ for _ in ()).throw(full))
+    monkeypatch.setattr(loggers.loggers[1].writer, "add_scalar", lambda *_: (_ for _ in ()).throw(full))
     with pytest.raises(OutputError, match="tensorboard cannot be written: No space left on device"):
-        log.write(1, {"loss": 0.5})
+        loggers.write(1, {"loss": 0.5})

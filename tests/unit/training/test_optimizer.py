@@ -1,3 +1,5 @@
+"""Tests of the optimizer and its learning rate schedule."""
+
 import json
 import math
 from itertools import pairwise
@@ -8,22 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg.config.recipe import TrainSection
-from geoseg.training.optimizer import build_optimizer, learning_rate
+from geoseg.training.optimizer import build_optimizer, compute_learning_rate
 
-ZOO = TrainSection(iterations=80_000)
+SCHEDULE_80K = TrainSection(iterations=80_000)
 
 
-def test_the_polynomial_equals_the_zoos_learning_rates(golden):
+def test_polynomial_schedule_equals_mmengine(golden):
     expected = json.loads((golden / "loss_cases.json").read_text())["poly_closed_form_T79999"]
     for step, rate in expected.items():
-        assert learning_rate(ZOO, int(step)) == pytest.approx(rate, rel=1e-12)
+        assert compute_learning_rate(SCHEDULE_80K, int(step)) == pytest.approx(rate, rel=1e-12)
 
 
 @given(st.integers(2, 500), st.sampled_from(["poly", "cosine"]), st.data())
-def test_the_rate_rises_through_the_warm_up_and_then_only_falls(iterations, schedule, data):
+def test_learning_rate_rises_in_the_warm_up_and_then_decreases(iterations, schedule, data):
     warmup = data.draw(st.integers(0, iterations - 1))
     train = TrainSection(iterations=iterations, schedule=schedule, warmup=warmup)
-    rates = [learning_rate(train, step) for step in range(iterations)]
+    rates = [compute_learning_rate(train, step) for step in range(iterations)]
     assert all(a < b for a, b in pairwise(rates[:warmup]))
     falling = rates[warmup:]
     assert all(a >= b for a, b in pairwise(falling))
@@ -31,14 +33,14 @@ def test_the_rate_rises_through_the_warm_up_and_then_only_falls(iterations, sche
 
 
 @pytest.mark.parametrize("schedule", ["poly", "cosine"])
-def test_the_run_begins_and_ends_at_the_rates_of_the_recipe(schedule):
+def test_first_and_last_learning_rate(schedule):
     train = TrainSection(iterations=100, schedule=schedule, learning_rate=0.5, final_learning_rate=0.25)
-    assert learning_rate(train, 0) == 0.5
-    assert learning_rate(train, 99) == pytest.approx(0.25)
+    assert compute_learning_rate(train, 0) == 0.5
+    assert compute_learning_rate(train, 99) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("sgd", torch.optim.SGD), ("adamw", torch.optim.AdamW)])
-def test_the_optimiser_is_the_one_that_was_named(name, kind):
+def test_optimizer_of_the_recipe_is_built(name, kind):
     train = TrainSection(optimizer=name, learning_rate=0.1, weight_decay=0.01)
     optimizer = build_optimizer([torch.nn.Parameter(torch.zeros(1))], train)
     assert isinstance(optimizer, kind)

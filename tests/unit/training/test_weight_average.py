@@ -1,4 +1,4 @@
-"""The running average of weights: the formula, step by step, and torch's own average where both are defined."""
+"""Tests of the moving average of weights: its formula, and torch as the oracle."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def step(trained: nn.Module) -> None:
 
 
 @given(st.floats(0.01, 0.9999), st.integers(0, 10_000))
-def test_the_average_is_the_formula_of_its_docstring(decay, done):
+def test_average_equals_the_formula(decay, done):
     trained = network()
     averaged = AveragedNetwork(trained, decay)
     expected = {name: value.clone() for name, value in trained.state_dict().items()}
@@ -37,7 +37,7 @@ def test_the_average_is_the_formula_of_its_docstring(decay, done):
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.9])
-def test_after_the_first_steps_it_is_torchs_exponential_average(decay):
+def test_average_equals_torch_after_the_first_steps(decay):
     trained = network()
     averaged = AveragedNetwork(trained, decay)
     oracle = AveragedModel(trained, multi_avg_fn=get_ema_multi_avg_fn(decay))
@@ -50,7 +50,7 @@ def test_after_the_first_steps_it_is_torchs_exponential_average(decay):
         assert torch.allclose(mine, theirs, rtol=1e-12)
 
 
-def test_the_average_never_trains():
+def test_averaged_network_is_not_trained():
     trained = network()
     averaged = AveragedNetwork(trained, 0.9)
     assert trained.training

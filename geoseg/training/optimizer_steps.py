@@ -1,6 +1,6 @@
-"""The loop: one optimiser step after another, each told to whoever trains.
+"""The training loop: a generator that yields after each optimizer step.
 
-Learning rate, crops and every random number of a step follow from its number and the seed alone.
+Learning rate, crops and random numbers of a step depend only on its number and the seed.
 """
 
 import time
@@ -14,38 +14,43 @@ from torch import Tensor
 
 from geoseg.config.recipe import TrainSection
 from geoseg.data.crops.crop import Crop
-from geoseg.training.optimizer import learning_rate
+from geoseg.training.optimizer import compute_learning_rate
 
 
-class StepDone(NamedTuple):
-    """What is known after an optimiser step."""
+class StepResult(NamedTuple):
+    """The result of an optimizer step."""
 
     iteration: int
-    """Steps done, this one included."""
+    """Number of completed steps, including this one."""
     loss: Tensor
-    """Mean loss of this process's crops, still on the device."""
+    """Mean loss of the crops of this process, on the device."""
     learning_rate: float
-    """With which the step was done."""
+    """Learning rate of the step."""
     seconds: float
-    """How long it took, as far as the processor knows (a device may be behind)."""
+    """Duration on the host; the device may still be computing."""
     waited: float
-    """How much of that was waiting for crops."""
+    """Seconds spent waiting for crops."""
 
 
-def steps(
+def iterate_steps(
     fabric: Fabric, step: Any, optimizer: Any, crops: Iterable[Crop], train: TrainSection, *, done: int = 0
-) -> Generator[StepDone]:
-    """Trains from iteration ``done`` to the end, yielding after every step.
+) -> Generator[StepResult]:
+    """Train from iteration ``done`` to the end, yielding after every step.
 
-    ``step`` and ``optimizer`` are a :class:`~geoseg.training.module.TrainingStep` and its optimiser as Fabric set them up;
-    ``crops`` are this process's micro-batches from iteration ``done`` on.
+    Args:
+        fabric: Fabric that runs the training.
+        step: A :class:`~geoseg.training.module.TrainingModule`, set up by Fabric.
+        optimizer: Its optimizer, set up by Fabric.
+        crops: Micro-batches of this process from iteration ``done`` on.
+        train: Train section of the recipe.
+        done: Number of completed iterations.
     """
     batches = iter(crops)
     step.train()
     try:
         for iteration in range(done, train.iterations):
             started = time.perf_counter()
-            rate = learning_rate(train, iteration)
+            rate = compute_learning_rate(train, iteration)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             torch.manual_seed(_seed(train.seed, iteration, fabric.global_rank))
@@ -55,7 +60,7 @@ def steps(
                 crop = fabric.to_device(next(batches))
                 waited += time.perf_counter() - before
                 is_last = part == train.accumulate - 1
-                # Gradients are exchanged between processes once per step, not once per part.
+                # Gradients are synchronized between processes once per step, not once per micro-batch.
                 with nullcontext() if is_last else fabric.no_backward_sync(step):
                     loss = step(crop.image, crop.target, crop.valid) / train.accumulate
                     fabric.backward(loss)
@@ -65,12 +70,12 @@ def steps(
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             seconds = time.perf_counter() - started
-            yield StepDone(iteration + 1, torch.stack(losses).sum(), rate, seconds, waited)
+            yield StepResult(iteration + 1, torch.stack(losses).sum(), rate, seconds, waited)
     finally:
-        del batches  # ends the processes that cut crops, even while the traceback of an error remembers this frame
+        del batches  # ends the worker processes, even while a traceback holds this frame
 
 
 def _seed(seed: int, iteration: int, rank: int) -> int:
-    """A seed of a step's own (dropout): neighbouring steps share none of their random numbers."""
+    """Return the seed of a step (for dropout), different for every step and rank."""
     mixed = (seed * 0x9E3779B97F4A7C15 + iteration * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & (2**63 - 1)
     return mixed ^ (mixed >> 31)

@@ -1,0 +1,98 @@
+"""Tests of ``train``: recipes by value, path and name, overrides, and the result."""
+
+import pytest
+
+import geoseg
+from geoseg.config.load import load_recipe, to_yaml
+from geoseg.errors import ConfigError
+from geoseg.training.train import RECIPE_NAME, TrainingResult, train
+
+OVERRIDES = ["train.iterations=2", "train.validate_every=2"]
+
+
+class Captured(Exception):
+    """Ends ``train`` with the loaded recipe."""
+
+
+@pytest.fixture
+def capture(monkeypatch):
+    """End ``train`` after it has loaded the recipe."""
+
+    def end(recipe):
+        raise Captured(recipe)
+
+    monkeypatch.setattr("geoseg.training.train.check_recipe", end)
+
+
+@pytest.fixture
+def path(recipe, tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(to_yaml(recipe), "utf-8")
+    return path
+
+
+def loaded_recipe(*args, **options):
+    with pytest.raises(Captured) as caught:
+        train(*args, **options)
+    return caught.value.args[0]
+
+
+def test_train_is_exported():
+    assert geoseg.train is train
+
+
+def test_recipe_is_used_unchanged(capture, recipe):
+    assert loaded_recipe(recipe) is recipe
+
+
+@pytest.mark.parametrize("kind", [str, lambda path: path])
+def test_recipe_is_loaded_from_a_path(capture, recipe, path, kind):
+    assert loaded_recipe(kind(path)).model_dump() == recipe.model_dump()
+
+
+def test_recipe_is_loaded_by_name(capture):
+    assert loaded_recipe("sample") == load_recipe("sample")
+    with pytest.raises(ConfigError, match="sampel"):
+        train("sampel")
+
+
+def test_overrides_change_a_loaded_recipe(capture, recipe, path):
+    expected = recipe.model_copy(
+        update={"train": recipe.train.model_copy(update={"iterations": 2, "validate_every": 2})}
+    )
+    assert loaded_recipe(path, overrides=OVERRIDES).model_dump() == expected.model_dump()
+    with pytest.raises(ConfigError, match="iteration"):
+        train(path, overrides=["train.iteration=2"])
+
+
+def test_overrides_of_a_recipe_object_are_refused(recipe, tmp_path):
+    with pytest.raises(ConfigError, match="overrides apply to recipes loaded by path or name") as caught:
+        train(recipe, overrides=OVERRIDES, runs=tmp_path / "runs")
+    assert caught.value.hint == "change the values of the recipe instead"
+    assert not (tmp_path / "runs").exists()
+
+
+def test_unknown_keyword_is_a_type_error(recipe, tmp_path):
+    with pytest.raises(TypeError, match="overrides_"):
+        train(recipe, overrides_=OVERRIDES, runs=tmp_path / "runs")
+    with pytest.raises(TypeError, match="positional"):
+        train(recipe, OVERRIDES)
+
+
+def test_result_of_a_path_with_overrides(path, recipe, tmp_path):
+    result = train(path, overrides=OVERRIDES, runs=str(tmp_path / "runs"), name="town")
+    assert isinstance(result, TrainingResult)
+    assert result.run == tmp_path / "runs" / "town"
+    assert result.path == result.run / geoseg.bundle.BEST_NAME
+    assert result.bundle.card.recipe["train"]["iterations"] == 2
+    assert load_recipe(result.run / RECIPE_NAME).train.iterations == 2
+
+
+def test_same_run_of_a_path_is_not_trained_again_in_its_folder(path, tmp_path):
+    runs = tmp_path / "runs"
+    first, second = (train(path, overrides=OVERRIDES, runs=runs) for _ in range(2))
+    assert [result.run.name for result in (first, second)] == ["tiny", "tiny-2"]
+    assert first.path.read_bytes() != b""
+    assert {name: value.tolist() for name, value in first.bundle.network.state_dict().items()} == {
+        name: value.tolist() for name, value in second.bundle.network.state_dict().items()
+    }
