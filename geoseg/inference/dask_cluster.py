@@ -1,8 +1,8 @@
-"""Many machines: parts of a scene are predicted by the workers of a Dask cluster, each writing slabs of its own.
+"""Predict on many machines: the workers of a Dask cluster predict parts of a scene and write slabs of the mask.
 
-Workers see the same files under the same paths (a shared folder, or addresses); nothing but a description of the work and
-counts goes over the network. A worker that is killed costs the part it was at: Dask gives that part to another, which
-writes the slabs that are missing anew. The slabs are joined where ``predict`` was called (docs/scaling.md).
+Workers see the same files under the same paths (a shared folder, or URLs); only descriptions of the work and counts are
+sent over the network. A worker that is killed costs the part it was working on: Dask assigns that part to another worker,
+which writes the missing slabs. The process that called ``predict`` joins the slabs (docs/scaling.md).
 """
 
 import contextlib
@@ -17,57 +17,72 @@ from typing import Any
 
 from geoseg.errors import ConfigError, GeosegError
 from geoseg.grid.window import Window
-from geoseg.inference.parallel import Counts, Write, predict_rows
-from geoseg.inference.predictor import Predictor
-from geoseg.inference.predictor_cache import Predictors
-from geoseg.inference.task import Job, make_job
+from geoseg.inference.parallel import WriteFn, predict_rows
+from geoseg.inference.predictor_cache import PredictorCache, list_devices
+from geoseg.inference.task import PredictionTask, make_task
+from geoseg.inference.tile_pipeline import TileCounter, TileRunner
 from geoseg.progress import silent
-from geoseg.raster.damage_tolerant import TolerantScene
-from geoseg.raster.prediction_outputs import make_product
+from geoseg.raster.damage_tolerant import DamageTolerantScene
+from geoseg.raster.output_bands import make_output
 from geoseg.raster.scene import Scene
-from geoseg.raster.vrt import IN_MEMORY, copy_vrt
-from geoseg.raster.writers.partial import Pixels, Slabs
+from geoseg.raster.vrt import IN_MEMORY, write_vrt
+from geoseg.raster.writers.partial import OutputPixels, PartialRasters
 
-LOCAL = "local:"
-"""How an address begins that asks for worker processes on this machine."""
+LOCAL_PREFIX = "local:"
+"""Prefix of an address that requests worker processes on this machine."""
 
-CONNECT_SECONDS = 10
-"""How long a scheduler is waited for."""
+CONNECT_TIMEOUT_S = 10
+"""Seconds to wait for a scheduler."""
 
-HINT = 'install it with geoseg: pip install "geoseg[dask]"'
+INSTALL_HINT = 'install it with geoseg: pip install "geoseg[dask]"'
 
 
 @dataclass(frozen=True)
-class Cluster:
-    """A cluster that is connected; made by :func:`open_cluster`."""
+class DaskCluster:
+    """A connected cluster; created by :func:`open_cluster`."""
 
     client: Any
     """Dask's client."""
 
     @property
     def workers(self) -> int:
-        """How many workers there are now, at least one."""
+        """Current number of workers, at least 1."""
         return max(len(self.client.scheduler_info(n_workers=-1)["workers"]), 1)
 
-    def predict(self, job: Job, slabs: Slabs, parts: Sequence[Window], counts: Counts) -> str:
-        """Predict parts of the mask; says where. :class:`GeosegError` of a worker, or if workers are lost repeatedly."""
+    def predict(
+        self, task: PredictionTask, partial_rasters: PartialRasters, parts: Sequence[Window], counter: TileCounter
+    ) -> str:
+        """Predict parts of a mask.
+
+        Args:
+            task: The task; its model and its scene must be files.
+            partial_rasters: Destination of the slabs, in a folder that all workers see.
+            parts: Windows as wide as the mask.
+            counter: Receives the tiles of every finished part.
+
+        Returns:
+            A description of the cluster for the user.
+
+        Raises:
+            GeosegError: A worker failed, or workers were lost repeatedly.
+        """
         from distributed import KilledWorker, as_completed
 
-        job, here = _for_everyone(job, slabs.folder.absolute()), job
+        folder = partial_rasters.folder.absolute()
+        shared_task = _with_shared_paths(task, folder)
         resources = {"GPU": 1} if self._have_gpus() else None
-        folder = slabs.folder.absolute()
-        products = tuple(product.name for product in slabs.products)
-        arguments = [(job, rows, folder, slabs.shape, products) for rows in parts]
+        outputs = tuple(output.name for output in partial_rasters.outputs)
+        arguments = [(shared_task, rows, folder, partial_rasters.shape, outputs) for rows in parts]
         futures = [self.client.submit(predict_part, *each, resources=resources, pure=False) for each in arguments]
         try:
             for _, (tiles, skipped, damaged) in as_completed(futures, with_results=True):
-                counts.add(tiles, skipped)
-                if isinstance(here.scene, TolerantScene):
-                    here.scene.damaged |= damaged
+                counter.add(tiles, skipped)
+                if isinstance(task.scene, DamageTolerantScene):
+                    task.scene.damaged |= damaged
         except KilledWorker as error:
             raise GeosegError(
-                "workers were lost again and again at the same part of the scene",
-                "look at their memory: --plan says what a part takes; smaller tiles (--tile) or batches take less",
+                "workers were lost repeatedly at the same part of the scene",
+                "check their memory: --plan shows what a part needs; use smaller tiles (--tile) or batches (--batch)",
             ) from error
         finally:
             self.client.cancel(futures)
@@ -79,109 +94,124 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def open_cluster(address: str) -> Iterator[Cluster]:
-    """The cluster whose scheduler has that address, or ``local:N`` for N worker processes on this machine.
+def open_cluster(address: str) -> Iterator[DaskCluster]:
+    """Connect to a cluster for the block.
 
-    :class:`ConfigError` if Dask is not installed, the address makes no sense, or nobody answers there.
+    Args:
+        address: Address of a Dask scheduler, or ``local:N`` for N worker processes on this machine.
+
+    Raises:
+        ConfigError: Dask is not installed, the address is invalid, or no scheduler answers.
     """
     try:
         import distributed
     except ImportError:
-        raise ConfigError("predicting on a cluster takes Dask, which is not installed", HINT) from None
+        raise ConfigError("prediction on a cluster requires Dask, which is not installed", INSTALL_HINT) from None
     with contextlib.ExitStack() as stack:
-        if address.startswith(LOCAL):
-            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it tells of every worker it stops
+        if address.startswith(LOCAL_PREFIX):
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it logs every worker it stops
             cluster = distributed.LocalCluster(
-                n_workers=_number(address), threads_per_worker=1, processes=True, dashboard_address=None
+                n_workers=_parse_count(address), threads_per_worker=1, processes=True, dashboard_address=None
             )
             address = stack.enter_context(cluster)
         try:
-            client = stack.enter_context(distributed.Client(address, timeout=f"{CONNECT_SECONDS}s"))
+            client = stack.enter_context(distributed.Client(address, timeout=f"{CONNECT_TIMEOUT_S}s"))
         except (OSError, ValueError, TimeoutError) as error:
             raise ConfigError(
-                f"no Dask scheduler answers at {address}: {error}", "write tcp://HOST:8786, or local:4"
+                f"no Dask scheduler answers at {address}: {error}", "use an address like tcp://HOST:8786, or local:4"
             ) from error
-        yield Cluster(client)
+        yield DaskCluster(client)
 
 
 def predict_part(
-    job: Job, rows: Window, folder: Path, shape: tuple[int, int], products: tuple[str, ...]
+    task: PredictionTask, rows: Window, folder: Path, shape: tuple[int, int], outputs: tuple[str, ...]
 ) -> tuple[int, int, set[Window]]:
-    """A worker's task: the slabs of some rows that are not there yet.
+    """Predict the missing slabs of some rows, in a worker.
 
-    Tells how many tiles it took, how many of them the network did not see, and which blocks could not be read.
+    Args:
+        task: The task.
+        rows: A window as wide as the mask.
+        folder: Folder of the slabs.
+        shape: Height and width of the mask.
+        outputs: Names of the outputs.
+
+    Returns:
+        The number of tiles, how many of them were not passed to the network, and blocks that could not be read.
     """
     try:
-        return _predict_missing(job, rows, folder, shape, products)
+        return _predict_missing(task, rows, folder, shape, outputs)
     except GeosegError as error:
         bare = type(error)(error.message, error.hint)
-    raise bare  # without what led to it: GDAL's errors cannot be sent, and Dask then sends no more than their words
+    raise bare  # without its cause: GDAL's errors cannot be pickled, and Dask then sends only their text
 
 
 def _predict_missing(
-    job: Job, rows: Window, folder: Path, shape: tuple[int, int], products: tuple[str, ...]
+    task: PredictionTask, rows: Window, folder: Path, shape: tuple[int, int], outputs: tuple[str, ...]
 ) -> tuple[int, int, set[Window]]:
-    slabs = Slabs(folder, shape, [make_product(name, job.card.legend) for name in products])
-    write = _while_same(slabs)
-    predictor, batch = _predictor(job, slabs)
-    with job.scene, silent(0, "") as task:
-        counts = Counts(task)
-        for missing in slabs.missing:
+    partial_rasters = PartialRasters(folder, shape, [make_output(name, task.card.legend) for name in outputs])
+    write = _write_unless_restarted(partial_rasters)
+    with task.scene, silent(0, "") as progress_task:
+        counter = TileCounter(progress_task)
+        runner = _make_runner(task, partial_rasters, counter)
+        for missing in partial_rasters.missing:
             part = rows.intersection(missing)
             if not part.is_empty:
-                predict_rows(job.method, part, write, predictor, counts, batch=batch, products=products)
-    damaged = job.scene.damaged if isinstance(job.scene, TolerantScene) else set()
-    return counts.tiles, counts.skipped, damaged
+                predict_rows(task.strategy, part, write, runner, outputs)
+    damaged = task.scene.damaged if isinstance(task.scene, DamageTolerantScene) else set()
+    return counter.tiles, counter.skipped, damaged
 
 
-def _while_same(slabs: Slabs) -> Write:
-    """Writes slabs as long as nobody begins anew: a worker may be at a part that nobody waits for any more."""
-    begun = slabs.settings
+def _write_unless_restarted(partial_rasters: PartialRasters) -> WriteFn:
+    """Write slabs until the prediction is restarted: a worker may still work on a part that nothing waits for."""
+    settings = partial_rasters.settings
 
-    def write(window: Window, pixels: Pixels) -> None:
-        if slabs.settings != begun:
-            raise GeosegError(f"{slabs.folder} has been begun anew")
-        slabs.write(window, pixels)
+    def write(window: Window, pixels: OutputPixels) -> None:
+        if partial_rasters.settings != settings:
+            raise GeosegError(f"the prediction in {partial_rasters.folder} has been restarted")
+        partial_rasters.write(window, pixels)
 
     return write
 
 
-def _predictor(job: Job, slabs: Slabs) -> tuple[Predictor, int]:
-    """The network and how many tiles it is shown at once."""
-    options, ready = job.options, _ready(job.source, Path(job.source).stat().st_mtime_ns)
-    predictor = ready.get(options.devices[0], options.precision, options.engine, pixels=job.pixels)
-    return predictor, slabs.remember("batch", partial(ready.batch, options.batch, predictor, job.plan.tile))
+def _make_runner(task: PredictionTask, partial_rasters: PartialRasters, counter: TileCounter) -> TileRunner:
+    options, cache = task.options, _cache(task.source, Path(task.source).stat().st_mtime_ns)
+    device = list_devices(options.device)[0]
+    predictor = cache.get(device, options.precision, options.engine, pixels=task.input_pixels)
+    choose = partial(cache.batch_size, options.batch, predictor, task.plan.tile)
+    return TileRunner(predictor, partial_rasters.shared_value("batch", choose), counter)
 
 
 @functools.lru_cache(maxsize=1)
-def _ready(source: str, _changed: int) -> Predictors:
-    """The predictors of a model's file, kept from one part to the next, unless the file changes."""
-    return Predictors.of(source)
+def _cache(source: str, _modified: int) -> PredictorCache:
+    """Keep the predictors of a model file from one part to the next, unless the file changes."""
+    return PredictorCache(source)
 
 
-def _for_everyone(job: Job, folder: Path) -> Job:
-    """The job with paths that are right on every machine that sees the same files."""
-    if not job.source:
+def _with_shared_paths(task: PredictionTask, folder: Path) -> PredictionTask:
+    """Return the task with paths that are valid on every machine that sees the same files."""
+    if not task.source:
         raise ConfigError("a model without a file cannot be sent to workers", "save it first: bundle.save(path)")
-    options = replace(job.options, aoi=None if job.options.aoi is None else _absolute(str(job.options.aoi)))
-    with Scene.open(_on_disk(job.scene.path, folder)) as scene:
-        kind = TolerantScene if options.on_read_error == "skip" else Scene
-        return make_job(scene.reopened(kind), job.card, options, source=_absolute(job.source))
+    options = replace(task.options, aoi=None if task.options.aoi is None else _absolute(str(task.options.aoi)))
+    with Scene.open(_on_disk(task.scene.path, folder)) as scene:
+        kind = DamageTolerantScene if options.on_read_error == "skip" else Scene
+        return make_task(scene.reopen(kind), task.card, options, source=_absolute(task.source))
 
 
 def _on_disk(path: str, folder: Path) -> str:
-    """The path of a scene, and of one in memory (a mosaic) that of a copy in the folder."""
+    """Return the path of a scene; copy a mosaic in memory to the folder."""
     if path.startswith(IN_MEMORY):
-        return copy_vrt(path, folder / "scene.vrt")
+        if not path.endswith(".vrt"):
+            raise ConfigError("a raster in memory cannot be sent to workers", "write it to a file first")
+        return write_vrt(path, folder / "scene.vrt")
     return path if "://" in path or path.startswith("/vsi") else _absolute(path)
 
 
 def _absolute(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100  (no links followed)
+    return os.path.abspath(path)  # noqa: PTH100  (links are not resolved)
 
 
-def _number(address: str) -> int:
-    count = address.removeprefix(LOCAL)
+def _parse_count(address: str) -> int:
+    count = address.removeprefix(LOCAL_PREFIX)
     if not count.isdecimal() or int(count) < 1:
-        raise ConfigError(f"{address!r} names no number of workers", "write local:4 for four")
+        raise ConfigError(f"invalid number of workers in {address!r}", "use local:4 for four workers")
     return int(count)

@@ -1,4 +1,4 @@
-"""From scores to the bytes of products: mask, probabilities, confidence, entropy (raster/product.py)."""
+"""Encode class scores as the bytes of output rasters: mask, probabilities, confidence, entropy."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -6,41 +6,69 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
-from geoseg.inference.tiled.blending import class_index
-from geoseg.inference.tiles import Strip
-from geoseg.raster.prediction_outputs import stored
-from geoseg.raster.writers.partial import Pixels
+from geoseg.inference.tile_pipeline import ScoreStrip
+from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.output_bands import encode_shares
+from geoseg.raster.writers.partial import OutputPixels
 
-Probabilities = Callable[[Float[Tensor, "class row col"]], Float[Tensor, "class row col"]]
-"""What scores mean, as probabilities that add up to 1."""
+ProbabilitiesFn = Callable[[Float[Tensor, "class row col"]], Float[Tensor, "class row col"]]
+"""Convert scores to probabilities that add up to 1."""
 
 
-def pixels_of(strip: Strip, products: Sequence[str], probabilities: Probabilities) -> Pixels:
-    """The bytes of every product in a strip, axes (band, row, col)."""
-    found = {"mask": class_index(strip.scores, strip.valid)[np.newaxis]}
-    if set(products) - {"mask"}:
-        shares = probabilities(strip.scores)
-        for name in set(products) - {"mask"}:
-            found[name] = stored(SHARES_OF[name](shares).cpu().numpy(), strip.valid)
-    return found
+def encode_outputs(strip: ScoreStrip, outputs: Sequence[str], to_probabilities: ProbabilitiesFn) -> OutputPixels:
+    """Encode the scores of a strip.
+
+    Args:
+        strip: The scores.
+        outputs: Names of outputs, the mask among them.
+        to_probabilities: Called only if another output than the mask is requested.
+
+    Returns:
+        The bytes of each output, axes (band, row, col).
+    """
+    pixels = {"mask": class_index(strip.scores, strip.valid)[np.newaxis]}
+    if set(outputs) - {"mask"}:
+        probabilities = to_probabilities(strip.scores)
+        for name in set(outputs) - {"mask"}:
+            pixels[name] = encode_shares(SHARE_FUNCTIONS[name](probabilities).cpu().numpy(), strip.valid)
+    return pixels
+
+
+def class_index(scores: Float[Tensor, "class row col"], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return the class with the largest score of each pixel (the first of equal ones), 255 where not valid.
+
+    The index is the number of classes before the first largest one. Counting them is four times as fast as comparing
+    class by class, and 17 times as fast as ``argmax(0)`` in torch 2.15 on a CPU.
+    """
+    best = scores.amax(dim=0)
+    is_later = scores[0] != best
+    index = is_later.to(torch.uint8)
+    for candidate in scores[1:-1]:
+        is_later &= candidate != best
+        index += is_later
+    index.masked_fill_(torch.from_numpy(~valid).to(index.device), IGNORE_INDEX)
+    result: NDArray[np.uint8] = index.cpu().numpy()
+    return result
 
 
 def confidence(probabilities: Float[Tensor, "class row col"]) -> Float[Tensor, "1 row col"]:
-    """The largest probability of each pixel."""
+    """Return the largest probability of each pixel."""
     return probabilities.amax(dim=0, keepdim=True)
 
 
 def entropy(probabilities: Float[Tensor, "class row col"]) -> Float[Tensor, "1 row col"]:
-    """Shannon's entropy of each pixel's probabilities, as a share of that of equal probabilities; 0 with one class."""
+    """Return Shannon's entropy of each pixel as a fraction of the largest possible; 0 with one class."""
     classes = len(probabilities)
     total: Tensor = torch.special.entr(probabilities).sum(dim=0, keepdim=True)
     return total / math.log(classes) if classes > 1 else total
 
 
-SHARES_OF: dict[str, Callable[[Tensor], Tensor]] = {
+SHARE_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "probabilities": lambda probabilities: probabilities,
     "confidence": confidence,
     "entropy": entropy,
 }
+"""Functions from probabilities to the values of an output, 0 to 1."""

@@ -1,69 +1,109 @@
-"""What a prediction would take: tiles, memory, time and disk, without making it.
+"""Estimate tiles, time, memory and disk space of a prediction without making it.
 
-Time and the network's memory are measured on a few forward passes of noise; what depends on the scene is reckoned.
+The time and memory of the network are measured on a few forward passes of noise; everything else is computed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg.inference.batch_size import seconds_per_pass
+from geoseg.inference.find_batch_size import measure_pass
+from geoseg.inference.options import PredictOptions
 from geoseg.inference.predictor import Predictor
-from geoseg.inference.task import Job
-from geoseg.inference.tta_variants import TTA
-from geoseg.raster.gdal_environment import CACHE_MB
-from geoseg.raster.prediction_outputs import make_product
-from geoseg.raster.writers.partial import BLOCK
+from geoseg.inference.predictor_cache import Model, PredictorCache, list_devices
+from geoseg.inference.task import PredictionTask, SceneInput, open_task
+from geoseg.inference.tta import TTA
+from geoseg.raster.open_raster import BLOCK_CACHE_MB
+from geoseg.raster.output_bands import make_output
+from geoseg.raster.writers.partial import BLOCK_SIZE
 
-BESIDES = 0.06e-6
-"""Seconds per pixel of the scene and product for all but the network: joining tiles, writing, overviews (2 cores)."""
+OVERHEAD_SECONDS_PER_PIXEL = 0.06e-6
+"""Overhead per pixel and output band, excluding inference: joining tiles, writing, overviews (measured on 2 cores)."""
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What a prediction would take."""
+class PredictionEstimate:
+    """Expected cost of a prediction."""
 
     shape: tuple[int, int]
     """Height and width of the mask."""
     tiles: int
-    """Tiles to predict; the network does not see those without a valid pixel."""
+    """Number of tiles; those without a valid pixel are not passed to the network."""
     seconds: float
-    """Wall time, if every tile has valid pixels."""
+    """Wall time if every tile has valid pixels."""
     memory: int
-    """Bytes of memory at most."""
+    """Upper bound of memory in bytes."""
     size: int
-    """Bytes of the outputs before compression; masks come to a tenth of it and less, probabilities to a third."""
+    """Bytes of the outputs before compression. Masks compress to a tenth or less, probabilities to a third."""
     device: str
-    """Where the network would run, by what, and in which precision."""
+    """Device, engine and precision."""
     notes: tuple[str, ...]
-    """What the user should know about this scene with this model, one sentence each."""
+    """Notes for the user about this scene with this model, one sentence each."""
 
 
-def forecast(job: Job, predictor: Predictor, *, batch: int, products: Sequence[str]) -> Forecast:
-    """The forecast for a job; runs the network on noise."""
-    seconds = seconds_per_pass(predictor, job.plan.tile, batch)
-    height, width = job.grid.shape
-    bands = sum(len(make_product(name, job.card.legend).bands) for name in products)
-    passes = job.method.tiles / batch * (1 if job.options.mode == "slide" else _work(job.options.tta))
-    slabs = 2 * bands * BLOCK * width  # the pixels, and those read back
-    return Forecast(
+def estimate_prediction(
+    scene: SceneInput,
+    *,
+    model: Model,
+    shares: Iterable[str] = (),
+    options: PredictOptions | None = None,
+) -> PredictionEstimate:
+    """Estimate the cost of a prediction; nothing is predicted and nothing is written.
+
+    Args:
+        scene: The scene, or several that are predicted together as a mosaic.
+        model: A bundle file, a loaded bundle or a cache of predictors.
+        shares: Names of additional outputs: "probabilities", "confidence", "entropy".
+        options: Options of :func:`~geoseg.inference.predict.predict`; None for the defaults.
+
+    Raises:
+        SceneError: The scene cannot be read.
+        BundleError: The scene does not suit the model, or the model cannot be read.
+        ConfigError: The options are invalid for scene and model.
+    """
+    options = PredictOptions() if options is None else options
+    cache = PredictorCache.of(model)
+    with open_task(scene, cache, options) as task:
+        device = list_devices(options.device)[0]
+        predictor = cache.get(device, options.precision, options.engine, pixels=task.input_pixels)
+        batch = cache.batch_size(options.batch, predictor, task.plan.tile)
+        return estimate_task(task, predictor, batch=batch, outputs=("mask", *shares))
+
+
+def estimate_task(
+    task: PredictionTask, predictor: Predictor, *, batch: int, outputs: Sequence[str]
+) -> PredictionEstimate:
+    """Estimate the cost of a task; runs the network on noise.
+
+    Args:
+        task: The task.
+        predictor: The network on its device.
+        batch: Number of tiles per forward pass.
+        outputs: Names of the outputs.
+    """
+    seconds = measure_pass(predictor, task.plan.tile, batch)
+    height, width = task.grid.shape
+    bands = sum(len(make_output(name, task.card.legend).bands) for name in outputs)
+    passes = task.strategy.tiles / batch * (1 if task.options.mode == "slide" else _relative_work(task.options.tta))
+    slab_bytes = 2 * bands * BLOCK_SIZE * width  # the pixels, and a copy that is read back
+    return PredictionEstimate(
         shape=(height, width),
-        tiles=job.method.tiles,
-        seconds=passes * seconds + bands * height * width * BESIDES,
-        memory=_most_memory() + job.method.held_bytes + slabs + CACHE_MB * 2**20,
+        tiles=task.strategy.tiles,
+        seconds=passes * seconds + bands * height * width * OVERHEAD_SECONDS_PER_PIXEL,
+        memory=_peak_memory() + task.strategy.held_bytes + slab_bytes + BLOCK_CACHE_MB * 2**20,
         size=bands * height * width,
         device=predictor.description,
-        notes=job.notes,
+        notes=task.notes,
     )
 
 
-def _work(tta: str) -> float:
-    """Pixels the network sees with test-time augmentation, per pixel without."""
+def _relative_work(tta: str) -> float:
+    """Return the pixels that the network processes with test-time augmentation, relative to without."""
     return sum(variant.scale**2 for variant in TTA[tta])
 
 
-def _most_memory() -> int:
-    """Bytes this process holds at most so far, the trial passes included; 0 where the system does not tell."""
+def _peak_memory() -> int:
+    """Return the peak memory of this process in bytes, including the trial passes; 0 where it is unknown."""
     try:
         status = Path("/proc/self/status").read_text("ascii")
     except OSError:

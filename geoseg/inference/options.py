@@ -1,98 +1,111 @@
-"""The options of a prediction, in one place: what they mean, and what they are unless somebody says otherwise."""
+"""Options of a prediction: names, types, defaults and checks. Importing this module imports neither torch nor GDAL."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import torch
-
+from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError
-from geoseg.grid.grid import Bounds
-from geoseg.inference.tiling_strategy import Way
-from geoseg.models.device import Precision
-from geoseg.models.engines.select import EngineName
+
+if TYPE_CHECKING:
+    from geoseg.grid.grid import Bounds
+    from geoseg.models.device import Precision
+    from geoseg.models.engines.select import EngineName
+
+BlendName = Literal["weighted", "crop"]
+WindowName = Literal["cosine", "linear", "gaussian", "uniform"]
+BorderName = Literal["mirror", "mean"]
+ModeName = Literal["blended", "slide"]
+TtaName = Literal["none", "flip", "d4", "ms+flip"]
+OnReadError = Literal["stop", "skip"]
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "blend": get_args(BlendName),
+    "window": get_args(WindowName),
+    "border": get_args(BorderName),
+    "mode": get_args(ModeName),
+    "tta": get_args(TtaName),
+    "on_read_error": get_args(OnReadError),
+}
+"""Values of the options that are names."""
 
 
 @dataclass(frozen=True)
-class Options:
-    """How a scene is predicted; all have a usual value. May be sent to other processes."""
+class PredictOptions:
+    """How a scene is predicted. Can be sent to other processes.
+
+    Raises:
+        ConfigError: A value is invalid, or two options contradict each other.
+    """
 
     tile: int | None = None
-    """Side of what the network sees at once, pixels at the model's GSD; None for the model's."""
+    """Side of a tile, the network's input, in pixels at the model's GSD; None for the model's."""
     halo: int | None = None
-    """Context around each tile's core, pixels at the model's GSD; None for the model's."""
+    """Context around the core of each tile in pixels at the model's GSD; None for the model's."""
     batch: int | None = None
-    """Tiles per forward pass; None for 4 on CPUs, and on GPUs for as many as fit."""
-    blend: str = "weighted"
-    """How overlapping tiles are joined (inference/blend.py): weighted or crop."""
-    window: str = "cosine"
-    """How the weights of averaged tiles fall towards their edges: cosine, linear, gaussian or uniform."""
-    border: Literal["mirror", "mean"] = "mirror"
-    """What the network sees beyond the scene's borders: the scene mirrored, or the mean colour."""
-    mode: str = "blended"
-    """``blended``, or ``slide`` for mmsegmentation's slide inference: windows of ``tile``, logits averaged."""
+    """Tiles per forward pass; None for 4 on CPUs, and for the fastest that fits into memory on GPUs."""
+    blend: BlendName = "weighted"
+    """How overlapping tiles are joined: averaged with weights, or cropped to their cores (inference/tiled/blending.py)."""
+    window: WindowName = "cosine"
+    """How the weights of averaged tiles decrease towards their edges."""
+    border: BorderName = "mirror"
+    """Input beyond the scene's borders: the scene mirrored, or the mean of the training data."""
+    mode: ModeName = "blended"
+    """``blended``, or ``slide`` for mmsegmentation's slide inference: windows of ``tile`` pixels, logits averaged."""
     stride: int | None = None
-    """From one window to the next with ``mode="slide"``, pixels; None for two thirds of a tile."""
-    tta: str = "none"
-    """Over which variants probabilities are averaged: none, flip, d4 or ms+flip. In blended mode those of each tile, in
-    slide mode those of the whole scene, as mmsegmentation does (inference/sliding.py)."""
-    bands: str | tuple[str, ...] | None = None
-    """The scene's bands in the model's order, names or numbers from 1; None for those of the model's names."""
+    """Distance between windows with ``mode="slide"`` in pixels at the model's GSD; None for two thirds of a tile."""
+    tta: TtaName = "none"
+    """Test-time augmentation: variants over which probabilities are averaged. In blended mode variants of each tile, in
+    slide mode variants of the whole scene, as in mmsegmentation (inference/tta.py)."""
+    bands: str | Sequence[str] | None = None
+    """The scene's bands in the model's order, names or numbers from 1; None for the bands with the model's names."""
     any_dtype: bool = False
-    """Take a scene of another pixel type than the model learnt from."""
+    """Accept a scene of another pixel type than the training data."""
     gsd: float | None = None
-    """Metres per pixel of a scene without CRS."""
-    bbox: Bounds | None = None
-    """Limits the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``."""
+    """Meters per pixel of a scene without CRS."""
+    bbox: "Bounds | None" = None
+    """Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``."""
     bbox_crs: str | None = None
-    """The CRS of ``bbox``; None for the scene's."""
+    """CRS of ``bbox``; None for the scene's."""
     aoi: str | Path | None = None
-    """Limits the mask to the pixels inside the polygons of a vector file."""
-    on_read_error: Literal["stop", "skip"] = "stop"
-    """What happens where the scene is damaged: stop with an error, or skip those blocks, which become nodata."""
+    """Restrict the mask to the pixels inside the polygons of a vector file."""
+    on_read_error: OnReadError = "stop"
+    """If the scene is damaged: stop with an error, or skip the damaged blocks, which become nodata."""
     device: str = "auto"
-    """Where the network runs; several with commas between them (``cuda:0,cuda:1``, or ``cuda:all``) share the scene."""
-    precision: Precision = "auto"
-    """Arithmetic of the network; auto takes bfloat16 where the device is fast in it."""
-    engine: EngineName = "auto"
+    """Device of the network. Several, separated by commas (``cuda:0,cuda:1``, or ``cuda:all``), share the scene."""
+    precision: "Precision" = "auto"
+    """Arithmetic of the network; auto is bfloat16 where the device is fast in it."""
+    engine: "EngineName" = "auto"
     """What runs the network: torch, openvino, or the faster one."""
 
     def __post_init__(self) -> None:
-        """:class:`ConfigError` if options make no sense, whatever the scene."""
+        if self.bands is not None and not isinstance(self.bands, str):
+            object.__setattr__(self, "bands", tuple(self.bands))
         if self.batch is not None and self.batch < 1:
-            raise ConfigError(f"a batch of {self.batch} tiles makes no progress", "take --batch 1 or more")
-        if self.on_read_error not in ("stop", "skip"):
-            raise ConfigError(f"on_read_error is stop or skip, not {self.on_read_error!r}")
-        if self.border not in ("mirror", "mean"):
-            raise ConfigError(f"border is mirror or mean, not {self.border!r}")
-        self.way.check(self.halo)
+            raise ConfigError(f"batch must be at least 1, got {self.batch}", "use --batch 1 or more")
+        for option, choices in CHOICES.items():
+            value = getattr(self, option)
+            if value not in choices:
+                raise ConfigError(f"unknown {option} {value!r}", did_you_mean(value, choices))
+        if self.mode == "slide":
+            self._check_slide()
+        elif self.stride is not None:
+            raise ConfigError(f"stride {self.stride} requires mode slide", "add --mode slide, or leave out --stride")
 
-    @property
-    def way(self) -> Way:
-        """How tiles become a mask."""
-        return Way(self.mode, self.blend, self.window, self.tta, self.stride)
+    def _check_slide(self) -> None:
+        if self.halo is not None:
+            raise ConfigError("halo cannot be used with mode slide", "set the overlap by --stride")
+        for option in ("blend", "window"):
+            if getattr(self, option) != getattr(PredictOptions, option):
+                raise ConfigError(
+                    f"{option} {getattr(self, option)} cannot be used with mode slide, which averages windows",
+                    f"leave out --{option} or --mode slide",
+                )
 
-    @property
-    def devices(self) -> list[str]:
-        """The devices that share the scene; :class:`ConfigError` if ``cuda:all`` finds none."""
-        names = [name.strip() for name in self.device.split(",")]
-        if "cuda:all" not in names:
-            return names
-        count = torch.cuda.device_count()
-        if count == 0:
-            raise ConfigError("there is no GPU here", "take --device cpu")
-        return [f"cuda:{number}" for number in range(count)]
-
-    @classmethod
-    def of(cls, *, bands: str | Iterable[str] | None = None, **options: Any) -> "Options":
-        """The options; ``bands`` may be any iterable of names."""
-        return cls(bands=bands if bands is None or isinstance(bands, str) else tuple(bands), **options)
-
-    def as_settings(self) -> Mapping[str, Any]:
-        """The same in JSON's types."""
-        plain = asdict(self)
-        return plain | {
+    def to_settings(self) -> Mapping[str, Any]:
+        """Convert to JSON types, to be stored with an unfinished prediction."""
+        return asdict(self) | {
             "bands": list(self.bands) if isinstance(self.bands, tuple) else self.bands,
             "bbox": list(self.bbox) if self.bbox is not None else None,
             "aoi": str(self.aoi) if self.aoi is not None else None,

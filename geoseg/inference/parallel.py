@@ -1,7 +1,7 @@
-"""Predicting what is missing of a mask: some rows after others on one device, or shared among several.
+"""Predict the missing rows of a mask: one part after another on one device, or in parallel on several.
 
-Whatever way a scene is divided, its mask is the same to the last bit: parts show the network the same tiles in the same
-batches (inference/flow.py).
+However a scene is divided into parts, the mask is equal to the last bit: parts show the network the same tiles in the
+same batches (inference/tile_pipeline.py).
 """
 
 import contextlib
@@ -9,132 +9,101 @@ import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
-from functools import partial
 
-from geoseg._malloc import keep_large_arrays_apart
+from geoseg._malloc import set_mmap_threshold
 from geoseg.grid.window import Window
-from geoseg.inference.encode_outputs import pixels_of
-from geoseg.inference.predictor import Predictor
-from geoseg.inference.tiles import Piece
-from geoseg.inference.tiling_strategy import Method
-from geoseg.progress import Task
-from geoseg.raster.writers.base import Sink
-from geoseg.raster.writers.partial import BLOCK, Pixels
+from geoseg.inference.encode_outputs import encode_outputs
+from geoseg.inference.tile_pipeline import PredictionCancelled, TileRunner
+from geoseg.inference.tiling_strategy import TilingStrategy
+from geoseg.raster.writers.base import RasterWriter
+from geoseg.raster.writers.partial import BLOCK_SIZE, OutputPixels
 
-ROWS = 64
-"""Rows whose bytes are made at once: what is reckoned with on the way takes several times the memory of the scores."""
+ENCODED_ROWS = 64
+"""Rows that are encoded together; intermediate results take several times the memory of their scores."""
 
-PARTS_PER_HAND = 4
-"""Parts for each of those that share a scene: more for even work, fewer for fewer tiles that are seen twice."""
+PARTS_PER_WORKER = 4
+"""Parts per device or worker. More parts balance the load better, fewer parts predict fewer boundary tiles twice."""
 
-TALL = 6
-"""Rows of tiles in a part, unless hands would be idle."""
+MIN_TILE_ROWS = 6
+"""Smallest number of rows of tiles in a part, unless workers would be idle."""
 
-
-@dataclass
-class Counts:
-    """Tiles that have passed, in any thread."""
-
-    task: Task
-    tiles: int = 0
-    skipped: int = 0
-    """How many of them the network did not see."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Set when others have failed: there is no use in going on."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def add(self, tiles: int, skipped: int) -> None:
-        """Count tiles, and how many of them the network did not see."""
-        with self._lock:
-            self.tiles += tiles
-            self.skipped += skipped
-            self.task.advance(tiles)
-
-    def counted(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        """The pieces, counted while they pass; an error when others have failed."""
-        for piece in pieces:
-            if self.stop.is_set():
-                raise Stopped
-            self.add(1, int(piece.probabilities is None))
-            yield piece
-
-    @contextlib.contextmanager
-    def stopping(self) -> Iterator[None]:
-        """Has all others stop if the block ends with an exception (Ctrl-C included)."""
-        try:
-            yield
-        except BaseException:
-            self.stop.set()
-            raise
-
-
-class Stopped(Exception):
-    """Another part of the scene has failed: there is no use in going on."""
-
-
-Write = Callable[[Window, Pixels], None]
-"""Takes the pixels of a window, as sinks do."""
+WriteFn = Callable[[Window, OutputPixels], None]
+"""Write the pixels of all outputs into a window of the mask."""
 
 
 def predict_rows(
-    method: Method,
-    rows: Window,
-    write: Write,
-    predictor: Predictor,
-    counts: Counts,
-    *,
-    batch: int,
-    products: Sequence[str],
+    strategy: TilingStrategy, rows: Window, write: WriteFn, runner: TileRunner, outputs: Sequence[str]
 ) -> None:
-    """Some rows of the mask and its shares; ``rows`` is as wide as the mask and counts from its first pixel."""
-    keep_large_arrays_apart()
-    with contextlib.closing(method.part(rows).strips(predictor, counts.counted, batch=batch)) as strips:
-        for strip in (part for whole in strips for part in whole.divided(ROWS)):
-            write(strip.window.shift(rows.row, 0), pixels_of(strip, products, method.probabilities))
+    """Predict some rows of all outputs.
+
+    Args:
+        strategy: Strategy of the whole mask.
+        rows: A window as wide as the mask, counted from its first pixel.
+        write: Takes the results.
+        runner: The network.
+        outputs: Names of the outputs.
+    """
+    set_mmap_threshold()
+    with contextlib.closing(strategy.part(rows).strips(runner)) as strips:
+        for part in (part for strip in strips for part in strip.split(ENCODED_ROWS)):
+            write(part.window.shift(rows.row, 0), encode_outputs(part, outputs, strategy.probabilities))
 
 
 def predict_parts(
-    method: Method, parts: Sequence[Window], sink: Sink, predictors: Sequence[Predictor], counts: Counts, *, batch: int
+    strategy: TilingStrategy, parts: Sequence[Window], writer: RasterWriter, runners: Sequence[TileRunner]
 ) -> None:
-    """Parts of the mask into a sink; every predictor has a thread of its own and takes the next part when it is done."""
-    work = partial(predict_rows, method, write=sink.write, counts=counts, batch=batch, products=sink.products)
-    if len(predictors) == 1:
+    """Predict parts of a mask into a writer.
+
+    Args:
+        strategy: Strategy of the whole mask.
+        parts: Windows as wide as the mask, counted from its first pixel.
+        writer: Takes the results.
+        runners: One per device, with a common counter; each takes the next part in its thread when it is idle.
+    """
+    if len(runners) == 1:
         for rows in parts:
-            work(rows, predictor=predictors[0])
+            predict_rows(strategy, rows, writer.write, runners[0], writer.outputs)
         return
-    waiting, lock = iter(parts), threading.Lock()
+    remaining, lock = iter(parts), threading.Lock()
 
-    def all_waiting(predictor: Predictor) -> None:
-        with counts.stopping():
-            while rows := _next(waiting, lock):
-                work(rows, predictor=predictor)
+    def predict_remaining(runner: TileRunner) -> None:
+        with runner.counter.cancel_on_error():
+            while rows := _next(remaining, lock):
+                predict_rows(strategy, rows, writer.write, runner, writer.outputs)
 
-    with ThreadPoolExecutor(len(predictors), thread_name_prefix="geoseg-predict") as pool, counts.stopping():
-        _raise_first(wait([pool.submit(all_waiting, predictor) for predictor in predictors]).done)
+    with (
+        ThreadPoolExecutor(len(runners), thread_name_prefix="geoseg-predict") as pool,
+        runners[0].counter.cancel_on_error(),
+    ):
+        _raise_first_error(wait([pool.submit(predict_remaining, runner) for runner in runners]).done)
 
 
-def _raise_first(finished: Iterable[Future[None]]) -> None:
-    """The error of a thread that failed, if one did; not that of one that was stopped for it."""
-    errors = [error for each in finished if (error := each.exception()) is not None]
-    for error in sorted(errors, key=lambda error: isinstance(error, Stopped)):
+def _raise_first_error(futures: Iterable[Future[None]]) -> None:
+    """Raise the error of a thread that failed, rather than that of one that was cancelled for it."""
+    errors = [error for each in futures if (error := each.exception()) is not None]
+    for error in sorted(errors, key=lambda error: isinstance(error, PredictionCancelled)):
         raise error
 
 
-def _next(waiting: Iterator[Window], lock: threading.Lock) -> Window | None:
+def _next(remaining: Iterator[Window], lock: threading.Lock) -> Window | None:
     with lock:
-        return next(waiting, None)
+        return next(remaining, None)
 
 
-def divided(missing: Sequence[Window], hands: int, *, tile: int) -> list[Window]:
-    """The missing rows in parts for so many ``hands`` (devices or workers), top to bottom, of whole slabs.
+def split_rows(missing: Sequence[Window], workers: int, *, tile: int) -> list[Window]:
+    """Split missing rows into parts of complete slabs, from top to bottom.
 
-    At the border of two parts, tiles (their side is ``tile`` pixels of the scene) are seen twice: parts are not cut small.
+    At the boundary of two parts, tiles are predicted twice, so parts are not small.
+
+    Args:
+        missing: Windows as wide as the mask.
+        workers: Number of devices or workers that share the parts.
+        tile: Side of a tile in pixels of the scene.
     """
-    if hands == 1:
+    if workers == 1:
         return list(missing)
-    slabs = sum(math.ceil(rows.height / BLOCK) for rows in missing)
-    count = min(PARTS_PER_HAND * hands, max(hands, slabs * BLOCK // (TALL * tile)))
-    height = max(math.ceil(slabs / count), 1) * BLOCK
+    slabs = sum(math.ceil(rows.height / BLOCK_SIZE) for rows in missing)
+    count = min(PARTS_PER_WORKER * workers, max(workers, slabs * BLOCK_SIZE // (MIN_TILE_ROWS * tile)))
+    height = max(math.ceil(slabs / count), 1) * BLOCK_SIZE
     starts = [(rows, row) for rows in missing for row in range(rows.row, rows.row_stop, height)]
     return [Window(row, 0, min(height, rows.row_stop - row), rows.width) for rows, row in starts]

@@ -1,208 +1,239 @@
-"""From a scene and a model to a mask: read ahead, predict, blend, write.
+"""``predict``: from a scene and a model to a mask, in memory or in a GeoTIFF.
 
-Tiles flow through row by row; at no time is there more in memory than the tiles being read (a few batches), one row of
-tiles of probabilities and the rows of the mask that are not written yet, whatever the scene's height. The mask lies on
-the scene's grid, whatever the model's GSD, and covers all of it or an area of it (inference/area.py); pixels that are
-not valid in the scene are 255 in the mask. The output's name only ever holds a complete file; what is done of one that
-was interrupted waits beside it (raster/slabs.py) for ``resume``.
+Tiles are processed row by row. In memory are only the tiles being read (a few batches), one row of tiles of probabilities
+and the rows of the mask that are not written yet, whatever the scene's height. The mask is on the scene's grid, whatever
+the model's GSD, and covers all of it or an area (prediction_area.py); pixels that are not valid in the scene are 255. A
+file of the mask's name is always complete; the finished part of an interrupted prediction is kept next to it
+(raster/writers/partial.py) for ``resume``.
 """
 
-import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from geoseg._files import check_writable, require_distinct
-from geoseg.bundle import Bundle, read_card
-from geoseg.errors import ConfigError, OutputError
-from geoseg.grid.window import Window
-from geoseg.inference.estimate import Forecast, forecast
-from geoseg.inference.options import Options
-from geoseg.inference.parallel import Counts, divided, predict_parts
-from geoseg.inference.predictor import MEMORY_HINT, Predictor
-from geoseg.inference.predictor_cache import Predictors
-from geoseg.inference.preview import write_preview
-from geoseg.inference.task import Job, make_job
-from geoseg.models.device import explained_memory
+from geoseg.errors import ConfigError
+from geoseg.grid.grid import Bounds
+from geoseg.inference.destination import Destination
+from geoseg.inference.options import (
+    BlendName,
+    BorderName,
+    ModeName,
+    OnReadError,
+    PredictOptions,
+    TtaName,
+    WindowName,
+)
+from geoseg.inference.parallel import predict_parts, split_rows
+from geoseg.inference.prediction import Prediction, write_preview
+from geoseg.inference.predictor import MEMORY_HINT
+from geoseg.inference.predictor_cache import Model, PredictorCache, list_devices
+from geoseg.inference.task import PredictionTask, SceneInput, open_task
+from geoseg.inference.tile_pipeline import TileCounter, TileRunner
+from geoseg.models.device import Precision, explain_out_of_memory
+from geoseg.models.engines.select import EngineName
 from geoseg.progress import Progress, silent
-from geoseg.raster.damage_tolerant import TolerantScene
-from geoseg.raster.metadata import gcps_in
+from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
-from geoseg.raster.writers.base import Sink, writing
-from geoseg.raster.writers.cog import GeoTiffSink
-from geoseg.raster.writers.partial import Slabs
+from geoseg.raster.writers.base import RasterWriter, open_writer
+from geoseg.raster.writers.memory import MemoryWriter
 
 if TYPE_CHECKING:
-    from geoseg.inference.dask_cluster import Cluster
+    from geoseg.inference.dask_cluster import DaskCluster
 
 log = logging.getLogger(__name__)
 
-Model = str | Path | Bundle | Predictors
-"""A model: its file, loaded, or with its engines ready for many scenes."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What came of a prediction."""
-
-    path: Path | None
-    """The mask; None if it went into a sink of the caller's."""
-    shape: tuple[int, int]
-    """Height and width of the mask: those of the scene, or of the area."""
-    tiles: int
-    """Number of tiles that were predicted, those in parts that were there before left out."""
-    skipped: int
-    """How many of them the network did not see, because nothing in them is valid or wanted."""
-    seconds: float
-    """Wall time of everything, loading the model included."""
-    device: str
-    """Where the network ran, by what, and in which precision."""
-    notes: tuple[str, ...]
-    """What the user should know about this scene with this model, one sentence each."""
-    edges: tuple[list[int], list[int]]
-    """Rows and columns of the mask at which its tiles meet, to look for seams there."""
-
 
 def predict(
-    scene: str | Path | Scene,
-    output: str | Path | Sink,
+    scene: SceneInput,
+    output: str | Path | RasterWriter | None = None,
     *,
     model: Model,
-    shares: Mapping[str, str | Path] | None = None,
+    tile: int | None = PredictOptions.tile,
+    halo: int | None = PredictOptions.halo,
+    batch: int | None = PredictOptions.batch,
+    blend: BlendName = PredictOptions.blend,
+    window: WindowName = PredictOptions.window,
+    border: BorderName = PredictOptions.border,
+    mode: ModeName = PredictOptions.mode,
+    stride: int | None = PredictOptions.stride,
+    tta: TtaName = PredictOptions.tta,
+    bands: str | Sequence[str] | None = PredictOptions.bands,
+    any_dtype: bool = PredictOptions.any_dtype,
+    gsd: float | None = PredictOptions.gsd,
+    bbox: Bounds | None = PredictOptions.bbox,
+    bbox_crs: str | None = PredictOptions.bbox_crs,
+    aoi: str | Path | None = PredictOptions.aoi,
+    on_read_error: OnReadError = PredictOptions.on_read_error,
+    device: str = PredictOptions.device,
+    precision: Precision = PredictOptions.precision,
+    engine: EngineName = PredictOptions.engine,
+    probabilities: str | Path | None = None,
+    confidence: str | Path | None = None,
+    entropy: str | Path | None = None,
     preview: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    cluster: "Cluster | None" = None,
+    cluster: "DaskCluster | None" = None,
     progress: Progress = silent,
-    **options: Any,
 ) -> Prediction:
-    """Predict the class of every valid pixel of a scene, into a GeoTIFF (a path) or any sink.
+    """Predict the class of every valid pixel of a scene.
 
-    ``shares`` are further files by what they tell (raster/product.py), ``{"probabilities": "p.tif"}``, and ``preview`` is a
-    PNG of scene and mask. ``options`` are the fields of :class:`~geoseg.inference.options.Options`. ``resume`` goes on with
-    what an interrupted prediction of the same settings left; the result is that of an undisturbed one, byte for byte.
-    ``cluster`` has the work done by Dask's workers (:func:`~geoseg.inference.dask_cluster.open_cluster`).
-    What cannot work is refused before the network is loaded: :class:`SceneError`, :class:`BundleError`,
-    :class:`OutputError`, :class:`ConfigError`. Whatever happens later (Ctrl-C, too), no mask is left half written.
+    Everything that can be checked is checked before the network is loaded. After an error or Ctrl-C no incomplete mask is
+    left; finished parts can be resumed.
+
+    Args:
+        scene: A file (path, URL or GDAL name), an open scene, a raster in memory, or several files with equal CRS, GSD,
+            bands and type, which are predicted as one mosaic.
+        output: GeoTIFF to write, or a writer; None to keep the mask in memory (``prediction.mask``).
+        model: A bundle file, a loaded bundle, or a cache of predictors.
+        tile: Side of a tile, the network's input, in pixels at the model's GSD; None for the model's.
+        halo: Context around the core of each tile in pixels at the model's GSD; None for the model's.
+        batch: Tiles per forward pass; None for 4 on CPUs, and for the fastest that fits into memory on GPUs.
+        blend: How overlapping tiles are joined: "weighted" averages them, "crop" keeps their cores.
+        window: How the weights of averaged tiles decrease towards their edges.
+        border: Input beyond the scene's borders: "mirror" or "mean" (the mean of the training data).
+        mode: "blended" tiles, or "slide" for mmsegmentation's slide inference.
+        stride: Distance between windows with mode "slide" in pixels at the model's GSD; None for 2/3 of a tile.
+        tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, flipped too).
+        bands: The scene's bands in the model's order, names or numbers from 1; None for those of the model's names.
+        any_dtype: Accept a scene of another pixel type than the training data.
+        gsd: Meters per pixel of a scene without CRS.
+        bbox: Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``.
+        bbox_crs: CRS of ``bbox``, for instance "EPSG:4326"; None for the scene's.
+        aoi: Restrict the mask to the inside of the polygons of a vector file in any CRS.
+        on_read_error: If the scene is damaged: "stop" with an error, or "skip" damaged blocks, which become nodata.
+        device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" share the scene.
+        precision: "float32", "bfloat16", or "auto" for bfloat16 where the device is fast in it.
+        engine: What runs the network: "torch", "openvino", or "auto" for the faster one.
+        probabilities: GeoTIFF for the probability of each class, one band per class.
+        confidence: GeoTIFF for the probability of the predicted class.
+        entropy: GeoTIFF for the entropy of the probabilities, relative to its maximum.
+        preview: PNG to draw scene and mask into.
+        overwrite: Replace existing files.
+        resume: Continue an interrupted prediction with equal options; the result is equal byte for byte to that of an
+            uninterrupted one.
+        cluster: Dask workers that share the work (:func:`~geoseg.inference.dask_cluster.open_cluster`).
+        progress: Reports the tiles that are done.
+
+    Returns:
+        The result, with the mask and a summary.
+
+    Raises:
+        SceneError: The scene cannot be read.
+        BundleError: The scene does not suit the model, or the model cannot be read.
+        OutputError: A file exists already or cannot be written.
+        ConfigError: An option is invalid.
+        LayerError: The polygons of ``aoi`` cannot be read.
+
+    Example:
+        Predict a scene into memory and look at its classes::
+
+            prediction = geoseg.predict("scene.tif", model="runs/town/best.safetensors")
+            prediction.mask.values, prediction.class_shares
     """
-    begun = time.perf_counter()
-    with opened_job(scene, model, Options.of(**options)) as job:
-        _require_apart(job.scene, [output, *(shares or {}).values(), *([] if preview is None else [preview])])
-        if preview is not None:
-            check_writable(preview, overwrite)
-        sink = _sink(output, job, shares, overwrite=overwrite, resume=resume)
-        for note in job.notes:
-            log.info("%s: %s", job.scene.path, note)
-        with explained_memory(MEMORY_HINT), writing(sink, job.grid, job.card.legend):
-            counts, device = _run(job, model, sink, cluster, progress)
-        if preview is not None and isinstance(output, str | os.PathLike):
-            write_preview(job.scene, job.area.window, output, preview)
-        damage = _damage_notes(job.scene)
-    return Prediction(
-        path=Path(output) if isinstance(output, str | os.PathLike) else None,
-        shape=job.grid.shape,
-        tiles=counts.tiles,
-        skipped=counts.skipped,
-        seconds=time.perf_counter() - begun,
+    options = PredictOptions(
+        tile=tile,
+        halo=halo,
+        batch=batch,
+        blend=blend,
+        window=window,
+        border=border,
+        mode=mode,
+        stride=stride,
+        tta=tta,
+        bands=bands,
+        any_dtype=any_dtype,
+        gsd=gsd,
+        bbox=bbox,
+        bbox_crs=bbox_crs,
+        aoi=aoi,
+        on_read_error=on_read_error,
         device=device,
-        notes=(*job.notes, *damage),
-        edges=job.method.edges,
+        precision=precision,
+        engine=engine,
+    )
+    shares = {"probabilities": probabilities, "confidence": confidence, "entropy": entropy}
+    memory = MemoryWriter()
+    target = memory if output is None else output
+    destination = Destination(target, shares, preview, overwrite=overwrite, resume=resume)
+    prediction = run_prediction(scene, destination, model, options, cluster=cluster, progress=progress)
+    return replace(prediction, memory_mask=memory.raster) if output is None else prediction
+
+
+def run_prediction(
+    scene: SceneInput,
+    destination: Destination,
+    model: Model,
+    options: PredictOptions,
+    *,
+    cluster: "DaskCluster | None" = None,
+    progress: Progress = silent,
+) -> Prediction:
+    """Predict a scene; arguments and errors are those of :func:`predict`, in groups.
+
+    Args:
+        scene: The scene.
+        destination: Where results are written.
+        model: The model.
+        options: How the scene is predicted.
+        cluster: Dask workers that share the work.
+        progress: Reports the tiles that are done.
+    """
+    start = time.perf_counter()
+    cache = PredictorCache.of(model)
+    with open_task(scene, cache, options) as task:
+        destination.check(_list_sources(scene, task))
+        writer = destination.make_writer(task)
+        for note in task.notes:
+            log.info("%s: %s", task.scene.path, note)
+        with explain_out_of_memory(MEMORY_HINT), open_writer(writer, task.grid, task.card.legend):
+            counter, device = _fill(writer, task, cache, cluster, progress)
+        path = destination.mask_path
+        if destination.preview is not None and path is not None:
+            write_preview(task.scene, task.area.window, path, destination.preview)
+        notes = (*task.notes, *task.damage_notes)
+    return Prediction(
+        path=path,
+        shape=task.grid.shape,
+        tiles=counter.tiles,
+        skipped=counter.skipped,
+        seconds=time.perf_counter() - start,
+        device=device,
+        notes=notes,
+        edges=task.strategy.edges,
+        legend=task.card.legend,
     )
 
 
-def predict_plan(scene: str | Path | Scene, *, model: Model, shares: Iterable[str] = (), **options: Any) -> Forecast:
-    """What a prediction would take; nothing is predicted and nothing written. ``shares`` are names of products."""
-    with opened_job(scene, model, Options.of(**options)) as job:
-        ready = Predictors.of(model)
-        predictor = _predictors(job, ready)[0]
-        batch = ready.batch(job.options.batch, predictor, job.plan.tile)
-        return forecast(job, predictor, batch=batch, products=("mask", *shares))
-
-
-@contextlib.contextmanager
-def opened_job(scene: str | Path | Scene, model: Model, options: Options) -> Iterator[Job]:
-    """The job for a scene that is open for as long as the job is needed."""
-    with _opened(scene, options) as source:
-        if isinstance(model, str | os.PathLike):
-            yield make_job(source, read_card(model), options, source=str(model))
-        else:
-            yield make_job(source, model.card, options, source=model.source)
-
-
-def _run(job: Job, model: Model, sink: Sink, cluster: "Cluster | None", progress: Progress) -> tuple[Counts, str]:
-    """The flow itself: tiles to rasters, to probabilities, to strips of the mask, into the sink; and where it ran."""
-    hands = cluster.workers if cluster is not None else len(job.options.devices)
-    parts = divided(sink.missing, hands, tile=job.plan.scene_tile)
-    tiles = sum(job.method.part(rows).tiles for rows in parts)
-    with progress(tiles, f"predicting {job.scene.name}") as task:
-        counts = Counts(task)
+def _fill(
+    writer: RasterWriter, task: PredictionTask, cache: PredictorCache, cluster: "DaskCluster | None", progress: Progress
+) -> tuple[TileCounter, str]:
+    """Predict what is missing into an open writer; return the counter and a description of the devices."""
+    devices = list_devices(task.options.device)
+    workers = len(devices) if cluster is None else cluster.workers
+    parts = split_rows(writer.missing, workers, tile=task.plan.scene_tile)
+    tiles = sum(task.strategy.part(rows).tiles for rows in parts)
+    with progress(tiles, f"predicting {task.scene.name}") as progress_task:
+        counter = TileCounter(progress_task)
         if cluster is not None:
-            return counts, cluster.predict(job, _slabs(sink), parts, counts)
-        ready = Predictors.of(model)
-        predictors = _predictors(job, ready)
-        choose = partial(ready.batch, job.options.batch, predictors[0], job.plan.tile)
-        batch = sink.slabs.remember("batch", choose) if isinstance(sink, GeoTiffSink) else choose()
-        predict_parts(job.method, parts, sink, predictors, counts, batch=batch)
-    return counts, "; ".join(predictor.description for predictor in predictors)
+            if writer.partial is None:
+                raise ConfigError("a cluster can only write to files", "name a file for the mask")
+            return counter, cluster.predict(task, writer.partial, parts, counter)
+        options, pixels = task.options, task.input_pixels
+        predictors = [cache.get(device, options.precision, options.engine, pixels=pixels) for device in devices]
+        choose = partial(cache.batch_size, options.batch, predictors[0], task.plan.tile)
+        batch = choose() if writer.partial is None else writer.partial.shared_value("batch", choose)
+        predict_parts(task.strategy, parts, writer, [TileRunner(each, batch, counter) for each in predictors])
+    return counter, "; ".join(predictor.description for predictor in predictors)
 
 
-def _predictors(job: Job, ready: Predictors) -> list[Predictor]:
-    options = job.options
-    return [ready.get(device, options.precision, options.engine, pixels=job.pixels) for device in options.devices]
-
-
-def _slabs(sink: Sink) -> Slabs:
-    if not isinstance(sink, GeoTiffSink):
-        raise ConfigError("a cluster writes files, and nothing else", "name a file for the mask")
-    return sink.slabs
-
-
-@contextlib.contextmanager
-def _opened(scene: str | Path | Scene, options: Options) -> Iterator[Scene]:
-    """A scene that is closed at the end if it was opened here."""
-    with contextlib.ExitStack() as stack:
-        opened = scene if isinstance(scene, Scene) else stack.enter_context(Scene.open(scene))
-        if options.on_read_error == "skip":
-            opened = stack.enter_context(opened.reopened(TolerantScene))
-        yield opened
-
-
-def _damage_notes(scene: Scene) -> list[str]:
-    if not isinstance(scene, TolerantScene) or not scene.damaged:
-        return []
-    return [f"{len(scene.damaged)} blocks could not be read and are nodata: {_listed(sorted(scene.damaged))}"]
-
-
-def _listed(windows: list[Window], most: int = 3) -> str:
-    first = "; ".join(f"rows {w.row} to {w.row_stop - 1}, columns {w.col} to {w.col_stop - 1}" for w in windows[:most])
-    return first + ("; ..." if len(windows) > most else "")
-
-
-def _require_apart(scene: Scene, results: Sequence[str | Path | Sink]) -> None:
-    """:class:`OutputError` if a result would take the place of the scene, or of another."""
-    source, paths = Path(scene.path), [Path(result) for result in results if isinstance(result, str | os.PathLike)]
-    for path in paths:
-        if path.exists() and source.exists() and path.samefile(source):
-            raise OutputError(f"the mask would replace the scene {source}", "give the mask a name of its own")
-    require_distinct(paths)
-
-
-def _sink(
-    output: str | Path | Sink, job: Job, shares: Mapping[str, str | Path] | None, *, overwrite: bool, resume: bool
-) -> Sink:
-    if not isinstance(output, str | os.PathLike):
-        return output
-    return GeoTiffSink(
-        output,
-        shares=shares,
-        overwrite=overwrite,
-        resume=resume,
-        settings=job.settings,
-        tags=job.tags,
-        gcps=gcps_in(job.scene.gcps, job.area.window),
-    )
+def _list_sources(scene: SceneInput, task: PredictionTask) -> Sequence[str]:
+    """List the files that make up a scene."""
+    if isinstance(scene, str | os.PathLike | Scene | Raster):
+        return [task.scene.path]
+    return [os.fspath(path) for path in scene]

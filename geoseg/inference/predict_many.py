@@ -1,168 +1,247 @@
-"""Many scenes: a mask for each, or one mask for all of them as a mosaic.
+"""``predict_many``: one mask for each of many scenes.
 
-A scene that cannot be predicted stops none of the others. What concerns all of them (a mask that exists already, two of
-one name) is found before the first is begun.
+An error in one scene does not affect the others. What concerns all of them (a mask that exists already, two masks with
+the same name) is checked before the first is predicted.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from geoseg._concurrency import ordered_map
 from geoseg._files import check_writable, output_errors
 from geoseg.errors import ConfigError, GeosegError, OutputError
-from geoseg.inference.estimate import Forecast
-from geoseg.inference.predict import Model, Prediction, predict, predict_plan
-from geoseg.inference.predictor_cache import Predictors
+from geoseg.grid.grid import Bounds
+from geoseg.inference.destination import Destination
+from geoseg.inference.options import (
+    BlendName,
+    BorderName,
+    ModeName,
+    OnReadError,
+    PredictOptions,
+    TtaName,
+    WindowName,
+)
+from geoseg.inference.predict import run_prediction
+from geoseg.inference.prediction import Prediction
+from geoseg.inference.predictor_cache import Model, PredictorCache
+from geoseg.models.device import Precision
+from geoseg.models.engines.select import EngineName
 from geoseg.progress import Progress, silent
 from geoseg.raster.discovery import MASK_ENDING
-from geoseg.raster.mosaic import open_mosaic
-from geoseg.raster.writers.cog import is_unfinished
+from geoseg.raster.writers.cog import has_partial
 
 if TYPE_CHECKING:
-    from geoseg.inference.dask_cluster import Cluster
+    from geoseg.inference.dask_cluster import DaskCluster
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of one scene of many: ``prediction`` or ``error`` is there, or neither if its mask was there before."""
+class SceneOutcome:
+    """The outcome for one of many scenes: a prediction, an error, or neither if its mask existed before."""
 
     scene: str
     """The scene, as given."""
     prediction: Prediction | None = None
-    """Its prediction, which knows the mask's path."""
+    """Its prediction, with the mask's path."""
     error: GeosegError | None = None
-    """Why there is none."""
+    """Why there is no prediction."""
 
 
-def predict_each(
+def predict_many(
     scenes: Sequence[str],
     folder: str | Path,
     *,
     model: Model,
-    shares: Mapping[str, str | Path] | None = None,
+    tile: int | None = PredictOptions.tile,
+    halo: int | None = PredictOptions.halo,
+    batch: int | None = PredictOptions.batch,
+    blend: BlendName = PredictOptions.blend,
+    window: WindowName = PredictOptions.window,
+    border: BorderName = PredictOptions.border,
+    mode: ModeName = PredictOptions.mode,
+    stride: int | None = PredictOptions.stride,
+    tta: TtaName = PredictOptions.tta,
+    bands: str | Sequence[str] | None = PredictOptions.bands,
+    any_dtype: bool = PredictOptions.any_dtype,
+    gsd: float | None = PredictOptions.gsd,
+    bbox: Bounds | None = PredictOptions.bbox,
+    bbox_crs: str | None = PredictOptions.bbox_crs,
+    aoi: str | Path | None = PredictOptions.aoi,
+    on_read_error: OnReadError = PredictOptions.on_read_error,
+    device: str = PredictOptions.device,
+    precision: Precision = PredictOptions.precision,
+    engine: EngineName = PredictOptions.engine,
+    probabilities: str | Path | None = None,
+    confidence: str | Path | None = None,
+    entropy: str | Path | None = None,
     preview: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    cluster: "Cluster | None" = None,
+    cluster: "DaskCluster | None" = None,
     progress: Progress = silent,
-    **options: Any,
-) -> Iterator[Outcome]:
-    """Predict scene by scene, each into ``folder/NAME_mask.tif``; ``options`` and the rest as in :func:`predict`.
+) -> Iterator[SceneOutcome]:
+    """Predict scene by scene, each into ``folder/NAME_mask.tif``.
 
-    ``shares`` and ``preview`` name folders here, for files like ``NAME_confidence.tif`` and ``NAME_preview.png``. With
-    ``resume``, scenes whose mask is there are left out. On a ``cluster``, several scenes are worked on at a time.
-    Raises at the first step, with nothing done: :class:`OutputError` if a folder cannot be made, a mask exists already or
-    two would get one name, :class:`BundleError` if the model cannot be loaded. Later errors belong to one scene and are
-    in its outcome, but for :class:`ConfigError`: an option that makes no sense makes none for the other scenes.
+    Args:
+        scenes: The scenes' files.
+        folder: Folder of the masks; created if necessary.
+        model: A bundle file, a loaded bundle, or a cache of predictors.
+        tile: Side of a tile, the network's input, in pixels at the model's GSD; None for the model's.
+        halo: Context around the core of each tile in pixels at the model's GSD; None for the model's.
+        batch: Tiles per forward pass; None for 4 on CPUs, and for the fastest that fits into memory on GPUs.
+        blend: How overlapping tiles are joined: "weighted" averages them, "crop" keeps their cores.
+        window: How the weights of averaged tiles decrease towards their edges.
+        border: Input beyond the scene's borders: "mirror" or "mean" (the mean of the training data).
+        mode: "blended" tiles, or "slide" for mmsegmentation's slide inference.
+        stride: Distance between windows with mode "slide" in pixels at the model's GSD; None for 2/3 of a tile.
+        tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, flipped too).
+        bands: The scene's bands in the model's order, names or numbers from 1; None for those of the model's names.
+        any_dtype: Accept a scene of another pixel type than the training data.
+        gsd: Meters per pixel of a scene without CRS.
+        bbox: Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``.
+        bbox_crs: CRS of ``bbox``, for instance "EPSG:4326"; None for the scene's.
+        aoi: Restrict the mask to the inside of the polygons of a vector file in any CRS.
+        on_read_error: If the scene is damaged: "stop" with an error, or "skip" damaged blocks, which become nodata.
+        device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" share the scene.
+        precision: "float32", "bfloat16", or "auto" for bfloat16 where the device is fast in it.
+        engine: What runs the network: "torch", "openvino", or "auto" for the faster one.
+        probabilities: Folder for files like ``NAME_probabilities.tif``, one band per class.
+        confidence: Folder for files like ``NAME_confidence.tif``.
+        entropy: Folder for files like ``NAME_entropy.tif``.
+        preview: Folder for files like ``NAME_preview.png``.
+        overwrite: Replace existing files.
+        resume: Leave out scenes whose mask exists, and continue interrupted ones.
+        cluster: Dask workers that share the work; several scenes are then predicted in parallel.
+        progress: Reports the scenes and tiles that are done.
+
+    Yields:
+        The outcome for each scene, in order. Errors of single scenes are part of it.
+
+    Raises:
+        OutputError: A folder cannot be created, a mask exists already, or two masks would get the same name; raised at
+            the first step, before anything is written.
+        BundleError: The model cannot be loaded; raised at the first step.
+        ConfigError: An option is invalid.
     """
+    options = PredictOptions(
+        tile=tile,
+        halo=halo,
+        batch=batch,
+        blend=blend,
+        window=window,
+        border=border,
+        mode=mode,
+        stride=stride,
+        tta=tta,
+        bands=bands,
+        any_dtype=any_dtype,
+        gsd=gsd,
+        bbox=bbox,
+        bbox_crs=bbox_crs,
+        aoi=aoi,
+        on_read_error=on_read_error,
+        device=device,
+        precision=precision,
+        engine=engine,
+    )
     paths = mask_paths(scenes, folder, overwrite=overwrite or resume)
-    places = {name: _made(where) for name, where in (shares or {}).items()}
-    pictures = None if preview is None else _made(preview)
-    ready = Predictors.of(model, scenes=len(scenes))
+    share_folders = {"probabilities": probabilities, "confidence": confidence, "entropy": entropy}
+    shares = {name: _make_folder(path) for name, path in share_folders.items() if path is not None}
+    previews = None if preview is None else _make_folder(preview)
+    cache = PredictorCache.of(model, scenes=len(scenes))
+    _ = cache.bundle  # loads the model, so that its errors are raised now
 
-    def one(number: int) -> Outcome:
+    def predict_one(number: int) -> SceneOutcome:
         scene, mask = scenes[number], paths[number]
-        if resume and mask.exists() and not is_unfinished(mask):
-            return Outcome(scene)
+        if resume and mask.exists() and not has_partial(mask):
+            return SceneOutcome(scene)
         stem = mask.stem.removesuffix(MASK_ENDING)
+        destination = Destination(
+            mask,
+            shares={name: share_folder / f"{stem}_{name}.tif" for name, share_folder in shares.items()},
+            preview=None if previews is None else previews / f"{stem}_preview.png",
+            overwrite=overwrite,
+            resume=resume,
+        )
+        numbered = _prefix_progress(progress, f"{number + 1}/{len(scenes)} ")
         try:
-            prediction = predict(
-                scene,
-                mask,
-                model=ready,
-                shares={name: place / f"{stem}_{name}.tif" for name, place in places.items()},
-                preview=None if pictures is None else pictures / f"{stem}_preview.png",
-                overwrite=overwrite,
-                resume=resume,
-                cluster=cluster,
-                progress=_numbered(progress, f"{number + 1}/{len(scenes)} "),
-                **options,
-            )
-        except ConfigError:
+            prediction = run_prediction(scene, destination, cache, options, cluster=cluster, progress=numbered)
+        except ConfigError:  # it would be raised for the other scenes as well
             raise
         except GeosegError as error:
-            return Outcome(scene, error=error)
-        return Outcome(scene, prediction)
+            return SceneOutcome(scene, error=error)
+        return SceneOutcome(scene, prediction)
 
     with progress(len(scenes), "predicting scenes") as task:
-        for outcome in _in_order(one, len(scenes), at_a_time=1 if cluster is None else cluster.workers):
+        for outcome in _map_in_order(predict_one, len(scenes), threads=1 if cluster is None else cluster.workers):
             task.advance()
             yield outcome
 
 
-def _in_order(one: Callable[[int], Outcome], count: int, *, at_a_time: int) -> Iterator[Outcome]:
-    """The outcomes, in order; scenes that wait for a cluster's workers take a thread each."""
-    if at_a_time == 1:
-        yield from map(one, range(count))
+def _map_in_order(predict_one: Callable[[int], SceneOutcome], count: int, *, threads: int) -> Iterator[SceneOutcome]:
+    """Yield the outcomes in order; with several threads, scenes wait for the workers of a cluster in parallel."""
+    if threads == 1:
+        yield from map(predict_one, range(count))
         return
-    with ThreadPoolExecutor(at_a_time, thread_name_prefix="geoseg-scene") as pool:
-        try:
-            yield from pool.map(one, range(count))
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def predict_mosaic(scenes: Sequence[str], output: str | Path, **options: Any) -> Prediction:
-    """Predict scenes that fit together as one scene; ``options`` are those of :func:`predict`.
-
-    :class:`SceneError` that names the scene that does not fit; others as :func:`predict`.
-    """
-    _keep_apart(scenes, [Path(output)])
-    with open_mosaic(scenes) as mosaic:
-        return predict(mosaic, output, **options)
-
-
-def mosaic_plan(scenes: Sequence[str], **options: Any) -> Forecast:
-    """What :func:`predict_mosaic` would take; ``options`` are those of :func:`predict_plan`."""
-    with open_mosaic(scenes) as mosaic:
-        return predict_plan(mosaic, **options)
+    yield from ordered_map(predict_one, range(count), threads=threads, ahead=count)
 
 
 def mask_paths(scenes: Sequence[str], folder: str | Path, *, overwrite: bool) -> list[Path]:
-    """Where the scenes' masks go; makes the folder. :class:`OutputError` if any of them could not be written."""
+    """Return the masks' paths and create their folder.
+
+    Args:
+        scenes: The scenes' files.
+        folder: The folder.
+        overwrite: Accept existing masks.
+
+    Raises:
+        OutputError: A mask cannot be written, or two scenes have the same name.
+    """
     folder = Path(folder)
     paths = [folder / f"{Path(scene).stem}{MASK_ENDING}.tif" for scene in scenes]
-    users = defaultdict(list)
+    scenes_by_name = defaultdict(list)
     for path, scene in zip(paths, scenes, strict=True):
-        users[path.name.casefold()].append(scene)  # some file systems do not tell capitals apart
+        scenes_by_name[path.name.casefold()].append(scene)  # some file systems are case-insensitive
     for path in paths:
-        first, *more = users[path.name.casefold()]
-        if more:
-            raise OutputError(f"{first} and {more[0]} would both become {path}", "predict them into different folders")
-    _keep_apart(scenes, paths)
-    _made(folder)
+        first, *others = scenes_by_name[path.name.casefold()]
+        if others:
+            raise OutputError(
+                f"{first} and {others[0]} would both become {path}", "predict them into different folders"
+            )
+    _require_not_scenes(scenes, paths)
+    _make_folder(folder)
     for path in paths:
         check_writable(path, overwrite)
     return paths
 
 
-def _made(folder: str | Path) -> Path:
-    """The folder, which exists now."""
-    folder = Path(folder)
+def _make_folder(path: str | Path) -> Path:
+    """Return the folder, created if necessary."""
+    folder = Path(path)
     if folder.is_file() or (folder.suffix.lower() in (".tif", ".tiff", ".png") and not folder.is_dir()):
         raise OutputError(
-            f"{folder} is no folder for many results", "name a folder, or make one mask of all with --mosaic"
+            f"the results of many scenes need a folder, {folder} is not one",
+            "name a folder, or make one mask of all scenes with --mosaic",
         )
     with output_errors(folder):
         folder.mkdir(exist_ok=True)
     return folder
 
 
-def _keep_apart(scenes: Sequence[str], outputs: Sequence[Path]) -> None:
-    """:class:`OutputError` if a mask would take the place of a scene."""
-    places = {Path(scene).resolve() for scene in scenes if Path(scene).exists()}
+def _require_not_scenes(scenes: Sequence[str], outputs: Sequence[Path]) -> None:
+    """Raise :class:`OutputError` if a mask would replace a scene."""
+    sources = {Path(scene).resolve() for scene in scenes if Path(scene).exists()}
     for output in outputs:
-        if output.resolve() in places:
-            raise OutputError(f"the mask would replace the scene {output}", "give the mask a place of its own")
+        if output.resolve() in sources:
+            raise OutputError(f"the mask would replace the scene {output}", "use another folder for the masks")
 
 
-def _numbered(progress: Progress, number: str) -> Progress:
-    """The same progress, whose tasks say first which scene of how many it is."""
+def _prefix_progress(progress: Progress, prefix: str) -> Progress:
+    """Return a progress whose descriptions begin with the number of the scene."""
 
     def begin(total: int, description: str, *, done: int = 0) -> Any:
-        return progress(total, f"{number}{description}", done=done)
+        return progress(total, f"{prefix}{description}", done=done)
 
     return begin

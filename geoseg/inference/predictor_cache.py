@@ -1,52 +1,108 @@
-"""Predictors of a bundle, made once for all scenes: preparing an engine takes seconds."""
+"""A cache of predictors: the network is loaded and engines are prepared once for many scenes."""
 
+from functools import cached_property
 from pathlib import Path
 
-from geoseg.bundle import Bundle, ModelCard
-from geoseg.inference.batch_size import chosen_batch
+import torch
+
+from geoseg.bundle import Bundle, ModelCard, read_card
+from geoseg.errors import ConfigError
+from geoseg.inference.find_batch_size import choose_batch_size
 from geoseg.inference.predictor import Predictor
 from geoseg.models.device import Precision
-from geoseg.models.engines.select import EngineName, is_worth
+from geoseg.models.engines.select import EngineName, is_worth_converting
 
 
-class Predictors:
-    """A bundle with the predictors that were made of it; they have its weights as they were when they were made."""
+class PredictorCache:
+    """A model, loaded when it is first used, and its predictors.
 
-    def __init__(self, bundle: Bundle, *, scenes: int = 1) -> None:
-        """``scenes``: how many like the first there will be, for it to be known which engine is worth preparing."""
-        self.bundle = bundle
+    A predictor keeps the weights that the model had when the predictor was created.
+    """
+
+    def __init__(self, model: str | Path | Bundle, *, scenes: int = 1) -> None:
+        """Read the card of a model file, or use a loaded model.
+
+        Args:
+            model: A bundle file, or a loaded bundle.
+            scenes: Number of scenes of similar size, by which ``engine="auto"`` weighs the preparation of an engine.
+
+        Raises:
+            BundleError: The file does not exist or is damaged.
+        """
+        self._model = model
         self.scenes = scenes
-        self._made: dict[tuple[str, Precision, EngineName, bool], Predictor] = {}
-        self._batches: dict[tuple[int | None, Predictor, int], int] = {}
+        self.card: ModelCard = model.card if isinstance(model, Bundle) else read_card(model)
+        """The model's card."""
+        self.source: str = model.source if isinstance(model, Bundle) else str(model)
+        """The model's file; empty if it has none."""
+        self._predictors: dict[tuple[str, Precision, EngineName, bool], Predictor] = {}
+        self._batch_sizes: dict[tuple[int | None, Predictor, int], int] = {}
 
     @classmethod
-    def of(cls, model: "str | Path | Bundle | Predictors", *, scenes: int = 1) -> "Predictors":
-        """Those of a model, which is loaded if it is a file; predictors are given back as they are."""
-        if isinstance(model, Predictors):
-            return model
-        return cls(model if isinstance(model, Bundle) else Bundle.load(model), scenes=scenes)
+    def of(cls, model: "str | Path | Bundle | PredictorCache", *, scenes: int = 1) -> "PredictorCache":
+        """Return a cache for a model; a cache is returned unchanged.
 
-    @property
-    def card(self) -> ModelCard:
-        """The bundle's."""
-        return self.bundle.card
+        Args:
+            model: A bundle file, a loaded bundle or a cache.
+            scenes: As in the constructor.
+        """
+        return model if isinstance(model, PredictorCache) else cls(model, scenes=scenes)
 
-    @property
-    def source(self) -> str:
-        """The bundle's file; empty if it has none."""
-        return self.bundle.source
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The loaded model; :class:`BundleError` if the file is damaged."""
+        return self._model if isinstance(self._model, Bundle) else Bundle.load(self._model)
 
     def get(self, device: str, precision: Precision, engine: EngineName, *, pixels: int) -> Predictor:
-        """The predictor for a scene of which the network will see so many ``pixels``."""
-        pixels *= self.scenes
-        key = device, precision, engine, is_worth(self.bundle.network, pixels)
-        if key not in self._made:
-            self._made[key] = Predictor(self.bundle, device, precision, engine, pixels=pixels)
-        return self._made[key]
+        """Return a predictor, created on first use.
 
-    def batch(self, wanted: int | None, predictor: Predictor, side: int) -> int:
-        """How many tiles of that side to show it at once (:func:`chosen_batch`), tried out once."""
-        key = wanted, predictor, side
-        if key not in self._batches:
-            self._batches[key] = chosen_batch(wanted, predictor, side)
-        return self._batches[key]
+        Args:
+            device: Name of one device.
+            precision: Arithmetic of the network.
+            engine: Name of the engine.
+            pixels: Number of pixels that the network will process for one scene.
+        """
+        pixels *= self.scenes
+        key = device, precision, engine, is_worth_converting(self.bundle.network, pixels)
+        if key not in self._predictors:
+            self._predictors[key] = Predictor(self.bundle, device, precision, engine, pixels=pixels)
+        return self._predictors[key]
+
+    def batch_size(self, requested: int | None, predictor: Predictor, tile: int) -> int:
+        """Return the number of tiles per forward pass (:func:`choose_batch_size`), measured on first use.
+
+        Args:
+            requested: The user's choice; None for the usual or fastest one.
+            predictor: One of the predictors.
+            tile: Side of a tile in pixels.
+        """
+        key = requested, predictor, tile
+        if key not in self._batch_sizes:
+            self._batch_sizes[key] = choose_batch_size(requested, predictor, tile)
+        return self._batch_sizes[key]
+
+
+Model = str | Path | Bundle | PredictorCache
+"""A model: a bundle file, a loaded bundle, or a cache of predictors for many scenes."""
+
+
+def list_devices(device: str) -> list[str]:
+    """Split the option ``device`` into names of devices.
+
+    Args:
+        device: One name, several separated by commas, or ``cuda:all``.
+
+    Raises:
+        ConfigError: ``cuda:all`` is requested, but there is no GPU.
+
+    Example:
+        >>> list_devices("cuda:0, cuda:1")
+        ['cuda:0', 'cuda:1']
+    """
+    names = [name.strip() for name in device.split(",")]
+    if "cuda:all" not in names:
+        return names
+    count = torch.cuda.device_count()
+    if count == 0:
+        raise ConfigError("cuda:all requires a GPU, but none is available", "use --device cpu")
+    return [f"cuda:{number}" for number in range(count)]

@@ -1,8 +1,8 @@
-"""Images and logits at another size, in any window, with the numbers that OpenCV and torch give for the whole.
+"""Bilinear resizing of images and logits in any window, equal to what OpenCV and torch compute for the full image.
 
-Both interpolate between the two nearest pixels along each axis. Pixel i of ``output`` lies at (i + ½) · size / output - ½
-of the ``size`` pixels it is made from (beyond the first and the last, these count alone). As no pixel needs others than
-its neighbours, a window of the result needs only a window of the source.
+Both interpolate between the two nearest pixels along each axis. The center of pixel i of ``output`` pixels is at
+(i + ½) · size / output - ½ of the ``size`` source pixels; beyond the first and the last center these pixels are repeated.
+A pixel depends on its neighbors only, so a window of the result needs only a window of the source.
 """
 
 from dataclasses import dataclass
@@ -16,127 +16,148 @@ from torch import Tensor
 
 from geoseg.raster.raster import Raster
 
-ONE = 2048
-"""How OpenCV writes 1 when it weighs bytes: weights are whole numbers."""
+OPENCV_WEIGHT_ONE = 2048
+"""Weight 1 in OpenCV's fixed-point arithmetic for uint8."""
 
 
 @dataclass(frozen=True, eq=False)
-class Taps:
-    """Along one axis: between which two pixels of the source each pixel of the result lies."""
+class InterpolationTaps:
+    """The two source pixels and the weight of each output pixel along one axis."""
 
     low: NDArray[np.int64]
-    """The pixel before."""
+    """Source pixel before the position."""
     high: NDArray[np.int64]
-    """The pixel behind, or the same one."""
-    share: NDArray[np.float32]
-    """Weight of ``high``, 0 to 1; that of ``low`` is the rest."""
+    """Source pixel after the position, or the same one."""
+    weight: NDArray[np.float32]
+    """Weight of ``high``, 0 to 1; the weight of ``low`` is the rest."""
 
     @property
     def first(self) -> int:
-        """The first pixel of the source that counts."""
+        """The first source pixel that is used."""
         return int(self.low[0])
 
     @property
     def count(self) -> int:
-        """How many pixels of the source there are from the first to the last that counts."""
+        """Number of source pixels from the first to the last that is used."""
         return int(self.high[-1]) + 1 - self.first
 
-    def part(self, begin: int, stop: int) -> "Taps":
-        """Some pixels of the result only."""
-        return Taps(self.low[begin:stop], self.high[begin:stop], self.share[begin:stop])
+    def part(self, start: int, stop: int) -> "InterpolationTaps":
+        """Restrict to the output pixels ``start`` to ``stop``."""
+        return InterpolationTaps(self.low[start:stop], self.high[start:stop], self.weight[start:stop])
 
-    def from_pixel(self, first: int) -> "Taps":
-        """The same, counted from pixel ``first`` of the source."""
-        return Taps(self.low - first, self.high - first, self.share)
+    def relative_to(self, first: int) -> "InterpolationTaps":
+        """Count source pixels from pixel ``first``."""
+        return InterpolationTaps(self.low - first, self.high - first, self.weight)
 
 
-def scaled_shape(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Rows and columns of an image at another scale, as mmcv's ``imrescale`` computes them in mmsegmentation's ``Resize``.
+def scale_shape(height: int, width: int, scale: float) -> tuple[int, int]:
+    """Return rows and columns of an image at another scale, as mmcv's ``imrescale`` in mmsegmentation's ``Resize``.
 
-    Sides are rounded twice there: first on their own, then so that the ratio is kept within the first. For 1198 x 2991
-    at 1.75 that makes 2096 x 5234, not 2097 x 5234.
+    mmcv rounds the sides twice: first each on its own, then so that the aspect ratio is kept within these sides. For
+    1198 x 2991 at 1.75 the result is 2096 x 5234, not 2097 x 5234.
     """
 
     def sides(factor: float) -> tuple[int, int]:
         return max(int(height * factor + 0.5), 1), max(int(width * factor + 0.5), 1)
 
-    wanted = sides(scale)
-    return sides(min(max(wanted) / max(height, width), min(wanted) / min(height, width)))
+    target = sides(scale)
+    return sides(min(max(target) / max(height, width), min(target) / min(height, width)))
 
 
-def pixel_taps(first: int, stop: int, *, output: int, size: int) -> Taps:
-    """Pixels ``first`` to ``stop`` of ``output`` from ``size``, with OpenCV's rounding (positions in float32)."""
-    positions = (np.arange(first, stop) + 0.5) * (1 / (output / size)) - 0.5
+def image_taps(start: int, stop: int, *, output: int, size: int) -> InterpolationTaps:
+    """Compute taps for images, with OpenCV's rounding (positions in float32).
+
+    Args:
+        start: First output pixel.
+        stop: End of the output pixels.
+        output: Length of the full output axis.
+        size: Length of the full source axis.
+    """
+    positions = (np.arange(start, stop) + 0.5) * (1 / (output / size)) - 0.5
     below = np.floor(positions.astype(np.float32))
     low = below.astype(np.int64)
-    return Taps(low.clip(0, size - 1), (low + 1).clip(0, size - 1), positions.astype(np.float32) - below)
+    return InterpolationTaps(low.clip(0, size - 1), (low + 1).clip(0, size - 1), positions.astype(np.float32) - below)
 
 
-def logit_taps(first: int, stop: int, *, output: int, size: int, align_corners: bool) -> Taps:
-    """The same with torch's rounding; with ``align_corners`` the first and last pixels' centres lie on each other."""
-    pixels = np.arange(first, stop, dtype=np.float64)
+def logit_taps(start: int, stop: int, *, output: int, size: int, align_corners: bool) -> InterpolationTaps:
+    """Compute taps for logits, with torch's rounding; otherwise as :func:`image_taps`.
+
+    With ``align_corners`` the centers of the first pixels coincide, and those of the last pixels.
+    """
+    pixels = np.arange(start, stop, dtype=np.float64)
     if align_corners:
         positions = np.float32((size - 1) / max(output - 1, 1)) * pixels
-    else:  # torch multiplies and subtracts with one rounding (FMA)
+    else:  # torch multiplies and subtracts with a single rounding (FMA)
         positions = np.maximum(np.float32(size / output) * (pixels + 0.5) - 0.5, 0)
-    nearest = positions.astype(np.float32)
-    low = np.minimum(nearest.astype(np.int64), size - 1)
-    share = nearest - low.astype(np.float32)
-    return Taps(low, np.where(share > 0, np.minimum(low + 1, size - 1), low), share)
+    rounded = positions.astype(np.float32)
+    low = np.minimum(rounded.astype(np.int64), size - 1)
+    weight = rounded - low.astype(np.float32)
+    return InterpolationTaps(low, np.where(weight > 0, np.minimum(low + 1, size - 1), low), weight)
 
 
-def scaled(raster: Raster, rows: Taps, cols: Taps, *, fill: NDArray[np.float64]) -> Raster:
-    """The raster's pixels at other places; ``fill`` (band,) stands for pixels that are not valid.
+def resize_image(
+    raster: Raster, rows: InterpolationTaps, cols: InterpolationTaps, *, fill: NDArray[np.float64]
+) -> Raster:
+    """Interpolate a raster.
 
-    Bytes come out as from OpenCV's ``INTER_LINEAR``, to the last bit; all other types as float32. A pixel is valid if
-    the nearest one is.
+    Args:
+        raster: The source.
+        rows: Taps along the rows.
+        cols: Taps along the columns.
+        fill: Values (band,) that replace pixels that are not valid.
+
+    Returns:
+        uint8 values equal those of OpenCV's ``INTER_LINEAR``; all other types become float32. A pixel is valid if the
+        nearest source pixel is.
     """
-    values = np.where(raster.valid, raster.values, _in_type(fill, raster.values.dtype)[:, None, None])
-    interpolate = _bytes if values.dtype == np.uint8 else _floats
-    nearest = [np.where(taps.share < np.float32(0.5), taps.low, taps.high) for taps in (rows, cols)]
+    values = np.where(raster.valid, raster.values, _cast(fill, raster.values.dtype)[:, None, None])
+    interpolate = _interpolate_bytes if values.dtype == np.uint8 else _interpolate_floats
+    nearest = [np.where(taps.weight < np.float32(0.5), taps.low, taps.high) for taps in (rows, cols)]
     valid = raster.valid[np.ix_(*nearest)]
     return Raster(interpolate(values, rows, cols), valid, raster.grid.with_shape(*valid.shape))
 
 
-def interpolated(
-    logits: Float[Tensor, "*any row col"], rows: Taps, cols: Taps
+def resize_logits(
+    logits: Float[Tensor, "*any row col"], rows: InterpolationTaps, cols: InterpolationTaps
 ) -> Float[Tensor, "*any out_row out_col"]:
-    """Logits at other places."""
-    return _between(_between(logits, cols, axis=-1), rows, axis=-2)
+    """Interpolate logits along the last two axes."""
+    return _interpolate_axis(_interpolate_axis(logits, cols, axis=-1), rows, axis=-2)
 
 
-def _between(logits: Tensor, taps: Taps, *, axis: int) -> Tensor:
-    if not taps.share.any():
+def _interpolate_axis(logits: Tensor, taps: InterpolationTaps, *, axis: int) -> Tensor:
+    if not taps.weight.any():
         return logits.index_select(axis, torch.from_numpy(taps.low).to(logits.device))
     low, high = (logits.index_select(axis, torch.from_numpy(each).to(logits.device)) for each in (taps.low, taps.high))
-    share = torch.from_numpy(taps.share).to(logits.device)
-    share = share if axis == -1 else share[:, None]
-    return low.mul_(1 - share).add_(high.mul_(share))
+    weight = torch.from_numpy(taps.weight).to(logits.device)
+    weight = weight if axis == -1 else weight[:, None]
+    return low.mul_(1 - weight).add_(high.mul_(weight))
 
 
-def _bytes(values: NDArray[np.uint8], rows: Taps, cols: Taps) -> NDArray[np.uint8]:
-    """OpenCV's arithmetic: weights of 11 bits, and 4 + 16 + 2 bits dropped on the way (``VResizeLinearVec_32s8u``)."""
-    before, behind = _whole_weights(cols)
-    across = values[..., cols.low].astype(np.int32) * before + values[..., cols.high] * behind
+def _interpolate_bytes(
+    values: NDArray[np.uint8], rows: InterpolationTaps, cols: InterpolationTaps
+) -> NDArray[np.uint8]:
+    """Interpolate as OpenCV: weights of 11 bits; 4 + 16 + 2 bits are dropped (``VResizeLinearVec_32s8u``)."""
+    before, after = _integer_weights(cols)
+    across = values[..., cols.low].astype(np.int32) * before + values[..., cols.high] * after
     across >>= 4
-    above, below = _whole_weights(rows)
+    above, below = _integer_weights(rows)
     upper, lower = across[:, rows.low] * above[:, None], across[:, rows.high] * below[:, None]
     return (((upper >> 16) + (lower >> 16) + 2) >> 2).clip(0, 255).astype(np.uint8)
 
 
-def _whole_weights(taps: Taps) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    rest = np.rint((np.float32(1) - taps.share) * np.float32(ONE)).astype(np.int32)
-    return rest, np.rint(taps.share * np.float32(ONE)).astype(np.int32)
+def _integer_weights(taps: InterpolationTaps) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    rest = np.rint((np.float32(1) - taps.weight) * np.float32(OPENCV_WEIGHT_ONE)).astype(np.int32)
+    return rest, np.rint(taps.weight * np.float32(OPENCV_WEIGHT_ONE)).astype(np.int32)
 
 
-def _floats(values: NDArray[Any], rows: Taps, cols: Taps) -> NDArray[np.float32]:
+def _interpolate_floats(values: NDArray[Any], rows: InterpolationTaps, cols: InterpolationTaps) -> NDArray[np.float32]:
     values = values.astype(np.float32)
-    across = values[..., cols.low] * (1 - cols.share) + values[..., cols.high] * cols.share
-    down = rows.share[:, None]
+    across = values[..., cols.low] * (1 - cols.weight) + values[..., cols.high] * cols.weight
+    down = rows.weight[:, None]
     return (across[:, rows.low] * (1 - down) + across[:, rows.high] * down).astype(np.float32, copy=False)
 
 
-def _in_type(fill: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+def _cast(fill: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind == "f":
         return fill.astype(dtype)
     limits = np.iinfo(dtype)

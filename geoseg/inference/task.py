@@ -1,69 +1,81 @@
-"""A job: all that is settled about the prediction of one scene before a network runs. May be sent to other processes."""
+"""A prediction task: everything that is decided about the prediction of one scene before a network runs."""
 
+import contextlib
 import hashlib
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import geoseg
-from geoseg.bundle import ModelCard, digest
+from geoseg.bundle import ModelCard, digest_file
 from geoseg.grid.grid import Grid
-from geoseg.inference.compatibility import Plan, make_plan
-from geoseg.inference.options import Options
-from geoseg.inference.prediction_area import Area, area_of
-from geoseg.inference.tiling_strategy import Method, make_method
+from geoseg.grid.window import Window
+from geoseg.inference.compatibility import InputPlan, make_input_plan
+from geoseg.inference.options import PredictOptions
+from geoseg.inference.prediction_area import PredictionArea, find_area
+from geoseg.inference.predictor_cache import PredictorCache
+from geoseg.inference.tiling_strategy import TilingStrategy, make_strategy
+from geoseg.raster.damage_tolerant import DamageTolerantScene
+from geoseg.raster.memory_scene import open_memory_scene
+from geoseg.raster.mosaic import open_mosaic
+from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
-from geoseg.raster.vrt import IN_MEMORY, files_of
+from geoseg.raster.vrt import IN_MEMORY, list_vrt_files
 
 DATETIME_TAG = "TIFFTAG_DATETIME"
-"""When the scene was taken (or made): the one tag of a scene that is also true of its mask."""
+"""Date of the scene: the one tag of a scene that applies to its mask as well."""
+
+SceneInput = str | Path | Scene | Raster | Sequence[str | Path]
+"""A scene: a file, an open scene, a raster in memory, or files that are predicted together as a mosaic."""
 
 
 @dataclass(frozen=True)
-class Job:
-    """One scene, one model, and how they go together."""
+class PredictionTask:
+    """One scene, one model, and how they are combined. Can be sent to other processes."""
 
     scene: Scene
-    """Where pixels come from."""
+    """The open scene."""
     card: ModelCard
-    """The model's."""
+    """The model's card."""
     source: str
     """The model's file; empty if it has none."""
-    options: Options
-    """What the user wants."""
-    area: Area
-    """What the mask covers."""
-    plan: Plan
-    """How the scene is fed to the network."""
-    method: Method
+    options: PredictOptions
+    """The user's options."""
+    area: PredictionArea
+    """Area that the mask covers."""
+    plan: InputPlan
+    """How the network's input is read."""
+    strategy: TilingStrategy
     """How tiles become the mask."""
 
     @property
     def grid(self) -> Grid:
-        """Where the mask lies."""
+        """Grid of the mask."""
         return self.scene.grid.crop(self.area.window)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about this scene with this model, one sentence each."""
+        """Notes for the user about this scene with this model, one sentence each."""
         return (*self.scene.notes, *self.plan.notes)
 
     @property
-    def pixels(self) -> int:
-        """About how many pixels the network is shown, all tiles together."""
-        return self.method.tiles * self.plan.tile**2
+    def input_pixels(self) -> int:
+        """Approximate number of pixels that the network processes, over all tiles."""
+        return self.strategy.tiles * self.plan.tile**2
 
     @property
     def tags(self) -> dict[str, str]:
-        """What the mask says of where it comes from; what is unknown is left out."""
+        """Metadata tags of the mask that record its origin; unknown ones are left out."""
         tags = {
             "GEOSEG_MODEL": Path(self.source).name,
             "GEOSEG_MODEL_DIGEST": self._digest,
             "GEOSEG_VERSION": geoseg.__version__,
             "GEOSEG_SOURCE": Path(self.scene.path).name,
             "GEOSEG_TILE": str(self.plan.tile),
-            **self.method.tags,
+            **self.strategy.tags,
             "GEOSEG_TTA": "" if self.options.tta == "none" else self.options.tta,
             "GEOSEG_GSD": "" if self.plan.gsd is None else f"{self.plan.gsd:.6g}",
             DATETIME_TAG: self.scene.tags.get(DATETIME_TAG, ""),
@@ -72,34 +84,93 @@ class Job:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the mask's pixels follow from, in JSON's types, to compare with those of another time."""
+        """Everything that determines the mask's pixels, in JSON types; compared when a prediction is resumed."""
         path, aoi = self.scene.path, self.options.aoi
         return {
             "geoseg": geoseg.__version__,
             "model": self._digest,
             "scene": Path(path).name if path.startswith(IN_MEMORY) else path,
-            "scene of": _last_change(*files_of(path)),
-            **self.options.as_settings(),
-            "aoi of": None if aoi is None else _last_change(str(aoi)),
+            "scene of": _modification_time(*list_vrt_files(path)),
+            **self.options.to_settings(),
+            "aoi of": None if aoi is None else _modification_time(str(aoi)),
         }
+
+    @property
+    def damage_notes(self) -> list[str]:
+        """Notes about blocks of the scene that could not be read so far."""
+        if not isinstance(self.scene, DamageTolerantScene) or not self.scene.damaged:
+            return []
+        damaged = sorted(self.scene.damaged)
+        return [f"{len(damaged)} blocks could not be read and are nodata: {_list_windows(damaged)}"]
 
     @cached_property
     def _digest(self) -> str:
-        return digest(self.source) if self.source and Path(self.source).is_file() else ""
+        return digest_file(self.source) if self.source and Path(self.source).is_file() else ""
 
 
-def make_job(scene: Scene, card: ModelCard, options: Options, *, source: str) -> Job:
-    """The job for a scene; what cannot work is refused: :class:`SceneError`, :class:`BundleError`, :class:`ConfigError`."""
-    o = options
-    area = area_of(scene.grid, bbox=o.bbox, bbox_crs=o.bbox_crs, aoi=o.aoi)
-    plan = make_plan(
-        scene, card, tile=o.tile, halo=o.halo, bands=o.bands, any_dtype=o.any_dtype, gsd=o.gsd, border=o.border
+def make_task(scene: Scene, card: ModelCard, options: PredictOptions, *, source: str) -> PredictionTask:
+    """Plan the prediction of an open scene.
+
+    Args:
+        scene: The scene.
+        card: The model's card.
+        options: The user's options.
+        source: The model's file; empty if it has none.
+
+    Raises:
+        SceneError: The requested area is outside the scene.
+        BundleError: The scene does not suit the model.
+        ConfigError: The options are invalid for scene and model.
+    """
+    area = find_area(scene.grid, bbox=options.bbox, bbox_crs=options.bbox_crs, aoi=options.aoi)
+    plan = make_input_plan(
+        scene,
+        card,
+        tile=options.tile,
+        halo=options.halo,
+        bands=options.bands,
+        any_dtype=options.any_dtype,
+        gsd=options.gsd,
+        border=options.border,
     )
-    method = make_method(scene, plan, area, card, o.way)
-    return Job(scene, card, source, options, area, plan, method)
+    strategy = make_strategy(scene, plan, area, card, options)
+    return PredictionTask(scene, card, source, options, area, plan, strategy)
 
 
-def _last_change(*files: str) -> int | str | None:
-    """When a file was changed, in nanoseconds; None for what is no file here. A digest for several."""
+@contextlib.contextmanager
+def open_task(scene: SceneInput, model: PredictorCache, options: PredictOptions) -> Iterator[PredictionTask]:
+    """Open a scene and plan its prediction; close what was opened at the end of the block.
+
+    Args:
+        scene: The scene, or several that make a mosaic.
+        model: The model; its network is not loaded.
+        options: The user's options.
+
+    Raises:
+        SceneError: The scene cannot be read, or scenes do not fit together.
+    """
+    with contextlib.ExitStack() as stack:
+        if isinstance(scene, Scene):
+            opened = scene
+        elif isinstance(scene, Raster):
+            opened = stack.enter_context(open_memory_scene(scene))
+        elif isinstance(scene, str | os.PathLike):
+            opened = stack.enter_context(Scene.open(scene))
+        else:
+            opened = stack.enter_context(open_mosaic(scene))
+        if options.on_read_error == "skip":
+            opened = stack.enter_context(opened.reopen(DamageTolerantScene))
+        yield make_task(opened, model.card, options, source=model.source)
+
+
+def _modification_time(*files: str) -> int | str | None:
+    """Return the modification time of a file in nanoseconds, None if there is no file; a digest for several files."""
     times = {file: Path(file).stat().st_mtime_ns if Path(file).is_file() else None for file in files}
     return next(iter(times.values())) if len(times) == 1 else hashlib.sha256(repr(times).encode()).hexdigest()[:12]
+
+
+def _list_windows(windows: list[Window], limit: int = 3) -> str:
+    listed = "; ".join(
+        f"rows {w.row} to {w.row_stop - 1}, columns {w.col} to {w.col_stop - 1}" for w in windows[:limit]
+    )
+    return listed + ("; ..." if len(windows) > limit else "")

@@ -1,59 +1,89 @@
-"""Test-time augmentation: probabilities are averaged over the variants of an image (inference/tta_variants.py).
+"""Test-time augmentation: the network sees several *variants* of an image, and their probabilities are averaged.
 
-As in mmsegmentation, each variant's logits are turned back, resized to the image itself, and put through softmax first.
+A variant is a scale and one of the eight symmetries of a square: rows reversed, columns reversed, and then optionally
+rows and columns exchanged. ``ms+flip`` has OpenMMLab's name and definition: six scales, each without and with the columns
+reversed, in that order. As in mmsegmentation, the logits of each variant are turned back, resized to the image, and
+passed through softmax before they are averaged.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
-from geoseg.inference.predictor import Predictor
-from geoseg.inference.resize import pixel_taps, scaled, scaled_shape
-from geoseg.inference.tta_variants import AS_IT_IS, Variants
+from geoseg.inference.resize import image_taps, resize_image, scale_shape
 from geoseg.raster.raster import Raster
 
+MULTI_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
+"""OpenMMLab's scales, its ``img_ratios``."""
 
-def tile_probabilities(
-    predictor: Predictor, rasters: Sequence[Raster], variants: Variants
-) -> Float[Tensor, "batch class row col"]:
-    """The mean over variants of the probability of each class at each pixel; rasters are all of one size.
 
-    Each variant is one forward pass, larger or smaller by the square of its scale.
-    """
-    if variants == (AS_IT_IS,):
-        return predictor.probabilities(rasters)
-    total = torch.zeros((), device=predictor.device)
-    for variant in variants:
-        logits = predictor.logits([scaled_raster(raster, variant.scale, predictor) for raster in rasters], variant)
-        total = total + _resized(logits, rasters[0].grid.shape, predictor).softmax(dim=1)
-    return total / len(variants)
+@dataclass(frozen=True)
+class TtaVariant:
+    """One variant of an image."""
+
+    scale: float = 1.0
+    """Pixels of the variant per pixel of the image, along each axis."""
+    flip_rows: bool = False
+    """The last row becomes the first."""
+    flip_cols: bool = False
+    """The last column becomes the first (horizontal flip)."""
+    transposed: bool = False
+    """Rows and columns are exchanged, after flipping."""
+
+    def turn(self, images: Tensor) -> Tensor:
+        """Flip and transpose images (..., row, col); the scale is not applied."""
+        flipped = self._flip(images)
+        return flipped.mT if self.transposed else flipped
+
+    def turn_back(self, logits: Tensor) -> Tensor:
+        """Undo :meth:`turn` on the network's output; axes (..., row, col)."""
+        return self._flip(logits.mT if self.transposed else logits)
+
+    def resize(self, raster: Raster, *, fill: Sequence[float]) -> Raster:
+        """Resize a raster to the scale; pixels that are not valid become ``fill`` (band,)."""
+        if self.scale == 1:
+            return raster
+        height, width = raster.grid.shape
+        rows, cols = scale_shape(height, width, self.scale)
+        row_taps, col_taps = (
+            image_taps(0, rows, output=rows, size=height),
+            image_taps(0, cols, output=cols, size=width),
+        )
+        return resize_image(raster, row_taps, col_taps, fill=np.array(fill))
+
+    def _flip(self, images: Tensor) -> Tensor:
+        axes = [axis for axis, flips in ((-2, self.flip_rows), (-1, self.flip_cols)) if flips]
+        return images.flip(axes) if axes else images
+
+
+TtaVariants = tuple[TtaVariant, ...]
+
+
+IDENTITY = TtaVariant()
+"""The image itself."""
+
+
+TTA: dict[str, TtaVariants] = {
+    "none": (IDENTITY,),
+    "flip": (IDENTITY, TtaVariant(flip_cols=True)),
+    "d4": tuple(TtaVariant(1.0, *turns) for turns in product((False, True), repeat=3)),
+    "ms+flip": tuple(TtaVariant(scale, flip_cols=flips) for scale, flips in product(MULTI_SCALES, (False, True))),
+}
+"""Sets of variants by name."""
 
 
 def mean_probabilities(logits: Iterator[Float[Tensor, "class row col"]], count: int) -> Float[Tensor, "class row col"]:
-    """The mean of the probabilities of ``count`` variants. Of one alone its logits: their largest is at the same class."""
+    """Average the probabilities of ``count`` variants, given as logits.
+
+    A single variant's logits are returned unchanged: the most probable class is the same.
+    """
     if count == 1:
         return next(logits)
     total = next(logits).softmax(dim=0)
     for each in logits:
         total += each.softmax(dim=0)
     return total / count
-
-
-def scaled_raster(raster: Raster, scale: float, predictor: Predictor) -> Raster:
-    """The raster as a variant of that scale shows it; the mean colour stands for what is not valid."""
-    if scale == 1:
-        return raster
-    height, width = raster.grid.shape
-    rows, cols = scaled_shape(height, width, scale)
-    down, across = pixel_taps(0, rows, output=rows, size=height), pixel_taps(0, cols, output=cols, size=width)
-    return scaled(raster, down, across, fill=np.array(predictor.card.mean))
-
-
-def _resized(logits: Tensor, shape: tuple[int, int], predictor: Predictor) -> Tensor:
-    if logits.shape[-2:] == shape:
-        return logits
-    return F.interpolate(logits, shape, mode="bilinear", align_corners=predictor.card.model.align_corners)

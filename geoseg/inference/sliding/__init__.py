@@ -1,1 +1,1 @@
-"""Predict a scene with mmsegmentation's sliding-window inference."""
+"""Sliding-window prediction as in mmsegmentation: windows at a regular stride whose logits are averaged."""

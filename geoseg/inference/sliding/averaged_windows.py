@@ -1,13 +1,13 @@
-"""Slide inference, as mmsegmentation does it: windows at a regular stride, logits of overlapping windows averaged.
+"""Windows at a regular stride over an image, and the average of their logits, as in mmsegmentation's slide inference.
 
-Windows are ``size`` x ``size`` pixels and lie inside the image: where the last one would reach beyond the border, it is
-shifted back. An image smaller than that is seen in one window as it is, without padding. Worked example: 12 columns, size
-6, stride 4. Windows begin at 0 and 4; the next would end at 14, so it begins at 6 instead of 8. Columns 0 to 3 are seen
-once, 4 and 5 twice, 6 to 9 twice, 10 and 11 once.
+Windows are ``size`` x ``size`` pixels and inside the image: a last window that would cross the border is shifted back. An
+image smaller than a window is one window, without padding. Example: 12 columns, size 6, stride 4. Windows begin at 0 and
+4; the next would end at 14, so it begins at 6 instead of 8. Columns 0 to 3 are covered once, 4 and 5 twice, 6 to 9 twice,
+10 and 11 once.
 
-A variant (inference/variants.py) that flips slides over the flipped image: counted on the image itself, its windows begin
-at 0, 2 and 6 in the example, so the shifted one lies at the other end. Rows of windows are always taken from top to bottom:
-like blends (inference/blend.py), the sum holds one row of windows: 4 x class x size x width bytes.
+A variant (inference/tta.py) that flips slides over the flipped image: counted on the image itself, its windows begin at
+0, 2 and 6 in the example, so the shifted one is at the other end. Rows of windows are always processed from top to
+bottom. Like blends (inference/tiled/blending.py), the sum holds one row of windows: 4 x class x size x width bytes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,67 +24,74 @@ from torch import Tensor
 from geoseg.errors import ConfigError
 from geoseg.grid.tiling import Tile
 from geoseg.grid.window import Window
-from geoseg.inference.tiles import Piece
-from geoseg.inference.tta_variants import AS_IT_IS, Variant
+from geoseg.inference.tile_pipeline import TilePrediction
+from geoseg.inference.tta import IDENTITY, TtaVariant
 
 
-def usual_stride(size: int) -> int:
-    """Two thirds of a window's side: 341 for 512, 513 for 769, as in the zoo."""
+def default_stride(size: int) -> int:
+    """Return two thirds of the side of a window: 341 for 512, 513 for 769, as in OpenMMLab's configurations."""
     return max(round(size * 2 / 3), 1)
 
 
 def check_stride(stride: int, size: int) -> None:
-    """:class:`ConfigError` unless windows of ``size`` at that stride leave no pixel out."""
+    """Raise :class:`ConfigError` unless windows of ``size`` pixels at a stride cover every pixel."""
     if not 1 <= stride <= size:
         raise ConfigError(
             f"windows of {size} pixels at a stride of {stride} do not cover a scene",
-            f"take --stride between 1 and {size}, or a larger --tile",
+            f"use --stride between 1 and {size}, or a larger --tile",
         )
 
 
-def starts(length: int, size: int, stride: int) -> list[int]:
-    """Where windows begin along an axis of ``length`` pixels; size > length makes one window at 0."""
+def window_starts(length: int, size: int, stride: int) -> list[int]:
+    """Return the first pixels of the windows along an axis; a window longer than the axis begins at 0.
+
+    Args:
+        length: Length of the axis in pixels.
+        size: Side of a window in pixels.
+        stride: Distance between windows in pixels.
+    """
     count = max(length - size + stride - 1, 0) // stride + 1
     return [max(min(number * stride, length - size), 0) for number in range(count)]
 
 
 @dataclass(frozen=True)
-class Windows:
-    """The windows over one image that have a say in a part of it. All numbers are pixels of that image."""
+class WindowGrid:
+    """The windows over one image that contribute to a part of it. All numbers are pixels of that image."""
 
     image: tuple[int, int]
     """Rows and columns of the image."""
     part: Window
-    """What is wanted of the image; inside it, not empty."""
+    """The requested part of the image; inside it, not empty."""
     size: int
     """Side of a window, unless the image is smaller."""
     stride: int
-    """From one window to the next."""
-    variant: Variant = AS_IT_IS
-    """Which of the image's symmetries slides. The image has the variant's scale already."""
+    """Distance between windows."""
+    variant: TtaVariant = IDENTITY
+    """Symmetry of the image over which the windows slide; its scale has been applied to the image."""
 
     @property
-    def window(self) -> tuple[int, int]:
+    def window_shape(self) -> tuple[int, int]:
         """Rows and columns of every window."""
         return min(self.size, self.image[0]), min(self.size, self.image[1])
 
     @cached_property
     def rows(self) -> list[int]:
         """First rows of the windows, from top to bottom."""
-        found = self._starts(self.image[0], flipped=self.variant.flip_rows)
-        return sorted(row for row in found if self.part.row - self.window[0] < row < self.part.row_stop)
+        starts = self._starts(self.image[0], flipped=self.variant.flip_rows)
+        return sorted(row for row in starts if self.part.row - self.window_shape[0] < row < self.part.row_stop)
 
     @cached_property
     def cols(self) -> list[int]:
-        """First columns of the windows, in the order in which mmsegmentation comes by."""
-        found = self._starts(self.image[1], flipped=self.variant.flip_cols)
-        return [col for col in found if self.part.col - self.window[1] < col < self.part.col_stop]
+        """First columns of the windows, in mmsegmentation's order."""
+        starts = self._starts(self.image[1], flipped=self.variant.flip_cols)
+        return [col for col in starts if self.part.col - self.window_shape[1] < col < self.part.col_stop]
 
     @property
     def extent(self) -> Window:
-        """What the windows cover together."""
+        """The area covered by the windows."""
         row, col = self.rows[0], min(self.cols)
-        return Window(row, col, self.rows[-1] + self.window[0] - row, max(self.cols) + self.window[1] - col)
+        height, width = self.window_shape
+        return Window(row, col, self.rows[-1] + height - row, max(self.cols) + width - col)
 
     @property
     def count(self) -> int:
@@ -92,44 +99,53 @@ class Windows:
         return len(self.rows) * len(self.cols)
 
     def tiles(self) -> Iterator[Tile]:
-        """The windows, row of windows by row of windows; core and view are the same."""
+        """Yield the windows, row of windows by row of windows; core and view of a tile are equal."""
         for row in self.rows:
             for col in self.cols:
-                window = Window(row, col, *self.window)
+                window = Window(row, col, *self.window_shape)
                 yield Tile(window, window)
 
     def _starts(self, length: int, *, flipped: bool) -> list[int]:
-        found = starts(length, self.size, self.stride)
-        return [max(length - self.size, 0) - start for start in found] if flipped else found
+        starts = window_starts(length, self.size, self.stride)
+        return [max(length - self.size, 0) - start for start in starts] if flipped else starts
 
 
 def averaged_logits(
-    pieces: Iterable[Piece], windows: Windows, *, classes: int, device: torch.device
+    predictions: Iterable[TilePrediction], windows: WindowGrid, *, classes: int, device: torch.device
 ) -> Iterator[Float[Tensor, "class _ _"]]:
-    """Mean logits of the rows of ``windows.extent``, from top to bottom; pieces bear logits, in the order of the tiles.
+    """Average the logits of overlapping windows.
 
-    They are right inside ``windows.part``; around it, windows are missing. Where a window was not looked at (nothing in
-    it is valid), its logits count as 0.
+    Args:
+        predictions: Logits of the windows, in the order of ``windows.tiles()``. A window without a valid pixel counts as
+            logits of 0.
+        windows: The windows.
+        classes: Number of classes.
+        device: Device of the logits.
+
+    Yields:
+        Mean logits of the rows of ``windows.extent``, from top to bottom. They are complete inside ``windows.part``;
+        around it, windows are missing.
     """
-    (height, width), extent = windows.window, windows.extent
-    band = torch.zeros((classes, height, extent.width), device=device)
-    seen_down, seen_across = _seen(windows.rows, height, extent.row_stop), _seen(windows.cols, width, extent.col_stop)
-    pieces = iter(pieces)
-    for row, following in pairwise([*windows.rows, extent.row_stop]):
-        for piece in islice(pieces, len(windows.cols)):
-            if piece.probabilities is not None:
-                col = piece.tile.view.col - extent.col
-                band[:, :, col : col + width] += piece.probabilities
-        seen = np.outer(seen_down[row:following], seen_across[extent.col :]).astype(np.float32)
-        finished = following - row
-        yield band[:, :finished] / torch.from_numpy(seen).to(device)
-        band[:, : height - finished] = band[:, finished:].clone()
-        band[:, height - finished :] = 0
+    (height, width), extent = windows.window_shape, windows.extent
+    buffer = torch.zeros((classes, height, extent.width), device=device)
+    row_counts = _coverage(windows.rows, height, extent.row_stop)
+    col_counts = _coverage(windows.cols, width, extent.col_stop)
+    predictions = iter(predictions)
+    for row, next_row in pairwise([*windows.rows, extent.row_stop]):
+        for prediction in islice(predictions, len(windows.cols)):
+            if prediction.probabilities is not None:
+                col = prediction.tile.view.col - extent.col
+                buffer[:, :, col : col + width] += prediction.probabilities
+        counts = np.outer(row_counts[row:next_row], col_counts[extent.col :]).astype(np.float32)
+        finished = next_row - row
+        yield buffer[:, :finished] / torch.from_numpy(counts).to(device)
+        buffer[:, : height - finished] = buffer[:, finished:].clone()
+        buffer[:, height - finished :] = 0
 
 
-def _seen(begins: list[int], size: int, stop: int) -> NDArray[np.int64]:
-    """How many of the windows that begin there hold each pixel of an axis, up to ``stop``."""
+def _coverage(starts: list[int], size: int, stop: int) -> NDArray[np.int64]:
+    """Count the windows that cover each pixel of an axis, up to ``stop``."""
     changes = np.zeros(stop + 1, np.int64)
-    changes[begins] += 1
-    np.subtract.at(changes, np.array(begins) + size, 1)
+    changes[starts] += 1
+    np.subtract.at(changes, np.array(starts) + size, 1)
     return np.cumsum(changes[:-1])

@@ -1,1 +1,1 @@
-"""Predict a scene in overlapping tiles whose probabilities are blended."""
+"""Tiled prediction: overlapping tiles whose probabilities are blended (the default mode)."""

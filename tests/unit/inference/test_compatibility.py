@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from strategies_inference import card, pixels, write_scene
+from helpers.models import card, pixels, write_scene
 
 from geoseg.errors import BundleError, ConfigError
 from geoseg.grid.grid import GSD_RATIO
-from geoseg.inference.compatibility import GSD_LIMIT, choose_bands, make_plan, pixels_per_pixel
+from geoseg.inference.compatibility import MAX_GSD_RATIO, choose_bands, find_resampling_factor, make_input_plan
 from geoseg.raster.scene import Scene
 
 RGB = ("red", "green", "blue")
@@ -24,7 +24,7 @@ def scene_of(tmp_path):
 def test_bands_are_taken_by_name_wherever_they_lie(scene_of):
     positions, notes = choose_bands(scene_of(("nir", "blue", "Green", "red")), card(RGB))
     assert positions == (3, 2, 1)
-    assert notes == ["of the scene's bands (nir, blue, Green, red) the model gets red, Green, blue"]
+    assert notes == ["using the bands red, Green, blue of the scene's nir, blue, Green, red"]
 
 
 def test_bands_that_are_the_models_need_no_note(scene_of):
@@ -34,11 +34,11 @@ def test_bands_that_are_the_models_need_no_note(scene_of):
 def test_bands_of_other_names_are_taken_in_order_and_that_is_said(scene_of):
     positions, notes = choose_bands(scene_of(("a", "b", "c")), card(RGB))
     assert positions == (0, 1, 2)
-    assert notes == ["the scene's bands a, b, c are taken for the model's red, green, blue"]
+    assert notes == ["using scene bands a, b, c as model inputs red, green, blue"]
 
 
 def test_another_number_of_bands_is_refused_with_the_bands_to_choose_from(scene_of):
-    with pytest.raises(BundleError, match="4 bands, the model wants 3") as caught:
+    with pytest.raises(BundleError, match="4 bands, but the model needs 3") as caught:
         choose_bands(scene_of(("a", "b", "c", "d")), card(RGB))
     assert "--bands" in caught.value.hint
     assert "1 = a, 2 = b" in caught.value.hint
@@ -48,7 +48,7 @@ def test_another_number_of_bands_is_refused_with_the_bands_to_choose_from(scene_
 def test_bands_may_be_given_by_name_and_by_number(scene_of, wanted):
     positions, notes = choose_bands(scene_of((*RGB, "nir")), card(RGB), wanted)
     assert positions == (3, 0, 1)
-    assert notes == ["the scene's bands nir, red, green are taken for the model's red, green, blue"]
+    assert notes == ["using scene bands nir, red, green as model inputs red, green, blue"]
 
 
 @pytest.mark.parametrize("wanted", ["reed,green,blue", "0,1,2", "3,4,5", "1,,2"])
@@ -58,7 +58,7 @@ def test_bands_that_are_not_there_are_refused(scene_of, wanted):
 
 
 def test_a_wrong_number_of_given_bands_is_refused(scene_of):
-    with pytest.raises(BundleError, match="2 bands were chosen") as caught:
+    with pytest.raises(BundleError, match="2 bands selected") as caught:
         choose_bands(scene_of(RGB), card(RGB), "red,green")
     assert "--bands" in caught.value.hint
 
@@ -66,13 +66,13 @@ def test_a_wrong_number_of_given_bands_is_refused(scene_of):
 def test_another_pixel_type_is_refused_and_may_be_insisted_on(scene_of):
     scene = scene_of(RGB, dtype=np.uint16)
     with pytest.raises(BundleError, match="uint16") as caught:
-        make_plan(scene, card(RGB))
+        make_input_plan(scene, card(RGB))
     assert "--any-dtype" in caught.value.hint
-    assert "taken as they are" in make_plan(scene, card(RGB), any_dtype=True).notes[0]
+    assert "used unchanged" in make_input_plan(scene, card(RGB), any_dtype=True).notes[0]
 
 
 def test_a_scene_at_half_the_models_gsd_is_planned_in_twice_as_many_pixels(scene_of):
-    plan = make_plan(scene_of(RGB), card(RGB, gsd=0.6, tile=16, halo=3))
+    plan = make_input_plan(scene_of(RGB), card(RGB, gsd=0.6, tile=16, halo=3))
     assert (plan.tile, plan.halo, plan.scene_tile, plan.scene_halo) == (16, 3, 32, 6)
     assert plan.gsd == 0.6
     assert plan.notes == ("scene 0.3 m, model 0.6 m: resampled while reading",)
@@ -80,34 +80,34 @@ def test_a_scene_at_half_the_models_gsd_is_planned_in_twice_as_many_pixels(scene
 
 @pytest.mark.parametrize("factor", [1 / GSD_RATIO + 0.01, 1.0, GSD_RATIO - 0.01])
 def test_a_gsd_near_the_models_is_left_as_it_is(factor):
-    assert pixels_per_pixel(0.3, 0.3 * factor) == (1.0, [])
+    assert find_resampling_factor(0.3, 0.3 * factor) == (1.0, [])
 
 
 @pytest.mark.parametrize("factor", [1 / GSD_RATIO - 0.01, GSD_RATIO + 0.01])
 def test_a_gsd_further_off_is_bridged(factor):
-    assert pixels_per_pixel(0.3, 0.3 * factor)[0] == pytest.approx(factor)
+    assert find_resampling_factor(0.3, 0.3 * factor)[0] == pytest.approx(factor)
 
 
-@pytest.mark.parametrize("factor", [GSD_LIMIT * 1.01, 1 / GSD_LIMIT / 1.01])
+@pytest.mark.parametrize("factor", [MAX_GSD_RATIO * 1.01, 1 / MAX_GSD_RATIO / 1.01])
 def test_a_gsd_too_far_off_is_refused(factor):
     with pytest.raises(BundleError, match="differ too much") as caught:
-        pixels_per_pixel(0.3, 0.3 * factor)
+        find_resampling_factor(0.3, 0.3 * factor)
     assert "gdalwarp" in caught.value.hint
 
 
 def test_a_scene_without_crs_is_taken_as_it_is_and_that_is_said(scene_of):
-    plan = make_plan(scene_of(RGB, crs=None), card(RGB, gsd=0.6))
+    plan = make_input_plan(scene_of(RGB, crs=None), card(RGB, gsd=0.6))
     assert not plan.resamples
     assert "GSD is unknown" in plan.notes[0]
 
 
 def test_a_smaller_tile_brings_a_smaller_halo(scene_of):
     scene = scene_of(RGB)
-    assert make_plan(scene, card(RGB, tile=512, halo=64), tile=128).halo == 32
-    assert make_plan(scene, card(RGB, tile=512, halo=64), tile=1024).halo == 64
+    assert make_input_plan(scene, card(RGB, tile=512, halo=64), tile=128).halo == 32
+    assert make_input_plan(scene, card(RGB, tile=512, halo=64), tile=1024).halo == 64
 
 
 @pytest.mark.parametrize(("tile", "halo"), [(16, 8), (16, -1), (0, None), (-4, None)])
 def test_tiles_without_a_core_are_refused(scene_of, tile, halo):
-    with pytest.raises(ConfigError, match="leaves nothing"):
-        make_plan(scene_of(RGB), card(RGB), tile=tile, halo=halo)
+    with pytest.raises(ConfigError, match="no core"):
+        make_input_plan(scene_of(RGB), card(RGB), tile=tile, halo=halo)

@@ -1,11 +1,13 @@
 """What a prediction would take, said before: tiles exactly, memory by the scene's width, nothing written."""
 
 import pytest
-from strategies_inference import EXACT, bundle, pixels, threshold_bundle, write_scene
+from helpers.models import EXACT, bundle, pixels, threshold_bundle, write_scene
 
 from geoseg.errors import ConfigError, SceneError
-from geoseg.inference.predict import predict, predict_plan
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.inference.estimate import estimate_prediction
+from geoseg.inference.options import PredictOptions
+from geoseg.inference.predict import predict
+from geoseg.raster.writers.memory import MemoryWriter
 
 WAYS = [{}, {"blend": "crop"}, {"tta": "flip"}, {"mode": "slide"}, {"mode": "slide", "tta": "ms+flip"}]
 
@@ -14,8 +16,8 @@ WAYS = [{}, {"blend": "crop"}, {"tta": "flip"}, {"mode": "slide"}, {"mode": "sli
 @pytest.mark.parametrize("more", [{}, {"bbox": (400_002, 5_799_988, 400_009, 5_799_996)}, {"tile": 24}])
 def test_tiles_and_shape_are_those_of_the_prediction(tmp_path, way, more):
     path = write_scene(tmp_path / "scene.tif", pixels(50, 37))
-    planned = predict_plan(path, model=bundle(), **EXACT, **way, **more)
-    made = predict(path, MemorySink(), model=bundle(), **EXACT, **way, **more)
+    planned = estimate_prediction(path, model=bundle(), options=PredictOptions(**EXACT, **way, **more))
+    made = predict(path, MemoryWriter(), model=bundle(), **EXACT, **way, **more)
     assert (planned.tiles, planned.shape, planned.notes) == (made.tiles, made.shape, made.notes)
     assert planned.device == made.device
     assert planned.seconds > 0
@@ -24,7 +26,7 @@ def test_tiles_and_shape_are_those_of_the_prediction(tmp_path, way, more):
 def plan(tmp_path, height, width, **options):
     path = write_scene(tmp_path / f"{height}x{width}.tif", pixels(height, width, bands=1), tiled=True)
     model = threshold_bundle(tile=64, halo=8)
-    return predict_plan(path, model=model, **EXACT | options)
+    return estimate_prediction(path, model=model, options=PredictOptions(**EXACT | options))
 
 
 @pytest.mark.parametrize("mode", ["blended", "slide"])
@@ -39,7 +41,7 @@ def test_memory_grows_with_the_width_and_not_with_the_height(tmp_path, mode):
 def test_what_is_written_is_counted_by_bands(tmp_path):
     path = write_scene(tmp_path / "scene.tif", pixels(50, 40))
     sizes = [
-        predict_plan(path, model=bundle(), shares=shares, **EXACT).size
+        estimate_prediction(path, model=bundle(), shares=shares, options=PredictOptions(**EXACT)).size
         for shares in ((), ("confidence",), ("probabilities", "confidence", "entropy"))
     ]
     assert sizes == [50 * 40, 2 * 50 * 40, 6 * 50 * 40]
@@ -48,7 +50,7 @@ def test_what_is_written_is_counted_by_bands(tmp_path):
 def test_nothing_is_written(tmp_path):
     path = write_scene(tmp_path / "scene.tif", pixels(50, 40))
     before = path.stat().st_mtime_ns
-    predict_plan(path, model=bundle(), shares=["probabilities"], **EXACT)
+    estimate_prediction(path, model=bundle(), shares=["probabilities"], options=PredictOptions(**EXACT))
     assert list(tmp_path.iterdir()) == [path]
     assert path.stat().st_mtime_ns == before
 
@@ -56,6 +58,6 @@ def test_nothing_is_written(tmp_path):
 def test_what_cannot_work_is_refused_as_ever(tmp_path):
     path = write_scene(tmp_path / "scene.tif", pixels(50, 40))
     with pytest.raises(ConfigError):
-        predict_plan(path, model=bundle(), batch=0)
+        estimate_prediction(path, model=bundle(), options=PredictOptions(batch=0))
     with pytest.raises(SceneError):
-        predict_plan(tmp_path / "no.tif", model=bundle())
+        estimate_prediction(tmp_path / "no.tif", model=bundle())

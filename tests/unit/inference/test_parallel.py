@@ -7,21 +7,21 @@ import time
 import geopandas
 import numpy as np
 import pytest
+from helpers.models import EXACT, TRANSFORM, Threshold, bundle, pixels, threshold_bundle, write_scene
+from helpers.predictions import PRODUCTS, Crooked, Fickle, opened, products_of, same
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from shapely import Polygon, unary_union
-from strategies_inference import EXACT, TRANSFORM, Threshold, bundle, pixels, threshold_bundle, write_scene
-from strategies_prediction import PRODUCTS, Crooked, Fickle, opened, products_of, same
 
 from geoseg.errors import SceneError
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.inference.parallel import PARTS_PER_HAND, divided
+from geoseg.inference.parallel import PARTS_PER_WORKER, split_rows
 from geoseg.inference.predict import predict
 from geoseg.inference.predictor import Predictor
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.writers.memory import MemorySink
-from geoseg.raster.writers.partial import BLOCK
+from geoseg.raster.writers.memory import MemoryWriter
+from geoseg.raster.writers.partial import BLOCK_SIZE
 
 WAYS = {
     "weighted": {},
@@ -114,7 +114,7 @@ def test_a_wide_scene_whose_rows_of_tiles_are_groups_of_their_own(tmp_path):
 
 
 def products(path, model, **options):
-    sink = MemorySink(PRODUCTS)
+    sink = MemoryWriter(PRODUCTS)
     prediction = predict(path, sink, model=model, **EXACT | options)
     return sink.pixels, prediction
 
@@ -183,8 +183,8 @@ def test_a_device_that_is_not_there_is_refused(tall):
 @st.composite
 def missing(draw):
     """Slabs of a raster that are missing, neighbours joined; and the raster's width."""
-    height, width = draw(st.integers(1, 40 * BLOCK)), draw(st.integers(1, 9))
-    places = list(strips(height, width, BLOCK))
+    height, width = draw(st.integers(1, 40 * BLOCK_SIZE)), draw(st.integers(1, 9))
+    places = list(strips(height, width, BLOCK_SIZE))
     gone = [place for place in places if draw(st.booleans())]
     joined = []
     for place in gone:
@@ -196,21 +196,21 @@ def missing(draw):
 
 @given(missing(), st.integers(1, 9), st.integers(1, 2000))
 def test_parts_cover_what_is_missing_once_from_top_to_bottom_in_whole_slabs(missing, hands, tile):
-    parts = divided(missing, hands, tile=tile)
+    parts = split_rows(missing, hands, tile=tile)
     rows = [row for part in parts for row in range(part.row, part.row_stop)]
     assert rows == [row for window in missing for row in range(window.row, window.row_stop)]
-    assert all(part.row % BLOCK == 0 and not part.is_empty for part in parts)
+    assert all(part.row % BLOCK_SIZE == 0 and not part.is_empty for part in parts)
     assert {(part.col, part.width) for part in parts} <= {(0, window.width) for window in missing}
     ends = {window.row_stop for window in missing}
-    assert all(part.row_stop % BLOCK == 0 or part.row_stop in ends for part in parts)
-    slabs = sum(-(-window.height // BLOCK) for window in missing)
-    assert len(parts) <= PARTS_PER_HAND * hands + len(missing)
+    assert all(part.row_stop % BLOCK_SIZE == 0 or part.row_stop in ends for part in parts)
+    slabs = sum(-(-window.height // BLOCK_SIZE) for window in missing)
+    assert len(parts) <= PARTS_PER_WORKER * hands + len(missing)
     assert hands == 1 or len(parts) >= min(hands, slabs) / 2
 
 
 def test_one_hand_takes_all_at_once_and_several_take_even_parts():
-    whole = [Window(0, 0, 16 * BLOCK, 3)]
-    assert divided(whole, 1, tile=512) == whole
-    assert [part.height for part in divided(whole, 2, tile=512)] == [8 * BLOCK] * 2
-    assert [part.height for part in divided(whole, 2, tile=64)] == [2 * BLOCK] * 8
-    assert [part.height for part in divided(whole, 16, tile=512)] == [BLOCK] * 16
+    whole = [Window(0, 0, 16 * BLOCK_SIZE, 3)]
+    assert split_rows(whole, 1, tile=512) == whole
+    assert [part.height for part in split_rows(whole, 2, tile=512)] == [8 * BLOCK_SIZE] * 2
+    assert [part.height for part in split_rows(whole, 2, tile=64)] == [2 * BLOCK_SIZE] * 8
+    assert [part.height for part in split_rows(whole, 16, tile=512)] == [BLOCK_SIZE] * 16

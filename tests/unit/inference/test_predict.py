@@ -1,7 +1,9 @@
+import inspect
 import logging
 import math
 import tracemalloc
 import weakref
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -9,21 +11,25 @@ import rasterio
 import rasterio.shutil
 import torch
 from affine import Affine
+from helpers.models import EXACT, Heard, Nowhere, Threshold, bundle, pixels, threshold_bundle, write_scene
 from rasterio.control import GroundControlPoint
-from strategies_inference import EXACT, Heard, Nowhere, Threshold, bundle, pixels, threshold_bundle, write_scene
 
 import geoseg
-from geoseg.bundle import digest
+from geoseg.bundle import digest_file
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, ConfigError, GeosegError, OutputError, SceneError
+from geoseg.inference import predict as module
+from geoseg.inference import predict_many as many
+from geoseg.inference.options import PredictOptions
 from geoseg.inference.predict import predict
+from geoseg.inference.predict_many import predict_many
 from geoseg.legend import IGNORE_INDEX
 from geoseg.models.build import build_network
 from geoseg.raster.scene import Scene
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.raster.writers.memory import MemoryWriter
 
 
-class Sink(MemorySink):
+class Sink(MemoryWriter):
     """Remembers how it ended."""
 
     ended = ""
@@ -170,7 +176,7 @@ def test_the_mask_says_where_it_comes_from(tmp_path):
         tags = mask.tags()
     wanted = {
         "GEOSEG_MODEL": "town.safetensors",
-        "GEOSEG_MODEL_DIGEST": digest(tmp_path / "town.safetensors"),
+        "GEOSEG_MODEL_DIGEST": digest_file(tmp_path / "town.safetensors"),
         "GEOSEG_VERSION": geoseg.__version__,
         "GEOSEG_SOURCE": "scene.tif",
         "GEOSEG_TILE": "16",
@@ -186,7 +192,7 @@ def test_notes_are_returned_and_logged(tmp_path, caplog):
     path = write_scene(tmp_path / "scene.tif", pixels(9, 9, bands=1), names=("grey",))
     with caplog.at_level(logging.INFO, "geoseg"):
         _, prediction = mask_of(path, threshold_bundle())
-    assert prediction.notes == ("the scene's bands grey are taken for the model's red",)
+    assert prediction.notes == ("using scene bands grey as model inputs red",)
     assert prediction.notes[0] in caplog.text
 
 
@@ -216,6 +222,44 @@ def test_progress_hears_of_every_tile(scene):
     heard = Heard()
     _, prediction = mask_of(scene, threshold_bundle(), progress=heard)
     assert heard.announced == [sum(heard.done)] == [prediction.tiles]
+
+
+def test_options_and_their_defaults_are_those_of_the_dataclass():
+    defaults = {option.name: option.default for option in fields(PredictOptions)}
+    for verb in (predict, predict_many):
+        parameters = inspect.signature(verb).parameters
+        assert {name: parameters[name].default for name in defaults} == defaults
+        assert not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters.values())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {
+            "tile": 256, "halo": 8, "batch": 2, "border": "mean", "blend": "crop", "window": "linear", "tta": "d4",
+            "bands": ("nir", "red"), "any_dtype": True, "gsd": 0.3, "bbox": (1, 2, 3.5, 4), "bbox_crs": "EPSG:4326",
+            "aoi": "parks.gpkg", "on_read_error": "skip", "device": "cuda:0", "precision": "bfloat16", "engine": "openvino",
+        },
+        {"mode": "slide", "stride": 100},
+    ],
+)  # fmt: skip
+def test_every_option_arrives(scene, tmp_path, monkeypatch, options):
+    received = []
+    monkeypatch.setattr(module, "run_prediction", lambda *arguments, **_: received.append(arguments[3]))
+    monkeypatch.setattr(many, "run_prediction", lambda *arguments, **_: received.append(arguments[3]))
+    predict(scene, MemoryWriter(), model=threshold_bundle(), **options)
+    list(predict_many([str(scene)], tmp_path / "masks", model=threshold_bundle(), **options))
+    assert received == [PredictOptions(**options)] * 2
+
+
+def test_a_misspelt_option_is_pythons_own_error(scene):
+    with pytest.raises(TypeError, match="tiel"):
+        predict(scene, model=threshold_bundle(), tiel=256)
+
+
+def test_further_files_need_a_file_for_the_mask(scene, tmp_path):
+    with pytest.raises(ConfigError, match="require a file"):
+        predict(scene, model=threshold_bundle(), confidence=tmp_path / "c.tif", **EXACT)
 
 
 # What goes wrong, and what is left then

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import rasterio
-from strategies_inference import EXACT, TRANSFORM, Convolutions, bundle, pixels, threshold_bundle, write_scene
+from helpers.models import EXACT, TRANSFORM, Convolutions, bundle, pixels, threshold_bundle, write_scene
 
 from geoseg.errors import ConfigError, OutputError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.inference.predict import predict
-from geoseg.inference.predict_many import predict_each, predict_mosaic
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.inference.predict_many import predict_many
+from geoseg.raster.writers.memory import MemoryWriter
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def scenes(tmp_path):
 
 
 def outcomes(scenes, folder, **options):
-    return list(predict_each(scenes, folder, **({"model": threshold_bundle(), **EXACT} | options)))
+    return list(predict_many(scenes, folder, **({"model": threshold_bundle(), **EXACT} | options)))
 
 
 def test_a_broken_scene_stops_none_of_the_others(scenes, tmp_path):
@@ -34,7 +34,7 @@ def test_a_broken_scene_stops_none_of_the_others(scenes, tmp_path):
         "a_mask.tif", "a_mask.tif.aux.xml", "c_mask.tif", "c_mask.tif.aux.xml"
     ]  # fmt: skip
     assert third.prediction.path == tmp_path / "masks" / "c_mask.tif"
-    predict(scenes[0], sink := MemorySink(), model=threshold_bundle(), **EXACT)
+    predict(scenes[0], sink := MemoryWriter(), model=threshold_bundle(), **EXACT)
     with rasterio.open(first.prediction.path) as mask:
         np.testing.assert_array_equal(mask.read(1), sink.mask)
 
@@ -63,7 +63,7 @@ def test_a_mask_never_takes_the_place_of_a_scene(scenes, tmp_path):
     other = write_scene(tmp_path / "in" / "a_mask.tif", pixels(20, 30, bands=1))
     for attempt in (
         lambda: outcomes([scenes[0], str(other)], tmp_path / "in", overwrite=True),
-        lambda: predict_mosaic([scenes[0], str(other)], other, model=threshold_bundle(), overwrite=True),
+        lambda: predict([scenes[0], str(other)], other, model=threshold_bundle(), overwrite=True),
     ):
         before = other.read_bytes()
         with pytest.raises(OutputError, match="would replace the scene"):
@@ -74,7 +74,7 @@ def test_a_mask_never_takes_the_place_of_a_scene(scenes, tmp_path):
 @pytest.mark.parametrize("place", ["masks.tif", "file"])
 def test_many_masks_need_a_folder(scenes, tmp_path, place):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is no folder"):
+    with pytest.raises(OutputError, match="need a folder"):
         outcomes(scenes, tmp_path / place)
 
 
@@ -108,8 +108,8 @@ def test_the_mask_of_a_mosaic_is_that_of_the_whole_scene(tmp_path):
         for n, cut in enumerate(cuts)
     ]
     whole = write_scene(tmp_path / "whole.tif", values)
-    predict(whole, sink := MemorySink(), model=model, **EXACT)
-    prediction = predict_mosaic(parts, tmp_path / "mask.tif", model=model, **EXACT)
+    predict(whole, sink := MemoryWriter(), model=model, **EXACT)
+    prediction = predict(parts, tmp_path / "mask.tif", model=model, **EXACT)
     assert prediction.shape == (50, 70)
     with rasterio.open(tmp_path / "mask.tif") as mask:
         np.testing.assert_array_equal(mask.read(1), sink.mask)

@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
 import torch
-from strategies_inference import TRANSFORM, Threshold, bundle, pixels
-from strategies_networks import experienced
+from helpers.models import TRANSFORM, Threshold, bundle, pixels
+from helpers.networks import experienced
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from geoseg.errors import GeosegError
 from geoseg.grid.grid import Grid
-from geoseg.inference.predictor import Predictor
+from geoseg.inference import predictor as module
+from geoseg.inference.predictor import Predictor, softmax_
 from geoseg.raster.raster import Raster
 
 
@@ -119,7 +122,7 @@ class Full(Threshold):
     ],
 )
 def test_too_little_memory_is_an_error_that_says_what_helps(error):
-    with pytest.raises(GeosegError, match="more memory") as caught:
+    with pytest.raises(GeosegError, match="out of memory") as caught:
         Predictor(bundle(Full(error)), "cpu").probabilities([raster(pixels(4, 4))])
     assert "--batch" in caught.value.hint
     assert "--tile" in caught.value.hint
@@ -130,3 +133,38 @@ def test_other_errors_of_the_network_stay_what_they_are():
         Predictor(bundle(Full(RuntimeError("shapes cannot be multiplied"))), "cpu").probabilities(
             [raster(pixels(4, 4))]
         )
+
+
+# Softmax
+
+sides = st.integers(1, 40)
+
+
+@given(st.integers(1, 3), st.integers(1, 8), sides, sides, st.integers(0, 2**31), st.integers(1, 4000))
+def test_softmax_in_place_is_torchs_whatever_the_size_of_its_chunks(
+    batch, classes, height, width, seed, cached
+) -> None:
+    logits = 20 * torch.randn(batch, classes, height, width, generator=torch.Generator().manual_seed(seed))
+    expected = logits.softmax(dim=1)
+    before, module.SOFTMAX_CHUNK_BYTES = module.SOFTMAX_CHUNK_BYTES, cached
+    try:
+        found = softmax_(logits)
+    finally:
+        module.SOFTMAX_CHUNK_BYTES = before
+    assert found is logits
+    assert torch.allclose(found, expected, rtol=1e-6, atol=1e-7)
+    assert torch.allclose(found.sum(dim=1), torch.ones(()), atol=1e-5)
+
+
+def test_softmax_of_whole_tiles_is_torchs_to_the_bit() -> None:
+    logits = 4 * torch.randn(2, 6, 512, 512, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(softmax_(logits.clone()), logits.softmax(dim=1))
+
+
+def test_softmax_of_empty_batches_is_empty() -> None:
+    assert softmax_(torch.zeros(0, 3, 4, 5)).shape == (0, 3, 4, 5)
+
+
+def test_softmax_on_other_devices_is_in_place_too() -> None:
+    logits = torch.zeros(2, 3, 4, 5, device="meta")
+    assert softmax_(logits) is logits

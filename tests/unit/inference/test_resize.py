@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from geoseg.grid.grid import Grid
-from geoseg.inference.resize import interpolated, logit_taps, pixel_taps, scaled, scaled_shape
+from geoseg.inference.resize import image_taps, logit_taps, resize_image, resize_logits, scale_shape
 from geoseg.raster.raster import Raster
 
 sizes = st.integers(1, 40)
@@ -23,8 +23,8 @@ def raster(values, valid=None):
 def resized(source, height, width, fill=(0.0, 0.0)):
     """The whole raster at another size."""
     rows, cols = source.grid.shape
-    down, across = pixel_taps(0, height, output=height, size=rows), pixel_taps(0, width, output=width, size=cols)
-    return scaled(source, down, across, fill=np.array(fill))
+    down, across = image_taps(0, height, output=height, size=rows), image_taps(0, width, output=width, size=cols)
+    return resize_image(source, down, across, fill=np.array(fill))
 
 
 def noise(height, width, dtype=np.uint8):
@@ -43,13 +43,13 @@ def noise(height, width, dtype=np.uint8):
     ],
 )
 def test_sizes_are_those_of_mmcv(shape, scale, expected):
-    assert scaled_shape(*shape, scale) == expected
+    assert scale_shape(*shape, scale) == expected
 
 
 @given(sizes, sizes)
 def test_an_image_at_its_own_scale_stays_as_it_is(height, width):
     source = raster(noise(height, width))
-    assert scaled_shape(height, width, 1.0) == (height, width)
+    assert scale_shape(height, width, 1.0) == (height, width)
     assert np.array_equal(resized(source, height, width).values, source.values)
 
 
@@ -80,18 +80,18 @@ def test_logits_are_resized_as_torch_does_it(rows, cols, height, width, align_co
         for output, size in ((height, rows), (width, cols))
     )
     expected = F.interpolate(logits[None], (height, width), mode="bilinear", align_corners=align_corners)[0]
-    torch.testing.assert_close(interpolated(logits, down, across), expected, rtol=0, atol=2e-6)
+    torch.testing.assert_close(resize_logits(logits, down, across), expected, rtol=0, atol=2e-6)
 
 
 @given(st.integers(2, 40), sizes, st.data())
 def test_part_of_the_result_needs_part_of_the_source_only(size, output, data):
     begin = data.draw(st.integers(0, output - 1))
     stop = data.draw(st.integers(begin + 1, output))
-    for taps_of in (pixel_taps, lambda *a, **k: logit_taps(*a, align_corners=False, **k)):
+    for taps_of in (image_taps, lambda *a, **k: logit_taps(*a, align_corners=False, **k)):
         whole, part = taps_of(0, output, output=output, size=size), taps_of(begin, stop, output=output, size=size)
-        for field in ("low", "high", "share"):
+        for field in ("low", "high", "weight"):
             np.testing.assert_array_equal(getattr(whole.part(begin, stop), field), getattr(part, field))
-        inner = part.from_pixel(part.first)
+        inner = part.relative_to(part.first)
         assert inner.low[0] == 0
         assert inner.high.max() == part.count - 1
 

@@ -6,9 +6,15 @@ from hypothesis import strategies as st
 
 from geoseg.errors import ConfigError
 from geoseg.grid.window import Window
-from geoseg.inference.sliding.averaged_windows import Windows, averaged_logits, check_stride, starts, usual_stride
-from geoseg.inference.tiles import Piece
-from geoseg.inference.tta_variants import AS_IT_IS, Variant
+from geoseg.inference.sliding.averaged_windows import (
+    WindowGrid,
+    averaged_logits,
+    check_stride,
+    default_stride,
+    window_starts,
+)
+from geoseg.inference.tile_pipeline import TilePrediction
+from geoseg.inference.tta import IDENTITY, TtaVariant
 
 CPU = torch.device("cpu")
 
@@ -25,26 +31,26 @@ def mmsegmentation_starts(length, size, stride):
 
 @given(st.integers(1, 60), strides)
 def test_windows_begin_where_mmsegmentations_do_and_cover_everything(length, tiling):
-    found = starts(length, *tiling)
+    found = window_starts(length, *tiling)
     assert found == list(mmsegmentation_starts(length, *tiling))
     assert {pixel for start in found for pixel in range(start, min(start + tiling[0], length))} == set(range(length))
 
 
 def test_the_last_window_is_shifted_back_to_the_border():
-    assert starts(12, 6, 4) == [0, 4, 6]
-    assert starts(1024, 512, 341) == [0, 341, 512]
-    assert starts(300, 512, 341) == [0]
+    assert window_starts(12, 6, 4) == [0, 4, 6]
+    assert window_starts(1024, 512, 341) == [0, 341, 512]
+    assert window_starts(300, 512, 341) == [0]
 
 
 def test_a_flipped_image_has_its_shifted_window_at_the_other_end():
-    flipped = Windows((12, 12), Window(0, 0, 12, 12), 6, 4, Variant(flip_rows=True, flip_cols=True))
+    flipped = WindowGrid((12, 12), Window(0, 0, 12, 12), 6, 4, TtaVariant(flip_rows=True, flip_cols=True))
     assert flipped.rows == [0, 2, 6]
     assert flipped.cols == [6, 2, 0], "in the order in which the flipped image is slid over"
 
 
 @pytest.mark.parametrize(("size", "stride"), [(512, 341), (769, 513), (1, 1), (2, 1)])
-def test_the_usual_stride_is_the_zoos(size, stride):
-    assert usual_stride(size) == stride
+def test_the_default_stride_is_that_of_mmsegmentation(size, stride):
+    assert default_stride(size) == stride
 
 
 @pytest.mark.parametrize("stride", [0, 513])
@@ -59,12 +65,14 @@ def windows(draw):
     height, width = draw(st.integers(1, 30)), draw(st.integers(1, 30))
     row, col = draw(st.integers(0, height - 1)), draw(st.integers(0, width - 1))
     part = Window(row, col, draw(st.integers(1, height - row)), draw(st.integers(1, width - col)))
-    variant = draw(st.sampled_from([AS_IT_IS, Variant(flip_rows=True), Variant(flip_cols=True)]))
-    return Windows((height, width), draw(st.sampled_from([part, Window(0, 0, height, width)])), *draw(strides), variant)
+    variant = draw(st.sampled_from([IDENTITY, TtaVariant(flip_rows=True), TtaVariant(flip_cols=True)]))
+    return WindowGrid(
+        (height, width), draw(st.sampled_from([part, Window(0, 0, height, width)])), *draw(strides), variant
+    )
 
 
 def piece(tile, logits):
-    return Piece(tile, logits, np.ones(tile.view.shape, bool))
+    return TilePrediction(tile, logits, np.ones(tile.view.shape, bool))
 
 
 def rows_of(windows, logits):
@@ -97,14 +105,14 @@ def test_logits_are_summed_and_divided_by_the_number_of_windows(windows):
 @settings(deadline=None)
 @given(windows())
 def test_a_part_gets_all_windows_that_have_a_say_in_it_and_no_others(windows):
-    whole = Windows(windows.image, Window(0, 0, *windows.image), windows.size, windows.stride, windows.variant)
+    whole = WindowGrid(windows.image, Window(0, 0, *windows.image), windows.size, windows.stride, windows.variant)
     touching = [tile for tile in whole.tiles() if not tile.view.intersection(windows.part).is_empty]
     assert list(windows.tiles()) == touching
     assert windows.count == len(touching)
 
 
 def test_windows_that_were_not_looked_at_count_as_zero():
-    windows = Windows((2, 3), Window(0, 0, 2, 3), 2, 1)
+    windows = WindowGrid((2, 3), Window(0, 0, 2, 3), 2, 1)
     left, right = windows.tiles()
     pieces = [piece(left, torch.ones(1, 2, 2)), piece(right, None)]
     (rows,) = averaged_logits(pieces, windows, classes=1, device=CPU)

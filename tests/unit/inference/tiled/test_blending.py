@@ -5,8 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geoseg.grid.tiling import tiles
-from geoseg.inference.tiled.blending import BLENDS, WINDOWS, Layout, class_index, window_weights
-from geoseg.inference.tiles import Piece
+from geoseg.inference.encode_outputs import class_index
+from geoseg.inference.options import PredictOptions
+from geoseg.inference.tile_pipeline import TilePrediction
+from geoseg.inference.tiled.blending import BLENDS, WINDOWS, TileLayout, window_weights
 
 CPU = torch.device("cpu")
 
@@ -16,7 +18,7 @@ def layouts(draw):
     halo = draw(st.integers(0, 5))
     size = 2 * halo + draw(st.integers(1, 12))
     window = draw(st.sampled_from(sorted(WINDOWS)))
-    return Layout(draw(st.integers(1, 40)), draw(st.integers(1, 40)), size, halo, 3, CPU, window)
+    return TileLayout(draw(st.integers(1, 40)), draw(st.integers(1, 40)), size, halo, 3, CPU, window)
 
 
 def pieces_of(layout, probabilities, valid):
@@ -26,7 +28,7 @@ def pieces_of(layout, probabilities, valid):
     valid = np.pad(valid, pad)
     for tile in tiles(layout.height, layout.width, layout.size, layout.halo):
         here = tile.view.shift(pad, pad).slices()
-        yield Piece(tile, around[:, *here] if valid[here].any() else None, valid[here])
+        yield TilePrediction(tile, around[:, *here] if valid[here].any() else None, valid[here])
 
 
 def scene_of(layout, share=0.2):
@@ -83,7 +85,7 @@ def test_windows_are_symmetric_one_in_the_middle_and_nowhere_zero(window):
 
 
 def test_weights_fall_towards_the_edges_and_never_to_zero():
-    weights = window_weights(512, 64)
+    weights = window_weights(512, 64, PredictOptions.window)
     assert weights.min() > 0
     assert (weights[:128, 256].diff() > 0).all()
     assert weights[0, 256] < 1e-3

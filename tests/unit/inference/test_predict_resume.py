@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 from affine import Affine
+from helpers.models import EXACT, Threshold, bundle, pixels, threshold_bundle, write_scene
+from helpers.predictions import Interrupted, files_in, raising, tall_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies_inference import EXACT, Threshold, bundle, pixels, threshold_bundle, write_scene
-from strategies_prediction import Interrupted, files_in, raising, tall_scene
 
 from geoseg.bundle import Bundle
 from geoseg.errors import GeosegError, OutputError, SceneError
 from geoseg.inference.predict import predict
-from geoseg.inference.predict_many import predict_each, predict_mosaic
+from geoseg.inference.predict_many import predict_many
 from geoseg.progress import NOTICE
 from geoseg.raster.writers import cog as geotiff
 
@@ -28,7 +28,7 @@ FOLDER = ".mask.tif.part"
 def run(scene, folder, model=None, **options):
     """Predict a mask and probabilities into a folder."""
     model = threshold_bundle() if model is None else model
-    options = {**EXACT, **USUAL, "shares": {"probabilities": folder / "shares.tif"}} | options
+    options = {**EXACT, **USUAL, "probabilities": folder / "shares.tif"} | options
     return predict(scene, folder / "mask.tif", model=model, **options)
 
 
@@ -120,9 +120,9 @@ def test_one_is_told_how_far_it_was(scene, tmp_path, caplog):
     with caplog.at_level(NOTICE, "geoseg"):
         with pytest.raises(KeyboardInterrupt):
             run(scene, tmp_path, failing(25, raising(KeyboardInterrupt())))
-        assert caplog.messages[-1] == f"1 of 3 parts are done in {tmp_path / FOLDER}; --resume goes on"
+        assert caplog.messages[-1] == f"1 of 3 parts are done in {tmp_path / FOLDER}; use --resume to continue"
         run(scene, tmp_path, resume=True)
-    assert caplog.messages[-1] == "Going on with 1 of 3 parts are done"
+    assert caplog.messages[-1] == "Resuming: 1 of 3 parts are done"
 
 
 def test_what_is_unfinished_is_not_touched_without_being_told(scene, interrupted):
@@ -151,7 +151,7 @@ def test_overwrite_begins_anew(scene, undisturbed, interrupted):
         ({"tta": "flip"}, "tta none, not flip"),
         ({"bands": "1"}, "bands None, not 1"),
         ({"on_read_error": "skip"}, "on_read_error stop, not skip"),
-        ({"shares": {}}, "products"),
+        ({"probabilities": None}, "products"),
         ({"bbox": (400_000, 5_799_600, 400_009, 5_800_000)}, "bbox None, not"),
     ],
 )
@@ -208,7 +208,7 @@ def test_a_scene_that_vanishes_midway_is_a_sentence_and_when_it_is_back_all_goes
 def test_a_run_that_ends_while_it_names_its_results_ends_well_when_resumed(
     scene, undisturbed, tmp_path, monkeypatch, at
 ):
-    moves, put = [], geotiff._put_in_place
+    moves, put = [], geotiff._move
 
     def interrupted(made, target):
         if len(moves) == at // 2:
@@ -219,7 +219,7 @@ def test_a_run_that_ends_while_it_names_its_results_ends_well_when_resumed(
         put(made, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(geotiff, "_put_in_place", interrupted)
+        patch.setattr(geotiff, "_move", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run(scene, tmp_path)
     run(scene, tmp_path, resume=True)
@@ -302,16 +302,16 @@ def scenes(tmp_path_factory):
 
 
 def test_of_many_scenes_those_that_are_done_are_left_and_the_others_go_on(scenes, tmp_path):
-    for _ in predict_each(scenes, tmp_path / "right", model=threshold_bundle(), **EXACT, **USUAL):
+    for _ in predict_many(scenes, tmp_path / "right", model=threshold_bundle(), **EXACT, **USUAL):
         pass
     model = failing(61, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
-        for _ in predict_each(scenes, tmp_path / "masks", model=model, **EXACT, **USUAL):
+        for _ in predict_many(scenes, tmp_path / "masks", model=model, **EXACT, **USUAL):
             pass
     found = {path.name for path in (tmp_path / "masks").iterdir()}
     assert found == {"a_mask.tif", "a_mask.tif.aux.xml", ".b_mask.tif.part"}
     model = threshold_bundle()
-    first, second = predict_each(scenes, tmp_path / "masks", model=model, resume=True, **EXACT, **USUAL)
+    first, second = predict_many(scenes, tmp_path / "masks", model=model, resume=True, **EXACT, **USUAL)
     assert (first.prediction, first.error) == (None, None)
     assert second.prediction.tiles < 100
     assert files_in(tmp_path / "masks") == files_in(tmp_path / "right")
@@ -321,8 +321,8 @@ def test_an_old_mask_is_not_taken_for_one_that_is_done_if_its_successor_is_unfin
     (tmp_path / "a_mask.tif").write_text("old")
     model = failing(25, raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
-        next(predict_each(scenes[:1], tmp_path, model=model, overwrite=True, **EXACT, **USUAL))
-    (outcome,) = predict_each(scenes[:1], tmp_path, model=threshold_bundle(), resume=True, **EXACT, **USUAL)
+        next(predict_many(scenes[:1], tmp_path, model=model, overwrite=True, **EXACT, **USUAL))
+    (outcome,) = predict_many(scenes[:1], tmp_path, model=threshold_bundle(), resume=True, **EXACT, **USUAL)
     assert outcome.error is None
     assert (tmp_path / "a_mask.tif").read_bytes()[:2] == b"II"
 
@@ -331,7 +331,7 @@ def test_a_mosaic_goes_on_too_unless_one_of_its_scenes_has_changed(scenes, tmp_p
     def mosaic(folder, model=None, **options):
         folder.mkdir(exist_ok=True)
         model = threshold_bundle() if model is None else model
-        return predict_mosaic(scenes, folder / "mask.tif", model=model, **EXACT, **USUAL, **options)
+        return predict(scenes, folder / "mask.tif", model=model, **EXACT, **USUAL, **options)
 
     whole = mosaic(tmp_path / "right")
     with pytest.raises(KeyboardInterrupt):

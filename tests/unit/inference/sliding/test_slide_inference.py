@@ -5,24 +5,24 @@ import numpy as np
 import pytest
 import rasterio
 import torch
+from helpers.models import EXACT, Convolutions, Heard, Nowhere, bundle, pixels, threshold_bundle, write_scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.features import geometry_mask
 from shapely import Polygon
-from strategies_inference import EXACT, Convolutions, Heard, Nowhere, bundle, pixels, threshold_bundle, write_scene
 from torch import nn
 from torch.nn import functional as F
 
 from geoseg.errors import BundleError, ConfigError
 from geoseg.inference.predict import predict
-from geoseg.inference.sliding import sliding_window as sliding
-from geoseg.inference.tta_variants import TTA
+from geoseg.inference.sliding import slide_inference as sliding
+from geoseg.inference.tta import TTA
 from geoseg.legend import IGNORE_INDEX
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.raster.writers.memory import MemoryWriter
 
 
 def mask_of(path, model, **options):
-    sink = MemorySink()
+    sink = MemoryWriter()
     prediction = predict(path, sink, model=model, **EXACT, **({"mode": "slide"} | options))
     return sink.mask, prediction
 
@@ -94,7 +94,7 @@ def test_masks_do_not_depend_on_the_height_of_strips(path, tta, monkeypatch):
     write_scene(path, pixels(60, 33))
     model, options = bundle(Convolutions(3, 3)), {"tile": 16, "stride": 9, "tta": tta}
     at_once, _ = mask_of(path, model, **options)
-    monkeypatch.setattr(sliding, "ROWS", 7)
+    monkeypatch.setattr(sliding, "STRIP_ROWS", 7)
     np.testing.assert_array_equal(mask_of(path, model, **options)[0], at_once)
 
 
@@ -212,13 +212,13 @@ def test_the_mask_says_how_it_was_made(path, tmp_path):
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
-        ({"mode": "slid"}, ConfigError, "no mode 'slid'"),
-        ({"tta": "flop"}, ConfigError, "no augmentation 'flop'"),
+        ({"mode": "slid"}, ConfigError, "unknown mode 'slid'"),
+        ({"tta": "flop"}, ConfigError, "unknown tta 'flop'"),
         ({"stride": 17}, ConfigError, "windows of 16 pixels at a stride of 17"),
         ({"stride": 0}, ConfigError, "stride of 0"),
-        ({"mode": "blended", "stride": 8}, ConfigError, "stride of 8 is for windows that slide"),
-        ({"halo": 2}, ConfigError, "no halo"),
-        ({"blend": "crop"}, ConfigError, "no blend crop"),
+        ({"mode": "blended", "stride": 8}, ConfigError, "stride 8 requires mode slide"),
+        ({"halo": 2}, ConfigError, "halo cannot be used"),
+        ({"blend": "crop"}, ConfigError, "blend crop cannot be used"),
         ({"tta": "ms+flip", "model": threshold_bundle(gsd=0.6)}, BundleError, "several scales"),
     ],
 )

@@ -1,0 +1,150 @@
+"""The result of a prediction: the mask, what was done, a summary for notebooks, and preview images."""
+
+import base64
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from geoseg._text import percent
+from geoseg.errors import GeosegError, OutputError
+from geoseg.grid.window import Window
+from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.plotting.images import blend, compose_panel, write_png
+from geoseg.raster.display import choose_rgb_bands, render_rgb
+from geoseg.raster.raster import Raster
+from geoseg.raster.scene import Scene
+
+PREVIEW_MASK_OPACITY = 0.55
+"""Opacity of the mask over the scene in a preview."""
+
+THUMBNAIL_PIXELS = 320
+"""Longer side of the thumbnail in notebooks."""
+
+OVERVIEW_PIXELS = 1024
+"""Longer side of the overview from which the shares of classes are counted."""
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction:
+    """The result of a prediction."""
+
+    path: Path | None
+    """The mask's file; None if there is none."""
+    shape: tuple[int, int]
+    """Height and width of the mask: those of the scene, or of the area."""
+    tiles: int
+    """Number of predicted tiles, without those of a resumed prediction that were finished before."""
+    skipped: int
+    """How many of them were not passed to the network, because nothing in them is valid and requested."""
+    seconds: float
+    """Wall time, including loading the model."""
+    device: str
+    """Device, engine and precision."""
+    notes: tuple[str, ...]
+    """Notes for the user about this scene with this model, one sentence each."""
+    edges: tuple[list[int], list[int]]
+    """Rows and columns of the mask at which its tiles meet, where seams could be."""
+    legend: Legend
+    """Classes of the mask."""
+    memory_mask: Raster | None = None
+    """The mask if it was predicted into memory; use :attr:`mask`."""
+
+    @property
+    def mask(self) -> Raster:
+        """Class indices as one band, axes (band, row, col), on the mask's grid; not valid where nothing was predicted.
+
+        A mask that was written to a file is read from it.
+
+        Raises:
+            OutputError: A writer of the caller received the mask.
+        """
+        if self.memory_mask is not None:
+            return self.memory_mask
+        with Scene.open(self._require_path()) as scene:
+            return scene.read(scene.grid.window, nearest=True)
+
+    @cached_property
+    def class_shares(self) -> dict[str, float]:
+        """Share of each class of the predicted pixels, counted in an overview of the mask; largest first."""
+        overview = self._overview(OVERVIEW_PIXELS)
+        counts = np.bincount(overview.values[0][overview.valid], minlength=len(self.legend))[: len(self.legend)]
+        shares = zip(self.legend.names, (counts / max(counts.sum(), 1)).tolist(), strict=True)
+        return dict(sorted(shares, key=lambda item: -item[1]))
+
+    def __repr__(self) -> str:
+        lines = (f"  {name}: {value}" for name, value in self._facts().items())
+        return "\n".join(["Prediction", *lines])
+
+    def _repr_html_(self) -> str:
+        """Return a table of the properties with a thumbnail of the mask, for notebooks."""
+        rows = (f"<tr><th>{name}</th><td>{escape(value)}</td></tr>" for name, value in self._facts().items())
+        return f"<table>{''.join(rows)}</table>{self._thumbnail()}"
+
+    def _facts(self) -> dict[str, str]:
+        height, width = self.shape
+        facts = {
+            "mask": "in memory" if self.path is None else str(self.path),
+            "size": f"{height} rows x {width} columns",
+            "classes": ", ".join(f"{name} {percent(share)} %" for name, share in self._shares_if_readable().items()),
+            "tiles": f"{self.tiles}, {self.skipped} of them skipped",
+            "time": f"{self.seconds:.1f} s on {self.device}",
+            "notes": "; ".join(self.notes),
+        }
+        return {name: value for name, value in facts.items() if value}
+
+    def _thumbnail(self) -> str:
+        """Return a small image of the mask as HTML; empty if it cannot be read."""
+        try:
+            overview = self._overview(THUMBNAIL_PIXELS)
+        except GeosegError:
+            return ""
+        file = io.BytesIO()
+        Image.fromarray(self.legend.draw(overview.fill(IGNORE_INDEX)[0])).save(file, "PNG")
+        return f'<img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}" alt="mask">'
+
+    def _shares_if_readable(self) -> dict[str, float]:
+        try:
+            return self.class_shares
+        except GeosegError:
+            return {}
+
+    def _overview(self, longest: int) -> Raster:
+        if self.memory_mask is None:
+            with Scene.open(self._require_path()) as scene:
+                return scene.read_overview(longest)
+        mask, step = self.memory_mask, max(-(-max(self.shape) // longest), 1)
+        values, valid = mask.values[:, ::step, ::step], mask.valid[::step, ::step]
+        return Raster(values, valid, mask.grid.with_shape(*valid.shape))
+
+    def _require_path(self) -> Path:
+        if self.path is None:
+            raise OutputError("the mask was passed to a writer of the caller", "read it from there")
+        return self.path
+
+
+def write_preview(scene: Scene, window: Window, mask: str | Path, output: str | Path, *, longest: int = 1024) -> None:
+    """Draw a window of a scene and its mask next to each other into a PNG.
+
+    Args:
+        scene: The scene.
+        window: The window that the mask covers.
+        mask: The mask's file.
+        output: The PNG to write.
+        longest: Longer side of each image in pixels.
+
+    Raises:
+        OutputError: The PNG cannot be written.
+    """
+    with Scene.open(mask) as predicted:
+        reduced, legend = predicted.read_overview(longest), predicted.legend
+    raster = scene.read(window, shape=reduced.grid.shape)
+    image = render_rgb(raster, choose_rgb_bands(scene.bands))
+    assert legend is not None, f"{mask} is not a mask of geoseg"
+    class_index = reduced.fill(IGNORE_INDEX)[0]
+    drawn = blend(image, legend.draw(class_index), opacity=PREVIEW_MASK_OPACITY, valid=reduced.valid)
+    write_png(output, compose_panel([(scene.name, image), ("mask", drawn)], legend=legend))
