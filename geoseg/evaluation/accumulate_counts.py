@@ -1,137 +1,162 @@
-"""One pass over a scene, strip by strip: everything that is counted, under every protocol that applies."""
+"""Accumulate the counts of one scene, strip by strip, under every protocol that applies to it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.errors import ConfigError
-from geoseg.evaluation.boundary_counter import BoundaryCounter, pixel_metres
+from geoseg.evaluation.boundary_counter import BoundaryCounter, pixel_size_m
 from geoseg.evaluation.objects import ObjectCounter, ObjectCounts
 from geoseg.evaluation.protocols import SCENES, Protocol
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.legend import IGNORE_INDEX
 from geoseg.metrics import ConfusionMatrix
 from geoseg.metrics.boundary import BoundaryCounts, offsets_within
 from geoseg.metrics.calibration import Calibration
 from geoseg.progress import Progress, silent
 
 STRIP_ROWS = 1024
-"""Rows that are compared at once."""
+"""Rows per strip: one strip of prediction and reference is in memory at a time."""
 
-Reader = Callable[[Window], NDArray[np.uint8]]
-"""Pixels (row, col) of a window inside a scene: class indices with 255 for none, or steps of confidence."""
+WindowReader = Callable[[Window], NDArray[np.uint8]]
+"""Read the pixels (row, col) of a window: class indices, or confidence in steps of 1/254; 255 means no value."""
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is counted."""
+class CountOptions:
+    """Which counts are accumulated: protocols, boundaries and objects."""
 
     protocols: tuple[Protocol, ...] = (SCENES,)
-    """The first is the one whose numbers stand on top."""
+    """Protocols to count by; the first one is the primary protocol."""
     boundary_m: float | None = None
-    """Tolerance of borders, metres; None: they are not looked at."""
+    """Tolerance of boundary scores in meters; None to skip them."""
     objects: tuple[int, ...] = ()
     """Indices of the classes whose objects are counted."""
 
-    @classmethod
-    def of(
-        cls, legend: Legend, protocols: Sequence[Protocol], boundary_m: float | None, objects: Sequence[str]
-    ) -> Self:
-        """Wishes as users have them; :class:`ConfigError` for a class nobody knows, and for a tolerance below 0."""
-        if boundary_m is not None and not boundary_m > 0:
-            raise ConfigError(f"a tolerance of {boundary_m:g} m meets nothing", "take one of a pixel or more")
-        return cls(tuple(protocols), boundary_m, tuple(legend.index_of(name) for name in objects))
+    def __post_init__(self) -> None:
+        """Raise :class:`ConfigError` unless the tolerance is positive."""
+        if self.boundary_m is not None and not self.boundary_m > 0:
+            raise ConfigError(f"invalid boundary tolerance of {self.boundary_m:g} m", "use at least one pixel")
 
-    def pixel_m(self, grid: Grid, gsd: float | None, name: str) -> tuple[float, float]:
-        """Height and width of a pixel in metres, if borders want to know; see :func:`pixel_metres`."""
-        return (1.0, 1.0) if self.boundary_m is None else pixel_metres(grid, gsd, name)
+    def pixel_size_m(self, grid: Grid, gsd: float | None, name: str) -> tuple[float, float]:
+        """Return height and width of a pixel in meters, or (1, 1) if boundaries are not scored."""
+        return (1.0, 1.0) if self.boundary_m is None else pixel_size_m(grid, gsd, name)
 
 
 @dataclass(frozen=True)
-class Tally:
-    """What was counted of one scene, or of several together."""
-
-    counts: Mapping[str, ConfusionMatrix]
-    """By name of the protocol; only of those the scene belongs to."""
-    boundary: BoundaryCounts | None = None
-    objects: ObjectCounts | None = None
-    calibration: Calibration | None = None
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One scene to be counted: what was predicted, and what is right."""
+class ScenePair:
+    """Prediction and reference of one scene."""
 
     name: str
-    """The scene's."""
+    """Name of the scene."""
     shape: tuple[int, int]
-    """Height and width."""
+    """Height and width, pixels."""
     classes: int
     """Number of classes."""
-    predicted: Reader
-    """Class indices, 255 where nothing was predicted."""
-    reference: Reader
-    """Class indices, 255 where not labelled."""
-    others: Mapping[str, Reader] = field(default_factory=dict)
-    """References of other kinds, by the kind that protocols ask for."""
-    confidence: Reader | None = None
-    """Confidence in steps of 1/254, 255 for none."""
+    predicted: WindowReader
+    """Predicted class indices; 255 where nothing was predicted."""
+    reference: WindowReader
+    """Reference class indices; 255 where not labeled."""
+    other_references: Mapping[str, WindowReader] = field(default_factory=dict)
+    """References of other label kinds, by the kind that protocols name."""
+    confidence: WindowReader | None = None
+    """Confidence in steps of 1/254; 255 for no value."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """What the scene shares with others: its domain."""
+    """Groups of the scene, such as its domain."""
     pixel_m: tuple[float, float] = (1.0, 1.0)
-    """Height and width of a pixel, metres; only borders need it."""
+    """Height and width of a pixel in meters; used by boundary scores only."""
 
 
-def count(scene: Judged, wishes: Wishes, *, progress: Progress = silent) -> Tally:
-    """Counts a whole scene; a strip of it is in memory at a time, and each file is read once."""
-    kept = [protocol for protocol in wishes.protocols if protocol.takes(scene.name, scene.groups)]
-    counts = {protocol.name: ConfusionMatrix(scene.classes) for protocol in kept}
-    windows = {protocol.name: protocol.windows(*scene.shape) for protocol in kept}
-    border = None
-    if wishes.boundary_m is not None:
-        border = BoundaryCounter(scene.classes, offsets_within(wishes.boundary_m, scene.pixel_m))
-    things = ObjectCounter(scene.classes, wishes.objects) if wishes.objects else None
-    calibration = None if scene.confidence is None else Calibration()
-    wanted = {protocol.labels for protocol in kept} & set(scene.others)
-    strips_of_scene = list(strips(*scene.shape, STRIP_ROWS))
-    with progress(len(strips_of_scene), f"comparing {scene.name}") as task:
-        for strip in strips_of_scene:
-            predicted, reference = scene.predicted(strip), scene.reference(strip)
-            others = {kind: scene.others[kind](strip) for kind in wanted if kind is not None}
-            for protocol in kept:
-                right = reference if protocol.labels is None else others.get(protocol.labels, reference)
-                for part in _parts(strip, windows[protocol.name]):
-                    counts[protocol.name].update(predicted[part], right[part])
-            if border is not None:
-                border.update(predicted, reference)
-            if things is not None:
-                things.update(predicted, reference)
-            if calibration is not None and scene.confidence is not None:
-                _calibrate(calibration, scene.confidence(strip), predicted, reference)
+@dataclass(frozen=True)
+class SceneCounts:
+    """Counts of one scene."""
+
+    name: str
+    """Name of the scene."""
+    by_protocol: Mapping[str, ConfusionMatrix]
+    """Pixel counts by name of the protocol, for the protocols that include the scene."""
+    boundary: BoundaryCounts | None = None
+    """Boundary counts; None if boundaries are not scored."""
+    objects: ObjectCounts | None = None
+    """Object counts; None if objects are not counted."""
+    calibration: Calibration | None = None
+    """Confidence against accuracy; None without confidence."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Groups of the scene, such as its domain."""
+
+
+def count_scene(scene: ScenePair, options: CountOptions, *, progress: Progress = silent) -> SceneCounts:
+    """Count a scene under all protocols in one pass.
+
+    Args:
+        scene: Prediction and reference.
+        options: What is counted.
+        progress: Called with the number of strips.
+
+    Returns:
+        The counts. Memory holds one strip at a time, and every strip is read once.
+    """
+    counter = _SceneCounter(scene, options)
+    windows = list(strips(*scene.shape, STRIP_ROWS))
+    with progress(len(windows), f"comparing {scene.name}") as task:
+        for strip in windows:
+            counter.update(strip)
             task.advance()
-    return Tally(
-        counts,
-        None if border is None else border.finish(),
-        None if things is None else things.finish(),
-        calibration,
-    )
+    return counter.finish()
 
 
-def _parts(strip: Window, windows: list[Window]) -> Iterator[tuple[slice, slice]]:
-    """What of each window lies in the strip, as slices of the strip."""
+class _SceneCounter:
+    """All counters of one scene; each strip updates every one of them."""
+
+    def __init__(self, scene: ScenePair, options: CountOptions) -> None:
+        self.scene = scene
+        self.protocols = [p for p in options.protocols if p.includes_scene(scene.name, scene.groups)]
+        self.matrices = {protocol.name: ConfusionMatrix(scene.classes) for protocol in self.protocols}
+        self.windows = {protocol.name: protocol.windows(*scene.shape) for protocol in self.protocols}
+        self.label_kinds = {protocol.labels for protocol in self.protocols} & set(scene.other_references)
+        self.boundary = None
+        if options.boundary_m is not None:
+            self.boundary = BoundaryCounter(scene.classes, offsets_within(options.boundary_m, scene.pixel_m))
+        self.objects = ObjectCounter(scene.classes, options.objects) if options.objects else None
+        self.calibration = None if scene.confidence is None else Calibration()
+
+    def update(self, strip: Window) -> None:
+        predicted, reference = self.scene.predicted(strip), self.scene.reference(strip)
+        self._update_matrices(strip, predicted, reference)
+        if self.boundary is not None:
+            self.boundary.update(predicted, reference)
+        if self.objects is not None:
+            self.objects.update(predicted, reference)
+        if self.calibration is not None and self.scene.confidence is not None:
+            is_scored = (reference != IGNORE_INDEX) & (predicted != IGNORE_INDEX)
+            confidence = np.where(is_scored, self.scene.confidence(strip), np.uint8(IGNORE_INDEX))
+            self.calibration.update(confidence, predicted == reference)
+
+    def _update_matrices(self, strip: Window, predicted: NDArray[np.uint8], reference: NDArray[np.uint8]) -> None:
+        references = {kind: self.scene.other_references[kind](strip) for kind in self.label_kinds if kind is not None}
+        for protocol in self.protocols:
+            labels = reference if protocol.labels is None else references.get(protocol.labels, reference)
+            for part in _slices_in_strip(strip, self.windows[protocol.name]):
+                self.matrices[protocol.name].update(predicted[part], labels[part])
+
+    def finish(self) -> SceneCounts:
+        return SceneCounts(
+            self.scene.name,
+            self.matrices,
+            None if self.boundary is None else self.boundary.finish(),
+            None if self.objects is None else self.objects.finish(),
+            self.calibration,
+            self.scene.groups,
+        )
+
+
+def _slices_in_strip(strip: Window, windows: list[Window]) -> Iterator[tuple[slice, slice]]:
+    """Yield the part of each window that is in the strip, as slices of the strip."""
     for window in windows:
         part = window.intersection(strip)
         if not part.is_empty:
             yield part.relative_to(strip).slices()
-
-
-def _calibrate(
-    calibration: Calibration, level: NDArray[np.uint8], predicted: NDArray[np.uint8], reference: NDArray[np.uint8]
-) -> None:
-    judged = (reference != IGNORE_INDEX) & (predicted != IGNORE_INDEX)
-    calibration.update(np.where(judged, level, np.uint8(IGNORE_INDEX)), predicted == reference)

@@ -1,4 +1,4 @@
-"""Borders of a whole scene, counted strip by strip: rows wait until those below them are known."""
+"""Count the boundaries of a whole scene from strips: rows are kept until the rows below them are known."""
 
 from dataclasses import dataclass, field
 
@@ -15,63 +15,71 @@ Mask = NDArray[np.uint8]
 
 @dataclass
 class BoundaryCounter:
-    """Counts the borders of one scene, from strips of full width, top to bottom."""
+    """Counts the boundaries of one scene, from strips of full width, top to bottom."""
 
     classes: int
     """Number of classes."""
     offsets: Offsets
-    """Steps within the tolerance."""
+    """Offsets (row, col) within the tolerance."""
     counts: BoundaryCounts = field(init=False)
-    """Of the rows that are done."""
+    """Counts of the finished rows."""
 
     def __post_init__(self) -> None:
+        """Start without any rows."""
         self.counts = BoundaryCounts.none(self.classes)
-        # A row more than the tolerance: whether a pixel lies at a border depends on its neighbours.
+        # One row more than the tolerance: whether a pixel is on a boundary depends on its neighbors.
         self._halo = int(self.offsets[:, 0].max()) + 1
-        self._held: tuple[Mask, Mask] | None = None
-        self._done = 0  # rows of what is held that are counted already
+        self._kept: tuple[Mask, Mask] | None = None
+        self._counted_rows = 0  # of the kept rows
 
     def update(self, predicted: Mask, reference: Mask) -> None:
-        """Takes the next strip of class indices (row, col), 255 = none."""
-        if self._held is not None:
+        """Add the next strip of class indices (row, col); 255 means no class."""
+        if self._kept is not None:
             predicted, reference = (
-                np.concatenate(pair) for pair in zip(self._held, (predicted, reference), strict=True)
+                np.concatenate(pair) for pair in zip(self._kept, (predicted, reference), strict=True)
             )
-        self._held = predicted, reference
+        self._kept = predicted, reference
         self._count(len(predicted) - self._halo)
 
     def finish(self) -> BoundaryCounts:
-        """The counts, once every strip was taken."""
-        if self._held is not None:
-            self._count(len(self._held[0]))
+        """Return the counts after the last strip."""
+        if self._kept is not None:
+            self._count(len(self._kept[0]))
         return self.counts
 
     def _count(self, stop: int) -> None:
-        """Counts what is held up to a row, and lets go of what no later row needs."""
-        if self._held is None or stop <= self._done:
+        """Count the kept rows up to ``stop``, and drop the rows that no later row needs."""
+        if self._kept is None or stop <= self._counted_rows:
             return
-        inside = (slice(self._done, stop), slice(None))
-        self.counts += count_boundaries(*self._held, self.offsets, self.classes, inside)
+        inside = (slice(self._counted_rows, stop), slice(None))
+        self.counts += count_boundaries(*self._kept, self.offsets, self.classes, inside)
         first = max(stop - self._halo, 0)
-        self._held = self._held[0][first:], self._held[1][first:]
-        self._done = stop - first
+        self._kept = self._kept[0][first:], self._kept[1][first:]
+        self._counted_rows = stop - first
 
 
-def pixel_metres(grid: Grid, gsd: float | None, name: str) -> tuple[float, float]:
-    """Height and width of a pixel on the ground, metres, at the grid's centre.
+def pixel_size_m(grid: Grid, gsd: float | None, name: str) -> tuple[float, float]:
+    """Return height and width of a pixel on the ground at the center of a grid, in meters.
 
-    ``gsd`` counts for a grid without CRS; :class:`ConfigError` if neither tells. In a geographic CRS pixels are mostly
-    higher than wide.
+    In a geographic CRS, pixels are usually higher than wide.
+
+    Args:
+        grid: Grid of the mask.
+        gsd: Meters per pixel of a grid without CRS.
+        name: File name for the error message.
+
+    Raises:
+        ConfigError: The grid has no CRS and ``gsd`` is None.
     """
     if grid.crs is None:
         if gsd is None:
             raise ConfigError(
-                f"{name} has no CRS, so a tolerance in metres means nothing", "say metres per pixel: --gsd"
+                f"{name} has no CRS, so a tolerance in meters cannot be applied", "give meters per pixel with --gsd"
             )
         return gsd, gsd
     col, row = grid.width / 2, grid.height / 2
-    there = [map_point(grid.transform, *place) for place in ((col, row), (col, row + 1), (col + 1, row))]
-    x, y = zip(*there, strict=True)
+    points = [map_point(grid.transform, *pixel) for pixel in ((col, row), (col, row + 1), (col + 1, row))]
+    x, y = zip(*points, strict=True)
     lon, lat = Transformer.from_crs(grid.crs, "OGC:CRS84", always_xy=True).transform(x, y)
     geod = Geod(ellps="WGS84")
     height, width = (float(geod.inv(lon[0], lat[0], lon[i], lat[i])[2]) for i in (1, 2))

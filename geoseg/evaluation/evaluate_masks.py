@@ -1,7 +1,8 @@
-"""``evaluate_mask``: masks against reference rasters or polygons. Loads no torch."""
+"""Evaluate masks against reference rasters or polygons, without loading torch."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,91 +10,92 @@ from numpy.typing import NDArray
 
 from geoseg._files import VECTOR_SUFFIXES
 from geoseg.errors import SceneError
-from geoseg.evaluation.accumulate_counts import STRIP_ROWS, Judged, Reader, Wishes, count
-from geoseg.evaluation.confidence import open_confidence
-from geoseg.evaluation.pairing import Pair, find_pairs
-from geoseg.evaluation.protocols import protocols_of
-from geoseg.evaluation.reference import ReferenceOptions, open_reference
-from geoseg.evaluation.result import Evaluation, SceneTally, Seen, Watch, nobody
+from geoseg.evaluation.accumulate_counts import STRIP_ROWS, CountOptions, ScenePair, WindowReader
+from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
+from geoseg.evaluation.pairing import SceneFiles, match_files
+from geoseg.evaluation.protocols import select_protocols
+from geoseg.evaluation.reference import open_reference
+from geoseg.evaluation.result import Evaluation, SceneCallback
+from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evaluate_task
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.legend import IGNORE_INDEX, Legend, numbered
+from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
 from geoseg.progress import Progress, silent
+from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene
+
+UNLABELLED_HINT = "name the right reference, or its background class"
 
 
 def evaluate_mask(
     mask: str | Path,
     reference: str | Path,
+    options: EvaluationOptions = DEFAULTS,
     *,
-    column: str | None = None,
-    polygon_class: str | None = None,
-    background: str | None = None,
-    resample: bool = False,
-    ignore: Sequence[str] = (),
     confidence: str | Path | None = None,
     scene: str | Path | None = None,
-    protocols: Sequence[str] = (),
-    boundary_m: float | None = None,
-    objects: Sequence[str] = (),
-    gsd: float | None = None,
     progress: Progress = silent,
-    watch: Watch = nobody,
+    on_scene: SceneCallback | None = None,
 ) -> Evaluation:
-    """Masks (a file, a folder, a pattern) against reference rasters on the same grid, or against polygons in any CRS.
+    """Evaluate masks against references; files are matched by name.
 
-    Files go together by name. The reference's classes are matched by name where it has a legend, by index or by colour
-    otherwise. Polygons take their class from the attribute ``column``, or are all of ``polygon_class`` (the legend's last
-    class if not given); pixels outside are of the class ``background``, or do not count. Another grid raises
-    :class:`GridMismatch`, unless ``resample`` says to look up the reference at the centres of the mask's pixels. ``ignore``
-    names numbers or colours of rasters that mean "not labelled".
+    Classes of a reference raster are matched by name if it has a legend, otherwise by color or index. Polygons may be
+    in any CRS.
 
-    ``confidence`` names rasters of confidences or probabilities, ``scene`` what the masks were made of, for whoever
-    draws them (``watch``); ``boundary_m`` is the tolerance of borders in metres (``gsd``: metres per pixel where a mask
-    has no CRS), ``objects`` the classes whose objects are counted. ``protocols`` counts by others than ``scenes``, too.
+    Args:
+        mask: Mask file, folder or pattern.
+        reference: Raster or vector file, folder or pattern.
+        options: What is counted, and how references are read; options of prediction have no effect.
+        confidence: Rasters of confidence or class probabilities, for calibration.
+        scene: Images that the masks were predicted from, for ``on_scene``.
+        progress: Called with the number of masks, and with the strips of each one.
+        on_scene: Called after each mask, while its files are open.
+
+    Raises:
+        GridMismatch: Mask and reference have different grids, and ``options.resample`` is off.
+        DataError: A reference is missing, has unknown values, or has no label at all.
+        SceneError: A file is not a mask.
     """
-    pairs = find_pairs(mask, reference, confidence=confidence, image=scene)
-    legend = _common_legend(pairs)
-    wishes = Wishes.of(legend, protocols_of("", protocols, legend=legend), boundary_m, objects)
-    options = ReferenceOptions(column, polygon_class, background, resample, tuple(ignore))
-    tallies = []
-    with progress(len(pairs), "evaluating masks") as task:
-        for pair in pairs:
-            tallies.append(_judged(pair, legend, wishes, options, gsd, progress=progress, watch=watch))
-            task.advance(note=pair.name)
-    about = {"masks": str(mask), "reference": str(reference), "resampled": resample}
-    evaluation = Evaluation(legend, tuple(tallies), wishes, about)
-    evaluation.require_labelled(f"{mask} in {reference}", "name the right reference, or its background class")
-    return evaluation
+    files = match_files(mask, reference, confidence=confidence, image=scene)
+    legend = _common_legend(files)
+    count_options = options.count_options(legend, select_protocols("", options.protocols, legend=legend))
+    task = EvaluationTask(
+        legend,
+        count_options,
+        scenes=[(each.name, partial(_open_mask, each, legend, count_options, options)) for each in files],
+        about={"masks": str(mask), "reference": str(reference), "resampled": options.resample},
+        description="evaluating masks",
+        source=f"{mask} in {reference}",
+        unlabelled_hint=UNLABELLED_HINT,
+    )
+    return evaluate_task(task, progress=progress, on_scene=on_scene)
 
 
-def _judged(
-    pair: Pair, legend: Legend, wishes: Wishes, options: ReferenceOptions, gsd: float | None,
-    *, progress: Progress, watch: Watch,
-) -> SceneTally:  # fmt: skip
+@contextmanager
+def _open_mask(
+    paths: SceneFiles, legend: Legend, count_options: CountOptions, options: EvaluationOptions
+) -> Iterator[EvaluationScene]:
     with ExitStack() as files:
-        scene = files.enter_context(Scene.open(pair.judged))
-        image = None if pair.image is None else files.enter_context(Scene.open(pair.image))
-        labels = files.enter_context(open_reference(pair.reference, scene.grid, legend, options))
-        sure = None
-        if pair.confidence is not None:
-            sure = files.enter_context(open_confidence(pair.confidence, scene.grid, legend))
-        judged = Judged(
-            name=pair.name,
-            shape=scene.grid.shape,
+        mask = files.enter_context(Scene.open(paths.path))
+        image = None if paths.image is None else files.enter_context(Scene.open(paths.image))
+        labels = files.enter_context(open_reference(paths.reference, mask.grid, legend, options))
+        confidence = None
+        if paths.confidence is not None:
+            confidence = files.enter_context(open_confidence(paths.confidence, mask.grid, legend)).read_levels
+        pair = ScenePair(
+            name=paths.name,
+            shape=mask.grid.shape,
             classes=len(legend),
-            predicted=_mask_reader(scene, legend),
+            predicted=_mask_reader(mask, legend),
             reference=labels.read,
-            confidence=sure,
-            pixel_m=wishes.pixel_m(scene.grid, gsd, scene.path),
+            confidence=confidence,
+            pixel_m=count_options.pixel_size_m(mask.grid, options.gsd, mask.path),
         )
-        tally = count(judged, wishes, progress=progress)
-        watch(Seen(judged, legend, tally, image))
-    return SceneTally(pair.name, tally)
+        yield EvaluationScene(pair, image)
 
 
-def _mask_reader(scene: Scene, legend: Legend) -> Reader:
-    """Class indices of ``legend``, by name where the mask has a legend of its own."""
+def _mask_reader(scene: Scene, legend: Legend) -> WindowReader:
+    """Return a reader of class indices of ``legend``, matched by name if the mask has its own legend."""
     table = None if scene.legend is None or scene.legend == legend else scene.legend.mapping_to(legend)
 
     def read(window: Window) -> NDArray[np.uint8]:
@@ -104,30 +106,30 @@ def _mask_reader(scene: Scene, legend: Legend) -> Reader:
     return read
 
 
-def _common_legend(pairs: Sequence[Pair]) -> Legend:
-    """The legend of the first mask that has one, else classes named after the values in all of them."""
+def _common_legend(files: Sequence[SceneFiles]) -> Legend:
+    """Return the first legend in the masks, or classes named after all values that occur."""
     values = {0}
-    for pair in pairs:
-        if pair.judged.suffix.lower() in VECTOR_SUFFIXES:
+    for each in files:
+        if each.path.suffix.lower() in VECTOR_SUFFIXES:
             raise SceneError(
-                f"{pair.judged} holds polygons, not a mask", "give rasters as masks, polygons as reference"
+                f"{each.path} is a vector file, not a mask", "masks are rasters, references may be vectors"
             )
-        with Scene.open(pair.judged) as scene:
-            _require_mask(scene)
-            if scene.legend is not None:
-                return scene.legend
-            values |= set(_values(scene))
-    return numbered(values)
+        with Scene.open(each.path) as mask:
+            _require_mask(mask)
+            if mask.legend is not None:
+                return mask.legend
+            values |= set(_values(mask))
+    return make_numbered_legend(values)
 
 
 def _require_mask(scene: Scene) -> None:
     if len(scene.bands) != 1 or scene.dtype != np.uint8:
         bands = f"{len(scene.bands)} bands of {scene.dtype}"
-        raise SceneError(f"{scene.path} is no mask: it has {bands}", "a mask has one band of uint8 class indices")
+        raise SceneError(f"{scene.path} is not a mask: it has {bands}", "a mask has one band of uint8 class indices")
 
 
 def _values(scene: Scene) -> Iterator[int]:
     for window in strips(scene.grid.height, scene.grid.width, STRIP_ROWS):
         raster = scene.read(window, nearest=True)
-        found = np.unique(raster.values[0][raster.valid])
-        yield from (int(value) for value in found if value != IGNORE_INDEX)
+        values = np.unique(raster.values[0][raster.valid])
+        yield from (int(value) for value in values if value != IGNORE_INDEX)

@@ -1,24 +1,27 @@
-"""``evaluate_model``: a model on the labelled scenes of a recipe."""
+"""Evaluate a model on a split of a recipe's dataset."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from geoseg.bundle import Bundle
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets._isprs import LabelKind
-from geoseg.data.in_memory import in_files
-from geoseg.data.label_reader import LabelReader, check_unknown
+from geoseg.data.in_memory import materialize
+from geoseg.data.label_reader import LabelReader, check_unknown_share
 from geoseg.data.preparation.convert_scene import open_image
-from geoseg.data.preparation.prepare import open_dataset
+from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.errors import ConfigError, DataError
-from geoseg.evaluation.accumulate_counts import Judged, Reader, Wishes, count
-from geoseg.evaluation.model_runner import Judge
-from geoseg.evaluation.protocols import ISPRS, Protocol, for_kinds, protocols_of
-from geoseg.evaluation.result import Evaluation, SceneTally, Seen, Watch, nobody
+from geoseg.evaluation.accumulate_counts import CountOptions, ScenePair, WindowReader
+from geoseg.evaluation.model_runner import ModelRunner
+from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
+from geoseg.evaluation.protocols import ISPRS, RENAMED_PROTOCOLS, Protocol, filter_by_labels, select_protocols
+from geoseg.evaluation.result import Evaluation, SceneCallback
+from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evaluate_task
 from geoseg.legend import Legend
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
@@ -26,125 +29,129 @@ from geoseg.raster.scene import Scene
 
 def evaluate_model(
     recipe: Recipe,
+    options: EvaluationOptions = DEFAULTS,
     *,
     model: str | Path | Bundle,
     split: str = "val",
-    protocols: Sequence[str] = (),
-    boundary_m: float | None = None,
-    objects: Sequence[str] = (),
     progress: Progress = silent,
-    watch: Watch = nobody,
-    **options: Any,
+    on_scene: SceneCallback | None = None,
 ) -> Evaluation:
-    """A model on a split of a recipe's dataset: whole scenes are predicted once and compared at their own resolution.
+    """Evaluate a model on a split: predict whole scenes once and compare them at their own resolution.
 
-    Scores are counted under every protocol that is for the dataset, or under those named by ``protocols``; ``boundary_m``
-    is the tolerance of borders in metres, ``objects`` names the classes whose objects are counted. ``options`` are those
-    of :func:`~geoseg.inference.predict.predict`.
-    The model's classes are matched with the dataset's by name; classes only the model knows count as missed. Undeclared
-    labels are refused above ``data.unknown_share``, as in training; :class:`DataError`, too, if nothing is labelled.
+    The model's classes are matched with the dataset's by name; pixels of classes that only the model has count as missed.
+
+    Args:
+        recipe: Recipe of the dataset.
+        options: What is counted, and how the model predicts; options of reference files have no effect.
+        model: Model file or loaded model.
+        split: Name of the split.
+        progress: Called with the number of scenes, and with the strips of each one.
+        on_scene: Called after each scene, while its files are open.
+
+    Raises:
+        ConfigError: A protocol or class is unknown or does not apply to the dataset.
+        DataError: The model has none of the dataset's classes, nothing is labeled, or more labels than
+            ``data.unknown_share`` are undeclared.
     """
     dataset = open_dataset(recipe.data)
     scenes = dataset.scenes(split)
-    judge = Judge.of(model, options, progress, scenes=len(scenes))
-    _require_common(judge.bundle, dataset.legend)
-    kinds = _kinds(recipe.data, split)
-    chosen = _protocols(recipe.data.dataset, protocols, set(kinds))
-    wishes = Wishes.of(dataset.legend, chosen, boundary_m, objects)
-    work = _Split(recipe.data, dataset, kinds, wishes, judge, watch)
-    tallies = []
-    with progress(len(scenes), f"evaluating {split}") as task:
-        for scene in scenes:
-            tallies.append(work.judged(scene))
-            task.advance(note=scene.name)
-    about = {**judge.about, "data": recipe.name or recipe.data.dataset, "split": split}
-    evaluation = Evaluation(dataset.legend, tuple(tallies), wishes, about)
-    evaluation.require_labelled(f"the split {split!r}", "check data.legend, data.values and data.ignore")
-    return evaluation
+    runner = ModelRunner.load(model, options, progress, scenes=len(scenes))
+    _require_common_class(runner.bundle, dataset.legend)
+    labels_by_kind = _labels_by_kind(recipe.data, split)
+    protocols = _select_protocols(recipe.data.dataset, options.protocols, set(labels_by_kind))
+    count_options = options.count_options(dataset.legend, protocols)
+    opener = _SplitOpener(recipe.data, dataset, labels_by_kind, count_options, runner)
+    task = EvaluationTask(
+        dataset.legend,
+        count_options,
+        scenes=[(scene.name, partial(opener.open, scene)) for scene in scenes],
+        about={**runner.about, "data": recipe.name or recipe.data.dataset, "split": split},
+        description=f"evaluating {split}",
+        source=f"the split {split!r}",
+        unlabelled_hint="check data.legend, data.values and data.ignore",
+    )
+    return evaluate_task(task, progress=progress, on_scene=on_scene)
 
 
 @dataclass(frozen=True)
-class _Split:
-    """What all scenes of a split have in common."""
+class _SplitOpener:
+    """Opens the scenes of a split: prediction, labels, and labels of other kinds."""
 
     data: DataSection
     dataset: Dataset
-    kinds: Mapping[str, Mapping[str, LabelledScene]]
-    """Scenes by name whose labels are of a kind, by kind; ISPRS has several, other datasets none."""
-    wishes: Wishes
-    judge: Judge
-    watch: Watch
+    labels_by_kind: Mapping[str, Mapping[str, LabelledScene]]
+    """Scenes by kind of label and name; ISPRS datasets have several kinds, other datasets none."""
+    options: CountOptions
+    runner: ModelRunner
 
-    def judged(self, labelled: LabelledScene) -> SceneTally:
-        """One scene, predicted and counted."""
+    @contextmanager
+    def open(self, labelled: LabelledScene) -> Iterator[EvaluationScene]:
         if labelled.label is None:
-            raise DataError(f"the scene {labelled.name} has no label", "evaluate a split that is labelled: --split val")
-        legend, gsd = self.dataset.legend, self.judge.gsd or labelled.gsd
+            raise DataError(f"scene {labelled.name} has no label", "evaluate a labelled split: --split val")
+        legend, gsd = self.dataset.legend, self.runner.options.gsd or labelled.gsd
         with ExitStack() as files:
-            on_disk = files.enter_context(in_files(labelled))
+            on_disk = files.enter_context(materialize(labelled))
             scene = files.enter_context(open_image(on_disk.image, self.dataset.bands))
-            reader = self._labels(files, on_disk, scene)
-            bands = _bands(self.judge.bundle, scene, self.dataset, self.data)
-            mask, confidence = files.enter_context(self.judge.predicted(scene, legend, bands=bands, gsd=gsd))
-            judged = Judged(
+            reader = self._open_labels(files, on_disk, scene)
+            bands = _input_bands(self.runner.bundle, scene, self.dataset, self.data)
+            mask, confidence = files.enter_context(self.runner.predict(scene, legend, bands=bands, gsd=gsd))
+            pair = ScenePair(
                 name=labelled.name,
                 shape=scene.grid.shape,
                 classes=len(legend),
                 predicted=mask,
                 reference=reader.read,
-                others=self._others(files, labelled, scene),
+                other_references=self._open_other_labels(files, labelled, scene),
                 confidence=confidence,
                 groups=labelled.groups,
-                pixel_m=self.wishes.pixel_m(scene.grid, gsd, scene.path),
+                pixel_m=self.options.pixel_size_m(scene.grid, gsd, scene.path),
             )
-            tally = count(judged, self.wishes, progress=self.judge.progress)
-            allowed = self.data.unknown_share
-            check_unknown(labelled.label, reader.unknown_share(), reader.unknown_text(), allowed=allowed)
-            self.watch(Seen(judged, legend, tally, scene, self.dataset.bands))
-        return SceneTally(labelled.name, tally, labelled.groups)
+            yield EvaluationScene(pair, scene, self.dataset.bands)
+            check_unknown_share(
+                labelled.label, reader.unknown_share, reader.describe_unknown(), max_share=self.data.unknown_share
+            )
 
-    def _labels(self, files: ExitStack, scene: LabelledScene, image: Scene) -> LabelReader:
+    def _open_labels(self, files: ExitStack, scene: LabelledScene, image: Scene) -> LabelReader:
         assert scene.label is not None
         return files.enter_context(closing(LabelReader(scene.label, image.grid, self.dataset.encoding)))
 
-    def _others(self, files: ExitStack, labelled: LabelledScene, image: Scene) -> dict[str, Reader]:
-        """Readers of the scene's labels of other kinds."""
-        found = {kind: scenes.get(labelled.name) for kind, scenes in self.kinds.items()}
+    def _open_other_labels(self, files: ExitStack, labelled: LabelledScene, image: Scene) -> dict[str, WindowReader]:
+        """Return readers of the scene's labels of other kinds."""
+        scenes = {kind: by_name.get(labelled.name) for kind, by_name in self.labels_by_kind.items()}
         return {
-            kind: self._labels(files, scene, image).read
-            for kind, scene in found.items()
+            kind: self._open_labels(files, scene, image).read
+            for kind, scene in scenes.items()
             if scene is not None and scene.label not in (None, labelled.label)
         }
 
 
-def _kinds(data: DataSection, split: str) -> dict[str, dict[str, LabelledScene]]:
-    """The split's scenes with each kind of label that there is, by kind; empty but for ISPRS's cities."""
+def _labels_by_kind(data: DataSection, split: str) -> dict[str, dict[str, LabelledScene]]:
+    """Return the split's scenes by kind of label and name; empty except for ISPRS datasets."""
     if data.dataset not in ISPRS:
         return {}
-    own = data.options.get("labels", get_args(LabelKind)[0])
-    found = {own: {scene.name: scene for scene in open_dataset(data).scenes(split)}}
+    own_kind = data.options.get("labels", get_args(LabelKind)[0])
+    by_kind = {own_kind: {scene.name: scene for scene in open_dataset(data).scenes(split)}}
     for kind in get_args(LabelKind):
         try:
-            scenes = open_dataset(data.model_copy(update={"labels": kind})).scenes(split) if kind != own else ()
-        except (DataError, ConfigError):  # the archive of the other labels is not there: so be it
+            scenes = open_dataset(data.model_copy(update={"labels": kind})).scenes(split) if kind != own_kind else ()
+        except (DataError, ConfigError):  # the archive of these labels is optional
             continue
         if scenes:
-            found[kind] = {scene.name: scene for scene in scenes}
-    return found
+            by_kind[kind] = {scene.name: scene for scene in scenes}
+    return by_kind
 
 
-def _protocols(dataset: str, names: Sequence[str], kinds: set[str]) -> Sequence[Protocol]:
-    chosen = protocols_of(dataset, names)
-    kept = for_kinds(chosen, kinds)
-    lost = [protocol.name for protocol in chosen if protocol not in kept and protocol.name in names]
-    if lost:
-        raise ConfigError(
-            f"the protocol {lost[0]} wants labels that are not there", "put their archive beside the others"
-        )
-    return kept
+def _select_protocols(dataset: str, names: Sequence[str], kinds: set[str]) -> Sequence[Protocol]:
+    protocols = select_protocols(dataset, names)
+    available = filter_by_labels(protocols, kinds)
+    requested = {RENAMED_PROTOCOLS.get(name, name) for name in names}
+    missing = [protocol.name for protocol in protocols if protocol not in available and protocol.name in requested]
+    if missing:
+        raise ConfigError(f"protocol {missing[0]} needs labels that are missing", "add their archive to data.root")
+    return available
 
 
-def _require_common(bundle: Bundle, legend: Legend) -> None:
+def _require_common_class(bundle: Bundle, legend: Legend) -> None:
     if not set(bundle.card.legend.names) & set(legend.names):
         names = ", ".join(bundle.card.legend.names)
         raise DataError(
@@ -152,9 +159,9 @@ def _require_common(bundle: Bundle, legend: Legend) -> None:
         )
 
 
-def _bands(bundle: Bundle, scene: Scene, dataset: Dataset, data: DataSection) -> Sequence[str] | None:
-    """Which bands the model gets: by the names the dataset gives them, else by the file's own, else the recipe's."""
-    wanted = bundle.card.bands
-    if dataset.bands is not None and set(wanted) <= set(dataset.bands):
-        return [str(dataset.bands.index(name) + 1) for name in wanted]
-    return None if set(wanted) <= set(scene.bands) else data.bands
+def _input_bands(bundle: Bundle, scene: Scene, dataset: Dataset, data: DataSection) -> Sequence[str] | None:
+    """Return the model's input bands: by the dataset's names, otherwise by the file's, otherwise by the recipe's."""
+    names = bundle.card.bands
+    if dataset.bands is not None and set(names) <= set(dataset.bands):
+        return [str(dataset.bands.index(name) + 1) for name in names]
+    return None if set(names) <= set(scene.bands) else data.bands

@@ -1,17 +1,20 @@
-"""``evaluate_scenes``: a model on scenes with references."""
+"""Evaluate a model on scenes with reference files."""
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from geoseg.bundle import Bundle
-from geoseg.evaluation.accumulate_counts import Judged, Wishes, count
-from geoseg.evaluation.model_runner import Judge
-from geoseg.evaluation.pairing import Pair, find_pairs
-from geoseg.evaluation.protocols import protocols_of
-from geoseg.evaluation.reference import ReferenceOptions, open_reference
-from geoseg.evaluation.result import Evaluation, SceneTally, Seen, Watch, nobody
+from geoseg.evaluation.accumulate_counts import CountOptions, ScenePair
+from geoseg.evaluation.evaluate_masks import UNLABELLED_HINT
+from geoseg.evaluation.model_runner import ModelRunner
+from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
+from geoseg.evaluation.pairing import SceneFiles, match_files
+from geoseg.evaluation.protocols import select_protocols
+from geoseg.evaluation.reference import open_reference
+from geoseg.evaluation.result import Evaluation, SceneCallback
+from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evaluate_task
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
 
@@ -19,56 +22,57 @@ from geoseg.raster.scene import Scene
 def evaluate_scenes(
     scene: str | Path,
     reference: str | Path,
+    options: EvaluationOptions = DEFAULTS,
     *,
     model: str | Path | Bundle,
-    column: str | None = None,
-    polygon_class: str | None = None,
-    background: str | None = None,
-    resample: bool = False,
-    ignore: Sequence[str] = (),
-    protocols: Sequence[str] = (),
-    boundary_m: float | None = None,
-    objects: Sequence[str] = (),
     progress: Progress = silent,
-    watch: Watch = nobody,
-    **options: Any,
+    on_scene: SceneCallback | None = None,
 ) -> Evaluation:
-    """A model on scenes (a file, a folder, a pattern) with references, which go together by name.
+    """Evaluate a model on scenes with references; files are matched by name.
 
-    References are those of :func:`~geoseg.evaluation.evaluate_masks.evaluate_mask`; everything else is as in
-    :func:`~geoseg.evaluation.evaluate_model.evaluate_model`.
+    Args:
+        scene: Scene file, folder or pattern.
+        reference: Raster or vector file, folder or pattern, as in
+            :func:`~geoseg.evaluation.evaluate_masks.evaluate_mask`.
+        options: What is counted, how references are read, and how the model predicts.
+        model: Model file or loaded model.
+        progress: Called with the number of scenes, and with the strips of each one.
+        on_scene: Called after each scene, while its files are open.
+
+    Raises:
+        GridMismatch: Scene and reference have different grids, and ``options.resample`` is off.
+        DataError: A reference is missing, has unknown values, or has no label at all.
     """
-    pairs = find_pairs(scene, reference)
-    judge = Judge.of(model, options, progress, scenes=len(pairs))
-    legend = judge.bundle.card.legend
-    wishes = Wishes.of(legend, protocols_of("", protocols, legend=legend), boundary_m, objects)
-    how = ReferenceOptions(column, polygon_class, background, resample, tuple(ignore))
-    tallies = []
-    with progress(len(pairs), "evaluating scenes") as task:
-        for pair in pairs:
-            tallies.append(_judged_pair(pair, wishes, judge, how, watch))
-            task.advance(note=pair.name)
-    about = {**judge.about, "data": str(scene), "reference": str(reference), "resampled": resample}
-    evaluation = Evaluation(legend, tuple(tallies), wishes, about)
-    evaluation.require_labelled(f"{scene} in {reference}", "name the right reference, or its background class")
-    return evaluation
+    files = match_files(scene, reference)
+    runner = ModelRunner.load(model, options, progress, scenes=len(files))
+    legend = runner.bundle.card.legend
+    count_options = options.count_options(legend, select_protocols("", options.protocols, legend=legend))
+    task = EvaluationTask(
+        legend,
+        count_options,
+        scenes=[(each.name, partial(_open_scene, each, runner, count_options)) for each in files],
+        about={**runner.about, "data": str(scene), "reference": str(reference), "resampled": options.resample},
+        description="evaluating scenes",
+        source=f"{scene} in {reference}",
+        unlabelled_hint=UNLABELLED_HINT,
+    )
+    return evaluate_task(task, progress=progress, on_scene=on_scene)
 
 
-def _judged_pair(pair: Pair, wishes: Wishes, judge: Judge, how: ReferenceOptions, watch: Watch) -> SceneTally:
-    legend = judge.bundle.card.legend
+@contextmanager
+def _open_scene(paths: SceneFiles, runner: ModelRunner, count_options: CountOptions) -> Iterator[EvaluationScene]:
+    legend = runner.bundle.card.legend
     with ExitStack() as files:
-        scene = files.enter_context(Scene.open(pair.judged))
-        labels = files.enter_context(open_reference(pair.reference, scene.grid, legend, how))
-        mask, confidence = files.enter_context(judge.predicted(scene, legend))
-        judged = Judged(
-            name=pair.name,
+        scene = files.enter_context(Scene.open(paths.path))
+        labels = files.enter_context(open_reference(paths.reference, scene.grid, legend, runner.options))
+        mask, confidence = files.enter_context(runner.predict(scene, legend))
+        pair = ScenePair(
+            name=paths.name,
             shape=scene.grid.shape,
             classes=len(legend),
             predicted=mask,
             reference=labels.read,
             confidence=confidence,
-            pixel_m=wishes.pixel_m(scene.grid, judge.gsd, scene.path),
+            pixel_m=count_options.pixel_size_m(scene.grid, runner.options.gsd, scene.path),
         )
-        tally = count(judged, wishes, progress=judge.progress)
-        watch(Seen(judged, legend, tally, scene))
-    return SceneTally(pair.name, tally)
+        yield EvaluationScene(pair, scene)

@@ -1,9 +1,9 @@
-"""Masks and confidences of a model, held just long enough to be judged: in memory, or in files where they are large."""
+"""Predict the masks and confidences that an evaluation compares, in memory or in temporary files."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -11,84 +11,91 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.bundle import Bundle, digest, load
-from geoseg.evaluation.accumulate_counts import Reader
-from geoseg.evaluation.confidence import open_confidence
+from geoseg.bundle import Bundle, digest_file, load
+from geoseg.evaluation.accumulate_counts import WindowReader
+from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
 from geoseg.grid.window import Window
 from geoseg.inference.predict import predict
-from geoseg.inference.predictor_cache import Predictors
+from geoseg.inference.predictor_cache import PredictorCache
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.progress import Progress, silent
+from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.raster.writers.memory import MemoryWriter
 
-IN_MEMORY = 1 << 26
-"""Pixels of a scene whose mask and confidence are kept in memory (128 MB); larger ones go through files."""
+MAX_PIXELS_IN_MEMORY = 1 << 26
+"""Largest scene whose mask and confidence stay in memory (128 MB), pixels; larger ones use temporary files."""
 
 
 @dataclass(frozen=True)
-class Judge:
-    """A model, and how it predicts what is judged."""
+class ModelRunner:
+    """A model with the options of its predictions, for all scenes of an evaluation."""
 
     bundle: Bundle
-    """The model."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """Options of :func:`~geoseg.inference.predict.predict`."""
+    """The loaded model."""
+    options: EvaluationOptions = DEFAULTS
+    """Options of the evaluation."""
     progress: Progress = silent
-    """Hears how far a prediction is."""
+    """Called for each prediction."""
     scenes: int = 1
-    """How many scenes will be judged: engines that take time to prepare are worth it for many."""
+    """Number of scenes: preparing a faster engine pays off for many."""
 
     @classmethod
-    def of(cls, model: str | Path | Bundle, options: Mapping[str, Any], progress: Progress, *, scenes: int = 1) -> Self:
-        """The model in a file, or one that is loaded already; it computes in float32 unless ``options`` say otherwise."""
-        bundle = model if isinstance(model, Bundle) else load(model)
-        return cls(bundle, {"precision": "float32", **options}, progress, scenes)
+    def load(
+        cls, model: str | Path | Bundle, options: EvaluationOptions, progress: Progress, *, scenes: int = 1
+    ) -> Self:
+        """Load a model file, or take a loaded model."""
+        return cls(model if isinstance(model, Bundle) else load(model), options, progress, scenes)
 
     @cached_property
-    def ready(self) -> Predictors:
-        """The model's predictors, for all scenes."""
-        return Predictors(self.bundle, scenes=self.scenes)
-
-    @property
-    def gsd(self) -> float | None:
-        """Metres per pixel of scenes without CRS, if anybody said so."""
-        gsd: float | None = self.options.get("gsd")
-        return gsd
+    def predictors(self) -> PredictorCache:
+        """Predictors of the model, shared by all scenes."""
+        return PredictorCache(self.bundle, scenes=self.scenes)
 
     @property
     def about(self) -> dict[str, Any]:
-        """What was judged, and how it was predicted; for JSON."""
-        source, usual = self.bundle.source, {"mode": "blended", "tta": "none", "tile": self.bundle.card.tile}
+        """Model and prediction options, for JSON."""
+        source, options = self.bundle.source, self.options
+        names = ("precision", "tile", "stride", "device", "gsd", "bands", "halo", "batch")
+        values = {name: getattr(options, name) for name in names}
+        engine = {} if options.engine == "auto" else {"engine": options.engine}
+        usual = {"mode": options.mode, "tta": options.tta, "tile": self.bundle.card.tile}
         return {
             "model": source,
-            "model_digest": digest(source) if source and Path(source).is_file() else "",
-            "prediction": usual | {name: value for name, value in self.options.items() if value is not None},
+            "model_digest": digest_file(source) if source and Path(source).is_file() else "",
+            "prediction": usual | {name: value for name, value in values.items() if value is not None} | engine,
         }
 
     @contextmanager
-    def predicted(self, scene: Scene, legend: Legend, **options: Any) -> Iterator[tuple[Reader, Reader]]:
-        """Readers of a scene's mask, in the classes of ``legend`` by name, and of its confidence in steps of 1/254.
+    def predict(self, scene: Scene, legend: Legend, **changes: Any) -> Iterator[tuple[WindowReader, WindowReader]]:
+        """Predict a scene while the context is open.
 
-        Both are 255 where nothing was predicted; classes that ``legend`` does not know are 255 in the mask.
+        Args:
+            scene: Open scene.
+            legend: Classes of the mask; the model's classes are matched by name.
+            changes: Options of :func:`geoseg.predict` for this scene only.
+
+        Returns:
+            Readers of the mask, and of its confidence in steps of 1/254. Both are 255 where nothing was predicted; the
+            mask is 255 for classes that are not in ``legend``.
         """
         table = self.bundle.card.legend.mapping_to(legend)
-        chosen = {**self.options, **options}
-        if scene.grid.height * scene.grid.width <= IN_MEMORY:
-            sink = MemorySink(("mask", "confidence"))
-            predict(scene, sink, model=self.ready, progress=self.progress, **chosen)
-            mask, sure = sink.mask, sink.pixels["confidence"][0]
-            yield (lambda window: table[mask[window.slices()]]), (lambda window: sure[window.slices()])
+        options = {**self.options.predict_options(), **changes}
+        if scene.grid.height * scene.grid.width <= MAX_PIXELS_IN_MEMORY:
+            writer = MemoryWriter(("mask", "confidence"))
+            predict(scene, writer, model=self.predictors, progress=self.progress, **options)
+            class_index, confidence = writer.mask, writer.pixels["confidence"][0]
+            yield (lambda window: table[class_index[window.slices()]]), (lambda window: confidence[window.slices()])
             return
         with ExitStack() as files:
             folder = Path(files.enter_context(tempfile.TemporaryDirectory(prefix="geoseg-")))
-            path, shares = folder / "mask.tif", {"confidence": folder / "confidence.tif"}
-            predict(scene, path, model=self.ready, shares=shares, progress=self.progress, **chosen)
-            made = files.enter_context(Scene.open(path))
-            confidence = files.enter_context(open_confidence(shares["confidence"], scene.grid, legend))
+            path, confidence_path = folder / "mask.tif", folder / "confidence.tif"
+            predict(scene, path, model=self.predictors, confidence=confidence_path, progress=self.progress, **options)
+            mask = files.enter_context(Scene.open(path))
+            confidence_raster = files.enter_context(open_confidence(confidence_path, scene.grid, legend))
 
             def read(window: Window) -> NDArray[np.uint8]:
-                raster = made.read(window, nearest=True)
+                raster = mask.read(window, nearest=True)
                 return table[np.where(raster.valid, raster.values[0], np.uint8(IGNORE_INDEX))]
 
-            yield read, confidence
+            yield read, confidence_raster.read_levels

@@ -1,90 +1,66 @@
-"""Which reference goes with which mask or scene: by the names of their files."""
+"""Match masks or scenes with their references by file name."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg._files import VECTOR_SUFFIXES
-from geoseg.errors import DataError, did_you_mean
-from geoseg.raster.discovery import SUFFIXES, list_scenes, means_several
-
-ENDING = re.compile(r"[_.-](masks?|labels?|reference|confidence|probabilities)$", re.IGNORECASE)
-"""What names of masks, references and confidences may end in, besides what their scene is called."""
+from geoseg.raster.discovery import is_collection, list_rasters_and_layers, match_by_name, scene_name
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A file to be judged, and the file that says what is right."""
+class SceneFiles:
+    """The files of one evaluated scene."""
 
     name: str
-    """What both show; unique."""
-    judged: Path
+    """Name of the scene; unique."""
+    path: Path
     """Mask or scene."""
     reference: Path
-    """Raster or polygons."""
+    """Reference raster or vector file."""
     confidence: Path | None = None
-    """Raster of confidences or probabilities."""
+    """Raster of confidence or class probabilities."""
     image: Path | None = None
-    """The scene that a mask was made of."""
+    """Scene that a mask was predicted from."""
 
 
-def find_pairs(
-    judged: str | Path,
+def match_files(
+    source: str | Path,
     reference: str | Path,
     *,
     confidence: str | Path | None = None,
     image: str | Path | None = None,
-) -> list[Pair]:
-    """Every file that ``judged`` means (a file, a folder, a pattern), with the other files of the same name.
+) -> list[SceneFiles]:
+    """Match every mask or scene with the other files of the same name.
 
-    Polygons in one file may be the reference of many; a single file goes with a single file whatever it is called.
-    :class:`DataError` if a reference is missing.
+    One vector file may be the reference of many masks. Two single files match whatever their names are.
+
+    Args:
+        source: Mask or scene: a file, a folder or a pattern.
+        reference: References: a file, a folder or a pattern.
+        confidence: Rasters of confidence or class probabilities.
+        image: Scenes that the masks were predicted from.
+
+    Raises:
+        DataError: A folder is empty, or a reference, confidence or image is missing.
     """
-    files = [Path(path) for path in _listed(str(judged))]
-    others = [
-        [None] * len(files) if word is None else _partners(files, str(word), what)
-        for word, what in ((confidence, "confidence"), (image, "scene"))
+    files = [Path(path) for path in list_rasters_and_layers(str(source))]
+    optional = [
+        [None] * len(files) if word is None else _match(files, str(word), kind)
+        for word, kind in ((confidence, "confidence"), (image, "scene"))
     ]
-    rights = _partners(files, str(reference), "reference")
-    return [Pair(*each) for each in zip(_names(files), files, rights, *others, strict=True)]
+    references = _match(files, str(reference), "reference")
+    return [SceneFiles(*each) for each in zip(_unique_names(files), files, references, *optional, strict=True)]
 
 
-def scene_name(path: Path) -> str:
-    """What a file shows: its name without suffix and without the endings of masks and labels."""
-    return ENDING.sub("", path.stem) or path.stem
-
-
-def _listed(word: str) -> list[str]:
-    """The files a word means; in a folder also those called masks, and polygons."""
-    if not Path(word).is_dir():
-        return list_scenes([word])
-    known = {*SUFFIXES, *VECTOR_SUFFIXES}
-    found = [str(p) for p in sorted(Path(word).iterdir()) if p.suffix.lower() in known and not p.name.startswith(".")]
-    if not found:
-        raise DataError(f"the folder {word} holds neither rasters nor polygons", "check the path")
-    return found
-
-
-def _partners(files: Sequence[Path], word: str, what: str) -> list[Path]:
-    """For each file the one that goes with it."""
-    several = means_several([word])
-    if not several and (len(files) == 1 or Path(word).suffix.lower() in VECTOR_SUFFIXES):
+def _match(files: Sequence[Path], word: str, kind: str) -> list[Path]:
+    """Return the matching file of each file."""
+    if not is_collection([word]) and (len(files) == 1 or Path(word).suffix.lower() in VECTOR_SUFFIXES):
         return [Path(word)] * len(files)
-    by_name: dict[str, Path] = {}
-    for path in map(Path, _listed(word)):
-        by_name.setdefault(scene_name(path), path)
-    return [_partner(file, by_name, word, what) for file in files]
+    return match_by_name(files, map(Path, list_rasters_and_layers(word)), folder=word, kind=kind)
 
 
-def _partner(file: Path, by_name: dict[str, Path], word: str, what: str) -> Path:
-    name = scene_name(file)
-    if name not in by_name:
-        raise DataError(f"{word} holds no {what} for {file.name}", did_you_mean(name, by_name))
-    return by_name[name]
-
-
-def _names(files: Sequence[Path]) -> list[str]:
-    """Short names, or whole paths where short ones are not unique."""
+def _unique_names(files: Sequence[Path]) -> list[str]:
+    """Return short names, or whole paths if short names are not unique."""
     names = [scene_name(file) for file in files]
     return names if len(set(names)) == len(names) else [str(file) for file in files]

@@ -1,116 +1,137 @@
-"""Protocols by name: which pixels of which scenes count, how often, and over which classes scores are averaged.
+"""Evaluation protocols by name: which pixels count, how often, and which classes enter the means.
 
-The same predictions read 78 under one protocol and 86 under another, so no number goes without the name of its own. A
-protocol is about counting alone; how masks were predicted is told beside it. Sizes and places of published patches come
-from :mod:`geoseg.grid.patches`, where training has them from, too.
+The same prediction can score 78 under one protocol and 86 under another, so every score is reported with the name of its
+protocol. A protocol defines counting only; how masks were predicted is recorded with the scores. Sizes and positions of
+published patches come from :mod:`geoseg.grid.patch_positions`, which training uses too.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from geoseg._text import did_you_mean, join_names
 from geoseg.data.datasets._isprs import LabelKind
-from geoseg.errors import ConfigError, did_you_mean
-from geoseg.grid.patches import Rule, cuts
+from geoseg.errors import ConfigError
+from geoseg.grid.patch_positions import PatchRule, patch_windows
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
+from geoseg.registry import current_name
 
 ISPRS = frozenset({"potsdam", "vaihingen", "isprs_shift"})
 LOVEDA = frozenset({"loveda"})
 ISAID = frozenset({"isaid"})
-"""Names of datasets whose numbers are published under the protocols below."""
+"""Names of datasets whose scores are published under the protocols below."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How pixels are counted."""
+    """How pixels are counted, and over which classes scores are averaged."""
 
     name: str
-    """What it is called on the command line and beside numbers."""
+    """Name on the command line and in outputs."""
     text: str
-    """The same in words, to be printed."""
+    """Description in words."""
     datasets: frozenset[str] = frozenset()
-    """The datasets it is for; empty: for any."""
+    """Datasets that the protocol applies to; empty for any."""
     labels: LabelKind | None = None
-    """The kind of ISPRS labels it compares with; None: whatever the scenes have."""
-    patches: Rule | None = None
-    """Pixels count as often as published patches hold them; None: once."""
-    left_out: tuple[str, ...] = ()
-    """Classes that are in no mean. Their pixels count all the same: whoever predicts them is wrong elsewhere."""
+    """Kind of ISPRS labels to compare with; None for the scene's own labels."""
+    patches: PatchRule | None = None
+    """Count pixels as often as these published patches contain them; None to count each pixel once."""
+    excluded_classes: tuple[str, ...] = ()
+    """Classes that are in no mean. Their pixels still count as errors of other classes."""
     domain: str | None = None
-    """The domain whose scenes alone count."""
-    scenes: str = ""
-    """How the names of its scenes begin."""
+    """Only scenes of this domain; None for all domains."""
+    scene_prefix: str = ""
+    """Only scenes whose names start with this."""
 
-    def takes(self, name: str, groups: Mapping[str, str]) -> bool:
-        """True if a scene of this name and these groups counts."""
-        return name.startswith(self.scenes) and self.domain in (None, groups.get("domain"))
+    def includes_scene(self, name: str, groups: Mapping[str, str]) -> bool:
+        """Return True if a scene of this name and these groups counts."""
+        return name.startswith(self.scene_prefix) and self.domain in (None, groups.get("domain"))
 
     def windows(self, height: int, width: int) -> list[Window]:
-        """The windows of a scene that count, each as a whole; they may overlap, and reach outside the scene."""
-        return [Window(0, 0, height, width)] if self.patches is None else list(cuts(height, width, self.patches))
+        """Return the counted windows of a scene; they may overlap, and may extend outside the scene."""
+        return (
+            [Window(0, 0, height, width)] if self.patches is None else list(patch_windows(height, width, self.patches))
+        )
 
-    def left_out_of(self, legend: Legend) -> list[int]:
-        """Indices of the classes that are in no mean."""
-        return [legend.index_of(name) for name in self.left_out]
+    def excluded_indices(self, legend: Legend) -> list[int]:
+        """Return the indices of the classes that are in no mean."""
+        return [legend.index_of(name) for name in self.excluded_classes]
 
 
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol("scenes", "every labelled pixel of whole scenes once, all classes"),
+        Protocol("scenes", "every labeled pixel of whole scenes once, all classes"),
         Protocol(
-            "zoo",
-            "patches of 512 as OpenMMLab's converter cuts them (overlaps twice), labels without borders, six classes",
+            "openmmlab",
+            "512-pixel patches of OpenMMLab's converter (overlaps count twice), labels without boundaries, six classes",
             ISPRS, labels="no_boundary", patches="isprs",
         ),
         Protocol(
             "isprs-eroded-5",
-            "whole scenes, labels without borders; means over five classes, without clutter",
-            ISPRS, labels="no_boundary", left_out=("clutter",),
+            "whole scenes, labels without boundaries; means over five classes, without clutter",
+            ISPRS, labels="no_boundary", excluded_classes=("clutter",),
         ),
         Protocol("isprs-full", "whole scenes, full labels, six classes", ISPRS, labels="full"),
-        Protocol("loveda-val", "the validation images of both domains, seven classes", LOVEDA, scenes="val/"),
-        Protocol("loveda-urban", "urban validation images, seven classes", LOVEDA, domain="urban", scenes="val/"),
-        Protocol("loveda-rural", "rural validation images, seven classes", LOVEDA, domain="rural", scenes="val/"),
+        Protocol("loveda-val", "validation images of both domains, seven classes", LOVEDA, scene_prefix="val/"),
+        Protocol(
+            "loveda-urban", "urban validation images, seven classes", LOVEDA, domain="urban", scene_prefix="val/"
+        ),
+        Protocol(
+            "loveda-rural", "rural validation images, seven classes", LOVEDA, domain="rural", scene_prefix="val/"
+        ),
         Protocol(
             "isaid-crops",
-            "crops of 896 every 512 pixels as OpenMMLab's converter cuts them (overlaps again and again), 16 classes",
+            "896-pixel crops of OpenMMLab's converter, every 512 pixels (overlaps count repeatedly), 16 classes",
             ISAID, patches="isaid",
         ),
         Protocol(
-            "isaid-scene-15", "whole images; means over 15 classes, without background", ISAID, left_out=("background",)
+            "isaid-scene-15", "whole images; means over 15 classes, without background", ISAID,
+            excluded_classes=("background",),
         ),
     )
 }  # fmt: skip
-"""Every protocol by its name; the first is the one whose numbers stand on top."""
+"""Every protocol by name; the first one is the primary protocol by default."""
 
 SCENES = PROTOCOLS["scenes"]
+"""Every labeled pixel of whole scenes once; counted in every evaluation."""
+
+RENAMED_PROTOCOLS = {"zoo": "openmmlab"}
+"""Old names that are accepted with a warning for one release."""
 
 
-def protocols_of(dataset: str, names: Sequence[str] = (), *, legend: Legend | None = None) -> tuple[Protocol, ...]:
-    """The protocols by ``names``, else all that are for a dataset; ``scenes`` is always one of them.
+def select_protocols(dataset: str, names: Sequence[str] = (), *, legend: Legend | None = None) -> tuple[Protocol, ...]:
+    """Select protocols by name, or all protocols of a dataset; ``scenes`` is always one of them.
 
-    ``dataset`` is empty for files of unknown origin: their owner may name any protocol whose classes there are.
-    :class:`ConfigError` for a name nobody knows and for a protocol of other data.
+    Args:
+        dataset: Name of the dataset; empty for files of unknown origin, for which any protocol may be named.
+        names: Names of protocols, the primary one first; empty for all protocols of the dataset.
+        legend: Classes that the protocols must be applicable to; None to skip this check.
+
+    Raises:
+        ConfigError: A name is unknown, or its protocol does not apply to the dataset or the legend.
     """
+    names = [current_name("protocol", name, RENAMED_PROTOCOLS) for name in names]
     for name in names:
         if name not in PROTOCOLS:
-            raise ConfigError(f"there is no protocol {name!r}", did_you_mean(name, PROTOCOLS))
-        _require_for(PROTOCOLS[name], dataset, legend)
-    chosen = names or [name for name, protocol in PROTOCOLS.items() if dataset in protocol.datasets]
-    return tuple(dict.fromkeys([*(PROTOCOLS[name] for name in names), SCENES, *(PROTOCOLS[name] for name in chosen)]))
+            raise ConfigError(f"unknown protocol {name!r}", did_you_mean(name, PROTOCOLS))
+        _require_applicable(PROTOCOLS[name], dataset, legend)
+    selected = names or [name for name, protocol in PROTOCOLS.items() if dataset in protocol.datasets]
+    return tuple(dict.fromkeys([*(PROTOCOLS[name] for name in names), SCENES, *(PROTOCOLS[name] for name in selected)]))
 
 
-def for_kinds(protocols: Collection[Protocol], kinds: Collection[str]) -> tuple[Protocol, ...]:
-    """Those whose kind of labels is among those there are."""
+def filter_by_labels(protocols: Collection[Protocol], kinds: Collection[str]) -> tuple[Protocol, ...]:
+    """Return the protocols whose kind of labels is among the available ``kinds``."""
     return tuple(protocol for protocol in protocols if protocol.labels is None or protocol.labels in kinds)
 
 
-def _require_for(protocol: Protocol, dataset: str, legend: Legend | None) -> None:
+def _require_applicable(protocol: Protocol, dataset: str, legend: Legend | None) -> None:
     if dataset and protocol.datasets and dataset not in protocol.datasets:
-        others = ", ".join(name for name, each in PROTOCOLS.items() if not each.datasets or dataset in each.datasets)
-        raise ConfigError(f"the protocol {protocol.name} is not for the dataset {dataset}", f"for it there is {others}")
-    missing = [name for name in protocol.left_out if legend is not None and name not in legend.names]
+        others = join_names(name for name, each in PROTOCOLS.items() if not each.datasets or dataset in each.datasets)
+        raise ConfigError(f"protocol {protocol.name} does not apply to the dataset {dataset}", f"use one of {others}")
+    missing = [name for name in protocol.excluded_classes if legend is not None and name not in legend.names]
     if missing:
-        hint = "masks carry the names of their classes if geoseg or geoseg predict wrote them"
-        raise ConfigError(f"the protocol {protocol.name} leaves out the class {missing[0]}, which there is not", hint)
+        raise ConfigError(
+            f"protocol {protocol.name} ignores class {missing[0]}, but the legend has no such class",
+            "masks written by geoseg predict contain their class names",
+        )

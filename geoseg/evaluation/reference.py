@@ -1,4 +1,4 @@
-"""What is right for a mask or a scene: a raster or polygons, in the mask's classes and on its grid."""
+"""Read the reference of a mask or scene, a raster or a vector file, on the mask's grid and in its classes."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,55 +11,43 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from geoseg._files import VECTOR_SUFFIXES
-from geoseg.data.label_encoding import Encoding, encoding, kind_of
+from geoseg.data.label_encoding import LabelEncoding, build_encoding, guess_kind
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
+from geoseg.evaluation.options import EvaluationOptions
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.raster.scene import Scene
 
 
-@dataclass(frozen=True)
-class ReferenceOptions:
-    """How a reference is to be understood."""
-
-    column: str | None = None
-    """Attribute of polygons that names their class."""
-    polygon_class: str | None = None
-    """Class of all polygons; None: the legend's last."""
-    background: str | None = None
-    """Class outside polygons; None: no pixel there counts."""
-    resample: bool = False
-    """Look up references on another grid instead of refusing them."""
-
-    ignore: tuple[str, ...] = ()
-    """Numbers or colours (``#rrggbb``) of rasters that mean "not labelled"."""
-
-    @property
-    def about_polygons(self) -> bool:
-        """True if something was said that only polygons have."""
-        return any((self.column, self.polygon_class, self.background))
-
-
-class Labels(Protocol):
-    """Class indices on the grid that is judged."""
+class ReferenceLabels(Protocol):
+    """Class indices on the grid of the evaluated mask or scene."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
-        """Class indices (row, col) of a window inside the grid; 255 where not labelled."""
+        """Read class indices (row, col) of a window inside the grid; 255 where not labeled."""
 
 
 @contextmanager
-def open_reference(path: Path, grid: Grid, legend: Legend, options: ReferenceOptions) -> Iterator[Labels]:
-    """The labels in a file, on ``grid`` and in the classes of ``legend``.
+def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOptions) -> Iterator[ReferenceLabels]:
+    """Open a reference file as class indices.
 
-    A raster's classes are matched by name where it has a legend, by colour or by index otherwise; polygons may be in any
-    CRS. A raster on another grid raises :class:`GridMismatch` unless ``options.resample``; values that are no class raise
-    :class:`DataError` when everything was read.
+    Classes of a raster are matched by name if it has a legend, otherwise by color or index. Polygons may be in any CRS.
+
+    Args:
+        path: Raster or vector file.
+        grid: Grid to read on.
+        legend: Classes of the indices.
+        options: How the reference is read.
+
+    Raises:
+        GridMismatch: The raster has another grid and ``options.resample`` is off.
+        ConfigError: The options do not apply to the kind of file.
+        DataError: When the context closes: values of the raster are not in the legend.
     """
-    meaning = _meaning(path, legend, options)
-    if meaning.kind == "polygon":
-        with closing(LabelReader(path, grid, meaning)) as reader:
+    encoding = _reference_encoding(path, legend, options)
+    if encoding.kind == "polygon":
+        with closing(LabelReader(path, grid, encoding)) as reader:
             yield reader
         return
     with Scene.open(path) as scene:
@@ -67,23 +55,23 @@ def open_reference(path: Path, grid: Grid, legend: Legend, options: ReferenceOpt
     fits = _is_same(own, grid)
     if not fits:
         _require_resampling(own, grid, str(path), allowed=options.resample)
-    with closing(LabelReader(path, grid if fits else own, meaning)) as reader:
-        yield reader if fits else NearestLabels(reader, grid)
+    with closing(LabelReader(path, grid if fits else own, encoding)) as reader:
+        yield reader if fits else ResampledLabels(reader, grid)
         _require_known(reader)
 
 
 @dataclass(frozen=True)
-class NearestLabels:
-    """Labels of another grid, in another CRS maybe: of each pixel, those at its centre."""
+class ResampledLabels:
+    """Labels resampled to another grid, possibly in another CRS, by nearest neighbor."""
 
     reader: LabelReader
-    """Reads them on their own grid."""
+    """Reads the labels on their own grid."""
     grid: Grid
-    """The grid to read them on."""
+    """Grid to resample to."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
-        """Class indices (row, col); 255 where not labelled, and outside the reference."""
-        rows, cols = self._places(window)
+        """Read class indices (row, col); 255 where not labeled, and outside the reference."""
+        rows, cols = self._reference_pixels(window)
         own = self.reader.grid
         inside = (rows >= 0) & (rows < own.height) & (cols >= 0) & (cols < own.width)
         labels = np.full(window.shape, IGNORE_INDEX, np.uint8)
@@ -94,8 +82,8 @@ class NearestLabels:
             labels[inside] = part[rows - row, cols - col]
         return labels
 
-    def _places(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Row and column of the reference's pixel under the centre of each pixel of the window; -1 where there is none."""
+    def _reference_pixels(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return row and column of the reference pixel at the center of each window pixel; -1 where undefined."""
         own = self.reader.grid
         row, col = np.meshgrid(*(np.arange(size) + 0.5 for size in window.shape), indexing="ij")
         t = self.grid.window_transform(window)
@@ -103,56 +91,56 @@ class NearestLabels:
         if self.grid.crs is not None and self.grid.crs != own.crs:
             x, y = Transformer.from_crs(self.grid.crs, own.crs, always_xy=True).transform(x, y)
         t = ~own.transform
-        places = t.d * x + t.e * y + t.f, t.a * x + t.b * y + t.c
-        rows, cols = (np.floor(np.where(np.isfinite(place), place, -1)).astype(np.int64) for place in places)
+        positions = t.d * x + t.e * y + t.f, t.a * x + t.b * y + t.c
+        rows, cols = (np.floor(np.where(np.isfinite(each), each, -1)).astype(np.int64) for each in positions)
         return rows, cols
 
 
-def _meaning(path: Path, legend: Legend, options: ReferenceOptions) -> Encoding:
-    """How a reference writes the classes of ``legend``."""
+def _reference_encoding(path: Path, legend: Legend, options: EvaluationOptions) -> LabelEncoding:
+    """Return how the file encodes the classes of ``legend``."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
-        return encoding(
+        return build_encoding(
             legend, "polygon",
             column=options.column, polygon_class=options.polygon_class, background=options.background,
         )  # fmt: skip
-    if options.about_polygons:
+    if options.has_polygon_options:
         raise ConfigError(
-            f"{path} is a raster, so it has no attributes", "column, class and background are for polygons"
+            f"{path} is a raster and has no attributes", "column, class and background apply to vector files"
         )
     with Scene.open(path) as scene:
         if scene.legend is None:
-            kind = kind_of(path, len(scene.bands), has_palette=False)
-            return encoding(legend, kind, ignore=[_value(word) for word in options.ignore])
+            kind = guess_kind(path, len(scene.bands), has_palette=False)
+            return build_encoding(legend, kind, ignore=[_parse_value(word) for word in options.ignore])
         table = scene.legend.mapping_to(legend)
-        return Encoding("index", values={i: int(table[i]) for i in (*range(len(scene.legend)), IGNORE_INDEX)})
+        return LabelEncoding("index", values={i: int(table[i]) for i in (*range(len(scene.legend)), IGNORE_INDEX)})
 
 
-def _value(word: str) -> int | str:
-    """What stands in a label file: a number, or a colour."""
+def _parse_value(word: str) -> int | str:
     return int(word) if word.lstrip("-").isdecimal() else word
 
 
 def _is_same(own: Grid, grid: Grid) -> bool:
-    """True if pixels lie on each other; where one says nothing of where it lies, size is all there is."""
-    return own.shape == grid.shape and (own.crs is None or grid.crs is None or grid.same_as(own))
+    """Return True if the grids are equal; without a CRS, only their sizes are compared."""
+    return own.shape == grid.shape and (own.crs is None or grid.crs is None or grid.matches(own))
 
 
 def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> None:
-    """:class:`GridMismatch` unless labels on another grid may, and can, be looked up."""
-    hint = "add --resample to take the reference's pixel nearest to each of the mask, or warp one of them (gdalwarp)"
+    """Raise :class:`GridMismatch` unless labels on another grid are allowed and can be resampled."""
+    hint = "add --resample for nearest-neighbor resampling of the reference, or warp one of them with gdalwarp"
     if not allowed:
         try:
-            grid.require_same(own, "the mask", path)
+            grid.require_match(own, "the mask", path)
         except GridMismatch as mismatch:
             raise GridMismatch(mismatch.message, hint) from None
     if (own.crs is None) != (grid.crs is None):
         which = path if own.crs is None else "the mask"
-        raise GridMismatch(f"{which} does not say where it lies, so nothing can be resampled", "give it its CRS")
+        raise GridMismatch(f"{which} has no CRS and cannot be resampled", "assign its CRS with gdal_edit.py -a_srs")
 
 
 def _require_known(reader: LabelReader) -> None:
     if reader.unknown:
+        share, values = f"{reader.unknown_share:.2%}", reader.describe_unknown()
         raise DataError(
-            f"{reader.label}: {reader.unknown_share():.2%} of the pixels are no class of the mask: {reader.unknown_text()}",
-            "what means not labelled is named by --ignore; else mask and reference must use the same classes",
+            f"{reader.label}: {share} of the pixels have no class of the mask: {values}",
+            "name values that mean not labelled with --ignore; mask and reference must use the same classes",
         )

@@ -1,138 +1,153 @@
-"""What counting gives: tallies of scenes, the classes they are about, and the protocols they were counted by."""
+"""Result of an evaluation: counts per scene, the legend, and the scores computed from them."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from html import escape
 from operator import add
 from typing import Any, TypeVar
 
+from geoseg._text import percent
 from geoseg.errors import DataError
-from geoseg.evaluation.accumulate_counts import Judged, Tally, Wishes
+from geoseg.evaluation.accumulate_counts import CountOptions, SceneCounts, ScenePair
 from geoseg.evaluation.objects import ObjectCounts
 from geoseg.evaluation.protocols import Protocol
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
-from geoseg.metrics.bootstrap import intervals
+from geoseg.metrics.bootstrap import bootstrap_intervals
 from geoseg.metrics.boundary import BoundaryCounts
 from geoseg.metrics.calibration import Calibration
-from geoseg.metrics.scores import summary
+from geoseg.metrics.scores import summarize_scores
 from geoseg.raster.scene import Scene
 
 Counts = TypeVar("Counts", ConfusionMatrix, BoundaryCounts, ObjectCounts, Calibration)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A scene that was counted, while its files are still open: for whoever draws it."""
+class SceneContext:
+    """A counted scene while its files are open, as a :data:`SceneCallback` receives it."""
 
-    judged: Judged
+    pair: ScenePair
     """Readers of prediction and reference."""
     legend: Legend
-    """The classes."""
-    tally: Tally
-    """What was counted."""
+    """Classes of prediction and reference."""
+    counts: SceneCounts
+    """Counts of the scene."""
     image: Scene | None = None
-    """The scene itself, where there is one."""
+    """The scene's image, if there is one."""
     bands: tuple[str, ...] | None = None
-    """Names of the image's bands, as the owner publishes them; None: as the file names them."""
+    """Names of the image's bands from the dataset; None for those in the file."""
 
 
-Watch = Callable[[Seen], None]
-"""Looks at each scene after it was counted."""
+SceneCallback = Callable[[SceneContext], None]
+"""Called after each scene, for example to draw figures."""
 
 
-def nobody(_seen: Seen) -> None:
-    """The default: nobody watches."""
-
-
-@dataclass(frozen=True)
-class SceneTally:
-    """One scene with what was counted of it."""
-
-    name: str
-    """The scene's."""
-    tally: Tally
-    """Its counts."""
-    groups: Mapping[str, str] = field(default_factory=dict)
-    """Its domain."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """Scenes that were counted, with what they have in common."""
+    """Counts of all evaluated scenes, and scores computed from them."""
 
     legend: Legend
-    """Classes in the order of the counts' rows and columns."""
-    scenes: tuple[SceneTally, ...]
-    """In the order they were counted."""
-    wishes: Wishes = field(default_factory=Wishes)
+    """Classes in the order of rows and columns of the counts."""
+    scenes: tuple[SceneCounts, ...]
+    """Counts per scene, in order of evaluation."""
+    options: CountOptions = field(default_factory=CountOptions)
     """What was counted, and by which protocols."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """What was judged: model or masks, data, split, how it was predicted; for JSON."""
+    """Provenance for JSON: model or masks, data, split and prediction options."""
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
-        """Those under which anything was counted; the first is the one whose numbers stand on top."""
-        return tuple(p for p in self.wishes.protocols if any(p.name in scene.tally.counts for scene in self.scenes))
+        """Protocols that include at least one scene, the primary one first."""
+        return tuple(p for p in self.options.protocols if any(p.name in scene.by_protocol for scene in self.scenes))
 
     @property
     def protocol(self) -> Protocol:
-        """The one whose numbers stand on top."""
+        """The primary protocol."""
         return self.protocols[0]
 
     @property
     def total(self) -> ConfusionMatrix:
-        """All scenes added up, by the first protocol."""
+        """Sum of the counts of all scenes, by the primary protocol."""
         return self.counts(self.protocol)
 
-    def by_scene(self, protocol: Protocol, domain: str | None = None) -> dict[str, ConfusionMatrix]:
-        """Counts by name of the scene; of one domain, if one is named."""
+    def counts_by_scene(self, protocol: Protocol, domain: str | None = None) -> dict[str, ConfusionMatrix]:
+        """Return counts by scene name.
+
+        Args:
+            protocol: Protocol to count by.
+            domain: Only scenes of this domain; None for all scenes.
+        """
         return {
-            scene.name: scene.tally.counts[protocol.name]
+            scene.name: scene.by_protocol[protocol.name]
             for scene in self.scenes
-            if protocol.name in scene.tally.counts and domain in (None, scene.groups.get("domain"))
+            if protocol.name in scene.by_protocol and domain in (None, scene.groups.get("domain"))
         }
 
     def counts(self, protocol: Protocol, domain: str | None = None) -> ConfusionMatrix:
-        """The counts of all scenes, or of one domain's, added up."""
-        return reduce(add, self.by_scene(protocol, domain).values(), ConfusionMatrix(len(self.legend)))
+        """Return the summed counts of all scenes, or of one domain's scenes."""
+        return reduce(add, self.counts_by_scene(protocol, domain).values(), ConfusionMatrix(len(self.legend)))
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Names of the domains, if there is more than one."""
-        found = sorted({scene.groups["domain"] for scene in self.scenes if "domain" in scene.groups})
-        return tuple(found) if len(found) > 1 else ()
+        """Sorted names of the domains; empty if there are fewer than two."""
+        names = sorted({scene.groups["domain"] for scene in self.scenes if "domain" in scene.groups})
+        return tuple(names) if len(names) > 1 else ()
 
     def scores(self, protocol: Protocol, domain: str | None = None) -> dict[str, float]:
-        """Every score of all classes together; see :func:`~geoseg.metrics.scores.summary`."""
-        return summary(self.counts(protocol, domain), protocol.left_out_of(self.legend))
+        """Return every score over all classes; see :func:`~geoseg.metrics.scores.summarize_scores`."""
+        return summarize_scores(self.counts(protocol, domain), protocol.excluded_indices(self.legend))
 
     def intervals(self, protocol: Protocol, domain: str | None = None) -> dict[str, tuple[float, float]]:
-        """95 % intervals of :meth:`scores`, by drawing scenes; empty for a single scene."""
-        left_out = protocol.left_out_of(self.legend)
-        return intervals(list(self.by_scene(protocol, domain).values()), lambda counts: summary(counts, left_out))
+        """Return 95 % bootstrap intervals of :meth:`scores` over scenes; empty for a single scene."""
+        excluded = protocol.excluded_indices(self.legend)
+        matrices = list(self.counts_by_scene(protocol, domain).values())
+        return bootstrap_intervals(matrices, lambda counts: summarize_scores(counts, excluded))
 
     @property
     def boundary(self) -> BoundaryCounts | None:
-        """Of all scenes; None if borders were not looked at."""
-        return _sum(scene.tally.boundary for scene in self.scenes)
+        """Boundary counts of all scenes; None if boundaries are not scored."""
+        return _sum(scene.boundary for scene in self.scenes)
 
     @property
     def objects(self) -> ObjectCounts | None:
-        """Of all scenes; None if objects were not counted."""
-        return _sum(scene.tally.objects for scene in self.scenes)
+        """Object counts of all scenes; None if objects are not counted."""
+        return _sum(scene.objects for scene in self.scenes)
 
     @property
     def calibration(self) -> Calibration | None:
-        """Of all scenes; None without confidences."""
-        return _sum(scene.tally.calibration for scene in self.scenes)
+        """Confidence against accuracy of all scenes; None without confidence."""
+        return _sum(scene.calibration for scene in self.scenes)
 
-    def require_labelled(self, where: str, hint: str) -> None:
-        """:class:`DataError` if no pixel of any scene is labelled."""
+    def require_labelled(self, source: str, hint: str) -> None:
+        """Raise :class:`DataError` if no pixel of any scene is labeled."""
         if not self.total.in_reference.any():
-            raise DataError(f"no pixel of {where} is labelled", hint)
+            raise DataError(f"no pixel of {source} is labelled", hint)
+
+    def __repr__(self) -> str:
+        if not self.scenes:
+            return "Evaluation(0 scenes)"
+        rows = self._iou_rows()
+        width = max(len(name) for name, _ in rows)
+        scenes = f"{len(self.scenes)} scene{'s' if len(self.scenes) > 1 else ''}"
+        lines = [f"  {name.ljust(width)}  {iou:>6}" for name, iou in rows]
+        return "\n".join([f"Evaluation({scenes}, protocol {self.protocol.name!r}, IoU in percent)", *lines])
+
+    def _repr_html_(self) -> str:
+        """Return the IoU per class as an HTML table for notebooks."""
+        if not self.scenes:
+            return "<p>Evaluation of no scenes</p>"
+        body = "".join(f"<tr><td>{escape(name)}</td><td>{iou}</td></tr>" for name, iou in self._iou_rows())
+        caption = escape(f"Protocol {self.protocol.name}: {self.protocol.text}")
+        head = "<tr><th>class</th><th>IoU in percent</th></tr>"
+        return f"<table><caption>{caption}</caption><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+    def _iou_rows(self) -> list[tuple[str, str]]:
+        """Return the mean IoU and the IoU of each class in percent."""
+        mean_iou, iou = self.scores(self.protocol)["mean_iou"], self.total.iou().tolist()
+        return [("mean IoU", percent(mean_iou)), *zip(self.legend.names, map(percent, iou), strict=True)]
 
 
 def _sum(parts: Iterable[Counts | None]) -> Counts | None:
-    there = [part for part in parts if part is not None]
-    return reduce(add, there) if there else None
+    counts = [part for part in parts if part is not None]
+    return reduce(add, counts) if counts else None

@@ -1,15 +1,17 @@
-"""Scores as rows of text: per class, of all classes together, per protocol, per domain, of borders and of objects."""
+"""Rows of score tables: per class, per protocol, per domain, per scene, of boundaries and of objects."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from geoseg._text import align_columns, percent
 from geoseg.evaluation.protocols import Protocol
 from geoseg.evaluation.result import Evaluation
-from geoseg.metrics.bootstrap import LEVEL
-from geoseg.metrics.confusion_matrix import mean_of
-from geoseg.metrics.scores import CLASS_SCORES, summary
+from geoseg.metrics.bootstrap import CONFIDENCE_LEVEL
+from geoseg.metrics.confusion_matrix import nanmean
+from geoseg.metrics.scores import CLASS_SCORES, summarize_scores
 
-COLUMNS = {"IoU": "iou", "F1": "f1", "precision": "precision", "recall": "recall"}
+CLASS_COLUMNS = {"IoU": "iou", "F1": "f1", "precision": "precision", "recall": "recall"}
+"""Scores per class, by the header of their column."""
 MEANS = {
     "mIoU": "mean_iou",
     "mF1": "mean_f1",
@@ -18,62 +20,92 @@ MEANS = {
     "FWIoU": "frequency_weighted_iou",
     "kappa": "kappa",
 }
-"""Scores of all classes together, as papers call them; mean F1 is mean Dice."""
+"""Scores over all classes, by their usual names in papers; mean F1 equals mean Dice."""
 
 Rows = list[list[str]]
-Style = Callable[[Rows], list[str]]
-"""How rows, the first of them the header, become lines."""
+"""Cells of a table; the first row is the header."""
+TableStyle = Callable[[Rows], list[str]]
+"""Format rows as lines of text."""
 
 
-def further_rows(evaluation: Evaluation) -> dict[str, Rows]:
-    """Tables beside that of the classes, by what they are about; those with a header alone have nothing to say."""
+def extra_tables(evaluation: Evaluation) -> dict[str, Rows]:
+    """Return the tables besides that of the classes, by subject; an empty table has a header only."""
     return {
         "protocols": _protocol_rows(evaluation),
         "domains": _domain_rows(evaluation),
-        "borders": _border_rows(evaluation),
+        "borders": _boundary_rows(evaluation),
         "objects": _object_rows(evaluation),
     }
 
 
 def class_rows(evaluation: Evaluation, protocol: Protocol) -> Rows:
-    """A row per class, and the mean; classes in parentheses are in no mean."""
-    counts, left_out = evaluation.counts(protocol), set(protocol.left_out)
-    scores = {name: CLASS_SCORES[key](counts) for name, key in COLUMNS.items()}
-    rows = [["class", *COLUMNS, "pixels"]]
+    """Return a row per class, and the mean; classes in parentheses are in no mean."""
+    counts, excluded = evaluation.counts(protocol), set(protocol.excluded_classes)
+    scores = {name: CLASS_SCORES[key](counts) for name, key in CLASS_COLUMNS.items()}
+    rows = [["class", *CLASS_COLUMNS, "pixels"]]
     for index, name in enumerate(evaluation.legend.names):
-        shown = f"({name})" if name in left_out else name
-        pixels = _grouped(counts.in_reference[index])
-        rows.append([shown, *(percent(score[index]) for score in scores.values()), pixels])
+        label = f"({name})" if name in excluded else name
+        rows.append([label, *(percent(score[index]) for score in scores.values()), _group(counts.in_reference[index])])
     means = evaluation.scores(protocol)
-    mean_cells = [percent(means[f"mean_{key}"]) for key in COLUMNS.values()]
-    rows.append(["mean", *mean_cells, _grouped(counts.in_reference.sum())])
+    mean_cells = [percent(means[f"mean_{key}"]) for key in CLASS_COLUMNS.values()]
+    rows.append(["mean", *mean_cells, _group(counts.in_reference.sum())])
     return rows
 
 
-def overall(evaluation: Evaluation) -> list[str]:
-    """Scores of all classes together, mean IoU with how sure it is, and the calibration error."""
+def overall_lines(evaluation: Evaluation) -> list[str]:
+    """Return lines with the scores over all classes, the interval of the mean IoU, and the calibration error."""
     scores = evaluation.scores(evaluation.protocol)
-    line = ", ".join(f"{name} {percent(scores[key])}" for name, key in MEANS.items())
-    lines = [line]
+    lines = [", ".join(f"{name} {percent(scores[key])}" for name, key in MEANS.items())]
     interval = evaluation.intervals(evaluation.protocol).get("mean_iou")
     if interval is not None:
         low, high = interval
-        scenes = len(evaluation.by_scene(evaluation.protocol))
-        lines.append(
-            f"mIoU lies between {percent(low)} and {percent(high)} ({100 * LEVEL:.0f} % interval over {scenes} scenes)"
-        )
+        scenes, level = len(evaluation.counts_by_scene(evaluation.protocol)), f"{100 * CONFIDENCE_LEVEL:.0f} %"
+        lines.append(f"mIoU {percent(low)} to {percent(high)} ({level} bootstrap interval over {scenes} scenes)")
     if evaluation.calibration is not None and evaluation.calibration.pixels:
-        lines.append(f"calibration error (ECE) {percent(evaluation.calibration.error())}")
+        lines.append(f"expected calibration error (ECE) {percent(evaluation.calibration.error())}")
     return lines
 
 
-def protocol_line(protocol: Protocol) -> str:
-    """What stands below every table of numbers."""
-    return f"protocol  {protocol.name}: {protocol.text}"
+def format_protocol(protocol: Protocol) -> str:
+    """Return the line below every table that names the protocol."""
+    return f"Protocol {protocol.name}: {protocol.text}"
+
+
+def scene_rows(evaluation: Evaluation) -> Rows:
+    """Return a row per scene, the lowest mean IoU first."""
+    protocol = evaluation.protocol
+    excluded = protocol.excluded_indices(evaluation.legend)
+    scored = [
+        (name, summarize_scores(counts, excluded), counts)
+        for name, counts in evaluation.counts_by_scene(protocol).items()
+    ]
+    scored.sort(key=lambda each: (math.isnan(each[1]["mean_iou"]), each[1]["mean_iou"]))
+    rows = [
+        [name, *(percent(scores[key]) for key in MEANS.values()), _group(counts.in_reference.sum())]
+        for name, scores, counts in scored
+    ]
+    return [["scene", *MEANS, "pixels"], *rows]
+
+
+def format_aligned(rows: Rows) -> list[str]:
+    """Format rows as aligned columns: text to the left, numbers to the right."""
+    return align_columns(rows, [not is_text for is_text in _text_columns(rows)])
+
+
+def format_markdown_table(rows: Rows) -> list[str]:
+    """Format rows as a GitHub-flavored Markdown table."""
+    rule = ["---" if is_text else "--:" for is_text in _text_columns(rows)]
+    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in (rows[0], rule, *rows[1:])]
+
+
+def _text_columns(rows: Rows) -> Sequence[bool]:
+    """Return for each column whether it holds text; a cell such as ``1 234`` is a number."""
+    columns = zip(*rows, strict=True)
+    return [i == 0 or any(" " in cell and not cell[0].isdigit() for cell in c[1:]) for i, c in enumerate(columns)]
 
 
 def _protocol_rows(evaluation: Evaluation) -> Rows:
-    header = ["protocol", *MEANS, "classes", "what counts"]
+    header = ["protocol", *MEANS, "classes", "counted"]
     if len(evaluation.protocols) < 2:
         return [header]
     return [header, *(_protocol_row(evaluation, protocol) for protocol in evaluation.protocols)]
@@ -81,7 +113,7 @@ def _protocol_rows(evaluation: Evaluation) -> Rows:
 
 def _protocol_row(evaluation: Evaluation, protocol: Protocol) -> list[str]:
     scores = evaluation.scores(protocol)
-    classes = len(evaluation.legend) - len(protocol.left_out)
+    classes = len(evaluation.legend) - len(protocol.excluded_classes)
     return [protocol.name, *(percent(scores[key]) for key in MEANS.values()), str(classes), protocol.text]
 
 
@@ -92,73 +124,36 @@ def _domain_rows(evaluation: Evaluation) -> Rows:
         return rows
     counts = [evaluation.counts(protocol, domain) for domain in (*evaluation.domains, None)]
     rows += [[name, *(percent(each.iou()[i]) for each in counts)] for i, name in enumerate(names)]
-    left_out = protocol.left_out_of(evaluation.legend)
-    return [*rows, ["mean", *(percent(summary(each, left_out)["mean_iou"]) for each in counts)]]
+    excluded = protocol.excluded_indices(evaluation.legend)
+    return [*rows, ["mean", *(percent(summarize_scores(each, excluded)["mean_iou"]) for each in counts)]]
 
 
-def scene_rows(evaluation: Evaluation) -> Rows:
-    """A row per scene, the lowest mean IoU first."""
-    protocol = evaluation.protocol
-    left_out = protocol.left_out_of(evaluation.legend)
-    scored = [(name, summary(counts, left_out), counts) for name, counts in evaluation.by_scene(protocol).items()]
-    scored.sort(key=lambda each: (math.isnan(each[1]["mean_iou"]), each[1]["mean_iou"]))
+def _boundary_rows(evaluation: Evaluation) -> Rows:
+    boundary, tolerance_m = evaluation.boundary, evaluation.options.boundary_m
     rows = [
-        [name, *(percent(scores[key]) for key in MEANS.values()), _grouped(counts.in_reference.sum())]
-        for name, scores, counts in scored
+        [f"boundaries within {tolerance_m:g} m" if tolerance_m else "", "boundary IoU", "F1", "precision", "recall"]
     ]
-    return [["scene", *MEANS, "pixels"], *rows]
-
-
-def _border_rows(evaluation: Evaluation) -> Rows:
-    borders, tolerance_m = evaluation.boundary, evaluation.wishes.boundary_m
-    rows = [[f"borders within {tolerance_m:g} m" if tolerance_m else "", "boundary IoU", "F1", "precision", "recall"]]
-    if borders is None:
+    if boundary is None:
         return rows
-    scores = [borders.iou(), borders.f1(), borders.precision(), borders.recall()]
+    scores = [boundary.iou(), boundary.f1(), boundary.precision(), boundary.recall()]
     for index, name in enumerate(evaluation.legend.names):
         rows.append([name, *(percent(score[index]) for score in scores)])
-    return [*rows, ["mean", *(percent(mean_of(score)) for score in scores)]]
+    return [*rows, ["mean", *(percent(nanmean(score)) for score in scores)]]
 
 
 def _object_rows(evaluation: Evaluation) -> Rows:
-    things = evaluation.objects
-    rows = [["objects, IoU over one half", "F1", "precision", "recall", "matched", "predicted", "true"]]
-    if things is None:
+    objects = evaluation.objects
+    rows = [["objects matched at IoU over one half", "F1", "precision", "recall", "matched", "predicted", "reference"]]
+    if objects is None:
         return rows
-    scores = [things.f1(), things.precision(), things.recall()]
-    for index in evaluation.wishes.objects:
-        numbers = (things.matched, things.predicted, things.reference)
-        cells = [*(percent(score[index]) for score in scores), *(_grouped(each[index]) for each in numbers)]
+    scores = [objects.f1(), objects.precision(), objects.recall()]
+    for index in evaluation.options.objects:
+        numbers = (objects.matched, objects.predicted, objects.reference)
+        cells = [*(percent(score[index]) for score in scores), *(_group(each[index]) for each in numbers)]
         rows.append([evaluation.legend.names[index], *cells])
     return rows
 
 
-def percent(value: float) -> str:
-    """Two decimals, a dash where undefined."""
-    return "-" if math.isnan(value) else f"{100 * value:.2f}"
-
-
-def _grouped(count: int) -> str:
+def _group(count: int) -> str:
+    """Format a count with a space between thousands."""
     return f"{count:,}".replace(",", " ")
-
-
-def aligned(rows: Rows) -> list[str]:
-    """Columns under each other: words to the left, numbers to the right."""
-    columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    words = [i == 0 or any(" " in cell and not cell[0].isdigit() for cell in c[1:]) for i, c in enumerate(columns)]
-    return [
-        "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(row, widths, words, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def markdown_table(rows: Rows) -> list[str]:
-    """A table as GitHub and papers' READMEs have it."""
-    columns = list(zip(*rows, strict=True))
-    words = [i == 0 or any(" " in cell and not cell[0].isdigit() for cell in c[1:]) for i, c in enumerate(columns)]
-    rule = ["---" if left else "--:" for left in words]
-    return [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in (rows[0], rule, *rows[1:])]

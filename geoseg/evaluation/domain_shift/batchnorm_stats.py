@@ -1,19 +1,21 @@
-"""What batch normalisation sees: mean and variance of each channel, beside those the network learnt in training.
+"""Compare the inputs of batch normalization layers with the running statistics from training.
 
-A network's running statistics are a record of its training data. Where images of another place give other ones, the
-network works on numbers it has not seen, and no label is needed to find that out.
+The running statistics of a network summarize its training data. If images of another place have other statistics, the
+network processes features it was not trained on; detecting this needs no labels.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+"""Layers with running statistics."""
+MIN_PIXELS = 1000
+"""Layers that saw at most this many pixels are left out."""
 
 
 @dataclass
@@ -21,46 +23,55 @@ class ChannelSums:
     """Sums over all pixels of all images, per channel, in float64."""
 
     count: int = 0
+    """Number of pixels."""
     total: Tensor = field(default_factory=lambda: torch.zeros(()))
+    """Sum per channel."""
     squares: Tensor = field(default_factory=lambda: torch.zeros(()))
+    """Sum of squares per channel."""
 
     def add(self, features: Tensor) -> None:
-        """Counts features, axes (batch, channel, row, col)."""
+        """Add features, axes (batch, channel, row, col)."""
         exact = features.detach().double()
         axes = [axis for axis in range(exact.ndim) if axis != 1]
         self.count += exact.numel() // exact.shape[1]
         self.total = self.total.to(exact.device) + exact.sum(axes)
         self.squares = self.squares.to(exact.device) + exact.square().sum(axes)
 
-    def distance(self, norm: Norm) -> float:
-        """How far what was seen lies from what was learnt, in standard deviations of what was learnt.
+    def distance(self, layer: BatchNorm) -> float:
+        """Return the distance from the running statistics of a layer, in their standard deviations.
 
-        The root mean square over channels of the 2-Wasserstein distance between the two as normal distributions:
-        (difference of means)² + (difference of deviations)², each divided by the learnt deviation.
+        It is the root mean square over channels of the 2-Wasserstein distance between both as normal distributions:
+        (difference of means)² + (difference of standard deviations)², each divided by the running standard deviation.
         """
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
+        assert layer.running_mean is not None
+        assert layer.running_var is not None
         mean = self.total / self.count
-        deviation = (self.squares / self.count - mean.square()).clamp(min=0).sqrt()
-        learnt_mean, learnt = norm.running_mean.double(), (norm.running_var.double() + norm.eps).sqrt()
-        apart = ((mean - learnt_mean) / learnt).square() + ((deviation - learnt) / learnt).square()
-        return math.sqrt(float(apart.mean()))
+        std = (self.squares / self.count - mean.square()).clamp(min=0).sqrt()
+        running_mean, running_std = layer.running_mean.double(), (layer.running_var.double() + layer.eps).sqrt()
+        squared = ((mean - running_mean) / running_std).square() + ((std - running_std) / running_std).square()
+        return math.sqrt(float(squared.mean()))
 
 
 @contextmanager
-def watching_norms(network: nn.Module) -> Iterator[Mapping[str, ChannelSums]]:
-    """Sums per norm of a network by name, filled by every forward pass while the block runs; in order of first use."""
-    seen: dict[str, ChannelSums] = {}
-    hooks = [norm.register_forward_pre_hook(_noting(seen, name)) for name, norm in norms_of(network).items()]
+def record_batchnorm_stats(network: nn.Module) -> Iterator[Mapping[str, ChannelSums]]:
+    """Record the inputs of all batch normalization layers while the context is open.
+
+    Returns:
+        Sums by name of the layer, in order of first use; every forward pass adds to them.
+    """
+    sums: dict[str, ChannelSums] = {}
+    hooks = [
+        layer.register_forward_pre_hook(_recorder(sums, name)) for name, layer in batchnorm_layers(network).items()
+    ]
     try:
-        yield seen
+        yield sums
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def norms_of(network: nn.Module) -> dict[str, Norm]:
-    """Every norm with running statistics, by name; those of auxiliary heads, which prediction leaves out, too."""
+def batchnorm_layers(network: nn.Module) -> dict[str, BatchNorm]:
+    """Return all layers with running statistics by name, including auxiliary heads that prediction does not use."""
     return {
         name: module
         for name, module in network.named_modules()
@@ -68,14 +79,14 @@ def norms_of(network: nn.Module) -> dict[str, Norm]:
     }
 
 
-def distances(network: nn.Module, seen: Mapping[str, ChannelSums]) -> dict[str, float]:
-    """The distance of each norm that saw more than a handful of pixels, in order of first use."""
-    norms = norms_of(network)
-    return {name: sums.distance(norms[name]) for name, sums in seen.items() if sums.count > 1000}
+def batchnorm_distances(network: nn.Module, sums: Mapping[str, ChannelSums]) -> dict[str, float]:
+    """Return the distance of each layer with more than :data:`MIN_PIXELS` pixels, in order of first use."""
+    layers = batchnorm_layers(network)
+    return {name: each.distance(layers[name]) for name, each in sums.items() if each.count > MIN_PIXELS}
 
 
-def _noting(seen: dict[str, ChannelSums], name: str) -> Any:
-    def note(_norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.setdefault(name, ChannelSums()).add(inputs[0])
+def _recorder(sums: dict[str, ChannelSums], name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    def record(_layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        sums.setdefault(name, ChannelSums()).add(inputs[0])
 
-    return note
+    return record

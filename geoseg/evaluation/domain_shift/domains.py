@@ -1,73 +1,72 @@
-"""The two sides of a domain gap: a split of a dataset, or scenes. Labels are never looked at."""
+"""The two domains of a domain shift: a split of a dataset, or scenes; labels are not read."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from geoseg._files import RECIPE_SUFFIXES
 from geoseg.bundle import ModelCard
 from geoseg.data.dataset import LabelledScene
-from geoseg.data.in_memory import in_files
+from geoseg.data.in_memory import materialize
 from geoseg.data.preparation.convert_scene import open_image
-from geoseg.data.preparation.prepare import open_dataset
-from geoseg.data.preparation.prepared_dataset import MANIFEST
-from geoseg.evaluation.dataset import recipe_of
-from geoseg.raster.discovery import list_scenes, means_several
+from geoseg.data.preparation.open_dataset import open_dataset
+from geoseg.evaluation.resolve_recipe import is_prepared_folder, resolve_recipe
+from geoseg.raster.discovery import is_collection, list_scenes
 from geoseg.raster.scene import Scene
-
-RECIPES = {"", ".yaml", ".yml"}
-"""How the names of recipes end; a name without an ending is a shipped recipe or a folder."""
 
 
 @dataclass(frozen=True)
-class SideScene:
-    """One scene of a side, not yet opened."""
+class DomainScene:
+    """One scene of a domain, not yet open."""
 
     scene: LabelledScene
-    """Where it is."""
+    """Files of the scene."""
     bands: tuple[str, ...] | None = None
-    """Names of its bands, as the owner publishes them."""
+    """Names of its bands from the dataset; None for those in the file."""
 
     @contextmanager
-    def opened(self) -> Iterator[Scene]:
-        """The scene, open."""
+    def open(self) -> Iterator[Scene]:
+        """Open the scene while the context is open."""
         with ExitStack() as files:
-            on_disk = files.enter_context(in_files(self.scene))
+            on_disk = files.enter_context(materialize(self.scene))
             yield files.enter_context(open_image(on_disk.image, self.bands))
 
-    def chosen(self, card: ModelCard | None) -> Sequence[str] | None:
-        """The model's bands by their numbers, where the owner names them; None: as the file names them."""
-        if card is None or self.bands is None or not set(card.bands) <= set(self.bands):
+    def input_bands(self, card: ModelCard) -> Sequence[str] | None:
+        """Return numbers of the model's bands if the dataset names them; None to match the names in the file."""
+        if self.bands is None or not set(card.bands) <= set(self.bands):
             return None
         return [str(self.bands.index(name) + 1) for name in card.bands]
 
 
 @dataclass(frozen=True)
-class Side:
-    """What is compared."""
+class Domain:
+    """A set of scenes that is compared with another."""
 
     name: str
-    """As the user said it."""
-    scenes: tuple[SideScene, ...]
-    """Its scenes, in order."""
+    """Name as given by the user."""
+    scenes: tuple[DomainScene, ...]
+    """Scenes in order."""
 
 
-def side_of(word: str, overrides: Sequence[str] = ()) -> Side:
-    """A side by what the user calls it: ``RECIPE:SPLIT``, ``PREPARED:SPLIT`` (the split is ``train`` if not said), or
-    scenes (a file, a folder, a pattern).
+def resolve_domain(source: str, overrides: Sequence[str] = ()) -> Domain:
+    """Find the scenes of a domain.
+
+    Args:
+        source: ``RECIPE:SPLIT``, ``PREPARED_FOLDER:SPLIT`` (the split is ``train`` by default), or scenes: a file, a
+            folder or a pattern.
+        overrides: Changes of a recipe as ``section.key=value``.
     """
-    source, _, split = word.partition(":")
-    if _is_dataset(source):
-        recipe = recipe_of(source, () if (Path(source) / MANIFEST).is_file() else overrides)
+    dataset_name, _, split = source.partition(":")
+    if is_prepared_folder(dataset_name) or _is_recipe(dataset_name):
+        recipe = resolve_recipe(dataset_name, () if is_prepared_folder(dataset_name) else overrides)
         dataset = open_dataset(recipe.data)
         bands = dataset.bands or recipe.data.bands
-        return Side(word, tuple(SideScene(scene, bands) for scene in dataset.scenes(split or "train")))
-    paths = map(Path, list_scenes([word]))
-    return Side(word, tuple(SideScene(LabelledScene(path.stem, path, None)) for path in paths))
+        return Domain(source, tuple(DomainScene(scene, bands) for scene in dataset.scenes(split or "train")))
+    paths = map(Path, list_scenes([source]))
+    return Domain(source, tuple(DomainScene(LabelledScene(path.stem, path, None)) for path in paths))
 
 
-def _is_dataset(source: str) -> bool:
-    """True for a recipe and for a folder of prepared scenes."""
-    if (Path(source) / MANIFEST).is_file():
-        return True
-    return Path(source).suffix in RECIPES and not means_several([source])
+def _is_recipe(source: str) -> bool:
+    """Return True for the name of a recipe; a folder or pattern of scenes has no suffix either."""
+    return Path(source).suffix in {"", *RECIPE_SUFFIXES} and not is_collection([source])

@@ -1,4 +1,4 @@
-"""``measure_gap``: how far a target lies from a source, told without labels: pixels, classes, confidence, features."""
+"""Measure the shift between a source and a target domain without labels: pixels, classes, confidence and features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,129 +10,164 @@ from numpy.typing import NDArray
 
 from geoseg.bundle import Bundle, ModelCard, load
 from geoseg.errors import ConfigError, SceneError
-from geoseg.evaluation.domain_shift.domain_profile import CROPS, Look, look_at
-from geoseg.evaluation.domain_shift.domains import side_of
+from geoseg.evaluation.domain_shift.domain_profile import WINDOWS_PER_DOMAIN, DomainProfile, profile_domain
+from geoseg.evaluation.domain_shift.domains import resolve_domain
 from geoseg.progress import Progress, silent
 
 QUANTILES = np.linspace(0, 1, 513)
-"""Where two samples are compared."""
+"""Quantiles at which two samples are compared."""
 
 
 @dataclass(frozen=True)
 class BandShift:
-    """One band on both sides, in the scenes' units."""
+    """One band of both domains, in units of the scenes."""
 
     name: str
-    """The band's."""
+    """Name of the band."""
     source_mean: float
+    """Mean of the source."""
     source_std: float
+    """Standard deviation of the source."""
     target_mean: float
+    """Mean of the target."""
     target_std: float
+    """Standard deviation of the target."""
     distance: float | None
-    """1-Wasserstein distance of the two distributions, in standard deviations of the source; None without samples."""
+    """1-Wasserstein distance of both distributions in standard deviations of the source; None without a source."""
 
     @property
     def shift(self) -> float:
         """Difference of the means in standard deviations of the source."""
         return (self.target_mean - self.source_mean) / (self.source_std or 1.0)
 
+    @property
+    def size(self) -> float:
+        """The distance, or the absolute shift if there is no distance."""
+        return abs(self.shift) if self.distance is None else self.distance
+
 
 @dataclass(frozen=True)
-class Gap:
-    """A source and a target beside each other."""
+class DomainShift:
+    """Profiles of a source and a target domain, and their differences."""
 
-    target: Look
-    """What is asked about."""
-    source: Look | None
-    """What it is compared with; None: with what the model's card remembers of its training."""
+    target: DomainProfile
+    """Profile of the target."""
+    source: DomainProfile | None
+    """Profile of the source; None to compare with the training statistics in the model card."""
     card: ModelCard | None
-    """The model's; None if only pixels are compared."""
+    """Card of the model; None if only pixels are compared."""
     bands: tuple[BandShift, ...]
-    """Every band on both sides."""
+    """Shift of each band."""
 
     @property
     def prior_shift(self) -> float | None:
-        """Half the sum of differences of the classes' expected shares (total variation), 0 … 1; None without a source."""
+        """Total variation distance of the expected class shares, 0 to 1; None without a source or model."""
         if self.source is None or self.source.probability is None or self.target.probability is None:
             return None
-        return float(np.abs(self.source.shares - self.target.shares).sum() / 2)
+        return float(np.abs(self.source.class_shares - self.target.class_shares).sum() / 2)
 
 
-def measure_gap(
+def measure_shift(
     target: str,
     source: str | None = None,
     *,
     model: str | Path | Bundle | None = None,
     overrides: Sequence[str] = (),
-    crops: int = CROPS,
+    crops: int = WINDOWS_PER_DOMAIN,
     gsd: float | None = None,
     device: str = "auto",
     progress: Progress = silent,
-) -> Gap:
-    """The gap between two datasets, splits or sets of scenes (:func:`~geoseg.evaluation.domain_shift.domains.side_of`).
+) -> DomainShift:
+    """Measure the domain shift between two datasets, splits or sets of scenes.
 
-    Without a ``source``, the ``model``'s card and the statistics of its norms stand for its training data. Without a
-    ``model``, only pixels are compared. No labels are read. :class:`ConfigError` without both.
+    Args:
+        target: Domain to predict: ``RECIPE:SPLIT``, ``PREPARED_FOLDER:SPLIT``, or scenes (a file, folder or pattern).
+        source: Domain to compare with; None for the training statistics in the model.
+        model: Model file or loaded model whose predictions and features are compared; None to compare pixels only.
+        overrides: Changes of recipes as ``section.key=value``.
+        crops: Number of windows of each domain.
+        gsd: Meters per pixel of scenes without CRS.
+        device: Device of the network: auto, cpu, cuda or mps.
+        progress: Called with the number of scenes of each domain.
+
+    Returns:
+        Profiles of both domains with their differences.
+
+    Raises:
+        ConfigError: Neither a source nor a model is given.
+        SceneError: The domains differ in the number of bands, or have too few valid pixels.
+
+    Example:
+        >>> import geoseg
+        >>> shift = geoseg.measure_shift("east/*.tif", "west/*.tif")  # doctest: +SKIP
+        >>> [band.shift for band in shift.bands]  # doctest: +SKIP
+        [0.4, 0.1, -0.2]
     """
     if source is None and model is None:
-        raise ConfigError("there is nothing to compare with", "name a second side, or a model: --model")
+        raise ConfigError("there is nothing to compare with", "name a second domain, or a model: --model")
     bundle = model if isinstance(model, Bundle) or model is None else load(model)
-    sides = [side_of(word, overrides) for word in (source, target) if word is not None]
-    looks = [look_at(side, bundle, crops=crops, gsd=gsd, device=device, progress=progress) for side in sides]
-    before, after = (looks[0] if source is not None else None), looks[-1]
-    if before is not None and len(before.bands) != len(after.bands):
-        said = f"{before.name} has {len(before.bands)} bands, {after.name} has {len(after.bands)}"
-        raise SceneError(said, "name a model, which chooses bands: --model")
+    domains = [resolve_domain(name, overrides) for name in (source, target) if name is not None]
+    *sources, target_profile = [
+        profile_domain(domain, bundle, windows=crops, gsd=gsd, device=device, progress=progress) for domain in domains
+    ]
+    source_profile = sources[0] if sources else None
+    if source_profile is not None and len(source_profile.bands) != len(target_profile.bands):
+        raise SceneError(
+            f"{source_profile.name} has {len(source_profile.bands)} bands, "
+            f"{target_profile.name} has {len(target_profile.bands)}",
+            "name a model, which selects bands: --model",
+        )
     card = None if bundle is None else bundle.card
-    return Gap(after, before, card, _band_shifts(after, before, card))
+    return DomainShift(target_profile, source_profile, card, _band_shifts(target_profile, source_profile, card))
 
 
-def gap_json(gap: Gap) -> dict[str, Any]:
-    """Every number of a gap."""
-    looks = {"source": gap.source, "target": gap.target}
+def shift_to_dict(shift: DomainShift) -> dict[str, Any]:
+    """Return every number of a domain shift, for JSON."""
+    profiles = {"source": shift.source, "target": shift.target}
     return {
-        **{role: look.name if look is not None else "the model's training data" for role, look in looks.items()},
-        "prior_shift": gap.prior_shift,
-        "bands": [{**vars(band), "shift": band.shift} for band in gap.bands],
-        **{f"{role}_look": _look_json(look, gap.card) for role, look in looks.items() if look is not None},
+        **{role: each.name if each is not None else "the model's training data" for role, each in profiles.items()},
+        "prior_shift": shift.prior_shift,
+        "bands": [{**vars(band), "shift": band.shift} for band in shift.bands],
+        **{f"{role}_look": _profile_to_dict(each, shift.card) for role, each in profiles.items() if each is not None},
     }
 
 
 def mean_level(counts: NDArray[np.int64]) -> float:
-    """The mean of what was counted in steps of 1/254."""
+    """Return the mean, 0 to 1, of pixels counted in steps of 1/254."""
     return float(counts @ np.arange(len(counts)) / (counts.sum() * (len(counts) - 1)))
 
 
-def wasserstein(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """1-Wasserstein distance of two samples: the mean distance of their quantiles."""
-    return float(np.abs(np.quantile(one, QUANTILES) - np.quantile(other, QUANTILES)).mean())
+def wasserstein(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the 1-Wasserstein distance of two samples: the mean distance of their quantiles."""
+    return float(np.abs(np.quantile(first, QUANTILES) - np.quantile(second, QUANTILES)).mean())
 
 
-def _band_shifts(target: Look, source: Look | None, card: ModelCard | None) -> tuple[BandShift, ...]:
-    after = target.sample
+def _band_shifts(target: DomainProfile, source: DomainProfile | None, card: ModelCard | None) -> tuple[BandShift, ...]:
+    target_sample = target.sample
     if source is None:
         assert card is not None
-        known = zip(card.mean, card.std, strict=True)
+        trained = zip(card.mean, card.std, strict=True)
         return tuple(
-            BandShift(name, mean, std, float(after[:, i].mean()), float(after[:, i].std()), None)
-            for i, (name, (mean, std)) in enumerate(zip(target.bands, known, strict=True))
+            BandShift(name, mean, std, float(target_sample[:, i].mean()), float(target_sample[:, i].std()), None)
+            for i, (name, (mean, std)) in enumerate(zip(target.bands, trained, strict=True))
         )
-    before = source.sample
-    return tuple(_band_shift(name, before[:, i], after[:, i]) for i, name in enumerate(target.bands))
+    source_sample = source.sample
+    return tuple(_band_shift(name, source_sample[:, i], target_sample[:, i]) for i, name in enumerate(target.bands))
 
 
-def _band_shift(name: str, before: NDArray[np.float64], after: NDArray[np.float64]) -> BandShift:
-    mean, std = float(before.mean()), float(before.std())
-    apart = wasserstein(before, after) / (std or 1.0)
-    return BandShift(name, mean, std, float(after.mean()), float(after.std()), apart)
+def _band_shift(name: str, source: NDArray[np.float64], target: NDArray[np.float64]) -> BandShift:
+    mean, std = float(source.mean()), float(source.std())
+    distance = wasserstein(source, target) / (std or 1.0)
+    return BandShift(name, mean, std, float(target.mean()), float(target.std()), distance)
 
 
-def _look_json(look: Look, card: ModelCard | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"windows": look.windows}
-    if look.probability is not None and card is not None:
-        found["class_shares"] = dict(zip(card.legend.names, look.shares.tolist(), strict=True))
-        found["mean_confidence"], found["mean_entropy"] = mean_level(look.confidence), mean_level(look.entropy)
-        found["confidence"], found["entropy"] = look.confidence.tolist(), look.entropy.tolist()
-        found["norm_distance"] = float(np.mean(list(look.norms.values()))) if look.norms else None
-        found["norm_distances"] = look.norms
-    return found
+def _profile_to_dict(profile: DomainProfile, card: ModelCard | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"windows": profile.windows}
+    if profile.probability is not None and card is not None:
+        layers = list(profile.batchnorm.values())
+        content["class_shares"] = dict(zip(card.legend.names, profile.class_shares.tolist(), strict=True))
+        content["mean_confidence"], content["mean_entropy"] = map(mean_level, (profile.confidence, profile.entropy))
+        content["confidence"], content["entropy"] = profile.confidence.tolist(), profile.entropy.tolist()
+        content["norm_distance"] = float(np.mean(layers)) if layers else None
+        content["norm_distances"] = profile.batchnorm
+    return content

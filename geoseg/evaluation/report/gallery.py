@@ -1,6 +1,6 @@
-"""Pictures taken while scenes are judged: maps of whole scenes, and the crops with the most and the fewest mistakes.
+"""Collect the images of a report while scenes are evaluated: maps, and the crops with the most and the fewest errors.
 
-What memory holds is what will be shown: a new scene's pictures are drawn only if they push others out.
+Memory holds only what the report shows: images of a new scene are drawn only if they replace others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,190 +9,193 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.evaluation.accumulate_counts import Reader
-from geoseg.evaluation.result import Seen
-from geoseg.grid.patches import plain_starts
+from geoseg.evaluation.accumulate_counts import WindowReader
+from geoseg.evaluation.result import SceneContext
+from geoseg.grid.patch_positions import plain_starts
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.metrics.scores import summary
-from geoseg.plotting.images import Picture, error_map, shown_bands, stretch
+from geoseg.metrics.scores import summarize_scores
+from geoseg.plotting.images import error_map
+from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
+from geoseg.raster.resampling_indices import nearest_indices
 
-CROP = 256
-"""Side of a shown crop, pixels of the scene."""
-CROPS = 8
-"""So many crops of either kind are shown …"""
-PER_SCENE = 2
-"""… and so many of them of one scene."""
-MAPS = 12
-"""So many scenes are shown as maps, those with the most mistakes."""
-MAP_SIDE = 1200
+CROP_SIZE = 256
+"""Side of a crop, pixels of the scene."""
+MAX_CROPS = 8
+"""Number of crops of each kind."""
+MAX_CROPS_PER_SCENE = 2
+"""Number of crops of each kind from one scene."""
+MAX_MAPS = 12
+"""Number of scenes shown as maps, those with the most errors."""
+MAP_SIZE = 1200
 """Longest side of a map, pixels."""
-LABELLED = 0.5
-"""A crop is shown if at least so much of it is labelled."""
-SMALLEST = 0.03
-"""A class that covers less of a crop makes it no more worth seeing."""
+MIN_LABELLED_SHARE = 0.5
+"""Crops with a smaller share of labeled pixels are not shown."""
+MIN_CLASS_SHARE = 0.03
+"""Classes with a smaller share of a crop do not make it varied."""
 
-Cell = tuple[Window, float]
-"""A window and the share of its labelled pixels that is wrong."""
+ScoredWindow = tuple[Window, float]
+"""A window and the share of its labeled pixels that are wrong."""
 
-Layers = Mapping[str, Picture]
-"""Pictures of the same ground by what they show: image, reference, prediction, errors."""
+Layers = Mapping[str, RgbImage]
+"""Images of the same area by content: image, reference, prediction and errors."""
 
 
 @dataclass(frozen=True)
-class ShownCrop:
-    """A crop worth seeing."""
+class GalleryCrop:
+    """A crop in the report."""
 
     scene: str
-    """The scene's name."""
+    """Name of the scene."""
     window: Window
-    """Where it lies, pixels of the scene."""
+    """Position in the scene, pixels."""
     wrong: float
-    """Share of its labelled pixels that are wrong."""
+    """Share of its labeled pixels that are wrong."""
     mistake: str
-    """Its most frequent mistake in words; empty if there is none."""
+    """Its most frequent error in words; empty without errors."""
     layers: Layers
-    """How it looks."""
+    """Its images."""
 
 
 @dataclass(frozen=True)
-class ShownScene:
-    """A whole scene."""
+class GalleryMap:
+    """A whole scene in the report."""
 
     name: str
-    """The scene's."""
+    """Name of the scene."""
     mean_iou: float
-    """Over its classes."""
+    """Mean IoU over its classes."""
     wrong: float
-    """Share of its labelled pixels that are wrong."""
+    """Share of its labeled pixels that are wrong."""
     layers: Layers
-    """How it looks."""
+    """Its images."""
 
 
 @dataclass
-class Album:
-    """What is to be shown of one evaluation; give it as ``watch``."""
+class Gallery:
+    """The images of one evaluation, collected by passing the gallery as ``on_scene``."""
 
-    worst: list[ShownCrop] = field(default_factory=list)
-    """Most mistakes first."""
-    best: list[ShownCrop] = field(default_factory=list)
-    """Fewest mistakes first, of crops with more than one class."""
-    scenes: list[ShownScene] = field(default_factory=list)
-    """Most mistakes first."""
+    worst: list[GalleryCrop] = field(default_factory=list)
+    """Crops with the most errors, in descending order."""
+    best: list[GalleryCrop] = field(default_factory=list)
+    """Crops of more than one class with the fewest errors, in ascending order."""
+    scenes: list[GalleryMap] = field(default_factory=list)
+    """Scenes with the most errors, in descending order."""
 
-    def __call__(self, seen: Seen) -> None:
-        """Takes the pictures of a scene that are worth it."""
-        self._take_map(seen)
-        cells = sorted(_cells(seen), key=lambda cell: cell[1])
-        for window, wrong in _apart(cells[::-1]):
-            if wrong > 0 and (len(self.worst) < CROPS or wrong > self.worst[-1].wrong):
-                self.worst = sorted([*self.worst, _crop(seen, window, wrong)], key=lambda c: -c.wrong)[:CROPS]
-        for window, wrong in _apart(cell for cell in cells if _is_varied(seen, cell[0])):
-            if len(self.best) < CROPS or wrong < self.best[-1].wrong:
-                self.best = sorted([*self.best, _crop(seen, window, wrong)], key=lambda c: c.wrong)[:CROPS]
+    def __call__(self, context: SceneContext) -> None:
+        """Add the images of a scene that belong in the report."""
+        self._add_map(context)
+        windows = sorted(_score_windows(context), key=lambda scored: scored[1])
+        for window, wrong in _without_overlap(windows[::-1]):
+            if wrong > 0 and (len(self.worst) < MAX_CROPS or wrong > self.worst[-1].wrong):
+                crops = [*self.worst, _draw_crop(context, window, wrong)]
+                self.worst = sorted(crops, key=lambda crop: -crop.wrong)[:MAX_CROPS]
+        for window, wrong in _without_overlap(scored for scored in windows if _is_varied(context, scored[0])):
+            if len(self.best) < MAX_CROPS or wrong < self.best[-1].wrong:
+                crops = [*self.best, _draw_crop(context, window, wrong)]
+                self.best = sorted(crops, key=lambda crop: crop.wrong)[:MAX_CROPS]
 
-    def _take_map(self, seen: Seen) -> None:
-        counts = next(iter(seen.tally.counts.values()), None)
+    def _add_map(self, context: SceneContext) -> None:
+        counts = next(iter(context.counts.by_protocol.values()), None)
         if counts is None or not counts.in_reference.any():
             return
-        scores = summary(counts)
+        scores = summarize_scores(counts)
         wrong = 1 - scores["overall_accuracy"]
-        if len(self.scenes) == MAPS and wrong <= self.scenes[-1].wrong:
+        if len(self.scenes) == MAX_MAPS and wrong <= self.scenes[-1].wrong:
             return
-        height, width = seen.judged.shape
-        factor = min(1.0, MAP_SIDE / max(height, width))
+        height, width = context.pair.shape
+        factor = min(1.0, MAP_SIZE / max(height, width))
         shape = max(round(height * factor), 1), max(round(width * factor), 1)
-        layers = _layers(seen, Window(0, 0, height, width), shape)
-        shown = ShownScene(seen.judged.name, scores["mean_iou"], wrong, layers)
-        self.scenes = sorted([*self.scenes, shown], key=lambda s: -s.wrong)[:MAPS]
+        layers = _draw_layers(context, Window(0, 0, height, width), shape)
+        maps = [*self.scenes, GalleryMap(context.pair.name, scores["mean_iou"], wrong, layers)]
+        self.scenes = sorted(maps, key=lambda scene: -scene.wrong)[:MAX_MAPS]
 
 
-def _apart(cells: Iterable[Cell]) -> list[Cell]:
-    """The first cells that do not overlap."""
-    found: list[Cell] = []
-    for cell in cells:
-        if all(cell[0].intersection(other).is_empty for other, _ in found):
-            found.append(cell)
-        if len(found) == PER_SCENE:
+def _without_overlap(windows: Iterable[ScoredWindow]) -> list[ScoredWindow]:
+    """Return the first windows that do not overlap."""
+    kept: list[ScoredWindow] = []
+    for scored in windows:
+        if all(scored[0].intersection(other).is_empty for other, _ in kept):
+            kept.append(scored)
+        if len(kept) == MAX_CROPS_PER_SCENE:
             break
-    return found
+    return kept
 
 
-def _cells(seen: Seen) -> Iterator[Cell]:
-    """Windows of a regular grid with the share of their labelled pixels that is wrong; those with few labels left out."""
-    height, width = seen.judged.shape
-    size = min(CROP, height), min(CROP, width)
+def _score_windows(context: SceneContext) -> Iterator[ScoredWindow]:
+    """Yield the windows of a regular grid with enough labels."""
+    height, width = context.pair.shape
+    size = min(CROP_SIZE, height), min(CROP_SIZE, width)
     for row in plain_starts(height, size[0], size[0]):
         strip = Window(row, 0, size[0], width)
-        predicted, reference = seen.judged.predicted(strip), seen.judged.reference(strip)
+        predicted, reference = context.pair.predicted(strip), context.pair.reference(strip)
         known = reference != IGNORE_INDEX
         wrong = (known & (predicted != reference)).sum(axis=0)
         for col in plain_starts(width, size[1], size[1]):
             cols = slice(col, col + size[1])
             labelled = int(known[:, cols].sum())
-            if labelled >= LABELLED * size[0] * size[1]:
+            if labelled >= MIN_LABELLED_SHARE * size[0] * size[1]:
                 yield Window(row, col, *size), int(wrong[cols].sum()) / labelled
 
 
-def _is_varied(seen: Seen, window: Window) -> bool:
-    """True if the reference shows more than one class there, none of them a speck."""
-    reference = seen.judged.reference(window)
+def _is_varied(context: SceneContext, window: Window) -> bool:
+    """Return True if more than one class covers a relevant share of the window."""
+    reference = context.pair.reference(window)
     pixels = np.bincount(reference[reference != IGNORE_INDEX].ravel(), minlength=2)
-    return int((pixels >= SMALLEST * reference.size).sum()) > 1
+    return int((pixels >= MIN_CLASS_SHARE * reference.size).sum()) > 1
 
 
-def _crop(seen: Seen, window: Window, wrong: float) -> ShownCrop:
-    predicted, reference = seen.judged.predicted(window), seen.judged.reference(window)
-    layers = _layers(seen, window, window.shape)
-    return ShownCrop(seen.judged.name, window, wrong, _mistake(predicted, reference, seen.legend), layers)
+def _draw_crop(context: SceneContext, window: Window, wrong: float) -> GalleryCrop:
+    predicted, reference = context.pair.predicted(window), context.pair.reference(window)
+    mistake = _describe_mistake(predicted, reference, context.legend)
+    return GalleryCrop(context.pair.name, window, wrong, mistake, _draw_layers(context, window, window.shape))
 
 
-def _mistake(predicted: NDArray[np.uint8], reference: NDArray[np.uint8], legend: Legend) -> str:
-    """The pair of classes that is most often taken for each other here."""
+def _describe_mistake(predicted: NDArray[np.uint8], reference: NDArray[np.uint8], legend: Legend) -> str:
+    """Describe the most frequent confusion of two classes."""
     wrong = (reference != IGNORE_INDEX) & (predicted != reference)
     if not wrong.any():
         return ""
     codes = reference[wrong].astype(np.int64) * 256 + predicted[wrong]
-    pairs = np.bincount(codes)
-    right, taken = divmod(int(pairs.argmax()), 256)
+    pixels = np.bincount(codes)
+    reference_class, predicted_class = divmod(int(pixels.argmax()), 256)
     known = (reference != IGNORE_INDEX).sum()
-    what = "not predicted" if taken == IGNORE_INDEX else f"taken for {legend.names[taken]}"
-    return f"{100 * pairs.max() / known:.1f} % is {legend.names[right]} {what}"
+    error = "not predicted" if predicted_class == IGNORE_INDEX else f"predicted as {legend.names[predicted_class]}"
+    return f"{legend.names[reference_class]} {error} ({100 * pixels.max() / known:.1f} %)"
 
 
-def _layers(seen: Seen, window: Window, shape: tuple[int, int]) -> Layers:
-    """The pictures of a window in so many rows and columns."""
-    predicted, reference = (_reduced(r, window, shape) for r in (seen.judged.predicted, seen.judged.reference))
-    image = _image(seen, window, shape)
+def _draw_layers(context: SceneContext, window: Window, shape: tuple[int, int]) -> Layers:
+    """Draw the images of a window at a size of ``shape`` (rows, cols)."""
+    predicted = _read_reduced(context.pair.predicted, window, shape)
+    reference = _read_reduced(context.pair.reference, window, shape)
+    image = _draw_image(context, window, shape)
     base = np.full((*shape, 3), 235, np.uint8) if image is None else image
-    found = {} if image is None else {"image": image}
     return {
-        **found,
-        "reference": seen.legend.draw(reference),
-        "prediction": seen.legend.draw(predicted),
+        **({} if image is None else {"image": image}),
+        "reference": context.legend.draw(reference),
+        "prediction": context.legend.draw(predicted),
         "errors": error_map(base, predicted, reference),
     }
 
 
-def _image(seen: Seen, window: Window, shape: tuple[int, int]) -> Picture | None:
-    if seen.image is None:
+def _draw_image(context: SceneContext, window: Window, shape: tuple[int, int]) -> RgbImage | None:
+    if context.image is None:
         return None
-    bands = shown_bands(seen.bands or seen.image.bands)
-    chosen = [band for band in bands if band < len(seen.image.bands)] or [0]
-    return stretch(seen.image.read(window, chosen, shape=shape))
+    bands = choose_rgb_bands(context.bands or context.image.bands)
+    available = [band for band in bands if band < len(context.image.bands)] or [0]
+    return render_rgb(context.image.read(window, available, shape=shape))
 
 
-def _reduced(reader: Reader, window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """The pixels nearest to those of a smaller raster over the same ground; read in strips."""
+def _read_reduced(reader: WindowReader, window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a window by nearest neighbor at a smaller size, in strips."""
     if shape == window.shape:
         return reader(window)
-    rows, cols = (
-        ((np.arange(new) + 0.5) * old / new).astype(int) for new, old in zip(shape, window.shape, strict=True)
-    )
-    found = np.empty(shape, np.uint8)
-    for strip in strips(*window.shape, 4 * CROP):
-        mine = (rows >= strip.row) & (rows < strip.row_stop)
-        if mine.any():
-            found[mine] = reader(strip.shift(window.row, window.col))[rows[mine] - strip.row][:, cols]
-    return found
+    rows, cols = (nearest_indices(old, new) for new, old in zip(shape, window.shape, strict=True))
+    reduced = np.empty(shape, np.uint8)
+    for strip in strips(*window.shape, 4 * CROP_SIZE):
+        in_strip = (rows >= strip.row) & (rows < strip.row_stop)
+        if in_strip.any():
+            pixels = reader(strip.shift(window.row, window.col))
+            reduced[in_strip] = pixels[rows[in_strip] - strip.row][:, cols]
+    return reduced

@@ -1,129 +1,129 @@
-"""What a report shows of one run: its evaluation, pictures, curves, recipe and environment."""
+"""Collect what a report shows of one run: evaluation, images, training curves, recipe and environment."""
 
 import math
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import geoseg
 from geoseg.bundle import ModelCard, read_card
-from geoseg.config.load import load_recipe, recipe_from, to_yaml
-from geoseg.config.recipe import Recipe
-from geoseg.errors import ConfigError
-from geoseg.evaluation.dataset import recipe_of
-from geoseg.evaluation.report.gallery import Album
+from geoseg.config.load import parse_recipe, to_yaml
+from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
+from geoseg.evaluation.report.gallery import Gallery
+from geoseg.evaluation.resolve_recipe import resolve_recipe, training_recipe
 from geoseg.evaluation.result import Evaluation
 from geoseg.progress import Progress, silent
-from geoseg.training.loggers import METRICS, read
+from geoseg.training.loggers import METRICS_NAME, read_metrics
 
 CURVES = ("loss", "mean_iou", "learning_rate")
-"""Numbers of a run that are shown over its iterations."""
-RECIPE = "recipe.yaml"
-"""What a run's recipe is called in its folder."""
+"""Logged values that are shown over the iterations of a run."""
 
 
 @dataclass(frozen=True)
-class Reported:
-    """One run, or one set of masks."""
+class RunData:
+    """One run, or one set of masks, in a report."""
 
     name: str
-    """What it is called beside its numbers."""
+    """Name shown with its scores."""
     evaluation: Evaluation
-    """What was counted."""
-    album: Album
-    """What is shown."""
+    """Counts and scores."""
+    gallery: Gallery
+    """Images of scenes and crops."""
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
-    """(iteration, number) by name."""
+    """Points (iteration, value) by name of the logged value."""
     recipe: str = ""
-    """As YAML; empty if there is none."""
+    """Recipe of the training as YAML; empty if unknown."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    """Versions, seed, date."""
+    """Versions, seed and date."""
 
 
-def report_run(
+def collect_run(
     model: Path,
+    options: EvaluationOptions = DEFAULTS,
     *,
-    recipe: str | None = None,
+    recipe: str | Path | None = None,
     overrides: Sequence[str] = (),
     split: str = "val",
     progress: Progress = silent,
-    **wishes: Any,
-) -> Reported:
-    """A model (the best of a run) on the split of a recipe: its own, if no other is named.
+) -> RunData:
+    """Evaluate a model on a split of a recipe's dataset.
 
-    ``wishes`` are what :func:`~geoseg.evaluation.evaluate_model.evaluate_model` wants to know.
+    Args:
+        model: Model file.
+        options: What is counted, and how the model predicts.
+        recipe: Name or path of a recipe, or a folder of prepared scenes; None for the recipe of the model's training.
+        overrides: Changes of the recipe as ``section.key=value``.
+        split: Name of the split.
+        progress: Called with the number of scenes.
     """
-    from geoseg.evaluation.evaluate_model import evaluate_model  # noqa: PLC0415 (brings torch along, which masks do without)
+    from geoseg.evaluation.evaluate_model import evaluate_model  # noqa: PLC0415 (loads torch, which masks do not need)
 
-    card, album = read_card(model), Album()
-    judged_on = _recipe(model, card, recipe, overrides)
-    evaluation = evaluate_model(judged_on, model=model, split=split, progress=progress, watch=album, **wishes)
-    return Reported(_name(model), evaluation, album, _curves(model), _learnt_by(card), environment(card))
+    card, gallery = read_card(model), Gallery()
+    loaded = training_recipe(card, model, overrides) if recipe is None else resolve_recipe(recipe, overrides)
+    evaluation = evaluate_model(loaded, options, model=model, split=split, progress=progress, on_scene=gallery)
+    return _run_data(model, card, evaluation, gallery)
 
 
-def report_scenes(model: Path, scene: str, reference: str, *, progress: Progress = silent, **wishes: Any) -> Reported:
-    """A model on scenes with references; ``wishes`` as of :func:`~geoseg.evaluation.evaluate_scenes.evaluate_scenes`."""
+def collect_scenes(
+    model: Path,
+    scene: str | Path,
+    reference: str | Path,
+    options: EvaluationOptions = DEFAULTS,
+    *,
+    progress: Progress = silent,
+) -> RunData:
+    """Evaluate a model on scenes with references; see :func:`~geoseg.evaluation.evaluate_scenes.evaluate_scenes`."""
     from geoseg.evaluation.evaluate_scenes import evaluate_scenes  # noqa: PLC0415
 
-    card, album = read_card(model), Album()
-    evaluation = evaluate_scenes(scene, reference, model=model, progress=progress, watch=album, **wishes)
-    return Reported(_name(model), evaluation, album, _curves(model), _learnt_by(card), environment(card))
+    card, gallery = read_card(model), Gallery()
+    evaluation = evaluate_scenes(scene, reference, options, model=model, progress=progress, on_scene=gallery)
+    return _run_data(model, card, evaluation, gallery)
 
 
-def report_masks(mask: str, reference: str, *, progress: Progress = silent, **wishes: Any) -> Reported:
-    """Masks against references; ``wishes`` as of :func:`~geoseg.evaluation.evaluate_masks.evaluate_mask`."""
+def collect_masks(
+    mask: str | Path,
+    reference: str | Path,
+    options: EvaluationOptions = DEFAULTS,
+    *,
+    confidence: str | Path | None = None,
+    scene: str | Path | None = None,
+    progress: Progress = silent,
+) -> RunData:
+    """Evaluate masks against references; see :func:`~geoseg.evaluation.evaluate_masks.evaluate_mask`."""
     from geoseg.evaluation.evaluate_masks import evaluate_mask  # noqa: PLC0415
 
-    album = Album()
-    evaluation = evaluate_mask(mask, reference, progress=progress, watch=album, **wishes)
-    return Reported(Path(mask).stem or mask, evaluation, album, environment=environment(None))
+    gallery = Gallery()
+    evaluation = evaluate_mask(
+        mask, reference, options, confidence=confidence, scene=scene, progress=progress, on_scene=gallery
+    )
+    return RunData(Path(mask).stem or str(mask), evaluation, gallery, environment=collect_environment(None))
 
 
-def environment(card: ModelCard | None) -> dict[str, str]:
-    """Where a model came from, and what judged it."""
-    made = {} if card is None else {f"trained: {name}": value for name, value in card.provenance.items()}
+def collect_environment(card: ModelCard | None) -> dict[str, str]:
+    """Return the provenance of a model, and the versions of the software that evaluated it."""
+    trained = {} if card is None else {f"trained: {name}": value for name, value in card.provenance.items()}
     here = {"geoseg": geoseg.__version__, "Python": platform.python_version(), "system": platform.platform(terse=True)}
-    return {**made, **{f"judged: {name}": value for name, value in here.items()}}
+    return {**trained, **{f"judged: {name}": value for name, value in here.items()}}
 
 
-def named_apart(reported: Sequence[Reported]) -> list[Reported]:
-    """The same with names that differ: a number behind those that would not."""
-    names = [each.name for each in reported]
+def make_names_unique(runs: Sequence[RunData]) -> list[RunData]:
+    """Append a number to every name that occurs more than once."""
+    names = [run.name for run in runs]
     return [
-        Reported(**{**vars(each), "name": f"{each.name} ({names[: n + 1].count(each.name)})"})
-        if names.count(each.name) > 1
-        else each
-        for n, each in enumerate(reported)
+        replace(run, name=f"{run.name} ({names[: n + 1].count(run.name)})") if names.count(run.name) > 1 else run
+        for n, run in enumerate(runs)
     ]
 
 
-def _recipe(model: Path, card: ModelCard, recipe: str | None, overrides: Sequence[str]) -> Recipe:
-    """What a model is judged on: the recipe that is named, else its run's, else its card's."""
-    if recipe is not None:
-        return recipe_of(recipe, overrides)
-    own = model.parent / RECIPE
-    if own.is_file():
-        return load_recipe(own, overrides)
-    if not card.recipe:
-        raise ConfigError(f"{model} does not say what it was trained on", "name a recipe: --recipe")
-    if overrides:
-        raise ConfigError(f"{model} is no run's, so its recipe cannot be changed", "name a recipe: --recipe")
-    return recipe_from(card.recipe)
+def _run_data(model: Path, card: ModelCard, evaluation: Evaluation, gallery: Gallery) -> RunData:
+    name = model.parent.name if model.stem == "best" and model.parent.name else model.stem
+    recipe = to_yaml(parse_recipe(card.recipe)) if card.recipe else ""
+    return RunData(name, evaluation, gallery, _read_curves(model), recipe, collect_environment(card))
 
 
-def _name(model: Path) -> str:
-    """A run by its folder, any other model by its file."""
-    return model.parent.name if model.stem == "best" and model.parent.name else model.stem
-
-
-def _learnt_by(card: ModelCard) -> str:
-    return to_yaml(recipe_from(card.recipe)) if card.recipe else ""
-
-
-def _curves(model: Path) -> dict[str, list[tuple[float, float]]]:
-    """What a run's log tells over its iterations."""
-    rows = read(model.parent / "log" / METRICS)
-    found = {name: [(float(row["iteration"]), float(row[name])) for row in rows if row.get(name)] for name in CURVES}
-    return {name: points for name, points in found.items() if any(math.isfinite(y) for _, y in points)}
+def _read_curves(model: Path) -> dict[str, list[tuple[float, float]]]:
+    """Read the logged values of the run that a model belongs to."""
+    rows = read_metrics(model.parent / "log" / METRICS_NAME)
+    curves = {name: [(float(row["iteration"]), float(row[name])) for row in rows if row.get(name)] for name in CURVES}
+    return {name: points for name, points in curves.items() if any(math.isfinite(y) for _, y in points)}

@@ -1,4 +1,4 @@
-// The page is whole without this: it only turns colours, sorts tables and opens pictures to look closer.
+// Switches the color theme, sorts tables and opens images in a viewer. The page also works without this script.
 (() => {
   const root = document.documentElement;
   document.getElementById("theme").onclick = () => {
@@ -23,7 +23,7 @@
     };
   }
 
-  // The viewer: the layers of one figure on top of each other; wheel or pinch to zoom, drag to move.
+  // Viewer for the layers of one figure: the wheel or a pinch zooms, dragging moves.
   const dialog = document.createElement("dialog");
   dialog.innerHTML = '<div class="viewer"><div class="tools"><b></b></div><div class="stage"></div></div>';
   document.body.append(dialog);

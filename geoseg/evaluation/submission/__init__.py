@@ -1,1 +1,1 @@
-"""Write and check submissions for benchmark servers."""
+"""Write and check submissions to benchmark servers."""

@@ -1,163 +1,245 @@
-"""Whether a zip is what LoveDA's server takes: every image of a phase, nothing else, and each of the right kind.
+"""Check a LoveDA submission: every image of a phase, nothing else, and each a PNG of class indices. Loads no torch.
 
-The server (Codabench 13030; the two phases of domain adaptation are 13037) wants PNGs named as the test images
-(``4191.png``), without folders. Nothing here needs torch.
+The server (Codabench 13030; the two phases of domain adaptation are 13037) requires PNG files named like the test images
+(``4191.png``), without folders. Each PNG has one byte per pixel, the class index from 0. The published *labels* count from
+1, and so do programs that write predictions as labels.
 """
 
 import contextlib
+import io
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from geoseg.data.datasets._archive_files import listed
+from PIL import Image
+
+from geoseg._text import did_you_mean, join_names
+from geoseg.data.datasets._archive_files import MAX_NAMES
 from geoseg.data.datasets.loveda import IDS, LEGEND
-from geoseg.errors import ConfigError, DataError, did_you_mean
-from geoseg.evaluation.submission.loveda_png import no_damage, values_in
+from geoseg.errors import ConfigError, DataError
+from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
 
+IMAGE_SIZE = 1024
+"""Height and width of an image, pixels."""
 TEST = IDS["test"]
 PHASES: Mapping[str, range] = {
     "all": range(TEST["rural"].start, TEST["urban"].stop),
     "urban": TEST["urban"],
     "rural": TEST["rural"],
 }
-"""Numbers of the images of each phase: the whole test set, or one of its domains."""
+"""Image numbers of each phase: the whole test set, or one of its domains."""
 
-LARGEST = 16 << 20
-"""Bytes. A PNG of an image's size is smaller, whatever its kind; what claims more is not unpacked."""
+MAX_UNPACKED_BYTES = 16 << 20
+"""Larger members are not unpacked: no PNG of an image's size needs more."""
+
+PNG_HEADER = struct.Struct(">8s4x4sIIBB")
+"""Begin of a PNG: signature, (length of the first chunk), its name, width, height, bits per channel, color type.
+
+Pillow does not suffice: it opens gray values of 2 and 4 bits with the mode of 8 bits.
+"""
+COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGB and alpha"}
+"""Color types of PNG (section 11.2.1 of its specification)."""
+VALUE_HINTS = {
+    len(LEGEND): "write class indices without adding one: labels count from 1, submissions from 0",
+    IGNORE_INDEX: "every pixel needs a class; 255 marks pixels that were not predicted",
+}
+"""Hints for values with a likely cause."""
+GENERAL_HINT = "write class indices, not colours or stretched grey values"
+"""Hint for other values that are not class indices."""
+READ_ERRORS = (
+    *(OSError, EOFError, RuntimeError, ValueError, SyntaxError),
+    *(struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
+"""Errors of zipfile and Pillow for damaged files; encryption is a RuntimeError, a broken PNG a SyntaxError."""
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What a zip turned out to be."""
+class SubmissionCheck:
+    """Result of a check."""
 
     phase: str
-    """The phase it was compared with, a key of :data:`PHASES`."""
+    """Phase that the zip was compared with, a key of :data:`PHASES`."""
     images: int
-    """How many of the phase's images it holds."""
+    """Number of the phase's images in the zip."""
     classes: tuple[str, ...]
     """Names of the classes that occur."""
     problems: tuple[DataError, ...]
-    """Why it is not valid; empty if it is."""
+    """Reasons why the server would refuse the zip; empty if it is valid."""
 
     def __str__(self) -> str:
         return (
-            f"{'not valid' if self.problems else 'valid'} for {self.what}: {self.images} images, "
+            f"{'not valid' if self.problems else 'valid'} for {self.benchmark}: {self.images} images, "
             f"classes present: {', '.join(self.classes) or 'none'}"
         )
 
     @property
-    def what(self) -> str:
-        """The phase in words."""
+    def benchmark(self) -> str:
+        """Benchmark and phase in words."""
         return "LoveDA test" if self.phase == "all" else f"LoveDA test ({self.phase} phase)"
 
     def require_valid(self) -> Self:
-        """Itself; :class:`DataError` with the first problem, and how many more there are, if it is not valid."""
+        """Return the check itself; raise :class:`DataError` with the first problem if the zip is not valid."""
         if not self.problems:
             return self
         first, more = self.problems[0], len(self.problems) - 1
         count = f" (and {more} more {'problem' if more == 1 else 'problems'})" if more else ""
-        raise DataError(f"not valid for {self.what}: {first.message}{count}", first.hint)
+        raise DataError(f"not valid for {self.benchmark}: {first.message}{count}", first.hint)
 
 
-def check_submission(path: str | Path, *, phase: str | None = None, progress: Progress = silent) -> Checked:
-    """Compares a zip with a phase of :data:`PHASES`, by default the one it fits best; all its problems are collected.
+def check_submission(path: str | Path, *, phase: str | None = None, progress: Progress = silent) -> SubmissionCheck:
+    """Compare a zip with a phase of the benchmark, and collect all problems.
 
-    Images are read one at a time. :class:`DataError` if there is no file or it is no zip, :class:`ConfigError` if there
-    is no such phase.
+    Images are read one at a time.
+
+    Args:
+        path: The zip.
+        phase: ``all``, ``urban`` or ``rural``; by default the one with the most common images.
+        progress: Called with the number of images.
+
+    Raises:
+        DataError: The file is missing or not a zip.
+        ConfigError: The phase is unknown.
+
+    Example:
+        >>> import geoseg
+        >>> geoseg.check_submission("submission.zip").require_valid()  # doctest: +SKIP
     """
     if phase is not None:
         require_phase(phase)
-    with _opened(Path(path)) as archive:
+    with _open_zip(Path(path)) as archive:
         members = archive.infolist()
-        found = Counter(number for member in members if (number := _number(member)) is not None)
-        phase = phase or _best_phase(found)
-        problems = [*_layout_problems(members), *_number_problems(found, phase)]
-        wanted = [member for member in members if _number(member) in PHASES[phase]]
+        numbers = Counter(number for member in members if (number := _image_number(member)) is not None)
+        phase = phase or _best_phase(numbers)
+        problems = [*_layout_problems(members), *_number_problems(numbers, phase)]
+        images = [member for member in members if _image_number(member) in PHASES[phase]]
         values: set[int] = set()
-        with progress(len(wanted), "checking") as task:
-            for member in wanted:
+        with progress(len(images), "checking") as task:
+            for member in images:
                 try:
-                    values |= _values(archive, member)
+                    values |= _read_member(archive, member)
                 except DataError as error:
                     problems.append(error)
                 task.advance(note=member.filename)
     classes = tuple(name for index, name in enumerate(LEGEND.names) if index in values)
-    return Checked(phase, sum(number in found for number in PHASES[phase]), classes, tuple(problems))
+    return SubmissionCheck(phase, sum(number in numbers for number in PHASES[phase]), classes, tuple(problems))
 
 
 def require_phase(phase: str) -> None:
-    """:class:`ConfigError` unless it is a phase."""
+    """Raise :class:`ConfigError` if the phase is unknown."""
     if phase not in PHASES:
         raise ConfigError(f"LoveDA has no phase {phase!r}", did_you_mean(phase, PHASES))
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     if not path.is_file():
         raise DataError(f"there is no file {path}", "name the zip to check")
     try:
-        with no_damage():
+        with _wrap_read_errors():
             archive = zipfile.ZipFile(path)
     except DataError as error:
-        raise DataError(f"{path} {error.message}", "give a zip of PNGs, or make it again") from None
+        raise DataError(f"{path} {error.message}", "use a zip of PNG files, or create it again") from None
     with archive:
         yield archive
 
 
-def _values(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[int]:
-    """The class indices in an image of the zip; :class:`DataError` that names it."""
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[int]:
+    """Return the class indices in an image of the zip; raise :class:`DataError` with its name."""
+    if member.file_size > MAX_UNPACKED_BYTES:
+        message = f"{member.filename} would unpack to {member.file_size} bytes"
+        raise DataError(message, "write PNG files of one byte per pixel")
     try:
-        return values_in(_unpacked(archive, member))
+        with _wrap_read_errors():
+            png = archive.read(member)
+        return _read_class_indices(png)
     except DataError as error:
         raise DataError(f"{member.filename} {error.message}", error.hint) from None
 
 
-def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    if member.file_size > LARGEST:
-        raise DataError(f"would unpack to {member.file_size} bytes", "write PNGs of one byte per pixel")
-    with no_damage():
-        return archive.read(member)
+def _read_class_indices(png: bytes) -> set[int]:
+    """Return the class indices in a PNG; raise :class:`DataError` without the name of the file."""
+    _require_grey_png(png)
+    with _wrap_read_errors(), Image.open(io.BytesIO(png), formats=["PNG"]) as image:
+        values = {value for value, count in enumerate(image.histogram()) if count}
+    highest, last = max(values), len(LEGEND) - 1
+    if highest > last:
+        raise DataError(
+            f"holds the value {highest}, class indices are 0 to {last}", VALUE_HINTS.get(highest, GENERAL_HINT)
+        )
+    return values
 
 
-def _number(member: zipfile.ZipInfo) -> int | None:
-    """4191 for ``4191.png``, in whatever folder; None for any other name."""
+def _require_grey_png(png: bytes) -> None:
+    """Raise :class:`DataError` unless the header declares one byte per pixel and the right size."""
+    header = png[: PNG_HEADER.size].ljust(PNG_HEADER.size, b"\0")
+    signature, chunk, width, height, bits, colour_type = PNG_HEADER.unpack(header)
+    if (signature, chunk) != (b"\x89PNG\r\n\x1a\n", b"IHDR"):
+        raise DataError("is not a PNG", "write PNG files, not JPEG or TIFF under another name")
+    if colour_type != 0:
+        kind = COLOUR_TYPES.get(colour_type, f"of colour type {colour_type}")
+        raise DataError(f"is {kind}, not a single channel", "write class indices as grey values, not colours")
+    if bits != 8:
+        raise DataError(f"has {bits} bits per pixel, not 8", "write it as uint8")
+    if (height, width) != (IMAGE_SIZE, IMAGE_SIZE):
+        raise DataError(
+            f"has {height} x {width} pixels, not {IMAGE_SIZE} x {IMAGE_SIZE}",
+            "predict whole images at their original size",
+        )
+
+
+@contextlib.contextmanager
+def _wrap_read_errors() -> Iterator[None]:
+    """Raise :class:`DataError`, without the name of the file, for errors that damaged files cause."""
+    try:
+        yield
+    except READ_ERRORS as error:
+        raise DataError(f"cannot be read: {error}", "write it again, or copy the zip again") from None
+
+
+def _image_number(member: zipfile.ZipInfo) -> int | None:
+    """Return 4191 for ``4191.png`` in any folder; None for any other name."""
     match = re.fullmatch(r"(0|[1-9][0-9]{0,8})\.png", PurePosixPath(member.filename).name)
     return int(match[1]) if match and not member.is_dir() else None
 
 
-def _best_phase(found: Iterable[int]) -> str:
-    """The phase that shares most with the numbers found (intersection over union)."""
-    numbers = set(found)
-    return max(PHASES, key=lambda phase: len(numbers & {*PHASES[phase]}) / len(numbers | {*PHASES[phase]}))
+def _best_phase(numbers: Iterable[int]) -> str:
+    """Return the phase with the largest intersection over union with the image numbers."""
+    present = set(numbers)
+    return max(PHASES, key=lambda phase: len(present & {*PHASES[phase]}) / len(present | {*PHASES[phase]}))
 
 
 def _layout_problems(members: Sequence[zipfile.ZipInfo]) -> Iterator[DataError]:
     nested = [member.filename for member in members if "/" in member.filename]
-    others = [member.filename for member in members if _number(member) is None and not member.is_dir()]
+    others = [member.filename for member in members if _image_number(member) is None and not member.is_dir()]
     if nested:
-        yield DataError(f"there are folders in it: {listed(nested)}", "zip the files alone: zip -j FILE FOLDER/*.png")
+        message = f"there are folders in it: {join_names(nested, limit=MAX_NAMES)}"
+        yield DataError(message, "zip the files only: zip -j FILE FOLDER/*.png")
     if others:
-        yield DataError(f"there are other files in it: {listed(others)}", "leave only images named like 4191.png")
+        message = f"there are other files in it: {join_names(others, limit=MAX_NAMES)}"
+        yield DataError(message, "keep only images named like 4191.png")
 
 
-def _number_problems(found: Counter[int], phase: str) -> Iterator[DataError]:
-    wanted = PHASES[phase]
-    missing = [number for number in wanted if number not in found]
-    extra = sorted(number for number in found if number not in wanted)
-    twice = sorted(number for number, count in found.items() if count > 1)
-    span = f"it should hold {wanted[0]}.png to {wanted[-1]}.png, each once"
+def _number_problems(numbers: Counter[int], phase: str) -> Iterator[DataError]:
+    expected = PHASES[phase]
+    missing = [number for number in expected if number not in numbers]
+    extra = sorted(number for number in numbers if number not in expected)
+    repeated = sorted(number for number, count in numbers.items() if count > 1)
+    hint = f"it should hold {expected[0]}.png to {expected[-1]}.png, each once"
     if missing:
-        yield DataError(f"it lacks {len(missing)} of {len(wanted)} images: {_files(missing)}", span)
+        yield DataError(f"it lacks {len(missing)} of {len(expected)} images: {_join_files(missing)}", hint)
     if extra:
-        yield DataError(f"it holds images of other numbers: {_files(extra)}", span)
-    if twice:
-        yield DataError(f"it holds more than one {_files(twice)}", span)
+        yield DataError(f"it holds images of other numbers: {_join_files(extra)}", hint)
+    if repeated:
+        yield DataError(f"it holds more than one {_join_files(repeated)}", hint)
 
 
-def _files(numbers: Iterable[int]) -> str:
-    return listed(f"{number}.png" for number in numbers)
+def _join_files(numbers: Iterable[int]) -> str:
+    return join_names((f"{number}.png" for number in numbers), limit=MAX_NAMES)

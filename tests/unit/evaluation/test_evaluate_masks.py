@@ -5,19 +5,23 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from helpers.rasters import UTM, make_raster, noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rasterio.warp import calculate_default_transform, reproject
 from shapely.geometry import box
-from strategies_raster import UTM, make_raster, noise
 
 from geoseg.errors import ConfigError, DataError, GridMismatch, SceneError
 from geoseg.evaluation import accumulate_counts as counting
-from geoseg.evaluation.evaluate_masks import evaluate_mask
+from geoseg.evaluation.evaluate import evaluate
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
 
 LEGEND = Legend.of({"field": "#00ff00", "town": "#ff0000", "water": "#0000ff"})
+
+
+def evaluate_mask(mask, reference, **options):
+    return evaluate(mask=mask, reference=reference, **options)
 
 
 def write(path, values, **profile):
@@ -111,7 +115,7 @@ def test_a_reference_that_labels_nothing_is_refused(tmp_path, mask):
 
 
 def test_another_grid_is_refused_and_the_flag_is_named(tmp_path, mask):
-    with pytest.raises(GridMismatch, match="50 x 40 pixels against 49 x 40") as caught:
+    with pytest.raises(GridMismatch, match="different grids: 50 x 40 pixels and 49 x 40") as caught:
         evaluate_mask(mask, write(tmp_path / "small.tif", noise(49, 40, high=3)))
     assert "--resample" in caught.value.hint
 
@@ -153,7 +157,7 @@ def test_what_lies_outside_a_reference_does_not_count(tmp_path, mask):
 
 def test_without_a_crs_nothing_can_be_looked_up(tmp_path, mask):
     reference = write(tmp_path / "lost.tif", noise(49, 40, high=3), crs=None)
-    with pytest.raises(GridMismatch, match="does not say where it lies"):
+    with pytest.raises(GridMismatch, match="has no CRS and cannot be resampled"):
         evaluate_mask(mask, reference, resample=True)
 
 
@@ -173,14 +177,14 @@ def test_folders_and_patterns_go_together_by_name_and_add_up(folders, masks, rig
     evaluation = evaluate_mask(folders / masks, folders / right)
     assert [scene.name for scene in evaluation.scenes] == ["a", "b"]
     assert evaluation.total.overall_accuracy == 0.5
-    assert evaluation.by_scene(evaluation.protocol)["a"].overall_accuracy == 1
+    assert evaluation.counts_by_scene(evaluation.protocol)["a"].overall_accuracy == 1
     low, high = evaluation.intervals(evaluation.protocol)["overall_accuracy"]
     assert (low, high) == (0, 1)
 
 
 def test_a_missing_reference_is_named(folders):
     (folders / "right" / "a.tif").unlink()
-    with pytest.raises(DataError, match="no reference for a_mask"):
+    with pytest.raises(DataError, match="has no reference for a_mask"):
         evaluate_mask(folders / "masks", folders / "right")
 
 
@@ -228,7 +232,7 @@ def test_a_tolerance_in_metres_wants_to_know_metres(tmp_path):
         evaluate_mask(mask, mask, boundary_m=1)
     assert "--gsd" in caught.value.hint
     assert evaluate_mask(mask, mask, boundary_m=1, gsd=0.5).boundary is not None
-    with pytest.raises(ConfigError, match="tolerance of 0 m"):
+    with pytest.raises(ConfigError, match="invalid boundary tolerance of 0 m"):
         evaluate_mask(mask, mask, boundary_m=0)
 
 
@@ -248,12 +252,12 @@ def test_what_means_not_labelled_can_be_named(tmp_path, mask):
 
 def test_an_image_is_no_mask(tmp_path):
     image = make_raster(tmp_path / "image.tif", noise(3, 20, 20), **UTM)
-    with pytest.raises(SceneError, match="no mask"):
+    with pytest.raises(SceneError, match="is not a mask"):
         evaluate_mask(image, image)
 
 
 def test_options_for_polygons_are_refused_with_a_raster(mask):
-    with pytest.raises(ConfigError, match="raster"):
+    with pytest.raises(ConfigError, match="is a raster and has no attributes"):
         evaluate_mask(mask, mask, column="kind")
 
 
@@ -269,3 +273,28 @@ def test_memory_does_not_grow_with_the_height_of_a_mask(tmp_path, monkeypatch):
         peaks[height] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peaks[1024] < 1.2 * peaks[128]
+
+
+# Real building masks (OpenAerialMap and OpenStreetMap) against the polygons that they were rasterized from
+
+
+@pytest.fixture(scope="module")
+def derived(shared_data):
+    return shared_data / "derived_scenes"
+
+
+def test_a_mask_meets_its_polygons_in_degrees(derived):
+    evaluation = evaluate_mask(
+        derived / "oam_B_z21_mask.tif", derived / "oam_B_z21_buildings_4326.geojson",
+        polygon_class="1", background="0", boundary_m=0.5, objects=["1"],
+    )  # fmt: skip
+    assert evaluation.total.iou()[1] > 0.95
+    assert np.nanmean(evaluation.boundary.f1()) > 0.95
+    assert evaluation.objects.f1()[1] > 0.9
+
+
+def test_masks_go_together_with_scenes_of_the_same_name(shared_data):
+    masks = shared_data / "oam_hot_buildings" / "val-binarymasks"
+    evaluation = evaluate_mask(masks, masks, scene=shared_data / "oam_hot_buildings" / "val-chips")
+    assert len(evaluation.scenes) == 4
+    assert evaluation.total.mean_iou == 1

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from strategies_archives import archive_section, loveda_archives, potsdam_archives
-from strategies_inference import bundle
+from helpers.archives import archive_section, loveda_archives, potsdam_archives
+from helpers.models import bundle
 from torch import nn
 
 from geoseg.config.recipe import Recipe
@@ -12,9 +12,9 @@ from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import loveda
 from geoseg.data.preparation.prepare import prepare
 from geoseg.errors import ConfigError, DataError
-from geoseg.evaluation.dataset import recipe_of
-from geoseg.evaluation.evaluate_model import evaluate_model
+from geoseg.evaluation.evaluate import evaluate
 from geoseg.evaluation.protocols import PROTOCOLS
+from geoseg.evaluation.resolve_recipe import resolve_recipe
 
 HOW = {"device": "cpu", "tile": 64}
 
@@ -32,7 +32,7 @@ def potsdam(tmp_path_factory):
 
 
 def evaluated(section, legend, **options):
-    return evaluate_model(Recipe(data=section), model=model(legend), **HOW, **options)
+    return evaluate(Recipe(data=section), model=model(legend), **HOW, **options)
 
 
 def names(evaluation):
@@ -42,8 +42,8 @@ def names(evaluation):
 def test_one_prediction_is_counted_by_every_protocol_of_potsdam(potsdam):
     both = evaluated(archive_section("potsdam", potsdam), isprs.LEGEND)
     full = evaluated(archive_section("potsdam", potsdam, labels="full"), isprs.LEGEND)
-    assert names(both) == names(full) == ["scenes", "zoo", "isprs-eroded-5", "isprs-full"]
-    for name in ("zoo", "isprs-eroded-5", "isprs-full"):
+    assert names(both) == names(full) == ["scenes", "openmmlab", "isprs-eroded-5", "isprs-full"]
+    for name in ("openmmlab", "isprs-eroded-5", "isprs-full"):
         assert np.array_equal(both.counts(PROTOCOLS[name]).counts, full.counts(PROTOCOLS[name]).counts)
     assert np.array_equal(full.total.counts, full.counts(PROTOCOLS["isprs-full"]).counts)
     assert both.total.in_reference.sum() < full.total.in_reference.sum()
@@ -51,8 +51,8 @@ def test_one_prediction_is_counted_by_every_protocol_of_potsdam(potsdam):
 
 def test_without_full_labels_their_protocol_does_not_apply_and_cannot_be_asked_for(tmp_path):
     section = archive_section("potsdam", potsdam_archives(tmp_path))
-    assert names(evaluated(section, isprs.LEGEND)) == ["scenes", "zoo", "isprs-eroded-5"]
-    with pytest.raises(ConfigError, match="isprs-full wants labels that are not there"):
+    assert names(evaluated(section, isprs.LEGEND)) == ["scenes", "openmmlab", "isprs-eroded-5"]
+    with pytest.raises(ConfigError, match="protocol isprs-full needs labels that are missing"):
         evaluated(section, isprs.LEGEND, protocols=["isprs-full"])
 
 
@@ -74,12 +74,12 @@ def test_loveda_has_its_domains_and_its_protocols(tmp_path):
 def test_a_prepared_folder_is_judged_like_the_archives_it_came_from(potsdam, tmp_path):
     section = archive_section("potsdam", potsdam)
     folder = prepare(section, "potsdam", folder=tmp_path / "prepared").folder
-    recipe = recipe_of(str(folder))
-    again = evaluate_model(recipe, model=model(isprs.LEGEND), **HOW)
+    recipe = resolve_recipe(str(folder))
+    again = evaluate(recipe, model=model(isprs.LEGEND), **HOW)
     assert np.array_equal(again.total.counts, evaluated(section, isprs.LEGEND).total.counts)
-    assert names(again) == ["scenes", "zoo", "isprs-eroded-5"]
+    assert names(again) == ["scenes", "openmmlab", "isprs-eroded-5"]
     with pytest.raises(ConfigError, match="not a recipe"):
-        recipe_of(str(folder), ["data.root=elsewhere"])
+        resolve_recipe(str(folder), ["data.root=elsewhere"])
 
 
 def test_borders_and_objects_are_counted_at_the_published_pixel_size(potsdam):

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 import rasterio
-from strategies_inference import pixels, threshold_bundle, write_scene
+from helpers.models import pixels, threshold_bundle, write_scene
 
 from geoseg.errors import DataError, GridMismatch
-from geoseg.evaluation import model_runner as predicted
-from geoseg.evaluation.evaluate_masks import evaluate_mask
-from geoseg.evaluation.evaluate_scenes import evaluate_scenes
+from geoseg.evaluation import model_runner
+from geoseg.evaluation.evaluate import evaluate
 from geoseg.inference.predict import predict
 
 HOW = {"device": "cpu", "tile": 16}
@@ -28,22 +27,26 @@ def town(tmp_path):
     return tmp_path
 
 
+def evaluate_scenes(scene, reference, **options):
+    return evaluate(scene=scene, reference=reference, **options)
+
+
 def counts_of(evaluation):
-    return {scene.name: scene.tally.counts["scenes"].counts.tolist() for scene in evaluation.scenes}
+    return {scene.name: scene.by_protocol["scenes"].counts.tolist() for scene in evaluation.scenes}
 
 
 def test_a_model_is_judged_by_the_mask_it_makes(town):
     by_model = evaluate_scenes(town / "scenes", town / "right", model=threshold_bundle(), **HOW)
     for name in "ab":
         predict(town / "scenes" / f"{name}.tif", town / f"{name}_mask.tif", model=threshold_bundle(), **HOW)
-    by_mask = evaluate_mask(town / "?_mask.tif", town / "right")
+    by_mask = evaluate(mask=town / "?_mask.tif", reference=town / "right")
     assert counts_of(by_model) == counts_of(by_mask)
     assert by_model.total.overall_accuracy > 0.95
 
 
 def test_large_scenes_go_through_files_with_the_same_result(town, monkeypatch):
     small = evaluate_scenes(town / "scenes", town / "right", model=threshold_bundle(), **HOW)
-    monkeypatch.setattr(predicted, "IN_MEMORY", 10)
+    monkeypatch.setattr(model_runner, "MAX_PIXELS_IN_MEMORY", 10)
     large = evaluate_scenes(town / "scenes", town / "right", model=threshold_bundle(), **HOW)
     assert counts_of(small) == counts_of(large)
     assert np.array_equal(small.calibration.counts, large.calibration.counts)
@@ -57,8 +60,8 @@ def test_a_model_says_by_itself_how_sure_it_is(town):
 
 def test_scenes_are_shown_while_their_files_are_open(town):
     seen = []
-    evaluate_scenes(town / "scenes", town / "right", model=threshold_bundle(), watch=seen.append, **HOW)
-    assert [each.judged.name for each in seen] == ["a", "b"]
+    evaluate_scenes(town / "scenes", town / "right", model=threshold_bundle(), on_scene=seen.append, **HOW)
+    assert [each.pair.name for each in seen] == ["a", "b"]
     assert seen[0].image.bands == ("red",)
 
 
@@ -73,5 +76,5 @@ def test_a_reference_on_another_grid_is_refused_before_anything_is_predicted(tow
 
 def test_a_folder_without_rasters_is_a_sentence(town):
     (town / "empty").mkdir()
-    with pytest.raises(DataError, match="neither rasters nor polygons"):
+    with pytest.raises(DataError, match="contains neither rasters nor polygons"):
         evaluate_scenes(town / "empty", town / "right", model=threshold_bundle(), **HOW)

@@ -24,8 +24,8 @@ def counted(predicted, reference, rows: int) -> ObjectCounts:
 def by_pairs(predicted, reference, c: int) -> tuple[int, int, int]:
     """Matched, predicted, true objects of a class, every pair looked at."""
     known = reference != 255
-    (mine, n), (its, m) = label(predicted == c), label(reference == c)
-    masks = [(mine == i + 1) & known for i in range(n)], [its == i + 1 for i in range(m)]
+    (predicted_label, n), (reference_label, m) = label(predicted == c), label(reference == c)
+    masks = [(predicted_label == i + 1) & known for i in range(n)], [reference_label == i + 1 for i in range(m)]
     there = [mask for mask in masks[0] if mask.any()]
     matched = sum((a & b).sum() / (a | b).sum() > 0.5 for a in there for b in masks[1])
     return int(matched), len(there), m

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.models import EXACT, bundle, write_scene
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from strategies_inference import EXACT, bundle, write_scene
 from torch import nn
 
 from geoseg.evaluation import seams as module
-from geoseg.evaluation.seams import seams
+from geoseg.evaluation.seams import measure_seams
 from geoseg.inference.predict import predict
 
 
@@ -44,17 +44,17 @@ def counted_one_by_one(mask: NDArray[np.uint8], rows: list[int], cols: list[int]
 )
 def test_pairs_are_counted_like_one_by_one(tmp_path, mask, rows, cols, together):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ROWS", together)
-        found = seams(written(tmp_path, mask), rows=sorted(set(rows)), cols=sorted(set(cols)))
+        patch.setattr(module, "STRIP_ROWS", together)
+        found = measure_seams(written(tmp_path, mask), rows=sorted(set(rows)), cols=sorted(set(cols)))
     np.testing.assert_allclose((found.across_edges, found.elsewhere), counted_one_by_one(mask, rows, cols))
 
 
 def test_noise_has_no_seams_and_squares_have_nothing_else(tmp_path):
     edges = list(range(32, 512, 32))
     noise = np.random.default_rng(0).integers(0, 3, (512, 512)).astype(np.uint8)
-    assert seams(written(tmp_path, noise), rows=edges, cols=edges).index == pytest.approx(1, abs=0.05)
+    assert measure_seams(written(tmp_path, noise), rows=edges, cols=edges).index == pytest.approx(1, abs=0.05)
     squares = np.kron(np.indices((16, 16)).sum(axis=0) % 2, np.ones((32, 32))).astype(np.uint8)
-    found = seams(written(tmp_path, squares), rows=edges, cols=edges)
+    found = measure_seams(written(tmp_path, squares), rows=edges, cols=edges)
     assert (found.across_edges, found.elsewhere) == (1, 0)
     assert math.isnan(found.index)
 
@@ -75,6 +75,6 @@ def test_cores_of_tiles_that_disagree_show_and_averaging_hides_them(tmp_path, bo
     index = {}
     for blend, halo in (("crop", 0), ("weighted", 8)):
         prediction = predict(path, tmp_path / f"{blend}.tif", model=model, blend=blend, halo=halo, bbox=box, **EXACT)
-        index[blend] = seams(prediction.path, rows=prediction.edges[0], cols=prediction.edges[1]).index
+        index[blend] = measure_seams(prediction.path, rows=prediction.edges[0], cols=prediction.edges[1]).index
     assert index["crop"] > 5
     assert index["weighted"] < index["crop"] / 2

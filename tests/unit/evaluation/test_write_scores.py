@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from geoseg.errors import OutputError
-from geoseg.evaluation.accumulate_counts import Tally, Wishes
+from geoseg.evaluation.accumulate_counts import CountOptions, SceneCounts
 from geoseg.evaluation.objects import ObjectCounts
 from geoseg.evaluation.protocols import PROTOCOLS, SCENES
-from geoseg.evaluation.result import Evaluation, SceneTally
-from geoseg.evaluation.write_scores import table, to_json, write_json
+from geoseg.evaluation.result import Evaluation
+from geoseg.evaluation.write_scores import format_table, to_json, write_json
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
 from geoseg.metrics.boundary import BoundaryCounts
@@ -29,7 +29,7 @@ def counts():
 
 @pytest.fixture
 def evaluation(counts):
-    scenes = (SceneTally(name, Tally({"scenes": counts}), {"domain": name}) for name in "ab")
+    scenes = (SceneCounts(name, {"scenes": counts}, groups={"domain": name}) for name in "ab")
     return Evaluation(LEGEND, tuple(scenes))
 
 
@@ -38,38 +38,38 @@ def rows_of(text):
 
 
 def test_the_table_names_every_class_and_the_protocol(evaluation):
-    rows = rows_of(table(evaluation))
+    rows = rows_of(format_table(evaluation))
     assert rows["field"][0] == "50.00"
     assert rows["town"][0] == "33.33"
     assert rows["clutter"][0] == "-"
-    assert rows["protocol"][0] == "scenes:"
-    assert SCENES.text in table(evaluation)
+    assert rows["Protocol"][0] == "scenes:"
+    assert SCENES.text in format_table(evaluation)
 
 
 def test_columns_of_the_table_line_up(evaluation):
-    lines = table(evaluation).splitlines()[:5]
+    lines = format_table(evaluation).splitlines()[:5]
     assert len({len(line) for line in lines}) == 1
 
 
 def test_scenes_say_how_sure_a_score_is_and_one_alone_does_not(evaluation):
-    assert "95 % interval over 2 scenes" in table(evaluation)
-    assert "interval" not in table(Evaluation(LEGEND, evaluation.scenes[:1]))
+    assert "95 % bootstrap interval over 2 scenes" in format_table(evaluation)
+    assert "interval" not in format_table(Evaluation(LEGEND, evaluation.scenes[:1]))
 
 
 def test_domains_stand_beside_each_other(evaluation):
-    assert "IoU          a      b    all" in table(evaluation)
+    assert "IoU          a      b    all" in format_table(evaluation)
 
 
 def test_scenes_have_rows_if_wished_the_worst_first(evaluation, counts):
-    better = SceneTally("better", Tally({"scenes": counted([0, 1], [0, 1])}))
-    text = table(Evaluation(LEGEND, (better, *evaluation.scenes)), per_scene=True)
+    better = SceneCounts("better", {"scenes": counted([0, 1], [0, 1])})
+    text = format_table(Evaluation(LEGEND, (better, *evaluation.scenes)), per_scene=True)
     names = [line.split()[0] for line in text.split("scene ", 1)[1].splitlines()[1:4]]
     assert names == ["a", "b", "better"]
-    assert "better" not in table(Evaluation(LEGEND, (better, *evaluation.scenes)))
+    assert "better" not in format_table(Evaluation(LEGEND, (better, *evaluation.scenes)))
 
 
 def test_markdown_has_the_same_numbers(evaluation):
-    text = table(evaluation, markdown=True)
+    text = format_table(evaluation, markdown=True)
     assert "| class | IoU | F1 | precision | recall | pixels |\n| --- | --: |" in text
     assert "| town | 33.33 |" in text
     for block in text.split("\n\n"):
@@ -78,9 +78,9 @@ def test_markdown_has_the_same_numbers(evaluation):
 
 
 def test_every_protocol_has_a_line_with_its_words(evaluation, counts):
-    tally = Tally({"scenes": counts, "isprs-eroded-5": counts})
-    both = Evaluation(LEGEND, (SceneTally("a", tally),), Wishes((SCENES, PROTOCOLS["isprs-eroded-5"])))
-    text = table(both)
+    scene = SceneCounts("a", {"scenes": counts, "isprs-eroded-5": counts})
+    both = Evaluation(LEGEND, (scene,), CountOptions((SCENES, PROTOCOLS["isprs-eroded-5"])))
+    text = format_table(both)
     for protocol in both.protocols:
         assert any(line.startswith(protocol.name) and protocol.text in line for line in text.splitlines())
     content = json.loads(to_json(both))
@@ -91,17 +91,17 @@ def test_every_protocol_has_a_line_with_its_words(evaluation, counts):
 def test_a_class_that_is_in_no_mean_stands_in_parentheses(counts):
     wrong = counted([2, 2, 0], [2, 0, 0])
     protocol = PROTOCOLS["isprs-eroded-5"]
-    alone = Evaluation(LEGEND, (SceneTally("a", Tally({protocol.name: wrong})),), Wishes((protocol,)))
-    rows = rows_of(table(alone))
+    alone = Evaluation(LEGEND, (SceneCounts("a", {protocol.name: wrong}),), CountOptions((protocol,)))
+    rows = rows_of(format_table(alone))
     assert rows["(clutter)"][0] == "50.00"
     assert rows["mean"][0] == rows["field"][0] == "50.00"
 
 
 def test_borders_and_objects_have_tables_of_their_own(counts):
-    tally = Tally({"scenes": counts}, BoundaryCounts.none(3), ObjectCounts.none(3))
-    evaluation = Evaluation(LEGEND, (SceneTally("a", tally),), Wishes(boundary_m=0.5, objects=(1,)))
-    text, content = table(evaluation), json.loads(to_json(evaluation))
-    assert "borders within 0.5 m" in text
+    scene = SceneCounts("a", {"scenes": counts}, BoundaryCounts.none(3), ObjectCounts.zeros(3))
+    evaluation = Evaluation(LEGEND, (scene,), CountOptions(boundary_m=0.5, objects=(1,)))
+    text, content = format_table(evaluation), json.loads(to_json(evaluation))
+    assert "boundaries within 0.5 m" in text
     assert content["boundary"]["tolerance_m"] == 0.5
     assert content["objects"]["town"]["f1"] is None
 

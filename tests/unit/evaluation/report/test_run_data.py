@@ -3,16 +3,17 @@
 import json
 
 import pytest
-from strategies_training import painted_town, tiny
+from helpers.runs import painted_town, tiny
 
 from geoseg.errors import ConfigError
-from geoseg.evaluation.domain_shift.measure_shift import measure_gap
+from geoseg.evaluation.domain_shift.measure_shift import measure_shift
 from geoseg.evaluation.evaluate_model import evaluate_model
-from geoseg.evaluation.report.run_data import named_apart, report_run, report_scenes
+from geoseg.evaluation.options import EvaluationOptions
+from geoseg.evaluation.report.run_data import collect_run, collect_scenes, make_names_unique
 from geoseg.evaluation.report.write_report import write_report
 from geoseg.training.train import train
 
-HOW = {"device": "cpu"}
+OPTIONS = EvaluationOptions(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,12 @@ def model(town, tmp_path_factory):
 
 
 def test_a_run_is_judged_on_its_own_recipe_and_shows_what_it_logged(town, model, tmp_path):
-    reported = report_run(model, **HOW)
+    reported = collect_run(model, OPTIONS)
     assert reported.name == "tiny"
     assert set(reported.curves) == {"loss", "mean_iou", "learning_rate"}
-    expected = evaluate_model(tiny(town), model=model, **HOW)
+    expected = evaluate_model(tiny(town), OPTIONS, model=model)
     assert (reported.evaluation.total.counts == expected.total.counts).all()
-    page = write_report([reported, report_run(model, split="train", **HOW)], tmp_path / "tiny.html")
+    page = write_report([reported, collect_run(model, OPTIONS, split="train")], tmp_path / "tiny.html")
     text, content = page.read_text("utf-8"), json.loads(page.with_suffix(".json").read_text())
     for section in ("summary", "classes", "domains", "confusion", "scenes", "calibration", "training"):
         assert f'id="{section}"' in text
@@ -43,26 +44,26 @@ def test_a_run_is_judged_on_its_own_recipe_and_shows_what_it_logged(town, model,
 def test_a_model_away_from_its_run_is_judged_by_its_card(model, tmp_path):
     alone = tmp_path / "model.safetensors"
     alone.write_bytes(model.read_bytes())
-    reported = report_run(alone, **HOW)
+    reported = collect_run(alone, OPTIONS)
     assert (reported.name, reported.curves) == ("model", {})
     with pytest.raises(ConfigError, match="cannot be changed"):
-        report_run(alone, overrides=["data.root=elsewhere"], **HOW)
+        collect_run(alone, OPTIONS, overrides=["data.root=elsewhere"])
 
 
 def test_a_run_may_be_judged_on_scenes(town, model):
-    reported = report_scenes(model, str(town / "dry" / "images"), str(town / "dry" / "labels"), **HOW)
+    reported = collect_scenes(model, str(town / "dry" / "images"), str(town / "dry" / "labels"), OPTIONS)
     assert {scene.name for scene in reported.evaluation.scenes} == {"a", "b"}
-    assert reported.album.scenes
+    assert reported.gallery.scenes
 
 
 def test_names_are_told_apart(model):
-    reported = report_run(model, **HOW)
-    assert [run.name for run in named_apart([reported, reported])] == ["tiny (1)", "tiny (2)"]
+    reported = collect_run(model, OPTIONS)
+    assert [run.name for run in make_names_unique([reported, reported])] == ["tiny (1)", "tiny (2)"]
 
 
 def test_the_gap_to_the_other_domain_is_seen_by_a_real_network(town, model):
     images = [str(town / domain / "images") for domain in ("wet", "dry")]
-    gap = measure_gap(*images, model=model, crops=4, device="cpu")
+    gap = measure_shift(*images, model=model, crops=4, device="cpu")
     assert all(band.shift < -0.1 for band in gap.bands)
-    assert gap.target.norms
-    assert set(gap.target.norms) == set(gap.source.norms)
+    assert gap.target.batchnorm
+    assert set(gap.target.batchnorm) == set(gap.source.batchnorm)

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from helpers.rasters import UTM, make_raster, noise
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from strategies_raster import UTM, make_raster, noise
 
 from geoseg.errors import OutputError
-from geoseg.evaluation.report.charts import bar, lines, ticks
-from geoseg.evaluation.report.html import Html, tag
-from geoseg.evaluation.report.run_data import Reported, report_masks
-from geoseg.evaluation.report.write_report import check_report, paths_of, write_report
+from geoseg.evaluation.options import EvaluationOptions
+from geoseg.evaluation.report.render import environment, render_page
+from geoseg.evaluation.report.run_data import RunData, collect_masks
+from geoseg.evaluation.report.svg_charts import Bar, choose_ticks, line_chart
+from geoseg.evaluation.report.write_report import check_report, report_paths, write_report
 from geoseg.legend import Legend
 
 LEGEND = Legend.of({"field": "#00ff00", "<town>": "#ff0000", "clutter": "#0000ff"})
@@ -48,16 +49,16 @@ def reported(tmp_path_factory):
         write_mask(folder / "right" / f"{name}.tif", right)
         write_mask(folder / "masks" / f"{name}.tif", wrong)
         make_raster(folder / "images" / f"{name}.tif", noise(3, 600, 600), **UTM)
-    return report_masks(
-        str(folder / "masks"), str(folder / "right"), scene=str(folder / "images"),
-        boundary_m=1, objects=["<town>"], protocols=["isprs-eroded-5"],
+    return collect_masks(
+        str(folder / "masks"), str(folder / "right"),
+        EvaluationOptions(boundary_m=1, objects=["<town>"], protocols=["isprs-eroded-5"]), scene=str(folder / "images"),
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def page(reported, tmp_path_factory):
     curves = {"loss": [(0, 2.0), (10, 1.0)], "mean_iou": [(10, 0.4)]}
-    other = Reported(**{**vars(reported), "curves": curves, "recipe": "data:\n  root: <here>"})
+    other = RunData(**{**vars(reported), "curves": curves, "recipe": "data:\n  root: <here>"})
     return write_report([reported, other], tmp_path_factory.mktemp("report") / "town.html")
 
 
@@ -94,18 +95,18 @@ def test_the_page_fetches_nothing(page):
 
 
 def test_style_and_script_are_installed_with_the_package():
-    pyproject = Path(__file__).parents[3] / "pyproject.toml"
+    pyproject = Path(__file__).parents[4] / "pyproject.toml"
     if not pyproject.exists():
         pytest.skip("needs the repository, not the wheel alone")
     listed = tomllib.loads(pyproject.read_text())["tool"]["setuptools"]["package-data"]["geoseg.evaluation.report"]
     there = {
         Path(file.name).suffix for file in files("geoseg.evaluation.report").iterdir() if not file.name.endswith(".py")
     }
-    assert {f"*{suffix}" for suffix in there if suffix} == set(listed)
+    assert {f"*{suffix}" for suffix in there if suffix} | {"templates/*.j2"} == set(listed)
 
 
 def test_the_protocol_stands_beside_the_numbers_in_all_three_files(page):
-    for path in paths_of(page):
+    for path in report_paths(page):
         assert "isprs-eroded-5" in path.read_text("utf-8")
     assert json.loads(page.with_suffix(".json").read_text())["runs"][0]["protocol"].startswith("isprs-eroded-5: ")
 
@@ -122,7 +123,7 @@ def test_runs_of_other_classes_in_another_order_meet_by_name(reported, tmp_path)
     make_raster(path, noise(1, 60, 60, high=3), **UTM, nodata=255)
     with rasterio.open(path, "r+") as file:
         file.update_tags(GEOSEG_CLASSES=legend.to_json())
-    other = report_masks(str(path), str(path))
+    other = collect_masks(str(path), str(path))
     text = write_report([reported, other], tmp_path / "both.html").read_text("utf-8")
     classes = text.split('id="classes"')[1].split("</section>")[0]
     assert [name for name in ("field", "&lt;town&gt;", "(clutter)", "water") if f"{name}</th>" not in classes] == []
@@ -133,10 +134,10 @@ def test_runs_of_other_classes_in_another_order_meet_by_name(reported, tmp_path)
 
 
 def test_crops_with_most_mistakes_come_first_and_do_not_overlap(reported):
-    worst, best = reported.album.worst, reported.album.best
+    worst, best = reported.gallery.worst, reported.gallery.best
     assert [c.wrong for c in worst] == sorted((c.wrong for c in worst), reverse=True)
     assert worst[0].scene == "c"
-    assert "taken for clutter" in worst[0].mistake
+    assert "predicted as clutter" in worst[0].mistake
     assert max(c.wrong for c in best) <= min(c.wrong for c in worst)
     for name in "abc":
         windows = [c.window for c in worst if c.scene == name]
@@ -144,7 +145,7 @@ def test_crops_with_most_mistakes_come_first_and_do_not_overlap(reported):
 
 
 def test_every_crop_and_map_shows_image_reference_prediction_and_errors(reported):
-    for shown in (*reported.album.worst, *reported.album.best, *reported.album.scenes):
+    for shown in (*reported.gallery.worst, *reported.gallery.best, *reported.gallery.scenes):
         assert list(shown.layers) == ["image", "reference", "prediction", "errors"]
         assert len({layer.shape for layer in shown.layers.values()}) == 1
 
@@ -185,9 +186,14 @@ def draw(page, target, width, *, dark=False, address=""):
     return np.asarray(Image.open(target).convert("RGB"))
 
 
+def macro(name, *arguments):
+    """What a macro of the templates renders."""
+    return str(getattr(environment().get_template("macros.html.j2").module, name)(*arguments))
+
+
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
 def test_ticks_are_few_round_numbers_inside(low, span):
-    found = ticks(low, low + span)
+    found = choose_ticks(low, low + span)
     assert len(found) <= 7
     slack = 1e-6 * max(abs(low), span)
     assert all(low - slack <= value <= low + span + slack for value in found)
@@ -195,13 +201,17 @@ def test_ticks_are_few_round_numbers_inside(low, span):
 
 @given(st.floats(0, 1))
 def test_a_bar_is_as_long_as_its_share(share):
-    assert f"width:{100 * share:.1f}%" in bar(share, "x")
+    assert f"width:{100 * share:.1f}%" in macro("bar", Bar(share, "x"))
 
 
 def test_a_score_that_is_undefined_has_no_bar_and_a_chart_without_points_is_none():
-    assert "fill" not in bar(float("nan"), "x")
-    assert lines({"a": [(0, float("nan"))]}, x="x", y="y") == ""
+    assert "fill" not in macro("bar", Bar(float("nan"), "x"))
+    assert line_chart({"a": [(0, float("nan"))]}, x="x", y="y") is None
 
 
 def test_text_is_escaped_and_html_is_not():
-    assert tag("p", "a < b", Html("<b>c</b>"), data_x='"') == '<p data-x="&quot;">a &lt; b<b>c</b></p>'
+    page = render_page('a < "b"', "<i>lead</i>", [])
+    assert "<h1>a &lt; &#34;b&#34;</h1>" in page
+    assert "&lt;i&gt;lead&lt;/i&gt;" in page
+    assert macro("cell", Bar(0.5, "<x>")).count("<span") == 4
+    assert "&lt;x&gt;" in macro("cell", Bar(0.5, "<x>"))

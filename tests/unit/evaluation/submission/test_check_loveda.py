@@ -4,13 +4,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers.submissions import NUMBERS, SIDE, classes, good_members, png, small_set, zipped
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from strategies_submission import NUMBERS, SIDE, classes, good_members, png, small_set, zipped
 
 from geoseg.errors import ConfigError, DataError
-from geoseg.evaluation.submission.check_loveda import LARGEST, PHASES, check_submission
+from geoseg.evaluation.submission.check_loveda import MAX_UNPACKED_BYTES, PHASES, check_submission
 
 NAMES = ("background", "building", "road", "water", "barren", "forest", "agricultural")
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -90,9 +90,9 @@ WRONG = {
     "has 16 x 15 pixels, not 16 x 16": png(classes(4191)[:, :15]),
     "holds the value 7, class indices are 0 to 6": png(classes(4191) + np.uint8(1)),
     "holds the value 255, class": png(np.where(classes(4191) == 3, np.uint8(255), classes(4191))),
-    "is no PNG": png(classes(4191), kind="TIFF"),
+    "is not a PNG": png(classes(4191), kind="TIFF"),
     "cannot be read": png(classes(4191))[:-30],
-    "would unpack to": bytes(LARGEST + 1),
+    "would unpack to": bytes(MAX_UNPACKED_BYTES + 1),
 }
 
 
@@ -112,7 +112,7 @@ def test_a_value_that_is_no_class_is_explained(checked, value, hint):
 
 
 def test_an_image_of_an_empty_file_is_no_png(checked):
-    assert "4194.png is no PNG" in complaint(checked(zipped([*good_members()[:-1], ("4194.png", b"")])))
+    assert "4194.png is not a PNG" in complaint(checked(zipped([*good_members()[:-1], ("4194.png", b"")])))
 
 
 LAYOUTS = {

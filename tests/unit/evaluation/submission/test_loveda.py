@@ -11,16 +11,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from helpers.models import bundle
+from helpers.submissions import DOMAINS, NUMBERS, SIDE, classes, domain_of, image, png, small_set, zipped
 from PIL import Image
-from strategies_inference import bundle
-from strategies_submission import DOMAINS, NUMBERS, SIDE, classes, domain_of, image, png, small_set, zipped
 from torch import nn
 
 from geoseg.data.datasets.loveda import IDS, LEGEND
 from geoseg.errors import BundleError, ConfigError, DataError, GeosegError, OutputError
 from geoseg.evaluation.submission import check_loveda as submission_check
 from geoseg.evaluation.submission import loveda as submission
-from geoseg.evaluation.submission import loveda_png as submission_png
 from geoseg.evaluation.submission.loveda import submit
 from geoseg.legend import Legend
 from geoseg.progress import NOTICE
@@ -162,19 +161,19 @@ def test_images_are_seen_in_the_models_tiles(run, caplog):
     shapes, said = seen(run, caplog)
     assert {shape[2:] for shape in shapes} == {(8, 8)}
     assert sum(shape[0] for shape in shapes) == 4 * 16
-    assert said == ["Each image of 16 x 16 pixels is seen in tiles of 8 pixels with a halo of 2, as the model says."]
+    assert said == ["each image of 16 x 16 pixels is predicted in tiles of 8 pixels with a halo of 2, from the model"]
 
 
 def test_images_are_seen_whole_when_asked_for(run, caplog):
     shapes, said = seen(run, caplog, whole=True)
     assert shapes == 4 * [(1, 3, SIDE, SIDE)]
-    assert said == ["Each image of 16 x 16 pixels is seen whole."]
+    assert said == ["each image of 16 x 16 pixels is predicted in one piece"]
 
 
 @pytest.mark.parametrize(("gsd", "warned"), [(0.05, True), (0.3, False), (0.299, False), (None, False)])
 def test_a_model_of_another_gsd_is_warned_of(run, caplog, gsd, warned):
     _, said = seen(run, caplog, card={"gsd": gsd})
-    assert any("the model learnt at 0.05 m, LoveDA's pixels measure 0.3 m" in each for each in said) == warned
+    assert any("the model was trained at 0.05 m, LoveDA has 0.3 m" in each for each in said) == warned
 
 
 def test_progress_hears_of_every_image(run):
@@ -204,14 +203,14 @@ def test_a_model_that_lacks_classes_is_refused_by_their_names(run, tmp_path):
     network = RedBand()
     legend = Legend.of(["background", "building", "road", "Water", "barren", "forest", "tree"])
     message = refused(BundleError, run, tmp_path, red_bundle(network, legend=legend))
-    assert message == "LoveDA's water, agricultural are no class of the model"
+    assert message == "the model lacks classes of LoveDA: water, agricultural"
     assert network.seen == []
 
 
 def test_a_model_that_knows_more_classes_is_refused_by_their_names(run, tmp_path):
     legend = Legend.of([*LEGEND.names, "snow"])
     message = refused(BundleError, run, tmp_path, red_bundle(legend=legend))
-    assert message == "the model's snow is no class of LoveDA"
+    assert message == "LoveDA lacks classes of the model: snow"
 
 
 def test_missing_images_are_named_before_anything_is_predicted(run, data, tmp_path):
@@ -254,8 +253,8 @@ def test_wrong_options_are_refused(run, tmp_path, options, error):
 
 
 def test_what_the_check_finds_wrong_is_not_kept(run, tmp_path, monkeypatch):
-    encode = submission_png.encode
-    monkeypatch.setattr(submission, "encode", lambda mask: encode(mask + np.uint8(1)))
+    encode = submission._encode_png
+    monkeypatch.setattr(submission, "_encode_png", lambda mask: encode(mask + np.uint8(1)))
     assert "4191.png holds the value 7" in refused(DataError, run, tmp_path)
 
 

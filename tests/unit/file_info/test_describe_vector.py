@@ -4,8 +4,8 @@ import geopandas as gpd
 import pytest
 from shapely.geometry import box
 
-from geoseg.describe.describe import describe
 from geoseg.errors import LayerError
+from geoseg.file_info.describe import describe
 
 PLAIN = gpd.GeoDataFrame({"kind": ["a", "b"]}, geometry=[box(0, 0, 1, 1), box(2, 0, 3, 2)], crs="EPSG:32633")
 OURS = PLAIN.assign(class_index=[1, 0], class_name=["roof", "land"], area_m2=[1.0, 3.0])

@@ -11,11 +11,11 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
-from geoseg.bundle import ModelCard, header
+from geoseg.bundle import ModelCard, make_header
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import ModelSection
-from geoseg.describe.describe import describe
 from geoseg.errors import BundleError, ConfigError, SceneError
+from geoseg.file_info.describe import describe
 from geoseg.legend import Legend
 
 LEGEND = Legend.of({"land": "#102030", "roof": "#405060"})
@@ -56,7 +56,7 @@ def write(path, values, *, epsg=32633, transform=HALF_METRE, tags=None, **option
 
 def write_model(path, card=CARD):
     """The header of a bundle, without weights."""
-    text = json.dumps({"__metadata__": header(card.to_json(), "")}).encode()
+    text = json.dumps({"__metadata__": make_header(card.to_json(), "")}).encode()
     path.write_bytes(len(text).to_bytes(8, "little") + text)
     return path
 
@@ -117,6 +117,13 @@ def test_a_mask_has_its_legend_with_pixels_share_and_area(mask):
     assert (land.name, land.colour, land.count, land.share) == ("land", "#102030", 95, 0.5)
     assert (roof.name, roof.count) == ("roof", 95)
     assert land.area_m2 == pytest.approx(95 * 0.25, rel=2e-3)  # the grid scale of UTM
+
+
+def test_a_description_shows_its_facts_and_classes(mask):
+    lines = repr(describe(mask)).splitlines()
+    assert lines[0] == f"FileInfo(mask, {str(mask)!r})"
+    assert "  size          10 x 20 pixels (height x width)" in lines
+    assert "  class 1  roof: 95 pixels" in lines
 
 
 def test_a_mask_tells_its_unlabelled_pixels_and_its_model(mask):
@@ -184,7 +191,7 @@ class Counter:
 
 
 def test_large_masks_are_counted_strip_by_strip_with_progress(tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.describe.describe_raster.STRIP_PIXELS", 20 * 64)
+    monkeypatch.setattr("geoseg.file_info.describe_raster.STRIP_PIXELS", 20 * 64)
     progress = Counter()
     summary = describe(write(tmp_path / "labels.tif", noise(1, 100, 64) // 100, blockysize=16), progress=progress)
     assert sum(row.count for row in summary.classes) == 6400
@@ -238,10 +245,10 @@ def test_a_recipe_is_shown_whole_and_can_be_loaded_again(tmp_path):
 @pytest.mark.parametrize(
     ("source", "error", "says"),
     [
-        ("samle", ConfigError, "there is no recipe samle"),
-        ("nowhere.yaml", ConfigError, "there is no recipe"),
+        ("samle", ConfigError, "unknown recipe samle"),
+        ("nowhere.yaml", ConfigError, "unknown recipe"),
         ("nowhere.tif", SceneError, "does not exist"),
-        ("nowhere.safetensors", BundleError, "there is no model"),
+        ("nowhere.safetensors", BundleError, "does not exist"),
     ],
 )
 def test_what_does_not_exist_is_answered_in_the_terms_of_its_suffix(source, error, says):
@@ -271,7 +278,7 @@ def test_no_torch_is_loaded(mask, tmp_path):
     sources = [str(mask), str(write_model(tmp_path / "m.safetensors")), "sample"]
     call = f"""
 import sys
-from geoseg.describe.describe import describe
+from geoseg.file_info.describe import describe
 for source in {sources!r}:
     describe(source)
 assert "torch" not in sys.modules

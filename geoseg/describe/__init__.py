@@ -1,1 +1,0 @@
-"""Describe any file that geoseg reads or writes."""

@@ -1,0 +1,154 @@
+"""Evaluate a model or masks against reference labels: the public call of this package."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from geoseg.errors import ConfigError
+from geoseg.evaluation.options import EvaluationOptions
+from geoseg.evaluation.result import Evaluation, SceneCallback
+from geoseg.inference.options import ModeName, TtaName
+from geoseg.progress import Progress, silent
+
+if TYPE_CHECKING:  # they load torch, which comparing masks does not need
+    from geoseg.bundle import Bundle
+    from geoseg.config.recipe import Recipe
+    from geoseg.models.device import Precision
+    from geoseg.models.engines.select import EngineName
+
+
+def evaluate(
+    recipe: "str | Path | Recipe | None" = None,
+    *,
+    model: "str | Path | Bundle | None" = None,
+    overrides: Sequence[str] = (),
+    split: str = "val",
+    mask: str | Path | None = None,
+    scene: str | Path | None = None,
+    reference: str | Path | None = None,
+    confidence: str | Path | None = None,
+    protocols: Sequence[str] = EvaluationOptions.protocols,
+    boundary_m: float | None = EvaluationOptions.boundary_m,
+    objects: Sequence[str] = EvaluationOptions.objects,
+    column: str | None = EvaluationOptions.column,
+    polygon_class: str | None = EvaluationOptions.polygon_class,
+    background: str | None = EvaluationOptions.background,
+    ignore: Sequence[str] = EvaluationOptions.ignore,
+    resample: bool = EvaluationOptions.resample,
+    gsd: float | None = EvaluationOptions.gsd,
+    tile: int | None = EvaluationOptions.tile,
+    halo: int | None = EvaluationOptions.halo,
+    batch: int | None = EvaluationOptions.batch,
+    mode: ModeName = EvaluationOptions.mode,
+    stride: int | None = EvaluationOptions.stride,
+    tta: TtaName = EvaluationOptions.tta,
+    bands: str | Sequence[str] | None = EvaluationOptions.bands,
+    device: str = EvaluationOptions.device,
+    precision: "Precision" = EvaluationOptions.precision,
+    engine: "EngineName" = EvaluationOptions.engine,
+    progress: Progress = silent,
+    on_scene: SceneCallback | None = None,
+) -> Evaluation:
+    """Evaluate a model on the scenes of a recipe or on scene files, or evaluate masks.
+
+    There are three ways: ``evaluate(recipe, model=...)`` scores a model on a split of a recipe's dataset (without
+    ``recipe``: of the dataset it was trained on), ``evaluate(scene=..., reference=..., model=...)`` on scenes with
+    reference files, and ``evaluate(mask=..., reference=...)`` scores masks. Scenes, masks and references may be files,
+    folders or patterns; they are matched by name.
+
+    Args:
+        recipe: Name or path of a recipe, a folder of prepared scenes, or a loaded recipe.
+        model: Model file, folder of a run, or loaded model; None for the newest run in ``runs``.
+        overrides: Changes of the recipe as ``section.key=value``.
+        split: Split of the recipe's dataset.
+        mask: Masks to score.
+        scene: Scenes to predict and score; with ``mask``, the images that ``on_scene`` receives.
+        reference: Reference labels of ``mask`` or ``scene``: rasters on the same grid, or polygons in any CRS.
+        confidence: Confidence or probability rasters of ``mask``, for calibration.
+        protocols: Names of protocols to count by, the primary one first; by default all protocols of the dataset.
+        boundary_m: Also score boundaries, with this tolerance in meters.
+        objects: Also count the objects of these classes.
+        column: Attribute of the reference polygons that holds their class.
+        polygon_class: Class of all reference polygons; by default the last class.
+        background: Class outside the reference polygons; by default pixels there are ignored.
+        ignore: Values or colors (``#rrggbb``) of reference rasters that mean "not labeled".
+        resample: Resample references on another grid by nearest neighbor instead of rejecting them.
+        gsd: Meters per pixel of scenes and masks without CRS.
+        tile: Side of a tile in pixels at the model's GSD; by default the model's.
+        halo: Overlap around each tile's core in pixels; by default the model's.
+        batch: Tiles per forward pass; by default chosen for the device.
+        mode: ``blended``, or ``slide`` for the sliding-window inference of mmsegmentation.
+        stride: Step between windows with ``mode="slide"``, pixels.
+        tta: Test-time augmentation: none, flip, d4 or ms+flip.
+        bands: Bands of ``scene`` in the model's order, by name or number from 1.
+        device: Device of the network: auto, cpu, cuda or mps.
+        precision: Arithmetic of the network; float32, so that scores do not depend on the device.
+        engine: Inference engine: auto, torch or openvino.
+        progress: Called with the number of scenes, and with the strips of each one.
+        on_scene: Called after each scene, while its files are open.
+
+    Returns:
+        Counts per scene, with all scores.
+
+    Raises:
+        ConfigError: Options do not fit together, or name unknown classes or protocols.
+        GridMismatch: A reference has another grid, and ``resample`` is off.
+        DataError: A reference is missing, has unknown values, or has no label at all.
+
+    Example:
+        >>> import geoseg
+        >>> evaluation = geoseg.evaluate(mask="mask.tif", reference="labels.gpkg", column="class")  # doctest: +SKIP
+        >>> evaluation.total.mean_iou  # doctest: +SKIP
+        0.87
+    """
+    options = EvaluationOptions(
+        protocols, boundary_m, objects, column, polygon_class, background, tuple(ignore), resample, gsd,
+        tile, halo, batch, mode, stride, tta, bands, device, precision, engine,
+    )  # fmt: skip
+    check_combination(options, recipe=recipe, mask=mask, scene=scene, reference=reference, confidence=confidence)
+    if mask is not None and reference is not None:
+        from geoseg.evaluation.evaluate_masks import evaluate_mask  # noqa: PLC0415
+
+        return evaluate_mask(
+            mask, reference, options, confidence=confidence, scene=scene, progress=progress, on_scene=on_scene
+        )
+    from geoseg.evaluation.resolve_recipe import resolve_recipe, training_recipe  # noqa: PLC0415
+
+    loaded = None if recipe is None else resolve_recipe(recipe, overrides)
+    from geoseg.bundle import Bundle  # noqa: PLC0415 (loads torch)
+    from geoseg.evaluation.evaluate_model import evaluate_model  # noqa: PLC0415
+    from geoseg.evaluation.evaluate_scenes import evaluate_scenes  # noqa: PLC0415
+    from geoseg.inference.model_lookup import find_model  # noqa: PLC0415
+
+    bundle = model if isinstance(model, Bundle) else Bundle.load(find_model(model).path)
+    if scene is not None and reference is not None:
+        return evaluate_scenes(scene, reference, options, model=bundle, progress=progress, on_scene=on_scene)
+    if loaded is None:
+        loaded = training_recipe(bundle.card, bundle.source, overrides)
+    return evaluate_model(loaded, options, model=bundle, split=split, progress=progress, on_scene=on_scene)
+
+
+def check_combination(
+    options: EvaluationOptions,
+    *,
+    recipe: object,
+    mask: object,
+    scene: object,
+    reference: object,
+    confidence: object,
+) -> None:
+    """Raise :class:`ConfigError` if the arguments of :func:`evaluate` do not fit together."""
+    if recipe is not None and (mask is not None or scene is not None):
+        raise ConfigError("a recipe was given together with mask or scene", "give one of them")
+    if (reference is not None) != (mask is not None or scene is not None):
+        raise ConfigError("mask and scene need a reference, and a recipe has none", "give reference with mask or scene")
+    if reference is None and options.has_reference_options:
+        raise ConfigError("column, polygon_class, background, ignore and resample apply to reference only")
+    if mask is not None and options.has_prediction_options:
+        raise ConfigError(
+            "options of prediction do not apply to mask", "leave out tile, mode, stride, tta and the like"
+        )
+    if mask is None and confidence is not None:
+        raise ConfigError("confidence applies to mask only", "a model predicts its own confidence")
+    if (mask is not None or scene is None) and options.bands is not None:
+        raise ConfigError("bands applies to scene only", "a recipe defines its bands")

@@ -1,0 +1,18 @@
+"""Describe any file that geoseg reads or writes: scene, mask, label raster, polygons, model or recipe."""
+
+from typing import TYPE_CHECKING
+
+from geoseg._lazy import attach
+
+if TYPE_CHECKING:
+    from geoseg.file_info.info import FileInfo as FileInfo
+
+_MODULES = {
+    "FileInfo": "geoseg.file_info.info",
+}
+
+__all__ = [
+    "FileInfo",
+]
+
+__getattr__, __dir__ = attach(__name__, _MODULES)

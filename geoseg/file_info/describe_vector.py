@@ -1,0 +1,50 @@
+"""Describe a vector file: extent, columns and, if geoseg wrote it, classes."""
+
+from geoseg.file_info.info import ClassRow, FileInfo, make_fact
+from geoseg.grid.grid import crs_name
+from geoseg.vector.io.layer_metadata import ClassCount, LayerMetadata, read_layer_metadata
+
+
+def describe_layer(path: str) -> FileInfo:
+    """Describe a vector file, with the polygons and the area of each class."""
+    layer = read_layer_metadata(path)
+    bounds = None if layer.bounds is None else list(layer.bounds)
+    facts = (
+        make_fact(
+            "layer", layer.layer, layer.layer if layer.layers == 1 else f"{layer.layer}, the first of {layer.layers}"
+        ),
+        make_fact("features", layer.features, f"{layer.features:,} ({layer.geometry})"),
+        make_fact("CRS", None if layer.crs is None else crs_name(layer.crs), _crs_text(layer)),
+        make_fact("bounds", bounds, _bounds_text(layer)),
+        make_fact("columns", list(layer.columns), ", ".join(layer.columns) or "none"),
+    )
+    return FileInfo("polygons", path, facts, _class_rows(layer.classes), "polygons")
+
+
+def _crs_text(layer: LayerMetadata) -> str:
+    if layer.crs is None:
+        return "none"
+    name = crs_name(layer.crs)
+    return name if name == layer.crs.name else f"{name} ({layer.crs.name})"
+
+
+def _bounds_text(layer: LayerMetadata) -> str:
+    if layer.bounds is None:
+        return "none: there are no features"
+    return ", ".join(f"{value:.10g}" for value in layer.bounds) + " (left, bottom, right, top)"
+
+
+def _class_rows(classes: tuple[ClassCount, ...]) -> tuple[ClassRow, ...]:
+    """Return the classes with their share of the total area."""
+    total_m2 = sum(row.area_m2 or 0 for row in classes)
+    return tuple(
+        ClassRow(
+            index=row.index,
+            name=row.name,
+            colour=None,
+            count=row.polygons,
+            share=row.area_m2 / total_m2 if row.area_m2 is not None and total_m2 else None,
+            area_m2=row.area_m2,
+        )
+        for row in classes
+    )

@@ -1,0 +1,117 @@
+"""Description of a file: labeled facts, classes with their counts, and notes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One property of a file."""
+
+    label: str
+    """Name of the property."""
+    value: Any
+    """The value for JSON: text, number, list, mapping or None."""
+    text: str
+    """The value as text with its unit; empty for JSON only."""
+
+
+def make_fact(label: str, value: Any, text: str | None = None) -> Fact:
+    """Return a fact; without ``text``, lists are joined with commas and None is ``unknown``."""
+    return Fact(label, value, _to_text(value) if text is None else text)
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class with its counts."""
+
+    index: int
+    """Class index."""
+    name: str
+    """Name of the class; its value if it has no name."""
+    colour: str | None
+    """``#rrggbb``; None if the file defines no color."""
+    count: int | None = None
+    """Number of pixels of a mask, or of polygons of a layer."""
+    share: float | None = None
+    """Share of all labeled pixels, or of the total area; 0 to 1."""
+    area_m2: float | None = None
+    """Area on the ground in square meters; None without CRS."""
+    iou: float | None = None
+    """Intersection over union of a model on its validation split, 0 to 1."""
+
+
+@dataclass(frozen=True, repr=False)
+class FileInfo:
+    """Description of a file, as returned by :func:`geoseg.describe`."""
+
+    kind: str
+    """recipe, model, scene, mask, label raster or polygons."""
+    source: str
+    """Path or name as given."""
+    facts: tuple[Fact, ...]
+    """Properties of the file, in reading order."""
+    classes: tuple[ClassRow, ...] = ()
+    """Classes in order of their index."""
+    counted: str = ""
+    """What :attr:`ClassRow.count` counts: pixels or polygons; empty if nothing was counted."""
+    notes: tuple[str, ...] = ()
+    """Notes for the user, one sentence each."""
+    text: str = ""
+    """A recipe as YAML with all defaults; empty for other files."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description as a mapping for JSON."""
+        content: dict[str, Any] = {"kind": self.kind, "source": self.source}
+        content |= {fact.label.replace(" ", "_").lower(): fact.value for fact in self.facts}
+        if self.classes:
+            content["classes"] = [_without_none(row) for row in self.classes]
+        return {**content, "notes": list(self.notes)} if self.notes else content
+
+    def __repr__(self) -> str:
+        width = max((len(fact.label) for fact in self.facts), default=0)
+        lines = [f"  {fact.label.ljust(width)}  {fact.text}" for fact in self.facts if fact.text]
+        for row in self.classes:
+            count = "" if row.count is None else f": {row.count:,} {self.counted}"
+            lines.append(f"  class {row.index}  {row.name}{count}")
+        return "\n".join(
+            [f"FileInfo({self.kind}, {self.source!r})", *lines, *(f"  note: {note}" for note in self.notes)]
+        )
+
+
+def area_text(area_m2: float, largest_m2: float | None = None) -> str:
+    """Format an area in m², ha or km².
+
+    Args:
+        area_m2: The area in square meters.
+        largest_m2: Area that determines the unit, for columns; by default the area itself.
+    """
+    size = area_m2 if largest_m2 is None else largest_m2
+    if size < 100_000:
+        return f"{area_m2:,.1f} m²"
+    return f"{area_m2 / 10_000:,.2f} ha" if size < 100_000_000 else f"{area_m2 / 1_000_000:,.2f} km²"
+
+
+def gsd_text(gsd: float | None) -> str:
+    """Format a ground sampling distance with its unit."""
+    if gsd is None:
+        return "unknown"
+    return f"{gsd:.4g} m per pixel" if gsd < 1000 else f"{gsd:,.0f} m per pixel"
+
+
+def numbers_text(values: Sequence[float]) -> str:
+    """Format numbers with four significant digits, separated by commas."""
+    return ", ".join(f"{value:.4g}" for value in values)
+
+
+def _to_text(value: Any) -> str:
+    if value is None or value == "":
+        return "unknown"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _without_none(row: ClassRow) -> dict[str, Any]:
+    return {key: value for key, value in vars(row).items() if value is not None}
