@@ -1,30 +1,33 @@
-"""``geoseg gap``: how far a target lies from what a model learnt, told without labels."""
+"""`geoseg gap`: measure the domain shift between scenes, without labels."""
 
 import click
 
-from . import options, talk
-from .progress import bars
+from . import console, options
+from .progress import current_progress
 
 
 @click.command()
 @click.argument("target")
 @click.argument("source", required=False)
 @click.option(
-    "--model", type=options.FILE, metavar="MODEL", help="Look through its eyes; else only pixels are compared."
+    "--model",
+    type=options.FILE,
+    metavar="MODEL",
+    help="Model whose features and predictions are compared; by default, only pixels are compared.",
 )
 @click.option(
     "-o", "--output", type=options.FILE, metavar="HTML", default="gap.html", show_default=True,
-    help="Page to write; JSON of the same name goes beside it.",
+    help="HTML file to write; a JSON file of the same name is written, too.",
 )  # fmt: skip
 @options.overrides
 @click.option(
     "--crops", type=click.IntRange(min=1), default=48, show_default=True, metavar="N",
-    help="Windows to look at on each side.",
+    help="Number of crops of each domain.",
 )  # fmt: skip
-@click.option("--gsd", type=float, metavar="METRES", help="Metres per pixel of scenes without CRS.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes without CRS.")
 @options.device
 @options.overwrite
-@options.talk
+@options.verbosity
 def gap(
     *,
     target: str,
@@ -37,23 +40,23 @@ def gap(
     device: str | None,
     overwrite: bool,
 ) -> None:
-    """Compare TARGET with SOURCE, or with what --model learnt from, and write one page of pictures.
+    """Measure the domain shift from SOURCE, or from the training data of --model, to TARGET, and write a report.
 
-    Each side is RECIPE:SPLIT, a prepared folder (:SPLIT), or a scene, a folder or a pattern. Labels are not looked at.
+    Each domain is RECIPE:SPLIT, a prepared folder (:SPLIT), a scene, a folder or a pattern. Labels are not used.
     """
-    from geoseg.evaluation.domain_shift.measure_shift import measure_gap
-    from geoseg.evaluation.domain_shift.shift_report import check_gap, write_gap
-    from geoseg.inference.model_lookup import choose_model
+    from geoseg.evaluation.domain_shift.measure_shift import measure_shift
+    from geoseg.evaluation.domain_shift.shift_report import check_shift_report, write_shift_report
+    from geoseg.inference.model_lookup import find_model
 
-    check_gap(output, overwrite=overwrite)
-    found = measure_gap(
+    check_shift_report(output, overwrite=overwrite)
+    shift = measure_shift(
         target,
         source,
-        model=None if model is None else choose_model(model).path,
+        model=None if model is None else find_model(model).path,
         overrides=overrides,
         crops=crops,
         gsd=gsd,
         device=device or "auto",
-        progress=bars(),
+        progress=current_progress(),
     )
-    talk.result(str(write_gap(found, output)))
+    console.print_result(str(write_shift_report(shift, output)))

@@ -1,7 +1,7 @@
-"""The group ``geoseg``: finds the subcommand, and turns errors into sentences and exit codes.
+"""Define the command group `geoseg`: find the subcommand, and turn errors into messages and exit codes.
 
-Exit codes: 0 done, 1 something the user can put right, 2 wrong usage, 70 a fault of geoseg, 130 stopped with Ctrl-C.
-Subcommands are imported when they are called; the help texts stand in a table here, so that ``geoseg --help`` loads
+Exit codes: 0 success, 1 an error the user can fix, 2 wrong usage, 70 an internal error, 130 stopped with Ctrl-C.
+Subcommands are imported when they are called. Their summaries are kept in a table here, so that ``geoseg --help`` imports
 neither torch nor GDAL nor numpy.
 """
 
@@ -11,83 +11,93 @@ from typing import Any
 
 import click
 
-from geoseg.errors import GeosegError, did_you_mean
+from geoseg._text import did_you_mean
+from geoseg.errors import GeosegError
 
-from . import options, talk
+from . import console, options
 
 COMMANDS = {
-    "prepare": "Convert the archives of a benchmark, or your own labelled scenes, once for training.",
+    "prepare": "Convert the archives of a benchmark, or your own labelled scenes, for training.",
     "tile": "Cut scenes into crops on disk.",
-    "train": "Train a network as a recipe says; gives a model.",
-    "import-zoo": "Turn a published OpenMMLab checkpoint into a model.",
-    "predict": "Turn a scene into a mask.",
-    "polygonize": "Turn a mask into polygons.",
+    "train": "Train a network from a recipe and write a model.",
+    "import": "Convert a published checkpoint to a model.",
+    "predict": "Predict the mask of a scene.",
+    "polygonize": "Convert a mask to polygons.",
     "evaluate": "Score a model or a mask against reference labels.",
-    "report": "Write one page that shows how good a run is and where it fails.",
-    "gap": "Tell without labels how far scenes lie from what a model learnt.",
-    "submit": "Predict a benchmark's test images into a zip for its server, or check such a zip.",
-    "info": "Say what a file is: scene, mask, polygons, model or recipe.",
-    "recipes": "List the recipes that come with geoseg.",
-    "picture": "Draw a scene beside its mask, reference and polygons.",
+    "report": "Write an HTML report of scores and errors.",
+    "gap": "Measure the domain shift between scenes and a model's training data, without labels.",
+    "submit": "Predict a benchmark's test images into a zip file for its server, or check such a file.",
+    "info": "Describe a file: scene, mask, polygons, model or recipe.",
+    "recipes": "List the recipes that are included in geoseg.",
+    "picture": "Draw a scene next to its mask, reference and polygons.",
 }
-"""Every subcommand, named as its file (with dashes for underscores), with its line in ``geoseg --help``."""
+"""Summary of each subcommand in ``geoseg --help``. A subcommand is the function in the module of the same name."""
 
-FAULT = 70
-"""Exit code when geoseg itself is at fault (EX_SOFTWARE of sysexits.h)."""
+MODULES = {"import": "import_checkpoint"}
+"""Modules of subcommands whose names are not valid module names."""
+
+RENAMED = {"import-zoo": "import"}
+"""Old names that still work in this release, and their new names."""
+
+INTERNAL_ERROR = 70
+"""Exit code of an internal error (EX_SOFTWARE in sysexits.h)."""
 STOPPED = 130
-"""Exit code after Ctrl-C (128 + SIGINT, as shells have it)."""
-REPORT = "This is a fault in geoseg. Please report it with the text above and the command you typed."
+"""Exit code after Ctrl-C (128 + SIGINT, the shell convention)."""
+REPORT = "This is a bug in geoseg. Please report it with the text above and the command you ran."
 
 
 class Commands(click.Group):
-    """A group that knows its commands by name and imports the one that is called."""
+    """A group that lists its subcommands from a table and imports only the one that is called."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Names in the order of a day's work."""
+        """Return the names in the order of a typical workflow."""
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command from the file of that name."""
+        """Import the subcommand ``cmd_name``; return None if it does not exist."""
+        if cmd_name in RENAMED:
+            console.print_warning(f"geoseg {cmd_name} is now geoseg {RENAMED[cmd_name]}")
+            cmd_name = RENAMED[cmd_name]
         if cmd_name not in COMMANDS:
             return None
-        name = cmd_name.replace("-", "_")
+        name = MODULES.get(cmd_name, cmd_name)
         command: click.Command = getattr(import_module(f".{name}", __package__), name)
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the commands from the table, without loading them."""
+        """List the subcommands from the table without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The called command; an unknown one is answered with the nearest name."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"there is no command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}", ctx)
+        """Find the called subcommand; suggest the closest name for an unknown one."""
+        if args[0] not in {*COMMANDS, *RENAMED} and not args[0].startswith("-"):
+            raise click.UsageError(f"unknown command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; errors leave as one sentence and an exit code."""
-        with talk.log_to_stderr(ctx):
+        """Run the subcommand; turn errors into a message and an exit code."""
+        with console.log_to_stderr(ctx):
             try:
                 return super().invoke(ctx)
             except GeosegError as error:
-                talk.complain(error.message, error.hint)
+                console.print_error(error.message, error.hint)
                 ctx.exit(1)
             except KeyboardInterrupt:
-                talk.complain("stopped before the end; no output is left half-written")
+                console.print_error("stopped by the user; no incomplete output was left")
                 ctx.exit(STOPPED)
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-                raise  # click prints the message, or ends quietly when the reader of our output has gone
-            except Exception:  # the last line of defence: says where to report
+                raise  # click prints the message, or exits silently on a closed pipe
+            except Exception:
                 click.echo(traceback.format_exc(), err=True)
                 click.echo(REPORT, err=True)
-                ctx.exit(FAULT)
+                ctx.exit(INTERNAL_ERROR)
 
 
 @click.group("geoseg", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="geoseg")
-@options.talk
+@options.verbosity
 def main() -> None:
-    """From an orthophoto to clean GIS layers: train, predict, polygonize, evaluate."""
+    """Segment remote-sensing images: train, predict, polygonize and evaluate."""

@@ -1,60 +1,84 @@
-"""Options that more than one command takes, and how they are completed by the shell."""
+"""Options that several commands share, grouped help texts, and shell completion."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from . import talk as speech
+from geoseg.inference.options import CHOICES, PredictOptions
+
+from . import console
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class GroupedCommand(click.Command):
+    """A command whose help text lists its options in groups.
+
+    Args:
+        groups: Names of option parameters by title of the group. Other options are listed last.
+    """
+
+    def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.groups = groups
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section per group."""
+        records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
+        grouped = {name for group in self.groups.values() for name in group}
+        rest = [name for name in records if name not in grouped]
+        for title, group in {**self.groups, "Other": rest}.items():
+            rows = [record for record in (records[name] for name in group) if record is not None]
+            with formatter.section(f"{title} options"):
+                formatter.write_dl(rows)
+
+
 def names(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...] | None:
-    """Callback of an option: names with commas between them, as a tuple; an empty name is wrong usage."""
+    """Split a comma-separated option into names; an empty name is a usage error."""
     if value is None:
         return None
-    found = tuple(name.strip() for name in value.split(","))
-    if not all(found):
-        raise click.BadParameter(f"{value!r} holds an empty name; write them like a,b,c", ctx, param)
-    return found
+    parts = tuple(name.strip() for name in value.split(","))
+    if not all(parts):
+        raise click.BadParameter(f"{value!r} has an empty name; use the form a,b,c", ctx, param)
+    return parts
 
 
 def box(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[float, float, float, float] | None:
-    """Callback of an option: four numbers with commas between them; anything else is wrong usage."""
+    """Parse a bounding box of four comma-separated numbers; anything else is a usage error."""
     if value is None:
         return None
     try:
         west, south, east, north = map(float, value.split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{value!r} is not like WEST,SOUTH,EAST,NORTH", ctx, param) from error
+        raise click.BadParameter(f"{value!r} does not have the form WEST,SOUTH,EAST,NORTH", ctx, param) from error
     return west, south, east, north
 
 
 def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of shipped recipes; files when no name fits.
+    """Complete the names of included recipes, else files.
 
-    The ``file`` item comes first, because bash forgets what stood before it.
+    The ``file`` item comes first, because bash drops items before it.
     """
-    from geoseg.config.load import recipe_names
+    from geoseg.config.load import list_recipes
 
-    recipes = {name.removesuffix(".yaml"): text for name, text in recipe_names().items()}
-    fitting = [CompletionItem(name, help=text) for name, text in recipes.items() if name.startswith(incomplete)]
-    return [CompletionItem(incomplete, type="file"), *fitting]
+    recipes = {name.removesuffix(".yaml"): text for name, text in list_recipes().items()}
+    matching = [CompletionItem(name, help=text) for name, text in recipes.items() if name.startswith(incomplete)]
+    return [CompletionItem(incomplete, type="file"), *matching]
 
 
-def talk(command: F) -> F:
-    """Adds ``-v`` and ``-q``, which may stand before or after the command's name."""
+def verbosity(command: F) -> F:
+    """Add ``-v`` and ``-q``, before or after the name of the command."""
     verbose = click.option(
-        "-v", "--verbose", count=True, expose_value=False, callback=_remember(speech.VERBOSE),
-        help="Tell what is being done; -vv tells everything.",
+        "-v", "--verbose", count=True, expose_value=False, callback=_remember(console.VERBOSE),
+        help="Print what is done; -vv prints debugging messages.",
     )  # fmt: skip
     quiet = click.option(
-        "-q", "--quiet", is_flag=True, expose_value=False, callback=_remember(speech.QUIET),
-        help="No progress bars and no remarks, only results and errors.",
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_remember(console.QUIET),
+        help="Print only results and errors.",
     )  # fmt: skip
     return verbose(quiet(command))
 
@@ -68,95 +92,97 @@ def _remember(key: str) -> Callable[[click.Context, click.Parameter, Any], None]
 
 
 FILE = click.Path()
-"""A path as text; whether it can be read is for the library to say, so that every such error looks alike."""
+"""A path. The library checks whether it exists, so that all errors have the same form."""
 
 recipe = click.argument("recipe", shell_complete=complete_recipe)
 
 overrides = click.option(
     "--set", "overrides", metavar="KEY=VALUE", multiple=True,
-    help="Change one value of the recipe, for instance train.iterations=500; may be repeated.",
+    help="Override a value of the recipe, for instance train.iterations=500; can be repeated.",
 )  # fmt: skip
 
 model = click.option(
     "--model", type=FILE, metavar="MODEL",
-    help="Model to use (*.safetensors); else runs/latest, else $GEOSEG_MODEL.",
+    help="Model (*.safetensors) or run folder; default runs/latest, then $GEOSEG_MODEL.",
 )  # fmt: skip
 
 device = click.option(
     "--device", metavar="DEVICE",
-    help="Where the network runs: auto, cpu, cuda or mps.",
+    help="Device of the network: auto, cpu, cuda or mps.",
 )  # fmt: skip
 
 tile = click.option(
     "--tile", type=click.IntRange(min=1), metavar="PIXELS",
-    help="Side of what the network sees at once; else the model's.",
+    help="Side of a tile, the input of the network; default the model's.",
 )  # fmt: skip
 
 mode = click.option(
-    "--mode", type=click.Choice(["blended", "slide"]), default="blended", show_default=True,
-    help="How tiles become a mask; slide is mmsegmentation's slide inference.",
+    "--mode", type=click.Choice(CHOICES["mode"]), default=PredictOptions.mode, show_default=True,
+    help="How tiles are combined; slide is mmsegmentation's slide inference.",
 )  # fmt: skip
 
 stride = click.option(
     "--stride", type=click.IntRange(min=1), metavar="PIXELS",
-    help="From one window to the next with --mode slide; else two thirds of a tile.",
+    help="Distance between windows with --mode slide; default two thirds of a tile.",
 )  # fmt: skip
 
 tta = click.option(
-    "--tta", type=click.Choice(["none", "flip", "d4", "ms+flip"]), default="none", show_default=True,
-    help="Average over a mirror image, the eight symmetries, or six scales with mirror images: 2, 8, 17 times the work.",
+    "--tta", type=click.Choice(CHOICES["tta"]), default=PredictOptions.tta, show_default=True,
+    help="Test-time augmentation: flip, the eight symmetries, or six scales with flips (2, 8, 17 times the work).",
 )  # fmt: skip
 
 LABELS = ("column", "polygon_class", "background", "ignore", "resample")
-"""What :func:`labels` adds: how a reference is to be understood."""
+"""Parameters of :func:`labels`."""
 
 
 def labels(command: F) -> F:
-    """Adds the options that say how a reference is to be understood."""
-    column = click.option(
-        "--column", metavar="NAME", help="Attribute of the reference polygons that names their class."
-    )
+    """Add the options that describe a reference."""
+    column = click.option("--column", metavar="NAME", help="Attribute of the reference polygons that holds the class.")
     polygon_class = click.option(
-        "--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; else the last one."
+        "--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; default the last class."
     )
     background = click.option(
-        "--background", metavar="CLASS", help="Class outside reference polygons; else no pixel there counts."
+        "--background", metavar="CLASS", help="Class outside reference polygons; by default, pixels there are ignored."
     )
     ignore = click.option(
         "--ignore", metavar="VALUE", multiple=True,
-        help="Number or #colour of a reference raster that is no class; may be repeated.",
+        help="Number or #colour of a reference raster to ignore; can be repeated.",
     )  # fmt: skip
     resample = click.option(
-        "--resample", is_flag=True, help="Look up a reference on another grid at the centres of the pixels."
+        "--resample", is_flag=True, help="Resample a reference on another grid to the pixels (nearest neighbor)."
     )
     return column(polygon_class(background(ignore(resample(command)))))
 
 
 def scoring(command: F) -> F:
-    """Adds the options that say what is scored."""
-    confidence = click.option("--confidence", type=FILE, metavar="FILE", help="Confidences or probabilities of MASK.")
+    """Add the options that select scores."""
+    confidence = click.option(
+        "--confidence", type=FILE, metavar="FILE", help="Confidence or probability raster of MASK, for calibration."
+    )
     protocol = click.option(
         "--protocol", "protocols", metavar="NAME", multiple=True,
-        help="Count as this protocol says; may be repeated. Else by all that are for the dataset.",
+        help="Protocol of the scores; can be repeated. Default all protocols of the dataset.",
     )  # fmt: skip
     boundary = click.option(
-        "--boundary", "boundary_m", type=float, metavar="METRES", help="Also score borders, met within METRES."
+        "--boundary",
+        "boundary_m",
+        type=float,
+        metavar="METERS",
+        help="Also compute boundary scores with this tolerance.",
     )
     objects = click.option(
-        "--objects", metavar="CLASSES", help="Also count the objects of these classes, commas between them."
+        "--objects", metavar="CLASSES", help="Also compute object scores of these classes (comma-separated)."
     )
     return confidence(protocol(boundary(objects(command))))
 
 
-overwrite = click.option(
-    "--overwrite", is_flag=True, help="Replace the output if it exists; without this it is left alone."
-)
+overwrite = click.option("--overwrite", is_flag=True, help="Replace the output if it exists.")
 
 
 def chosen_model(given: str | None) -> Path:
-    """The model to use, and a remark on which one it is and why."""
-    from geoseg.inference.model_lookup import choose_model
+    """Find the model and print its path and the reason for the choice."""
+    from geoseg.inference.model_lookup import find_model
 
-    choice = choose_model(given, environment=os.environ)
-    speech.say(f"Model: {choice.path} ({choice.reason})")
+    choice = find_model(given, environment=os.environ)
+    console.print_status(f"Model: {choice.path} ({choice.reason})")
     return choice.path

@@ -1,24 +1,27 @@
-"""``geoseg picture``: a scene and what was made of it, side by side, to look at."""
+"""`geoseg picture`: draw a scene, its mask, reference and polygons."""
 
 import click
 
-from . import options, talk
+from . import console, options
 
 
 @click.command()
 @click.argument("scene", type=options.FILE)
-@click.option("-o", "--output", type=options.FILE, metavar="PNG", required=True, help="Picture to write.")
-@click.option("--mask", type=options.FILE, metavar="MASK", help="Mask on SCENE's grid.")
+@click.option("-o", "--output", type=options.FILE, metavar="PNG", required=True, help="Image to write.")
+@click.option("--mask", type=options.FILE, metavar="MASK", help="Mask on the grid of SCENE.")
 @click.option(
-    "--reference", type=options.FILE, metavar="FILE", help="Labels: a raster on SCENE's grid, or polygons in any CRS."
+    "--reference",
+    type=options.FILE,
+    metavar="FILE",
+    help="Labels: a raster on the grid of SCENE, or polygons in any CRS.",
 )
 @click.option("--polygons", type=options.FILE, metavar="POLYGONS", help="Polygons to outline, in any CRS.")
 @click.option(
     "--longest", type=click.IntRange(min=16), metavar="PIXELS", default=1024, show_default=True,
-    help="Longest side of each image.",
+    help="Longest side of each panel.",
 )  # fmt: skip
 @options.overwrite
-@options.talk
+@options.verbosity
 def picture(
     *,
     scene: str,
@@ -29,13 +32,13 @@ def picture(
     longest: int,
     overwrite: bool,
 ) -> None:
-    """Draw SCENE beside its mask, reference and polygons into one PNG, with the legend below.
+    """Draw SCENE next to its mask, reference and polygons into one PNG, with the legend below.
 
-    Given both, a further image shows where mask and reference differ. Prints the path of the picture.
+    With mask and reference, another panel shows where they differ. Prints the path of the image.
     """
-    from geoseg.plotting.panels import scene_picture
+    from geoseg.plotting.panels import plot_scene
 
-    written = scene_picture(
+    written = plot_scene(
         scene, output, mask=mask, reference=reference, polygons=polygons, longest=longest, overwrite=overwrite
     )
-    talk.result(str(written))
+    console.print_result(str(written))

@@ -1,12 +1,12 @@
-"""``geoseg polygonize``: a mask becomes polygons."""
+"""`geoseg polygonize`: convert a mask to polygons."""
 
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from . import options, talk
-from .progress import bars
+from . import console, options
+from .progress import current_progress
 
 AREA = click.FloatRange(min=0)
 
@@ -15,40 +15,42 @@ AREA = click.FloatRange(min=0)
 @click.argument("mask", type=options.FILE)
 @click.option(
     "-o", "--output", type=options.FILE, metavar="POLYGONS",
-    help="Where to write: .gpkg, .parquet, .fgb, .geojson or .shp; else MASK's name with .gpkg.",
+    help="Vector file to write: .gpkg, .parquet, .fgb, .geojson or .shp; default MASK's name with .gpkg.",
 )  # fmt: skip
 @click.option(
     "--connectivity", type=click.Choice(["4", "8"]), default="4", show_default=True,
-    help="Whether pixels that touch at a corner only belong together (8) or not (4).",
+    help="Whether pixels that touch only at a corner are connected (8) or not (4).",
 )  # fmt: skip
 @click.option(
     "--fill-holes", "fill_holes_m2", type=AREA, metavar="M2", default=0.0,
-    help="Holes of less than so many square metres are filled, whatever is in them.",
+    help="Fill holes smaller than M2 square meters with the surrounding class.",
 )  # fmt: skip
 @click.option(
     "--min-area", "min_area_m2", type=AREA, metavar="M2", default=0.0,
-    help="Polygons of less than so many square metres go into the neighbour with the longest border.",
+    help="Merge polygons smaller than M2 square meters into the neighbor with the longest shared border.",
 )  # fmt: skip
 @click.option(
     "--simplify", "simplify_m", type=AREA, metavar="M", default=0.0,
-    help="How far borders may move, in metres, to have fewer corners; neighbours stay neighbours.",
+    help="Simplify borders by up to M meters; adjacent polygons still share their borders.",
 )  # fmt: skip
-@click.option("--smooth", is_flag=True, help="Round the corners that are left; neighbours stay neighbours.")
+@click.option(
+    "--smooth", is_flag=True, help="Smooth borders after simplification; adjacent polygons still share their borders."
+)
 @click.option(
     "--orthogonalize", callback=options.names, metavar="A,B",
-    help="Classes whose polygons get right angles, by name; neighbours give way or fill up.",
+    help="Square the corners of polygons of these classes, by name; adjacent polygons are adjusted.",
 )  # fmt: skip
-@click.option("--classes", callback=options.names, metavar="A,B", help="Classes to keep, by name; else all.")
-@click.option("--dissolve", is_flag=True, help="One polygon of many parts per class.")
-@click.option("--per-class", is_flag=True, help="A layer (.gpkg) or a file (other formats) per class.")
+@click.option("--classes", callback=options.names, metavar="A,B", help="Classes to keep, by name; default all.")
+@click.option("--dissolve", is_flag=True, help="Write one multipolygon per class.")
+@click.option("--per-class", is_flag=True, help="Write a layer (.gpkg) or a file (other formats) per class.")
 @click.option(
     "--confidence", type=options.FILE, metavar="RASTER",
-    help="Probabilities beside the mask; each polygon gets the mean of its class's.",
+    help="Probability or confidence raster of MASK; each polygon gets the mean for its class.",
 )  # fmt: skip
-@click.option("--crs", metavar="CRS", help="What to write coordinates in, such as EPSG:25832; else the mask's own.")
+@click.option("--crs", metavar="CRS", help="CRS of the output, such as EPSG:25832; default the CRS of MASK.")
 @options.overwrite
-@click.option("--append", is_flag=True, help="Write behind the polygons that the output has already.")
-@options.talk
+@click.option("--append", is_flag=True, help="Append to the polygons in an existing output.")
+@options.verbosity
 def polygonize(
     *,
     mask: str,
@@ -57,21 +59,26 @@ def polygonize(
     orthogonalize: tuple[str, ...] | None,
     **wishes: Any,
 ) -> None:
-    """Turn MASK into polygons with class, name and area. Prints the path of the file it wrote.
+    """Convert MASK to polygons with class, name and area. Prints the path of the output.
 
-    MASK may also be a vector file: its polygons are then generalised as wished.
+    MASK can also be a vector file, whose polygons are then generalized.
     """
     from geoseg.vector.polygonize import polygonize as to_polygons
 
     layer = to_polygons(
         mask,
-        None if output is None else Path(output),
+        _default_output(Path(mask)) if output is None else Path(output),
         connectivity=8 if connectivity == "8" else 4,
         orthogonalize=orthogonalize or (),
-        progress=bars(),
+        progress=current_progress(),
         **wishes,
     )
     for note in layer.notes:
-        talk.say(f"Note: {note}")
-    talk.say(f"{len(layer)} polygons")
-    talk.result(str(layer.path))
+        console.print_status(f"Note: {note}")
+    console.print_status(f"{len(layer)} polygons")
+    console.print_result(str(layer.path))
+
+
+def _default_output(mask: Path) -> Path:
+    """Return the GeoPackage next to the mask; a vector file is not replaced by its own polygons."""
+    return mask.with_name(f"{mask.stem}_polygons.gpkg") if mask.suffix.lower() == ".gpkg" else mask.with_suffix(".gpkg")

@@ -1,81 +1,104 @@
-"""``geoseg predict``: a scene becomes a mask; many become one each, or one together."""
+"""`geoseg predict`: predict the masks of scenes."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import options, talk
-from .progress import bars, clock_face
+from geoseg.inference.options import CHOICES, PredictOptions
+
+from . import console, options
+from .progress import current_progress, format_duration
 
 if TYPE_CHECKING:
-    from geoseg.inference.predict import Prediction
+    from geoseg.inference.prediction import Prediction
 
 
-@click.command()
+GROUPS = {
+    "Output": (
+        "output", "overwrite", "resume", "plan", "preview", "probabilities", "confidence", "entropy", "stitch_report",
+        "reference",
+    ),
+    "Model": ("model", "tta"),
+    "Input": ("bands", "gsd", "any_dtype", "mosaic", "on_read_error"),
+    "Area": ("bbox", "bbox_crs", "aoi"),
+    "Tiling": ("tile", "halo", "mode", "stride", "blend", "window", "border"),
+    "Hardware": ("device", "batch", "engine", "precision", "dask"),
+}  # fmt: skip
+"""Options by group, in the order of ``--help``."""
+
+
+@click.command(cls=options.GroupedCommand, groups=GROUPS)
 @click.argument("scenes", metavar="SCENE...", type=options.FILE, nargs=-1, required=True)
 @click.option(
     "-o", "--output", type=options.FILE, metavar="MASK", required=True,
-    help="Mask to write (GeoTIFF); of several scenes, a folder, or a pattern: the folder for their masks.",
+    help="Mask to write (GeoTIFF), or the folder of the masks of several scenes.",
 )  # fmt: skip
 @click.option(
-    "--mosaic", is_flag=True, help="Make one mask of all scenes, which have the same CRS, GSD, bands and type."
+    "--mosaic",
+    is_flag=True,
+    help="Predict one mask of all scenes; they must have equal CRS, GSD, bands and pixel type.",
 )
 @options.model
 @options.tile
 @click.option(
-    "--halo", type=click.IntRange(min=0), metavar="PIXELS", help="Context around each tile's core; else the model's."
+    "--halo",
+    type=click.IntRange(min=0),
+    metavar="PIXELS",
+    help="Context around the core of each tile; default the model's.",
 )
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="N",
-    help="Tiles per forward pass; else 4 on CPUs, and on GPUs what is tried out to be fast and to fit.",
+    help="Tiles per forward pass; default 4 on CPUs, and the fastest that fits into memory on GPUs.",
 )  # fmt: skip
 @click.option(
-    "--blend", type=click.Choice(["weighted", "crop"]), default="weighted", show_default=True,
-    help="How overlapping tiles are joined: averaged with weights, or each tile's core as it is.",
+    "--blend", type=click.Choice(CHOICES["blend"]), default=PredictOptions.blend, show_default=True,
+    help="How overlapping tiles are joined: weighted average, or the cores of tiles.",
 )  # fmt: skip
 @click.option(
-    "--window", type=click.Choice(["cosine", "linear", "gaussian", "uniform"]), default="cosine", show_default=True,
-    help="How the weights of averaged tiles fall towards their edges.",
+    "--window", type=click.Choice(CHOICES["window"]), default=PredictOptions.window, show_default=True,
+    help="How the weights of tiles decrease towards their edges.",
 )  # fmt: skip
 @click.option(
-    "--border", type=click.Choice(["mirror", "mean"]), default="mirror", show_default=True,
-    help="What the network sees beyond SCENE's borders: SCENE mirrored, or the mean colour.",
+    "--border", type=click.Choice(CHOICES["border"]), default=PredictOptions.border, show_default=True,
+    help="Input beyond the borders of SCENE: the mirrored scene, or the mean of the training data.",
 )  # fmt: skip
 @options.mode
 @options.stride
 @options.tta
 @click.option(
-    "--device", metavar="DEVICE", default="auto", show_default=True,
-    help="Where the network runs: auto, cpu, cuda or mps; cuda:0,cuda:1 or cuda:all share the scene.",
+    "--device", metavar="DEVICE", default=PredictOptions.device, show_default=True,
+    help="Device of the network: auto, cpu, cuda or mps; cuda:0,cuda:1 or cuda:all share a scene.",
 )  # fmt: skip
 @click.option(
-    "--engine", type=click.Choice(["auto", "torch", "openvino"]), default="auto", show_default=True,
-    help="What runs the network; auto takes the faster one.",
+    "--engine", type=click.Choice(["auto", "torch", "openvino"]), default=PredictOptions.engine, show_default=True,
+    help="Inference engine; auto selects the faster one.",
 )  # fmt: skip
 @click.option(
-    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True,
-    help="Arithmetic of the network; auto takes bfloat16 where the device is fast in it.",
+    "--precision", type=click.Choice(["auto", "float32", "bfloat16"]), default=PredictOptions.precision, show_default=True,
+    help="Precision of the network; auto selects bfloat16 where it is faster.",
 )  # fmt: skip
 @click.option(
     "--bands", callback=options.names, metavar="A,B,C",
-    help="Bands of SCENE to use, by name or number from 1, in the model's order; geoseg info SCENE lists them.",
+    help="Bands of SCENE, by name or number from 1, in the order of the model; geoseg info SCENE lists them.",
+)  # fmt: skip
+@click.option("--any-dtype", is_flag=True, help="Accept a pixel type that differs from the training data.")
+@click.option(
+    "--gsd", type=click.FloatRange(min=0, min_open=True), metavar="METERS",
+    help="Meters per pixel of SCENE, if it has no CRS.",
 )  # fmt: skip
 @click.option(
-    "--any-dtype", is_flag=True, help="Predict even if SCENE's pixel type is not the one the model learnt from."
+    "--bbox",
+    callback=options.box,
+    metavar="WEST,SOUTH,EAST,NORTH",
+    help="Predict only this window, in the CRS of SCENE.",
 )
-@click.option(
-    "--gsd", type=click.FloatRange(min=0, min_open=True), metavar="METRES",
-    help="Metres per pixel of SCENE, if it has no CRS that tells.",
-)  # fmt: skip
-@click.option(
-    "--bbox", callback=options.box, metavar="WEST,SOUTH,EAST,NORTH", help="Predict only this window, in SCENE's CRS."
-)
-@click.option("--bbox-crs", metavar="CRS", help="The CRS of --bbox, if it is not SCENE's; for instance EPSG:4326.")
+@click.option("--bbox-crs", metavar="CRS", help="CRS of --bbox, if it differs from SCENE; for instance EPSG:4326.")
 @click.option(
     "--aoi",
     type=options.FILE,
@@ -84,120 +107,83 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--probabilities", type=options.FILE, metavar="FILE",
-    help="Write the probability of each class too, a band each (bytes in steps of 1/254); of several scenes, a folder.",
+    help="Also write the probability of each class, a band per class, in steps of 1/254; a folder for several scenes.",
 )  # fmt: skip
 @click.option(
-    "--confidence", type=options.FILE, metavar="FILE", help="Write the probability of the mask's class; likewise."
+    "--confidence", type=options.FILE, metavar="FILE", help="Also write the probability of the predicted class."
 )
 @click.option(
     "--entropy", type=options.FILE, metavar="FILE",
-    help="Write how undecided the model is, 0 to 1; likewise.",
+    help="Also write the normalized entropy of the probabilities, 0 to 1.",
 )  # fmt: skip
-@click.option("--preview", type=options.FILE, metavar="PNG", help="Draw scene and mask into a picture; likewise.")
+@click.option("--preview", type=options.FILE, metavar="PNG", help="Also write an image of scene and mask.")
 @click.option(
     "--stitch-report", is_flag=True,
-    help="Say how often the mask changes across the edges of tiles, compared with elsewhere: 1 is without seams.",
+    help="Print the seam index: changes of the mask across tile edges relative to elsewhere; 1 means no seams.",
 )  # fmt: skip
 @click.option(
-    "--reference", type=options.FILE, metavar="FILE", help="Labels of SCENE, for the mean IoU in --stitch-report."
+    "--reference",
+    type=options.FILE,
+    metavar="FILE",
+    help="Reference labels of SCENE, to print the mean IoU with --stitch-report.",
 )
 @click.option(
-    "--on-read-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
-    help="Where SCENE is damaged: stop, or leave nodata there.",
+    "--on-read-error", type=click.Choice(CHOICES["on_read_error"]), default=PredictOptions.on_read_error, show_default=True,
+    help="If SCENE is damaged: stop, or write nodata there.",
 )  # fmt: skip
 @click.option(
     "--dask", metavar="ADDRESS",
-    help="Share the work among the workers of a Dask scheduler (tcp://HOST:8786), or among N processes here (local:N).",
+    help="Share the work among the workers of a Dask scheduler (tcp://HOST:8786), or among N local processes (local:N).",
 )  # fmt: skip
-@click.option(
-    "--plan", is_flag=True, help="Only say how many tiles, how much memory, time and disk it would take; write nothing."
-)
+@click.option("--plan", is_flag=True, help="Print tiles, memory, time and disk space of the prediction; write nothing.")
 @click.option(
     "--resume",
     is_flag=True,
-    help="Go on with what an interrupted call with the same options left; leave masks that are there.",
+    help="Resume an interrupted prediction with the same options; skip existing masks of several scenes.",
 )
 @options.overwrite
-@options.talk
+@options.verbosity
 def predict(
     *,
     scenes: tuple[str, ...],
     output: str,
     mosaic: bool,
     model: str | None,
-    probabilities: str | None,
-    confidence: str | None,
-    entropy: str | None,
-    preview: str | None,
     stitch_report: bool,
     reference: str | None,
     dask: str | None,
     plan: bool,
-    resume: bool,
-    overwrite: bool,
     **settings: Any,
 ) -> None:
-    """Turn SCENE, or an area of it, into a mask on the same grid: one byte per pixel, 255 where nothing was predicted.
+    """Predict the mask of SCENE: a GeoTIFF on the same grid with one byte per pixel, 255 where nothing was predicted.
 
-    Of several scenes, a folder or a pattern each becomes MASK/NAME_mask.tif, or all become one mask with --mosaic.
-    Says which model it took and why, and what runs it; prints the path of the mask.
+    SCENE can be a raster file or a URL. With several scenes, a folder or a pattern, each mask is written to
+    MASK/NAME_mask.tif; with --mosaic, all scenes become one mask. Prints the path of the mask.
 
-    Memory follows from the width of the scene, not from its height: 4 bytes per class, for a row of tiles as wide as
-    the scene (0.6 GB for 7 classes, tiles of 512 and 40 000 columns), beside 1 to 1.5 GB for the network and GDAL.
-    --plan says it for a scene.
+    Memory depends on the width of the scene, not on its height: 4 bytes per class for a row of tiles (0.6 GB for 7
+    classes, tiles of 512 and 40 000 columns) and 1 to 1.5 GB for the network and GDAL. --plan prints it for a scene.
     """
-    shares = {"probabilities": probabilities, "confidence": confidence, "entropy": entropy}
-    _predict(
-        scenes,
-        output,
-        mosaic=mosaic,
-        plan=plan,
-        dask=dask,
-        tell=partial(_tell, report=stitch_report, reference=reference),
-        results={
-            "shares": {name: path for name, path in shares.items() if path is not None},
-            "preview": preview,
-            "overwrite": overwrite,
-            "resume": resume,
-            "progress": bars(),
-        },
-        model=options.chosen_model(model),
-        **settings,
-    )
+    from geoseg.raster.discovery import is_collection, list_scenes
 
-
-def _predict(
-    scenes: Sequence[str],
-    output: str,
-    *,
-    mosaic: bool,
-    plan: bool,
-    dask: str | None,
-    tell: Callable[..., None],
-    results: dict[str, Any],
-    **settings: Any,
-) -> None:
-    """One mask, or one for each scene; or only what it would take."""
-    from geoseg.raster.discovery import list_scenes, means_several
-
-    several = means_several(scenes) or output.endswith(("/", os.sep)) or Path(output).is_dir()
+    model_path = options.chosen_model(model)
+    is_folder = output.endswith(("/", os.sep)) or Path(output).is_dir()
+    is_many = not mosaic and (is_collection(scenes) or is_folder)
+    paths = list_scenes(scenes) if is_many or mosaic else list(scenes)
     if plan:
-        _plan(list_scenes(scenes) if several or mosaic else scenes, mosaic=mosaic, shares=results["shares"], **settings)
+        _print_estimates([paths] if mosaic else paths, model_path, settings)
         return
-    with _cluster(dask) as cluster:
-        if mosaic:
-            from geoseg.inference.predict_many import predict_mosaic
-
-            tell(predict_mosaic(list_scenes(scenes), output, cluster=cluster, **results, **settings))
-        elif several:
-            _predict_each(list_scenes(scenes), output, tell, cluster=cluster, **results, **settings)
+    report = partial(_report, stitching=stitch_report, reference=reference)
+    with _open_cluster(dask) as cluster:
+        settings |= {"model": model_path, "cluster": cluster, "progress": current_progress()}
+        if is_many:
+            _predict_many(paths, output, report, settings)
         else:
-            from geoseg.inference.predict import predict as to_mask
+            from geoseg.inference.predict import predict as predict_scene
 
-            tell(to_mask(scenes[0], output, cluster=cluster, **results, **settings))
+            report(predict_scene(paths if mosaic else paths[0], output, **settings))
 
 
-def _cluster(address: str | None) -> AbstractContextManager[Any]:
+def _open_cluster(address: str | None) -> AbstractContextManager[Any]:
     if address is None:
         return nullcontext()
     from geoseg.inference.dask_cluster import open_cluster
@@ -205,66 +191,69 @@ def _cluster(address: str | None) -> AbstractContextManager[Any]:
     return open_cluster(address)
 
 
-def _plan(scenes: Sequence[str], *, mosaic: bool, **settings: Any) -> None:
-    """What each prediction would take."""
-    from geoseg.inference.predict import predict_plan
-    from geoseg.inference.predict_many import mosaic_plan
-    from geoseg.inference.predictor_cache import Predictors
+def _print_estimates(scenes: Sequence[str | list[str]], model: Path, settings: Mapping[str, Any]) -> None:
+    """Print the cost of predicting each scene; a list of scenes is a mosaic."""
+    from geoseg.inference.estimate import estimate_prediction
+    from geoseg.inference.predictor_cache import PredictorCache
+    from geoseg.raster.output_bands import SHARES
 
-    settings["model"] = Predictors.of(settings["model"], scenes=1 if mosaic else len(scenes))
-    plans = [mosaic_plan(scenes, **settings)] if mosaic else [predict_plan(scene, **settings) for scene in scenes]
-    for name, each in zip(["the mosaic"] if mosaic else scenes, plans, strict=True):
-        (height, width), time = each.shape, clock_face(each.seconds)
+    predict_options = PredictOptions(**{option.name: settings[option.name] for option in fields(PredictOptions)})
+    shares = [name for name in SHARES if settings[name] is not None]
+    cache = PredictorCache.of(model, scenes=len(scenes))
+    for scene in scenes:
+        each = estimate_prediction(scene, model=cache, shares=shares, options=predict_options)
+        name = scene if isinstance(scene, str) else "the mosaic"
+        (height, width), time = each.shape, format_duration(each.seconds)
         unit = "h:mm:ss" if time.count(":") == 2 else "m:ss"
-        talk.result(
+        console.print_result(
             f"{name}: {height} x {width} pixels in {each.tiles} tiles on {each.device}; about {time} "
             f"({unit}), {each.memory / 1e9:.1f} GB of memory, {each.size / 1e6:.0f} MB of output before compression"
         )
         for note in each.notes:
-            talk.say(f"Note: {note}")
+            console.print_status(f"Note: {note}")
 
 
-def _predict_each(scenes: Sequence[str], folder: str, tell: Callable[..., None], **settings: Any) -> None:
-    """A mask for each scene; what went wrong is told at the end, and then the exit code is 1."""
-    from geoseg.inference.predict_many import predict_each
+def _predict_many(scenes: Sequence[str], folder: str, report: Callable[..., None], settings: Mapping[str, Any]) -> None:
+    """Predict a mask for each scene; errors are printed at the end, and the exit code is then 1."""
+    from geoseg.inference.predict_many import predict_many
 
     failed = []
-    for outcome in predict_each(scenes, folder, **settings):
+    for outcome in predict_many(scenes, folder, **settings):
         if outcome.prediction is not None:
-            tell(outcome.prediction, f"{outcome.scene}: ")
+            report(outcome.prediction, f"{outcome.scene}: ")
         elif outcome.error is not None:
             failed.append((outcome.scene, outcome.error))
         else:
-            talk.say(f"{outcome.scene}: its mask is there already")
+            console.print_status(f"{outcome.scene}: its mask exists already")
     for scene, error in failed:
-        talk.complain(error.message if scene in error.message else f"{scene}: {error.message}", error.hint)
+        console.print_error(error.message if scene in error.message else f"{scene}: {error.message}", error.hint)
     if failed:
-        talk.say(f"{len(scenes) - len(failed)} of {len(scenes)} scenes became masks")
+        console.print_status(f"{len(scenes) - len(failed)} of {len(scenes)} scenes were predicted")
         click.get_current_context().exit(1)
 
 
-def _tell(prediction: "Prediction", about: str = "", *, report: bool, reference: str | None) -> None:
+def _report(prediction: "Prediction", prefix: str = "", *, stitching: bool, reference: str | None) -> None:
     for note in prediction.notes:
-        talk.say(f"Note: {about}{note}")
-    talk.say(f"{about}{prediction.tiles} tiles in {prediction.seconds:.1f} s on {prediction.device}")
-    if report:
-        talk.say(f"{about}{_stitching(prediction, reference)}")
-    talk.result(str(prediction.path))
+        console.print_status(f"Note: {prefix}{note}")
+    console.print_status(f"{prefix}{prediction.tiles} tiles in {prediction.seconds:.1f} s on {prediction.device}")
+    if stitching:
+        console.print_status(f"{prefix}{_stitching(prediction, reference)}")
+    console.print_result(str(prediction.path))
 
 
 def _stitching(prediction: "Prediction", reference: str | None) -> str:
-    """The seams of a mask and, with labels, its score, in a sentence."""
+    """Describe the seams of a mask and, with reference labels, its score."""
     from geoseg.evaluation.evaluate_masks import evaluate_mask
-    from geoseg.evaluation.seams import seams
+    from geoseg.evaluation.seams import measure_seams
 
     assert prediction.path is not None
-    found = seams(prediction.path, rows=prediction.edges[0], cols=prediction.edges[1])
+    seams = measure_seams(prediction.path, rows=prediction.edges[0], cols=prediction.edges[1])
     score = (
         ""
         if reference is None
         else f"; mean IoU {100 * evaluate_mask(prediction.path, reference).total.mean_iou:.2f} %"
     )
     return (
-        f"seam index {found.index:.3f}: {100 * found.across_edges:.3f} % of neighbours differ across tile edges, "
-        f"{100 * found.elsewhere:.3f} % elsewhere{score}"
+        f"seam index {seams.index:.3f}: {100 * seams.across_edges:.3f} % of neighbors differ across tile edges, "
+        f"{100 * seams.elsewhere:.3f} % elsewhere{score}"
     )

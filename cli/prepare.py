@@ -1,12 +1,12 @@
-"""``geoseg prepare``: archives of a benchmark, or folders of your own, become scenes to train on."""
+"""`geoseg prepare`: convert labeled scenes for training."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import options, talk
-from .progress import bars
+from . import console, options
+from .progress import current_progress
 
 
 @click.command()
@@ -14,14 +14,18 @@ from .progress import bars
 @click.argument("archives", type=click.Path(path_type=Path), required=False)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder for the prepared scenes; else a new one below data.prepared.",
+    help="Folder for the prepared scenes; default a new one in data.prepared.",
 )  # fmt: skip
 @options.overrides
-@click.option("--compress", is_flag=True, help="About half the disk space, about half the crops per second.")
-@click.option("--check", is_flag=True, help="Convert nothing; say what is wrong with the files, exit 1 if anything is.")
-@click.option("--download", is_flag=True, help="LoveDA only: fetch its archives into ARCHIVES first (9 GB).")
+@click.option(
+    "--compress", is_flag=True, help="Compress prepared files: about half the disk space and half the crops per second."
+)
+@click.option(
+    "--check", is_flag=True, help="Convert nothing; report problems of the files, with exit code 1 if there are any."
+)
+@click.option("--download", is_flag=True, help="LoveDA only: download its archives into ARCHIVES first (9 GB).")
 @options.overwrite
-@options.talk
+@options.verbosity
 def prepare(
     *,
     recipe: str,
@@ -33,11 +37,11 @@ def prepare(
     download: bool,
     overwrite: bool,
 ) -> None:
-    """Convert the labelled scenes of RECIPE once, so that training can cut crops from them fast.
+    """Convert the labeled scenes of RECIPE to files that training can crop quickly.
 
-    RECIPE is a YAML file, or the name of a recipe that comes with geoseg: potsdam, vaihingen, isaid, loveda … ARCHIVES
-    is the folder of what their owners publish, zipped or unpacked; zips are read where they lie. An interrupted run
-    goes on where it was. Prints the folder, to train with --set data.root=DIR.
+    RECIPE is a YAML file or the name of an included recipe, such as potsdam, vaihingen, isaid or loveda. ARCHIVES is the
+    folder of the published archives, zipped or unpacked. The command resumes an interrupted conversion. Prints the
+    folder; train with --set data.root=DIR.
     """
     from geoseg.config.load import load_recipe
 
@@ -51,31 +55,33 @@ def prepare(
     from geoseg.data.preparation.prepare import prepare as to_prepared
 
     name = Path(recipe).stem
-    prepared = to_prepared(section, name, folder=output, overwrite=overwrite, progress=bars())
+    prepared = to_prepared(section, name, folder=output, overwrite=overwrite, progress=current_progress())
     for split in dict.fromkeys(scene.split for scene in prepared.all_scenes):
         members = prepared.scenes(split)
         pixels = sum(scene.height * scene.width for scene in members)
-        talk.say(f"{split}: {len(members)} scenes, {pixels / 1e6:,.0f} megapixels")
-    talk.result(str(prepared.folder))
+        console.print_status(f"{split}: {len(members)} scenes, {pixels / 1e6:,.0f} megapixels")
+    console.print_result(str(prepared.folder))
 
 
 def _download(dataset: str, archives: Path | None) -> None:
     if dataset != "loveda" or archives is None:
-        raise click.UsageError("--download is for loveda, and needs ARCHIVES")
-    from geoseg.data.torchgeo.download import download_loveda
+        raise click.UsageError("--download is available for loveda and requires ARCHIVES")
+    from geoseg.data.datasets.loveda import download_loveda
 
     download_loveda(archives)
 
 
 def _check(section: Any) -> None:
-    from geoseg.data.preparation.validate_labels import check
+    from geoseg.data.preparation.validate_labels import validate_labels
 
-    found = check(section, progress=bars())
-    talk.result(talk.table(*found.table()))
-    for remark in (*found.remarks, *(each for scene in found.scenes for each in scene.remarks)):
-        talk.result(f"Remark: {remark}")
-    for error in (*found.errors, *(each for scene in found.scenes for each in scene.errors)):
-        talk.result(f"Error: {error}")
-    talk.say(f"{len(found.scenes)} scenes, {found.error_count} {'error' if found.error_count == 1 else 'errors'}")
-    if found.error_count:
+    report = validate_labels(section, progress=current_progress())
+    console.print_result(console.table(*report.table()))
+    for remark in (*report.remarks, *(each for scene in report.scenes for each in scene.remarks)):
+        console.print_result(f"Note: {remark}")
+    for error in (*report.errors, *(each for scene in report.scenes for each in scene.errors)):
+        console.print_result(f"Error: {error}")
+    console.print_status(
+        f"{len(report.scenes)} scenes, {report.error_count} {'error' if report.error_count == 1 else 'errors'}"
+    )
+    if report.error_count:
         raise click.exceptions.Exit(1)

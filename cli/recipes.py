@@ -1,19 +1,19 @@
-"""``geoseg recipes``: what can be trained without writing a recipe."""
+"""`geoseg recipes`: list the included recipes."""
 
 import click
 
-from . import options, talk
+from . import console, options
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-@options.talk
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@options.verbosity
 def recipes(*, as_json: bool) -> None:
-    """List the recipes that come with geoseg: name and description."""
-    from geoseg.config.load import recipe_names
+    """List the recipes that are included in geoseg: name and description."""
+    from geoseg.config.load import list_recipes
 
-    descriptions = {name.removesuffix(".yaml"): text for name, text in recipe_names().items()}
+    descriptions = {name.removesuffix(".yaml"): text for name, text in list_recipes().items()}
     if as_json:
-        talk.result_json(descriptions)
+        console.print_json(descriptions)
     else:
-        talk.result(talk.table(("recipe", "description"), list(descriptions.items())))
+        console.print_result(console.table(("recipe", "description"), list(descriptions.items())))

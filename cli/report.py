@@ -1,40 +1,43 @@
-"""``geoseg report``: one page that shows how good a run is and where it fails."""
+"""`geoseg report`: write an HTML report of scores and errors."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
-from . import options, talk
-from .progress import bars
+from . import console, options
+from .progress import current_progress
 
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[RUN]...", type=options.FILE)
 @click.option(
     "-o", "--output", type=options.FILE, metavar="HTML", default="report.html", show_default=True,
-    help="Page to write; JSON and Markdown of the same name go beside it.",
+    help="HTML file to write; JSON and Markdown files of the same name are written, too.",
 )  # fmt: skip
 @click.option(
-    "--recipe", metavar="RECIPE", help="Judge on its scenes (or a prepared folder's); else each RUN on its own."
+    "--recipe", metavar="RECIPE", help="Recipe or prepared folder to evaluate on; default the recipe of each RUN."
 )
 @options.overrides
-@click.option("--split", metavar="NAME", default="val", show_default=True, help="Scenes of the recipe to judge on.")
+@click.option("--split", metavar="NAME", default="val", show_default=True, help="Scenes of the recipe to evaluate on.")
 @click.option(
-    "--scene", type=options.FILE, metavar="SCENE", help="Judge on scenes with --reference; or those of --mask."
+    "--scene",
+    type=options.FILE,
+    metavar="SCENE",
+    help="Scenes to evaluate on, with --reference; or the scenes of --mask.",
 )
-@click.option("--mask", type=options.FILE, metavar="MASK", help="Report on masks instead of runs.")
-@click.option("--reference", type=options.FILE, metavar="FILE", help="What is right for SCENE or MASK.")
+@click.option("--mask", type=options.FILE, metavar="MASK", help="Masks to report on, instead of runs.")
+@click.option("--reference", type=options.FILE, metavar="FILE", help="Reference labels of SCENE or MASK.")
 @options.labels
 @options.scoring
-@click.option("--gsd", type=float, metavar="METRES", help="Metres per pixel of scenes and masks without CRS.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes and masks without CRS.")
 @options.tile
 @options.mode
 @options.stride
 @options.tta
 @options.device
 @options.overwrite
-@options.talk
+@options.verbosity
 def report(
     *,
     runs: tuple[str, ...],
@@ -46,50 +49,44 @@ def report(
     reference: str | None,
     overwrite: bool,
     objects: str | None,
+    device: str | None,
     **given: Any,
 ) -> None:
-    """Judge each RUN (a run's folder, or a model) and write one HTML page that opens by double click.
+    """Evaluate each RUN (a run folder or a model) and write an HTML report that needs no network.
 
-    Without RUN the newest one is meant. Several stand side by side. Prints the path of the page.
+    The default RUN is the newest one. Several runs are compared in one report. Prints the path of the report.
     """
     scene = given.pop("scene")
     if (reference is not None) != (scene is not None or mask is not None):
-        raise click.UsageError("--reference goes with --scene or --mask")
+        raise click.UsageError("--reference requires --scene or --mask")
     if mask is not None and (runs or recipe):
-        raise click.UsageError("--mask is judged by itself: leave RUN and --recipe out")
+        raise click.UsageError("--mask cannot be combined with RUN or --recipe")
     if mask is None and given["confidence"]:
-        raise click.UsageError("--confidence is for --mask; a model says by itself how sure it is")
-    from geoseg.evaluation.report.run_data import report_masks, report_run, report_scenes
-    from geoseg.evaluation.report.write_report import check_report, write_report
+        raise click.UsageError("--confidence requires --mask; with a model, confidence is computed")
+    from geoseg.evaluation.report.report import report as write
 
-    check_report(output, overwrite=overwrite)
-    what = {name: given[name] for name in ("protocols", "boundary_m")}
-    what |= {"objects": objects.split(",") if objects else (), "progress": bars()}
-    labels = {name: given[name] for name in options.LABELS}
-    how = {name: given[name] for name in ("tile", "mode", "stride", "tta", "gsd")} | {
-        "device": given["device"] or "auto"
-    }
-    if mask is not None and reference is not None:
-        found = [
-            report_masks(
-                mask, reference, scene=scene, confidence=given["confidence"], gsd=given["gsd"], **labels, **what
-            )
-        ]
-    else:
-        models = [_model(run) for run in runs] or [options.chosen_model(None)]
-        if scene is not None and reference is not None:
-            found = [report_scenes(model, scene, reference, **labels, **what, **how) for model in models]
-        else:
-            found = [
-                report_run(model, recipe=recipe, overrides=overrides, split=split, **what, **how) for model in models
-            ]
-    page = write_report(found, output)
-    talk.result(str(page))
-    talk.say(f"Beside it: {page.with_suffix('.json').name}, {page.with_suffix('.md').name}")
+    models = [] if mask is not None else [_model(run) for run in runs] or [options.chosen_model(None)]
+    page = write(
+        models,
+        output,
+        recipe=recipe,
+        overrides=overrides,
+        split=split,
+        mask=mask,
+        scene=scene,
+        reference=reference,
+        objects=objects.split(",") if objects else (),
+        device=device or "auto",
+        overwrite=overwrite,
+        progress=current_progress(),
+        **given,
+    )
+    console.print_result(str(page))
+    console.print_status(f"Beside it: {page.with_suffix('.json').name}, {page.with_suffix('.md').name}")
 
 
 def _model(run: str) -> Path:
-    """The best model of a run's folder, or the model itself."""
-    from geoseg.inference.model_lookup import choose_model
+    """Return the best model of a run folder, or the model itself."""
+    from geoseg.inference.model_lookup import find_model
 
-    return choose_model(run).path
+    return find_model(run).path

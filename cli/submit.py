@@ -1,9 +1,9 @@
-"""``geoseg submit``: predictions for a benchmark whose labels only its server knows."""
+"""`geoseg submit`: write or check a submission to a benchmark server."""
 
 import click
 
-from . import options, talk
-from .progress import bars
+from . import console, options
+from .progress import current_progress
 
 
 @click.command()
@@ -13,13 +13,15 @@ from .progress import bars
 @click.option("-o", "--output", type=options.FILE, metavar="ZIP", help="Submission to write.")
 @click.option(
     "--phase", type=click.Choice(["all", "urban", "rural"]),
-    help="Images of which phase; else all of them, or with --check the phase that fits best.",
+    help="Phase of the benchmark; default all, or with --check the best matching phase.",
 )  # fmt: skip
-@click.option("--whole", is_flag=True, help="Show the network each image at once, not in the model's own tiles.")
+@click.option("--whole", is_flag=True, help="Predict each image as a single tile.")
 @options.device
-@click.option("--check", "to_check", type=options.FILE, metavar="FILE", help="Predict nothing; say if FILE is valid.")
+@click.option(
+    "--check", "to_check", type=options.FILE, metavar="FILE", help="Predict nothing; check whether FILE is valid."
+)
 @options.overwrite
-@options.talk
+@options.verbosity
 def submit(
     *,
     benchmark: str | None,
@@ -32,19 +34,19 @@ def submit(
     to_check: str | None,
     overwrite: bool,
 ) -> None:
-    """Predict the test images of BENCHMARK (loveda) into a zip for its server, or --check such a zip.
+    """Predict the test images of BENCHMARK (loveda) into a zip file for its server, or check such a file.
 
-    A zip that the server would refuse is not written. Prints the path of the zip.
+    A file that the server would refuse is not written. Prints the path of the file.
     """
     if to_check is not None:
         if model or data or output or whole or device or overwrite:
-            raise click.UsageError("--check goes with --phase, and with no other option")
+            raise click.UsageError("--check can only be combined with --phase")
         from geoseg.evaluation.submission.check_loveda import check_submission
 
-        talk.result(str(check_submission(to_check, phase=phase, progress=bars()).require_valid()))
+        console.print_result(str(check_submission(to_check, phase=phase, progress=current_progress()).require_valid()))
         return
     if benchmark is None or data is None or output is None:
-        raise click.UsageError("give loveda, --data and --output, or a zip to --check")
+        raise click.UsageError("use loveda with --data and --output, or --check FILE")
     from geoseg.evaluation.submission.loveda import submit as to_zip
 
     checked = to_zip(
@@ -55,7 +57,7 @@ def submit(
         whole=whole,
         device=device or "auto",
         overwrite=overwrite,
-        progress=bars(),
+        progress=current_progress(),
     )
-    talk.say(f"Checked: {checked}")
-    talk.result(output)
+    console.print_status(f"Checked: {checked}")
+    console.print_result(output)

@@ -1,28 +1,28 @@
-"""``geoseg train``: a recipe becomes a model."""
+"""`geoseg train`: train a network from a recipe."""
 
 import signal
 from pathlib import Path
 
 import click
 
-from . import options, talk
-from .progress import bars
+from . import console, options
+from .progress import current_progress
 
 
 @click.command()
 @options.recipe
 @options.overrides
-@click.option("--name", metavar="NAME", help="Name of the run's folder; else the recipe's name (and a number).")
+@click.option("--name", metavar="NAME", help="Name of the run folder; default the name of the recipe.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs"), show_default=True,
-    help="Folder for runs; its `latest` points to the newest one.",
+    help="Folder of all runs; its link `latest` points to the newest one.",
 )  # fmt: skip
 @options.device
-@click.option("--devices", metavar="N", default="1", show_default=True, help="Devices per machine; auto takes all.")
+@click.option("--devices", metavar="N", default="1", show_default=True, help="Devices per machine, or auto for all.")
 @click.option("--nodes", type=click.IntRange(min=1), metavar="N", default=1, show_default=True, help="Machines.")
-@click.option("--resume", is_flag=True, help="Go on with the newest interrupted run, or say why that cannot be.")
-@click.option("--fresh", is_flag=True, help="Begin anew even if a run of this name and recipe was interrupted.")
-@options.talk
+@click.option("--resume", is_flag=True, help="Fail if there is no interrupted run to resume.")
+@click.option("--fresh", is_flag=True, help="Start a new run even if one was interrupted.")
+@options.verbosity
 def train(
     *,
     recipe: str,
@@ -35,38 +35,38 @@ def train(
     resume: bool,
     fresh: bool,
 ) -> None:
-    """Train a network as RECIPE says, and keep the best model.
+    """Train a network from RECIPE and keep the best model.
 
-    RECIPE is a YAML file, or the name of a recipe that comes with geoseg (see geoseg recipes). If the same command was
-    interrupted before, it goes on from the last checkpoint. SIGTERM and Ctrl-C end it in order, after the current step.
-    Prints the path of the model.
+    RECIPE is a YAML file or the name of an included recipe (see geoseg recipes). An interrupted run is resumed from its
+    last checkpoint by the same command. SIGTERM and Ctrl-C stop training after the current step. Prints the path of the
+    model.
     """
     if resume and fresh:
-        raise click.UsageError("--resume and --fresh exclude each other")
+        raise click.UsageError("--resume and --fresh cannot be combined")
     if devices != "auto" and not devices.isdecimal():
-        raise click.UsageError(f"--devices is {devices!r}; give a number, or auto")
+        raise click.UsageError(f"invalid --devices {devices!r}; use a number or auto")
     from geoseg.config.load import load_recipe
-    from geoseg.training.distributed import one_voice
-    from geoseg.training.interrupts import Stopped
-    from geoseg.training.train import train as fit
+    from geoseg.training.distributed import is_main_process, report_once
+    from geoseg.training.interrupts import TrainingInterrupted
+    from geoseg.training.train import train as train_recipe
 
     from .main import STOPPED
 
     if device is not None:
         overrides = (*overrides, f"train.device={device}")
     try:
-        with one_voice():
-            training = fit(
+        with report_once():
+            result = train_recipe(
                 load_recipe(recipe, overrides), runs=runs, name=name, devices=devices, nodes=nodes,
-                resume=resume, fresh=fresh, progress=bars(),
+                resume=resume, fresh=fresh, progress=current_progress(),
             )  # fmt: skip
-    except Stopped as stopped:
-        if stopped.signal != signal.SIGINT:
+    except TrainingInterrupted as interrupted:
+        if interrupted.signal != signal.SIGINT:
             raise
-        talk.complain(stopped.message, stopped.hint)
+        console.print_error(interrupted.message, interrupted.hint)
         click.get_current_context().exit(STOPPED)
-    if not training.is_first:
+    if not is_main_process():
         return
-    for score, value in training.bundle.card.scores.items():
-        talk.say(f"{score}: {value:.4f}")
-    talk.result(str(training.path))
+    for score, value in result.bundle.card.scores.items():
+        console.print_status(f"{score}: {value:.4f}")
+    console.print_result(str(result.path))

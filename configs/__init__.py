@@ -1,1 +1,1 @@
-"""Recipes that come with geoseg, one YAML file each."""
+"""Recipes that are included in geoseg, one YAML file each."""

@@ -49,14 +49,14 @@ def recipe(tmp_path):
 @pytest.fixture
 def chosen(fake):
     choice = SimpleNamespace(path=Path("runs/town/best.safetensors"), reason="the newest run")
-    return fake("geoseg.inference.model_lookup", "choose_model", choice)
+    return fake("geoseg.inference.model_lookup", "find_model", choice)
 
 
 @pytest.fixture
 def trained(fake):
     card = SimpleNamespace(scores={"mean IoU": 0.71234})
     bundle = SimpleNamespace(card=card)
-    training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=bundle, is_first=True)
+    training = SimpleNamespace(path=Path("runs/town/best.safetensors"), bundle=bundle)
     return fake("geoseg.training.train", "train", training)
 
 
@@ -94,8 +94,8 @@ def test_train_called_wrongly_is_exit_code_2(geoseg, trained, recipe, wrong):
     assert geoseg("train", recipe, *wrong).exit_code == 2
 
 
-def test_of_processes_that_trained_together_one_speaks(geoseg, fake, recipe):
-    fake("geoseg.training.train", "train", SimpleNamespace(is_first=False))
+def test_of_processes_that_trained_together_one_prints(geoseg, trained, recipe, monkeypatch):
+    monkeypatch.setattr("geoseg.training.distributed.is_main_process", lambda: False)
     result = geoseg("train", recipe)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
@@ -153,7 +153,8 @@ def test_predict_hands_its_options_on(geoseg, predicted, chosen):
         "device": "cpu", "precision": "bfloat16", "bands": ("nir", "red"), "any_dtype": True, "gsd": 0.2, "overwrite": True,
         "bbox": (-74.1, 40.6, -74, 40.7), "bbox_crs": "EPSG:4326", "aoi": "parks.gpkg",
         "mode": "slide", "stride": 171, "tta": "ms+flip", "window": "linear", "border": "mean", "engine": "torch",
-        "shares": {"probabilities": "p.tif", "entropy": "e.tif"}, "preview": "look.png", "resume": True, "cluster": None,
+        "probabilities": "p.tif", "confidence": None, "entropy": "e.tif", "preview": "look.png", "resume": True,
+        "cluster": None,
         "on_read_error": "skip",
     }  # fmt: skip
 
@@ -165,9 +166,9 @@ def many(fake):
         SimpleNamespace(scene="a.tif", prediction=made, error=None),
         SimpleNamespace(scene="b.tif", prediction=None, error=BundleError("the scene has 4 bands", "choose")),
     ]
-    together = fake("geoseg.inference.predict_many", "predict_mosaic", made)
+    together = fake("geoseg.inference.predict", "predict", made)
     return SimpleNamespace(
-        each=fake("geoseg.inference.predict_many", "predict_each", iter(outcomes)), together=together
+        each=fake("geoseg.inference.predict_many", "predict_many", iter(outcomes)), together=together
     )
 
 
@@ -182,7 +183,7 @@ def test_many_scenes_become_many_masks_and_errors_come_last(geoseg, many, chosen
         "a.tif: 4 tiles in 1.0 s on cpu, float32",
         "Error: b.tif: the scene has 4 bands",
         "Hint: choose",
-        "1 of 2 scenes became masks",
+        "1 of 2 scenes were predicted",
     ]
 
 
@@ -199,7 +200,7 @@ def test_a_mosaic_is_one_mask(geoseg, many, chosen):
 
 
 def test_without_any_model_predict_is_a_sentence_and_a_hint(geoseg, predicted, fake):
-    fake("geoseg.inference.model_lookup", "choose_model", BundleError("there is no model", "train one"))
+    fake("geoseg.inference.model_lookup", "find_model", BundleError("there is no model", "train one"))
     result = geoseg("predict", "scene.tif", "-o", "mask.tif")
     assert result.exit_code == 1
     assert result.stderr == "Error: there is no model\nHint: train one\n"
@@ -225,7 +226,17 @@ def test_polygonize_says_what_it_wrote_and_what_to_know_of_it(geoseg, fake):
     result = geoseg("polygonize", "some/mask.tif")
     assert result.stdout == "some/mask.gpkg\n"
     assert result.stderr == "Note: no CRS\n3 polygons\n"
-    assert polygonized.arguments == ("some/mask.tif", None)
+    assert polygonized.arguments == ("some/mask.tif", Path("some/mask.gpkg"))
+
+
+@pytest.mark.parametrize(
+    ("mask", "output"),
+    [("a/mask.tif", "a/mask.gpkg"), ("a/other.gpkg", "a/other_polygons.gpkg"), ("roofs.fgb", "roofs.gpkg")],
+)
+def test_polygonize_writes_next_to_its_source_by_default(geoseg, fake, mask, output):
+    polygonized = fake("geoseg.vector.polygonize", "polygonize", Layer())
+    geoseg("polygonize", mask)
+    assert polygonized.arguments == (mask, Path(output))
 
 
 def test_polygonize_hands_its_options_on(geoseg, fake):
@@ -246,46 +257,50 @@ def test_polygonize_hands_its_options_on(geoseg, fake):
 
 @pytest.fixture
 def scored(fake):
-    mask = fake("geoseg.evaluation.evaluate_masks", "evaluate_mask", "scores of a mask")
-    model = fake("geoseg.evaluation.evaluate_model", "evaluate_model", "scores of a model")
-    fake("geoseg.evaluation.write_scores", "table", "class IoU")
+    evaluated = fake("geoseg.evaluation.evaluate", "evaluate", "scores")
+    fake("geoseg.evaluation.write_scores", "format_table", "class IoU")
     report = fake("geoseg.evaluation.write_scores", "write_json", None)
-    return SimpleNamespace(mask=mask, model=model, json=report)
+    return SimpleNamespace(evaluate=evaluated, json=report)
 
 
 def test_evaluate_scores_a_model_on_a_split_of_a_recipe(geoseg, scored, chosen, recipe):
     result = geoseg("evaluate", recipe, "--split", "test", "--device", "cpu", "--set", "data.root=city")
     assert result.stdout == "class IoU\n"
-    assert scored.model.arguments[0].data.root == Path("city")
-    assert scored.model.options["split"] == "test"
-    assert scored.model.options["model"] == Path("runs/town/best.safetensors")
-    assert [scored.model.options[name] for name in ("tile", "mode", "stride", "tta")] == [None, "blended", None, "none"]
+    assert scored.evaluate.arguments[0].data.root == Path("city")
+    assert scored.evaluate.options["split"] == "test"
+    assert scored.evaluate.options["model"] == Path("runs/town/best.safetensors")
+    assert [scored.evaluate.options[name] for name in ("tile", "mode", "stride", "tta")] == [
+        None,
+        "blended",
+        None,
+        "none",
+    ]
 
 
 def test_evaluate_predicts_as_it_is_told(geoseg, scored, chosen, recipe):
     geoseg("evaluate", recipe, "--tile", "64", "--mode", "slide", "--stride", "43", "--tta", "d4")
-    assert [scored.model.options[name] for name in ("tile", "mode", "stride", "tta")] == [64, "slide", 43, "d4"]
+    assert [scored.evaluate.options[name] for name in ("tile", "mode", "stride", "tta")] == [64, "slide", 43, "d4"]
 
 
 @pytest.mark.parametrize("option", ["--tile 64", "--mode slide", "--stride 43", "--tta d4"])
 def test_evaluate_of_a_mask_predicts_nothing(geoseg, scored, option):
     result = geoseg("evaluate", "--mask", "m.tif", "--reference", "r.tif", *option.split())
     assert result.exit_code == 2
-    assert "say how a model predicts" in result.stderr
+    assert "cannot be combined with --mask" in result.stderr
 
 
 def test_evaluate_scores_a_mask_without_asking_for_a_model(geoseg, scored):
     result = geoseg("evaluate", "--mask", "m.tif", "--reference", "r.gpkg", "--column", "kind", "--background", "land")
     assert (result.stdout, result.stderr) == ("class IoU\n", "")
-    assert scored.mask.arguments == ("m.tif", "r.gpkg")
-    assert (scored.mask.options["column"], scored.mask.options["background"]) == ("kind", "land")
+    assert (scored.evaluate.options["mask"], scored.evaluate.options["reference"]) == ("m.tif", "r.gpkg")
+    assert (scored.evaluate.options["column"], scored.evaluate.options["background"]) == ("kind", "land")
 
 
 def test_evaluate_writes_json_where_asked_but_replaces_nothing(geoseg, scored, tmp_path):
     path = tmp_path / "scores.json"
     call = ["evaluate", "--mask", "m.tif", "--reference", "r.tif", "--json", path]
     assert geoseg(*call).exit_code == 0
-    assert scored.json.arguments == ("scores of a mask", path)
+    assert scored.json.arguments == ("scores", path)
     path.write_text("{}")
     assert "exists already" in geoseg(*call).stderr
     assert geoseg(*call, "--overwrite").exit_code == 0
@@ -295,11 +310,11 @@ def test_evaluate_writes_json_where_asked_but_replaces_nothing(geoseg, scored, t
 def test_evaluate_wants_either_a_recipe_or_mask_and_reference(geoseg, scored, call):
     result = geoseg("evaluate", *call)
     assert result.exit_code == 2
-    assert "either a recipe, or both --mask and --reference" in result.stderr
+    assert "either RECIPE, or --mask with --reference" in result.stderr
 
 
 def test_picture_hands_its_options_on_and_prints_the_path(geoseg, fake):
-    drawn = fake("geoseg.plotting.panels", "scene_picture", Path("town.png"))
+    drawn = fake("geoseg.plotting.panels", "plot_scene", Path("town.png"))
     result = geoseg(
         "picture", "town.tif", "-o", "town.png", "--mask", "m.tif", "--polygons", "p.gpkg", "--longest", "500"
     )
@@ -319,4 +334,4 @@ def test_recipes_lists_names_and_descriptions(geoseg):
 def test_evaluate_of_a_recipe_and_a_missing_file_are_answered_alike(geoseg, scored, chosen):
     result = geoseg("evaluate", "nowhere.yaml")
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: there is no recipe nowhere.yaml\nHint: ")
+    assert result.stderr.startswith("Error: unknown recipe nowhere.yaml\nHint: ")

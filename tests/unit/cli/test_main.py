@@ -1,5 +1,6 @@
 """The group: help, suggestions, errors as sentences, exit codes, what is imported when."""
 
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from geoseg.config import load
 from geoseg.errors import ConfigError
 
 COMMANDS = [
-    "prepare", "tile", "train", "import-zoo", "predict", "polygonize", "evaluate", "report",
+    "prepare", "tile", "train", "import", "predict", "polygonize", "evaluate", "report",
     "gap", "submit", "info", "recipes", "picture",
 ]  # fmt: skip
 
@@ -40,7 +41,27 @@ def test_each_command_has_help_that_ends_well(geoseg, name):
 def test_a_command_is_found_in_the_file_of_its_name(geoseg_command, name):
     command = geoseg_command.get_command(None, name)
     assert command.name == name
-    assert command.callback.__module__.endswith(f".{name.replace('-', '_')}")
+    module = {"import": "import_checkpoint"}.get(name, name)  # import is a keyword of Python
+    assert command.callback.__module__.endswith(f".{module}")
+
+
+def test_the_old_name_of_import_works_and_names_the_new_one(geoseg):
+    result = geoseg("import-zoo", "--help")
+    assert result.exit_code == 0
+    assert result.stderr == "Warning: geoseg import-zoo is now geoseg import\n"
+    assert "import-zoo" not in geoseg("--help").stdout
+
+
+def test_the_options_of_predict_are_listed_in_groups_and_each_of_them_once(geoseg, geoseg_command):
+    text = geoseg("predict", "--help").stdout
+    titles = ["Output", "Model", "Input", "Area", "Tiling", "Hardware", "Other"]
+    places = [text.index(f"{title} options:") for title in titles]
+    assert places == sorted(places)
+    for parameter in geoseg_command.get_command(None, "predict").params:
+        if parameter.param_type_name == "option":
+            assert len(re.findall(rf"^  .*{re.escape(parameter.opts[-1])}\b", text, re.MULTILINE)) >= 1
+    names = [name for names in geoseg_command.get_command(None, "predict").groups.values() for name in names]
+    assert len(names) == len(set(names))
 
 
 def test_every_option_of_every_command_is_explained(geoseg_command):
@@ -65,7 +86,7 @@ def test_an_unknown_option_is_wrong_usage(geoseg):
 
 
 def test_errors_of_the_library_are_a_sentence_a_hint_and_exit_code_1(geoseg, monkeypatch):
-    monkeypatch.setattr(load, "recipe_names", fails_with(ConfigError("it rains", "take an umbrella")))
+    monkeypatch.setattr(load, "list_recipes", fails_with(ConfigError("it rains", "take an umbrella")))
     result = geoseg("recipes")
     assert result.exit_code == 1
     assert result.stderr == "Error: it rains\nHint: take an umbrella\n"
@@ -73,17 +94,17 @@ def test_errors_of_the_library_are_a_sentence_a_hint_and_exit_code_1(geoseg, mon
 
 
 def test_an_error_without_hint_has_no_hint_line(geoseg, monkeypatch):
-    monkeypatch.setattr(load, "recipe_names", fails_with(ConfigError("it rains")))
+    monkeypatch.setattr(load, "list_recipes", fails_with(ConfigError("it rains")))
     assert geoseg("recipes").stderr == "Error: it rains\n"
 
 
 def test_quiet_does_not_hide_errors(geoseg, monkeypatch):
-    monkeypatch.setattr(load, "recipe_names", fails_with(ConfigError("it rains")))
+    monkeypatch.setattr(load, "list_recipes", fails_with(ConfigError("it rains")))
     assert geoseg("--quiet", "recipes", "--quiet").stderr == "Error: it rains\n"
 
 
 def test_ctrl_c_is_one_sentence_and_exit_code_130(geoseg, monkeypatch):
-    monkeypatch.setattr(load, "recipe_names", fails_with(KeyboardInterrupt()))
+    monkeypatch.setattr(load, "list_recipes", fails_with(KeyboardInterrupt()))
     result = geoseg("recipes")
     assert result.exit_code == 130
     assert result.stderr.count("\n") == 1
@@ -91,7 +112,7 @@ def test_ctrl_c_is_one_sentence_and_exit_code_130(geoseg, monkeypatch):
 
 
 def test_a_fault_shows_its_traceback_and_asks_for_a_report(geoseg, monkeypatch):
-    monkeypatch.setattr(load, "recipe_names", fails_with(ZeroDivisionError("our fault")))
+    monkeypatch.setattr(load, "list_recipes", fails_with(ZeroDivisionError("our fault")))
     result = geoseg("recipes")
     assert result.exit_code == 70
     assert "Traceback" in result.stderr
@@ -100,7 +121,7 @@ def test_a_fault_shows_its_traceback_and_asks_for_a_report(geoseg, monkeypatch):
 
 
 def test_a_pipe_that_closes_is_no_fault(geoseg, monkeypatch):
-    monkeypatch.setattr(load, "recipe_names", fails_with(BrokenPipeError(32, "Broken pipe")))
+    monkeypatch.setattr(load, "list_recipes", fails_with(BrokenPipeError(32, "Broken pipe")))
     result = geoseg("recipes")
     assert result.exit_code == 1
     assert "Traceback" not in result.stderr

@@ -5,10 +5,10 @@ import time
 import numpy as np
 import pytest
 import rasterio
+from helpers.models import pixels, write_scene
+from helpers.predictions import saved_model, tall_scene
+from helpers.rasters import damage
 from PIL import Image
-from strategies_inference import pixels, write_scene
-from strategies_prediction import saved_model, tall_scene
-from strategies_raster import damage
 
 BLOCKS = {"tiled": True, "blockxsize": 64, "blockysize": 64, "compress": "deflate"}
 
@@ -96,7 +96,7 @@ def test_resume_leaves_masks_that_are_there(predict, tmp_path):
     result = predict("in", "-o", "masks", "--resume")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == ["masks/b_mask.tif"]
-    assert "in/a.tif: its mask is there already" in result.stderr
+    assert "in/a.tif: its mask exists already" in result.stderr
     assert (tmp_path / "masks" / "a_mask.tif").read_text() == "precious"
 
 
@@ -131,28 +131,28 @@ def test_damage_stops_unless_it_is_skipped_and_told(predict, tmp_path):
 
 
 def test_an_unfinished_mask_is_told_and_resumed(predict, tmp_path, monkeypatch):
-    from geoseg.raster.writers.partial import Slabs  # noqa: PLC0415
+    from geoseg.raster.writers.partial import PartialRasters  # noqa: PLC0415
 
     tall_scene(tmp_path / "scene.tif", height=1100)
-    write = Slabs._write
+    write = PartialRasters._write
 
     def interrupting(self, slab):
         write(self, slab)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Slabs, "_write", interrupting)
+        patch.setattr(PartialRasters, "_write", interrupting)
         result = predict("scene.tif", "-o", "mask.tif")
     assert result.exit_code == 130
-    assert "1 of 3 parts are done in .mask.tif.part; --resume goes on" in result.stderr
+    assert "1 of 3 parts are done in .mask.tif.part; use --resume to continue" in result.stderr
     result = predict("scene.tif", "-o", "mask.tif")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (
         1,
-        "Hint: --resume goes on with it, --overwrite begins anew",
+        "Hint: use --resume to continue it or --overwrite to start again",
     )
     result = predict("scene.tif", "-o", "mask.tif", "--resume")
     assert (result.exit_code, result.stdout) == (0, "mask.tif\n")
-    assert "Going on with 1 of 3 parts" in result.stderr
+    assert "Resuming: 1 of 3 parts" in result.stderr
     assert names(tmp_path) == ["mask.tif", "mask.tif.aux.xml", "scene.tif"]
 
 
@@ -164,7 +164,7 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(predict, scene, tmp_pa
     assert result.exit_code == 1
     sentence, hint = result.stderr.splitlines()[-2:]
     assert sentence.startswith("Error: no Dask scheduler answers at nonsense")
-    assert hint == "Hint: write tcp://HOST:8786, or local:4"
+    assert hint == "Hint: use an address like tcp://HOST:8786, or local:4"
     assert time.monotonic() - begun < 30
     assert names(tmp_path) == ["scene.tif"]
 
@@ -173,6 +173,6 @@ def test_a_number_of_workers_that_makes_no_sense_is_one_sentence(predict, scene)
     result = predict("scene.tif", "-o", "mask.tif", "--dask", "local:many")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-2:] == [
-        "Error: 'local:many' names no number of workers",
-        "Hint: write local:4 for four",
+        "Error: invalid number of workers in 'local:many'",
+        "Hint: use local:4 for four workers",
     ]

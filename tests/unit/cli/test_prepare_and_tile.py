@@ -1,9 +1,9 @@
 """`geoseg prepare` and `geoseg tile` through the command line, on miniatures of published archives."""
 
 import pytest
-from strategies_archives import potsdam_archives
+from helpers.archives import potsdam_archives
 
-from geoseg.data.preparation.prepared_dataset import Prepared
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
 
 
 @pytest.fixture(scope="module")
@@ -17,8 +17,8 @@ def test_archives_become_a_folder_to_train_from(geoseg, archives, tmp_path) -> N
     assert result.stdout == f"{tmp_path / 'made'}\n"
     assert "train: 24 scenes" in result.stderr
     assert "val: 14 scenes" in result.stderr
-    assert "Licence: ISPRS" in result.stderr
-    assert len(Prepared.load(tmp_path / "made").all_scenes) == 38
+    assert "License: ISPRS" in result.stderr
+    assert len(PreparedDataset.load(tmp_path / "made").all_scenes) == 38
     again = geoseg("prepare", "potsdam", archives, "-o", tmp_path / "made")
     assert "Licence" not in again.stderr  # said once
 
@@ -46,9 +46,9 @@ def test_downloading_is_for_loveda(geoseg, archives) -> None:
 
 def test_published_crops_are_counted_and_cut(geoseg, archives, tmp_path) -> None:
     geoseg("prepare", "potsdam", archives, "-o", tmp_path / "made")
-    counted = geoseg("tile", tmp_path / "made", "--layout", "published", "--count")
+    counted = geoseg("tile", tmp_path / "made", "--layout", "openmmlab", "--count")
     assert counted.stdout == "train: 24\nval: 14\n"
-    cut = geoseg("tile", tmp_path / "made", "-o", tmp_path / "crops", "--layout", "published")
+    cut = geoseg("tile", tmp_path / "made", "-o", tmp_path / "crops", "--layout", "openmmlab")
     assert cut.stdout == f"{tmp_path / 'crops'}\n"
     assert len(list((tmp_path / "crops/img_dir/train").iterdir())) == 24
 

@@ -7,10 +7,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from helpers.models import bundle
+from helpers.openmmlab import network, section
+from helpers.submissions import NUMBERS, domain_of, good_members, png, small_set, zipped
 from PIL import Image
-from strategies_inference import bundle
-from strategies_submission import NUMBERS, domain_of, good_members, png, small_set, zipped
-from strategies_zoo import network, section
 
 from geoseg.data.datasets.loveda import LEGEND
 
@@ -43,7 +43,7 @@ def test_a_model_becomes_a_zip_that_the_check_accepts(geoseg, model, data, tmp_p
     with small_set(SIDE):
         result = geoseg(*call)
         assert (result.exit_code, result.stdout) == (0, f"{output}\n"), result.stderr
-        assert f"Model: {model} (given)\nEach image of 1024 x 1024 pixels is seen in tiles of 512" in result.stderr
+        assert f"Model: {model} (given)\neach image of 1024 x 1024 pixels is predicted in tiles of 512" in result.stderr
         assert "Checked: valid for LoveDA test (urban phase): 2 images, classes present: " in result.stderr
         checked = geoseg("submit", "--check", output)
         assert checked.exit_code == 0

@@ -6,11 +6,12 @@ import warnings
 import pytest
 
 from geoseg.config import load
+from geoseg.errors import GeosegWarning
 
 
 @pytest.fixture
-def talk(geoseg_command):
-    return __import__(geoseg_command.callback.__module__.replace("main", "talk"), fromlist=["table"])
+def console(geoseg_command):
+    return __import__(geoseg_command.callback.__module__.replace("main", "console"), fromlist=["table"])
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def chatty(monkeypatch):
             log.log(level, "level %d", level)
         return {"town.yaml": "A town."}
 
-    monkeypatch.setattr(load, "recipe_names", recipe_names)
+    monkeypatch.setattr(load, "list_recipes", recipe_names)
 
 
 @pytest.mark.parametrize(
@@ -50,9 +51,21 @@ def test_developers_warnings_are_shown_only_with_v(geoseg, monkeypatch):
             warnings.warn("some library is old", DeprecationWarning, stacklevel=2)
         return {}
 
-    monkeypatch.setattr(load, "recipe_names", recipe_names)
+    monkeypatch.setattr(load, "list_recipes", recipe_names)
     assert geoseg("recipes").stderr == ""
     assert "some library is old" in geoseg("-v", "recipes").stderr
+
+
+def test_old_spellings_are_reported_without_v_but_not_with_q(geoseg, monkeypatch):
+    def list_recipes():
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("'zoo' is now called 'openmmlab'", GeosegWarning, stacklevel=2)
+        return {}
+
+    monkeypatch.setattr(load, "list_recipes", list_recipes)
+    assert geoseg("recipes").stderr == "Warning: 'zoo' is now called 'openmmlab'\n"
+    assert geoseg("-q", "recipes").stderr == ""
 
 
 def test_logging_is_as_before_after_a_command(geoseg):
@@ -62,8 +75,8 @@ def test_logging_is_as_before_after_a_command(geoseg):
     assert (log.level, log.handlers) == before
 
 
-def test_tables_align_text_left_and_numbers_right(talk):
-    shown = talk.table(("class", "pixels"), [("road", "7"), ("low vegetation", "1,234")])
+def test_tables_align_text_left_and_numbers_right(console):
+    shown = console.table(("class", "pixels"), [("road", "7"), ("low vegetation", "1,234")])
     assert shown.splitlines() == [
         "class           pixels",
         "--------------  ------",
@@ -72,5 +85,5 @@ def test_tables_align_text_left_and_numbers_right(talk):
     ]
 
 
-def test_a_table_without_rows_is_its_header(talk):
-    assert talk.table(("class",), []).splitlines() == ["class", "-----"]
+def test_a_table_without_rows_is_its_header(console):
+    assert console.table(("class",), []).splitlines() == ["class", "-----"]

@@ -1,79 +1,90 @@
-"""What commands say: results go to stdout, everything else to stderr, and no meaning is carried by colour."""
+"""Print results to stdout and everything else to stderr. Color never carries meaning."""
 
 import json
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from geoseg._text import align_columns
+from geoseg.errors import GeosegWarning
 from geoseg.progress import NOTICE
 
 QUIET = "geoseg.quiet"
 VERBOSE = "geoseg.verbose"
-"""Keys of click's ``meta``, which all contexts of one call share."""
+"""Keys of ``click.Context.meta``, which all contexts of one call share."""
 
 CLEAR_LINE = "\r\033[K"
-"""Moves to the line's beginning and empties it: a progress bar may stand there."""
+"""Control codes that clear the current line, which may hold a progress bar."""
 
 
-def result(text: str) -> None:
-    """One piece of data, on stdout."""
+def print_result(text: str) -> None:
+    """Print a result to stdout."""
     click.echo(text)
 
 
-def result_json(content: Any) -> None:
-    """Data for programs, on stdout."""
+def print_json(content: Any) -> None:
+    """Print a result to stdout as JSON."""
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
-def say(text: str) -> None:
-    """A remark on stderr; nothing with ``--quiet``."""
+def print_status(text: str) -> None:
+    """Print a status message to stderr, except with ``--quiet``."""
     if not is_quiet():
         _to_stderr(text)
 
 
-def complain(message: str, hint: str = "") -> None:
-    """What went wrong and what to do about it, on stderr."""
+def print_warning(message: str) -> None:
+    """Print a warning to stderr, except with ``--quiet``."""
+    print_status(f"Warning: {message}")
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """Print an error and its hint to stderr."""
     _to_stderr(f"Error: {message}")
     if hint:
         _to_stderr(f"Hint: {hint}")
 
 
 def is_quiet() -> bool:
-    """True if the running command was called with ``--quiet``."""
+    """Return whether the current command was called with ``--quiet``."""
     context = click.get_current_context(silent=True)
     return context is not None and bool(context.meta.get(QUIET))
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns under a ruled header; those that hold only numbers (with a unit or not) are set to the right."""
+    """Format rows as aligned columns under a header; columns of numbers are right-aligned."""
     columns = [list(column) for column in zip(header, *rows, strict=True)]
     widths = [max(map(len, column)) for column in columns]
     numeric = [bool(rows) and all(_is_number(cell) for cell in column[1:]) for column in columns]
-    lines = [list(header), ["-" * width for width in widths], *map(list, rows)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(line, widths, numeric, strict=True)
-        ).rstrip()
-        for line in lines
-    )
+    return "\n".join(align_columns([header, ["-" * width for width in widths], *rows], numeric))
 
 
 @contextmanager
 def log_to_stderr(context: click.Context) -> Iterator[None]:
-    """Shows the library's log while a command runs: notices and warnings, with ``-v`` what it does, with ``-vv`` everything.
+    """Print the library's log to stderr while a command runs.
 
-    Python's own warnings, which are written for developers, are shown from ``-v`` on.
+    Notices, warnings and deprecation warnings of geoseg are always printed, ``-v`` adds INFO and other Python warnings,
+    ``-vv`` adds DEBUG.
     """
     handler = _StderrHandler(context)
     loggers = [logging.getLogger("geoseg"), logging.getLogger("py.warnings")]
     levels = [logger.level for logger in loggers]
     logging.captureWarnings(True)
+    log_warning = warnings.showwarning
+
+    def show_warning(message: Warning | str, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        if issubclass(category, GeosegWarning):
+            print_warning(str(message))
+        else:
+            log_warning(message, category, *args, **kwargs)
+
+    warnings.showwarning = show_warning
     for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
@@ -87,7 +98,7 @@ def log_to_stderr(context: click.Context) -> Iterator[None]:
 
 
 class _StderrHandler(logging.Handler):
-    """Writes log records as lines; how many, is decided when they come, because options follow the command."""
+    """Print log records as lines; the level is read per record, because options may follow the subcommand."""
 
     def __init__(self, context: click.Context) -> None:
         super().__init__()
