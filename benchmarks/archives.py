@@ -1,9 +1,9 @@
-"""Potsdam as ISPRS hands it out, made up: a few tiles with textured classes, coloured labels, two zips.
+"""Write synthetic archives in the format of ISPRS Potsdam: tiles with textured classes, colored labels, two zip files.
 
     python benchmarks/archives.py FOLDER --side 6000
 
-No pixel of the benchmark is in it. Objects are some hundred pixels wide, textures have grain of all sizes, and PNG and
-LZW make about as much of them as of the real tiles.
+They contain no pixel of the benchmark. Objects are some hundred pixels wide, textures have grain of all sizes, and PNG
+and LZW compress them about as well as the real tiles.
 """
 
 import argparse
@@ -23,21 +23,21 @@ from geoseg.data.datasets._isprs import LEGEND
 
 TILES = ("2_10", "2_11", "2_12", "3_10")
 SHARES = (0.0, 0.0, -0.1, -0.4, -1.2, -0.9)
-"""Added to each class's noise: cars and clutter are rare."""
+"""Offset added to the noise of each class, so that cars and clutter are rare."""
 COLOURS = np.array([[128, 124, 120], [150, 96, 84], [112, 122, 84], [64, 80, 58], [140, 140, 150], [120, 110, 96]])
 OCTAVES = ((1, 5.0), (2, 7.0), (8, 7.0), (64, 10.0))
-"""Size of the grain in pixels, standard deviation in grey values."""
+"""Size of the grain in pixels, and its standard deviation in gray levels."""
 
 
 def noise(size: int, length: int, rng: torch.Generator) -> torch.Tensor:
-    """Normal noise (row, col) with bumps of ``length`` pixels."""
+    """Return normal noise (row, col) with a correlation length of ``length`` pixels."""
     side = size // length + 3
     coarse = torch.randn(1, 1, side, side, generator=rng)
     return F.interpolate(coarse, scale_factor=length, mode="bicubic" if length > 1 else "nearest")[0, 0, :size, :size]
 
 
 def made_up(size: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """(image (row, col, band), class indices (row, col)) of one tile."""
+    """Return the image (row, col, band) and the class indices (row, col) of a tile."""
     rng = torch.Generator().manual_seed(seed)
     best, mask = torch.full((size, size), -torch.inf), torch.zeros(size, size, dtype=torch.uint8)
     for index, share in enumerate(SHARES):
@@ -52,14 +52,14 @@ def made_up(size: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uin
 
 
 def without_boundary(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The colours (row, col, band) of class indices, black within three pixels of another class."""
+    """Return the colors (row, col, band) of class indices, black within three pixels of another class."""
     values = torch.from_numpy(mask)[None, None].float()
     largest, smallest = (sign * F.max_pool2d(sign * values, 7, 1, 3)[0, 0].numpy() for sign in (1, -1))
     return np.where((largest == smallest)[..., None], LEGEND.draw(mask), 0).astype(np.uint8)
 
 
 def write_tile(path: Path, pixels: NDArray[np.uint8], tile: str) -> None:
-    """Pixels (row, col, band) as a GeoTIFF of 5 cm, in strips with LZW."""
+    """Write pixels (row, col, band) as a GeoTIFF with 5 cm GSD, in strips with LZW."""
     row, col = map(int, tile.split("_"))
     size, _, bands = pixels.shape
     place = Affine(0.05, 0, 366_000 + 0.05 * size * col, 0, -0.05, 5_808_000 - 0.05 * size * row)
@@ -69,7 +69,7 @@ def write_tile(path: Path, pixels: NDArray[np.uint8], tile: str) -> None:
 
 
 def write_archives(root: Path, size: int, tiles: tuple[str, ...] = TILES) -> Path:
-    """``2_Ortho_RGB.zip`` and ``5_Labels_all_noBoundary.zip`` with tiles of ``size`` x ``size`` pixels."""
+    """Write ``2_Ortho_RGB.zip`` and ``5_Labels_all_noBoundary.zip`` with tiles of ``size`` x ``size`` pixels."""
     root.mkdir(parents=True, exist_ok=True)
     with (
         zipfile.ZipFile(root / "2_Ortho_RGB.zip", "w") as images,
@@ -89,7 +89,7 @@ def write_archives(root: Path, size: int, tiles: tuple[str, ...] = TILES) -> Pat
 
 
 def recipe(root: Path, prepared: Path, *changes: str) -> Recipe:
-    """Potsdam's recipe over an archive that lacks most tiles, with ``section.key=value`` changes."""
+    """Return Potsdam's recipe for an incomplete archive, with ``section.key=value`` changes."""
     return load_recipe(
         "potsdam.yaml", [f"data.root={root}", f"data.prepared={prepared}", "data.complete=false", *changes]
     )

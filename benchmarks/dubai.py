@@ -1,13 +1,14 @@
-"""Training from scratch on real imagery, Dubai by Humans in the Loop: geoseg beside segmentation-models-pytorch.
+"""Compare training from scratch on Dubai (Humans in the Loop) with segmentation-models-pytorch (smp).
 
-    python benchmarks/dubai.py FOLDER --minutes 20             the recipe dubai.yaml against smp's DeepLabV3Plus
-    python benchmarks/dubai.py FOLDER --rare --iterations 600  what helps rare classes, one change at a time
+    python benchmarks/dubai.py FOLDER --minutes 8 --seeds 0 1 2   dubai.yaml and smp's DeepLabV3Plus, 60 minutes
+    python benchmarks/dubai.py FOLDER --rare --iterations 400     methods for rare classes, one change at a time, 30 minutes
 
-FOLDER holds `Tile 1` to `Tile 8`. For the contest the speed of both is measured first, in turns, and each then trains as
-many iterations as it does in that many minutes; other work on the machine so costs time, but no fairness. smp's network
-is trained as its users do it: a plain PyTorch loop, random crops mirrored and turned, cross-entropy, AdamW with cosine
-down to nothing, the same batch, crop and learning rate, and bfloat16 wherever geoseg has it. Both are validated at the
-same points of their way, on whole tiles, and keep their best. Prints Markdown: IoU in percent, means over the seeds.
+FOLDER contains `Tile 1` to `Tile 8`. The comparison first measures the speed of both sides in alternation. Each side then
+trains for the number of iterations that it completes in ``--minutes``, so other programs on the machine delay both sides
+equally. smp's network trains in a plain PyTorch loop: random crops, flips and rotations, cross-entropy, AdamW with a
+cosine schedule down to 0, the same batch, crop and learning rate, and bfloat16 where geoseg uses it. Both sides are
+validated after the same iterations, on whole tiles, and keep their best scores. Prints Markdown: IoU in percent, means
+over the seeds.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 
-from geoseg.config.component import WeightedPart
+from geoseg.config.component import WeightedComponent
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import AugmentSection, Recipe
 from geoseg.data.preparation.prepare import prepare
@@ -31,20 +32,20 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
 from geoseg.models.device import memory_format
-from geoseg.training.class_weights import with_class_weights
+from geoseg.training.class_weights import resolve_class_weights
 from geoseg.training.crop_batches import TrainingCrops
-from geoseg.training.distributed import launched
-from geoseg.training.loop import steps
-from geoseg.training.module import TrainingStep
-from geoseg.training.normalization_stats import measured
-from geoseg.training.optimizer import build_optimizer, learning_rate
+from geoseg.training.distributed import launch_fabric
+from geoseg.training.module import TrainingModule
+from geoseg.training.normalization_stats import measure_normalization
+from geoseg.training.optimizer import build_optimizer, compute_learning_rate
+from geoseg.training.optimizer_steps import iterate_steps
 from geoseg.training.train import train
 from geoseg.training.validation import Validator
 from geoseg.training.weight_average import AveragedNetwork
 
 VALIDATIONS = 4
 CALIBRATION = 24
-"""Iterations of each side whose speed is measured."""
+"""Measured iterations of each side."""
 PLAIN = "loss=[{name: cross_entropy}]"
 RARE = {
     "cross-entropy, random crops": (PLAIN, "train.sampler=random"),
@@ -52,21 +53,21 @@ RARE = {
     "class weights `sqrt`": ("loss=[{name: cross_entropy, class_weights: sqrt}]", "train.sampler=random"),
     "OHEM": ("loss=[{name: ohem, kept: 16384, threshold: 0.7}]", "train.sampler=random"),
 }
-"""What is done for rare classes, and the recipe's changes for it."""
+"""Methods for rare classes, and their changes of the recipe."""
 
 
 class Outcome(NamedTuple):
-    """What one training came to."""
+    """Result of a training."""
 
     scores: dict[str, float]
-    """By name, as in ``metrics.csv``."""
+    """Scores by name, as in ``metrics.csv``."""
     iterations: int
     minutes: float
-    """By the clock, validations included."""
+    """Wall time, validations included."""
 
 
 def with_steps(recipe: Recipe, iterations: int, **changes: Any) -> Recipe:
-    """The recipe for so many iterations and with other changes of its section ``train``."""
+    """Return the recipe with another number of iterations and other changes of its section ``train``."""
     every = max(iterations // VALIDATIONS, 1)
     iterations = every * VALIDATIONS if iterations >= VALIDATIONS else iterations
     steps = {"iterations": iterations, "validate_every": every, "checkpoint_every": 10**9}
@@ -75,14 +76,14 @@ def with_steps(recipe: Recipe, iterations: int, **changes: Any) -> Recipe:
 
 
 def geoseg_trained(recipe: Recipe, iterations: int, seed: int, folder: Path) -> Outcome:
-    """The recipe through ``geoseg.train``."""
+    """Train the recipe with ``geoseg.train``."""
     started, recipe = time.perf_counter(), with_steps(recipe, iterations, seed=seed)
     training = train(recipe, runs=folder, fresh=True)
     return Outcome(dict(training.bundle.card.scores), recipe.train.iterations, (time.perf_counter() - started) / 60)
 
 
 class PlainLoop:
-    """smp's network, and all that a plain loop needs."""
+    """Plain training loop of smp's network."""
 
     def __init__(self, recipe: Recipe, encoder: str, seed: int) -> None:
         still = AugmentSection(
@@ -93,16 +94,16 @@ class PlainLoop:
         section = {"sampler": sampler, "average": None, "final_learning_rate": 1e-6, "seed": seed}
         self.recipe = self.recipe.model_copy(update={"train": recipe.train.model_copy(update=section)})
         self.prepared = prepare(recipe.data, recipe.name)
-        self.fabric = launched(self.recipe.train)
+        self.fabric = launch_fabric(self.recipe.train)
         torch.manual_seed(seed)
         self.network = smp.DeepLabV3Plus(encoder, encoder_weights=None, classes=len(self.prepared.legend))
-        scaled = measured(self.prepared)
-        # Only for its scaling of pixels, and because validation asks for it.
-        loss = build_loss([WeightedPart(name="cross_entropy")], classes=len(self.prepared.legend))
-        self.scale = TrainingStep(self.network, loss, scaled, auxiliary_weight=0).to(self.fabric.device)
+        scaled = measure_normalization(self.prepared)
+        # Used for normalization only, and because validation needs it.
+        loss = build_loss([WeightedComponent(name="cross_entropy")], classes=len(self.prepared.legend))
+        self.scale = TrainingModule(self.network, loss, scaled, auxiliary_weight=0).to(self.fabric.device)
 
     def train(self) -> Iterator[int]:
-        """Trains, and tells every iteration that is done."""
+        """Train; yield the number of each completed iteration."""
         section = self.recipe.train
         optimizer = torch.optim.AdamW(
             self.network.parameters(), section.learning_rate, weight_decay=section.weight_decay
@@ -112,9 +113,9 @@ class PlainLoop:
             image, target, valid = self.fabric.to_device(crops)
             self.network.train()
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate(section, iteration)
+                group["lr"] = compute_learning_rate(section, iteration)
             with self.fabric.autocast():
-                logits = self.network(self.scale.normalised(image, valid))
+                logits = self.network(self.scale.normalize(image, valid))
             optimizer.zero_grad()
             F.cross_entropy(logits.float(), target.long(), ignore_index=IGNORE_INDEX).backward()
             optimizer.step()
@@ -122,7 +123,7 @@ class PlainLoop:
 
 
 def smp_trained(recipe: Recipe, iterations: int, seed: int, encoder: str) -> Outcome:
-    """The DeepLabV3Plus of smp in a plain loop."""
+    """Train smp's DeepLabV3Plus in a plain loop."""
     started, loop = time.perf_counter(), PlainLoop(with_steps(recipe, iterations), encoder, seed)
     validator = Validator(loop.fabric, loop.recipe, loop.prepared)
     section, best = loop.recipe.train, {"mean_iou": -1.0}
@@ -135,22 +136,24 @@ def smp_trained(recipe: Recipe, iterations: int, seed: int, encoder: str) -> Out
 
 
 def geoseg_steps(recipe: Recipe) -> Iterator[int]:
-    """What ``geoseg.train`` does between validations."""
+    """Run the steps of ``geoseg.train`` without validations."""
     prepared = prepare(recipe.data, recipe.name)
-    fabric, classes = launched(recipe.train), len(prepared.legend)
+    fabric, classes = launch_fabric(recipe.train), len(prepared.legend)
     network = build_network(recipe.model, bands=len(prepared.bands), classes=classes)
-    loss = build_loss(with_class_weights(recipe.loss, prepared.class_pixels().tolist()), classes=classes)
-    step = TrainingStep(network, loss, measured(prepared), auxiliary_weight=recipe.model.auxiliary_weight)
-    step.lay_out(memory_format(fabric.device, channels_last=recipe.train.channels_last))
+    loss = build_loss(resolve_class_weights(recipe.loss, prepared.class_pixels().tolist()), classes=classes)
+    step = TrainingModule(
+        network, loss, measure_normalization(prepared), auxiliary_weight=recipe.model.auxiliary_weight
+    )
+    step.set_memory_format(memory_format(fabric.device, channels_last=recipe.train.channels_last))
     wrapped, optimizer = fabric.setup(step, build_optimizer(network.parameters(), recipe.train))
     average = AveragedNetwork(network, recipe.train.average or 0.5)
-    for done in steps(fabric, wrapped, optimizer, TrainingCrops(recipe, prepared).loader(0), recipe.train):
+    for done in iterate_steps(fabric, wrapped, optimizer, TrainingCrops(recipe, prepared).loader(0), recipe.train):
         average.update(network, done.iteration)
         yield done.iteration
 
 
 def speeds(recipe: Recipe, encoder: str) -> tuple[float, float]:
-    """Iterations per second of both, taking turns: their shortest steps, because what disturbs only ever slows down."""
+    """Return iterations per second of both sides, from their shortest steps in alternation: disturbances only slow down."""
     short = with_steps(recipe, CALIBRATION)
     sides = geoseg_steps(short), PlainLoop(short, encoder, seed=0).train()
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -164,13 +167,13 @@ def speeds(recipe: Recipe, encoder: str) -> tuple[float, float]:
 
 
 def told(name: str, outcome: Outcome) -> Outcome:
-    """The outcome, said at once: the table comes late."""
+    """Print an outcome immediately, because the table is printed last, and return it."""
     print(f"{name}: {outcome}", flush=True)
     return outcome
 
 
 def row(name: str, outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     scores = [
         statistics.mean(each.scores[key] for each in outcomes)
         for key in ("mean_iou", *(f"iou {name}" for name in classes))
@@ -182,7 +185,7 @@ def row(name: str, outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
 
 
 def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[str, list[Outcome]]:
-    """Both, as many iterations as each does in the minutes."""
+    """Train both sides for the number of iterations that each completes in the given minutes."""
     ours, theirs = options.speeds or speeds(recipe, options.encoder)
     print(f"iterations per second: geoseg {ours:.2f}, smp {theirs:.2f}", flush=True)
     ours, theirs = (round(60 * options.minutes * speed) for speed in (ours, theirs))
@@ -195,7 +198,7 @@ def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[s
 
 
 def rare(options: argparse.Namespace, load: Callable[..., Recipe], folder: Path) -> dict[str, list[Outcome]]:
-    """One change at a time, the same number of iterations for all."""
+    """Train with one change at a time, for the same number of iterations."""
     return {
         name: [told(name, geoseg_trained(load(*changes), options.iterations, seed, folder)) for seed in options.seeds]
         for name, changes in RARE.items()
@@ -205,18 +208,16 @@ def rare(options: argparse.Namespace, load: Callable[..., Recipe], folder: Path)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--minutes", type=float, default=20, help="training time of each side in the contest")
-    parser.add_argument("--rare", action="store_true", help="compare what is done for rare classes instead")
-    parser.add_argument("--iterations", type=int, default=600, help="of each training with --rare")
+    parser.add_argument("--minutes", type=float, default=20, help="training time of each side")
+    parser.add_argument("--rare", action="store_true", help="compare methods for rare classes instead")
+    parser.add_argument("--iterations", type=int, default=600, help="iterations of each training with --rare")
     parser.add_argument(
-        "--speeds", type=float, nargs=2, help="iterations per second of both, measured before on a quiet machine"
+        "--speeds", type=float, nargs=2, help="iterations per second of both, measured before on an idle machine"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument(
-        "--keep", type=Path, help="folder for prepared scenes and runs, which are thrown away without it"
-    )
+    parser.add_argument("--keep", type=Path, help="folder for prepared scenes and runs; by default they are deleted")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--encoder", default="resnet18", help="of smp's network")
+    parser.add_argument("--encoder", default="resnet18", help="encoder of smp's network")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)

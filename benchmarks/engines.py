@@ -1,11 +1,11 @@
-"""Engines side by side: one DeepLabV3+ run by torch as it is, by torch rewritten, and by OpenVINO, on this CPU.
+"""Compare inference engines on this CPU: eager torch, optimized torch and OpenVINO, with the same DeepLabV3+.
 
     python benchmarks/engines.py --depths 18 50 --rounds 7
     python benchmarks/engines.py --models runs/latest/best.safetensors --images ../shared/data/dubai_hitl
 
-Prints Markdown: what preparing takes once, medians of interleaved rounds in milliseconds per image, how many times faster
-that is than eager float32 (the median of the rounds' quotients), and for models the share of pixels of real imagery that
-get the same class; weights of ``--depths`` are random, and a share would say nothing.
+Prints Markdown: the preparation time, medians of interleaved rounds in milliseconds per image, the speed relative to
+eager float32 (median of the ratios of the rounds), and for ``--models`` the share of pixels of real images with the same
+class. ``--depths`` have random weights, for which this share is meaningless.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from geoseg.bundle import Bundle, load
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
-from geoseg.models.device import computes_bfloat16
-from geoseg.models.engines.fuse_conv_bn import folded
+from geoseg.models.device import has_fast_bfloat16
+from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
 from geoseg.models.engines.openvino import OpenVinoEngine
 from geoseg.models.engines.pytorch import TorchEngine
 
@@ -39,37 +39,37 @@ Engine = Callable[[Tensor], Tensor]
 
 
 class Subject(NamedTuple):
-    """A network and what it is shown."""
+    """A network and its input."""
 
     name: str
     network: nn.Module
     images: list[Tensor]
-    """Each (1, band, row, col), scaled."""
+    """Normalized images, each (1, band, row, col)."""
     trained: bool
 
 
 def engines(network: nn.Module, bands: int) -> dict[str, Callable[[], Engine]]:
-    """How each contender is prepared, by its name; the first is what the others are compared with."""
+    """Return functions that prepare each engine, by name; the first is the baseline."""
     ways: dict[str, Callable[[], Engine]] = {
         "eager float32": lambda: TorchEngine(network, CPU, "float32", bands=bands, live=True),
         "eager bfloat16": lambda: TorchEngine(network, CPU, "bfloat16", bands=bands, live=True),
-        "folded float32": lambda: TorchEngine(folded(network, bands), CPU, "float32", bands=bands, live=True),
+        "folded float32": lambda: TorchEngine(fuse_conv_bn(network, bands), CPU, "float32", bands=bands, live=True),
         "torch float32": lambda: TorchEngine(network, CPU, "float32", bands=bands),
         "torch bfloat16": lambda: TorchEngine(network, CPU, "bfloat16", bands=bands),
         "OpenVINO float32": lambda: OpenVinoEngine(network, "float32", bands=bands),
         "OpenVINO bfloat16": lambda: OpenVinoEngine(network, "bfloat16", bands=bands),
     }
-    return {name: way for name, way in ways.items() if "bfloat16" not in name or computes_bfloat16(CPU)}
+    return {name: way for name, way in ways.items() if "bfloat16" not in name or has_fast_bfloat16(CPU)}
 
 
 def rows(subject: Subject, rounds: int) -> Iterator[list[str]]:
-    """The table's rows for a subject."""
+    """Yield the rows of the table for a subject."""
     seconds, ready = {}, {}
     for name, way in engines(subject.network, subject.images[0].shape[1]).items():
         start = time.perf_counter()
         ready[name] = way()
         seconds[name] = time.perf_counter() - start
-        ready[name](subject.images[0])  # OpenVINO's kernels for a size are made when it comes first
+        ready[name](subject.images[0])  # OpenVINO compiles kernels for an input size on its first use
     times, same = measured(ready, subject.images, rounds)
     first = times[next(iter(times))]
     for name, own in times.items():
@@ -89,7 +89,7 @@ def rows(subject: Subject, rounds: int) -> Iterator[list[str]]:
 def measured(
     ready: dict[str, Engine], images: list[Tensor], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Seconds per image in each round, and the share of pixels of all rounds whose class is the first engine's."""
+    """Return seconds per image in each round, and the share of all pixels with the same class as the first engine."""
     times: dict[str, list[float]] = {name: [] for name in ready}
     same: dict[str, list[float]] = {name: [] for name in ready}
     for number in range(rounds):
@@ -105,7 +105,10 @@ def measured(
 
 def random_subject(depth: int, size: int, stride: int) -> Subject:
     section = ModelSection(
-        backbone=Part(name=f"resnet{depth}"), head=Part(name="deeplabv3plus"), output_stride=stride, auxiliary_weight=0
+        backbone=Component(name=f"resnet{depth}"),
+        head=Component(name="deeplabv3plus"),
+        output_stride=stride,
+        auxiliary_weight=0,
     )
     network = build_network(section, bands=3, classes=CLASSES).eval()
     return Subject(f"R-{depth}, stride {stride}", network, [torch.randn(1, 3, size, size)], trained=False)
@@ -121,7 +124,7 @@ def trained_subject(path: str, folder: Path, size: int) -> Subject:
 
 
 def scaled(file: Path, bundle: Bundle, size: int) -> Tensor:
-    """The upper left corner of a picture as the model's card wants it."""
+    """Return the upper left corner of an image, normalized as in the model card."""
     pixels = torch.from_numpy(np.array(Image.open(file).convert("RGB"))[:size, :size]).permute(2, 0, 1)
     mean, std = (torch.tensor(each).reshape(-1, 1, 1) for each in (bundle.card.mean, bundle.card.std))
     return ((pixels - mean) / std)[None]
@@ -129,10 +132,10 @@ def scaled(file: Path, bundle: Bundle, size: int) -> Tensor:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--depths", type=int, nargs="*", default=[18, 50], help="of ResNets with random weights")
+    parser.add_argument("--depths", type=int, nargs="*", default=[18, 50], help="depths of ResNets with random weights")
     parser.add_argument("--stride", type=int, default=8, help="their output stride")
     parser.add_argument("--models", nargs="*", default=[], help="bundles of three bands")
-    parser.add_argument("--images", type=Path, help="a folder of pictures that the models know")
+    parser.add_argument("--images", type=Path, help="a folder of images like those of the training")
     parser.add_argument("--size", type=int, default=512, help="side of the images in pixels")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=os.cpu_count())

@@ -1,11 +1,11 @@
-"""Scores of a pair of masks: geoseg beside torchmetrics, scikit-learn and plain numpy, on masks made here.
+"""Compare the evaluation of a pair of masks with torchmetrics, scikit-learn and NumPy, on synthetic masks.
 
     python benchmarks/evaluate.py --side 10000
 
-Each way is run in a process of its own, in turns, and gives the confusion matrix of two masks of seven classes of which a
-tenth is unlabelled. Prints Markdown: medians of seconds, how many times as long as geoseg, and how much the process grew
-beyond the masks (the peak of its resident memory). Ways whose library is not installed are left out. The last row is
-geoseg's whole pass: reading both masks from GeoTIFF, strip by strip.
+Each side runs in its own process, in alternation, and computes the confusion matrix of two masks with seven classes; a
+tenth of the pixels is unlabeled. Prints Markdown: medians of seconds, the time relative to geoseg, and the growth of the
+process beyond the masks (peak resident memory). Sides whose library is not installed are skipped. The last row is the
+complete evaluation of geoseg: reading both masks from GeoTIFF files, strip by strip.
 """
 
 import argparse
@@ -30,12 +30,12 @@ Mask = NDArray[np.uint8]
 
 
 def masks(side: int) -> tuple[Mask, Mask]:
-    """(predicted, reference): squares of 64 pixels, a fifth of the pixels predicted at random, a tenth unlabelled."""
+    """Return (predicted, reference): squares of 64 pixels; a fifth is predicted at random, a tenth unlabeled."""
     rng = np.random.default_rng(0)
     squares = rng.integers(0, CLASSES, (side // 64 + 1,) * 2, dtype=np.uint8)
     reference = squares.repeat(64, 0).repeat(64, 1)[:side, :side].copy()
     predicted = reference.copy()
-    for row in range(0, side, 1000):  # in parts: noise of 64 bits for all pixels would be the peak of memory
+    for row in range(0, side, 1000):  # in parts: 64-bit noise for all pixels would determine the peak memory
         part = slice(row, row + 1000)
         chance = rng.random(reference[part].shape, dtype=np.float32)
         predicted[part] = np.where(
@@ -80,19 +80,19 @@ WAYS: dict[str, Callable[[Mask, Mask], NDArray[np.int64]]] = {
 
 
 def files(folder: Path) -> NDArray[np.int64]:
-    """The whole pass of geoseg over two GeoTIFFs."""
+    """Run the complete evaluation of geoseg on two GeoTIFF files."""
     from geoseg.evaluation.evaluate_masks import evaluate_mask
 
     return evaluate_mask(folder / "predicted.tif", folder / "reference.tif").total.counts[:CLASSES, :CLASSES]
 
 
 def write_files(folder: Path, side: int) -> None:
-    """The masks as compressed, tiled GeoTIFFs."""
+    """Write the masks as compressed, tiled GeoTIFF files."""
     import rasterio
 
-    from geoseg.legend import numbered
+    from geoseg.legend import make_numbered_legend
 
-    legend = numbered(range(CLASSES))
+    legend = make_numbered_legend(range(CLASSES))
     for name, mask in zip(("predicted", "reference"), masks(side), strict=True):
         profile = {"driver": "GTiff", "count": 1, "height": side, "width": side, "dtype": "uint8", "nodata": IGNORE}
         place = {"crs": "EPSG:32633", "transform": rasterio.Affine(0.5, 0, 4e5, 0, -0.5, 5.8e6)}
@@ -103,7 +103,7 @@ def write_files(folder: Path, side: int) -> None:
 
 
 def measured(way: str, side: int, folder: Path) -> None:
-    """Runs one way in this process; prints seconds, growth in MB and the counts as JSON."""
+    """Run one side in this process; print seconds, growth in MB and the counts as JSON."""
     tiny = np.zeros((2, 2), np.uint8)
     if way == "files":
         from geoseg.evaluation import evaluate_masks as _  # noqa: F401  (importing is not measured)

@@ -1,11 +1,11 @@
-"""DeepLabV3+ on a GPU: images per second, memory, and the share of the chip's peak, of geoseg and of peers that are there.
+"""Measure DeepLabV3+ on a GPU: images per second, memory and share of the peak performance, also of installed peers.
 
     python benchmarks/gpu.py                                      R-18, R-50 and R-101, 16 images of 512 x 512
-    python benchmarks/gpu.py --size 896 --batch 8 --depths 18 50  crops of iSAID's size
-    python benchmarks/gpu.py --smoke                              tiny and on any device: whether it runs
+    python benchmarks/gpu.py --size 896 --batch 8 --depths 18 50  the crop size of iSAID
+    python benchmarks/gpu.py --smoke                              a tiny run on any device, as a test
 
-Needs an installed geoseg (`pip install --no-deps -e .` is enough), torch, torchvision, timm, pydantic, pyyaml, jaxtyping
-and safetensors, and nothing that reads maps. Networks, modes and passes are those of `network.py`. Prints Markdown.
+Needs geoseg (`pip install --no-deps -e .` is enough), torch, torchvision, timm, pydantic, pyyaml, jaxtyping and
+safetensors, but no geospatial library. Networks, modes and passes are those of `network.py`. Prints Markdown.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from network import CHANNELS, MODES, PASSES, Runner, available, versions, work
 
 
 class Peak(NamedTuple):
-    """Dense matrix products that a chip can do, in 10^12 floating point operations per second."""
+    """Peak performance of dense matrix products, in 10^12 floating-point operations per second."""
 
     tf32: float
-    """Of float32 as convolutions use it: 10 bits of mantissa."""
+    """Float32 as used in convolutions, with 10 bits of mantissa."""
     bfloat16: float
-    """Summed up in float32."""
+    """bfloat16 with sums in float32."""
 
 
 PEAKS = {
@@ -38,22 +38,22 @@ PEAKS = {
     "A100": Peak(156, 312),
     "L40S": Peak(183, 362),
 }
-"""By a part of the device's name, the first that fits; from the manufacturer's data sheets, without sparsity."""
+"""Peak by a part of the device name (the first match), from the manufacturer's data sheets, without sparsity."""
 
 
 class Speed(NamedTuple):
-    """What a pass takes."""
+    """Speed and memory of a pass."""
 
     images_per_second: float
     """Median of the repeats."""
     memory: float
-    """Most that was allocated, 10^9 bytes; 0 if the device does not tell."""
+    """Peak allocated memory in 10^9 bytes; 0 if the device does not report it."""
 
 
 def main() -> None:
     options = arguments()
     warnings.simplefilter("ignore")
-    # Sizes do not change, so the fastest algorithm is worth a search.
+    # Sizes are constant, so the search for the fastest algorithm pays off.
     torch.backends.cudnn.benchmark = True
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def rows(depth: int, peak: Peak | None, device: str, options: argparse.Namespace) -> Iterator[list[str]]:
-    """The table's rows for a backbone."""
+    """Yield the rows of the table for a backbone."""
     for (name, library), mode in itertools.product(available().items(), options.modes):
         network = library.build(depth)
         gflop = work(network, options.size)
@@ -83,7 +83,7 @@ def rows(depth: int, peak: Peak | None, device: str, options: argparse.Namespace
 
 
 def measured(runner: Runner, what: str, options: argparse.Namespace) -> Speed:
-    """Speed and memory of a pass, after three that do not count: they compile, and try algorithms."""
+    """Measure a pass, after three warm-up passes that compile and select algorithms."""
     one_pass = getattr(runner, what)
     for _ in range(3):
         one_pass()
@@ -96,7 +96,7 @@ def measured(runner: Runner, what: str, options: argparse.Namespace) -> Speed:
 
 
 def timed(work: Callable[[], None], times: int, *, on_gpu: bool) -> float:
-    """Seconds that one of so many passes takes, until the device has done them."""
+    """Return seconds per pass, until the device has finished all of them."""
     start = time.perf_counter()
     for _ in range(times):
         work()
@@ -112,8 +112,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--depths", type=int, nargs="+", default=list(CHANNELS), choices=CHANNELS)
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
     parser.add_argument("--passes", type=int, default=10, help="passes per measurement")
-    parser.add_argument("--repeats", type=int, default=5, help="measurements, of which the median counts")
-    parser.add_argument("--peak", type=float, nargs=2, metavar=("TF32", "BFLOAT16"), help="the chip's, TFLOP/s")
+    parser.add_argument("--repeats", type=int, default=5, help="measurements; the median is reported")
+    parser.add_argument("--peak", type=float, nargs=2, metavar=("TF32", "BFLOAT16"), help="peak performance in TFLOP/s")
     parser.add_argument("--smoke", action="store_true", help="R-18 on tiny images, once")
     options = parser.parse_args()
     if options.smoke:

@@ -1,7 +1,7 @@
-"""Three ways to training crops of the same scenes: geoseg, mmsegmentation, torchgeo, each as a side of a comparison.
+"""Build loaders of training crops of the same scenes with geoseg, mmsegmentation and torchgeo.
 
-All magnify by 0.5 to 2, cut 512 x 512 pixels and mirror left and right with probability 1/2. With ``colours`` they also
-change brightness, contrast, saturation and hue by the same amounts, each with probability 1/2.
+All magnify by a factor of 0.5 to 2, cut crops of 512 x 512 pixels and flip them left to right with probability 1/2. With
+``colours``, they also change brightness, contrast, saturation and hue by the same amounts, each with probability 1/2.
 """
 
 import itertools
@@ -17,12 +17,12 @@ from torchvision.transforms.v2.functional import resize
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import Recipe
-from geoseg.data.crops.loader import Crops
+from geoseg.data.crops.loader import CropDataset
 from geoseg.data.crops.samplers import samplers
-from geoseg.data.preparation.prepared_dataset import Prepared
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # mmsegmentation misses compiled operators, torchgeo's modules deprecate each other
+    warnings.simplefilter("ignore")  # mmsegmentation lacks compiled operators, torchgeo's modules are deprecated
     import kornia.augmentation as K
     import peer
     from mmengine.config import Config
@@ -36,33 +36,33 @@ STILL = {"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}
 
 
 class Side(NamedTuple):
-    """Crops by key, as a DataLoader takes them."""
+    """Crops by key, for a DataLoader."""
 
     crops: Dataset[Any]
-    """What gives a crop for a key."""
+    """Dataset that returns a crop for a key."""
     keys: Callable[[int], Sequence[Any]]
-    """The keys of so many crops."""
+    """Function that returns the keys of a number of crops."""
     collate: Callable[[list[Any]], Any] = default_collate
-    """Makes a batch of them."""
+    """Function that collates a batch."""
 
 
-def geoseg_side(prepared: Prepared, recipe: Recipe, *, seed: int, colours: bool, pieces: str = "isprs") -> Side:
-    """The recipe's sampler and augmentation; ``pieces: scene`` cuts anywhere instead of inside published patches."""
+def geoseg_side(prepared: PreparedDataset, recipe: Recipe, *, seed: int, colours: bool, pieces: str = "isprs") -> Side:
+    """Return the sampler and augmentation of the recipe; ``pieces: scene`` does not keep crops inside published patches."""
     section = recipe.augment if colours else recipe.augment.model_copy(update=STILL)
     scenes = prepared.scenes("train")
     given = {"scenes": scenes, "size": SIZE, "scale": section.scale, "seed": seed, "classes": prepared.legend.names}
     sampler = samplers.build("random", {"pieces": pieces}, **given)
     change = Augmentation(section, largest=255.0, is_rgb=True)
-    return Side(Crops(scenes, sampler, range(10**9), change=change, seed=seed), range)
+    return Side(CropDataset(scenes, sampler, range(10**9), transform=change, seed=seed), range)
 
 
 def mmsegmentation_side(folder: Path, *, seed: int, colours: bool) -> Side:
-    """The pipeline of the zoo's Potsdam configurations, read from the file they all share."""
+    """Return the pipeline of OpenMMLab's Potsdam configurations, read from their common base file."""
     described = Config.fromfile(peer.CONFIGURATIONS / "_base_" / "datasets" / "potsdam.py").train_dataloader.dataset
     described.data_root = str(folder)
     if not colours:
         described.pipeline = [step for step in described.pipeline if step.type != "PhotoMetricDistortion"]
-    described.pipeline[1].pop("reduce_zero_label")  # the data set says so too, and warns of being told twice
+    described.pipeline[1].pop("reduce_zero_label")  # the dataset sets it too, and warns about duplicates
     crops = DATASETS.build(described)
     order = torch.Generator().manual_seed(seed)
     return Side(crops, lambda count: torch.randint(len(crops), (count,), generator=order).tolist(), pseudo_collate)
@@ -75,18 +75,18 @@ class Masks(RasterDataset):
 
 
 class MagnifyingSampler(RandomGeoSampler):
-    """torchgeo's sampler, whose windows are as large on the ground as a crop of a drawn magnification."""
+    """torchgeo's sampler with a random magnification: windows have the size on the ground of a magnified crop."""
 
     def __iter__(self) -> Any:
-        """Boxes; each is drawn with the size that the one before it left."""
+        """Yield boxes; the size of a box is drawn when the previous one has been yielded."""
         for box in super().__iter__():
             yield box
             magnification = float(torch.empty(1).uniform_(0.5, 2, generator=self.generator))
             self.size = (round(SIZE / magnification) * self.res[1], round(SIZE / magnification) * self.res[0])
 
 
-def torchgeo_side(prepared: Prepared, *, seed: int, colours: bool) -> Side:
-    """RasterDatasets of the prepared images and masks, windows resized by torchvision and changed by kornia."""
+def torchgeo_side(prepared: PreparedDataset, *, seed: int, colours: bool) -> Side:
+    """Return RasterDatasets of the prepared images and masks; torchvision resizes windows, kornia changes colors."""
     crops = RasterDataset(prepared.folder / "images") & Masks(prepared.folder / "masks")
     crops.transforms = Change(colours=colours)
     order = torch.Generator().manual_seed(seed)
@@ -94,17 +94,17 @@ def torchgeo_side(prepared: Prepared, *, seed: int, colours: bool) -> Side:
 
 
 class Change:
-    """What happens to a window: bilinear with antialiasing to the size of a crop, then kornia's changes."""
+    """Transform of a window: antialiased bilinear resampling to the size of a crop, then kornia's augmentation."""
 
     def __init__(self, *, colours: bool) -> None:
         changes = [K.RandomHorizontalFlip(p=0.5)]
-        if colours:  # kornia's are mmsegmentation's: brightness is added, contrast multiplied, the rest done in HSV
+        if colours:  # as in mmsegmentation: brightness is added, contrast multiplied, the rest is in HSV
             changes += [K.RandomBrightness((0.875, 1.125), p=0.5), K.RandomContrast((0.5, 1.5), p=0.5)]
             changes += [K.RandomSaturation((0.5, 1.5), p=0.5), K.RandomHue((-0.1, 0.1), p=0.5)]
         self.changes = K.AugmentationSequential(*changes, data_keys=None, keepdim=True)
 
     def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
-        """Image in 0 … 1 and mask of one crop."""
+        """Return the image (0 to 1) and the mask of a crop."""
         image = resize(sample["image"] / 255, [SIZE, SIZE], InterpolationMode.BILINEAR, antialias=True)
         mask = resize(sample["mask"][None].float(), [SIZE, SIZE], InterpolationMode.NEAREST_EXACT)
         changed: dict[str, Any] = self.changes({"image": image, "mask": mask})

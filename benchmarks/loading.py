@@ -1,9 +1,9 @@
-"""Training crops: geoseg beside mmsegmentation's pipeline and torchgeo's sampler, on made-up Potsdam tiles.
+"""Compare loading of training crops with mmsegmentation's pipeline and torchgeo's sampler, on synthetic Potsdam tiles.
 
-    python benchmarks/parity benchmarks/loading.py --rounds 5
+    python benchmarks/parity benchmarks/loading.py        5 minutes on idle cores (--rounds, --crops, --side)
 
-Prints, as Markdown, crops per second of processor time and of the clock (medians of interleaved rounds), the disk that
-each way takes, and the share of a training loop that is spent waiting for crops. Everything is in the page cache.
+Prints, as Markdown, crops per second of processor time and of wall time (medians of interleaved rounds), the disk space
+of each side, and the share of a training loop that is spent waiting for crops. All files are in the page cache.
 """
 
 import argparse
@@ -30,30 +30,30 @@ from torch.utils.data import DataLoader
 from geoseg.config.recipe import Recipe
 from geoseg.data.export.export_crops import tile
 from geoseg.data.preparation.prepare import prepare
-from geoseg.data.preparation.prepared_dataset import Prepared
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
 from geoseg.training.crop_batches import TrainingCrops
-from geoseg.training.module import TrainingStep
-from geoseg.training.normalization_stats import scaling
+from geoseg.training.module import TrainingModule
+from geoseg.training.normalization_stats import choose_normalization
 from geoseg.training.optimizer import build_optimizer
 
 BATCH, WORKERS, WARM_UP = 4, 2, 8
 TRAINING_STEPS = 3
 REAL_PIXELS = 24 * 6000**2
-"""Of Potsdam's training tiles. GDAL's cache is made smaller as our scenes are, or it would hold all of them decoded."""
+"""Pixels of Potsdam's training tiles. GDAL's cache is reduced in proportion, or it would hold all decoded scenes."""
 
 Make = Callable[..., Side]
-"""A side, from a seed and whether colours change."""
+"""Function that builds a side from a seed and a flag for color changes."""
 
 
 class Material(NamedTuple):
-    """The same scenes in all the forms that are read."""
+    """The same scenes in the formats of all sides."""
 
     recipe: Recipe
     archive: Path
-    prepared: Prepared
-    compressed: Prepared
+    prepared: PreparedDataset
+    compressed: PreparedDataset
     crops: Path
 
 
@@ -61,25 +61,25 @@ class Speed(NamedTuple):
     """Crops per second."""
 
     cpu: float
-    """Of processor time, workers included."""
+    """Per second of processor time, workers included."""
     wall: float
-    """Of the clock."""
+    """Per second of wall time."""
 
 
 def made(root: Path, side: int) -> Material:
-    """Archive, prepared scenes and the published converter's crops."""
+    """Write the archive, the prepared scenes and the crops of the published converter."""
     archive = archives.write_archives(root / "archive", side)
     recipe = archives.recipe(archive, root, "model.backbone=resnet18", f"train.batch={BATCH}")
     prepared, compressed = (
         prepare(recipe.data.model_copy(update={"compress": compress}), "potsdam", folder=root / name)
         for compress, name in ((False, "prepared"), (True, "compressed"))
     )
-    tile([prepared.folder], root / "crops", layout="published")
+    tile([prepared.folder], root / "crops", layout="openmmlab")
     return Material(recipe, archive, prepared, compressed, root / "crops")
 
 
 def sides(material: Material) -> dict[str, Make]:
-    """Everything that is compared, by name."""
+    """Return all sides by name."""
     recipe = material.recipe
     return {
         "geoseg": partial(geoseg_side, material.prepared, recipe),
@@ -91,7 +91,7 @@ def sides(material: Material) -> dict[str, Make]:
 
 
 def in_process(side: Side, count: int) -> Speed:
-    """One crop after another, on one thread."""
+    """Measure loading of single crops on one thread."""
     keys = side.keys(count + WARM_UP)
     for key in keys[:WARM_UP]:
         side.crops[key]
@@ -102,7 +102,7 @@ def in_process(side: Side, count: int) -> Speed:
 
 
 def with_workers(side: Side, count: int) -> Speed:
-    """Batches from two processes, from the first batch to the last."""
+    """Measure loading of batches in two processes, from the first batch to the last."""
     loader = DataLoader(side.crops, BATCH, sampler=side.keys(count), num_workers=WORKERS, collate_fn=side.collate)
     for number, _ in enumerate(loader):
         if number == 0:
@@ -114,7 +114,7 @@ def with_workers(side: Side, count: int) -> Speed:
 
 
 def processor_seconds() -> float:
-    """Of this process and of those it has started, so far."""
+    """Return the processor time of this process and its children."""
     ticks = 0
     for process in (os.getpid(), *(child.pid for child in multiprocessing.active_children())):
         fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -123,12 +123,12 @@ def processor_seconds() -> float:
 
 
 def compare(material: Material, rounds: int, count: int) -> Iterator[str]:
-    """The table: a row for each side, without and with colours."""
+    """Yield the lines of the table, a row for each side, without and with color changes."""
     found = defaultdict(list)
     for seed in range(rounds):
         for name, make in sides(material).items():
             for colours in (False, True):
-                # Made anew: raster files that are open in a process must not be read by its forks.
+                # Built again: forked processes must not read raster files that are open in their parent.
                 alone, shared = (make(seed=seed, colours=colours) for _ in range(2))
                 found[colours, name].append((in_process(alone, count), with_workers(shared, count)))
     yield "| augmentation | crops from | per CPU second | per second | 2 workers: per CPU second | per second | geoseg |"
@@ -141,7 +141,7 @@ def compare(material: Material, rounds: int, count: int) -> Iterator[str]:
 
 
 def disk(material: Material) -> Iterator[str]:
-    """Megabytes that each form takes per megapixel of scene."""
+    """Yield the lines of the table of disk space, in megabytes per megapixel of the scene."""
     pixels = sum(scene.height * scene.width for scene in material.prepared.all_scenes)
     yield "| on disk | MB per megapixel |\n|---|--:|"
     for name, folder in (
@@ -155,12 +155,15 @@ def disk(material: Material) -> Iterator[str]:
 
 
 def waiting(material: Material, workers: int) -> str:
-    """The share of training steps in which the network, R-18 DeepLabV3+ on all cores, waits for crops."""
+    """Return the share of time that training of the R-18 DeepLabV3+ on all cores waits for crops."""
     recipe, prepared = material.recipe, material.prepared
     recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"workers": workers})})
     network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
-    loss, scaled = build_loss(recipe.loss, classes=len(prepared.legend)), scaling(recipe.model, network, prepared)
-    step = TrainingStep(network, loss, scaled, auxiliary_weight=recipe.model.auxiliary_weight)
+    loss, scaled = (
+        build_loss(recipe.loss, classes=len(prepared.legend)),
+        choose_normalization(recipe.model, network, prepared),
+    )
+    step = TrainingModule(network, loss, scaled, auxiliary_weight=recipe.model.auxiliary_weight)
     optimizer = build_optimizer(network.parameters(), recipe.train)
     crops = iter(TrainingCrops(recipe, prepared).loader(0))
     next(crops)  # until the workers have started
@@ -181,10 +184,10 @@ def waiting(material: Material, workers: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--crops", type=int, default=100, help="in each round, on each side")
+    parser.add_argument("--crops", type=int, default=100, help="crops in each round, on each side")
     parser.add_argument("--side", type=int, default=3000, help="side of the scenes in pixels")
     options = parser.parse_args()
-    # GDAL asks for the size of its cache, in megabytes, when it first touches a block.
+    # GDAL reads the size of its cache, in megabytes, when it first accesses a block.
     os.environ["GDAL_CACHEMAX"] = str(int(256 * len(archives.TILES) * options.side**2 / REAL_PIXELS))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,11 +1,12 @@
-"""Memory of a prediction: that it follows from the width of a scene, not from its height.
+"""Measure the memory of prediction for scenes of different widths and heights; it depends on the width only.
 
-    python benchmarks/memory.py            20 minutes on 2 cores: scenes up to 40 000 x 40 000
-    python benchmarks/memory.py --scale 8  the same at an eighth of the size
+    python benchmarks/memory.py            6 minutes on 2 cores: scenes up to 40 000 x 40 000
+    python benchmarks/memory.py --scale 8  the same with sides of an eighth
 
-Scenes are sparse files of zeros, so that they take no disk, and valid everywhere; the network is a stub, so that what is
-measured is geoseg: reading, blending 6 classes in tiles of 512 with a halo of 64, writing, the Cloud Optimized GeoTIFF.
-Each scene is predicted by a process of its own; the peak is that of the process (VmHWM), libraries included.
+Scenes are sparse files of zeros, which take no disk space, and all their pixels are valid. The network is a stub, so that
+only geoseg is measured: reading, blending of 6 classes in tiles of 512 with a halo of 64, and writing of the Cloud
+Optimized GeoTIFF. Each scene is predicted in its own process. The peak is that of the process (VmHWM), including
+libraries.
 """
 
 import argparse
@@ -23,25 +24,27 @@ from torch import Tensor, nn
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import ModelSection
 from geoseg.inference.predict import predict
-from geoseg.legend import numbered
+from geoseg.legend import make_numbered_legend
 
 SCENES = ((10_000, 10_000), (10_000, 40_000), (40_000, 40_000))
-"""Height and width."""
+"""Height and width in pixels."""
 CLASSES = 6
 
 
 class Stub(nn.Module):
-    """Logits at no cost."""
+    """Network that returns logits at no cost."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """The first band, times the number of each class."""
+        """Return the first band, multiplied by the number of each class."""
         return images[:, :1].expand(-1, CLASSES, -1, -1) * torch.arange(CLASSES)[:, None, None]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--scale", type=int, default=1, help="divides all sides")
-    parser.add_argument("--scene", type=Path, help="predict this one, and tell the peak: what the processes do")
+    parser.add_argument("--scale", type=int, default=1, help="divisor of all sides")
+    parser.add_argument(
+        "--scene", type=Path, help="predict this scene and print the peak memory (used by the child processes)"
+    )
     options = parser.parse_args()
     if options.scene:
         alone(options.scene)
@@ -60,7 +63,7 @@ def main() -> None:
 
 
 def sparse(path: Path, height: int, width: int) -> Path:
-    """A scene of zeros that takes no disk."""
+    """Write a scene of zeros that takes no disk space."""
     path.unlink(missing_ok=True)
     profile = {"driver": "GTiff", "dtype": "uint8", "count": 3, "height": height, "width": width, "sparse_ok": True}
     profile |= {"crs": "EPSG:32633", "transform": Affine(0.3, 0, 400_000, 0, -0.3, 5_800_000)}
@@ -70,9 +73,9 @@ def sparse(path: Path, height: int, width: int) -> Path:
 
 
 def alone(scene: Path) -> None:
-    """Predicts a scene; prints the most memory this process had, in kB."""
+    """Predict a scene; print the peak memory of this process in kB."""
     card = ModelCard(
-        ModelSection(), numbered(range(CLASSES)), ("red", "green", "blue"), (0.0,) * 3, (1.0,) * 3, (0.0,) * 3,
+        ModelSection(), make_numbered_legend(range(CLASSES)), ("red", "green", "blue"), (0.0,) * 3, (1.0,) * 3, (0.0,) * 3,
         (255.0,) * 3, "uint8", None, 512, 512, 64,
     )  # fmt: skip
     bundle = Bundle(Stub(), card)

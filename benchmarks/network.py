@@ -1,14 +1,14 @@
-"""The network itself: geoseg's DeepLabV3+ beside mmsegmentation's and segmentation-models-pytorch's, on noise.
+"""Compare DeepLabV3+ with mmsegmentation and segmentation-models-pytorch (smp), on images of noise.
 
-    python benchmarks/parity benchmarks/network.py --size 192 --batch 2 --rounds 5
+    python benchmarks/parity benchmarks/network.py --size 192 --batch 2 --rounds 5      8 minutes; less with --no-compile
 
-(`benchmarks/parity` is the folder that makes an environment with mmsegmentation; without it that column is left away.)
-Prints Markdown: medians of interleaved rounds in milliseconds per image, of a forward pass in evaluation mode and of a
-training step (forward, cross-entropy, backward, SGD), all for 6 classes, output stride 8, and without auxiliary heads,
-which smp has not. Behind a peer's time stands how many times geoseg's it is: the median of the rounds' quotients.
+(`benchmarks/parity` creates an environment with mmsegmentation; without it, mmsegmentation is skipped.) Prints Markdown:
+medians of interleaved rounds in milliseconds per image, of a forward pass in evaluation mode and of a training step
+(forward, cross-entropy, backward, SGD), for 6 classes and output stride 8, without auxiliary heads, which smp does not
+have. The ratio to geoseg follows in brackets: the median of the ratios of the rounds.
 
-A single thread is the default, and of it the processor's seconds are measured, which other work on the machine disturbs
-little; they are those of the clock on a machine that does nothing else.
+By default the benchmark uses one thread and measures processor time, which other programs on the machine affect little;
+on an idle machine it equals wall time.
 """
 
 import argparse
@@ -29,19 +29,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from geoseg.config.component import Part
+from geoseg.config.component import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 
 CLASSES = 6
 CHANNELS = {18: 128, 50: 512, 101: 512}
-"""The head's, by the depth of the ResNet, as the zoo has it."""
+"""Channels of the head by the depth of the ResNet, as in OpenMMLab's configurations."""
 PASSES = {"forward": 1, "training": 3}
-"""Methods of :class:`Runner`, and how many times the work of a forward pass they are: gradients of weights and features."""
+"""Methods of :class:`Runner`, and their work in forward passes; training adds gradients of weights and of features."""
 
 
 class Mode(NamedTuple):
-    """How a network is run."""
+    """Memory format, arithmetic and compilation of a network."""
 
     channels_last: bool = False
     bfloat16: bool = False
@@ -55,11 +55,11 @@ MODES = {
     "both": Mode(channels_last=True, bfloat16=True),
     "both, compiled": Mode(channels_last=True, bfloat16=True, compiled=True),
 }
-"""``both`` is channels-last and bfloat16."""
+"""Modes by name; ``both`` is channels-last and bfloat16."""
 
 
 def geoseg(depth: int) -> nn.Module:
-    backbone, head = Part(name=f"resnet{depth}"), Part(name="deeplabv3plus")
+    backbone, head = Component(name=f"resnet{depth}"), Component(name="deeplabv3plus")
     return build_network(ModelSection(backbone=backbone, head=head, auxiliary_weight=0), bands=3, classes=CLASSES)
 
 
@@ -84,12 +84,12 @@ def smp(depth: int) -> nn.Module:
 
 
 class Library(NamedTuple):
-    """A contender."""
+    """A library to compare."""
 
     build: Callable[[int], nn.Module]
-    """Its network for a depth of the ResNet."""
+    """Function that builds its network for a depth of the ResNet."""
     module: str
-    """What must be there to build it."""
+    """Module that must be installed."""
 
 
 LIBRARIES = {
@@ -100,12 +100,12 @@ LIBRARIES = {
 
 
 def available() -> dict[str, Library]:
-    """The libraries that are there."""
+    """Return the installed libraries."""
     return {name: library for name, library in LIBRARIES.items() if find_spec(library.module)}
 
 
 class Runner:
-    """One network in one mode, with a batch of noise."""
+    """A network in one mode, with a batch of noise."""
 
     def __init__(self, network: nn.Module, mode: Mode, *, size: int, batch: int, device: str = "cpu") -> None:
         self.device, self.mode = device, mode
@@ -117,19 +117,19 @@ class Runner:
         self.network: Any = torch.compile(network) if mode.compiled else network
 
     def logits(self) -> Tensor:
-        """Logits (batch, class, row, col) in single precision."""
+        """Return logits (batch, class, row, col) in float32."""
         with torch.autocast(self.device, torch.bfloat16) if self.mode.bfloat16 else contextlib.nullcontext():
             result: Tensor = self.network(self.images)
         return result.float()
 
     def forward(self) -> None:
-        """One pass in evaluation mode."""
+        """Run a pass in evaluation mode."""
         self.network.eval()
         with torch.inference_mode():
             self.logits()
 
     def training(self) -> None:
-        """One step."""
+        """Run a training step."""
         self.network.train()
         self.optimizer.zero_grad()
         F.cross_entropy(self.logits(), self.target).backward()
@@ -141,7 +141,7 @@ Times = dict[tuple[str, str, str], list[float]]
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """What a call takes: of the processor if there is a single thread, else of the clock."""
+    """Measure a call, in processor time with a single thread, else in wall time."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     start = clock()
     work()
@@ -149,7 +149,7 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def measure(runners: dict[tuple[str, str], Runner], rounds: int) -> Times:
-    """Each runner's passes in turn, round after round, every other round backwards; a round before is not counted."""
+    """Measure the passes of all runners in interleaved rounds, every other one in reverse, after a warm-up round."""
     times: Times = {(*key, what): [] for key in runners for what in PASSES}
     for number in range(rounds + 1):
         for key, runner in list(runners.items())[:: 1 if number % 2 else -1]:
@@ -161,14 +161,14 @@ def measure(runners: dict[tuple[str, str], Runner], rounds: int) -> Times:
 
 
 def work(network: nn.Module, size: int) -> float:
-    """Floating point operations of a forward pass over one image, in 10^9; a multiplication and an addition are two."""
+    """Return 10^9 floating-point operations of a forward pass of an image; a multiply-add counts as two."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network.eval()(torch.zeros(1, 3, size, size))
     return counter.get_total_flops() / 1e9
 
 
 def rows(depth: int, modes: list[str], options: argparse.Namespace) -> Iterator[list[str]]:
-    """The table's rows for a backbone."""
+    """Yield the rows of the table for a backbone."""
     there = available()
     costs = {name: cost(library.build(depth), options.size) for name, library in there.items()}
     runners = {
@@ -184,7 +184,7 @@ def rows(depth: int, modes: list[str], options: argparse.Namespace) -> Iterator[
 
 
 def cell(times: Times, name: str, mode: str, what: str) -> str:
-    """Milliseconds per image; for peers how many times geoseg's that is."""
+    """Return milliseconds per image; for peers, also the ratio to geoseg."""
     own = times[name, mode, what]
     peers = f" ({quotient(own, times['geoseg', mode, what]):.2f})" if name != "geoseg" else ""
     return f"{1e3 * statistics.median(own):.0f}{peers}"
@@ -195,12 +195,12 @@ def quotient(these: list[float], those: list[float]) -> float:
 
 
 def cost(network: nn.Module, size: int) -> tuple[float, float]:
-    """Millions of parameters, and :func:`work`."""
+    """Return millions of parameters, and :func:`work`."""
     return sum(each.numel() for each in network.parameters()) / 1e6, work(network, size)
 
 
 def versions() -> Iterator[str]:
-    """Names and versions of what is compared."""
+    """Yield names and versions of the compared libraries."""
     for name in ("torch", "mmsegmentation", "segmentation_models_pytorch"):
         with contextlib.suppress(PackageNotFoundError):
             yield f"{name} {version(name)}"
@@ -213,14 +213,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--depths", type=int, nargs="+", default=[18, 50], choices=CHANNELS)
-    parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes minutes")
+    parser.add_argument("--no-compile", action="store_true", help="skip torch.compile, which takes minutes")
     return parser.parse_args()
 
 
 def main() -> None:
     options = arguments()
     torch.set_num_threads(options.threads)
-    warnings.simplefilter("ignore")  # mmsegmentation speaks of odd sizes and of its own deprecations
+    warnings.simplefilter("ignore")  # mmsegmentation warns about odd sizes and its own deprecations
     machine = f"{options.threads} of {os.cpu_count()} cores"
     print(f"{', '.join(versions())}; {machine}; {options.batch} images of {options.size} x {options.size}\n")
     modes = [name for name, mode in MODES.items() if not (mode.compiled and options.no_compile)]

@@ -1,4 +1,4 @@
-"""Draws docs/pictures/simplified.png and docs/pictures/right_angles.png: what polygons are before and after.
+"""Draw docs/pictures/simplified.png and docs/pictures/right_angles.png: polygons before and after generalization.
 
 python benchmarks/polygon_pictures.py ../shared/data/derived_scenes
 """
@@ -25,7 +25,7 @@ COLOURS = ["#8fb3d9", "#7fae6b", "#e3d28b", "#c98f6a", "#b7b7b7", "#d7a3c1"]
 
 
 def save(figure: plt.Figure, name: str) -> None:
-    """As a PNG of few colours, which is small."""
+    """Save a figure as a small PNG with a color palette."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, bbox_inches="tight")
     image = Image.open(buffer).convert("RGB").quantize(64, dither=Image.Dither.NONE)
@@ -66,7 +66,7 @@ def right_angles(folder: Path, data: Path) -> None:
     mask = data / "oam_B_z21_mask.tif"
     traced = polygonize(mask, folder / "d.gpkg", classes=["1"]).frame
     square = polygonize(mask, folder / "e.gpkg", classes=["1"], orthogonalize=["1"], simplify_m=0.3).frame
-    legend = read_legend(folder / "e.gpkg")  # the colours QGIS would take
+    legend = read_legend(folder / "e.gpkg")  # the colors in QGIS
     colour = tuple(part / 255 for part in legend.entries[legend.index_of("1")].colour)
     with rasterio.open(data / "oam_B_z21.tif") as scene:
         image, extent = np.moveaxis(scene.read([1, 2, 3]), 0, -1), plotting_extent(scene)

@@ -1,8 +1,8 @@
-"""One way of turning one mask into one file, measured in a process of its own; benchmarks/polygonize.py starts these.
+"""Convert one mask to one file in a separate process, and measure it; benchmarks/polygonize.py starts these processes.
 
     python benchmarks/polygonize_peers.py geoseg mask.tif polygons.gpkg
 
-Prints wall seconds, seconds of processor time, peak memory in MB and the number of polygons as JSON.
+Prints wall seconds, processor seconds, peak memory in MB and the number of polygons as JSON.
 """
 
 import ctypes
@@ -46,7 +46,7 @@ def rasterio(mask: Path, output: Path) -> None:
 
 
 def gdal(mask: Path, output: Path) -> None:
-    """GDALPolygonize of the GDAL that pyogrio brings (3.12), as `gdal raster polygonize` calls it."""
+    """Run GDALPolygonize of pyogrio's GDAL (3.12) like `gdal raster polygonize`."""
     library = _gdal_library()
     source = library.GDALOpen(str(mask).encode(), 0)
     band = library.GDALGetRasterBand(ctypes.c_void_p(source), 1)
@@ -112,7 +112,7 @@ SIDES: dict[str, Callable[[Path, Path], None]] = {
 
 
 def measure(side: str, mask: Path, output: Path) -> dict[str, float]:
-    """Runs a side twice: on a corner of the mask, so that all is imported and compiled, then in earnest."""
+    """Run a side on a corner of the mask, which imports and compiles everything, then measure it on the mask."""
     import rasterio as rio
 
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +135,7 @@ def measure(side: str, mask: Path, output: Path) -> dict[str, float]:
 
 
 def _peak_mb() -> float:
-    """Of this process; getrusage would count what its parent held when it was started."""
+    """Return the peak memory of this process; getrusage would include that of the parent at the start."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 

@@ -1,13 +1,13 @@
-"""From a scene to its mask: geoseg beside mmsegmentation's slide inference and a loop over torchgeo's GridGeoSampler.
+"""Compare prediction of a scene with mmsegmentation's slide inference and a loop over torchgeo's GridGeoSampler.
 
     python benchmarks/parity benchmarks/predict.py               12 minutes a round on 2 cores (--rounds, --times, --model)
-    python benchmarks/predict.py --device cuda                   on a GPU, beside what is installed there
+    python benchmarks/predict.py --device cuda                   on a GPU, with the peers that are installed
 
-All sides run the same weights, those of the zoo's R-18 DeepLabV3+ of output stride 8 trained for a few minutes on the
-sample data, on the same GeoTIFF, and write a mask: mmsegmentation by its test pipeline, as a PNG; torchgeo as its users
-write it, probabilities added up on a canvas as large as the scene, as a GeoTIFF; geoseg as `geoseg predict` does, with
-colours and overviews. *Forward* is geoseg's engine alone on the same tiles, in memory already. Sides take turns. Prints
-Markdown: medians, ratios within a round, and mean IoU with the labels.
+All sides use the same weights, of OpenMMLab's R-18 DeepLabV3+ of output stride 8 after a few minutes of training on the
+sample data. They read the same GeoTIFF and write a mask: mmsegmentation with its test pipeline, as a PNG; torchgeo with
+the usual loop, probabilities summed on a canvas of the size of the scene, as a GeoTIFF; geoseg as `geoseg predict` does,
+with colors and overviews. *Forward* is geoseg's engine alone on the same tiles in memory. Sides alternate. Prints
+Markdown: medians, ratios within a round, and mean IoU against the labels.
 """
 
 import argparse
@@ -29,9 +29,11 @@ import torch
 from geoseg.bundle import Bundle
 from geoseg.config.load import load_recipe
 from geoseg.grid.tiling import tiles
-from geoseg.inference.options import Options
-from geoseg.inference.predict import opened_job, predict
+from geoseg.inference.options import PredictOptions
+from geoseg.inference.predict import predict
 from geoseg.inference.predictor import Predictor
+from geoseg.inference.predictor_cache import PredictorCache
+from geoseg.inference.task import open_task
 from geoseg.metrics import ConfusionMatrix
 from geoseg.training.train import train
 
@@ -44,21 +46,21 @@ PLAIN: dict[str, Any] = {"precision": "float32", "engine": "torch"}
 
 
 class Side(NamedTuple):
-    """One way to the mask."""
+    """A library that predicts the mask."""
 
     name: str
     run: Callable[[], None]
     mask: Callable[[], np.ndarray] | None
-    """Class indices (row, col) of the last run."""
+    """Function that returns the class indices (row, col) of the last run."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--times", type=int, default=8, help="lay the sample scene so many times along each axis, even")
-    parser.add_argument("--iterations", type=int, default=150, help="of training, if no model is given")
-    parser.add_argument("--model", type=Path, help="a model of the zoo's R-18 network trained on the sample data")
-    parser.add_argument("--skip", nargs="+", default=[], help="words in the names of sides that are left out")
+    parser.add_argument("--times", type=int, default=8, help="copies of the sample scene along each axis; even")
+    parser.add_argument("--iterations", type=int, default=150, help="iterations of training, if no model is given")
+    parser.add_argument("--model", type=Path, help="a model of OpenMMLab's R-18 network trained on the sample data")
+    parser.add_argument("--skip", nargs="+", default=[], help="words in the names of sides to skip")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -67,7 +69,7 @@ def main() -> None:
 
 
 def contest(folder: Path, options: argparse.Namespace) -> None:
-    """All sides in turns."""
+    """Run all sides in alternation."""
     sys.path.insert(0, str(ROOT / "benchmarks" / "parity"))
     scene, labels = made_scene(folder, options.times)
     path = options.model or trained(folder, options)
@@ -95,7 +97,7 @@ def contest(folder: Path, options: argparse.Namespace) -> None:
 
 
 def show(sides: list[Side], seconds: dict[str, list[float]], labels: np.ndarray) -> None:
-    """The table."""
+    """Print the table."""
     height, width = labels.shape
     place = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{torch.get_num_threads()} threads"
     print(f"{height} x {width} pixels, torch {torch.__version__}, {place}\n")
@@ -116,7 +118,7 @@ def mean_iou(mask: np.ndarray, labels: np.ndarray) -> float:
 
 
 def made_scene(folder: Path, times: int) -> tuple[Path, np.ndarray]:
-    """A sample scene, mirrored side by side into a larger one, and its labels (row, col)."""
+    """Write a larger scene of mirrored copies of a sample scene; return its path and its labels (row, col)."""
     found = []
     for kind in ("images", "labels"):
         with rasterio.open(SAMPLE / kind / "school.tif") as file:
@@ -132,7 +134,7 @@ def made_scene(folder: Path, times: int) -> tuple[Path, np.ndarray]:
 
 
 def trained(folder: Path, options: argparse.Namespace) -> Path:
-    """A network after a short training: the zoo's, where mmsegmentation says how it is built."""
+    """Train OpenMMLab's network for a short time, with mmsegmentation's configuration if it is installed."""
     sample = [f"data.root={SAMPLE}", f"data.prepared={folder}/prepared", f"train.device={options.device}"]
     recipe = load_recipe("sample.yaml", [*sample, "model.output_stride=8"])
     if find_spec("mmseg"):
@@ -148,7 +150,7 @@ def trained(folder: Path, options: argparse.Namespace) -> Path:
 
 
 def geoseg(name: str, scene: Path, output: Path, model: Path, **options: Any) -> Side:
-    """``geoseg predict``, loading of the model included."""
+    """Return the side of ``geoseg predict``, including loading of the model."""
     given: dict[str, Any] = {"tile": TILE, "batch": BATCH}
     given |= options if "mode" in options else {"halo": HALO, **options}
     return Side(
@@ -157,9 +159,9 @@ def geoseg(name: str, scene: Path, output: Path, model: Path, **options: Any) ->
 
 
 def forward(scene: Path, model: Path, device: str) -> Side:
-    """The engine of the first side on its tiles, which are in memory."""
-    options = Options(tile=TILE, halo=HALO, device=device, batch=BATCH)
-    with opened_job(scene, model, options) as job:
+    """Return the side that runs only the engine of the first side, on tiles in memory."""
+    options = PredictOptions(tile=TILE, halo=HALO, device=device, batch=BATCH)
+    with open_task(scene, PredictorCache.of(model), options) as job:
         height, width = job.grid.shape
         views = [tile.view for tile in tiles(height, width, TILE, HALO)]
         rasters = [job.scene.read(view) for view in views]
@@ -169,7 +171,7 @@ def forward(scene: Path, model: Path, device: str) -> Side:
             for row in range(0, len(rasters), per_row)
             for first in range(0, per_row, BATCH)
         ]
-        pixels = job.pixels
+        pixels = job.input_pixels
 
     predictor = Predictor(Bundle.load(model), device, "auto", "auto", pixels=pixels)
 
@@ -183,15 +185,15 @@ def forward(scene: Path, model: Path, device: str) -> Side:
 
 
 def mmsegmentation_network(bundle: Bundle) -> Any:
-    """Mmsegmentation's network with the bundle's weights and scaling."""
+    """Build mmsegmentation's network with the weights and the normalization of the bundle."""
     import peer
     from mmengine.config import ConfigDict
 
-    from geoseg.models.weights.openmmlab_names import renamed
+    from geoseg.models.weights.openmmlab_names import to_geoseg_name
 
     theirs = peer.build(next(path for path in peer.configurations() if path.stem == NETWORK), auxiliary=False)
     ours = bundle.network.state_dict()
-    theirs.load_state_dict({key: ours[renamed(key)] for key in theirs.state_dict()})
+    theirs.load_state_dict({key: ours[to_geoseg_name(key)] for key in theirs.state_dict()})
     theirs.test_cfg = ConfigDict(mode="slide", crop_size=(TILE, TILE), stride=(STRIDE, STRIDE))
     for name in ("mean", "std"):
         getattr(theirs.data_preprocessor, name)[:] = torch.tensor(getattr(bundle.card, name)).reshape(3, 1, 1)
@@ -199,7 +201,7 @@ def mmsegmentation_network(bundle: Bundle) -> Any:
 
 
 def mmsegmentation(scene: Path, output: Path, theirs: Any) -> Side:
-    """Its test pipeline and slide inference, and the mask as a PNG."""
+    """Return the side of mmsegmentation: test pipeline, slide inference, mask as a PNG."""
     from mmcv.transforms import Compose
     from PIL import Image
 
@@ -215,7 +217,7 @@ def mmsegmentation(scene: Path, output: Path, theirs: Any) -> Side:
 
 
 def torchgeo(scene: Path, output: Path, bundle: Bundle, device: str) -> Side:
-    """A GridGeoSampler's patches through a DataLoader, probabilities averaged on a canvas, and a GeoTIFF."""
+    """Return the side of torchgeo: GridGeoSampler, DataLoader, probabilities averaged on a canvas, mask as a GeoTIFF."""
     from torch.utils.data import DataLoader
     from torchgeo.datasets import RasterDataset, stack_samples
     from torchgeo.samplers import GridGeoSampler
@@ -230,7 +232,7 @@ def torchgeo(scene: Path, output: Path, bundle: Bundle, device: str) -> Side:
         loader = DataLoader(
             dataset, batch_size=BATCH, sampler=GridGeoSampler(dataset, TILE, STRIDE), collate_fn=stack_samples
         )
-        # The sampler goes upwards from the lower left corner, and beyond the upper and right edges.
+        # The sampler starts in the lower left corner and extends beyond the upper and right edges.
         canvas, seen = torch.zeros(6, height + TILE, width + TILE), torch.zeros(height + TILE, width + TILE)
         for batch in loader:
             with torch.inference_mode():

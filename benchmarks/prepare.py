@@ -1,9 +1,9 @@
-"""``geoseg prepare`` on made-up Potsdam archives: where the time goes, and what a second process brings.
+"""Measure ``geoseg prepare`` on synthetic Potsdam archives: time per step, and the effect of a second process.
 
-    python benchmarks/prepare.py --rounds 3
+    python benchmarks/prepare.py --rounds 3        3 minutes (--side)
 
-Prints, as Markdown, medians of interleaved rounds. The command chooses one or two processes by the number of pixels; here
-each is forced in turn. Memory is that of the largest process, shared libraries included.
+Prints, as Markdown, medians of interleaved rounds. The command selects one or two processes by the number of pixels; the
+benchmark forces each in turn. Memory is that of the largest process, including shared libraries.
 """
 
 import argparse
@@ -23,42 +23,42 @@ from pathlib import Path
 from typing import NamedTuple
 
 ARCHIVES = Path(__file__).with_name("archives.py")
-"""Run as a program: a process's peak counts from that of the one that starts it, so this one stays small."""
+"""Run as a program, so that this process stays small: the peak of a child process starts at that of its parent."""
 COMMAND = """
 import sys
-from geoseg.data import conversion
+from geoseg.data.preparation import conversion_pool
 from geoseg_cli.main import main
-conversion.WORTH_PROCESSES = float(sys.argv.pop(1))
+conversion_pool.MIN_PIXELS_FOR_PROCESSES = float(sys.argv.pop(1))
 main()
 """
 FROM_PIXELS = {1: "inf", 2: "0"}
-"""From how many pixels on a second process is used, by the number of processes that are wanted."""
+"""Smallest number of pixels for a second process, by the number of processes to force."""
 
 
 class Run(NamedTuple):
-    """One conversion of the archives."""
+    """Measurements of one conversion of the archives."""
 
     wall: float
-    """Seconds from start to end of the command."""
+    """Seconds from the start to the end of the command."""
     cpu: float
     """Seconds of processor time of all its processes."""
     peak: float
-    """Memory of the largest process at its height, MB."""
+    """Peak memory of the largest process in MB."""
     decode: float
-    """Share of the conversion of scenes that is reading and decoding image and label."""
+    """Share of the conversion of scenes for reading and decoding image and label."""
     encode: float
-    """Share that is encoding and writing."""
+    """Share for encoding and writing."""
 
 
 def prepared(archive: Path, output: Path, processes: int, *, compress: bool) -> Run:
-    """The command, run once into a new folder."""
+    """Run the command once, into a new folder."""
     shutil.rmtree(output, ignore_errors=True)
     words = ["prepare", "potsdam", archive, "-o", output, "--set", "data.complete=false"]
     words += ["--compress"] if compress else []
     start = time.perf_counter()
     command = [sys.executable, "-c", COMMAND, FROM_PIXELS[processes], *words]
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)  # tells of this child and its children only
+    _, status, used = os.wait4(child.pid, 0)  # reports this child and its children only
     wall = time.perf_counter() - start
     child.returncode = os.waitstatus_to_exitcode(status)
     assert not child.returncode
@@ -68,7 +68,7 @@ def prepared(archive: Path, output: Path, processes: int, *, compress: bool) -> 
 
 
 def compare(archive: Path, output: Path, rounds: int) -> list[str]:
-    """The table: a row for each number of processes, uncompressed and compressed."""
+    """Return the lines of the table: a row for each number of processes, uncompressed and compressed."""
     found = defaultdict(list)
     for _ in range(rounds):
         for compress in (False, True):

@@ -1,12 +1,13 @@
-"""Which tiles, halo and window: seams, score and time of every choice, on real imagery.
+"""Compare tile sizes, halos and blending windows by seams, score and time, on real imagery.
 
-    python benchmarks/stitching.py MODEL SCENE... --labels FILE...   a row per choice, means over the scenes
-    python benchmarks/stitching.py MODEL --dubai PREPARED            tiles 1 and 3 of Dubai, their nine parts joined;
-                                                                     PREPARED is the folder that training made
+    python benchmarks/stitching.py MODEL SCENE... --labels FILE...   a row per setting, means over the scenes
+    python benchmarks/stitching.py MODEL --dubai PREPARED            tiles 1 and 3 of Dubai, whose nine parts are joined,
+                                                                     10 minutes on two idle cores; PREPARED is the folder
+                                                                     of prepared scenes of the training
 
-The *seam index* is how often the mask changes across the edges of tiles, compared with elsewhere: 1 is without seams. The
-score is the mean IoU with the labels; the last column is the time of the network's passes relative to tiles without halo,
-which is all that overlap costs. Prints Markdown.
+The *seam index* is the rate at which the mask changes across the edges of tiles, relative to elsewhere: 1 means no seams.
+The score is the mean IoU against the labels. The last column is the time of the network relative to tiles without halo,
+which is the only cost of overlap. Prints Markdown.
 """
 
 import argparse
@@ -21,15 +22,15 @@ from affine import Affine
 
 from geoseg.bundle import Bundle
 from geoseg.evaluation.evaluate_masks import evaluate_mask
-from geoseg.evaluation.seams import seams
+from geoseg.evaluation.seams import measure_seams
 from geoseg.inference.predict import predict
 
 PLACE = Affine(0.5, 0, 300_000, 0, -0.5, 2_700_000)
-"""Anywhere: the pictures do not say."""
+"""An arbitrary place; the images have no coordinates."""
 
 
 class Choice(NamedTuple):
-    """One way of cutting and joining."""
+    """Settings of tiling and blending."""
 
     tile: int
     halo: int
@@ -38,14 +39,14 @@ class Choice(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What one scene came to."""
+    """Result for one scene."""
 
     seam_index: float
     mean_iou: float
 
 
 def choices(tiles: list[int]) -> list[Choice]:
-    """Cores alone and averages, with halos from nothing to a quarter of a tile, where each pixel is seen four times."""
+    """Return settings with cropped cores and with averages, with halos from 0 to a quarter of a tile (4 tiles per pixel)."""
     found = []
     for tile in tiles:
         halos = [tile // share for share in (16, 8, 4)]
@@ -56,15 +57,15 @@ def choices(tiles: list[int]) -> list[Choice]:
 
 
 def measured(choice: Choice, bundle: Bundle, scene: str, labels: str, folder: Path) -> Result:
-    """One scene."""
+    """Predict and score one scene."""
     output = folder / "mask.tif"
     done = predict(scene, output, model=bundle, overwrite=True, **choice._asdict())
-    index = seams(output, rows=done.edges[0], cols=done.edges[1]).index
+    index = measure_seams(output, rows=done.edges[0], cols=done.edges[1]).index
     return Result(index, evaluate_mask(output, labels).total.mean_iou)
 
 
 def tile_of_dubai(prepared: Path, tile: int, folder: Path) -> tuple[str, str]:
-    """The nine prepared parts of a tile of Dubai as one image, and their masks."""
+    """Join the nine prepared parts of a tile of Dubai, and their masks; return the paths."""
     for kind in ("images", "masks"):
         parts = [rasterio.open(prepared / kind / f"Tile_{tile}_image_part_{part:03}.tif") for part in range(1, 10)]
         height, width = (min(getattr(part, side) for part in parts) for side in ("height", "width"))
@@ -83,7 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path)
     parser.add_argument("scenes", nargs="*")
-    parser.add_argument("--labels", nargs="*", help="in the order of the scenes")
+    parser.add_argument("--labels", nargs="*", help="labels in the order of the scenes")
     parser.add_argument("--dubai", type=Path, metavar="PREPARED")
     parser.add_argument("--tiles", type=int, nargs="+", default=[256, 512])
     options = parser.parse_args()

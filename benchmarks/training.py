@@ -1,12 +1,12 @@
-"""Training: `geoseg train` beside a bare PyTorch loop and mmsegmentation's runner, on made-up Potsdam tiles.
+"""Compare training speed with a bare PyTorch loop and mmsegmentation's runner, on synthetic Potsdam tiles.
 
-    python benchmarks/parity benchmarks/training.py --rounds 3
+    python benchmarks/parity benchmarks/training.py --rounds 3        7 minutes
 
-All three train the zoo's DeepLabV3+ with R-18 and output stride 8 by SGD, with auxiliary head, on batches of 4 crops:
-geoseg and mmsegmentation read, magnify, cut, mirror and recolour them in two processes as their recipes say, and the bare
-loop is given the same batch each time, scaled already. Each round starts every side in a process of its own. Prints, as
-Markdown, medians over the rounds: images per second once it runs, seconds from the command to the end of the first
-iteration, and peak memory, that of the processes that cut crops included.
+All three train OpenMMLab's R-18 DeepLabV3+ of output stride 8 with auxiliary head by SGD, on batches of 4 crops. geoseg
+and mmsegmentation read, magnify, cut, flip and recolor crops in two processes, as in their recipes; the bare loop uses
+the same normalized batch in every iteration. Each round starts each side in its own process. Prints, as Markdown,
+medians over the rounds: images per second after the start, seconds from the command to the end of the first iteration,
+and peak memory including the worker processes.
 """
 
 import argparse
@@ -31,41 +31,41 @@ import archives
 
 BATCH, WORKERS, CLASSES = 4, 2, 6
 VALIDATION = "2_13"
-"""A tile of the contest's other half."""
+"""A tile of the validation split."""
 RECIPE = ("model.backbone=resnet18", f"train.batch={BATCH}", f"train.workers={WORKERS}", "train.device=cpu")
 
 
 class Measured(NamedTuple):
-    """One process of one side."""
+    """Measurements of one process of a side."""
 
     images_per_second: float
-    """After the first two iterations."""
+    """Images per second after the first two iterations."""
     first: float
     """Seconds from the command to the end of the first iteration."""
     memory: float
-    """Most memory, 10^9 bytes, pages that processes share counted once."""
+    """Peak memory in 10^9 bytes; shared pages are counted once."""
 
 
 def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
-    """The command, with nothing changed but that it tells when a step has ended."""
+    """Run the command, changed only to report the end of each step."""
     from geoseg_cli.main import main
 
-    from geoseg.training.step_statistics import Watch
+    from geoseg.training.step_statistics import StepStatistics
 
-    add = Watch.add
+    add = StepStatistics.add
 
-    def add_and_tell(watch: Watch, step: Any) -> None:
+    def add_and_tell(watch: StepStatistics, step: Any) -> None:
         add(watch, step)
         ended()
 
-    Watch.add = add_and_tell  # type: ignore[method-assign]
+    StepStatistics.add = add_and_tell  # type: ignore[method-assign]
     changes = [
         *RECIPE,
         f"data.root={folder / 'archive'}",
         f"data.prepared={folder / 'prepared'}",
         "data.complete=false",
     ]
-    # One validation, at the end, on few pixels: what is timed are the steps.
+    # One validation at the end, on few pixels, because only the steps are timed.
     changes += [f"train.crop={size}", f"train.iterations={steps}", f"train.validate_every={steps}"]
     os.chdir(tempfile.mkdtemp(dir=folder))
     sys.argv = ["geoseg", "train", "potsdam.yaml", *(word for change in changes for word in ("--set", change))]
@@ -73,7 +73,7 @@ def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> No
 
 
 def bare(_folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
-    """The same network and loss in the shortest loop there is."""
+    """Train the same network with the same loss in a minimal loop."""
     import torch
     import torch.nn.functional as F
 
@@ -92,7 +92,7 @@ def bare(_folder: Path, size: int, steps: int, ended: Callable[[], None]) -> Non
 
 
 def mmsegmentation(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
-    """Its runner, with the zoo's configuration, on the crops of the published converter."""
+    """Train with mmsegmentation's runner and configuration, on the crops of the published converter."""
     import peer
     from mmengine.config import Config
     from mmengine.hooks import Hook
@@ -106,7 +106,7 @@ def mmsegmentation(folder: Path, size: int, steps: int, ended: Callable[[], None
     loader = config.train_dataloader
     loader.update(batch_size=BATCH, num_workers=WORKERS)
     loader.dataset.data_root = str(folder / "crops")
-    loader.dataset.pipeline[1].pop("reduce_zero_label")  # the data set says so too, and warns of being told twice
+    loader.dataset.pipeline[1].pop("reduce_zero_label")  # the dataset sets it too, and warns about duplicates
     config.train_cfg = {"type": "IterBasedTrainLoop", "max_iters": steps, "val_interval": steps + 1}
     for key in ("val", "test"):
         for what in ("dataloader", "cfg", "evaluator"):
@@ -126,18 +126,18 @@ SIDES = {"geoseg": geoseg, "bare loop": bare, "mmsegmentation": mmsegmentation}
 
 
 def made(root: Path, side: int) -> None:
-    """Archive, prepared scenes and the published converter's crops."""
+    """Write the archive, the prepared scenes and the crops of the published converter."""
     from geoseg.data.export.export_crops import tile
     from geoseg.data.preparation.prepare import prepare
 
     archive = archives.write_archives(root / "archive", side, (*archives.TILES, VALIDATION))
     data = archives.recipe(archive, root / "prepared").data
     prepared = prepare(data, "potsdam")
-    tile([prepared.folder], root / "crops", layout="published")
+    tile([prepared.folder], root / "crops", layout="openmmlab")
 
 
 def serve(side: str, folder: Path, size: int, steps: int, began: float) -> None:
-    """Runs a side in this process, and prints as JSON when its steps ended, in seconds from the command on."""
+    """Run a side in this process; print as JSON the ends of its steps, in seconds after the command."""
     ends: list[float] = []
     try:
         SIDES[side](folder, size, steps, lambda: ends.append(time.time() - began))
@@ -146,7 +146,7 @@ def serve(side: str, folder: Path, size: int, steps: int, began: float) -> None:
 
 
 def run(side: str, folder: Path, size: int, steps: int) -> Measured:
-    """Runs a side in a process of its own, watched from here."""
+    """Run a side in its own process and monitor it."""
     command = [sys.executable, __file__, "--side", side, "--folder", folder, "--size", str(size), "--steps", str(steps)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([*command, "--began", str(time.time())], **pipes)
@@ -168,19 +168,19 @@ def run(side: str, folder: Path, size: int, steps: int) -> Measured:
 
 
 def memory(process: int) -> float:
-    """Bytes that a process and its descendants hold, from Linux's proportional set sizes."""
+    """Return the bytes of a process and its descendants, from Linux's proportional set sizes."""
     total = 0.0
     for each in family(process):
         try:
             rows = Path(f"/proc/{each}/smaps_rollup").read_text("ascii").splitlines()
         except OSError:
-            continue  # it has ended
+            continue  # the process has ended
         total += sum(1024 * int(row.split()[1]) for row in rows if row.startswith("Pss:"))
     return total
 
 
 def family(process: int) -> Iterator[int]:
-    """A process and its descendants."""
+    """Yield the ids of a process and its descendants."""
     yield process
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()
@@ -191,7 +191,7 @@ def family(process: int) -> Iterator[int]:
 
 
 def compare(folder: Path, options: argparse.Namespace) -> Iterator[str]:
-    """The table, a row for each side; ratios are the medians of the rounds' own."""
+    """Yield the lines of the table, a row for each side; ratios are medians of the ratios of the rounds."""
     found = defaultdict(list)
     for _ in range(options.rounds):
         for side in SIDES:

@@ -1,10 +1,9 @@
-"""A canvas of ground: colour, class index and height of every pixel, and the ways to paint on it.
+"""A canvas of color, class index and height per pixel, and functions that paint on it.
 
-Things are painted in metres. A `Frame` is a place and a heading on the ground; what is painted there is
-described along and across that heading, so a house is written once and stands at any angle. Heights are
-painted too, because sunlight and cast shadows then follow from them (see light.py) and need no drawing.
+Units are meters. A `Frame` is a position and a heading on the ground. Objects are defined along and across this heading, so
+that they can be painted at any angle. Heights are painted as well; light.py computes sunlight and shadows from them.
 
-Positions are (row, col) in metres from the canvas' upper left corner, rows growing southwards.
+Positions are (row, col) in meters from the upper left corner of the canvas; rows increase to the south.
 """
 
 from __future__ import annotations
@@ -16,25 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Floats = NDArray[np.floating]  # float32 throughout, to be quick
+Floats = NDArray[np.floating]  # float32 everywhere, for speed
 Bools = NDArray[np.bool_]
 Colour = tuple[float, float, float]
 
-# Sizes of the noise fields in metres: speckle within things, unevenness of things, drift over a garden.
+# Correlation lengths of the noise fields in meters: speckle, unevenness within objects, variation across a garden.
 NOISE_SCALES_M = (0.25, 0.9, 7.0)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A place and a heading on the ground; at heading 0 `along` points east and `across` south."""
+    """A position and a heading on the ground; at heading 0, `along` points east and `across` south."""
 
     row_m: float
     col_m: float
     heading: float = 0.0
-    """Radians, clockwise as seen from above: `along` is (sin, cos) in (row, col), `across` (cos, -sin)."""
+    """Radians, clockwise seen from above: `along` is (sin, cos) in (row, col), `across` (cos, -sin)."""
 
     def at(self, along: float, across: float, turn: float = 0.0) -> Frame:
-        """The frame `along` and `across` metres away, turned by `turn` radians."""
+        """Return the frame at a distance of `along` and `across` meters, rotated by `turn` radians."""
         sin, cos = math.sin(self.heading), math.cos(self.heading)
         row = self.row_m + along * sin + across * cos
         col = self.col_m + along * cos - across * sin
@@ -43,23 +42,23 @@ class Frame:
 
 @dataclass(frozen=True)
 class Material:
-    """The look of a surface, as red, green, blue reflectance between 0 and 1."""
+    """Appearance of a surface, as red, green and blue reflectance between 0 and 1."""
 
     colour: Colour
     other: Colour
-    """The colour it drifts to over several metres (grass drying out, asphalt wearing)."""
+    """Second color, which varies over several meters (dry grass, worn asphalt)."""
     grain: float = 0.04
     """Relative strength of pixel-sized speckle."""
     mottle: float = 0.04
-    """Relative strength of metre-sized unevenness."""
+    """Relative strength of unevenness of about a meter."""
 
     def varied(self, rng: np.random.Generator, brightness: float = 0.12, tint: float = 0.05) -> Material:
-        """Another piece of the same material: a little brighter or darker, a little off in colour."""
+        """Return the material with a slightly different brightness and color."""
         gain = rng.uniform(1 - brightness, 1 + brightness) * rng.uniform(1 - tint, 1 + tint, 3)
         return replace(self, colour=_scaled(self.colour, gain), other=_scaled(self.other, gain))
 
     def pixels(self, noise: Floats) -> Floats:
-        """Reflectance (row, col, band) under noise fields (row, col, scale)."""
+        """Return the reflectance (row, col, band) for noise fields (row, col, scale)."""
         blend = np.clip(0.5 + 0.45 * noise[..., 2:], 0, 1)
         start, end = np.array(self.colour, np.float32), np.array(self.other, np.float32)
         rough = 1 + self.grain * noise[..., :1] + self.mottle * noise[..., 1:2]
@@ -79,16 +78,16 @@ class Patch:
     window: tuple[slice, slice]
     """Rows and columns on the canvas."""
     along: Floats
-    """Metres along the frame's heading, (row, col)."""
+    """Meters along the heading of the frame, (row, col)."""
     across: Floats
-    """Metres across the frame's heading, (row, col)."""
+    """Meters across the heading of the frame, (row, col)."""
 
     def box(self, length_m: float, width_m: float) -> Bools:
-        """True inside a rectangle centred on the frame."""
+        """Return True inside a rectangle that is centered on the frame."""
         return (np.abs(self.along) <= length_m / 2) & (np.abs(self.across) <= width_m / 2)
 
     def blob(self, radius_m: float, waves: NDArray[np.float64]) -> Floats:
-        """0 at the frame's centre, 1 on a round but wavy outline; `waves` are phases in radians."""
+        """Return 0 at the center of the frame, 1 on a wavy round outline; `waves` are phases in radians."""
         angle = np.arctan2(self.across, self.along)
         outline = np.ones_like(angle)
         for order, phase in enumerate(waves, start=2):
@@ -97,10 +96,10 @@ class Patch:
 
 
 class Canvas:
-    """Ground to paint on: reflectance, class index, height and slope per pixel, all indexed (row, col)."""
+    """Reflectance, class index, height and slope per pixel, all indexed (row, col)."""
 
     def __init__(self, height: int, width: int, gsd: float, rng: np.random.Generator) -> None:
-        """Bare level ground of `height` rows and `width` columns, `gsd` metres per pixel."""
+        """Create bare level ground of `height` rows and `width` columns, `gsd` meters per pixel."""
         self.gsd = gsd
         self.albedo: Floats = np.zeros((height, width, 3), np.float32)
         self.label: NDArray[np.uint8] = np.zeros((height, width), np.uint8)
@@ -111,12 +110,12 @@ class Canvas:
 
     @property
     def size_m(self) -> tuple[float, float]:
-        """Height and width in metres."""
+        """Height and width in meters."""
         height, width = self.label.shape
         return height * self.gsd, width * self.gsd
 
     def patch(self, frame: Frame, reach_m: float) -> Patch:
-        """The pixels within `reach_m` of a frame, rows and columns each; may be empty off the canvas."""
+        """Return the pixels within `reach_m` of a frame in rows and columns; may be empty outside the canvas."""
         spans = [
             slice(*(int(np.clip(round((middle + side * reach_m) / self.gsd), 0, size)) for side in (-1, 1)))
             for middle, size in zip((frame.row_m, frame.col_m), self.label.shape, strict=True)
@@ -139,8 +138,8 @@ class Canvas:
     ) -> None:
         """Paint the pixels where `inside` is True.
 
-        `class_index` None leaves the class (road markings, roof windows); `height_m` None leaves the height.
-        `shade` multiplies the reflectance: a number, or one per pixel of the patch.
+        With `class_index` None the class is unchanged (road markings, roof windows), with `height_m` None the height.
+        `shade` multiplies the reflectance: a number, or an array with one per pixel of the patch.
         """
         if min(inside.shape) < 2 or not inside.any():
             return
@@ -152,7 +151,7 @@ class Canvas:
             self._raise(patch, inside, height_m)
 
     def _raise(self, patch: Patch, inside: Bools, height_m: Floats) -> None:
-        """Set height and slope; the slope is taken before cutting out, so that edges do not shine."""
+        """Set height and slope; the slope is computed before masking, so that edges are not bright."""
         self.height_m[patch.window][inside] = height_m[inside]
         slope = np.stack(list(np.gradient(height_m, self.gsd)), axis=-1)
         self.slope[patch.window][inside] = slope[inside]
@@ -161,19 +160,19 @@ class Canvas:
         self, frame: Frame, length_m: float, width_m: float, material: Material, class_index: int | None = None,
         *, height_m: float | None = None, shade: float = 1.0,
     ) -> None:  # fmt: skip
-        """Paint a rectangle centred on a frame, level at `height_m` if given."""
+        """Paint a rectangle that is centered on a frame, at the height `height_m` if given."""
         patch = self.patch(frame, math.hypot(length_m, width_m) / 2 + self.gsd)
         level = None if height_m is None else np.full_like(patch.along, height_m)
         self.paint(patch, patch.box(length_m, width_m), material, class_index, height_m=level, shade=shade)
 
     def share(self, patch: Patch, inside: Bools, classes: tuple[int, ...]) -> float:
-        """Share of the pixels inside that belong to one of the classes; 0 where there are none."""
+        """Return the share of the pixels inside that belong to one of the classes; 0 without pixels."""
         labels = self.label[patch.window][inside]
         return float(np.isin(labels, classes).mean()) if labels.size else 0.0
 
 
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], sigma: float) -> Floats:
-    """Gaussian noise of unit variance, smoothed by `sigma` pixels."""
+    """Return Gaussian noise of unit variance, smoothed by `sigma` pixels."""
     field: Floats = gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma, mode="wrap", truncate=3)
     field -= field.mean()
     field /= field.std()

@@ -1,9 +1,9 @@
-"""Makes geoseg's sample data: six small scenes of an invented town, with their labels.
+"""Generate geoseg's sample data: six small scenes of a synthetic town, with labels.
 
     python sample_data/make.py [OUT_DIR] [--check]
 
-Nothing is downloaded: the town is planned (town.py), painted (things.py, canvas.py) and photographed
-(light.py) from fixed seeds, so that two runs write the same bytes.
+Nothing is downloaded. The plan of the town (town.py), its objects (things.py, canvas.py) and the illumination (light.py)
+follow from fixed seeds, so that two runs write the same bytes.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from town import build
 
 CRS = "EPSG:32633"
 GSD = 0.3
-CORNER = (421_200.0, 5_412_300.0)  # easting, northing in metres of the town's upper left corner
-SPACING_M = 210.0  # from one scene's corner to the next; the largest scene is 192 m wide
-MARGIN = 64  # pixels painted around a scene and cut off: houses reach in, shadows fall in
+CORNER = (421_200.0, 5_412_300.0)  # easting and northing of the upper left corner of the town in meters
+SPACING_M = 210.0  # between the corners of neighboring scenes; the largest scene is 192 m wide
+MARGIN = 64  # pixels painted around a scene and cropped: houses and shadows extend into the scene
 IGNORE_INDEX = 255
 LEGEND: dict[str, tuple[int, int, int]] = {
     "impervious_surface": (255, 255, 255),
@@ -42,7 +42,7 @@ Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Place:
-    """One scene of the town: where it lies, what is there, how it was photographed."""
+    """A scene of the town: position, content and illumination."""
 
     name: str
     split: str
@@ -51,12 +51,12 @@ class Place:
     size: tuple[int, int]
     """(height, width) in pixels."""
     heading_deg: float
-    """How the streets are turned against east."""
+    """Rotation of the streets against east."""
     uses: tuple[str, ...]
-    """What the blocks are used for, from the middle outwards."""
+    """Uses of the blocks, from the center outward."""
     light: Light
     tilt_deg: float | None = None
-    """Turns the footprint inside the raster and leaves a nodata collar around it."""
+    """Rotation of the footprint inside the raster; pixels around it are nodata."""
 
 
 PLACES = (
@@ -77,7 +77,7 @@ PLACES = (
 
 
 def render(place: Place) -> tuple[Bytes, Bytes]:
-    """The image (band, row, col) and class indices (row, col) of a place; the collar is 0 and 255."""
+    """Return the image (band, row, col) and the class indices (row, col) of a place; nodata pixels are 0 and 255."""
     rng = np.random.default_rng([32633, *place.cell])
     height, width = place.size
     canvas = Canvas(height + 2 * MARGIN, width + 2 * MARGIN, GSD, rng)
@@ -89,21 +89,21 @@ def render(place: Place) -> tuple[Bytes, Bytes]:
 
 
 def footprint(place: Place) -> NDArray[np.bool_]:
-    """True where a place has pixels: everywhere, or in a tilted rectangle that touches the borders."""
+    """Return True where a place has pixels: everywhere, or in a rotated rectangle that touches the borders."""
     height, width = place.size
     if place.tilt_deg is None:
         return np.ones(place.size, bool)
     sin, cos = math.sin(math.radians(place.tilt_deg)), math.cos(math.radians(place.tilt_deg))
     row = (np.arange(height) + 0.5 - height / 2)[:, None]
     col = (np.arange(width) + 0.5 - width / 2)[None, :]
-    # The tilted rectangle (long, wide) whose bounds are the raster: solve height and width for it.
+    # Solve for the sides (long, wide) of the rotated rectangle whose bounds are the raster.
     long = (width * cos - height * sin) / (cos**2 - sin**2)
     wide = (height * cos - width * sin) / (cos**2 - sin**2)
     return (np.abs(col * cos + row * sin) <= long / 2) & (np.abs(row * cos - col * sin) <= wide / 2)
 
 
 def write(place: Place, folder: Path) -> None:
-    """Write one place's image and labels below `folder`."""
+    """Write image and labels of a place to `folder`."""
     image, label = render(place)
     left, top = CORNER[0] + place.cell[1] * SPACING_M, CORNER[1] - place.cell[0] * SPACING_M
     common = {
@@ -116,7 +116,7 @@ def write(place: Place, folder: Path) -> None:
 
 
 def _write_image(path: Path, image: Bytes, common: dict[str, object], nodata: int | None) -> None:
-    # Lossless, so that the pixels do not depend on a JPEG decoder and the collar stays exactly 0.
+    # Lossless, so that pixels do not depend on a JPEG decoder and nodata pixels are exactly 0.
     profile = common | {"count": 3, "predictor": 2, "photometric": "rgb", "nodata": nodata}
     with rasterio.open(path, "w", **profile) as file:
         file.write(image)
@@ -137,7 +137,7 @@ def _write_label(path: Path, label: Bytes, common: dict[str, object]) -> None:
 
 
 def make(folder: Path) -> None:
-    """Write all scenes, labels and splits below `folder`."""
+    """Write all scenes, labels and splits to `folder`."""
     for part in ("images", "labels", "splits"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     for place in PLACES:
@@ -148,7 +148,7 @@ def make(folder: Path) -> None:
 
 
 def read_split(folder: Path, split: str) -> tuple[Bytes, Bytes]:
-    """Labelled pixels of a split: colours (pixel, band) and class indices (pixel,)."""
+    """Return the labeled pixels of a split: colors (pixel, band) and class indices (pixel,)."""
     colours, classes = [], []
     for name in (folder / "splits" / f"{split}.txt").read_text().split():
         with rasterio.open(folder / "images" / f"{name}.tif") as file:
@@ -161,9 +161,9 @@ def read_split(folder: Path, split: str) -> tuple[Bytes, Bytes]:
 
 
 def colour_lookup_miou(folder: Path) -> float:
-    """Mean IoU on val and test of a table from colour to class, learned on train: what colour alone tells.
+    """Return the mean IoU on val and test of a lookup table from color to class, fitted on train.
 
-    The table has 16 levels a band. A network that scores no better has learned nothing but colour.
+    The table has 16 levels per band. A network that scores no higher has only learned colors.
     """
     classes = len(LEGEND)
     colours, labels = read_split(folder, "train")
@@ -178,37 +178,37 @@ def colour_lookup_miou(folder: Path) -> float:
 
 
 def _colour_code(colours: Bytes) -> NDArray[np.int64]:
-    """One number below 4096 for each colour (pixel, band)."""
+    """Return a number below 4096 for each color (pixel, band)."""
     code: NDArray[np.int64] = (colours >> 4).astype(np.int64) @ np.array([256, 16, 1])
     return code
 
 
 def class_shares(folder: Path, split: str) -> dict[str, float]:
-    """Share of each class among the labelled pixels of a split."""
+    """Return the share of each class in the labeled pixels of a split."""
     _, labels = read_split(folder, split)
     counts = np.bincount(labels, minlength=len(LEGEND)) / labels.size
     return dict(zip(LEGEND, counts.tolist(), strict=True))
 
 
 def total_bytes(folder: Path) -> int:
-    """Bytes in the files this script writes."""
+    """Return the size of the files that this script writes, in bytes."""
     return sum(path.stat().st_size for part in ("images", "labels", "splits") for path in (folder / part).iterdir())
 
 
 def check(folder: Path) -> None:
-    """Print size, class shares and the colour floor."""
+    """Print size, class shares and the color baseline."""
     print(f"size: {total_bytes(folder) / 1e6:.2f} MB")
     for split in ("train", "val", "test"):
         shares = (f"{name} {100 * share:.1f} %" for name, share in class_shares(folder, split).items())
         print(f"{split}: {', '.join(shares)}")
-    print(f"colour look-up mIoU: {colour_lookup_miou(folder):.3f}")
+    print(f"color lookup mIoU: {colour_lookup_miou(folder):.3f}")
 
 
 def main() -> None:
-    """Make the sample data, as asked on the command line."""
+    """Generate the sample data from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("out_dir", nargs="?", type=Path, default=Path(__file__).parent, help="default: beside me")
-    parser.add_argument("--check", action="store_true", help="print size, class shares and the colour floor")
+    parser.add_argument("out_dir", nargs="?", type=Path, default=Path(__file__).parent, help="default: this folder")
+    parser.add_argument("--check", action="store_true", help="print size, class shares and the color baseline")
     options = parser.parse_args()
     make(options.out_dir)
     if options.check:

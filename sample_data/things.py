@@ -1,8 +1,7 @@
-"""What stands in the town, and what it is made of: roofs, crowns, cars, heaps, containers, water.
+"""Objects of the town and their materials: roofs, tree crowns, cars, heaps, containers, water.
 
-Each function paints one thing at a frame. Colours are shared across classes on purpose (grey roofs and
-asphalt, brown roofs and soil, green roofs and lawns, blue cars and pools): shape and surroundings have to
-tell the classes apart, as in real photographs.
+Each function paints one object at a frame. Some classes share colors on purpose (gray roofs and asphalt, brown roofs and
+soil, green roofs and lawns, blue cars and pools), so that only shape and context separate them, as in real photographs.
 """
 
 from __future__ import annotations
@@ -54,18 +53,18 @@ PAINTS = (
 
 
 def pick(rng: np.random.Generator, materials: tuple[Material, ...]) -> Material:
-    """One of the materials, varied."""
+    """Return a variation of a random material."""
     return materials[rng.integers(len(materials))].varied(rng)
 
 
 def _only_higher(canvas: Canvas, patch: Patch, inside: Bools, height_m: Floats) -> Bools:
-    """Where a thing shows from above: wings of a roof meet in a valley, crowns merge."""
+    """Return the pixels of an object that are visible from above, where it is higher than others."""
     return inside & (height_m > canvas.height_m[patch.window])
 
 
 def pitched_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], eave_m: float, tile: Material,
                  *, hipped: bool = False) -> None:  # fmt: skip
-    """A gabled or hipped roof, ridge along the frame; `size_m` is (along, across)."""
+    """Paint a gabled or hipped roof, with the ridge along the frame; `size_m` is (along, across)."""
     length, width = size_m
     patch = canvas.patch(frame, math.hypot(length, width) / 2 + 1)
     run = width / 2 - np.abs(patch.across)
@@ -80,7 +79,7 @@ def pitched_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], eave
 
 
 def house(canvas: Canvas, frame: Frame, size_m: tuple[float, float], rng: np.random.Generator) -> None:
-    """A dwelling: pitched roof, at times L-shaped, with chimney and perhaps solar panels."""
+    """Paint a house: pitched roof, sometimes L-shaped, with chimney and sometimes solar panels."""
     length, width = size_m
     tile, eave, hipped = pick(rng, TILES), rng.uniform(3.2, 6.0), rng.random() < 0.25
     pitched_roof(canvas, frame, size_m, eave, tile, hipped=hipped)
@@ -96,7 +95,7 @@ def house(canvas: Canvas, frame: Frame, size_m: tuple[float, float], rng: np.ran
 
 def flat_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], tall_m: float,
               rng: np.random.Generator) -> None:  # fmt: skip
-    """A block of flats, shop or hall: level roof with parapet, machines and roof windows."""
+    """Paint an apartment building, shop or hall: flat roof with parapet, equipment and roof windows."""
     length, width = size_m
     sheet = pick(rng, SHEETS)
     canvas.box(frame, length, width, sheet, BUILDING, height_m=tall_m + 0.5, shade=1.15)
@@ -110,7 +109,7 @@ def flat_roof(canvas: Canvas, frame: Frame, size_m: tuple[float, float], tall_m:
 
 
 def tree(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator) -> None:
-    """A crown with lumps of leaves; left out where it would hide too much of roofs, cars or streets."""
+    """Paint a tree crown, unless it hides too much of roofs, cars or streets."""
     leaf, tall, waves = pick(rng, LEAVES), radius_m * rng.uniform(1.5, 2.1) + 1.5, rng.uniform(0, 6.28, 4)
     patch = canvas.patch(frame, radius_m * 1.4)
     lumps = canvas.noise[patch.window][..., 1]
@@ -126,7 +125,7 @@ def tree(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator
 
 
 def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
-    """A car of about 4.5 x 1.9 m, now and then a van; left out unless it stands on free paved ground."""
+    """Paint a car of about 4.5 x 1.9 m, sometimes a van; only on free paved ground."""
     van = rng.random() < 0.08
     length, width, tall = (6.2, 2.2, 2.5) if van else (rng.uniform(4.1, 4.9), rng.uniform(1.8, 2.05), 1.4)
     paint = PAINTS[0 if van else rng.integers(len(PAINTS))]
@@ -143,7 +142,7 @@ def car(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
 
 
 def container(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
-    """A corrugated steel container of 6 x 2.4 m; clutter, though its colours are those of cars."""
+    """Paint a corrugated steel container of 6 x 2.4 m; it has the colors of cars but is clutter."""
     paint = PAINTS[rng.choice([0, 2, 5, 6, 7, 8])]
     patch = canvas.patch(frame, 3.5)
     ribs = 1 + 0.12 * np.sign(np.sin(patch.along * (2 * np.pi / 0.9)))
@@ -152,7 +151,7 @@ def container(canvas: Canvas, frame: Frame, rng: np.random.Generator) -> None:
 
 
 def heap(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator) -> None:
-    """A heap of earth or rubble."""
+    """Paint a heap of earth or rubble."""
     material = SOIL.varied(rng, 0.2, 0.06)
     patch = canvas.patch(frame, radius_m * 1.4)
     rim = patch.blob(radius_m, rng.uniform(0, 6.28, 4))
@@ -162,7 +161,7 @@ def heap(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator
 
 
 def pond(canvas: Canvas, frame: Frame, radius_m: float, rng: np.random.Generator) -> None:
-    """Still water with a muddy rim; the rim is low vegetation, the water clutter."""
+    """Paint a pond; the water is clutter, its muddy rim low vegetation."""
     patch = canvas.patch(frame, radius_m * 1.6)
     rim = patch.blob(radius_m, rng.uniform(0, 6.28, 4))
     canvas.paint(patch, rim < 1.1, LAWN, LOW_VEGETATION, shade=0.7)

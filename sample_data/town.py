@@ -1,8 +1,8 @@
-"""The plan of an invented small town: streets, the blocks between them, and what each block is used for.
+"""The plan of a synthetic small town: streets, the blocks between them, and the use of each block.
 
-A place is planned in one turned frame at the middle of the canvas. Streets run along and across it; the
-rectangles between them are blocks, and uses are dealt out to the blocks from the middle outwards, so that
-the first uses a place names are surely in the picture.
+A place is planned in a rotated frame at the center of the canvas. Streets run along and across it, and the rectangles
+between them are blocks. Uses are assigned to blocks from the center outward, so that the first uses of a place are always
+in the image.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from canvas import Bools, Canvas, Floats, Frame, Patch
 from things import ASPHALT, BRICK, CLUTTER, GRAVEL, IMPERVIOUS, LAWN, LOW_VEGETATION, PAVEMENT, SOIL, WHITE
 
 QUARTER = math.pi / 2
-LANE, WALK = 3.0, 1.6  # metres: half a carriageway, one pavement
+LANE, WALK = 3.0, 1.6  # meters: half a roadway, one sidewalk
 
 
 @dataclass(frozen=True)
 class Street:
-    """A gently winding street."""
+    """A slightly winding street."""
 
     axis: Frame
-    """Its middle, heading along it."""
+    """Center of the street, with the heading along it."""
     bend_m: float
-    """How far it winds to either side."""
+    """Amplitude of the winding in meters."""
     period_m: float
-    """Metres along the street per radian of winding."""
+    """Meters along the street per radian of the winding."""
 
     def spot(self, along: float, across: float) -> Frame:
-        """A frame on the street, heading with it, `across` metres off its centre line."""
+        """Return a frame on the street with its heading, `across` meters from the center line."""
         turn = math.atan(self.bend_m / self.period_m * math.cos(along / self.period_m))
         return self.axis.at(along, self.bend_m * math.sin(along / self.period_m) + across, turn)
 
     def offsets(self, canvas: Canvas) -> tuple[Patch, Floats]:
-        """All pixels in the street's frame, and their distance in metres from its centre line."""
+        """Return all pixels in the frame of the street, and their distance from its center line in meters."""
         patch = canvas.patch(self.axis, 2 * max(canvas.size_m))
         return patch, np.abs(patch.across - self.bend_m * np.sin(patch.along / self.period_m))
 
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle between streets: its middle, heading along its longer side, and its sides in metres."""
+    """A rectangle between streets: its center with the heading along its longer side, and its sides in meters."""
 
     frame: Frame
     length: float
@@ -67,7 +67,7 @@ def build(canvas: Canvas, heading_deg: float, uses: tuple[str, ...], rng: np.ran
 
 
 def _lines(reach: float, rng: np.random.Generator) -> list[float]:
-    """Where streets cross an axis, in metres from the middle, out to `reach` and a little beyond."""
+    """Return the positions of streets on an axis, in meters from the center, slightly beyond `reach`."""
     lines = [-rng.uniform(24, 44)]
     while lines[0] > -reach:
         lines.insert(0, lines[0] - rng.uniform(56, 80))
@@ -77,14 +77,14 @@ def _lines(reach: float, rng: np.random.Generator) -> list[float]:
 
 
 def _streets(middle: Frame, lines: tuple[list[float], list[float]], rng: np.random.Generator) -> list[Street]:
-    """Streets across the lines of the first axis, then of the second."""
+    """Return the streets across the lines of the first axis, then of the second."""
     axes = [middle.at(along, 0.0, QUARTER) for along in lines[0]]
     axes += [middle.at(0.0, across) for across in lines[1]]
     return [Street(axis, rng.uniform(-1.8, 1.8), rng.uniform(15, 30)) for axis in axes]
 
 
 def _blocks(middle: Frame, lines: tuple[list[float], list[float]]) -> list[Block]:
-    """The rectangles between the lines, nearest to the middle first, streets and verges taken off."""
+    """Return the rectangles between the lines without streets and verges, ordered by distance from the center."""
     blocks = []
     margin = 2 * (LANE + WALK + 1.9)
     for left, right in zip(lines[0], lines[0][1:], strict=False):
@@ -98,7 +98,7 @@ def _blocks(middle: Frame, lines: tuple[list[float], list[float]]) -> list[Block
 
 
 def _pave(canvas: Canvas, streets: list[Street], rng: np.random.Generator) -> None:
-    """Paint pavements, carriageways and markings of all streets at once, so that junctions join."""
+    """Paint sidewalks, roadways and markings of all streets together, so that junctions are connected."""
     shape = canvas.label.shape
     offsets = [street.offsets(canvas) for street in streets]
     patch = offsets[0][0]
@@ -115,7 +115,7 @@ def _pave(canvas: Canvas, streets: list[Street], rng: np.random.Generator) -> No
 
 
 def _zebras(canvas: Canvas, offsets: list[tuple[Patch, Floats]], rng: np.random.Generator) -> None:
-    """Zebra crossings where a street meets a junction, on some of the streets."""
+    """Paint crosswalks at the junctions of some streets."""
     for own, distance in offsets:
         if rng.random() < 0.5:
             continue
@@ -127,7 +127,7 @@ def _zebras(canvas: Canvas, offsets: list[tuple[Patch, Floats]], rng: np.random.
 
 
 def _line_streets(canvas: Canvas, streets: list[Street], reach: float, rng: np.random.Generator) -> None:
-    """Parked and driving cars, then rows of street trees, along every street."""
+    """Paint parked and moving cars, then rows of trees, along every street."""
     for street in streets:
         for along in np.arange(-reach, reach, 6.3):
             side, driving = rng.choice([-1, 1]), rng.random() < 0.3
@@ -142,27 +142,27 @@ def _line_streets(canvas: Canvas, streets: list[Street], reach: float, rng: np.r
 
 def _scatter_trees(canvas: Canvas, block: Block, count: int, radius_m: tuple[float, float],
                    rng: np.random.Generator) -> None:  # fmt: skip
-    """Trees at random places of a block."""
+    """Paint trees at random places of a block."""
     for _ in range(count):
         along, across = rng.uniform(-0.5, 0.5, 2) * (block.length, block.depth)
         things.tree(canvas, block.frame.at(along, across), rng.uniform(*radius_m), rng)
 
 
 def _houses(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """Two rows of lots back to back, each with house, drive and garden."""
+    """Paint two rows of lots with house, driveway and garden."""
     lots = max(2, round(block.length / rng.uniform(13, 16)))
     lot_length = block.length / lots
     for side in (-1, 1):
         for lot in range(lots):
             along = (lot + 0.5) * lot_length - block.length / 2
-            # Heading turned so that +across always points to the street in front.
+            # The heading is such that +across always points to the street in front.
             frame = block.frame.at(along, side * block.depth / 4, 0.0 if side > 0 else math.pi)
             _lot(canvas, Block(frame, lot_length, block.depth / 2), rng)
     _scatter_trees(canvas, block, 26, (1.4, 4.2), rng)
 
 
 def _lot(canvas: Canvas, lot: Block, rng: np.random.Generator) -> None:
-    """One house lot: lawn of its own green, drive with a car, house, terrace, shed or pool, trees."""
+    """Paint a house lot: lawn in its own shade of green, driveway with a car, house, patio, shed or pool, trees."""
     canvas.box(lot.frame, lot.length - 0.6, lot.depth, LAWN.varied(rng, 0.15, 0.08), LOW_VEGETATION)
     drive = lot.frame.at(lot.length / 2 - 2.0, lot.depth / 4 + 1.5)
     canvas.box(drive, 3.0, lot.depth / 2 + 5, things.pick(rng, (PAVEMENT, BRICK, GRAVEL)), IMPERVIOUS)
@@ -182,7 +182,7 @@ def _lot(canvas: Canvas, lot: Block, rng: np.random.Generator) -> None:
 
 
 def _rows(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """Two long rows of terraced houses, gardens with trees between them, drives in front."""
+    """Paint two long rows of row houses, with gardens and trees between them and driveways in front."""
     canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION)
     for side, turn in ((-1, math.pi), (1, 0.0)):
         front = block.frame.at(0.0, side * block.depth * 0.43, turn)
@@ -197,7 +197,7 @@ def _rows(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
 
 
 def _flats(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """Flat-roofed buildings in a court, with a row of parked cars."""
+    """Paint flat-roofed buildings in a court, with a row of parked cars."""
     court = things.pick(rng, (ASPHALT, PAVEMENT, BRICK))
     canvas.box(block.frame, block.length, block.depth * 0.96, court, IMPERVIOUS)
     tall = rng.uniform(6, 11)
@@ -213,7 +213,7 @@ def _flats(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
 
 
 def _bay(canvas: Canvas, frame: Frame, length: float, full: float, rng: np.random.Generator) -> None:
-    """A row of marked parking spaces, `full` of them taken."""
+    """Paint a row of marked parking spaces; `full` is the occupied share."""
     for along in np.arange(-length / 2, length / 2, 2.7):
         canvas.box(frame.at(along - 1.35, 0.0), 0.3, 5.0, WHITE)
         if rng.random() < full:
@@ -222,7 +222,7 @@ def _bay(canvas: Canvas, frame: Frame, length: float, full: float, rng: np.rando
 
 
 def _parking(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """A car park with rows of spaces and a strip of green with small trees."""
+    """Paint a parking lot with rows of spaces and green strips with small trees."""
     canvas.box(block.frame, block.length, block.depth, ASPHALT.varied(rng), IMPERVIOUS)
     for across in np.arange(-block.depth / 2 + 3.2, block.depth / 2 - 2.5, 11.5):
         _bay(canvas, block.frame.at(0.0, across), block.length - 5, rng.uniform(0.3, 0.7), rng)
@@ -233,7 +233,7 @@ def _parking(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
 
 
 def _park(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """Lawn, crossing gravel paths, groups of trees."""
+    """Paint a park: lawn, crossing gravel paths, groups of trees."""
     canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION, shade=0.95)
     for turn in rng.uniform(0.3, 0.9, 2) * (1, -1):
         canvas.box(block.frame.at(0.0, 0.0, turn), block.length * 1.05, 2.4, GRAVEL, IMPERVIOUS)
@@ -244,7 +244,7 @@ def _park(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
 
 
 def _field(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """A field in rows, green or dry, with trees on its edge."""
+    """Paint a field in rows, green or dry, with trees on its edge."""
     patch = canvas.patch(block.frame, math.hypot(block.length, block.depth) / 2)
     rows = 1 + 0.14 * np.sin(patch.across * (2 * np.pi / 1.8))
     crop = things.pick(rng, (things.CROP, things.STUBBLE))
@@ -254,7 +254,7 @@ def _field(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
 
 
 def _site(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """A building site: bare soil, wheel tracks, heaps, containers."""
+    """Paint a construction site: bare soil, wheel tracks, heaps, containers."""
     patch = canvas.patch(block.frame, math.hypot(block.length, block.depth) / 2)
     ragged = patch.box(block.length * 0.9, block.depth * 0.9) & (canvas.noise[patch.window][..., 2] < 1.6)
     canvas.paint(patch, ragged, SOIL.varied(rng), CLUTTER)
@@ -269,7 +269,7 @@ def _site(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
 
 
 def _pond(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
-    """A pond on a meadow, among trees."""
+    """Paint a pond on a meadow with trees."""
     canvas.box(block.frame, block.length, block.depth, LAWN.varied(rng), LOW_VEGETATION)
     things.pond(canvas, block.frame, block.depth * 0.3, rng)
     _scatter_trees(canvas, block, 40, (1.8, 4.6), rng)

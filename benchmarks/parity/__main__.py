@@ -1,11 +1,11 @@
-"""Runs a script beside mmsegmentation, in an environment made for it: geoseg's own packages and a few more.
+"""Run a script together with mmsegmentation, in an environment that is created for it.
 
-    python benchmarks/parity                                    compares all, writes docs/parity.md (5 minutes)
-    python benchmarks/parity benchmarks/network.py --rounds 5   another script, with its options
+    python benchmarks/parity                                    compare everything, write docs/parity.md (5 minutes)
+    python benchmarks/parity benchmarks/network.py --rounds 5   run another script with its options
 
-The environment lies in ``build/parity``. It sees the packages of the Python that runs this file, torch above all, so that
-both sides compute with the same kernels; ``requirements.txt`` says what it has beyond them. It is made anew when they
-or this file change. Making it needs the network once.
+The environment is the folder ``build/parity``. It uses the packages of the Python that runs this file, torch in
+particular, so that both libraries run the same kernels. ``requirements.txt`` lists its additional packages. It is created
+again when they or this file change. Creating it requires internet access.
 """
 
 import os
@@ -20,7 +20,7 @@ ROOT = HERE.parents[1]
 HOME = ROOT / "build" / "parity"
 REQUIREMENTS = HERE / "requirements.txt"
 
-OPERATORS = '''"""Stand-ins for mmcv's compiled operators: mmsegmentation imports some by name, and no DeepLab uses one."""
+OPERATORS = '''"""Stubs of mmcv's compiled operators: mmsegmentation imports some by name; DeepLab does not use them."""
 
 
 def __getattr__(name):
@@ -31,13 +31,13 @@ def __getattr__(name):
 
 
 def environment() -> Path:
-    """The Python of the environment, which is made if it is not there."""
+    """Return the Python of the environment; create the environment if it does not exist."""
     python, made_of = HOME / "bin" / "python", HOME / "made-of.txt"
     wanted = "\n".join(
         [sys.executable, sys.version, REQUIREMENTS.read_text("utf-8"), Path(__file__).read_text("utf-8")]
     )
     if not made_of.is_file() or made_of.read_text("utf-8") != wanted:
-        print(f"making {HOME.relative_to(ROOT)}", file=sys.stderr)
+        print(f"creating {HOME.relative_to(ROOT)}", file=sys.stderr)
         venv.create(HOME, clear=True, with_pip=True)
         fill(python)
         made_of.write_text(wanted, "utf-8")
@@ -45,9 +45,9 @@ def environment() -> Path:
 
 
 def fill(python: Path) -> None:
-    """Lends the environment this Python's packages, and installs what they lack."""
+    """Make the packages of this Python available in the environment, and install the missing ones."""
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(HOME)}))
-    # addsitedir, because a mere path would not look into the .pth files there, by which editable packages are found.
+    # addsitedir and not a plain path, because only it reads .pth files, which editable packages need.
     lent = [f"import site; site.addsitedir({path!r})\n" for path in {*map(sysconfig.get_path, ("purelib", "platlib"))}]
     (packages / "lent.pth").write_text("".join(lent), "utf-8")
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(REQUIREMENTS)]
@@ -58,7 +58,7 @@ def fill(python: Path) -> None:
 def main() -> int:
     script, *options = sys.argv[1:] if sys.argv[1:2] and sys.argv[1].endswith(".py") else ["", *sys.argv[1:]]
     command = [environment(), script or HERE / "compare.py", *options]
-    # Threads that spin while they wait make a pass many times slower as soon as another program wants the processor.
+    # Threads that spin while they wait make a pass many times slower if another program uses the processor.
     settings = {"PYTHONPATH": str(HERE), "OMP_WAIT_POLICY": "PASSIVE"}
     return subprocess.run(command, check=False, env={**os.environ, **settings}).returncode
 

@@ -1,4 +1,4 @@
-"""Changes of colour side by side: all colours to HSV and back, and PhotoMetricDistortion on images of noise."""
+"""Compare color changes: conversion of all colors to HSV and back, and PhotoMetricDistortion on images of noise."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -12,8 +12,8 @@ from mmseg.datasets.transforms import PhotoMetricDistortion, transforms
 from numpy.typing import NDArray
 from part import Part
 
-from geoseg.augment.photometric_distortion import distorted, draw
-from geoseg.augment.rgb_hsv import HUES, to_hsv, to_rgb
+from geoseg.augment.photometric_distortion import distort, draw_amounts
+from geoseg.augment.rgb_hsv import HUE_STEPS, hsv_to_rgb, rgb_to_hsv
 from geoseg.config.recipe import AugmentSection
 
 CROPS, SIDE = 200, 256
@@ -23,27 +23,29 @@ Levels = NDArray[np.uint8]
 
 
 def compare_colours() -> Iterator[Part]:
-    """All colours, all of HSV, and whole changes of colour from the same random numbers."""
+    """Compare conversions of all colors and all HSV values, and color changes from the same random numbers."""
     colours, ours = grid(256, 256, 256), grid(256, 256, 256)
     all_to_hsv(ours)
-    yield Part("colours to HSV", "all 256 x 256 x 256", gap(cv2.cvtColor(colours, cv2.COLOR_RGB2HSV), ours), "levels")
-    hsv, ours = grid(HUES, 256, 256), grid(HUES, 256, 256)
+    yield Part("colors to HSV", "all 256 x 256 x 256", gap(cv2.cvtColor(colours, cv2.COLOR_RGB2HSV), ours), "levels")
+    hsv, ours = grid(HUE_STEPS, 256, 256), grid(HUE_STEPS, 256, 256)
     all_to_rgb(ours)
-    yield Part("HSV to colours", f"all {HUES} x 256 x 256", gap(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), ours), "levels")
+    yield Part(
+        "HSV to colors", f"all {HUE_STEPS} x 256 x 256", gap(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), ours), "levels"
+    )
     worst = max(compare_crop(seed) for seed in range(CROPS))
     yield Part("PhotoMetricDistortion", f"{CROPS} crops of {SIDE} x {SIDE} pixels", worst, "levels")
 
 
 def compare_crop(seed: int) -> float:
-    """Both draw amounts in their own way from a generator of this seed, and change the same noise."""
+    """Change the same noise with both libraries; each draws its amounts from a generator with this seed."""
     noise = np.random.default_rng((seed, 1)).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     theirs = their_change(noise[..., ::-1], np.random.default_rng(seed))[..., ::-1]
-    amounts = draw(AugmentSection(), np.random.default_rng(seed))
-    return gap(theirs, np.moveaxis(distorted(np.moveaxis(noise, 2, 0), amounts), 0, 2))
+    amounts = draw_amounts(AugmentSection(), np.random.default_rng(seed))
+    return gap(theirs, np.moveaxis(distort(np.moveaxis(noise, 2, 0), amounts), 0, 2))
 
 
 def their_change(image: Levels, rng: np.random.Generator) -> Levels:
-    """An image with bands blue, green and red after the zoo's PhotoMetricDistortion, which draws from ``rng``."""
+    """Return an image (blue, green, red) after mmsegmentation's PhotoMetricDistortion, which draws from ``rng``."""
     numbers = SimpleNamespace(randint=rng.integers, uniform=rng.uniform)
     with mock.patch.object(transforms, "random", numbers):
         changed: dict[str, Any] = PhotoMetricDistortion().transform({"img": image.copy()})
@@ -51,33 +53,33 @@ def their_change(image: Levels, rng: np.random.Generator) -> Levels:
 
 
 def grid(*sizes: int) -> Levels:
-    """Every combination of three levels, as an image with 256 columns."""
+    """Return every combination of three levels, as an image with 256 columns."""
     levels = np.indices(sizes, np.uint8)
     return np.ascontiguousarray(np.moveaxis(levels, 0, 3).reshape(-1, 256, 3))
 
 
-@numba.njit  # not cached: the cache would not notice a change of what it calls
+@numba.njit  # not cached: the cache does not detect changes in called functions
 def all_to_hsv(image: Levels) -> None:
-    """Every pixel, in place."""
+    """Convert every pixel in place."""
     for row in range(image.shape[0]):
         for col in range(image.shape[1]):
             red, green, blue = image[row, col]
-            image[row, col, 0], image[row, col, 1], image[row, col, 2] = to_hsv(
+            image[row, col, 0], image[row, col, 1], image[row, col, 2] = rgb_to_hsv(
                 np.int32(red), np.int32(green), np.int32(blue)
             )
 
 
-@numba.njit  # not cached: the cache would not notice a change of what it calls
+@numba.njit  # not cached: the cache does not detect changes in called functions
 def all_to_rgb(image: Levels) -> None:
-    """Every pixel, in place."""
+    """Convert every pixel in place."""
     for row in range(image.shape[0]):
         for col in range(image.shape[1]):
             hue, saturation, value = image[row, col]
-            image[row, col, 0], image[row, col, 1], image[row, col, 2] = to_rgb(
+            image[row, col, 0], image[row, col, 1], image[row, col, 2] = hsv_to_rgb(
                 np.int32(hue), np.int32(saturation), np.int32(value)
             )
 
 
 def gap(one: Levels, other: Levels) -> float:
-    """The largest difference, in levels."""
+    """Return the largest difference in levels."""
     return float(np.abs(one.astype(int) - other).max())

@@ -1,7 +1,7 @@
-"""Compares geoseg with mmsegmentation and writes docs/parity.md. `python benchmarks/parity` runs it where both are.
+"""Compare geoseg with mmsegmentation and write docs/parity.md; ``python benchmarks/parity`` runs this file.
 
-python benchmarks/parity                    all
-python benchmarks/parity --only LoveDA      networks whose description has this word; the page goes to the screen
+python benchmarks/parity                    everything
+python benchmarks/parity --only LoveDA      networks with this word in their description; prints the page to stdout
 """
 
 import argparse
@@ -27,7 +27,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "parity.md"
 
 
 def compare_networks(only: str) -> dict[Architecture, tuple[int, Agreement]]:
-    """Every architecture on the zoo's pages, once."""
+    """Compare every architecture on mmsegmentation's pages, once."""
     files: dict[Architecture, list[Path]] = defaultdict(list)
     for path in peer.configurations():
         files[peer.architecture(path)].append(path)
@@ -43,7 +43,7 @@ def compare_networks(only: str) -> dict[Architecture, tuple[int, Agreement]]:
 
 
 def compare_parts() -> Sequence[Part]:
-    """What surrounds the networks."""
+    """Compare the parts around the networks."""
     return [
         *compare_losses(),
         *compare_scores(),
@@ -55,9 +55,11 @@ def compare_parts() -> Sequence[Part]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="a word that descriptions of networks must have, e.g. R-18-D8")
+    parser.add_argument(
+        "--only", default="", help="a word in the descriptions of the networks to compare, e.g. R-18-D8"
+    )
     only = parser.parse_args().only
-    warnings.simplefilter("ignore")  # mmsegmentation speaks of odd sizes and of its own deprecations
+    warnings.simplefilter("ignore")  # mmsegmentation warns about odd sizes and its own deprecations
     parts, networks = compare_parts(), compare_networks(only)
     text = page(networks, parts)
     if only:

@@ -1,4 +1,4 @@
-"""Losses side by side: cross-entropy with each of its averages, and OHEM, on logits and targets of noise."""
+"""Compare losses: cross-entropy with each of its averages, and OHEM, on random logits and targets."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -16,20 +16,20 @@ from geoseg.losses.ohem import Ohem
 
 CLASSES = 6
 UNLABELLED = (0.0, 0.3, 0.95)
-"""Shares of pixels without a label in the batches."""
+"""Shares of unlabeled pixels in the batches."""
 MINED = ((500, None), (50, 0.3), (500, 0.01), (100_000, None), (100_000, 0.3))
-"""Pixels kept per image, of 5120, and threshold. The last is where geoseg keeps one pixel more (see its docstring)."""
+"""Pixels kept per image, of 5120, and threshold. In the last case geoseg keeps one pixel more (see its docstring)."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def compare_losses() -> Iterator[Part]:
-    """Cross-entropy with both averages and with weights, OHEM by number and by threshold."""
+    """Compare cross-entropy with both averages and with weights, and OHEM by number and by threshold."""
     weights = [0.5, 1.0, 2.0, 1.5, 0.1, 3.0]
     for words, theirs, ours, shares in (
         ("mean over all pixels", CrossEntropyLoss(), entropy("all"), UNLABELLED),
-        ("mean over labelled pixels", CrossEntropyLoss(avg_non_ignore=True), entropy("valid"), UNLABELLED),
-        # Theirs looks up a weight for 255, too, and fails.
+        ("mean over labeled pixels", CrossEntropyLoss(avg_non_ignore=True), entropy("valid"), UNLABELLED),
+        # mmsegmentation also looks up a weight for 255, and fails.
         ("class weights", CrossEntropyLoss(class_weight=weights), entropy("valid", weights), UNLABELLED[:1]),
     ):
         yield compare_loss(f"cross-entropy, {words}", theirs, ours, shares=shares)
@@ -45,7 +45,7 @@ def entropy(average: Literal["all", "valid"], weights: list[float] | None = None
 
 
 def mined(kept: int, threshold: float | None) -> Loss:
-    """Their cross-entropy of the pixels that their sampler chooses."""
+    """Return mmsegmentation's cross-entropy of the pixels that its sampler selects."""
     cross_entropy = CrossEntropyLoss()
     head = SimpleNamespace(ignore_index=255, loss_decode=cross_entropy)
     sampler = OHEMPixelSampler(head, thresh=threshold, min_kept=kept)
@@ -57,7 +57,7 @@ def mined(kept: int, threshold: float | None) -> Loss:
 
 
 def compare_loss(name: str, theirs: Loss, ours: Loss, *, shares: tuple[float, ...]) -> Part:
-    """Values and gradients on batches with these shares of unlabelled pixels."""
+    """Compare values and gradients on batches with these shares of unlabeled pixels."""
     worst = 0.0
     for share in shares:
         logits, target = noise(share)
@@ -65,12 +65,12 @@ def compare_loss(name: str, theirs: Loss, ours: Loss, *, shares: tuple[float, ..
         own = value_and_gradient(ours, logits, target)
         worst = max([worst, *(largest(one - other) / largest(one) for one, other in zip(told, own, strict=True))])
     return Part(
-        name, "unlabelled: " + ", ".join(f"{share:.0%}" for share in shares), worst, "value and gradient, relative"
+        name, "unlabeled: " + ", ".join(f"{share:.0%}" for share in shares), worst, "value and gradient, relative"
     )
 
 
 def noise(unlabelled: float) -> tuple[Tensor, Tensor]:
-    """Logits (2, class, 64, 80) and targets (2, 64, 80)."""
+    """Return logits (2, class, 64, 80) and targets (2, 64, 80)."""
     generator = torch.Generator().manual_seed(3)
     target = torch.randint(CLASSES, (2, 64, 80), generator=generator)
     target[torch.rand(target.shape, generator=generator) < unlabelled] = 255

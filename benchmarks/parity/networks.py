@@ -1,4 +1,4 @@
-"""One architecture in both libraries: the same weights, through a checkpoint file; then logits, losses and gradients."""
+"""Compare an architecture in both libraries: logits, losses and gradients with the same weights from a checkpoint file."""
 
 import tempfile
 from pathlib import Path
@@ -8,46 +8,46 @@ import peer
 import torch
 from torch import Tensor, nn
 
-from geoseg.importers.openmmlab import ZooCheckpoint, load_checkpoint
+from geoseg.importers.openmmlab import OpenMMLabCheckpoint, load_checkpoint
 from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem
 from geoseg.models.network import SegmentationNetwork
-from geoseg.models.weights.openmmlab_names import to_geoseg
+from geoseg.models.weights.openmmlab_names import to_geoseg_names
 
 SIZES = ((128, 128), (97, 131))
-"""Rows and columns of the images; the second divides by no stride."""
+"""Rows and columns of the images; the second size is not divisible by any stride."""
 TRAINING_SIZE = 65
-"""Side of the two images of a training step."""
+"""Side of the two images of a training step in pixels."""
 
 
 TINY = torch.finfo(torch.float32).tiny
 
 
 class Agreement(NamedTuple):
-    """What came out of a comparison. Differences are the largest of all elements."""
+    """Result of a comparison. Differences are maxima over all elements."""
 
     parameters: tuple[int, int]
-    """Numbers to be learnt, auxiliary head included: theirs, ours."""
+    """Number of parameters including the auxiliary head, of mmsegmentation and of geoseg."""
     spread: float
-    """Standard deviation of their logits."""
+    """Standard deviation of mmsegmentation's logits."""
     logits: tuple[float, ...]
     """Absolute difference of the logits, for each of :data:`SIZES`."""
     bit_equal: bool
-    """Whether all logits have the same bits."""
+    """Whether all logits are bit-identical."""
     same_class: float
-    """Share of pixels with the same largest logit."""
+    """Share of pixels with the same argmax."""
     loss: float
-    """Difference of the training step's loss as a share of it."""
+    """Relative difference of the loss of the training step."""
     gradient: float
-    """Difference of a parameter's gradient as a share of the largest in that parameter; the worst parameter's."""
+    """Difference of a gradient relative to the largest gradient of the same parameter; maximum over the parameters."""
     statistics: float
-    """Absolute difference of the norms' running statistics after the step."""
+    """Absolute difference of the running statistics of the norms after the step."""
     legend: bool
     """Whether geoseg read all class names from the file."""
 
 
 def compare(path: Path, *, seed: int) -> Agreement:
-    """The network of a configuration beside ours."""
+    """Compare the network of a configuration with geoseg's."""
     theirs = peer.build(path)
     peer.randomise(theirs, seed=seed)
     checkpoint = imported(theirs, path)
@@ -61,8 +61,8 @@ def compare(path: Path, *, seed: int) -> Agreement:
     )
 
 
-def imported(theirs: nn.Module, path: Path) -> ZooCheckpoint:
-    """The peer's weights as geoseg reads them from a file like those that the peer's training writes."""
+def imported(theirs: nn.Module, path: Path) -> OpenMMLabCheckpoint:
+    """Write mmsegmentation's weights to a file like that of a training, and read it with geoseg."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoint.pth"
         torch.save({"meta": peer.about(path), "state_dict": theirs.state_dict()}, file)
@@ -70,7 +70,7 @@ def imported(theirs: nn.Module, path: Path) -> ZooCheckpoint:
 
 
 def compare_logits(theirs: nn.Module, ours: SegmentationNetwork) -> dict[str, Any]:
-    """The fields of :class:`Agreement` about logits in evaluation mode."""
+    """Return the fields of :class:`Agreement` about logits in evaluation mode."""
     reference = peer.Logits(theirs).eval()
     pairs = []
     for size in SIZES:
@@ -87,7 +87,7 @@ def compare_logits(theirs: nn.Module, ours: SegmentationNetwork) -> dict[str, An
 
 
 def compare_training(theirs: nn.Module, ours: SegmentationNetwork, path: Path) -> dict[str, Any]:
-    """The fields of :class:`Agreement` about one training step, with the same channels silenced by dropout."""
+    """Return the fields of :class:`Agreement` about a training step, with the same dropout mask."""
     images, target = batch(theirs.num_classes)
     torch.manual_seed(1)
     told = theirs.train().loss(images, peer.samples(target))
@@ -96,9 +96,9 @@ def compare_training(theirs: nn.Module, ours: SegmentationNetwork, path: Path) -
     own_loss = our_loss(ours.train(), images, target, path)
     loss.backward()
     own_loss.backward()
-    gradients = to_geoseg({name: each.grad for name, each in theirs.named_parameters()})
+    gradients = to_geoseg_names({name: each.grad for name, each in theirs.named_parameters()})
     own = {name: each.grad for name, each in ours.named_parameters()}
-    buffers, own_buffers = to_geoseg(dict(theirs.named_buffers())), dict(ours.named_buffers())
+    buffers, own_buffers = to_geoseg_names(dict(theirs.named_buffers())), dict(ours.named_buffers())
     return {
         "loss": abs(own_loss.item() / loss.item() - 1),
         "gradient": max(largest(own[name] - each) / max(largest(each), TINY) for name, each in gradients.items()),
@@ -107,7 +107,7 @@ def compare_training(theirs: nn.Module, ours: SegmentationNetwork, path: Path) -
 
 
 def batch(classes: int) -> tuple[Tensor, Tensor]:
-    """Two images of noise and their targets, in patches, a tenth of them not labelled."""
+    """Return two images of noise and their targets in patches, a tenth of which is unlabeled."""
     generator = torch.Generator().manual_seed(2)
     images = peer.pictures(2, (TRAINING_SIZE, TRAINING_SIZE), generator=generator)
     patches = torch.randint(classes, (2, 13, 13), generator=generator)
@@ -117,7 +117,7 @@ def batch(classes: int) -> tuple[Tensor, Tensor]:
 
 
 def our_loss(ours: SegmentationNetwork, images: Tensor, target: Tensor, path: Path) -> Tensor:
-    """The loss that the configuration asks for, by geoseg's losses: 0.4 of it from the auxiliary head."""
+    """Return the loss of the configuration by geoseg's losses; the auxiliary head has the weight 0.4."""
     logits, auxiliary = ours.logits_with_auxiliary(images)
     classes = logits.shape[1]
     cross_entropy = CrossEntropy(classes=classes, average="all")
@@ -128,5 +128,5 @@ def our_loss(ours: SegmentationNetwork, images: Tensor, target: Tensor, path: Pa
 
 
 def largest(difference: Tensor) -> float:
-    """The largest absolute value."""
+    """Return the largest absolute value."""
     return difference.abs().max().item()

@@ -1,4 +1,4 @@
-"""The page that says what came out: docs/parity.md."""
+"""Write the page of results: docs/parity.md."""
 
 import datetime as dt
 import os
@@ -13,16 +13,22 @@ from part import Part
 from peer import Architecture
 
 TOLERANCE = 1e-4
-"""Largest difference that counts as none. Runs with another number of threads differ by up to 2e-5."""
+"""Largest accepted difference. Runs with another number of threads differ by up to 2e-5."""
 
 VERSIONS = ("torch", "mmsegmentation", "mmengine", "mmcv-lite", "opencv-python-headless", "numpy")
 
 INTRODUCTION = """\
 # Parity with mmsegmentation
 
-Made by `python benchmarks/parity`, which runs mmsegmentation 1.2.2 and geoseg in the same process, hence on the same
-kernels of the same torch, and compares what they compute from the same weights. It exits with 1 if anything differs by
-more than {tolerance}.
+Numerical differences between geoseg and mmsegmentation, for networks, losses, scores, training and prediction.
+
+```
+python benchmarks/parity
+```
+
+The command generates this page in 5 minutes. It runs mmsegmentation 1.2.2 and geoseg in the same process, on the same
+kernels of the same torch, and compares their results for the same weights. It exits with code 1 if a difference exceeds
+{tolerance}.
 
 **Result.** {result}
 
@@ -30,54 +36,61 @@ more than {tolerance}.
 
 ## Networks
 
-All {files} configurations on the zoo's pages of DeepLabV3 and DeepLabV3+ (the files that mmsegmentation brings along) are
-built; they describe {count} different networks, if the data set, the number of its classes and `align_corners` count as
-differences. For each:
+The benchmark builds all {files} configurations on mmsegmentation's pages of DeepLabV3 and DeepLabV3+ (the files in its
+package). They define {count} different networks, if dataset, number of classes and `align_corners` count as differences.
+For each network:
 
-1. mmsegmentation builds the network; its weights and the statistics of its norms are drawn at random. Published
-   checkpoints are not downloaded: weights change no rule of the computation.
-2. A checkpoint is written as mmsegmentation's training writes it, with the configuration as text in it, and geoseg
-   reads that file alone (`geoseg.importers.openmmlab.load_checkpoint`, which is what `geoseg import-zoo` calls).
-3. Evaluation mode: logits of noise of {sizes} pixels, at the size of the image.
-4. Training mode: two images of 65 x 65 pixels, auxiliary head and dropout (from the same seed) included; OHEM where the
-   configuration has it. Loss, gradients of all parameters, and the running statistics of the norms afterwards.
+1. mmsegmentation builds the network, with random weights and random statistics of the norms. Published checkpoints are
+   not downloaded, because the computation does not depend on the values of the weights.
+2. A checkpoint is written as in mmsegmentation's training, including the configuration as text. geoseg reads only that
+   file (with `geoseg.importers.openmmlab.load_checkpoint`, as `geoseg import` does).
+3. Evaluation mode: logits of noise images of {sizes} pixels, at the size of the image.
+4. Training mode: two images of 65 x 65 pixels, with auxiliary head and dropout (from the same seed), and with OHEM if the
+   configuration has it. Loss, gradients of all parameters, and the running statistics of the norms after the step.
 
-`alike` counts the configurations of the network. Differences are the largest: of logits absolute (their standard
-deviation is {spread}), of the loss relative, of gradients relative to the largest of the same parameter, of
-statistics absolute.
+Columns of the table:
+
+* `alike`: number of configurations with the same network
+* `logits`: largest absolute difference (the standard deviation of logits is {spread})
+* `loss`: relative difference
+* `gradients`: largest difference relative to the largest gradient of the same parameter
+* `statistics`: largest absolute difference
 
 """
 
 AROUND = """
-## Losses, scores, learning rate, training, colours, prediction
+## Losses, scores, learning rate, training, colors, prediction
 
-Logits, targets and masks are noise. One difference is meant: given a threshold, mmsegmentation's OHEM leaves out the easiest
-pixel of a batch that has fewer labelled pixels than it would keep; geoseg does not. Colours are compared on images as wide
-as OpenCV's vector instructions like it (a multiple of 64 pixels); the last pixels of other rows it rounds differently.
-
-Prediction is compared from the image's file to the mask: `geoseg predict --mode slide` and `--tta ms+flip` beside
-mmsegmentation's own loading, resizing, flipping, `slide_inference` and `SegTTAModel`, with the network of Potsdam on an R-18
-and images that are smaller than a window, as large, and no multiple of the stride. `whole images` is what `--tta ms+flip`
-gives a tile; without halo and as large as a square image, that is how the zoo tests its networks for remote sensing.
+* Logits, targets and masks are random.
+* One difference is expected: with a threshold, mmsegmentation's OHEM drops the easiest pixel of a batch that has fewer
+  labeled pixels than the number to keep. geoseg keeps it.
+* Colors are compared on images whose width is a multiple of 64 pixels, which suits OpenCV's vector instructions. In other
+  widths, OpenCV rounds the last pixels of a row differently.
+* Prediction is compared from the image file to the mask: `geoseg predict --mode slide` and `--tta ms+flip` against
+  mmsegmentation's loading, resizing, flipping, `slide_inference` and `SegTTAModel`. The network is that of Potsdam with
+  R-18. Images are smaller than a window, equal to a window, and not a multiple of the stride.
+* `whole images` is the result of `--tta ms+flip` for a tile. Without halo and with a tile of the size of a square image,
+  this is how OpenMMLab tests its networks for remote sensing.
 
 """
 
 CAVEATS = """
-## Noted on the way
+## Limitations and notes
 
-* `metafile.yaml` of DeepLabV3+ names one configuration that does not exist (`ddeeplabv3plus_r101-d16-mg124_…`, a letter
-  doubled), and for two rows of Pascal Context it says R-101 beside a configuration with R-50. Both networks are above.
-* mmcv's compiled operators are stand-ins here; DeepLab uses none. Norms synchronised over several GPUs are replaced by
-  those of a single device, whose parameters and arithmetic are the same. A configuration in float16 (`amp`) trains
-  the same network as the one in float32.
+* `metafile.yaml` of DeepLabV3+ lists one configuration that does not exist (`ddeeplabv3plus_r101-d16-mg124_…`, with a
+  doubled letter), and for two rows of Pascal Context it states R-101 for a configuration with R-50. The tables above
+  contain both networks.
+* mmcv's compiled operators are replaced by stubs; DeepLab does not use them. Norms that are synchronized over several GPUs
+  are replaced by those of a single device, with the same parameters and arithmetic. A configuration in float16 (`amp`)
+  trains the same network as the one in float32.
 """
 
 Networks = Mapping[Architecture, tuple[int, Agreement]]
-"""By architecture: configurations that describe it, and what came out."""
+"""Number of configurations and result of the comparison, by architecture."""
 
 
 def page(networks: Networks, parts: Sequence[Part]) -> str:
-    """The whole page."""
+    """Return the page as Markdown."""
     spreads = [agreement.spread for _, agreement in networks.values()]
     introduction = INTRODUCTION.format(
         tolerance=TOLERANCE,
@@ -92,22 +105,23 @@ def page(networks: Networks, parts: Sequence[Part]) -> str:
 
 
 def result(networks: Networks, parts: Sequence[Part]) -> str:
-    """The tables in a sentence or two."""
+    """Return a summary of the tables."""
     found = [agreement for _, agreement in networks.values()]
     equal = sum(agreement.bit_equal for agreement in found)
     names = sum(agreement.legend for agreement in found)
     text = (
-        f"{equal} of {len(found)} networks have the same logits to the last bit; the largest difference of logits is "
+        f"{equal} of {len(found)} networks have bit-identical logits. The largest difference of logits is "
         f"{number(max(max(each.logits) for each in found))}, of losses {number(max(each.loss for each in found))}, of "
-        f"gradients {number(max(each.gradient for each in found))}. Numbers of parameters are equal in "
-        f"{sum(each.parameters[0] == each.parameters[1] for each in found)}, class names were read from {names} files. "
-        f"Around the networks the largest difference is {number(max(p.difference for p in parts if not p.expected))}."
+        f"gradients {number(max(each.gradient for each in found))}. The numbers of parameters are equal in "
+        f"{sum(each.parameters[0] == each.parameters[1] for each in found)} networks; class names were read from {names} "
+        "files. The largest difference in the second table is "
+        f"{number(max(p.difference for p in parts if not p.expected))}, not counting expected differences."
     )
     return textwrap.fill(text, 120, initial_indent=" " * len("**Result.** ")).strip()
 
 
 def differing(networks: Networks, parts: Sequence[Part]) -> list[str]:
-    """Names of what differs by more than the tolerance."""
+    """Return the names of networks and parts that differ by more than the tolerance."""
     worst = {
         " ".join(map(str, name)): max(*each.logits, each.loss, each.gradient, each.statistics)
         for name, (_, each) in networks.items()
@@ -119,7 +133,7 @@ def differing(networks: Networks, parts: Sequence[Part]) -> list[str]:
 
 def network_table(networks: Networks) -> str:
     sizes = [f"logits {by(size)}" for size in SIZES]
-    heads = ["head", "backbone", "data set", "classes", "align_corners", "alike", "parameters", *sizes, "bit-equal"]
+    heads = ["head", "backbone", "dataset", "classes", "align_corners", "alike", "parameters", *sizes, "bit-equal"]
     rows = [network_row(*item) for item in networks.items()]
     return table([*heads, "same class", "loss", "gradients", "statistics"], rows, words=3)
 
@@ -138,14 +152,14 @@ def network_row(name: Architecture, found: tuple[int, Agreement]) -> list[str]:
 
 def part_table(parts: Sequence[Part]) -> str:
     rows = [
-        [part.name, part.cases, part.unit, number(part.difference) + (" (meant)" if part.expected else "")]
+        [part.name, part.cases, part.unit, number(part.difference) + (" (expected)" if part.expected else "")]
         for part in parts
     ]
     return table(["compared", "on", "difference of", "largest difference"], rows, words=3)
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> str:
-    """A Markdown table whose first columns are words and whose others are numbers."""
+    """Return a Markdown table; the first ``words`` columns are text, the others numbers."""
     rules = ["---"] * words + ["--:"] * (len(heads) - words)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, rules, *rows))
 
@@ -159,14 +173,14 @@ def by(size: tuple[int, int]) -> str:
 
 
 def run() -> str:
-    """When, with what and on what."""
+    """Return date, versions and machine of the run."""
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     date = dt.datetime.now(tz=dt.UTC).date()
     return textwrap.fill(f"Run on {date} with {versions}, on {os.cpu_count()} cores ({machine()}).", 120)
 
 
 def machine() -> str:
-    """The processor's name, as far as the system tells."""
+    """Return the name of the processor, or its architecture if the name is unknown."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -1,18 +1,18 @@
-"""One line of the table about what surrounds the network."""
+"""A row of the table about the parts around the network."""
 
 from typing import NamedTuple
 
 
 class Part(NamedTuple):
-    """A comparison."""
+    """Result of a comparison."""
 
     name: str
-    """What was compared."""
+    """Compared part."""
     cases: str
-    """On what."""
+    """Compared cases."""
     difference: float
-    """The largest of all cases."""
+    """Largest difference of all cases."""
     unit: str
-    """What it is a difference of."""
+    """Quantity of the difference."""
     expected: bool = False
-    """Whether it is meant to differ."""
+    """Whether a difference is expected."""

@@ -1,4 +1,4 @@
-"""mmsegmentation's networks, built from the configurations of the zoo that it brings along."""
+"""Build mmsegmentation's networks from the configurations in its package."""
 
 import logging
 import warnings
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it asks for compiled operators, and for libraries of other networks
+    warnings.simplefilter("ignore")  # it warns about missing compiled operators and libraries of other networks
     import mmseg
     from mmengine.config import Config
     from mmengine.structures import PixelData
@@ -34,32 +34,32 @@ SAID_OTHERWISE = {
     "PascalContextDataset59": "Pascal Context 59",
     "PascalVOC": "Pascal VOC",
 }
-"""Data sets whose class is not called as they are."""
+"""Names of datasets that differ from those of their classes."""
 
 
 class Architecture(NamedTuple):
-    """What makes two configurations the same network for the same classes."""
+    """Properties that determine the network of a configuration and its classes."""
 
     head: str
-    """Its name in papers."""
+    """Name of the head in papers."""
     backbone: str
-    """As the zoo's pages call it: R-50-D8."""
+    """Name of the backbone on mmsegmentation's pages, such as R-50-D8."""
     dataset: str
-    """The data set, which says what the classes mean."""
+    """Dataset, which determines the meaning of the classes."""
     classes: int
     """Channels of the logits."""
     align_corners: bool
-    """How features are resized."""
+    """Whether corner pixels are aligned when features are resized."""
 
 
 def configurations() -> Iterator[Path]:
-    """All files on the zoo's two pages."""
+    """Yield the configuration files of mmsegmentation's two DeepLab pages."""
     for family in FAMILIES:
         yield from sorted((CONFIGURATIONS / family).glob("*.py"))
 
 
 def architecture(path: Path) -> Architecture:
-    """The architecture that a configuration describes."""
+    """Return the architecture of a configuration."""
     config = Config.fromfile(path)
     head = config.model.decode_head
     dataset = config.dataset_type.removesuffix("Dataset")
@@ -73,7 +73,7 @@ def architecture(path: Path) -> Architecture:
 
 
 def backbone_name(backbone: Any) -> str:
-    """R, depth, b for the plain stem, then the output stride and the multi-grid."""
+    """Return the name of a backbone: R, depth, b for the plain stem, output stride and multi-grid."""
     output_stride = 4
     for stride in backbone.strides:
         output_stride *= stride
@@ -83,7 +83,7 @@ def backbone_name(backbone: Any) -> str:
 
 
 def build(path: Path, *, auxiliary: bool = True) -> nn.Module:
-    """The network of a configuration, in training mode, with random weights and with norms for a single device."""
+    """Build the network of a configuration, in training mode, with random weights and norms for a single device."""
     text = Config.fromfile(path).pretty_text.replace("'SyncBN'", "'BN'")
     model = Config.fromstring(text, ".py").model
     model.pretrained = None
@@ -94,7 +94,7 @@ def build(path: Path, *, auxiliary: bool = True) -> nn.Module:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """What a checkpoint's ``meta`` holds after a training with this configuration."""
+    """Return the ``meta`` of a checkpoint of a training with this configuration."""
     config = Config.fromfile(path)
     meta = DATASETS.get(config.dataset_type).METAINFO
     return {
@@ -110,25 +110,25 @@ def about(path: Path) -> dict[str, Any]:
 
 
 def samples(target: Tensor) -> list[SegDataSample]:
-    """Class indices (batch, row, col) as mmsegmentation wants them in training."""
+    """Convert class indices (batch, row, col) to mmsegmentation's training samples."""
     return [SegDataSample(gt_sem_seg=PixelData(data=each[None])) for each in target]
 
 
 class Logits(nn.Module):
-    """Images (batch, band, row, col) to logits of the same size, as mmsegmentation's whole-image mode does it."""
+    """Module from images (batch, band, row, col) to logits of the same size, as in mmsegmentation's whole mode."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (batch, class, row, col)."""
+        """Return logits (batch, class, row, col)."""
         logits: Tensor = self.network.encode_decode(images, [{"img_shape": images.shape[2:]}])
         return logits
 
 
 def randomise(network: nn.Module, *, seed: int) -> None:
-    """Weights and running statistics from the seed, such that none is 0 or 1 and that logits are of the order of 1."""
+    """Set random weights and running statistics, such that none is 0 or 1 and logits are of the order of 1."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in network.state_dict().values():
@@ -142,16 +142,16 @@ def randomise(network: nn.Module, *, seed: int) -> None:
             norm.weight += 1
             norm.running_var += 1
         for block in parts_of(network, BasicBlock, Bottleneck):
-            # Small where a residual branch ends, or each block would double what the one before left.
+            # Small at the end of residual branches, or each block would double the activations.
             (block.norm3 if isinstance(block, Bottleneck) else block.norm2).weight /= 5
 
 
 def parts_of(network: nn.Module, *kinds: type) -> list[Any]:
-    """The modules of these kinds."""
+    """Return the modules of these types."""
     return [module for module in network.modules() if isinstance(module, kinds)]
 
 
 def pictures(count: int, size: tuple[int, int], *, generator: torch.Generator) -> Tensor:
-    """Noise (count, 3, row, col) about a colour of its own in each image, or pooling would find all images alike."""
+    """Return noise (count, 3, row, col) around a different color in each image, so that image pooling differs."""
     noise = torch.randn(count, 3, *size, generator=generator)
     return noise + torch.randn(count, 3, 1, 1, generator=generator)

@@ -1,4 +1,4 @@
-"""Scores side by side: mmsegmentation's IoUMetric and geoseg's confusion matrix, on masks of noise."""
+"""Compare the scores of mmsegmentation's IoUMetric and geoseg's confusion matrix, on random masks."""
 
 import logging
 from collections.abc import Iterator
@@ -13,23 +13,23 @@ from torch import Tensor
 from geoseg.metrics import ConfusionMatrix
 
 SETS = ((6, 0), (16, 3))
-"""Number of classes, and how many of them occur in no mask."""
+"""Number of classes, and number of classes that do not occur."""
 IMAGES = 5
 
 
 def compare_scores() -> Iterator[Part]:
-    """Counts, scores of classes and the rounded summary of two sets of masks; in one, a class is in neither mask."""
+    """Compare counts, class scores and the rounded summary of two sets of masks; in one set, some classes do not occur."""
     logging.disable(logging.CRITICAL)  # IoUMetric prints its table
     areas, classes, summaries = zip(*(compare_masks(*each) for each in SETS), strict=True)
     logging.disable(logging.NOTSET)
     what = f"{len(SETS)} sets of {IMAGES} masks"
     yield Part("IoUMetric: pixels of each class", what, max(areas), "pixels")
     yield Part("IoUMetric: IoU, accuracy, Dice, precision, recall of each class", what, max(classes), "score, 0 to 1")
-    yield Part("IoUMetric: aAcc, mIoU, mAcc, mDice, rounded as theirs", what, max(summaries), "percent")
+    yield Part("IoUMetric: aAcc, mIoU, mAcc, mDice, rounded as in mmsegmentation", what, max(summaries), "percent")
 
 
 def compare_masks(classes: int, missing: int) -> tuple[float, float, float]:
-    """Largest differences of counts, of classes' scores, and of the summary in percent."""
+    """Return the largest differences of counts, of class scores, and of the summary in percent."""
     metric, ours = IoUMetric(iou_metrics=["mIoU", "mDice", "mFscore"]), ConfusionMatrix(classes)
     metric.dataset_meta = {"classes": [str(index) for index in range(classes)]}
     for predicted, reference in masks(classes, missing):
@@ -38,7 +38,12 @@ def compare_masks(classes: int, missing: int) -> tuple[float, float, float]:
     areas = [sum(column).numpy() for column in zip(*metric.results, strict=True)]
     told = metric.total_area_to_metrics(*(torch.from_numpy(each) for each in areas), metric.metrics)
     summary = metric.compute_metrics(metric.results)
-    own_areas = (ours.hits, ours.in_reference + ours.in_prediction - ours.hits, ours.in_prediction, ours.in_reference)
+    own_areas = (
+        ours.true_positives,
+        ours.in_reference + ours.in_prediction - ours.true_positives,
+        ours.in_prediction,
+        ours.in_reference,
+    )
     own = {"IoU": ours.iou, "Acc": ours.accuracy, "Dice": ours.f1, "Precision": ours.precision, "Recall": ours.recall}
     means = (ours.overall_accuracy, ours.mean_iou, ours.mean_accuracy, ours.mean_f1)
     keys = ("aAcc", "mIoU", "mAcc", "mDice")
@@ -50,7 +55,7 @@ def compare_masks(classes: int, missing: int) -> tuple[float, float, float]:
 
 
 def masks(classes: int, missing: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Predictions that are right in half of all pixels, and references, a tenth unlabelled; the last classes missing."""
+    """Yield predictions (half of the pixels correct) and references (a tenth unlabeled), without the last classes."""
     generator = torch.Generator().manual_seed(classes)
     for _ in range(IMAGES):
         reference, guess = torch.randint(classes - missing, (2, 200, 300), generator=generator, dtype=torch.uint8)
@@ -59,7 +64,7 @@ def masks(classes: int, missing: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def gap(one: ArrayLike, other: ArrayLike) -> float:
-    """The largest difference; infinite unless both are NaN at the same places."""
+    """Return the largest difference; infinite unless both are NaN at the same places."""
     one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
     if not np.array_equal(np.isnan(one), np.isnan(other)):
         return float("inf")

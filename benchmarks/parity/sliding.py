@@ -1,4 +1,4 @@
-"""Prediction side by side: slide inference and ms+flip, from the same file and the same weights to the mask."""
+"""Compare prediction: slide inference and ms+flip, from the same file and the same weights to the mask."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,26 +18,27 @@ from torch import Tensor, nn
 
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import ModelSection
-from geoseg.inference.compatibility import make_plan
+from geoseg.inference.compatibility import make_input_plan
 from geoseg.inference.predict import predict
-from geoseg.inference.prediction_area import Area
+from geoseg.inference.prediction_area import PredictionArea
 from geoseg.inference.predictor import Predictor
-from geoseg.inference.sliding.sliding_window import slide_over
-from geoseg.inference.tta import tile_probabilities
-from geoseg.inference.tta_variants import SCALES, TTA
+from geoseg.inference.sliding.slide_inference import make_sliding_window
+from geoseg.inference.tile_pipeline import TileCounter, TileRunner
+from geoseg.inference.tta import MULTI_SCALES, TTA
 from geoseg.legend import Legend
+from geoseg.progress import silent
 from geoseg.raster.scene import Scene
-from geoseg.raster.writers.memory import MemorySink
+from geoseg.raster.writers.memory import MemoryWriter
 
 NETWORK = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
 TILE, STRIDE = 96, 64
 SIZES = ((96, 96), (73, 99), (45, 57), (161, 96), (270, 301))
-"""Rows and columns: a tile, less along one axis, less along both, whole along one, and no multiples."""
+"""Rows and columns: one tile, smaller along one axis, along both, a tile along one axis, no multiples of the stride."""
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 def compare_sliding() -> Iterator[Part]:
-    """Largest differences of logits or probabilities over all images, and the share of pixels with another class."""
+    """Compare logits or probabilities over all images, and the share of pixels with another class."""
     path = next(path for path in peer.configurations() if path.stem == NETWORK)
     theirs = peer.build(path, auxiliary=False)
     peer.randomise(theirs, seed=6)
@@ -55,7 +56,7 @@ def compare_sliding() -> Iterator[Part]:
 def compare_images(
     name: str, cases: str, theirs: nn.Module, ours: Predictor, images: Sequence[Path], tta: str
 ) -> Iterator[Part]:
-    """Two lines: the numbers, and the masks that come of them."""
+    """Yield two rows: the scores, and the masks that result from them."""
     theirs.test_cfg = ConfigDict(mode="slide", crop_size=(TILE, TILE), stride=(STRIDE, STRIDE))
     gaps, others = [], []
     for path in images:
@@ -67,37 +68,37 @@ def compare_images(
 
 
 def compare_whole(theirs: nn.Module, ours: Predictor, images: Sequence[Path]) -> Part:
-    """Images at once, as one tile each, which is how the zoo tests its networks for these data sets."""
+    """Compare prediction of whole images as one tile each, as in OpenMMLab's tests on these datasets."""
     theirs.test_cfg = ConfigDict(mode="whole")
     gaps = []
     for path in images:
         with Scene.open(path) as scene:
-            own = tile_probabilities(ours, [scene.read(scene.grid.window)], TTA["ms+flip"])
+            own = ours.probabilities([scene.read(scene.grid.window)], TTA["ms+flip"])
         gaps.append(largest(their_probabilities(theirs, path)[0] - own[0]))
     sizes = ", ".join(f"{rows} x {cols}" for rows, cols in SIZES)
     return Part("whole images, ms+flip", sizes, max(gaps), "probabilities")
 
 
 def their_logits(theirs: nn.Module, path: Path) -> tuple[Tensor, Tensor]:
-    """Logits (class, row, col) and class indices (row, col)."""
+    """Return mmsegmentation's logits (class, row, col) and class indices (row, col)."""
     data = pipeline([{"type": "PackSegInputs"}])({"img_path": str(path)})
     (found,) = theirs.test_step({"inputs": [data["inputs"]], "data_samples": [data["data_samples"]]})
     return found.seg_logits.data, found.pred_sem_seg.data[0]
 
 
 class Remembering(SegTTAModel):
-    """Their averaging, which forgets the probabilities and keeps the mask."""
+    """mmsegmentation's test-time augmentation, changed to keep the mean probabilities."""
 
     def merge_preds(self, data_samples_list: Any) -> Any:
-        """The mask, and beside it the mean that it was made from."""
+        """Return the masks, with the mean probabilities that they result from."""
         merged = super().merge_preds(data_samples_list)
         self.mean = torch.stack([each.seg_logits.data.softmax(0) for each in data_samples_list[0]]).mean(0)
         return merged
 
 
 def their_probabilities(theirs: nn.Module, path: Path) -> tuple[Tensor, Tensor]:
-    """Mean probabilities (class, row, col) of the zoo's ms+flip, and class indices (row, col)."""
-    scales = [{"type": "Resize", "scale_factor": scale, "keep_ratio": True} for scale in SCALES]
+    """Return mean probabilities (class, row, col) of mmsegmentation's ms+flip, and class indices (row, col)."""
+    scales = [{"type": "Resize", "scale_factor": scale, "keep_ratio": True} for scale in MULTI_SCALES]
     flips = [{"type": "RandomFlip", "prob": prob, "direction": "horizontal"} for prob in (0.0, 1.0)]
     augment = {"type": "TestTimeAug", "transforms": [scales, flips, [{"type": "PackSegInputs"}]]}
     data = pipeline([augment])({"img_path": str(path)})
@@ -113,22 +114,24 @@ def pipeline(steps: Sequence[dict[str, Any]]) -> Compose:
 
 
 def our_scores(ours: Predictor, path: Path, tta: str) -> Tensor:
-    """What the mask is made from: logits or, with augmentation, probabilities; (class, row, col)."""
+    """Return geoseg's logits or, with test-time augmentation, probabilities (class, row, col)."""
     with Scene.open(path) as scene:
-        plan = make_plan(scene, ours.card, tile=TILE, halo=0)
-        sliding = slide_over(scene, plan, Area(scene.grid.window), ours.card, stride=STRIDE, tta=tta)
-        return torch.cat([values for _, values in sliding.scores(ours, iter, batch=4)], dim=1)
+        plan = make_input_plan(scene, ours.card, tile=TILE, halo=0)
+        sliding = make_sliding_window(scene, plan, PredictionArea(scene.grid.window), ours.card, stride=STRIDE, tta=tta)
+        return torch.cat(
+            [values for _, values in sliding.scores(TileRunner(ours, 4, TileCounter(silent(0, ""))))], dim=1
+        )
 
 
 def our_mask(ours: Predictor, path: Path, tta: str) -> np.ndarray:
-    sink = MemorySink()
+    sink = MemoryWriter()
     bundle = Bundle(ours.network, ours.card)
     predict(path, sink, model=bundle, device="cpu", mode="slide", tile=TILE, stride=STRIDE, tta=tta)
     return sink.mask
 
 
 def noise(path: Path, rows: int, cols: int) -> Path:
-    """An image of blurred noise, coarse and fine, so that scales differ in what they show."""
+    """Write an image of coarse and fine blurred noise, so that results differ between scales."""
     generator = np.random.default_rng((rows, cols))
     layers = [cv2.resize(generator.normal(size=(-(-rows // n), -(-cols // n), 3)), (cols, rows)) for n in (1, 7, 40)]
     cv2.imwrite(str(path), (128 + 40 * sum(layers)).clip(0, 255).astype(np.uint8))
@@ -136,7 +139,7 @@ def noise(path: Path, rows: int, cols: int) -> Path:
 
 
 def card(classes: int) -> ModelCard:
-    """The preprocessing of the zoo's configurations."""
+    """Return a model card with the preprocessing of OpenMMLab's configurations."""
     return ModelCard(
         model=ModelSection(),
         legend=Legend.of({f"class {index}": None for index in range(classes)}),

@@ -1,4 +1,4 @@
-"""Training side by side: the learning rate of each step, and the weights after some steps."""
+"""Compare training: the learning rate of each step, and the weights after some steps."""
 
 from pathlib import Path
 
@@ -13,28 +13,28 @@ from torch.optim import SGD
 
 from geoseg.config.recipe import TrainSection
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.optimizer import build_optimizer, learning_rate
+from geoseg.training.optimizer import build_optimizer, compute_learning_rate
 
 STEPS = 10
 TRAINED = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
-"""The configuration whose network is trained."""
+"""Configuration of the trained network."""
 
 
 def compare_schedules() -> Part:
-    """The learning rate of each step of a recipe's training."""
+    """Compare the learning rate of each step."""
     train = TrainSection()
     optimizer = SGD([nn.Parameter(torch.zeros(1))], lr=train.learning_rate)
     schedule = PolyLR(optimizer, eta_min=1e-4, power=0.9, begin=0, end=80_000, by_epoch=False)
     worst = 0.0
     for step in range(train.iterations):
-        worst = max(worst, abs(learning_rate(train, step) / optimizer.param_groups[0]["lr"] - 1))
+        worst = max(worst, abs(compute_learning_rate(train, step) / optimizer.param_groups[0]["lr"] - 1))
         optimizer.step()
         schedule.step()
     return Part("PolyLR", f"{train.iterations} steps", worst, "learning rate, relative")
 
 
 def compare_steps() -> Part:
-    """The weights after some steps of training, with each library's own losses, optimiser and schedule."""
+    """Compare the weights after some steps, with the losses, optimizer and schedule of each library."""
     path = next(path for path in peer.configurations() if path.stem == TRAINED)
     theirs = peer.build(path)
     peer.randomise(theirs, seed=4)
@@ -47,7 +47,7 @@ def compare_steps() -> Part:
 
 
 def train_theirs(network: nn.Module, path: Path) -> None:
-    """As mmengine's loop does it, with the optimiser and schedule of the configuration."""
+    """Train as in mmengine's loop, with the optimizer and schedule of the configuration."""
     config = Config.fromfile(path)
     optimizer = build_optim_wrapper(network, config.optim_wrapper)
     schedule = PolyLR(optimizer, **{key: value for key, value in config.param_scheduler[0].items() if key != "type"})
@@ -60,13 +60,13 @@ def train_theirs(network: nn.Module, path: Path) -> None:
 
 
 def train_ours(network: SegmentationNetwork, path: Path) -> None:
-    """As geoseg's training does it, with the defaults of a recipe."""
+    """Train as geoseg does, with the defaults of a recipe."""
     train = TrainSection()
     optimizer = build_optimizer(network.parameters(), train)
     torch.manual_seed(5)
     images, target = batch(network.head.conv_seg.out_channels)
     for step in range(STEPS):
-        optimizer.param_groups[0]["lr"] = learning_rate(train, step)
+        optimizer.param_groups[0]["lr"] = compute_learning_rate(train, step)
         optimizer.zero_grad()
         our_loss(network, images, target, path).backward()
         optimizer.step()
