@@ -70,7 +70,7 @@ class ProgressLines:
             max(self.total, self.done),
             seconds,
             prefix=self.description,
-            bar_format="{l_bar}{r_bar}",
+            bar_format="{desc}: {percentage:3.0f}% {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}{postfix}]",
             postfix=self.note,
             initial=self.initial,
         )

@@ -5,6 +5,7 @@ import functools
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -194,6 +195,9 @@ def become(request: dict[str, Any]) -> None:
     from geoseg_cli.main import main  # noqa: PLC0415
 
     os.setsid()
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a background shell job ignores it, and children inherit that
     os.chdir(request["cwd"])
     os.environ.update(request["env"])
     for number, suffix in ((1, ".out"), (2, ".err")):
