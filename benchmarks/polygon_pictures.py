@@ -44,9 +44,9 @@ def simplified(folder: Path) -> None:
     write_mask(folder / "mask.tif", random_mask(48, 14, 0.0, seed=5))
     traced = polygonize(folder / "mask.tif", folder / "a.gpkg").frame
     alone = traced.set_geometry(traced.simplify(0.9), crs=traced.crs)
-    wishes = {"simplify_m": 0.9, "min_area_m2": 2}
-    straight = polygonize(folder / "mask.tif", folder / "b.gpkg", **wishes).frame
-    smooth = polygonize(folder / "mask.tif", folder / "c.gpkg", smooth=True, **wishes).frame
+    polygonize_options = {"simplify_m": 0.9, "min_area_m2": 2}
+    straight = polygonize(folder / "mask.tif", folder / "b.gpkg", **polygonize_options).frame
+    smooth = polygonize(folder / "mask.tif", folder / "c.gpkg", smooth=True, **polygonize_options).frame
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.4))
     draw(axes[0], traced, "as traced\n")
     draw(axes[1], alone, "each alone:\ngaps red, overlaps black")

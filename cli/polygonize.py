@@ -57,7 +57,7 @@ def polygonize(
     output: str | None,
     connectivity: Literal["4", "8"],
     orthogonalize: tuple[str, ...] | None,
-    **wishes: Any,
+    **polygonize_options: Any,
 ) -> None:
     """Convert MASK to polygons with class, name and area. Prints the path of the output.
 
@@ -71,7 +71,7 @@ def polygonize(
         connectivity=8 if connectivity == "8" else 4,
         orthogonalize=orthogonalize or (),
         progress=current_progress(),
-        **wishes,
+        **polygonize_options,
     )
     for note in layer.notes:
         console.print_status(f"Note: {note}")

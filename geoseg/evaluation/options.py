@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # they load torch, which comparing masks does not need
     from geoseg.models.engines.select import EngineName
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
     """Options of :func:`geoseg.evaluate` and :func:`geoseg.report`, with their defaults."""
 

@@ -31,7 +31,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 """Values of the options that are names."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictOptions:
     """How a scene is predicted. Can be sent to other processes.
 

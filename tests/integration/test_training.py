@@ -144,7 +144,7 @@ def test_narrow_arithmetic_trains_nearly_the_same(plain, root, tmp_path, precisi
 
 
 @pytest.mark.parametrize("channels_last", [None, False, True])
-def test_channels_lie_last_where_wished_and_the_loss_is_the_same(plain, root, tmp_path, monkeypatch, channels_last):
+def test_channels_lie_last_where_requested_and_the_loss_is_the_same(plain, root, tmp_path, monkeypatch, channels_last):
     seen, forward = [], TrainingModule.forward
 
     def watched(step, *batch):
@@ -159,12 +159,12 @@ def test_channels_lie_last_where_wished_and_the_loss_is_the_same(plain, root, tm
 
 
 def test_adamw_with_a_cosine_a_warm_up_and_a_limit_brings_the_loss_down(root, tmp_path):
-    wishes = {
+    settings = {
         "optimizer": "adamw", "learning_rate": 0.01, "schedule": "cosine", "warmup": 3, "clip_gradient": 1.0,
         "iterations": 120, "validate_every": 20,
     }  # fmt: skip
     still = {"hue": 0, "saturation": 0, "contrast": 0, "brightness": 0, "scale": (1, 1)}
-    training = train(tiny(root, train=wishes, augment=still), runs=tmp_path)
+    training = train(tiny(root, train=settings, augment=still), runs=tmp_path)
     assert rows(training, "iteration") == [20, 40, 50, 60, 80, 100, 120]
     assert rows(training, "learning_rate")[-1] == pytest.approx(1e-4)
     assert max(rows(training, "loss")[-2:]) < 0.99 * math.log(3)  # of a network that knows nothing

@@ -90,8 +90,8 @@ def generalised_and_exact(path, folder):
     """The polygons of a mask, without specks, simplified and smoothed, and as they are."""
     with Scene.open(path) as scene:
         gsd = scene.grid.gsd
-    wishes = {"min_area_m2": 4 * gsd**2, "simplify_m": gsd, "smooth": True}
-    frame = polygonize(path, folder / "a.parquet", overwrite=True, **wishes).frame
+    polygonize_options = {"min_area_m2": 4 * gsd**2, "simplify_m": gsd, "smooth": True}
+    frame = polygonize(path, folder / "a.parquet", overwrite=True, **polygonize_options).frame
     return frame, polygonize(path, folder / "b.parquet", overwrite=True).frame
 
 

@@ -95,9 +95,26 @@ def report(
         OutputError: A file exists, or cannot be written; raised before the evaluation starts.
     """
     options = EvaluationOptions(
-        protocols, boundary_m, objects, column, polygon_class, background, tuple(ignore), resample, gsd,
-        tile, halo, batch, mode, stride, tta, bands, device, precision, engine,
-    )  # fmt: skip
+        protocols=protocols,
+        boundary_m=boundary_m,
+        objects=objects,
+        column=column,
+        polygon_class=polygon_class,
+        background=background,
+        ignore=tuple(ignore),
+        resample=resample,
+        gsd=gsd,
+        tile=tile,
+        halo=halo,
+        batch=batch,
+        mode=mode,
+        stride=stride,
+        tta=tta,
+        bands=bands,
+        device=device,
+        precision=precision,
+        engine=engine,
+    )
     check_combination(options, recipe=recipe, mask=mask, scene=scene, reference=reference, confidence=confidence)
     paths = [models] if isinstance(models, str | Path) else list(models)
     if mask is not None and paths:

@@ -53,6 +53,6 @@ def test_published_crops_are_counted_and_cut(geoseg, archives, tmp_path) -> None
     assert len(list((tmp_path / "crops/img_dir/train").iterdir())) == 24
 
 
-def test_tile_called_without_a_place_or_with_two_wishes_is_exit_code_2(geoseg, archives, tmp_path) -> None:
+def test_tile_called_without_an_output_or_with_count_and_output_is_exit_code_2(geoseg, archives, tmp_path) -> None:
     assert geoseg("tile", archives).exit_code == 2
     assert geoseg("tile", archives, "--count", "-o", tmp_path).exit_code == 2

@@ -121,7 +121,7 @@ def test_another_grid_is_refused_and_the_flag_is_named(tmp_path, mask):
 
 
 @pytest.mark.parametrize("factor", [0.5, 2])
-def test_another_grid_is_looked_up_pixel_by_pixel_if_wished(tmp_path, mask, factor):
+def test_another_grid_is_looked_up_pixel_by_pixel_if_requested(tmp_path, mask, factor):
     """A reference in finer pixels of the same ground says the same; in coarser ones, what lies under each centre."""
     size = UTM["transform"].a
     grid = {"transform": moved(Affine.scale(factor)), "crs": UTM["crs"]}

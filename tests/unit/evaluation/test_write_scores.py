@@ -60,7 +60,7 @@ def test_domains_stand_beside_each_other(evaluation):
     assert "IoU          a      b    all" in format_table(evaluation)
 
 
-def test_scenes_have_rows_if_wished_the_worst_first(evaluation, counts):
+def test_scenes_have_rows_if_requested_the_worst_first(evaluation, counts):
     better = SceneCounts("better", {"scenes": counted([0, 1], [0, 1])})
     text = format_table(Evaluation(LEGEND, (better, *evaluation.scenes)), per_scene=True)
     names = [line.split()[0] for line in text.split("scene ", 1)[1].splitlines()[1:4]]

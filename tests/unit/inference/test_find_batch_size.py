@@ -69,7 +69,7 @@ def test_it_is_always_a_power_of_two_that_fits_and_nearly_the_fastest(overhead, 
         assert seconds(2 * batch) / (2 * batch) * MIN_SPEEDUP > seconds(batch) / batch
 
 
-def test_a_wish_is_granted_untried_and_cpus_have_a_usual_number():
+def test_a_given_batch_is_used_without_trial_and_cpus_have_a_default():
     model = threshold_bundle()
     predictor = Predictor(model, "cpu")
     assert choose_batch_size(7, predictor, 16) == 7
