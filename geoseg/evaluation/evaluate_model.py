@@ -11,8 +11,8 @@ from geoseg.bundle import Bundle
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets._isprs import LabelKind
-from geoseg.data.in_memory import materialize
 from geoseg.data.label_reader import LabelReader, check_unknown_share
+from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.convert_scene import open_image
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.errors import ConfigError, DataError

@@ -5,7 +5,7 @@ from typing import Literal
 
 from geoseg._text import join_names
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.datasets._archive_files import MAX_NAMES, FilesByKey, SceneKey, require_complete
+from geoseg.data.datasets._benchmark_files import MAX_NAMES, FilesByKey, SceneKey, require_complete
 from geoseg.data.label_encoding import build_encoding
 from geoseg.errors import DataError
 from geoseg.legend import Legend

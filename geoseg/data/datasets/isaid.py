@@ -10,7 +10,7 @@ from pathlib import Path
 from geoseg._text import join_names
 from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import datasets
-from geoseg.data.datasets._archive_files import MAX_NAMES, SceneKey, find_files, pair_scenes, require_images
+from geoseg.data.datasets._benchmark_files import MAX_NAMES, SceneKey, find_files, pair_scenes, require_images
 from geoseg.data.label_encoding import build_encoding
 from geoseg.errors import DataError
 from geoseg.legend import Legend

@@ -19,7 +19,7 @@ from geoseg._files import output_errors, temporary_path
 from geoseg._text import join_names
 from geoseg.data.dataset import UNLABELLED_SPLIT, Dataset, LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.datasets._archive_files import MAX_NAMES, FilesByKey, SceneKey, find_files, pair_scenes
+from geoseg.data.datasets._benchmark_files import MAX_NAMES, FilesByKey, SceneKey, find_files, pair_scenes
 from geoseg.data.label_encoding import build_encoding
 from geoseg.data.torchgeo.dataset_factory import DatasetFactory
 from geoseg.errors import ConfigError, DataError

@@ -18,8 +18,8 @@ from typing import Any, Literal
 
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets import datasets
-from geoseg.data.in_memory import DTYPES, ArrayStorage, narrowest_dtype
 from geoseg.data.label_encoding import build_encoding
+from geoseg.data.memory_scenes import DTYPES, ArrayStorage, narrowest_dtype
 from geoseg.data.torchgeo.class_names import OVERRIDES, Classes, DatasetOverrides, Values, band_names, read_classes
 from geoseg.data.torchgeo.dataset_factory import DatasetFactory, find_class, open_cached
 from geoseg.data.torchgeo.source import SampleReader, TorchgeoSource, list_sample_files

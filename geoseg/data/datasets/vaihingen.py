@@ -9,7 +9,7 @@ from pathlib import Path
 from geoseg.data.dataset import Dataset
 from geoseg.data.datasets import _isprs as isprs
 from geoseg.data.datasets import datasets
-from geoseg.data.datasets._archive_files import SceneKey, find_files, pair_scenes, require_images
+from geoseg.data.datasets._benchmark_files import SceneKey, find_files, pair_scenes, require_images
 from geoseg.raster.archive import list_files
 
 LEGEND = isprs.LEGEND

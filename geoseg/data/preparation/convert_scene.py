@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from geoseg._files import output_errors
 from geoseg.data.dataset import LabelledScene
-from geoseg.data.in_memory import materialize
 from geoseg.data.label_encoding import LabelEncoding
 from geoseg.data.label_reader import LabelReader
+from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.class_locations import ClassLocations
 from geoseg.data.preparation.conversion_record import ConversionRecord, Fingerprints, fingerprint_sources, load_record
 from geoseg.data.preparation.prepared_dataset import PreparedScene

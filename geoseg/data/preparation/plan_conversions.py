@@ -10,7 +10,7 @@ from typing import Any
 
 from geoseg.config.recipe import DataSection
 from geoseg.data.dataset import Dataset
-from geoseg.data.in_memory import materialize
+from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.conversion_record import fingerprint_sources
 from geoseg.data.preparation.convert_scene import SceneConversion
 from geoseg.data.preparation.open_dataset import declaration

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from geoseg.config.recipe import DataSection
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.in_memory import materialize
 from geoseg.data.label_reader import LabelReader
+from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.convert_scene import STRIP_ROWS
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.errors import DataError, GeosegError

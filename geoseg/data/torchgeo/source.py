@@ -12,7 +12,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg.data.in_memory import UNDECLARED_INDEX, ArrayStorage
+from geoseg.data.memory_scenes import UNDECLARED_INDEX, ArrayStorage
 from geoseg.data.torchgeo.class_names import NO_COLOUR, MaskValues
 from geoseg.data.torchgeo.dataset_factory import DatasetFactory, is_geo_dataset, open_cached, suppress_output
 from geoseg.errors import ConfigError, DataError

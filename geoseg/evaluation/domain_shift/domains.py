@@ -8,7 +8,7 @@ from pathlib import Path
 from geoseg._files import RECIPE_SUFFIXES
 from geoseg.bundle import ModelCard
 from geoseg.data.dataset import LabelledScene
-from geoseg.data.in_memory import materialize
+from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.convert_scene import open_image
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.evaluation.resolve_recipe import is_prepared_folder, resolve_recipe

@@ -21,7 +21,7 @@ from typing import Self
 from PIL import Image
 
 from geoseg._text import did_you_mean, join_names
-from geoseg.data.datasets._archive_files import MAX_NAMES
+from geoseg.data.datasets._benchmark_files import MAX_NAMES
 from geoseg.data.datasets.loveda import IDS, LEGEND
 from geoseg.errors import ConfigError, DataError
 from geoseg.legend import IGNORE_INDEX

@@ -13,7 +13,7 @@ from PIL import Image
 from geoseg._files import atomic_path, check_writable, output_errors
 from geoseg._text import join_names
 from geoseg.bundle import Bundle, ModelCard, read_card
-from geoseg.data.datasets._archive_files import MAX_NAMES, find_files
+from geoseg.data.datasets._benchmark_files import MAX_NAMES, find_files
 from geoseg.data.datasets.loveda import GSD, LEGEND
 from geoseg.errors import BundleError, DataError, OutputError
 from geoseg.evaluation.submission.check_loveda import (

@@ -17,7 +17,7 @@ from PIL import Image
 from geoseg.config.load import parse_recipe
 from geoseg.data.datasets import datasets
 from geoseg.data.datasets.loveda import download_loveda
-from geoseg.data.in_memory import materialize
+from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.conversion_record import fingerprint_sources
 from geoseg.data.preparation.prepare import prepare
 from geoseg.data.preparation.validate_labels import validate_labels

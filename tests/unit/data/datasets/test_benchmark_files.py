@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg._text import join_names
-from geoseg.data.datasets._archive_files import MAX_NAMES, find_files, pair_scenes, require_complete
+from geoseg.data.datasets._benchmark_files import MAX_NAMES, find_files, pair_scenes, require_complete
 from geoseg.errors import DataError
 from geoseg.raster.archive import FileEntry, zip_member_path
 

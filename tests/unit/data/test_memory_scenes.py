@@ -17,8 +17,8 @@ from pyproj import CRS
 
 from geoseg.config.load import parse_recipe
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.in_memory import DTYPES, UNDECLARED_INDEX, ArrayStorage, can_hold, materialize, narrowest_dtype
 from geoseg.data.label_encoding import build_encoding
+from geoseg.data.memory_scenes import DTYPES, UNDECLARED_INDEX, ArrayStorage, can_hold, materialize, narrowest_dtype
 from geoseg.data.preparation.conversion_record import fingerprint_sources
 from geoseg.data.preparation.convert_scene import SceneConversion, convert_scene, measure_scene
 from geoseg.data.preparation.open_dataset import open_dataset
