@@ -24,7 +24,7 @@ import segmentation_models_pytorch as smp
 import torch
 import torch.nn.functional as F
 
-from geoseg.config.component import WeightedComponent
+from geoseg.config.component_spec import WeightedComponent
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import AugmentSection, Recipe
 from geoseg.data.preparation.prepare import prepare
@@ -35,10 +35,8 @@ from geoseg.models.device import memory_format
 from geoseg.training.class_weights import resolve_class_weights
 from geoseg.training.crop_batches import TrainingCrops
 from geoseg.training.distributed import launch_fabric
-from geoseg.training.module import TrainingModule
-from geoseg.training.normalization_stats import measure_normalization
-from geoseg.training.optimizer import build_optimizer, compute_learning_rate
-from geoseg.training.optimizer_steps import iterate_steps
+from geoseg.training.module import TrainingModule, measure_normalization
+from geoseg.training.optimizer_steps import build_optimizer, compute_learning_rate, iterate_steps
 from geoseg.training.train import train
 from geoseg.training.validation import Validator
 from geoseg.training.weight_average import AveragedNetwork

@@ -24,7 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from geoseg.bundle import Bundle, load
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 from geoseg.models.device import has_fast_bfloat16

@@ -34,9 +34,8 @@ from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
 from geoseg.training.crop_batches import TrainingCrops
-from geoseg.training.module import TrainingModule
-from geoseg.training.normalization_stats import choose_normalization
-from geoseg.training.optimizer import build_optimizer
+from geoseg.training.module import TrainingModule, choose_normalization
+from geoseg.training.optimizer_steps import build_optimizer
 
 BATCH, WORKERS, WARM_UP = 4, 2, 8
 TRAINING_STEPS = 3

@@ -79,7 +79,7 @@ def evaluate(
         raise click.UsageError("--bands requires --scene; a recipe defines its bands")
     if mask is None and files["confidence"]:
         raise click.UsageError("--confidence requires --mask; with a model, confidence is computed")
-    from geoseg._files import check_writable
+    from geoseg._output_files import check_writable
     from geoseg.evaluation.evaluate import evaluate as score
     from geoseg.evaluation.resolve_recipe import resolve_recipe
     from geoseg.evaluation.write_scores import format_table, write_json

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from geoseg.evaluation.evaluate import evaluate as evaluate
     from geoseg.evaluation.evaluate_masks import evaluate_mask as evaluate_mask
     from geoseg.evaluation.evaluate_model import evaluate_model as evaluate_model
-    from geoseg.evaluation.evaluate_scenes import evaluate_scenes as evaluate_scenes
+    from geoseg.evaluation.evaluate_model import evaluate_scenes as evaluate_scenes
     from geoseg.evaluation.report.report import report as report
     from geoseg.evaluation.result import Evaluation as Evaluation
     from geoseg.evaluation.submission.check_loveda import check_submission as check_submission
@@ -89,7 +89,7 @@ _MODULES = {
     "evaluate": "geoseg.evaluation.evaluate",
     "evaluate_mask": "geoseg.evaluation.evaluate_masks",
     "evaluate_model": "geoseg.evaluation.evaluate_model",
-    "evaluate_scenes": "geoseg.evaluation.evaluate_scenes",
+    "evaluate_scenes": "geoseg.evaluation.evaluate_model",
     "import_checkpoint": "geoseg.importers.import_checkpoint",
     "load": "geoseg.bundle",
     "load_recipe": "geoseg.config.load",

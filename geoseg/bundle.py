@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
-from geoseg._files import atomic_path, output_errors
+from geoseg._output_files import atomic_path, output_errors
 from geoseg._text import percent
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, GeosegError, OutputError

@@ -12,8 +12,7 @@ from mmseg.datasets.transforms import PhotoMetricDistortion, transforms
 from numpy.typing import NDArray
 from part import Part
 
-from geoseg.augment.photometric_distortion import distort, draw_amounts
-from geoseg.augment.rgb_hsv import HUE_STEPS, hsv_to_rgb, rgb_to_hsv
+from geoseg.augment.photometric_distortion import HUE_STEPS, distort, draw_amounts, hsv_to_rgb, rgb_to_hsv
 from geoseg.config.recipe import AugmentSection
 
 CROPS, SIDE = 200, 256

@@ -13,7 +13,7 @@ from torch.optim import SGD
 
 from geoseg.config.recipe import TrainSection
 from geoseg.models.network import SegmentationNetwork
-from geoseg.training.optimizer import build_optimizer, compute_learning_rate
+from geoseg.training.optimizer_steps import build_optimizer, compute_learning_rate
 
 STEPS = 10
 TRAINED = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"

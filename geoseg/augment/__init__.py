@@ -1,5 +1,5 @@
 """Random augmentation of training crops: flips, rotations and color changes."""
 
-from geoseg.augment.augmentation import Augmentation
+from geoseg.augment.augment_crop import Augmentation
 
 __all__ = ["Augmentation"]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from geoseg._lazy import attach
 
 if TYPE_CHECKING:
-    from geoseg.config.component import Component as Component
+    from geoseg.config.component_spec import Component as Component
     from geoseg.config.load import list_recipes as list_recipes
     from geoseg.config.load import load_recipe as load_recipe
     from geoseg.config.load import parse_recipe as parse_recipe
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from geoseg.config.recipe import Recipe as Recipe
 
 _MODULES = {
-    "Component": "geoseg.config.component",
+    "Component": "geoseg.config.component_spec",
     "Recipe": "geoseg.config.recipe",
     "list_recipes": "geoseg.config.load",
     "load_recipe": "geoseg.config.load",

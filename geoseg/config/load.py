@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from geoseg._files import RECIPE_SUFFIXES
+from geoseg._output_files import RECIPE_SUFFIXES
 from geoseg._text import did_you_mean
 from geoseg.config.recipe import Recipe
 from geoseg.errors import ConfigError

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from geoseg.config.component import Component, HeadComponent, LossComponent, SamplerComponent, WeightedComponent
+from geoseg.config.component_spec import Component, HeadComponent, LossComponent, SamplerComponent, WeightedComponent
 from geoseg.registry import current_name
 
 RENAMED_PHOTOMETRIC = {"zoo": "openmmlab"}

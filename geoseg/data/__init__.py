@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from geoseg._lazy import attach
 
 if TYPE_CHECKING:
-    from geoseg.data.crops.crop import Crop, CropPlan
     from geoseg.data.crops.loader import CropDataset, CropLoader
+    from geoseg.data.crops.read_crop import Crop, CropPlan
     from geoseg.data.crops.segmentation_dataset import SegmentationDataset
     from geoseg.data.dataset import Dataset, LabelledScene, SceneSource
     from geoseg.data.export.export_crops import TileResult, count_crops, tile
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from geoseg.data.preparation.validate_labels import LabelReport, SceneLabelReport, validate_labels
 
 _MODULES = {
-    "Crop": "geoseg.data.crops.crop",
+    "Crop": "geoseg.data.crops.read_crop",
     "CropDataset": "geoseg.data.crops.loader",
     "CropLoader": "geoseg.data.crops.loader",
-    "CropPlan": "geoseg.data.crops.crop",
+    "CropPlan": "geoseg.data.crops.read_crop",
     "Dataset": "geoseg.data.dataset",
     "LabelEncoding": "geoseg.data.label_encoding",
     "LabelReader": "geoseg.data.label_reader",

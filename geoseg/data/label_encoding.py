@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from geoseg._files import VECTOR_SUFFIXES
+from geoseg._output_files import VECTOR_SUFFIXES
 from geoseg.errors import ConfigError
 from geoseg.legend import IGNORE_INDEX, Colour, Legend, parse_colour
 

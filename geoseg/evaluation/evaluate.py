@@ -133,8 +133,7 @@ def evaluate(
 
     loaded = None if recipe is None else resolve_recipe(recipe, overrides)
     from geoseg.bundle import Bundle  # noqa: PLC0415 (loads torch)
-    from geoseg.evaluation.evaluate_model import evaluate_model  # noqa: PLC0415
-    from geoseg.evaluation.evaluate_scenes import evaluate_scenes  # noqa: PLC0415
+    from geoseg.evaluation.evaluate_model import evaluate_model, evaluate_scenes  # noqa: PLC0415
     from geoseg.inference.model_lookup import find_model  # noqa: PLC0415
 
     bundle = model if isinstance(model, Bundle) else Bundle.load(find_model(model).path)

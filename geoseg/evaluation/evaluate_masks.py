@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._files import VECTOR_SUFFIXES
+from geoseg._output_files import VECTOR_SUFFIXES
 from geoseg.errors import SceneError
 from geoseg.evaluation.accumulate_counts import STRIP_ROWS, CountOptions, ScenePair, WindowReader
 from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
-from geoseg.evaluation.pairing import SceneFiles, match_files
 from geoseg.evaluation.protocols import select_protocols
-from geoseg.evaluation.reference import open_reference
+from geoseg.evaluation.reference import SceneFiles, match_files, open_reference
 from geoseg.evaluation.result import Evaluation, SceneCallback
 from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evaluate_task
 from geoseg.grid.tiling import strips

@@ -1,6 +1,6 @@
-"""Read the reference of a mask or scene, a raster or a vector file, on the mask's grid and in its classes."""
+"""References of masks and scenes: matched by file name, and read on the mask's grid and in its classes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
 
-from geoseg._files import VECTOR_SUFFIXES
+from geoseg._output_files import VECTOR_SUFFIXES
 from geoseg.data.label_encoding import LabelEncoding, build_encoding, guess_kind
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
@@ -18,7 +18,66 @@ from geoseg.evaluation.options import EvaluationOptions
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.raster.discovery import is_collection, list_rasters_and_layers, match_by_name, scene_name
 from geoseg.raster.scene import Scene
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """The files of one evaluated scene."""
+
+    name: str
+    """Name of the scene; unique."""
+    path: Path
+    """Mask or scene."""
+    reference: Path
+    """Reference raster or vector file."""
+    confidence: Path | None = None
+    """Raster of confidence or class probabilities."""
+    image: Path | None = None
+    """Scene that a mask was predicted from."""
+
+
+def match_files(
+    source: str | Path,
+    reference: str | Path,
+    *,
+    confidence: str | Path | None = None,
+    image: str | Path | None = None,
+) -> list[SceneFiles]:
+    """Match every mask or scene with the other files of the same name.
+
+    One vector file may be the reference of many masks. Two single files match whatever their names are.
+
+    Args:
+        source: Mask or scene: a file, a folder or a pattern.
+        reference: References: a file, a folder or a pattern.
+        confidence: Rasters of confidence or class probabilities.
+        image: Scenes that the masks were predicted from.
+
+    Raises:
+        DataError: A folder is empty, or a reference, confidence or image is missing.
+    """
+    files = [Path(path) for path in list_rasters_and_layers(str(source))]
+    optional = [
+        [None] * len(files) if word is None else _match(files, str(word), kind)
+        for word, kind in ((confidence, "confidence"), (image, "scene"))
+    ]
+    references = _match(files, str(reference), "reference")
+    return [SceneFiles(*each) for each in zip(_unique_names(files), files, references, *optional, strict=True)]
+
+
+def _match(files: Sequence[Path], word: str, kind: str) -> list[Path]:
+    """Return the matching file of each file."""
+    if not is_collection([word]) and (len(files) == 1 or Path(word).suffix.lower() in VECTOR_SUFFIXES):
+        return [Path(word)] * len(files)
+    return match_by_name(files, map(Path, list_rasters_and_layers(word)), folder=word, kind=kind)
+
+
+def _unique_names(files: Sequence[Path]) -> list[str]:
+    """Return short names, or whole paths if short names are not unique."""
+    names = [scene_name(file) for file in files]
+    return names if len(set(names)) == len(names) else [str(file) for file in files]
 
 
 class ReferenceLabels(Protocol):

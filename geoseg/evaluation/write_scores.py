@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from geoseg._files import atomic_path, output_errors
+from geoseg._output_files import atomic_path, output_errors
 from geoseg.evaluation.protocols import Protocol
 from geoseg.evaluation.result import Evaluation
 from geoseg.evaluation.tables import (

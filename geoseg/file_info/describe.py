@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from geoseg._files import MODEL_SUFFIXES, RECIPE_SUFFIXES, VECTOR_SUFFIXES
+from geoseg._output_files import MODEL_SUFFIXES, RECIPE_SUFFIXES, VECTOR_SUFFIXES
 from geoseg.bundle import BEST_NAME, ModelCard, digest_file, read_card
 from geoseg.config.load import load_recipe, to_yaml
 from geoseg.errors import SceneError

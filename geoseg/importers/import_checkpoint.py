@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import geoseg
-from geoseg._files import check_writable
+from geoseg._output_files import check_writable
 from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import PredictSection, Recipe, TrainSection
 from geoseg.data.datasets import published_legend

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from geoseg._files import check_writable, require_distinct
+from geoseg._output_files import check_writable, require_distinct
 from geoseg.errors import ConfigError, OutputError
 from geoseg.inference.task import PredictionTask
 from geoseg.raster.metadata import crop_gcps

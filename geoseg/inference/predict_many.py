@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geoseg._concurrency import ordered_map
-from geoseg._files import check_writable, output_errors
+from geoseg._output_files import check_writable, output_errors
 from geoseg.errors import ConfigError, GeosegError, OutputError
 from geoseg.grid.grid import Bounds
 from geoseg.inference.destination import Destination

@@ -20,7 +20,7 @@ from geoseg.inference.tta import IDENTITY, TtaVariant, TtaVariants
 from geoseg.models.device import Precision, choose_device, choose_precision, explain_out_of_memory
 from geoseg.models.engines.base import Arithmetic
 from geoseg.models.engines.select import EngineName, make_engine
-from geoseg.models.normalize_input import normalize
+from geoseg.models.network import normalize
 from geoseg.raster.raster import Raster
 
 MEMORY_HINT = "use a smaller batch (--batch 1), smaller tiles (--tile 256), or another device (--device cpu)"

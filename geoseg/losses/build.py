@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
-from geoseg.config.component import WeightedComponent
+from geoseg.config.component_spec import WeightedComponent
 from geoseg.errors import ConfigError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses import losses

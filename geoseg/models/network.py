@@ -1,6 +1,6 @@
-"""The segmentation network: a backbone and a head that map images to logits of the same height and width."""
+"""The segmentation network: a backbone and a head that map normalized images to logits of the same height and width."""
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from geoseg.models.backbones.base import Backbone
@@ -50,3 +50,22 @@ class SegmentationNetwork(nn.Module):
     def smallest_batch(self) -> int:
         """Smallest number of images per device in a training step: 2 if a norm has a single value per image."""
         return self.head.smallest_batch
+
+
+def normalize(
+    images: Num[Tensor, "batch band row col"],
+    valid: Bool[Tensor, "batch row col"],
+    *,
+    mean: Float[Tensor, "1 band 1 1"],
+    std: Float[Tensor, "1 band 1 1"],
+) -> Float[Tensor, "batch band row col"]:
+    """Compute (images - mean) / std, and 0 (the mean) for invalid pixels.
+
+    Args:
+        images: Pixel values (batch, band, row, col).
+        valid: Validity (batch, row, col); True = usable.
+        mean: Mean of each band, from the model card.
+        std: Standard deviation of each band, from the model card.
+    """
+    scaled = (images.float() - mean) / std
+    return scaled.masked_fill_(~valid[:, None], 0)

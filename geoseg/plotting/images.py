@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from geoseg._files import atomic_path, output_errors
+from geoseg._output_files import atomic_path, output_errors
 from geoseg.legend import IGNORE_INDEX, Colour, Legend, LegendEntry
 from geoseg.raster.display import RgbImage
 

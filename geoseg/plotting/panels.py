@@ -7,7 +7,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from geoseg._files import VECTOR_SUFFIXES, check_writable
+from geoseg._output_files import VECTOR_SUFFIXES, check_writable
 from geoseg.errors import GridMismatch
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from geoseg._files import RASTER_SUFFIXES, VECTOR_SUFFIXES
+from geoseg._output_files import RASTER_SUFFIXES, VECTOR_SUFFIXES
 from geoseg._text import did_you_mean
 from geoseg.errors import DataError, SceneError
 from geoseg.raster.output_bands import SHARES

@@ -5,7 +5,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import rasterio.shutil
 
-from geoseg._files import VRT_SUFFIX, output_errors
+from geoseg._output_files import VRT_SUFFIX, output_errors
 from geoseg.grid.grid import Grid
 from geoseg.raster.open_raster import open_raster, quiet_gdal
 

@@ -1,16 +1,25 @@
-"""Save the bundle when the monitored score improves."""
+"""Save the bundle, weights and model card, when the monitored score improves."""
 
 import logging
 import math
+import platform
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import torch
+
+import geoseg
 from geoseg.bundle import BEST_NAME, Bundle, ModelCard
+from geoseg.config.recipe import Recipe
+from geoseg.data.preparation.prepared_dataset import PreparedDataset
+from geoseg.models.backbones.base import Scaling
 from geoseg.models.network import SegmentationNetwork
 from geoseg.training.checkpoint import RunState
 from geoseg.training.run_folder import update_latest_link
-from geoseg.training.validation import Validation
+from geoseg.training.validation import PROTOCOL_DESCRIPTIONS, Validation
 
 logger = logging.getLogger(__name__)
 
@@ -61,3 +70,42 @@ class BestBundleSaver:
         provenance = {**self.card.provenance, "iteration": str(self.state.iteration)}
         Bundle(network, replace(self.card, scores=defined, provenance=provenance)).save(self.path)
         update_latest_link(self.run)
+
+
+def build_card(recipe: Recipe, prepared: PreparedDataset, normalization: Scaling) -> ModelCard:
+    """Build the card of a bundle, without scores.
+
+    Args:
+        recipe: The recipe of the run.
+        prepared: The prepared dataset.
+        normalization: Input normalization of the network.
+    """
+    statistics = prepared.statistics
+    return ModelCard(
+        model=recipe.model,
+        legend=prepared.legend,
+        bands=prepared.bands,
+        mean=normalization.mean,
+        std=normalization.std,
+        minimum=tuple(band.minimum for band in statistics),
+        maximum=tuple(band.maximum for band in statistics),
+        dtype=prepared.dtype,
+        gsd=prepared.gsd,
+        crop=recipe.train.crop,
+        tile=recipe.predict.tile,
+        halo=recipe.predict.halo,
+        protocol=PROTOCOL_DESCRIPTIONS[recipe.train.validation],
+        recipe=recipe.model_dump(mode="json"),
+        data={"digest": prepared.digest, **prepared.about},
+        provenance=_provenance(recipe),
+    )
+
+
+def _provenance(recipe: Recipe) -> dict[str, Any]:
+    return {
+        "seed": str(recipe.train.seed),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "geoseg": geoseg.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from geoseg._files import atomic_path, output_errors
+from geoseg._output_files import atomic_path, output_errors
 from geoseg.config.recipe import Recipe, replace_renamed_values
 from geoseg.errors import BundleError, ConfigError, DataError
 

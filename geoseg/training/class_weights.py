@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from geoseg.config.component import WeightedComponent
+from geoseg.config.component_spec import WeightedComponent
 
 WEIGHT_LIMITS = (0.1, 10.0)
 """Smallest and largest weight. More extreme weights would let a few pixels dominate training."""

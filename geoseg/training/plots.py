@@ -9,8 +9,8 @@ from affine import Affine
 from lightning.fabric import Fabric
 from torch import Tensor
 
-from geoseg.data.crops.crop import Crop
 from geoseg.data.crops.loader import CropDataset
+from geoseg.data.crops.read_crop import Crop
 from geoseg.data.crops.samplers.grid import GridSampler
 from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.grid.grid import Grid

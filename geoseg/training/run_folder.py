@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
-from geoseg._files import atomic_path, output_errors, temporary_path
+from geoseg._output_files import atomic_path, output_errors, temporary_path
 from geoseg.bundle import LATEST_NAME
 from geoseg.config.recipe import Recipe
 from geoseg.errors import BundleError, ConfigError, GeosegError, OutputError

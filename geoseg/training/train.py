@@ -1,4 +1,4 @@
-"""Train a network from a recipe."""
+"""Train a network from a recipe, which is checked before any data is prepared."""
 
 import logging
 from collections.abc import Sequence
@@ -8,24 +8,31 @@ from typing import Any
 
 from lightning.fabric import Fabric
 
-from geoseg._files import output_errors
+from geoseg._output_files import output_errors
 from geoseg.bundle import Bundle, load
 from geoseg.config.load import load_recipe, to_yaml
 from geoseg.config.recipe import Recipe
 from geoseg.data.crops.build_augmentation import require_color_bands
+from geoseg.data.crops.samplers import samplers
+from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.data.preparation.prepare import prepare
 from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.errors import ConfigError
-from geoseg.models.device import explain_out_of_memory
+from geoseg.losses.build import build_loss
+from geoseg.models.build import find_backbone_module
+from geoseg.models.device import choose_device, explain_out_of_memory
+from geoseg.models.heads import heads
 from geoseg.progress import NOTICE, Progress, silent
-from geoseg.training.check_recipe import check_recipe
+from geoseg.training.class_weights import resolve_class_weights
 from geoseg.training.crop_batches import TrainingCrops
 from geoseg.training.determinism import set_determinism
 from geoseg.training.distributed import launch_fabric
 from geoseg.training.interrupts import catch_signals
+from geoseg.training.loggers import require_loggers
 from geoseg.training.module import build_module
 from geoseg.training.run_folder import RunFolder, open_run_folder
 from geoseg.training.trainer import Trainer
+from geoseg.training.validation import require_monitor
 
 OUT_OF_MEMORY_HINT = (
     "lower train.batch, train.crop or predict.batch, raise train.accumulate, or --set train.precision=bfloat16; "
@@ -142,3 +149,21 @@ def _write_recipe(run: RunFolder, recipe: Recipe) -> None:
     if run.checkpoint is not None:
         done, total = run.checkpoint.state.iteration, recipe.train.iterations
         logger.log(NOTICE, "Resuming %s after iteration %d of %d.", run.folder, done, total)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Check everything in a recipe that does not depend on pixels, because preparation can take hours.
+
+    Raises:
+        ConfigError: If a component, an option, the device or the monitored score is invalid.
+        DataError: If the files of the dataset are missing.
+    """
+    train, head = recipe.train, recipe.model.head
+    choose_device(train.device)
+    find_backbone_module(recipe.model.backbone.name)
+    heads.check(head.name, head.options, given=("in_channels", "strides", "classes", "align_corners"))
+    samplers.check(train.sampler.name, train.sampler.options, given=("scenes", "size", "scale", "seed", "classes"))
+    legend = open_dataset(recipe.data).legend
+    build_loss(resolve_class_weights(recipe.loss, [1] * len(legend)), classes=len(legend))
+    require_monitor(train.monitor, legend)
+    require_loggers(train.loggers)

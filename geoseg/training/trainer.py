@@ -19,8 +19,7 @@ from geoseg.models.device import memory_format
 from geoseg.models.network import SegmentationNetwork
 from geoseg.models.sync_batchnorm import convert_to_sync_batchnorm
 from geoseg.progress import NOTICE, Progress, Task
-from geoseg.training.best_checkpoint import BestBundleSaver
-from geoseg.training.build_model_card import build_card
+from geoseg.training.best_checkpoint import BestBundleSaver, build_card
 from geoseg.training.checkpoint import Checkpoint, RunState
 from geoseg.training.crop_batches import TrainingCrops
 from geoseg.training.determinism import measure_determinism_cost
@@ -28,8 +27,7 @@ from geoseg.training.distributed import crops_per_process, freeze_unused_paramet
 from geoseg.training.interrupts import StopRequest, TrainingInterrupted
 from geoseg.training.loggers import METRICS_NAME, LoggerCollection, open_loggers
 from geoseg.training.module import TrainingModule
-from geoseg.training.optimizer import build_optimizer
-from geoseg.training.optimizer_steps import StepResult, iterate_steps
+from geoseg.training.optimizer_steps import StepResult, build_optimizer, iterate_steps
 from geoseg.training.plots import CropPlot, draw_curves
 from geoseg.training.run_folder import RunFolder
 from geoseg.training.step_statistics import StepStatistics

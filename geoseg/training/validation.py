@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from geoseg._text import align_columns, did_you_mean, percent
 from geoseg.config.recipe import Recipe
-from geoseg.data.crops.crop import Crop
 from geoseg.data.crops.loader import CropDataset, CropLoader
+from geoseg.data.crops.read_crop import Crop
 from geoseg.data.crops.samplers.grid import GridSampler
 from geoseg.data.preparation.prepared_dataset import PreparedDataset, PreparedScene
 from geoseg.errors import ConfigError

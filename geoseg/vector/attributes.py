@@ -15,7 +15,7 @@ from geoseg.legend import Legend
 from geoseg.vector.io.arrow import BBOX_FIELD, PolygonStream, encode_bbox, encode_wkb, make_geometry_field
 from geoseg.vector.measure import LocalMetric
 from geoseg.vector.polygon_arrays import PolygonArrays
-from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.ragged_arrays import IntArray
 
 ATTRIBUTES = [

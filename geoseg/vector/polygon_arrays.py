@@ -9,8 +9,8 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from geoseg._numba import njit
-from geoseg.vector.tracing.outlines import Outlines
+from geoseg._jit import njit
+from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
 
 

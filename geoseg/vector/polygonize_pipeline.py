@@ -17,9 +17,9 @@ from geoseg.vector.generalize.simplify_arcs import BoundaryOptions
 from geoseg.vector.measure import PixelSize
 from geoseg.vector.options import PolygonizeOptions
 from geoseg.vector.tracing.class_raster import ClassArray, ClassRaster, WeightArray
-from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.trace_raster import trace_raster
-from geoseg.vector.tracing.vertex_index import VertexCollector, VertexIndex
+from geoseg.vector.tracing.vertex_spatial_index import VertexCollector, VertexIndex
 
 PORTION_CORNERS = 200_000
 """Approximate number of corners that are simplified together."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers.networks import experienced, norms, relative
 
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone

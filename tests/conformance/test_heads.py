@@ -4,7 +4,7 @@ import pytest
 import torch
 from helpers.networks import experienced, norms, relative
 
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 from geoseg.models.engines.bf16_split_input import convert_to_split_input, split_bf16

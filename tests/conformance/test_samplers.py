@@ -5,8 +5,8 @@ import pytest
 import torch
 from helpers.prepared import prepared_scene, striped
 
-from geoseg.data.crops.crop import cut_crop
 from geoseg.data.crops.loader import CropDataset, CropLoader
+from geoseg.data.crops.read_crop import cut_crop
 from geoseg.data.crops.samplers import samplers
 from geoseg.grid.window import Window
 

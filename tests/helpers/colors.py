@@ -4,8 +4,7 @@ import numba
 import numpy as np
 from hypothesis import strategies as st
 
-from geoseg.augment.photometric_distortion import DistortionAmounts
-from geoseg.augment.rgb_hsv import hsv_to_rgb, rgb_to_hsv
+from geoseg.augment.photometric_distortion import DistortionAmounts, hsv_to_rgb, rgb_to_hsv
 
 
 def _shares(smallest: float, largest: float) -> st.SearchStrategy[float | None]:

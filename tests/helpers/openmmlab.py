@@ -2,7 +2,7 @@
 
 import torch
 
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 from geoseg.models.weights.openmmlab_names import to_openmmlab_name

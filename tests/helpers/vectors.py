@@ -20,7 +20,7 @@ from geoseg.vector.attributes import Attributes
 from geoseg.vector.io.output_spec import OutputSpec
 from geoseg.vector.layer import PolygonLayer
 from geoseg.vector.polygon_arrays import PolygonArrays
-from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.trace_raster import trace_mask
 
 BACKGROUND = 255

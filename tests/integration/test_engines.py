@@ -9,7 +9,7 @@ import torch
 from filelock import FileLock
 from PIL import Image
 
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 from geoseg.models.engines.openvino import OpenVinoEngine

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from geoseg.config.recipe import Recipe
-from geoseg.data.crops.crop import Crop
+from geoseg.data.crops.read_crop import Crop
 from geoseg.losses.build import build_loss
 from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.models.build import build_network
 from geoseg.models.network import SegmentationNetwork

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from geoseg.config.recipe import TrainSection
-from geoseg.training.optimizer import compute_learning_rate
+from geoseg.training.optimizer_steps import compute_learning_rate
 
 DEFAULTS = TrainSection(iterations=80_000)
 """OpenMMLab's schedule is the default: 0.01 to 0.0001 with the power 0.9, without warm-up."""

@@ -13,10 +13,8 @@ from geoseg.data.preparation.prepare import prepare
 from geoseg.losses.build import build_loss
 from geoseg.models.build import build_network
 from geoseg.training.crop_batches import TrainingCrops
-from geoseg.training.module import TrainingModule
-from geoseg.training.normalization_stats import choose_normalization
-from geoseg.training.optimizer import build_optimizer, compute_learning_rate
-from geoseg.training.optimizer_steps import iterate_steps
+from geoseg.training.module import TrainingModule, choose_normalization
+from geoseg.training.optimizer_steps import build_optimizer, compute_learning_rate, iterate_steps
 
 torch.set_num_threads(1)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from strategies import legends
 
 from geoseg.bundle import Bundle, ModelCard, digest_file, load, read_card
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, OutputError
 from geoseg.legend import Legend

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from geoseg.bundle import Bundle, ModelCard, digest_weights, load, make_header, read_card
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
 from geoseg.models.build import build_network

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from geoseg.data.crops.crop import Crop, cut_crop
+from geoseg.data.crops.read_crop import Crop, cut_crop
 from geoseg.data.crops.samplers.base import Sampler
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.errors import GeosegError

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from geoseg._files import output_errors, temporary_path
+from geoseg._output_files import output_errors, temporary_path
 from geoseg._text import join_names
 from geoseg.data.dataset import UNLABELLED_SPLIT, Dataset, LabelledScene
 from geoseg.data.datasets import datasets

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._files import RASTER_SUFFIXES, VRT_SUFFIX
+from geoseg._output_files import RASTER_SUFFIXES, VRT_SUFFIX
 from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset
 from geoseg.errors import DataError
 from geoseg.grid.grid import Grid

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from geoseg._files import output_errors, temporary_path
+from geoseg._output_files import output_errors, temporary_path
 from geoseg.data.export.crop_sources import CropSource, CropSourceReader, WindowPixels, find_crop_sources
 from geoseg.data.export.openmmlab_layout import OpenmmlabLayout, select_layout
 from geoseg.errors import OutputError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from geoseg._files import output_errors
+from geoseg._output_files import output_errors
 from geoseg.data.export.crop_sources import CropSource, WindowPixels
 from geoseg.errors import DataError
 from geoseg.grid.grid import Grid

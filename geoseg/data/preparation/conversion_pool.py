@@ -16,7 +16,7 @@ from typing import Self, TextIO
 
 import numpy as np
 
-from geoseg._files import output_errors
+from geoseg._output_files import output_errors
 from geoseg.data.preparation.conversion_record import ConversionRecord
 from geoseg.data.preparation.convert_scene import SceneConversion, convert_scene
 from geoseg.data.preparation.prepared_dataset import PreparedScene

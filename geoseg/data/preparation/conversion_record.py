@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg._files import atomic_path, output_errors
+from geoseg._output_files import atomic_path, output_errors
 from geoseg.data.dataset import LabelledScene
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.raster.archive import fingerprint

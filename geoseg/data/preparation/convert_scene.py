@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._files import output_errors
+from geoseg._output_files import output_errors
 from geoseg.data.dataset import LabelledScene
 from geoseg.data.label_encoding import LabelEncoding
 from geoseg.data.label_reader import LabelReader

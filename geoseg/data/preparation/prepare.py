@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from geoseg._files import output_errors, remove_files
+from geoseg._output_files import output_errors, remove_files
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._files import atomic_path
+from geoseg._output_files import atomic_path
 from geoseg.data.preparation.class_locations import ClassLocations
 from geoseg.errors import DataError
 from geoseg.grid.window import Window

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg._files import RECIPE_SUFFIXES
+from geoseg._output_files import RECIPE_SUFFIXES
 from geoseg.bundle import ModelCard
 from geoseg.data.dataset import LabelledScene
 from geoseg.data.memory_scenes import materialize

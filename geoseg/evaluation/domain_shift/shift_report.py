@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._files import check_writable
+from geoseg._output_files import check_writable
 from geoseg._text import percent
 from geoseg.evaluation.domain_shift.domain_profile import DomainProfile
 from geoseg.evaluation.domain_shift.measure_shift import DomainShift, mean_level, shift_to_dict

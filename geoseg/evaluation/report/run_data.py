@@ -74,7 +74,7 @@ def collect_scenes(
     progress: Progress = silent,
 ) -> RunData:
     """Evaluate a model on scenes with references; see :func:`~geoseg.evaluation.evaluate_scenes.evaluate_scenes`."""
-    from geoseg.evaluation.evaluate_scenes import evaluate_scenes  # noqa: PLC0415
+    from geoseg.evaluation.evaluate_model import evaluate_scenes  # noqa: PLC0415
 
     card, gallery = read_card(model), Gallery()
     evaluation = evaluate_scenes(scene, reference, options, model=model, progress=progress, on_scene=gallery)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from geoseg._files import atomic_path, check_writable, output_errors
+from geoseg._output_files import atomic_path, check_writable, output_errors
 from geoseg._text import join_names
 from geoseg.bundle import Bundle, ModelCard, read_card
 from geoseg.data.datasets._benchmark_files import MAX_NAMES, find_files

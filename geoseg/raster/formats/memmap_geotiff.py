@@ -16,7 +16,7 @@ from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg._files import atomic_path
+from geoseg._output_files import atomic_path
 from geoseg.errors import DataError, GeosegError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window

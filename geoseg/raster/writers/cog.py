@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg._files import check_writable, output_errors, remove_files, require_distinct, temporary_path
+from geoseg._output_files import check_writable, output_errors, remove_files, require_distinct, temporary_path
 from geoseg.errors import OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips

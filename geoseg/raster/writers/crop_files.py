@@ -8,7 +8,7 @@ import rasterio
 from numpy.typing import NDArray
 from PIL import Image
 
-from geoseg._files import output_errors
+from geoseg._output_files import output_errors
 from geoseg.errors import SceneError
 from geoseg.grid.grid import Grid
 from geoseg.raster.open_raster import gdal_environment, quiet_gdal

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
-from geoseg._files import atomic_path
+from geoseg._output_files import atomic_path
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX

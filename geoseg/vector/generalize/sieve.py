@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geoseg._concurrency import ordered_map
-from geoseg._numba import njit
+from geoseg._jit import njit
 from geoseg.vector.generalize.adjacency import Borders, find_merge_targets, find_shared_borders
 from geoseg.vector.measure import PixelSize
 from geoseg.vector.tracing.assemble_polygons import unite_regions

@@ -14,13 +14,13 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg._numba import njit
+from geoseg._jit import njit
 from geoseg.vector.generalize.simplify_arcs import CURVE_SIDES, BoundaryOptions, simplify_arc, smooth_arc
 from geoseg.vector.measure import metric_at_center
 from geoseg.vector.polygon_arrays import PolygonArrays
-from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
-from geoseg.vector.tracing.vertex_index import VertexIndex
+from geoseg.vector.tracing.vertex_spatial_index import VertexIndex
 
 
 def simplify_outlines(outlines: Outlines, vertices: VertexIndex, options: BoundaryOptions) -> Outlines:

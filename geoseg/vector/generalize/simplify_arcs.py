@@ -19,9 +19,9 @@ the midpoint of v q, unless the triangle of v and the midpoints holds another ve
 import heapq
 from typing import NamedTuple
 
-from geoseg._numba import njit
+from geoseg._jit import njit
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
-from geoseg.vector.tracing.vertex_index import count_inside, is_inside
+from geoseg.vector.tracing.vertex_spatial_index import count_inside, is_inside
 
 MAX_REPLACED_VERTICES = 1024
 """Largest number of vertices that one side replaces; it bounds the checks for each vertex."""

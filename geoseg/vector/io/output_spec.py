@@ -8,7 +8,7 @@ from pathlib import Path
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
-from geoseg._files import check_writable
+from geoseg._output_files import check_writable
 from geoseg._text import join_names
 from geoseg.errors import ConfigError, OutputError
 from geoseg.legend import Legend

@@ -21,7 +21,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
-from geoseg._files import LAYER_SUFFIXES
+from geoseg._output_files import LAYER_SUFFIXES
 from geoseg._text import did_you_mean, join_names
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Bounds, Grid, crs_name

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from geoseg._files import remove_files
+from geoseg._output_files import remove_files
 from geoseg.vector.io.arrow import PolygonStream
 
 SIDECAR_SUFFIXES = (".shx", ".dbf", ".prj", ".cpg")

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from geoseg._files import atomic_path, check_writable, output_errors, remove_files, temporary_path
+from geoseg._output_files import atomic_path, check_writable, output_errors, remove_files, temporary_path
 from geoseg.errors import LayerError, OutputError
 from geoseg.legend import Legend
 from geoseg.vector.io.arrow import CLASS_COLUMN, PolygonStream

@@ -10,7 +10,7 @@ The steps, each in a separate module (``trace_raster`` runs them all):
 4. ``split_rings``: closed contours are split into *rings*, which do not touch themselves.
 5. ``assemble_polygons``: rings are grouped into *polygons* (one shell and its holes per part). A polygon is complete when
    no pixel of it is in the last row read.
-6. ``outlines``: *outlines* are the complete polygons, in pixel corners and in ragged arrays (``ragged_arrays``).
+6. ``outline_arrays``: *outlines* are the complete polygons, in pixel corners and in ragged arrays (``ragged_arrays``).
 
-``vertex_index`` collects all vertices of the strips; simplification asks it whether a border may move.
+``vertex_spatial_index`` collects all vertices of the strips; simplification tests with it whether a border may move.
 """

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from geoseg.vector.tracing.connected_components import unite_pairs
-from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, find_starts, to_offsets
 from geoseg.vector.tracing.split_rings import Rings, split_rings
 from geoseg.vector.tracing.stitch_contours import Contours, stitch_contours

@@ -7,9 +7,9 @@ from typing import Literal
 from geoseg._concurrency import ordered_map
 from geoseg.vector.tracing.assemble_polygons import PolygonAssembler
 from geoseg.vector.tracing.class_raster import ClassArray, WeightArray, pad_strips
-from geoseg.vector.tracing.outlines import Outlines, concatenate_outlines
+from geoseg.vector.tracing.outline_arrays import Outlines, concatenate_outlines
 from geoseg.vector.tracing.trace_strip import StripContours, trace_strip
-from geoseg.vector.tracing.vertex_index import VertexCollector
+from geoseg.vector.tracing.vertex_spatial_index import VertexCollector
 
 Connectivity = Literal[4, 8]
 """4: pixels of one class are connected if they share a side; 8: also if they share a corner."""

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from geoseg.config.component import WeightedComponent
+from geoseg.config.component_spec import WeightedComponent
 from geoseg.errors import ConfigError
 from geoseg.losses.build import build_loss
 from geoseg.losses.cross_entropy import CrossEntropy

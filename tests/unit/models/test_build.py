@@ -9,7 +9,7 @@ import torch
 
 import geoseg
 import geoseg.models
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
 from geoseg.models.build import build_network, create_model, find_backbone_module

@@ -1,19 +1,23 @@
 """Tests of saving the best bundle by the monitored score."""
 
 import math
+from datetime import datetime
 
 import numpy as np
 import pytest
+import torch
 from helpers.models import Convolutions, card
 from hypothesis import given
 from hypothesis import strategies as st
 
+import geoseg
 from geoseg.bundle import BEST_NAME, read_card
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
-from geoseg.training.best_checkpoint import BestBundleSaver
+from geoseg.models.backbones.base import Scaling
+from geoseg.training.best_checkpoint import BestBundleSaver, build_card
 from geoseg.training.checkpoint import RunState
-from geoseg.training.validation import Validation
+from geoseg.training.validation import PROTOCOL_DESCRIPTIONS, Validation
 
 LEGEND = Legend.of(["roof", "road"])
 
@@ -79,3 +83,26 @@ def test_only_main_process_writes(tmp_path, is_main):
     assert update_all(make_saver(run, is_main=is_main), validation(50, 50)) == [True]
     assert (run / BEST_NAME).exists() == is_main
     assert (tmp_path / "runs" / "latest").exists() == is_main
+
+
+def test_card_describes_recipe_data_and_normalization(recipe, prepared):
+    card = build_card(recipe, prepared, Scaling((1.0, 2.0, 3.0), (4.0, 5.0, 6.0)))
+    assert (card.model, card.legend, card.bands) == (recipe.model, prepared.legend, prepared.bands)
+    assert (card.mean, card.std) == ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    assert card.minimum == tuple(band.minimum for band in prepared.statistics)
+    assert card.maximum == tuple(band.maximum for band in prepared.statistics)
+    assert (card.dtype, card.gsd) == (prepared.dtype, prepared.gsd)
+    assert (card.crop, card.tile, card.halo) == (recipe.train.crop, recipe.predict.tile, recipe.predict.halo)
+    assert card.protocol == PROTOCOL_DESCRIPTIONS["scenes"] == "scenes"
+    assert card.recipe == recipe.model_dump(mode="json")
+    assert card.data == {"digest": prepared.digest, **prepared.about}
+    assert not card.scores
+
+
+def test_provenance_has_seed_date_and_versions(recipe, prepared):
+    seeded = recipe.model_copy(update={"train": recipe.train.model_copy(update={"seed": 7})})
+    provenance = build_card(seeded, prepared, Scaling((0.0,) * 3, (1.0,) * 3)).provenance
+    assert set(provenance) == {"seed", "date", "geoseg", "torch", "python"}
+    assert (provenance["seed"], provenance["geoseg"]) == ("7", geoseg.__version__)
+    assert provenance["torch"] == torch.__version__
+    assert datetime.fromisoformat(provenance["date"]).tzinfo is not None

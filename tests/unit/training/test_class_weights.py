@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoseg.config.component import WeightedComponent
+from geoseg.config.component_spec import WeightedComponent
 from geoseg.training.class_weights import WEIGHT_LIMITS, compute_class_weights, resolve_class_weights
 
 counts = st.lists(st.integers(0, 10**9), min_size=1, max_size=12)

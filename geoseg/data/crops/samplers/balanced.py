@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from geoseg._text import did_you_mean
-from geoseg.data.crops.crop import CropPlan, draw_plan
+from geoseg.data.crops.read_crop import CropPlan, draw_plan
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.preparation.class_locations import CELL_SIZE
 from geoseg.data.preparation.prepared_dataset import PreparedScene

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.data.crops.crop import CropPlan
+from geoseg.data.crops.read_crop import CropPlan
 
 
 class Sampler(Protocol):

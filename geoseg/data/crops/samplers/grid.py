@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from geoseg.data.crops.crop import CropPlan
+from geoseg.data.crops.read_crop import CropPlan
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.crops.samplers.base import draw_without_replacement
 from geoseg.data.preparation.prepared_dataset import PreparedScene

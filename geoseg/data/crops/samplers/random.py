@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from geoseg.data.crops.crop import CropPlan, draw_plan
+from geoseg.data.crops.read_crop import CropPlan, draw_plan
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.crops.samplers.base import draw_without_replacement
 from geoseg.data.preparation.class_locations import CELL_SIZE

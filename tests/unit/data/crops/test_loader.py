@@ -10,8 +10,8 @@ from helpers.prepared import prepared_scene, striped
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import AugmentSection
-from geoseg.data.crops.crop import Crop
 from geoseg.data.crops.loader import TERMINATION_GRACE_S, CropDataset, CropLoader
+from geoseg.data.crops.read_crop import Crop
 from geoseg.data.crops.samplers.random import RandomSampler
 from geoseg.errors import SceneError
 

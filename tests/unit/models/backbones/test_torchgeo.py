@@ -10,7 +10,7 @@ from helpers.models import card
 from torch import nn
 
 from geoseg.bundle import Bundle, load
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.load import parse_recipe, to_yaml
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import Tensor
 
-from geoseg.config.component import Component
+from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
 from geoseg.models.backbones.resnet import DilatedResNet

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from geoseg.vector.generalize.simplify import simplify_coverage, simplify_outlines
 from geoseg.vector.generalize.simplify_arcs import BoundaryOptions
 from geoseg.vector.tracing.trace_raster import trace_mask
-from geoseg.vector.tracing.vertex_index import VertexCollector, VertexIndex, count_inside
+from geoseg.vector.tracing.vertex_spatial_index import VertexCollector, VertexIndex, count_inside
 
 TOLERANCES = [0.8, 1.5, 3, 10]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 
-from geoseg.vector.tracing.outlines import Outlines
+from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.trace_raster import trace_mask
 
 connectivities = st.sampled_from([4, 8])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.prepared import prepared_scene, striped
 
-from geoseg.data.crops.crop import cut_crop
+from geoseg.data.crops.read_crop import cut_crop
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.crops.samplers.balanced import BalancedSampler
 from geoseg.data.preparation.class_locations import CELL_SIZE

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from helpers.prepared import prepared_scene, striped
 
-from geoseg.data.crops.crop import cut_crop
 from geoseg.data.crops.loader import CropDataset, CropLoader
+from geoseg.data.crops.read_crop import cut_crop
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.crops.samplers.grid import GridSampler
 from geoseg.errors import ConfigError

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from geoseg.config.component import Component, WeightedComponent
+from geoseg.config.component_spec import Component, WeightedComponent
 from geoseg.config.recipe import ModelSection
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True)

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from strategies import windows_around
 
-from geoseg.data.crops.crop import CropPlan, cut_crop, draw_plan
+from geoseg.data.crops.read_crop import CropPlan, cut_crop, draw_plan
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from geoseg._files import atomic_path, check_writable, output_errors, remove_files, temporary_path
+from geoseg._output_files import atomic_path, check_writable, output_errors, remove_files, temporary_path
 from geoseg.errors import OutputError
 
 
