@@ -40,7 +40,7 @@ test: lint
 
 test-fast: .venv/.installed
 	$(PYTEST) $(patsubst %,tests/unit/%,config grid plotting raster vector) \
-		$(patsubst %,tests/unit/test_%.py,concurrency errors jit legend output_files progress registry text)
+		$(patsubst %,tests/unit/test_%.py,concurrency errors legend numba_jit output_files progress registry text)
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/polygonize.py

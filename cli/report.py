@@ -63,7 +63,7 @@ def report(
         raise click.UsageError("--mask cannot be combined with RUN or --recipe")
     if mask is None and given["confidence"]:
         raise click.UsageError("--confidence requires --mask; with a model, confidence is computed")
-    from geoseg.evaluation.report.report import report as write
+    from geoseg.evaluation.report.write_report import report as write
 
     models = [] if mask is not None else [_model(run) for run in runs] or [options.chosen_model(None)]
     page = write(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from geoseg.evaluation.evaluate_masks import evaluate_mask as evaluate_mask
     from geoseg.evaluation.evaluate_model import evaluate_model as evaluate_model
     from geoseg.evaluation.evaluate_model import evaluate_scenes as evaluate_scenes
-    from geoseg.evaluation.report.report import report as report
+    from geoseg.evaluation.report.write_report import report as report
     from geoseg.evaluation.result import Evaluation as Evaluation
     from geoseg.evaluation.submission.check_loveda import check_submission as check_submission
     from geoseg.evaluation.submission.loveda import submit as submit
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from geoseg.training.train import TrainingResult as TrainingResult
     from geoseg.training.train import train as train
     from geoseg.vector.polygonize import polygonize as polygonize
-    from geoseg.vector.polygons import Polygons as Polygons
+    from geoseg.vector.polygonize_result import Polygons as Polygons
     from geoseg.vector.rasterize import rasterize as rasterize
 
 _MODULES = {
@@ -73,7 +73,7 @@ _MODULES = {
     "Legend": "geoseg.legend",
     "ModelCard": "geoseg.bundle",
     "OutputError": "geoseg.errors",
-    "Polygons": "geoseg.vector.polygons",
+    "Polygons": "geoseg.vector.polygonize_result",
     "PredictOptions": "geoseg.inference.options",
     "Prediction": "geoseg.inference.prediction",
     "Raster": "geoseg.raster.raster",
@@ -99,7 +99,7 @@ _MODULES = {
     "predict_many": "geoseg.inference.predict_many",
     "prepare": "geoseg.data.preparation.prepare",
     "rasterize": "geoseg.vector.rasterize",
-    "report": "geoseg.evaluation.report.report",
+    "report": "geoseg.evaluation.report.write_report",
     "submit": "geoseg.evaluation.submission.loveda",
     "tile": "geoseg.data.export.export_crops",
     "train": "geoseg.training.train",

@@ -24,7 +24,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.config.recipe import AugmentSection
 
 NONE = np.float32(0)

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.legend import IGNORE_INDEX
 from geoseg.metrics.confusion_matrix import divide
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from geoseg.vector.layer import PolygonLayer as PolygonLayer
     from geoseg.vector.measure import LocalMetric as LocalMetric
     from geoseg.vector.options import PolygonizeOptions as PolygonizeOptions
-    from geoseg.vector.polygons import Polygons as Polygons
+    from geoseg.vector.polygonize_result import Polygons as Polygons
     from geoseg.vector.tracing.trace_raster import trace_mask as trace_mask
 
 _MODULES = {
@@ -21,7 +21,7 @@ _MODULES = {
     "LocalMetric": "geoseg.vector.measure",
     "PolygonLayer": "geoseg.vector.layer",
     "PolygonizeOptions": "geoseg.vector.options",
-    "Polygons": "geoseg.vector.polygons",
+    "Polygons": "geoseg.vector.polygonize_result",
     "trace_mask": "geoseg.vector.tracing.trace_raster",
 }
 

@@ -17,7 +17,7 @@ from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
 from geoseg.vector.attributes import Attributes, name_class
-from geoseg.vector.tracing.class_raster import ClassArray, ClassRaster
+from geoseg.vector.tracing.raster_strips import ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import STRIP_PIXELS
 
 INT32_BACKGROUND = int(np.iinfo(np.int32).min)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyproj import CRS, Transformer
 from pyproj.exceptions import ProjError
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.grid.grid import WGS84_ECCENTRICITY_SQUARED, WGS84_SEMI_MAJOR_M, Bounds, Grid
 from geoseg.vector.polygon_arrays import PolygonArrays
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray

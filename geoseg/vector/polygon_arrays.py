@@ -9,7 +9,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
 

@@ -21,7 +21,7 @@ from geoseg.vector.layer import PolygonLayer
 from geoseg.vector.mask_source import MaskClasses, MaskSource
 from geoseg.vector.options import PolygonizeOptions
 from geoseg.vector.polygonize_pipeline import generalize_raster, record_values, select_classes, trace_outlines
-from geoseg.vector.polygons import Polygons
+from geoseg.vector.polygonize_result import Polygons
 from geoseg.vector.tracing.trace_raster import Connectivity
 
 

@@ -16,8 +16,8 @@ from geoseg.vector.generalize.simplify import simplify_outlines
 from geoseg.vector.generalize.simplify_arcs import BoundaryOptions
 from geoseg.vector.measure import PixelSize
 from geoseg.vector.options import PolygonizeOptions
-from geoseg.vector.tracing.class_raster import ClassArray, ClassRaster, WeightArray
 from geoseg.vector.tracing.outline_arrays import Outlines
+from geoseg.vector.tracing.raster_strips import ClassArray, ClassRaster, WeightArray
 from geoseg.vector.tracing.trace_raster import trace_raster
 from geoseg.vector.tracing.vertex_spatial_index import VertexCollector, VertexIndex
 

@@ -12,12 +12,12 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.measure import PixelSize, measure_polygons
 from geoseg.vector.polygon_arrays import group_parts
-from geoseg.vector.tracing.class_raster import ClassArray, ClassRaster
 from geoseg.vector.tracing.outline_arrays import Outlines
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, expand_ranges, to_offsets
+from geoseg.vector.tracing.raster_strips import ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import Connectivity, trace_raster
 
 

@@ -15,13 +15,13 @@ import shapely
 from numpy.typing import NDArray
 
 from geoseg._concurrency import ordered_map
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.generalize.adjacency import Borders, find_merge_targets, find_shared_borders
 from geoseg.vector.measure import PixelSize
 from geoseg.vector.tracing.assemble_polygons import unite_regions
-from geoseg.vector.tracing.class_raster import Block, ClassArray, ClassRaster
 from geoseg.vector.tracing.connected_components import find_diagonal_pairs, find_roots, label_block, unite_pairs
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
+from geoseg.vector.tracing.raster_strips import Block, ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import Connectivity
 
 

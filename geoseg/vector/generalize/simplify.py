@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.generalize.simplify_arcs import CURVE_SIDES, BoundaryOptions, simplify_arc, smooth_arc
 from geoseg.vector.measure import metric_at_center
 from geoseg.vector.polygon_arrays import PolygonArrays

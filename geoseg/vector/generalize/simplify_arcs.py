@@ -19,7 +19,7 @@ the midpoint of v q, unless the triangle of v and the midpoints holds another ve
 import heapq
 from typing import NamedTuple
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 from geoseg.vector.tracing.vertex_spatial_index import count_inside, is_inside
 

@@ -12,7 +12,7 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.polygon_arrays import PolygonArrays
 from geoseg.vector.tracing.ragged_arrays import IntArray, to_offsets
 

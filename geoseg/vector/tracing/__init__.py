@@ -2,7 +2,7 @@
 
 The steps, each in a separate module (``trace_raster`` runs them all):
 
-1. ``class_raster``: the raster is read in *strips* of rows, each padded to a *block* by the pixels around it.
+1. ``raster_strips``: the raster is read in *strips* of rows, each padded to a *block* by the pixels around it.
 2. ``trace_strip``: *contours* follow the pixel sides around the regions of one strip. They are closed, or open where the
    strip is cut off. ``connected_components`` labels the regions; strips are traced in parallel.
 3. ``stitch_contours``: open contours are joined end to end across the strips. Closed contours are complete; open ones

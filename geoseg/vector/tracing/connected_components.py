@@ -8,7 +8,7 @@ parent, is the *root* of the component. Roots therefore number the components in
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.tracing.ragged_arrays import IntArray
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 
 IntArray = NDArray[np.int64]
 """Offsets, positions, labels and counts."""

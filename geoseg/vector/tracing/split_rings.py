@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.tracing.ragged_arrays import IntArray, gather_ranges, to_offsets
 from geoseg.vector.tracing.stitch_contours import NODE_CORNER, PINCHED_CORNER, Contours
 

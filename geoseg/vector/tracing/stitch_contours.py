@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 from geoseg.vector.tracing.ragged_arrays import IntArray, gather_ranges, to_offsets
 
 NO_PORT = -1

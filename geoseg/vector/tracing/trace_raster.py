@@ -6,8 +6,8 @@ from typing import Literal
 
 from geoseg._concurrency import ordered_map
 from geoseg.vector.tracing.assemble_polygons import PolygonAssembler
-from geoseg.vector.tracing.class_raster import ClassArray, WeightArray, pad_strips
 from geoseg.vector.tracing.outline_arrays import Outlines, concatenate_outlines
+from geoseg.vector.tracing.raster_strips import ClassArray, WeightArray, pad_strips
 from geoseg.vector.tracing.trace_strip import StripContours, trace_strip
 from geoseg.vector.tracing.vertex_spatial_index import VertexCollector
 

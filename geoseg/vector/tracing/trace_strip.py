@@ -28,10 +28,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._jit import njit
-from geoseg.vector.tracing.class_raster import Block, WeightArray
+from geoseg._numba_jit import njit
 from geoseg.vector.tracing.connected_components import find_diagonal_pairs, label_block
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
+from geoseg.vector.tracing.raster_strips import Block, WeightArray
 from geoseg.vector.tracing.stitch_contours import NO_PORT, NODE_CORNER, PINCHED_CORNER, PLAIN_CORNER, Contours
 from geoseg.vector.tracing.vertex_spatial_index import StripVertices, find_strip_vertices
 

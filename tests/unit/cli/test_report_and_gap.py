@@ -23,7 +23,7 @@ def library(monkeypatch):
     """The functions that the commands call, none of them real."""
     page = Path("page.html")
     homes = {
-        "geoseg.evaluation.report.report": {"report": page},
+        "geoseg.evaluation.report.write_report": {"report": page},
         "geoseg.evaluation.domain_shift.measure_shift": {"measure_shift": "shift"},
         "geoseg.evaluation.domain_shift.shift_report": {"check_shift_report": None, "write_shift_report": page},
         "geoseg.inference.model_lookup": {"find_model": SimpleNamespace(path=Path("best.safetensors"), reason="given")},

@@ -14,7 +14,7 @@ from geoseg.errors import ConfigError, GeosegWarning
 from geoseg.evaluation.evaluate import evaluate
 from geoseg.evaluation.options import EvaluationOptions
 from geoseg.evaluation.protocols import select_protocols
-from geoseg.evaluation.report.report import report
+from geoseg.evaluation.report.write_report import report
 
 
 @pytest.mark.parametrize("function", [evaluate, report])

@@ -9,8 +9,8 @@ from geoseg.errors import ConfigError
 from geoseg.evaluation.domain_shift.measure_shift import measure_shift
 from geoseg.evaluation.evaluate_model import evaluate_model
 from geoseg.evaluation.options import EvaluationOptions
-from geoseg.evaluation.report.report import write_report
 from geoseg.evaluation.report.run_data import collect_run, collect_scenes, make_names_unique
+from geoseg.evaluation.report.write_report import write_report
 from geoseg.training.train import train
 
 OPTIONS = EvaluationOptions(device="cpu")

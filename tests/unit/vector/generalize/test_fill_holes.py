@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from geoseg.vector.generalize.fill_holes import fill_raster_holes
 from geoseg.vector.measure import PixelSize
-from geoseg.vector.tracing.class_raster import ClassRaster
+from geoseg.vector.tracing.raster_strips import ClassRaster
 from geoseg.vector.tracing.trace_raster import trace_mask
 
 connectivities = st.sampled_from([4, 8])

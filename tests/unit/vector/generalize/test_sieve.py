@@ -11,7 +11,7 @@ from rasterio.features import rasterize
 from geoseg.vector.generalize.adjacency import find_shared_borders
 from geoseg.vector.generalize.sieve import sieve_coverage, sieve_raster
 from geoseg.vector.measure import PixelSize
-from geoseg.vector.tracing.class_raster import ClassRaster
+from geoseg.vector.tracing.raster_strips import ClassRaster
 from geoseg.vector.tracing.trace_raster import trace_mask
 
 connectivities = st.sampled_from([4, 8])

@@ -20,9 +20,9 @@ from PIL import Image
 from geoseg.errors import OutputError
 from geoseg.evaluation.options import EvaluationOptions
 from geoseg.evaluation.report.render import environment, render_page
-from geoseg.evaluation.report.report import check_report, report_paths, write_report
 from geoseg.evaluation.report.run_data import RunData, collect_masks
 from geoseg.evaluation.report.svg_charts import Bar, choose_ticks, line_chart
+from geoseg.evaluation.report.write_report import check_report, report_paths, write_report
 from geoseg.legend import Legend
 
 LEGEND = Legend.of({"field": "#00ff00", "<town>": "#ff0000", "clutter": "#0000ff"})

@@ -3,7 +3,7 @@
 import numba
 import pytest
 
-from geoseg._jit import njit
+from geoseg._numba_jit import njit
 
 
 def test_without_a_folder_for_the_cache_functions_are_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
