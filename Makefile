@@ -9,7 +9,7 @@ DEMO := demo
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format bench docs wheel clean
+.PHONY: help install demo test test-fast lint style types contracts format bench docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile; echo "make lint | format | bench | docs | wheel | clean"
@@ -26,9 +26,16 @@ demo: .venv/.installed
 	@sh sample_data/demo.sh $(BIN)/geoseg $(DEMO)
 
 lint: .venv/.installed
+	@$(MAKE) --no-print-directory --jobs 2 style types contracts
+
+style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types:
 	$(BIN)/mypy
+
+contracts:
 	$(BIN)/lint-imports
 
 format: .venv/.installed
