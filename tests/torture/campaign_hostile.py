@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,7 @@ KINDS = (checkpoints, bundles, recipes, vectors, virtual_rasters, rasters, archi
 def sessions(sandbox: Sandbox, record: Record, limit: int) -> Iterator[Session]:
     """Yield a session per case; with a limit, of cases that are drawn at random."""
     run_in_fork(lambda: _write_ordinary_inputs(sandbox.inputs))
-    cases = [Case(**case) for kind in KINDS for case in run_in_fork(lambda kind=kind: _write(sandbox, kind))]
+    cases = [Case(**case) for kind in KINDS for case in run_in_fork(partial(_write, sandbox, kind))]
     sandbox.watch()
     for case in sorted(random.Random(0).sample(cases, min(limit, len(cases))), key=cases.index):
         record.inputs += 1
@@ -47,7 +48,6 @@ def _write(sandbox: Sandbox, kind: ModuleType) -> list[dict[str, Any]]:
     inputs = sandbox.inputs
     folder = inputs / kind.__name__.rsplit(".", 1)[-1]
     folder.mkdir()
-    place = Place(
-        folder, sandbox.executed, *(inputs / name for name in ("model.safetensors", "scene.tif", "mask.tif")), inputs
-    )
+    model, scene, mask = (inputs / name for name in ("model.safetensors", "scene.tif", "mask.tif"))
+    place = Place(folder, sandbox.executed, model, scene, mask, archives=inputs)
     return [asdict(case) for case in kind.write_cases(place)]

@@ -17,7 +17,7 @@ KINDS = {
     "crash": "the process was killed by a signal it did not receive from outside",
     "time": "the time limit was exceeded, or a stopped process did not end",
     "memory": "the memory limit was exceeded",
-    "no message": "exit code 1 without an error message",
+    "no message": "exit code 1, but no error was printed",
     "library output": "messages of GDAL or another library were printed",
     "accepted": "invalid input was accepted",
     "code executed": "code from an input was executed",
@@ -110,7 +110,7 @@ def _faults_of_process(call: Call, outcome: Outcome) -> Iterable[tuple[str, str]
         yield "internal error", f"exit code {outcome.code}; {outcome.err[-500:]}"
     elif "Traceback (most recent call last)" in outcome.err:
         yield "traceback", outcome.err
-    elif outcome.code == 1 and "Error: " not in outcome.err:
+    elif outcome.code == 1 and "error" not in (outcome.out + outcome.err).lower():
         yield "no message", outcome.err or "nothing was printed"
     elif outcome.code == 0 and call.must_fail:
         yield "accepted", outcome.err or outcome.out
@@ -120,18 +120,25 @@ def _faults_of_process(call: Call, outcome: Outcome) -> Iterable[tuple[str, str]
 
 def _faults_of_files(call: Call, outcome: Outcome, allowed: set[str]) -> Iterable[tuple[str, str]]:
     """Yield kind and detail of each fault of the files in the folder of a call."""
-    left = {path.name for path in call.folder.iterdir()} - allowed
+    if outcome.limit:
+        return  # the process was killed
+    left = {path.name for path in call.folder.iterdir() if not _is_resumable(path)} - allowed
     if outcome.code:
         if left:
             yield "incomplete output", f"exit code {outcome.code}, left: {_some(left)}"
     elif call.output is not None:
-        if not os.path.lexists(call.output):
+        stem = call.output.name.rsplit(".", 1)[0]  # also that of files beside it, such as out.dbf and out_building.shp
+        if not any(name.startswith(stem) for name in left) and not os.path.lexists(call.output):
             yield "no output", outcome.err
-        stem = call.output.name.rsplit(".", 1)[0] if call.output.parent == call.folder else None
-        if stem is not None and (others := {name for name in left if not name.startswith(stem)}):
+        if others := {name for name in left if not name.startswith(stem)}:
             yield "file outside", _some(others)
     elif left:
         yield "file outside", _some(left)
+
+
+def _is_resumable(path: Path) -> bool:
+    """Return whether a folder holds finished parts of a prediction, for ``predict --resume``."""
+    return path.name.startswith(".") and path.name.endswith(".part") and any(path.glob("*-*.tif"))
 
 
 def _some(names: Iterable[str]) -> str:

@@ -22,10 +22,11 @@ def simple_call(sandbox: Sandbox, record: Record, call: Call, compare: Compare |
 def judge_with_check(record: Record, call: Call, outcome: Outcome, compare: Compare | None = None) -> None:
     """Judge a call, and compare its output with ``compare(output)``, which returns sentences on differences."""
     record.judge(call, outcome)
-    if compare is None or outcome.code or call.output is None or not call.output.exists():
+    output = call.output
+    if compare is None or outcome.code or output is None or not output.exists():
         return
     try:
-        differences = run_in_fork(lambda: compare(call.output))
+        differences = run_in_fork(lambda: compare(output))
     except RuntimeError as error:
         differences = [f"the comparison failed: {error}"]
     if differences:

@@ -57,11 +57,10 @@ def write_model(path: Path) -> Path:
     )
     network = build_network(section, bands=3, classes=len(CLASSES)).eval()
     _balance(network)
-    numbers = {
-        name: (value,) * 3 for name, value in {"mean": 120.0, "std": 60.0, "minimum": 0.0, "maximum": 255.0}.items()
-    }
+    bands = ("red", "green", "blue")
+    mean, std, minimum, maximum = ((value,) * len(bands) for value in (120.0, 60.0, 0.0, 255.0))
     card = ModelCard(
-        section, Legend.of(CLASSES), ("red", "green", "blue"), **numbers,
+        section, Legend.of(CLASSES), bands, mean, std, minimum, maximum,
         dtype="uint8", gsd=0.3, crop=64, tile=128, halo=16,
     )  # fmt: skip
     return Bundle(network, card).save(path)

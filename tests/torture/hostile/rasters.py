@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import rasterio
 from affine import Affine
@@ -71,7 +72,7 @@ def write_cases(place: Place) -> Iterator[Case]:
     yield from _declared_sizes(place)
 
 
-def _raster_calls(place: Place, label: str, **profile: object) -> Iterator[Case]:
+def _raster_calls(place: Place, label: str, **profile: Any) -> Iterator[Case]:
     name = re.sub(r"\W+", "_", label)
     try:
         scene = write_scene(place.folder / f"scene_{name}.tif", **profile)
