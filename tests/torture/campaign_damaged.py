@@ -91,6 +91,9 @@ def _session(sandbox: Sandbox, record: Record, source: Path, path: Path, label: 
         assert original.output is not None
         compare = partial(_compare_bytes, original.output)
     yield from simple_call(sandbox, record, _main_call(sandbox, source, path, label), compare)
+    if not source.stem.startswith(("scene", "model", "checkpoint", "recipe")):
+        words = ("evaluate", "--mask", source.parent / "mask_strips.tif", "--reference", path)
+        yield from simple_call(sandbox, record, sandbox.call(f"evaluate {label}", *words))
 
 
 def _damaged_copy(sandbox: Sandbox, source: Path, number: int, damage: Damage) -> Path:

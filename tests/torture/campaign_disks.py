@@ -12,7 +12,8 @@ from pathlib import Path
 from .calls import Call, Limits, Session
 from .faults import Record
 from .fork_server import run_in_fork
-from .interruptible import Command, commands, write_inputs
+from .interruptible import commands, write_inputs
+from .interruptions import Command
 from .sandbox import Sandbox
 
 NAME = "disks"

@@ -3,12 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from helpers.runs import painted_town, tiny, written
 
+from .interruptions import Command, Fingerprint
 from .ordinary import EXACT, write_mask, write_model, write_scene
 from .sandbox import Sandbox
 
@@ -20,23 +19,6 @@ TIMES = {
     ".json": rb'"seconds": *(\{[^}]*\}|[\d.e+-]+)',  # durations in records of prepared scenes
 }
 """Patterns of times in files, by suffix."""
-
-Fingerprint = dict[str, str]
-"""Digest of each file of a result, without times and paths."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command that may be interrupted."""
-
-    name: str
-    words: tuple[str, ...]
-    """Arguments; OUT stands for the output."""
-    resume: tuple[str, ...]
-    """Additional arguments after an interruption."""
-    output: str
-    """Name of the output."""
-    fingerprint: Callable[[Path], Fingerprint]
 
 
 def write_inputs(folder: Path) -> None:

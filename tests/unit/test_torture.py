@@ -1,13 +1,17 @@
 """The campaigns of ``make torture``: what counts as a fault, and how figures get into the documentation."""
 
+import contextlib
 import json
+import signal
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from torture.calls import Call, Outcome
 from torture.faults import KINDS, Record
+from torture.interruptions import Command, Interruptions
 from torture.results import embed, markdown, summary, write_json
+from torture.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 REFUSED = "Error: scene.tif is damaged\nHint: copy it again\n"
@@ -49,6 +53,41 @@ def judged(folder, code, *, err="", limit="", memory_mb=700, must_fail=False, le
 )
 def test_a_call_has_the_faults_of_its_outcome(tmp_path, code, outcome, kinds):
     assert judged(tmp_path, code, **outcome) == kinds
+
+
+def interrupted(tmp_path, *, after_kill, at_end="whole", code=0):
+    """The kinds of faults of a command that writes ``after_kill`` when it is killed and ``at_end`` when it is resumed."""
+    sandbox, record = Sandbox(tmp_path / "sandbox"), Record("kills", "")
+    command = Command("copy", ("copy", "OUT"), ("--resume",), "out", lambda path: {"out": path.read_text()})
+    session = Interruptions(sandbox, record, command, signal.SIGKILL, 1).session()
+    call, calls = next(session), 0
+    with contextlib.suppress(StopIteration):
+        while True:
+            killed = call.interruption is not None
+            content = after_kill if killed else (at_end if "--resume" in call.arguments else "whole")
+            if content is not None:
+                call.output.write_text(content)
+            ended = -9 if killed else (code if calls else 0)
+            calls += 1
+            err = REFUSED if ended == 1 else ""
+            call = session.send(Outcome(ended, "", interrupted=killed, seconds=1, memory_mb=1, out="", err=err))
+    return {fault.kind for fault in record.faults}
+
+
+@pytest.mark.parametrize(
+    ("ended", "kinds"),
+    [
+        ({"after_kill": None}, set()),
+        ({"after_kill": "whole"}, set()),
+        ({"after_kill": "wh"}, {"different after resume"}),
+        ({"after_kill": None, "at_end": "hole"}, {"different after resume"}),
+        ({"after_kill": None, "at_end": None, "code": 1}, {"different after resume"}),
+    ],
+)
+def test_an_interrupted_command_has_the_faults_of_its_files(tmp_path, monkeypatch, ended, kinds):
+    monkeypatch.setenv("HOME", "elsewhere")  # the sandbox sets both
+    monkeypatch.setenv("TMPDIR", "elsewhere")
+    assert interrupted(tmp_path, **ended) == kinds
 
 
 def test_the_table_counts_calls_by_outcome_and_faults_by_kind(tmp_path):
