@@ -167,7 +167,7 @@ def _become(call: Call, out: Path, err: Path) -> None:
     from geoseg_cli.main import main  # noqa: PLC0415
 
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by children of background jobs of a shell
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until the command runs, and after it
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -175,8 +175,10 @@ def _become(call: Call, out: Path, err: Path) -> None:
     _limit(call)
     sys.argv = [str(Path(sys.executable).with_name("geoseg")), *call.arguments]
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         main()
     except SystemExit as end:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     atexit._run_exitfuncs()
     sys.stdout.flush()

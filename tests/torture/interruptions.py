@@ -90,11 +90,13 @@ class Interruptions:
     def _is_finished(self, call: Call, outcome: Outcome, expected: Fingerprint) -> bool:
         """Return whether the command has finished; its output is then the undisturbed one.
 
-        Files have their final name only when they are complete. A folder is complete when the command says so.
+        Files have their final name only when they are complete. A folder is complete when the command ends without an
+        error, or was stopped after its last file.
         """
         assert call.output is not None
-        is_complete = call.output.is_file() or (call.output.exists() and outcome.code == 0 and not outcome.interrupted)
-        if is_complete and self._fingerprint(call) != expected:
+        is_equal = self._fingerprint(call) == expected
+        is_complete = is_equal or call.output.is_file() or outcome.code == 0
+        if is_complete and not is_equal:
             self._report_difference(call, expected)
         if outcome.code > 0 and not outcome.interrupted and not is_complete:
             self.record.add_fault("different after resume", call, f"exit code {outcome.code}: {outcome.err}")
