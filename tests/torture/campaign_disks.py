@@ -22,6 +22,8 @@ DEFAULT_INPUTS = 12
 """Number of disk sizes that each command is tried with."""
 
 LAYER_SUFFIXES = ("gpkg", "geojson", "parquet", "shp", "fgb")
+MIN_FILE_BYTES = 20_000
+"""Smallest limit of file size, because it holds for the log of the call, too."""
 NOBODY = 65534
 """User ID without permissions."""
 
@@ -44,7 +46,7 @@ def _commands(sandbox: Sandbox) -> list[Command]:
     predict, polygonize, prepare, train = commands(sandbox)
     layers = [replace(polygonize, name=f"polygonize {suffix}", output=f"out.{suffix}") for suffix in LAYER_SUFFIXES]
     inputs = sandbox.inputs
-    more = (*predict.words, "--probabilities", "probabilities.tif", "--preview", "preview.png")
+    more = (*predict.words, "--probabilities", "mask_shares.tif", "--preview", "mask.png")
     score = ("evaluate", "--mask", f"{inputs}/mask.tif", "--reference", f"{inputs}/mask.tif", "--json", "OUT")
     several = [replace(predict, name="predict with probabilities", words=more)]
     return [
@@ -70,7 +72,7 @@ def _file_size_session(sandbox: Sandbox, record: Record, command: Command, count
     largest = max((path.stat().st_size for path in free.folder.rglob("*") if path.is_file()), default=1)
     sandbox.remove(free)
     chance = random.Random(command.name)
-    for size in (0, *(int(largest * chance.random()) for _ in range(count - 1))):
+    for size in (max(MIN_FILE_BYTES, int(largest * chance.random())) for _ in range(count)):
         record.inputs += 1
         call = _call(command, sandbox.new_folder(), f"files of at most {size} bytes", Limits(120, file_bytes=size))
         outcome = yield call

@@ -21,7 +21,8 @@ def write_cases(place: Place) -> Iterator[Case]:
         yield predict(f"VRT {label}", path, place.model, "--bands", "1,1,1", must_fail=must_fail)
         yield polygonize(f"VRT {label}", path)
     huge = str(place.folder / "huge.vrt")
-    yield predict("VRT huge, --plan", huge, place.model, "--plan", "--bands", "1,1,1")
+    plan = ("predict", huge, "-o", "mask.tif", "--model", str(place.model), "--plan", "--bands", "1,1,1")
+    yield Case("predict VRT huge, --plan", plan)
     yield info("VRT as text", _vrt(_source(SECRET)), must_fail=True)
     yield from _paths_with_prefixes(place)
 
