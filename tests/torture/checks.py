@@ -7,6 +7,7 @@ import pyogrio
 import rasterio
 import shapely
 from affine import Affine
+from rasterio.enums import ColorInterp
 
 NODATA = 255
 MAX_PIXELS = 4_000_000
@@ -37,10 +38,13 @@ def _is_located(source: rasterio.DatasetReader) -> bool:
 
 def _compare_validity(source: rasterio.DatasetReader, result: rasterio.DatasetReader) -> list[str]:
     predicted = result.read(1) != NODATA
-    masks = source.read_masks()
-    has_number = ~np.isnan(source.read()) if "float" in source.dtypes[0] else np.ones_like(masks, bool)
-    any_band = ((masks > 0) & has_number).any(axis=0)
-    every_band = ((masks > 0) & has_number).all(axis=0)
+    bands = [band for band, meaning in enumerate(source.colorinterp, 1) if meaning != ColorInterp.alpha]
+    valid = source.read_masks(bands) > 0
+    if "float" in source.dtypes[0]:
+        valid &= ~np.isnan(source.read(bands))
+    for band in set(range(1, source.count + 1)) - set(bands):
+        valid &= source.read(band) > 0  # GDAL ignores an alpha band if nodata is declared, too
+    any_band, every_band = valid.any(axis=0), valid.all(axis=0)
     # Between the two lies the choice of a rule for pixels that are nodata in some bands only.
     outside, lost = int((predicted & ~any_band).sum()), int((~predicted & every_band).sum())
     found = [f"{outside} pixels are predicted where the scene has no data"] if outside else []
