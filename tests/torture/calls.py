@@ -48,8 +48,9 @@ class Call:
 
     @property
     def command(self) -> str:
-        """The command line, to be pasted into a shell; non-printable characters are escaped."""
-        words = [word if word.isprintable() else "$" + repr(word) for word in self.arguments]
+        """The command line, to be pasted into a shell in an empty folder; non-printable characters are escaped."""
+        relative = [word.removeprefix(f"{self.folder}/") for word in self.arguments]
+        words = [word if word.isprintable() else "$" + repr(word) for word in relative]
         quoted = [word if word.startswith("$'") else shlex.quote(word) for word in words]
         return " ".join(["geoseg", *(word if len(word) < 300 else f"{word[:120]}...{word[-20:]}" for word in quoted)])
 
