@@ -2,6 +2,7 @@
 #   make demo         train, predict, polygonize, evaluate and draw, on the sample data
 #   make test         lint, types, import contracts, then all tests
 #   make test-fast    the tests that need no torch: grids, rasters, recipes, polygons
+#   make torture      count faults on thousands of awkward, damaged and hostile inputs; LIMIT=20 for a short run
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
@@ -9,7 +10,7 @@ DEMO := demo
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint style types contracts format bench docs wheel clean
+.PHONY: help install demo test test-fast torture lint style types contracts format bench docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile; echo "make lint | format | bench | docs | wheel | clean"
@@ -48,6 +49,10 @@ test: lint
 test-fast: .venv/.installed
 	$(PYTEST) $(patsubst %,tests/unit/%,config grid plotting raster vector) \
 		$(patsubst %,tests/unit/test_%.py,concurrency errors legend numba_jit output_files progress registry text)
+
+# Not a part of `make test`: it takes an hour. A full run updates the figures in docs/reliability.md.
+torture: .venv/.installed
+	PYTHONPATH=tests $(BIN)/python -m torture $(if $(LIMIT),--limit $(LIMIT),--write docs/reliability.md)
 
 bench: .venv/.installed
 	$(BIN)/python benchmarks/polygonize.py

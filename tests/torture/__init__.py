@@ -1,0 +1,1 @@
+"""Run geoseg on thousands of awkward, damaged and hostile inputs, and count faults: `make torture`."""
