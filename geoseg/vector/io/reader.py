@@ -171,11 +171,9 @@ class GridPolygons:
         reprojected, crossing = reproject_polygons(selected, grid, name=name)
         notes = [describe_selection(counts)] if counts else []
         if lost := len(selected) - len(reprojected):
-            notes.append(f"left out {lost} polygons that {crs_name(grid.crs)} cannot express")
+            notes.append(f"left out {_count(lost)} that {crs_name(grid.crs)} cannot express")
         if crossing:
-            notes.append(
-                f"{crossing} polygons with edges of more than 180 degrees are read as crossing the antimeridian"
-            )
+            notes.append(f"{_count(crossing)} with edges of more than 180 degrees, read as crossing the antimeridian")
         return cls(reprojected, tuple(f"{name}: {note}" for note in notes))
 
     @classmethod
@@ -196,6 +194,10 @@ class GridPolygons:
         return replace(polygons, notes=notes, keeps_order=not _is_sorted(name))
 
 
+def _count(polygons: int) -> str:
+    return "1 polygon" if polygons == 1 else f"{polygons} polygons"
+
+
 def _count_nowhere(name: str, layer: str | None) -> int:
     """Count the features without geometry, which no spatial filter returns; 0 if the format cannot tell."""
     if layer is None or not Path(name).exists():  # GeoParquet is read without a spatial filter
@@ -207,10 +209,8 @@ def _count_nowhere(name: str, layer: str | None) -> int:
 def _count_nowhere_in_version(name: str, layer: str, _modified: int) -> int:
     column = pyogrio.read_info(name, layer=layer)["geometry_name"]
     where = f'"{column}" IS NULL OR ST_IsEmpty("{column}")' if column else "OGR_GEOMETRY IS NULL"
-    try:
-        return len(
-            pyogrio.read_dataframe(name, layer=layer, where=where, columns=[], read_geometry=False, fid_as_index=True)
-        )
+    try:  # with geometry: without it, FlatGeobuf has none in the filter either
+        return len(pyogrio.read_dataframe(name, layer=layer, where=where, columns=[]))
     except (DataLayerError, ValueError):
         return 0
 

@@ -110,7 +110,7 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
 
     Returns:
         The frame with valid polygons in the CRS of the grid, or unchanged if neither has a CRS; and the number of polygons
-        that crossed the antimeridian.
+        with edges of more than half a turn, which were read as crossing the antimeridian.
 
     Raises:
         LayerError: Only one of frame and grid has a CRS.
@@ -132,7 +132,9 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
 
 
 def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid) -> tuple[NDArray[np.object_], int]:
-    """Transform polygons; those outside the area of use become empty. Return them and the number of crossing ones."""
+    """Transform polygons; those outside the area of use become empty. Return them and how many had edges
+    of more than half a turn.
+    """
     assert grid.crs is not None
     transformer, boxes = make_transformer(source, grid.crs), find_boxes(grid, source)
     geometries, crossing = geometries.copy(), 0
@@ -152,7 +154,6 @@ def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid
     if grid.crs.is_geographic:
         is_wrapped = _has_edge_over(transformed, turn_of(grid.crs))
         transformed[is_wrapped] = [_unwrap(each, turn_of(grid.crs)) for each in transformed[is_wrapped]]
-        crossing += int(is_wrapped.sum())
     for i in np.flatnonzero(~shapely.is_valid(transformed)):
         transformed[i] = unite_polygons([shapely.make_valid(transformed[i])])
     return transformed, crossing
