@@ -29,7 +29,7 @@ VALUES_HINT = (
     "the reference's values must be names of classes; leave out others by repeating --ignore VALUE (in Python ignore=), "
     "or drop --column and give one class with --class"
 )
-"""What to do about attribute values of a reference that are no classes."""
+"""What to do about attribute values of a reference without a class."""
 
 logger = logging.getLogger(__name__)
 

@@ -173,7 +173,8 @@ def _move_to_grid(xs: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
     left, _, right, _ = grid.bounds
     continuous = np.unwrap(xs, period=360)
     center = (continuous.min() + continuous.max()) / 2
-    return continuous + 360 * np.round(((left + right) / 2 - center) / 360)
+    moved: NDArray[np.float64] = continuous + 360 * np.round(((left + right) / 2 - center) / 360)
+    return moved
 
 
 def _parse_crs(crs: str, grid: Grid) -> CRS:

@@ -64,7 +64,7 @@ def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: 
             return Miss(*found, is_impossible=is_impossible)
     if is_impossible:
         return Miss(
-            f"{name} states {crs_name(crs)}, but its coordinates ({_format(extent)}) are no longitudes and latitudes",
+            f"{name} states {crs_name(crs)}, but its coordinates ({_format(extent)}) are not longitudes and latitudes",
             "assign the CRS of the coordinates: ogr2ogr -a_srs EPSG:... fixed.gpkg FILE; GeoJSON without a crs member is "
             "read as longitude and latitude",
             is_impossible=True,

@@ -125,11 +125,12 @@ def _has_index(info: Mapping[str, Any]) -> bool:
 def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty: bool) -> NDArray[np.bool_]:
     """Return which features have bounds that intersect one of the boxes; ``keep_empty`` selects those without bounds."""
     bounds = shapely.bounds(frame.geometry.to_numpy())
-    touches: NDArray[np.bool_] = ~np.isfinite(bounds).all(axis=1) & keep_empty
+    touches = np.zeros(len(frame), np.bool_)
     for left, bottom, right, top in boxes:
         x_overlaps = (bounds[:, 0] <= right) & (bounds[:, 2] >= left)
-        y_overlaps = (bounds[:, 1] <= top) & (bounds[:, 3] >= bottom)
-        touches = np.logical_or(touches, x_overlaps & y_overlaps)
+        touches |= x_overlaps & (bounds[:, 1] <= top) & (bounds[:, 3] >= bottom)
+    if keep_empty:
+        touches |= ~np.isfinite(bounds).all(axis=1)
     return touches
 
 

@@ -48,13 +48,16 @@ def describe_selection(counts: dict[str, int]) -> str:
 
     Example:
         >>> describe_selection({"point": 2, "without geometry": 1, "repaired": 1})
-        'left out 2 features (2 point, 1 without geometry); repaired 1 self-crossing polygon'
+        'left out 3 features (2 points, 1 without geometry); repaired 1 self-crossing polygon'
     """
     left_out = {reason: count for reason, count in counts.items() if reason != "repaired"}
     parts = []
     if left_out:
         total = sum(left_out.values())
-        listed = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+        plurals = {reason: f"{reason}s" for reason in ("point", "line")}
+        listed = ", ".join(
+            f"{count} {plurals.get(reason, reason) if count > 1 else reason}" for reason, count in left_out.items()
+        )
         parts.append(f"left out {total} feature{'s' if total > 1 else ''} ({listed})")
     if repaired := counts.get("repaired", 0):
         parts.append(f"repaired {repaired} self-crossing polygon{'s' if repaired > 1 else ''}")

@@ -164,7 +164,7 @@ def test_polygons_between_the_centers_of_pixels_are_explained(tmp_path, caplog):
     ("box", "reason"),
     [
         ((399_990, 5_799_990, 400_010, 5_800_010), "seem to be in EPSG:32633"),
-        ((700_000, 0, 700_010, 100), "no longitudes and latitudes"),
+        ((700_000, 0, 700_010, 100), "not longitudes and latitudes"),
     ],
 )
 def test_coordinates_that_the_crs_cannot_express_are_an_error(tmp_path, box, reason):
