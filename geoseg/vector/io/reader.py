@@ -29,7 +29,7 @@ from shapely.errors import ShapelyError
 
 from geoseg._output_files import LAYER_SUFFIXES
 from geoseg._text import did_you_mean, join_names
-from geoseg.errors import LayerError
+from geoseg.errors import GridMismatch, LayerError
 from geoseg.grid.grid import Bounds, Grid, crs_name
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
@@ -188,7 +188,10 @@ class GridPolygons:
         name = require_file(path)
         with layer_errors(name):
             layer = None if is_parquet(name) else find_layer(name, layer)
-        polygons = cls.from_frame(read_features(path, grid, layer=layer), grid, name=name)
+        try:
+            polygons = cls.from_frame(read_features(path, grid, layer=layer), grid, name=name)
+        except GridMismatch as error:
+            raise GridMismatch(f"{name}: {error.message}", error.hint) from error
         notes = polygons.notes
         if nowhere := _count_nowhere(name, layer):
             notes += (f"{name}: {describe_selection({'without geometry': nowhere})}",)
