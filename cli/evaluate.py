@@ -72,7 +72,9 @@ def evaluate(
     mask, scene = files.pop("mask"), files.pop("scene")
     _require_one_way(recipe, mask, scene, files["reference"])
     if recipe is not None and any(files[name] for name in options.LABELS):
-        raise click.UsageError("--column, --class, --background, --ignore and --resample require --reference")
+        raise click.UsageError(
+            "--column, --class, --background, --priority, --layer, --ignore and --resample require --reference"
+        )
     if mask is not None and (tile or stride or mode != "blended" or tta != "none"):
         raise click.UsageError("--tile, --mode, --stride and --tta cannot be combined with --mask")
     if scene is None and files["bands"]:

@@ -131,8 +131,13 @@ tta = click.option(
     help="Test-time augmentation: flip, the eight symmetries, or six scales with flips (2, 8, 17 times the work).",
 )  # fmt: skip
 
-LABELS = ("column", "polygon_class", "background", "ignore", "resample")
+LABELS = ("column", "polygon_class", "background", "priority", "layer", "ignore", "resample")
 """Parameters of :func:`labels`."""
+
+
+def _split_names(_context: click.Context, _parameter: click.Parameter, names: str | None) -> tuple[str, ...]:
+    """Split names at commas."""
+    return tuple(names.split(",")) if names else ()
 
 
 def labels(command: F) -> F:
@@ -144,14 +149,19 @@ def labels(command: F) -> F:
     background = click.option(
         "--background", metavar="CLASS", help="Class outside reference polygons; by default, pixels there are ignored."
     )
+    priority = click.option(
+        "--priority", metavar="A,B,C", callback=_split_names,
+        help="Classes, the one on top first, where reference polygons overlap; default the order of the layer.",
+    )  # fmt: skip
+    layer = click.option("--layer", metavar="NAME", help="Layer of a reference with several.")
     ignore = click.option(
         "--ignore", metavar="VALUE", multiple=True,
-        help="Number or #colour of a reference raster to ignore; can be repeated.",
+        help="Number or #colour of a reference raster, or value of --column, to ignore; can be repeated.",
     )  # fmt: skip
     resample = click.option(
         "--resample", is_flag=True, help="Resample a reference on another grid to the pixels (nearest neighbor)."
     )
-    return column(polygon_class(background(ignore(resample(command)))))
+    return column(polygon_class(background(priority(layer(ignore(resample(command)))))))
 
 
 def scoring(command: F) -> F:

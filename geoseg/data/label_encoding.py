@@ -28,6 +28,10 @@ class LabelEncoding:
     """Class index of polygons if there is no ``column``."""
     background: int = IGNORE_INDEX
     """Class index of pixels outside all polygons."""
+    priority: tuple[int, ...] = ()
+    """Class indices of polygons, the one on top first, where polygons overlap; others lie below in the layer's order."""
+    layer: str | None = None
+    """Name of the layer in vector files with several."""
 
 
 def build_encoding(
@@ -39,6 +43,8 @@ def build_encoding(
     column: str | None = None,
     polygon_class: str | None = None,
     background: str | None = None,
+    priority: Sequence[str] = (),
+    layer: str | None = None,
 ) -> LabelEncoding:
     """Build the encoding that a recipe describes.
 
@@ -47,13 +53,16 @@ def build_encoding(
         kind: Whether label files are rasters of values, rasters of colors, or polygons.
         values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes
             are encoded as their class index, their color or their name.
-        ignore: Values, colors or attribute values that mean "not labeled".
+        ignore: Values, colors or attribute values that mean "not labeled"; None is a missing attribute value.
         column: Attribute with the class of a polygon.
         polygon_class: Name of the class of all polygons if there is no ``column``; by default the legend's last class.
         background: Name of the class outside all polygons; by default pixels there are not labeled.
+        priority: Names of classes, the one on top first, where polygons overlap. Other polygons lie below them, in the
+            order of the layer.
+        layer: Name of the layer in vector files with several.
 
     Raises:
-        ConfigError: If a name is not in the legend, or one value has two meanings.
+        ConfigError: If a name is not in the legend, one value has two meanings, or ``priority`` has no column.
 
     Example:
         >>> encoding = build_encoding(Legend.of(["water", "forest"]), "index", values={"forest": [3, 4]}, ignore=[9])
@@ -72,7 +81,25 @@ def build_encoding(
         table.setdefault(IGNORE_INDEX, IGNORE_INDEX)
     outside = legend.index_of(background) if background is not None else IGNORE_INDEX
     inside = legend.index_of(polygon_class) if polygon_class is not None else len(legend) - 1
-    return LabelEncoding(kind, values=table, column=column, polygon_class=inside, background=outside)
+    return LabelEncoding(
+        kind,
+        values=table,
+        column=column,
+        polygon_class=inside,
+        background=outside,
+        priority=_parse_priority(priority, legend, column),
+        layer=layer,
+    )
+
+
+def _parse_priority(names: Sequence[str], legend: Legend, column: str | None) -> tuple[int, ...]:
+    if names and column is None:
+        raise ConfigError("priority orders the classes of a column, but no column is given", "give column")
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"priority names a class twice: {', '.join(names)}", "list each class once, the top one first"
+        )
+    return tuple(legend.index_of(name) for name in names)
 
 
 def _build_table(kind: EncodingKind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:

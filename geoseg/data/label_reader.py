@@ -6,17 +6,22 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg._text import join_names
 from geoseg.data.label_encoding import EncodingKind, LabelEncoding, guess_kind
-from geoseg.errors import DataError
+from geoseg.errors import DataError, LayerError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
+
+if TYPE_CHECKING:
+    from geoseg.vector.explain_miss import Miss
+    from geoseg.vector.label_polygons import LabelPolygons
 
 CodedLabels = tuple[NDArray[np.int64], Mapping[int, int], str]
 """Values or colors as integers (row, col), the class index of each declared one, and a format for messages."""
@@ -44,9 +49,42 @@ class LabelReader:
     """Number of pixels by undeclared color or value."""
     decode_seconds: float = 0.0
     """Time spent on reading the file, without the conversion to class indices."""
+    values_hint: str = "list them in data.values, or in data.ignore: {values}"
+    """What to do about attribute values without a class; ``{values}`` stands for them."""
+    touches: bool = True
+    """False for polygons until the center of a pixel is in one of them, in the windows read so far."""
 
     def __post_init__(self) -> None:
-        self._scene = None if self.encoding.kind == "polygon" else self._open()
+        self._polygons = self._read_polygons() if self.encoding.kind == "polygon" else None
+        self._scene = self._open() if self._polygons is None else None
+
+    def _read_polygons(self) -> "LabelPolygons":
+        from geoseg.vector.label_polygons import LabelPolygons  # imports GeoPandas, which label rasters do not need
+
+        self.touches = False
+        polygons = LabelPolygons.read(
+            self.label,
+            self.grid,
+            column=self.encoding.column,
+            classes=self.encoding.values if self.encoding.column else None,
+            value=None if self.encoding.column else self.encoding.polygon_class,
+            priority=self.encoding.priority,
+            layer=self.encoding.layer,
+            hint=self.values_hint,
+        )
+        miss = None if len(polygons.geometries) else self.find_miss()
+        if miss is not None and miss.is_impossible:
+            raise LayerError(miss.message, miss.hint)
+        return polygons
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out, repaired or ambiguous in a vector file, one sentence each."""
+        return () if self._polygons is None else self._polygons.notes
+
+    def find_miss(self) -> "Miss | None":
+        """Find the likely reason why no polygon touched a pixel in the windows read so far; None if one did."""
+        return None if self.touches else explain_label_miss(self.label, self.grid, self.encoding)
 
     def _open(self) -> Scene:
         scene = Scene.open(self.label)
@@ -66,8 +104,11 @@ class LabelReader:
             DataError: If a raster has no colors, or no integers, although the encoding requires them.
             LayerError: If a vector file cannot be read.
         """
-        if self._scene is None:
-            return self._rasterize(window)
+        if self._polygons is not None:
+            mask, touches = self._polygons.burn(self.grid.crop(window), fill=self.encoding.background)
+            self.touches |= touches
+            return mask
+        assert self._scene is not None
         started = time.perf_counter()
         raster = self._scene.read(window, nearest=True)
         self.decode_seconds += time.perf_counter() - started
@@ -99,18 +140,6 @@ class LabelReader:
         total = max(self.grid.height * self.grid.width, 1)
         shares = [f"{value} ({count / total:.2%})" for value, count in self.unknown.most_common()]
         return join_names(shares, limit=MAX_NAMED_VALUES)
-
-    def _rasterize(self, window: Window) -> NDArray[np.uint8]:
-        from geoseg.vector.rasterize import rasterize  # imports GeoPandas, which label rasters do not need
-
-        return rasterize(
-            self.label,
-            self.grid.crop(window),
-            column=self.encoding.column,
-            classes=self.encoding.values if self.encoding.column else None,
-            value=None if self.encoding.column else self.encoding.polygon_class,
-            fill=self.encoding.background,
-        )
 
     def _encode_colors(self, values: NDArray[np.generic]) -> CodedLabels:
         assert self._scene is not None
@@ -157,6 +186,13 @@ class LabelReader:
         for code, count in zip(*np.unique(unknown, return_counts=True), strict=True):
             self.unknown[spelling.format(int(code))] += int(count)
         return np.where(valid & is_declared, index_of_key[position], np.uint8(IGNORE_INDEX))
+
+
+def explain_label_miss(label: Path, grid: Grid, encoding: LabelEncoding) -> "Miss":
+    """Find the likely reason why no polygon of a vector file of labels touches a grid."""
+    from geoseg.vector.explain_miss import explain_miss  # imports GeoPandas
+
+    return explain_miss(label, grid, layer=encoding.layer)
 
 
 def check_unknown_share(label: Path | None, share: float, values: str, *, max_share: float) -> None:

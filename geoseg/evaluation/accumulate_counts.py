@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Geod, Transformer
+from pyproj import CRS, Geod
 
 from geoseg.errors import ConfigError
 from geoseg.evaluation.objects import ObjectCounter, ObjectCounts
 from geoseg.evaluation.protocols import SCENES, Protocol
-from geoseg.grid.grid import Grid, map_point
+from geoseg.grid.grid import Grid, make_transformer, map_point
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
@@ -92,7 +92,7 @@ def pixel_size_m(grid: Grid, gsd: float | None, name: str) -> tuple[float, float
     col, row = grid.width / 2, grid.height / 2
     points = [map_point(grid.transform, *pixel) for pixel in ((col, row), (col, row + 1), (col + 1, row))]
     x, y = zip(*points, strict=True)
-    lon, lat = Transformer.from_crs(grid.crs, "OGC:CRS84", always_xy=True).transform(x, y)
+    lon, lat = make_transformer(grid.crs, CRS("OGC:CRS84")).transform(x, y)
     geod = Geod(ellps="WGS84")
     height, width = (float(geod.inv(lon[0], lat[0], lon[i], lat[i])[2]) for i in (1, 2))
     return height, width

@@ -33,6 +33,8 @@ def evaluate(
     column: str | None = EvaluationOptions.column,
     polygon_class: str | None = EvaluationOptions.polygon_class,
     background: str | None = EvaluationOptions.background,
+    priority: Sequence[str] = EvaluationOptions.priority,
+    layer: str | None = EvaluationOptions.layer,
     ignore: Sequence[str] = EvaluationOptions.ignore,
     resample: bool = EvaluationOptions.resample,
     gsd: float | None = EvaluationOptions.gsd,
@@ -71,7 +73,10 @@ def evaluate(
         column: Attribute of the reference polygons that holds their class.
         polygon_class: Class of all reference polygons; by default the last class.
         background: Class outside the reference polygons; by default pixels there are ignored.
-        ignore: Values or colors (``#rrggbb``) of reference rasters that mean "not labeled".
+        priority: Names of classes, the one on top first, where reference polygons overlap; other polygons lie below, in
+            the order of the layer.
+        layer: Layer of a vector file with several.
+        ignore: Values or colors (``#rrggbb``) of reference rasters, or values of ``column``, that mean "not labeled".
         resample: Resample references on another grid by nearest neighbor instead of rejecting them.
         gsd: Meters per pixel of scenes and masks without CRS.
         tile: Side of a tile in pixels at the model's GSD; by default the model's.
@@ -108,6 +113,8 @@ def evaluate(
         column=column,
         polygon_class=polygon_class,
         background=background,
+        priority=tuple(priority),
+        layer=layer,
         ignore=tuple(ignore),
         resample=resample,
         gsd=gsd,
@@ -159,7 +166,9 @@ def check_combination(
     if (reference is not None) != (mask is not None or scene is not None):
         raise ConfigError("mask and scene need a reference, and a recipe has none", "give reference with mask or scene")
     if reference is None and options.has_reference_options:
-        raise ConfigError("column, polygon_class, background, ignore and resample apply to reference only")
+        raise ConfigError(
+            "column, polygon_class, background, priority, layer, ignore and resample apply to reference only"
+        )
     if mask is not None and options.has_prediction_options:
         raise ConfigError(
             "options of prediction do not apply to mask", "leave out tile, mode, stride, tta and the like"

@@ -90,7 +90,7 @@ def _open_mask(
             confidence=confidence,
             pixel_m=count_options.pixel_size_m(mask.grid, options.gsd, mask.path),
         )
-        yield EvaluationScene(pair, image)
+        yield EvaluationScene(pair, image, find_miss=labels.find_miss)
 
 
 def _mask_reader(scene: Scene, legend: Legend) -> WindowReader:

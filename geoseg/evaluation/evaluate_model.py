@@ -108,7 +108,7 @@ class _SplitOpener:
                 groups=labelled.groups,
                 pixel_m=self.options.pixel_size_m(scene.grid, gsd, scene.path),
             )
-            yield EvaluationScene(pair, scene, self.dataset.bands)
+            yield EvaluationScene(pair, scene, self.dataset.bands, find_miss=reader.find_miss)
             check_unknown_share(
                 labelled.label, reader.unknown_share, reader.describe_unknown(), max_share=self.data.unknown_share
             )
@@ -225,4 +225,4 @@ def _open_scene(paths: SceneFiles, runner: ModelRunner, count_options: CountOpti
             confidence=confidence,
             pixel_m=count_options.pixel_size_m(scene.grid, runner.options.gsd, scene.path),
         )
-        yield EvaluationScene(pair, scene)
+        yield EvaluationScene(pair, scene, find_miss=labels.find_miss)

@@ -30,8 +30,12 @@ class EvaluationOptions:
     """Class of all reference polygons; None for the last class of the legend."""
     background: str | None = None
     """Class outside the reference polygons; None to ignore pixels there."""
+    priority: Sequence[str] = ()
+    """Names of classes, the one on top first, where reference polygons overlap; others lie below in the layer's order."""
+    layer: str | None = None
+    """Layer of a vector file with several."""
     ignore: Sequence[str] = ()
-    """Values or colors (``#rrggbb``) of reference rasters that mean "not labeled"."""
+    """Values or colors (``#rrggbb``) of reference rasters, or attribute values of polygons, that mean "not labeled"."""
     resample: bool = False
     """Resample a reference raster on another grid by nearest neighbor instead of rejecting it."""
     gsd: float | None = PredictOptions.gsd
@@ -60,7 +64,7 @@ class EvaluationOptions:
     @property
     def has_polygon_options(self) -> bool:
         """True if any option is set that applies to reference polygons only."""
-        return any((self.column, self.polygon_class, self.background))
+        return any((self.column, self.polygon_class, self.background, self.priority, self.layer))
 
     @property
     def has_reference_options(self) -> bool:

@@ -1,25 +1,37 @@
 """References of masks and scenes: matched by file name, and read on the mask's grid and in its classes."""
 
+import json
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 
 from geoseg._output_files import VECTOR_SUFFIXES
 from geoseg.data.label_encoding import LabelEncoding, build_encoding, guess_kind
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
 from geoseg.evaluation.options import EvaluationOptions
-from geoseg.grid.grid import Grid
+from geoseg.grid.grid import Grid, make_transformer
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.raster.discovery import is_collection, list_rasters_and_layers, match_by_name, scene_name
 from geoseg.raster.scene import Scene
+
+if TYPE_CHECKING:
+    from geoseg.vector.explain_miss import Miss
+
+VALUES_HINT = (
+    "the reference's values must be names of classes; leave out others by repeating --ignore VALUE (in Python ignore=), "
+    "or drop --column and give one class with --class"
+)
+"""What to do about attribute values of a reference without a class."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,6 +98,9 @@ class ReferenceLabels(Protocol):
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read class indices (row, col) of a window inside the grid; 255 where not labeled."""
 
+    def find_miss(self) -> "Miss | None":
+        """Find the likely reason why no polygon touched a pixel in the windows read so far; None for rasters."""
+
 
 @contextmanager
 def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOptions) -> Iterator[ReferenceLabels]:
@@ -106,7 +121,10 @@ def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOp
     """
     encoding = _reference_encoding(path, legend, options)
     if encoding.kind == "polygon":
-        with closing(LabelReader(path, grid, encoding)) as reader:
+        hint = VALUES_HINT if options.column else ""
+        with closing(LabelReader(path, grid, encoding, values_hint=hint)) as reader:
+            for note in reader.notes:
+                logger.warning("%s", note)
             yield reader
         return
     with Scene.open(path) as scene:
@@ -141,6 +159,9 @@ class ResampledLabels:
             labels[inside] = part[rows - row, cols - col]
         return labels
 
+    def find_miss(self) -> None:
+        """Return None: a raster has no polygons."""
+
     def _reference_pixels(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return row and column of the reference pixel at the center of each window pixel; -1 where undefined."""
         own = self.reader.grid
@@ -148,7 +169,8 @@ class ResampledLabels:
         t = self.grid.window_transform(window)
         x, y = t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f
         if self.grid.crs is not None and self.grid.crs != own.crs:
-            x, y = Transformer.from_crs(self.grid.crs, own.crs, always_xy=True).transform(x, y)
+            assert own.crs is not None  # _require_resampling
+            x, y = make_transformer(self.grid.crs, own.crs).transform(x, y)
         t = ~own.transform
         positions = t.d * x + t.e * y + t.f, t.a * x + t.b * y + t.c
         rows, cols = (np.floor(np.where(np.isfinite(each), each, -1)).astype(np.int64) for each in positions)
@@ -159,12 +181,19 @@ def _reference_encoding(path: Path, legend: Legend, options: EvaluationOptions) 
     """Return how the file encodes the classes of ``legend``."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
         return build_encoding(
-            legend, "polygon",
-            column=options.column, polygon_class=options.polygon_class, background=options.background,
-        )  # fmt: skip
+            legend,
+            "polygon",
+            ignore=_parse_attribute_values(options.ignore) if options.column else (),
+            column=options.column,
+            polygon_class=options.polygon_class,
+            background=options.background,
+            priority=options.priority,
+            layer=options.layer,
+        )
     if options.has_polygon_options:
         raise ConfigError(
-            f"{path} is a raster and has no attributes", "column, class and background apply to vector files"
+            f"{path} is a raster and has no attributes",
+            "column, class, background, priority and layer apply to vector files",
         )
     with Scene.open(path) as scene:
         if scene.legend is None:
@@ -172,6 +201,15 @@ def _reference_encoding(path: Path, legend: Legend, options: EvaluationOptions) 
             return build_encoding(legend, kind, ignore=[_parse_value(word) for word in options.ignore])
         table = scene.legend.mapping_to(legend)
         return LabelEncoding("index", values={i: int(table[i]) for i in (*range(len(scene.legend)), IGNORE_INDEX)})
+
+
+def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
+    """Return the attribute values that words on the command line can mean: ``1`` is a number or a text, ``null`` none."""
+    values: list[Any] = [*words]
+    for word in words:
+        with suppress(ValueError):  # also null, true and numbers
+            values.append(json.loads(word))
+    return values
 
 
 def _parse_value(word: str) -> int | str:

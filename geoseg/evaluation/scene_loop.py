@@ -1,15 +1,22 @@
 """Evaluate scenes one after another: the loop that all evaluations share."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from geoseg.errors import LayerError
 from geoseg.evaluation.accumulate_counts import CountOptions, ScenePair, count_scene
 from geoseg.evaluation.result import Evaluation, SceneCallback, SceneContext
 from geoseg.legend import Legend
 from geoseg.progress import Progress
 from geoseg.raster.scene import Scene
+
+if TYPE_CHECKING:
+    from geoseg.vector.explain_miss import Miss
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,8 @@ class EvaluationScene:
     """The scene's image, if there is one."""
     bands: tuple[str, ...] | None = None
     """Names of the image's bands from the dataset; None for those in the file."""
+    find_miss: "Callable[[], Miss | None]" = lambda: None
+    """Find the likely reason why no reference polygon touched a pixel read so far; None if one did, or for rasters."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +63,30 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
 
     Raises:
         DataError: No pixel of any scene is labeled.
+        LayerError: No reference polygon touches any scene, although there are some.
     """
-    scenes = []
+    scenes, misses = [], []
     with progress(len(task.scenes), task.description) as bar:
         for name, open_scene in task.scenes:
             with open_scene() as scene:
                 counts = count_scene(scene.pair, task.options, progress=progress)
                 if on_scene is not None:
                     on_scene(SceneContext(scene.pair, task.legend, counts, scene.image, scene.bands))
+                misses.append(scene.find_miss())
             scenes.append(counts)
             bar.advance(note=name)
+    _require_touching_polygons(misses)
     evaluation = Evaluation(task.legend, tuple(scenes), task.options, task.about)
     evaluation.require_labelled(task.source, task.unlabelled_hint)
     return evaluation
+
+
+def _require_touching_polygons(misses: "Sequence[Miss | None]") -> None:
+    """Raise an error if reference polygons touch no scene; say so if the reference is empty."""
+    if not misses or any(miss is None for miss in misses):
+        return
+    found = [miss for miss in misses if miss is not None]
+    reason = next((miss for miss in found if not miss.is_empty), None)
+    if reason is not None:
+        raise LayerError(reason.message, reason.hint)
+    logger.warning("%s", found[0].message)

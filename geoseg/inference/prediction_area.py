@@ -15,14 +15,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError, ProjError
+from pyproj import CRS
+from pyproj.exceptions import CRSError
 
 from geoseg.errors import ConfigError, GridMismatch, SceneError
-from geoseg.grid.grid import Bounds, Grid, crs_name
-from geoseg.grid.tiling import Tile
+from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
+from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.inference.tile_pipeline import ScoreStrip, TileInput
+
+STRIP_ROWS = 1024
+"""Rows of a scene that are searched at a time for a pixel inside polygons."""
 
 POINTS_PER_SIDE = 21
 """Points per side of a box that is transformed to another CRS, where its sides become curves."""
@@ -94,7 +97,8 @@ def find_area(
 
     Args:
         grid: The scene's grid.
-        bbox: West, south, east, north. On a rotated grid the window surrounds the box.
+        bbox: West, south, east, north. On a rotated grid the window surrounds the box. In longitudes, a box with an east
+            below its west crosses the antimeridian.
         bbox_crs: CRS of ``bbox``; None for that of the grid.
         aoi: Vector file with polygons; the window surrounds them.
 
@@ -121,46 +125,73 @@ def find_area(
         if window.is_empty:
             where = "the scene" if bbox is None else f"the box {_format_bounds(bbox)}"
             raise SceneError(f"no polygon of {aoi} overlaps {where}", "compare their extents with geoseg info")
+        _require_pixel(PredictionArea(window, inside), grid, aoi)
     return PredictionArea(window, inside)
 
 
+def _require_pixel(area: PredictionArea, grid: Grid, aoi: str | Path) -> None:
+    """Check that the center of a pixel is inside the polygons of an area."""
+    assert area.inside is not None
+    for strip in strips(area.window.height, area.window.width, STRIP_ROWS):
+        if area.inside(grid.crop(strip.shift(area.window.row, area.window.col))).any():
+            return
+    raise SceneError(
+        f"no polygon of {aoi} contains the center of a pixel of the scene", "compare polygons and pixels in a GIS"
+    )
+
+
 def _outline(bbox: Bounds, crs: str | None, grid: Grid) -> NDArray[np.float64]:
-    """Return points along a box, shape (point, 2), (x, y) in the grid's CRS."""
+    """Return points around a box, shape (point, 2), (x, y) in the grid's CRS.
+
+    In longitudes, a box from west to a smaller east crosses the antimeridian.
+    """
+    own = grid.crs if crs is None else _parse_crs(crs, grid)
     west, south, east, north = bbox
+    if own is not None and own.is_geographic and np.isfinite(bbox).all() and -180 <= east < west <= 180:
+        east += 360
     if not (np.isfinite(bbox).all() and west < east and south < north):
         raise ConfigError(
             f"invalid box {_format_bounds(bbox)}", "use west, south, east, north with west < east and south < north"
         )
     along, up = np.linspace(west, east, POINTS_PER_SIDE), np.linspace(south, north, POINTS_PER_SIDE)
-    xs = np.concatenate([along, along, np.full(POINTS_PER_SIDE, west), np.full(POINTS_PER_SIDE, east)])
-    ys = np.concatenate([np.full(POINTS_PER_SIDE, south), np.full(POINTS_PER_SIDE, north), up, up])
-    if crs is not None:
-        xs, ys = _transformer(crs, grid).transform(xs, ys)
+    xs = np.concatenate([along, np.full(POINTS_PER_SIDE, east), along[::-1], np.full(POINTS_PER_SIDE, west)])
+    ys = np.concatenate([np.full(POINTS_PER_SIDE, south), up, np.full(POINTS_PER_SIDE, north), up[::-1]])
+    if own is not None and grid.crs is not None and own != grid.crs:
+        xs, ys = make_transformer(own, grid.crs).transform(xs, ys)
     if not np.isfinite([xs, ys]).all():
         raise SceneError(
             f"the box {_format_bounds(bbox)} cannot be transformed to {crs_name(grid.crs)}",
             "use a box around the scene",
         )
+    if grid.crs is not None and grid.crs.is_geographic:
+        xs = _move_to_grid(xs, grid)
     return np.stack([xs, ys], axis=1)
 
 
-def _transformer(crs: str, grid: Grid) -> Transformer:
-    """Return the transformation from a CRS to the grid's, with x (east, longitude) first in both."""
+def _move_to_grid(xs: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
+    """Move longitudes of a box by whole turns: first to one continuous range, then to where the grid is."""
+    left, _, right, _ = grid.bounds
+    continuous = np.unwrap(xs, period=360)
+    center = (continuous.min() + continuous.max()) / 2
+    moved: NDArray[np.float64] = continuous + 360 * np.round(((left + right) / 2 - center) / 360)
+    return moved
+
+
+def _parse_crs(crs: str, grid: Grid) -> CRS:
     if grid.crs is None:
         raise GridMismatch("bbox_crs is given, but the scene has no CRS", "leave out --bbox-crs")
     try:
-        return Transformer.from_crs(CRS.from_user_input(crs), grid.crs, always_xy=True)
-    except (CRSError, ProjError) as error:
-        raise ConfigError(
-            f"{crs!r} is not a CRS that can be transformed to the scene's", "use a code like EPSG:4326"
-        ) from error
+        return CRS.from_user_input(crs)
+    except CRSError as error:
+        raise ConfigError(f"{crs!r} is not a CRS", "use a code like EPSG:4326") from error
 
 
 def _format_span(grid: Grid, crs: str | None) -> str:
     """Format the grid's bounds like a box."""
     if crs is None:
         return _format_bounds(grid.bounds)
-    bounds = _transformer(crs, grid).transform_bounds(*grid.bounds, direction="INVERSE")
+    assert grid.crs is not None  # _parse_crs
+    bounds = make_transformer(grid.crs, _parse_crs(crs, grid)).transform_bounds(*grid.bounds)
     return f"{_format_bounds(bounds)} in {crs}"
 
 

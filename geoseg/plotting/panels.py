@@ -15,6 +15,7 @@ from geoseg.plotting.images import blend, compose_panel, draw_lines, error_map, 
 from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.scene import Scene
 from geoseg.vector.io.reader import read_features
+from geoseg.vector.io.reproject import match_crs
 from geoseg.vector.layer import PolygonLayer
 
 POLYGON_COLOUR = (255, 255, 0)
@@ -178,7 +179,7 @@ def rings_in_pixels(layer: PolygonLayer, grid: Grid) -> list[tuple[int, Line]]:
     """
     frame = layer.frame
     if grid.crs is not None and layer.crs is not None and layer.crs != grid.crs:
-        frame = frame.to_crs(grid.crs)
+        frame = match_crs(frame, grid.crs)
     left, bottom, right, top = grid.bounds
     frame = frame.cx[left:right, bottom:top] if len(frame) else frame
     parts, owner = shapely.get_parts(frame.geometry.to_numpy(), return_index=True)

@@ -3,6 +3,7 @@
 Only the requested window is rasterized, with the polygons near it, so that memory does not grow with the grid.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 from rasterio.features import geometry_mask
 
 from geoseg.errors import LayerError
-from geoseg.grid.grid import Grid, crs_name
+from geoseg.grid.grid import Grid
 from geoseg.raster.open_raster import quiet_gdal
-from geoseg.vector.io.reader import read_areas
+from geoseg.vector.explain_miss import explain_miss
+from geoseg.vector.io.reader import GridPolygons
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,19 +33,21 @@ class AreaOfInterest:
     def read(cls, path: str | Path, grid: Grid) -> Self:
         """Read the polygons of a vector file that may intersect a grid, and reproject them to its CRS.
 
+        What is left out or repaired is logged.
+
         Raises:
             LayerError: The file cannot be read or has no polygon there, or only one of file and grid has a CRS.
+            GridMismatch: PROJ knows no transformation between the CRSs.
         """
-        polygons = read_areas(path, grid)
-        if not len(polygons):
-            raise LayerError(
-                f"no polygon of {path} intersects the scene", "compare their bounds, which `geoseg info` prints"
-            )
-        if not np.isfinite(shapely.total_bounds(polygons)).all():
-            raise LayerError(
-                f"a polygon of {path} exceeds the area of use of {crs_name(grid.crs)}", "clip it to the scene first"
-            )
-        return cls(shapely.STRtree(polygons))
+        polygons = GridPolygons.read(path, grid)
+        for note in polygons.notes:
+            logger.warning("%s", note)
+        if not len(polygons.frame):
+            if polygons.notes:
+                raise LayerError(f"no polygon touches the scene; {polygons.notes[0]}", "give polygons around the scene")
+            miss = explain_miss(path, grid)
+            raise LayerError(miss.message, miss.hint or "compare their bounds, which `geoseg info` prints")
+        return cls(shapely.STRtree(shapely.get_parts(polygons.frame.geometry.to_numpy())))
 
     @property
     def points(self) -> NDArray[np.float64]:

@@ -65,6 +65,8 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         column: Attribute with the class of a polygon.
         polygon_class: Class of all polygons if there is no ``column``; by default the last class.
         background: Class of the pixels outside all polygons; by default they are not labeled.
+        priority: Classes, the one on top first, where polygons overlap; other polygons lie below, in the layer's order.
+        layer: Layer of vector files with several.
         bands: Names of the bands to use, in order; by default all bands of the first image.
         gsd: Ground sampling distance in meters per pixel to resample the scenes to; by default they keep their own.
         unknown_share: Largest share of the pixels of a label file that may have an undeclared color or value.
@@ -105,6 +107,8 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         column: str | None = None,
         polygon_class: str | None = None,
         background: str | None = None,
+        priority: Sequence[str] = (),
+        layer: str | None = None,
         bands: Sequence[str] | None = None,
         gsd: float | None = None,
         unknown_share: float = 0.0,
@@ -124,6 +128,8 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
             "column": column,
             "polygon_class": polygon_class,
             "background": background,
+            **({"priority": tuple(priority)} if priority else {}),  # the options name the folder of converted scenes
+            **({"layer": layer} if layer else {}),
         }
         declared = DatasetDeclaration(legend, build_encoding(legend, kind, **encoding_options), {"train": scenes})
         section = _declare_section(declared, cache, encoding_options, bands=bands, gsd=gsd, unknown_share=unknown_share)

@@ -48,6 +48,8 @@ def folder(
     column: str | None = None,
     polygon_class: str | None = None,
     background: str | None = None,
+    priority: Sequence[str] = (),
+    layer: str | None = None,
 ) -> Dataset:
     """Declare the scenes that match a pattern.
 
@@ -59,10 +61,13 @@ def folder(
         splits: Rules that select the scenes of each split.
         encoding_kind: Kind of the label files; ``auto`` guesses it from the first one.
         values: See :func:`geoseg.data.label_encoding.build_encoding`, as for the following options.
-        ignore: Values, colors or attribute values that mean "not labeled".
+        ignore: Values, colors or attribute values that mean "not labeled"; ``null`` is a missing attribute value.
         column: Attribute with the class of a polygon.
         polygon_class: Class of all polygons if there is no ``column``.
         background: Class of the pixels outside all polygons.
+        priority: Classes, the one on top first, where polygons overlap; other polygons lie below, in the order of the
+            layer, the last one on top.
+        layer: Layer of vector files with several.
 
     Raises:
         ConfigError: If a pattern, a rule or another option is wrong.
@@ -73,7 +78,15 @@ def folder(
     first = _label_path(root, labels, scenes[0].groups)
     kind = guess_file_kind(first) if encoding_kind == "auto" else encoding_kind
     encoding = build_encoding(
-        classes, kind, values=values, ignore=ignore, column=column, polygon_class=polygon_class, background=background
+        classes,
+        kind,
+        values=values,
+        ignore=ignore,
+        column=column,
+        polygon_class=polygon_class,
+        background=background,
+        priority=priority,
+        layer=layer,
     )
     return Dataset(classes, encoding, _assign_splits(root, scenes, splits))
 

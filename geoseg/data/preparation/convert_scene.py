@@ -204,7 +204,13 @@ class _StripConverter:
         with output_errors(scene.class_locations_path):
             scene.class_locations_path.parent.mkdir(parents=True, exist_ok=True)
             ClassLocations.concatenate(self.locations).save(scene.class_locations_path)
-        return replace(scene, unknown=reader.describe_unknown(), unknown_share=reader.unknown_share)
+        return replace(
+            scene,
+            unknown=reader.describe_unknown(),
+            unknown_share=reader.unknown_share,
+            label_notes=reader.notes,
+            touches=reader.touches,
+        )
 
 
 def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:

@@ -17,6 +17,9 @@ from geoseg.data.preparation.open_dataset import declaration
 from geoseg.data.preparation.prepared_dataset import FORMAT_VERSION, PreparedScene
 from geoseg.raster.scene import Scene
 
+POLYGON_RULES_VERSION = 2
+"""Changes when polygons are burned differently: version 2 keeps the order of the layer."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,7 +31,7 @@ def plan_conversions(section: DataSection, dataset: Dataset, folder: Path) -> li
         dtype = image.dtype.name
         if image.palette is not None:
             logger.warning("%s holds palette indices, not colors: gdal_translate -expand rgb", first.image)
-    declaration_digest = digest_json([FORMAT_VERSION, declaration(section), bands, dtype])
+    declaration_digest = digest_json([FORMAT_VERSION, declaration(section), bands, dtype, *_polygon_rules(dataset)])
     conversions: dict[str, SceneConversion] = {}
     for split, scenes in dataset.prepared_splits.items():
         for scene in scenes:
@@ -64,7 +67,12 @@ def digest_sources(declared: Mapping[str, Any], dataset: Dataset) -> str:
         split: [(scene.name, fingerprint_sources(scene)) for scene in scenes]
         for split, scenes in dataset.prepared_splits.items()
     }
-    return digest_json([declared, members])
+    return digest_json([declared, members, *_polygon_rules(dataset)])
+
+
+def _polygon_rules(dataset: Dataset) -> list[str]:
+    """Return what identifies the rules for reading polygons, so that scenes of older rules are prepared again."""
+    return [f"polygons {POLYGON_RULES_VERSION}"] if dataset.encoding.kind == "polygon" else []
 
 
 def digest_pixels(dataset: Dataset, bands: Sequence[str], scenes: Sequence[PreparedScene]) -> str:

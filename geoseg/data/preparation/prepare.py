@@ -20,6 +20,7 @@ from geoseg.data.label_reader import check_unknown_share
 from geoseg.data.preparation.conversion_pool import LOCK_FILE, DiskSpace, convert_all, lock_folder
 from geoseg.data.preparation.conversion_record import ConversionRecord
 from geoseg.data.preparation.convert_scene import SceneConversion, measure_scene
+from geoseg.data.preparation.find_missed_split import find_missed_split
 from geoseg.data.preparation.open_dataset import declaration, is_prepared, load_prepared, open_dataset
 from geoseg.data.preparation.plan_conversions import digest_json, digest_pixels, digest_sources, plan_conversions
 from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset, PreparedScene
@@ -160,6 +161,7 @@ def _fill_folder(
             _check_unknown(section, conversion, record)
     for conversion in conversions:  # earlier runs may have had another data.unknown_share
         _check_unknown(section, conversion, records[conversion.draft.stem])
+    _check_polygons(dataset, [(conversion, records[conversion.draft.stem]) for conversion in conversions])
     _remove_other_scenes(folder, set(records))
     scenes = [records[conversion.draft.stem].scene for conversion in conversions]
     prepared = PreparedDataset(
@@ -184,6 +186,21 @@ def _fill_folder(
 def _check_unknown(section: DataSection, conversion: SceneConversion, record: ConversionRecord) -> None:
     scene = record.scene
     check_unknown_share(conversion.scene.label, scene.unknown_share, scene.unknown, max_share=section.unknown_share)
+
+
+def _check_polygons(dataset: Dataset, converted: Sequence[tuple[SceneConversion, ConversionRecord]]) -> None:
+    """Warn about label polygons that were left out or repaired, and check that some touch each split."""
+    for note in dict.fromkeys(note for _, record in converted for note in record.scene.label_notes):
+        logger.warning("%s", note)
+    for split in dict.fromkeys(conversion.draft.split for conversion, _ in converted):
+        members = [
+            (conversion.scene, record.scene.touches)
+            for conversion, record in converted
+            if conversion.draft.split == split and conversion.scene.label is not None
+        ]
+        missed = find_missed_split(split, members, dataset.encoding)
+        if missed is not None:
+            raise DataError(*missed)
 
 
 def _merge_statistics(records: Iterable[ConversionRecord]) -> RunningStatistics:

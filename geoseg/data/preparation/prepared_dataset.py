@@ -55,6 +55,10 @@ class PreparedScene:
     """Undeclared colors or values of the label file, as text for messages; empty if there are none."""
     unknown_share: float = 0.0
     """Share of the pixels that have an undeclared color or value."""
+    label_notes: tuple[str, ...] = ()
+    """What was left out, repaired or ambiguous in a vector file of labels, one sentence each."""
+    touches: bool = True
+    """False if the label file is a vector file and none of its polygons contains the center of a pixel."""
     labelled: bool = True
     """False for a scene without a mask: it has no label file, or its labels are held back."""
     compressed: bool = False
@@ -159,7 +163,8 @@ class PreparedScene:
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], folder: Path) -> Self:
         """Return the scene of an entry that :meth:`to_dict` returned, in a folder."""
-        return cls(**{**content, "class_pixels": tuple(content["class_pixels"]), "folder": folder})
+        lists = {key: tuple(content[key]) for key in ("class_pixels", "label_notes") if key in content}
+        return cls(**{**content, **lists, "folder": folder})
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.label_reader import LabelReader
 from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.convert_scene import STRIP_ROWS
+from geoseg.data.preparation.find_missed_split import find_missed_split
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.errors import DataError, GeosegError
 from geoseg.grid.tiling import strips
@@ -41,10 +42,14 @@ class SceneLabelReport:
     """Number of labeled pixels of each class; empty without labels."""
     unknown_share: float = 0.0
     """Share of pixels with an undeclared color or value."""
+    touches: bool = True
+    """False if the label file is a vector file and none of its polygons contains the center of a pixel."""
     errors: tuple[str, ...] = ()
     """Errors, one sentence each."""
     remarks: tuple[str, ...] = ()
     """Oddities, one sentence each."""
+    label_notes: tuple[str, ...] = ()
+    """What was left out or repaired in a vector file of labels, one sentence each; scenes may share the file."""
 
     @property
     def unlabelled_share(self) -> float:
@@ -121,8 +126,10 @@ def validate_labels(section: DataSection, *, progress: Progress = silent) -> Lab
         for split, scene in members:
             reports.append(_validate_scene(section, dataset, split, scene))
             task.advance(note=scene.name)
-    remarks = [*dataset.remarks, *_find_empty_classes(dataset, reports)]
-    return LabelReport(dataset.legend, tuple(reports), (*errors, *_find_leaks(dataset)), tuple(remarks))
+    errors += [*_find_missed_splits(dataset, reports), *_find_leaks(dataset)]
+    notes = dict.fromkeys(note for report in reports for note in report.label_notes)
+    remarks = [*dataset.remarks, *notes, *_find_empty_classes(dataset, reports)]
+    return LabelReport(dataset.legend, tuple(reports), tuple(errors), tuple(remarks))
 
 
 def _open_incomplete(section: DataSection) -> tuple[Dataset, list[str]]:
@@ -150,7 +157,7 @@ def _validate_scene(section: DataSection, dataset: Dataset, split: str, scene: L
                 for strip in strips(grid.height, grid.width, STRIP_ROWS):
                     counts += np.bincount(reader.read(strip).ravel(), minlength=len(counts))
     except GeosegError as error:
-        return SceneLabelReport(split, scene.name, errors=(error.message,))
+        return SceneLabelReport(split, scene.name, errors=(_format_error(error),))
     share, values = reader.unknown_share, reader.describe_unknown()
     unknown = (f"{scene.label}: {share:.2%} of the pixels are not in the legend: {values}",) if share else ()
     empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: nothing is labeled",)
@@ -161,9 +168,27 @@ def _validate_scene(section: DataSection, dataset: Dataset, split: str, scene: L
         grid.shape,
         class_pixels=tuple(int(count) for count in counts[: len(dataset.legend)]),
         unknown_share=share,
+        touches=reader.touches,
+        label_notes=reader.notes,
         errors=unknown if is_error else (),
         remarks=(() if is_error else unknown) + empty,
     )
+
+
+def _format_error(error: GeosegError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def _find_missed_splits(dataset: Dataset, reports: Sequence[SceneLabelReport]) -> Iterator[str]:
+    """Find splits whose label polygons touch no scene."""
+    for split, scenes in dataset.splits.items():
+        own = [report for report in reports if report.split == split]
+        if any(report.errors for report in own):
+            continue  # these scenes were not read
+        members = [(s, report.touches) for s, report in zip(scenes, own, strict=True) if s.label is not None]
+        missed = find_missed_split(split, members, dataset.encoding)
+        if missed is not None:
+            yield _format_error(DataError(*missed))
 
 
 def _find_empty_classes(dataset: Dataset, reports: Sequence[SceneLabelReport]) -> Iterator[str]:

@@ -45,6 +45,8 @@ def report(
     column: str | None = EvaluationOptions.column,
     polygon_class: str | None = EvaluationOptions.polygon_class,
     background: str | None = EvaluationOptions.background,
+    priority: Sequence[str] = EvaluationOptions.priority,
+    layer: str | None = EvaluationOptions.layer,
     ignore: Sequence[str] = EvaluationOptions.ignore,
     resample: bool = EvaluationOptions.resample,
     gsd: float | None = EvaluationOptions.gsd,
@@ -82,7 +84,10 @@ def report(
         column: Attribute of the reference polygons that holds their class.
         polygon_class: Class of all reference polygons; by default the last class.
         background: Class outside the reference polygons; by default pixels there are ignored.
-        ignore: Values or colors (``#rrggbb``) of reference rasters that mean "not labeled".
+        priority: Names of classes, the one on top first, where reference polygons overlap; other polygons lie below, in
+            the order of the layer.
+        layer: Layer of a vector file with several.
+        ignore: Values or colors (``#rrggbb``) of reference rasters, or values of ``column``, that mean "not labeled".
         resample: Resample references on another grid by nearest neighbor instead of rejecting them.
         gsd: Meters per pixel of scenes and masks without CRS.
         tile: Side of a tile in pixels at the model's GSD; by default the model's.
@@ -112,6 +117,8 @@ def report(
         column=column,
         polygon_class=polygon_class,
         background=background,
+        priority=tuple(priority),
+        layer=layer,
         ignore=tuple(ignore),
         resample=resample,
         gsd=gsd,

@@ -1,41 +1,54 @@
-"""Read vector files: the choice of the layer, the kinds of geometry that count, the spatial filter, the CRS.
+"""Read vector files: the choice of the layer, the order of its features, and the spatial filter.
 
-Labels, areas of interest and layers to generalize are read by the functions of this module only:
-:func:`read_features`, :func:`read_areas` and :func:`read_polygons`.
+Labels, references and areas of interest are read by :class:`GridPolygons`, layers to generalize by :func:`read_polygons`.
+Both use :mod:`geoseg.vector.io.select_polygons`, which decides which geometries count.
 """
 
 import contextlib
+import logging
+import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyogrio
 import shapely
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError, ProjError
+from pyproj import CRS
+from pyproj.exceptions import CRSError
+from shapely.errors import ShapelyError
 
 from geoseg._output_files import LAYER_SUFFIXES
 from geoseg._text import did_you_mean, join_names
-from geoseg.errors import LayerError
+from geoseg.errors import GridMismatch, LayerError
 from geoseg.grid.grid import Bounds, Grid, crs_name
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
+from geoseg.vector.io.reproject import find_boxes, reproject_polygons
+from geoseg.vector.io.select_polygons import describe_selection, select_polygons
+
+logger = logging.getLogger(__name__)
 
 LAYER_NAME = "polygons"
 """Name of the layer that geoseg writes, in formats with named layers."""
 
-POLYGON_DIMENSION = 2
-"""Dimension that shapely reports for polygons; points and lines have no area."""
+LINEAR_KINDS = ("Point", "LineString", "CircularString", "CompoundCurve", "MultiCurve")
+"""Parts of the names of GDAL's geometry types without area."""
 
-EDGE_POINTS = 21
-"""Points per side when bounds are reprojected, because straight sides become curves."""
+EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
+"""Bounds that contain every geometry, but not a missing one."""
+
+MAX_NAMED_LAYERS = 10
+"""Number of layers that a message names."""
 
 MAX_SUGGESTION_FILES = 1000
 """Size of a folder above which no similar file name is suggested."""
@@ -56,76 +69,159 @@ def is_vector_layer(path: Path) -> bool:
 
 
 def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Read features of any geometry type, as they are in the file.
+    """Read features of any geometry type, as they are in the file, in the order of the layer.
 
     Args:
         path: A vector file.
-        grid: If given, only features whose bounds intersect those of the grid are read, where the format allows it.
-        layer: Name of the layer; None for the only layer that has geometries.
+        grid: If given, only features whose bounds intersect those of the grid are read.
+        layer: Name of the layer; None for the main layer (see :func:`find_layer`).
 
     Returns:
         The features in the file's CRS.
 
     Raises:
         LayerError: The file cannot be read, has no such layer, or has several and ``layer`` is None.
+        GridMismatch: The CRS of the file cannot be transformed to that of the grid.
     """
     name = require_file(path)
     with layer_errors(name):
         if is_parquet(name):
-            return read_parquet(name)
-        layer = _select_layer(list_layers(name), layer, name)
-        bbox = None if grid is None else _bounds_in(_layer_crs(name, layer), grid)
-        return pyogrio.read_dataframe(name, layer=layer, bbox=bbox)
+            frame = read_parquet(name)
+            boxes = None if grid is None else find_boxes(grid, frame.crs)
+        else:
+            layer = find_layer(name, layer)
+            info = pyogrio.read_info(name, layer=layer)
+            boxes = None if grid is None else find_boxes(grid, _parse_crs(info["crs"]))
+            frame = _read_in_order(name, layer, info, boxes)
+    if grid is None:
+        return frame
+    return frame[_touches_any(frame, boxes or [EVERYWHERE], keep_empty=is_parquet(name))]
 
 
-def read_polygons(path: str | Path) -> gpd.GeoDataFrame:
-    """Read the Polygons and MultiPolygons of a file's main layer (see :func:`find_layer`), without empty ones.
+def _read_in_order(name: str, layer: str, info: Mapping[str, Any], boxes: Sequence[Bounds] | None) -> gpd.GeoDataFrame:
+    """Read features in the order of the layer.
+
+    A format with a spatial index returns the features inside a box in the order of the index; there, feature ids have the
+    order of the layer. Other formats are read from the first feature to the last.
+    """
+    options = {"layer": layer, "fid_as_index": True, "on_invalid": "ignore"}
+    if boxes is not None and info["total_bounds"] is not None:
+        extent = shapely.box(*info["total_bounds"])
+        boxes = [boxes[0], *(box for box in boxes[1:] if extent.intersects(shapely.box(*box)))]
+    if boxes is None or (len(boxes) > 1 and not _has_index(info)):
+        return pyogrio.read_dataframe(name, **options)
+    frames = [pyogrio.read_dataframe(name, bbox=box, **options) for box in boxes]
+    if len(frames) == 1 and not _has_index(info):
+        return frames[0]
+    filled = [frame for frame in frames if len(frame)] or frames[:1]  # pandas warns about empty ones
+    frame = filled[0] if len(filled) == 1 else pd.concat(filled)
+    return frame[~frame.index.duplicated()].sort_index()
+
+
+def _has_index(info: Mapping[str, Any]) -> bool:
+    return bool(info["capabilities"]["fast_spatial_filter"])
+
+
+def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty: bool) -> NDArray[np.bool_]:
+    """Return which features have bounds that intersect one of the boxes; ``keep_empty`` selects those without bounds."""
+    bounds = shapely.bounds(frame.geometry.to_numpy())
+    touches = np.zeros(len(frame), np.bool_)
+    for left, bottom, right, top in boxes:
+        x_overlaps = (bounds[:, 0] <= right) & (bounds[:, 2] >= left)
+        touches |= x_overlaps & (bounds[:, 1] <= top) & (bounds[:, 3] >= bottom)
+    if keep_empty:
+        touches |= ~np.isfinite(bounds).all(axis=1)
+    return touches
+
+
+def read_polygons(path: str | Path, *, layer: str | None = None) -> gpd.GeoDataFrame:
+    """Read the polygons of a file (see :mod:`geoseg.vector.io.select_polygons`); log what is left out or repaired.
 
     Raises:
-        LayerError: The file cannot be read, or has features but no polygons.
+        LayerError: The file cannot be read, has several layers, or has features but no polygons.
     """
-    name = require_file(path)
-    with layer_errors(name):
-        frame = read_parquet(name) if is_parquet(name) else pyogrio.read_dataframe(name, layer=find_layer(name))
-    geometries = frame.geometry.to_numpy()
-    if len(frame) and not (shapely.get_dimensions(geometries) == POLYGON_DIMENSION).any():
-        raise LayerError(f"{path} holds no polygons", "give a layer of polygons")
-    types = np.isin(shapely.get_type_id(geometries), [shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON])
-    return frame[types & ~shapely.is_empty(geometries)].reset_index(drop=True)
+    frame, counts = select_polygons(read_features(path, layer=layer))
+    left_out = describe_selection(counts)
+    if not len(frame) and left_out:
+        raise LayerError(f"{path} holds no polygons: {left_out}", "give a layer of polygons")
+    if left_out:
+        logger.warning("%s: %s", path, left_out)
+    return frame.reset_index(drop=True)
 
 
-def read_areas(path: str | Path, grid: Grid) -> NDArray[np.object_]:
-    """Read all parts with an area that may intersect a grid, including those of collections.
+@dataclass(frozen=True, eq=False)
+class GridPolygons:
+    """The polygons of a layer that may intersect a grid."""
 
-    Args:
-        path: A vector file with one layer of geometries.
-        grid: The grid.
+    frame: gpd.GeoDataFrame
+    """Valid Polygons and MultiPolygons in the CRS of the grid, in the order of the layer, with their attributes."""
+    notes: tuple[str, ...] = ()
+    """What was left out or repaired, one sentence each."""
+    keeps_order: bool = True
+    """False if the format sorted the features when the file was written."""
 
-    Returns:
-        Valid shapely Polygons (part,) in the CRS of the grid.
+    @classmethod
+    def from_frame(cls, frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the layer") -> Self:
+        """Select the polygons of a frame, and reproject them to the CRS of a grid.
 
-    Raises:
-        LayerError: The file cannot be read, or only one of file and grid has a CRS.
-    """
-    geometries = match_crs(read_features(path, grid), grid.crs).geometry.to_numpy()
-    parts = shapely.get_parts(geometries[~shapely.is_missing(geometries)])
-    parts = shapely.get_parts(shapely.make_valid(parts))
-    has_area = (shapely.get_dimensions(parts) == POLYGON_DIMENSION) & ~shapely.is_empty(parts)
-    areas: NDArray[np.object_] = parts[has_area]
-    return areas
+        Raises:
+            LayerError: Only one of frame and grid has a CRS.
+            GridMismatch: PROJ knows no transformation between the CRSs.
+        """
+        selected, counts = select_polygons(frame)
+        reprojected, crossing = reproject_polygons(selected, grid, name=name)
+        notes = [describe_selection(counts)] if counts else []
+        if lost := len(selected) - len(reprojected):
+            notes.append(f"left out {_count(lost)} that {crs_name(grid.crs)} cannot express")
+        if crossing:
+            notes.append(f"{_count(crossing)} with edges of more than 180 degrees, read as crossing the antimeridian")
+        return cls(reprojected, tuple(f"{name}: {note}" for note in notes))
+
+    @classmethod
+    def read(cls, path: str | Path, grid: Grid, *, layer: str | None = None) -> Self:
+        """Read the polygons of a vector file that may intersect a grid.
+
+        Raises:
+            LayerError: The file cannot be read, has no such layer, or only one of file and grid has a CRS.
+            GridMismatch: PROJ knows no transformation between the CRSs.
+        """
+        name = require_file(path)
+        with layer_errors(name):
+            layer = None if is_parquet(name) else find_layer(name, layer)
+        try:
+            polygons = cls.from_frame(read_features(path, grid, layer=layer), grid, name=name)
+        except GridMismatch as error:
+            raise GridMismatch(f"{name}: {error.message}", error.hint) from error
+        notes = polygons.notes
+        if nowhere := _count_nowhere(name, layer):
+            notes += (f"{name}: {describe_selection({'without geometry': nowhere})}",)
+        return replace(polygons, notes=notes, keeps_order=not _is_sorted(name))
 
 
-def match_crs(frame: gpd.GeoDataFrame, crs: CRS | None) -> gpd.GeoDataFrame:
-    """Reproject a frame to the CRS of a grid; if neither has a CRS, return it unchanged.
+def _count(polygons: int) -> str:
+    return "1 polygon" if polygons == 1 else f"{polygons} polygons"
 
-    Raises:
-        LayerError: Only one of the two has a CRS.
-    """
-    if (crs is None) != (frame.crs is None):
-        without, other = ("the grid", "the layer") if crs is None else ("the layer", "the grid")
-        known = crs_name(crs or CRS.from_user_input(frame.crs))
-        raise LayerError(f"{without} has no CRS, but {other} is in {known}", f"assign a CRS to {without}")
-    return frame if crs is None or frame.crs == crs else frame.to_crs(crs)
+
+def _count_nowhere(name: str, layer: str | None) -> int:
+    """Count the features without geometry, which no spatial filter returns; 0 if the format cannot tell."""
+    if layer is None or not Path(name).exists():  # GeoParquet is read without a spatial filter
+        return 0
+    return _count_nowhere_in_version(name, layer, Path(name).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)  # a file may hold the labels of many scenes
+def _count_nowhere_in_version(name: str, layer: str, _modified: int) -> int:
+    column = pyogrio.read_info(name, layer=layer)["geometry_name"]
+    where = f'"{column}" IS NULL OR ST_IsEmpty("{column}")' if column else "OGR_GEOMETRY IS NULL"
+    try:  # with geometry: without it, FlatGeobuf has none in the filter either
+        return len(pyogrio.read_dataframe(name, layer=layer, where=where, columns=[]))
+    except (DataLayerError, ValueError):
+        return 0
+
+
+def _is_sorted(name: str) -> bool:
+    """Return True for FlatGeobuf with a spatial index: its features are sorted by the index when it is written."""
+    return name.lower().endswith(".fgb") and _has_index(pyogrio.read_info(name))
 
 
 def list_layers(path: str | Path) -> list[str]:
@@ -133,16 +229,29 @@ def list_layers(path: str | Path) -> list[str]:
     return [str(name) for name, geometry in pyogrio.list_layers(path) if geometry is not None]
 
 
-def find_layer(path: str | Path) -> str:
-    """Find the main layer of a file: the one named as geoseg names it, else the first.
+def find_layer(path: str | Path, layer: str | None = None) -> str:
+    """Find the layer to read: the one named, else the only one that can hold polygons, else the one named as geoseg does.
 
     Raises:
-        LayerError: No layer has geometries.
+        LayerError: There is no such layer, or several could be meant.
     """
-    layers = list_layers(path)
-    if not layers:
+    names = list_layers(path)
+    if not names:
         raise LayerError(f"{path} has no layer with geometries", "give a file with polygons")
-    return LAYER_NAME if LAYER_NAME in layers else layers[0]
+    if layer is not None and layer not in names:
+        raise LayerError(f"{path} has no layer {layer!r}", did_you_mean(layer, names))
+    if layer is not None or len(names) == 1:
+        return layer or names[0]
+    kinds = {str(name): str(kind) for name, kind in pyogrio.list_layers(path)}
+    areal = [name for name in names if not any(word in kinds[name] for word in LINEAR_KINDS)]
+    if len(areal) != 1 and LAYER_NAME not in areal:
+        raise LayerError(
+            f"{path} has {len(names)} layers of geometries: {join_names(names, limit=MAX_NAMED_LAYERS)}",
+            f"select one (layer, in a recipe data.layer), or copy it: ogr2ogr one.gpkg {path} {names[0]}",
+        )
+    found = areal[0] if len(areal) == 1 else LAYER_NAME
+    logger.warning("%s has %d layers of geometries; %s is read", path, len(names), found)
+    return found
 
 
 def read_batches(path: Path, schema: pa.Schema, *, where: str | None = None) -> Iterator[pa.RecordBatch]:
@@ -186,35 +295,10 @@ def layer_errors(name: str) -> Iterator[None]:
     """Convert the errors of the reading libraries into a :class:`LayerError`."""
     try:
         yield
-    except (DataSourceError, DataLayerError, CRSError, ValueError, OSError) as error:
+    except (DataSourceError, DataLayerError, CRSError, ShapelyError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
         raise LayerError(f"{name} cannot be read as polygons: {reason}", "give a GeoPackage, GeoJSON, ...") from error
 
 
-def _select_layer(layers: list[str], layer: str | None, name: str) -> str:
-    if layer is None and len(layers) == 1:
-        return layers[0]
-    if layer is None:
-        hint = f"name one of {join_names(layers)}" if layers else "give a file with polygons"
-        raise LayerError(f"{name} has {len(layers)} layers of geometries", hint)
-    if layer not in layers:
-        raise LayerError(f"{name} has no layer {layer!r}", did_you_mean(layer, layers))
-    return layer
-
-
-def _layer_crs(name: str, layer: str) -> CRS | None:
-    crs = pyogrio.read_info(name, layer=layer)["crs"]
+def _parse_crs(crs: str | None) -> CRS | None:
     return CRS.from_user_input(crs) if crs else None
-
-
-def _bounds_in(crs: CRS | None, grid: Grid) -> Bounds | None:
-    """Return the bounds of a grid in another CRS; None, which means everything, where they are unknown."""
-    if crs is None or grid.crs is None:
-        return grid.bounds if crs is grid.crs else None
-    try:
-        transformer = Transformer.from_crs(grid.crs, crs, always_xy=True)
-        bounds = transformer.transform_bounds(*grid.bounds, densify_pts=EDGE_POINTS)
-    except ProjError:
-        return None
-    left, _, right, _ = bounds
-    return bounds if np.isfinite(bounds).all() and left <= right else None  # left > right: across the antimeridian

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from strategies import legends
 
 from geoseg.data.label_encoding import build_encoding, guess_kind
-from geoseg.errors import ConfigError
+from geoseg.errors import ConfigError, GeosegError
 from geoseg.legend import IGNORE_INDEX, Legend
 
 LEGEND = Legend.of({"land": "#00ff00", "water": "#0000ff", "road": "#808080"})
@@ -89,3 +89,13 @@ def test_rasters_are_colours_if_they_have_some() -> None:
         guess_kind(Path("a.tif"), bands, has_palette=p) for bands, p in [(3, False), (4, False), (1, True), (1, False)]
     ]
     assert kinds == ["colour", "colour", "colour", "index"]
+
+
+def test_priorities_are_class_indices_and_need_a_column() -> None:
+    legend = Legend.of(["land", "water", "road"])
+    assert build_encoding(legend, "polygon", column="kind", priority=["road", "land"]).priority == (2, 0)
+    for options in ({"priority": ["road"]}, {"column": "kind", "priority": ["road", "road"]}):
+        with pytest.raises(ConfigError, match="priority"):
+            build_encoding(legend, "polygon", **options)
+    with pytest.raises(GeosegError, match="rod"):
+        build_encoding(legend, "polygon", column="kind", priority=["rod"])

@@ -2,6 +2,7 @@
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 from helpers.prepared import TRANSFORM, striped
@@ -197,3 +198,35 @@ def test_a_label_of_the_wrong_kind_is_refused(tmp_path, kind, values, message) -
     with pytest.raises(DataError, match=message) as error:
         whole(reader(make_raster(tmp_path / "label.tif", values, **UTM), kind))
     assert error.value.hint
+
+
+def test_missing_attribute_values_can_be_ignored(polygons) -> None:
+    frame = gpd.read_file(polygons)
+    frame.loc[2, "kind"] = None
+    frame.to_file(polygons)
+    with pytest.raises(GeosegError, match=r"kind is null \(1 polygon\)") as caught:
+        reader(polygons, "polygon", column="kind")
+    assert caught.value.hint == "list them in data.values, or in data.ignore: [null]"
+    found = whole(reader(polygons, "polygon", column="kind", ignore=[None]))
+    assert found[3].tolist() == [0] * 10 + [1] * 10 + [IGNORE_INDEX] * 10
+
+
+def test_the_priority_of_classes_settles_overlaps(polygons) -> None:
+    frame = gpd.read_file(polygons)
+    everywhere = frame.iloc[[0]].assign(geometry=[frame.union_all().envelope])
+    pd.concat([frame, everywhere]).to_file(polygons)
+    assert (whole(reader(polygons, "polygon", column="kind")) == 0).all()
+    found = whole(reader(polygons, "polygon", column="kind", priority=["road", "water"]))
+    assert found[3].tolist() == [0] * 10 + [1] * 10 + [2] * 10
+
+
+def test_a_reader_knows_whether_polygons_touch(polygons) -> None:
+    label = reader(polygons, "polygon", column="kind")
+    whole(label)
+    assert (label.touches, label.find_miss()) == (True, None)
+    frame = gpd.read_file(polygons)
+    frame.translate(5).to_frame("geometry").assign(kind="land").to_file(polygons)
+    label = reader(polygons, "polygon", column="kind")
+    assert (whole(label) == IGNORE_INDEX).all()
+    assert not label.touches
+    assert "no polygon of" in label.find_miss().message

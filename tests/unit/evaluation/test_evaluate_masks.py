@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rasterio.warp import calculate_default_transform, reproject
 from shapely.geometry import box
 
-from geoseg.errors import ConfigError, DataError, GridMismatch, SceneError
+from geoseg.errors import ConfigError, DataError, GridMismatch, LayerError, SceneError
 from geoseg.evaluation import accumulate_counts as counting
 from geoseg.evaluation.evaluate import evaluate
 from geoseg.legend import Legend
@@ -298,3 +298,63 @@ def test_masks_go_together_with_scenes_of_the_same_name(shared_data):
     evaluation = evaluate_mask(masks, masks, scene=shared_data / "oam_hot_buildings" / "val-chips")
     assert len(evaluation.scenes) == 4
     assert evaluation.total.mean_iou == 1
+
+
+# Reference polygons
+
+
+def write_polygons(path, shapes, *, kinds=None, crs=UTM["crs"]):
+    gpd.GeoDataFrame({"kind": kinds or ["water"] * len(shapes)}, geometry=shapes, crs=crs).to_file(path)
+    return path
+
+
+def pixel_box(row, col, row_stop, col_stop):
+    left, top, size = UTM["transform"].c, UTM["transform"].f, UTM["transform"].a
+    return box(left + col * size, top - row_stop * size, left + col_stop * size, top - row * size)
+
+
+@pytest.mark.parametrize(("crs", "reason"), [(UTM["crs"], "touches the scene"), (4326, "seem to be in EPSG:32633")])
+def test_polygons_that_touch_no_mask_are_refused(tmp_path, mask, crs, reason):
+    shape = pixel_box(0, 0, 5, 5) if crs == 4326 else pixel_box(1000, 0, 1005, 5)
+    path = write_polygons(tmp_path / "a.gpkg", [shape], crs=crs)
+    with pytest.raises(LayerError, match=reason) as caught:
+        evaluate_mask(mask, path, column="kind", background="field")
+    assert caught.value.hint
+
+
+def test_one_mask_without_polygons_among_many_is_fine(tmp_path):
+    (tmp_path / "masks").mkdir()
+    for name, transform in (("a", UTM["transform"]), ("b", moved([1, 0, 1000, 0, 1, 0, 0, 0, 1]))):
+        write(tmp_path / f"masks/{name}.tif", np.zeros((9, 9)), legend=LEGEND, transform=transform)
+    path = write_polygons(tmp_path / "all.gpkg", [pixel_box(0, 0, 5, 5)])
+    assert evaluate_mask(tmp_path / "masks", path, column="kind", background="field").total.counts.sum() == 162
+
+
+def test_values_of_polygons_are_ignored_and_ordered_on_request(tmp_path):
+    values = np.zeros((20, 20), np.uint8)
+    values[2:9, 2:9] = 2
+    mask = write(tmp_path / "mask.tif", values, legend=LEGEND)
+    shapes = [pixel_box(2, 2, 9, 9), pixel_box(0, 0, 20, 20), pixel_box(15, 0, 20, 20), pixel_box(0, 15, 9, 20)]
+    path = write_polygons(tmp_path / "a.gpkg", shapes, kinds=["water", "field", "7", None])
+    with pytest.raises(LayerError, match=r"'7' \(1 polygon\), null \(1 polygon\)") as caught:
+        evaluate_mask(mask, path, column="kind")
+    assert "--ignore" in caught.value.hint
+    found = evaluate_mask(mask, path, column="kind", ignore=["7", "null"], priority=["water"])
+    assert found.total.mean_iou == 1
+    assert found.total.counts.sum() == 400 - 5 * 20 - 9 * 5
+
+
+def test_a_layer_of_several_is_selected(tmp_path, mask):
+    path = tmp_path / "a.gpkg"
+    for name in ("one", "two"):
+        gpd.GeoDataFrame(geometry=[pixel_box(0, 0, 5, 5)], crs=UTM["crs"]).to_file(path, layer=name)
+    with pytest.raises(LayerError, match="2 layers"):
+        evaluate_mask(mask, path, polygon_class="water")
+    assert evaluate_mask(mask, path, polygon_class="water", layer="two").total.counts.sum() == 25
+
+
+def test_a_reference_on_another_grid_than_a_site_grid_is_refused_in_one_sentence(tmp_path, mask):
+    local = 'LOCAL_CS["site grid",UNIT["metre",1]]'
+    reference = write(tmp_path / "local.tif", np.zeros((9, 9)), legend=LEGEND, crs=local)
+    with pytest.raises(GridMismatch, match="site grid is a local grid"):
+        evaluate_mask(mask, reference, resample=True)

@@ -16,7 +16,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.features import geometry_mask
 from strategies import grids
 
-from geoseg.errors import ConfigError, GeosegError, LayerError, SceneError
+from geoseg.errors import ConfigError, GeosegError, GridMismatch, LayerError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.inference.predict import predict
@@ -214,3 +214,48 @@ def test_polygons_and_box_are_both_kept_to(scene, tmp_path):
     assert area.window == Window(4, 5, 5, 4)
     with pytest.raises(GeosegError, match="no polygon"):
         find_area(GRID, bbox=GRID.crop(Window(20, 20, 20, 20)).bounds, aoi=tmp_path / "aoi.fgb")
+
+
+# Antimeridian and site grids
+
+
+FIJI = CRS("EPSG:32760")
+
+
+def fiji_grid():
+    x, y = Transformer.from_crs(4326, FIJI, always_xy=True).transform(180, -17)
+    return Grid(FIJI, Affine(100, 0, x - 5000, 0, -100, y + 5000), 100, 100)
+
+
+def test_a_box_in_degrees_may_cross_the_antimeridian():
+    window = find_area(fiji_grid(), bbox=(179.99, -17.01, -179.99, -16.99), bbox_crs="EPSG:4326").window
+    assert window.col == pytest.approx(39, abs=2)
+    assert window.width == pytest.approx(22, abs=3)
+    degrees = Grid(CRS(4326), Affine(0.001, 0, 179.9, 0, -0.001, -16.9), 200, 200)
+    assert find_area(degrees, bbox=(179.95, -17, -179.95, -16.95)).window == Window(50, 50, 50, 100)
+    x, y = Transformer.from_crs(4326, FIJI, always_xy=True).transform(180, -17)
+    across = find_area(degrees, bbox=(x - 1000, y - 1000, x + 1000, y + 1000), bbox_crs="EPSG:32760").window
+    assert across.width == pytest.approx(19, abs=2)
+
+
+def test_a_box_beyond_180_degrees_meets_longitudes_below():
+    degrees = Grid(CRS(4326), Affine(0.001, 0, -179.9, 0, -0.001, -16.9), 200, 200)
+    assert find_area(degrees, bbox=(180.15, -17, 180.25, -16.95)).window == Window(50, 50, 50, 100)
+
+
+def test_a_site_grid_is_refused_in_one_sentence(tmp_path):
+    local = Grid(CRS('LOCAL_CS["site grid",UNIT["metre",1]]'), TRANSFORM, 9, 9)
+    gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=4326).to_file(tmp_path / "a.geojson")
+    for options in ({"bbox": (0, 0, 1, 1), "bbox_crs": "EPSG:4326"}, {"aoi": tmp_path / "a.geojson"}):
+        with pytest.raises(GridMismatch, match="site grid is a local grid"):
+            find_area(local, **options)
+    assert find_area(local, bbox=local.crop(Window(1, 2, 3, 4)).bounds).window == Window(1, 2, 3, 4)
+
+
+def test_polygons_between_the_centers_of_pixels_are_refused(tmp_path):
+    x, y = GRID.corners[0]
+    size = GRID.pixel_size[0]
+    sliver = shapely.box(x + 0.1 * size, y - 0.3 * size, x + 0.3 * size, y - 0.1 * size)
+    gpd.GeoDataFrame(geometry=[sliver], crs=UTM).to_file(tmp_path / "a.gpkg")
+    with pytest.raises(SceneError, match="center of a pixel"):
+        find_area(GRID, aoi=tmp_path / "a.gpkg")

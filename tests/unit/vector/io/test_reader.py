@@ -9,7 +9,8 @@ from pyproj import CRS
 
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Grid
-from geoseg.vector.io.reader import is_vector_layer, match_crs, read_areas, read_features, read_polygons
+from geoseg.vector.io.reader import GridPolygons, is_vector_layer, read_features, read_polygons
+from geoseg.vector.io.reproject import match_crs
 
 UTM = CRS.from_epsg(32633)
 GRID = Grid(UTM, Affine(1, 0, 400_000, 0, -1, 5_800_000), 20, 20)
@@ -32,26 +33,45 @@ def test_features_are_read_as_they_are(mixed):
     assert read_features(mixed)["kind"].tolist() == ["box", "pin", "none", "mix"]
 
 
-def test_polygons_are_the_features_of_that_type(mixed):
-    assert read_polygons(mixed)["kind"].tolist() == ["box"]
+def test_every_reader_selects_the_same_polygons(mixed, caplog):
+    assert read_polygons(mixed)["kind"].tolist() == ["box", "mix"]
+    assert "mixed.gpkg: left out 2 features (1 point, 1 without geometry)" in caplog.text
+    near = GridPolygons.read(mixed, GRID)
+    assert near.frame["kind"].tolist() == ["box", "mix"]
+    assert [area.equals(BOX) for area in near.frame.geometry] == [True, True]
+    assert near.notes == (
+        f"{mixed}: left out 1 feature (1 point)",
+        f"{mixed}: left out 1 feature (1 without geometry)",
+    )
 
 
-def test_areas_are_the_parts_with_an_area_of_all_features(mixed):
-    areas = read_areas(mixed, GRID)
-    assert [area.equals(BOX) for area in areas] == [True, True]
+def write_layers(path, **kinds):
+    """Write one layer per name with features of the given geometries."""
+    for name, geometries in kinds.items():
+        gpd.GeoDataFrame({"kind": [name] * len(geometries)}, geometry=geometries, crs=UTM).to_file(path, layer=name)
+    return path
 
 
-def test_labels_need_one_layer_and_polygons_take_the_main_layer(tmp_path):
-    path = tmp_path / "a.gpkg"
-    first = gpd.GeoDataFrame({"kind": ["a"]}, geometry=[BOX], crs=UTM)
-    first.to_file(path, layer="first")
+def test_the_layer_to_read_is_decided_once(tmp_path, caplog):
+    path = write_layers(tmp_path / "a.gpkg", first=[BOX])
     assert len(read_features(path)) == 1
-    gpd.GeoDataFrame({"kind": ["b", "b"]}, geometry=[BOX, BOX], crs=UTM).to_file(path, layer="polygons")
-    with pytest.raises(LayerError, match="2 layers") as caught:
-        read_features(path)
-    assert "first" in caught.value.hint
-    assert len(read_features(path, layer="first")) == 1
-    assert len(read_polygons(path)) == 2
+    write_layers(path, second=[BOX, BOX])
+    for read in (read_features, read_polygons):
+        with pytest.raises(LayerError, match="2 layers of geometries: first, second") as caught:
+            read(path)
+        assert "first" in caught.value.hint
+        assert len(read(path, layer="second")) == 2
+    write_layers(path, polygons=[BOX, BOX, BOX])
+    assert len(read_features(path)) == len(read_polygons(path)) == 3
+    assert "polygons is read" in caplog.text
+
+
+def test_layers_of_points_and_lines_are_not_meant(tmp_path, caplog):
+    path = write_layers(
+        tmp_path / "a.gpkg", pins=[shapely.Point(0, 0)], fields=[BOX], roads=[shapely.LineString([(0, 0), (1, 1)])]
+    )
+    assert read_polygons(path)["kind"].tolist() == ["fields"]
+    assert "3 layers of geometries; fields is read" in caplog.text
 
 
 def test_missing_files_are_errors_with_the_nearest_name(mixed):

@@ -1,0 +1,37 @@
+"""Find splits whose label polygons touch no pixel of any scene: a wrong CRS or wrong files, not an empty place."""
+
+from collections.abc import Iterable
+
+from geoseg.data.dataset import LabelledScene
+from geoseg.data.label_encoding import LabelEncoding
+from geoseg.data.label_reader import explain_label_miss
+from geoseg.raster.scene import Scene
+
+MessageAndHint = tuple[str, str]
+"""What is wrong, and how to fix it."""
+
+
+def find_missed_split(
+    split: str, members: Iterable[tuple[LabelledScene, bool]], encoding: LabelEncoding
+) -> MessageAndHint | None:
+    """Return why no label polygon touches a split; None if one does, or if all label files are empty.
+
+    Args:
+        split: Name of the split, for the message.
+        members: Its labeled scenes, and whether a polygon contains the center of one of their pixels. It is always True
+            for label rasters.
+        encoding: Encoding of the label files.
+
+    Raises:
+        GeosegError: If a file cannot be read.
+    """
+    scenes = list(members)
+    if not scenes or any(touches for _, touches in scenes):
+        return None
+    for scene, _ in scenes:
+        assert scene.label is not None
+        with Scene.open(scene.image) as image:
+            miss = explain_label_miss(scene.label, image.grid, encoding)
+        if not miss.is_empty:
+            return f"no label polygon touches a scene of the split {split}: {miss.message}", miss.hint
+    return None

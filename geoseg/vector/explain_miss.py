@@ -1,0 +1,150 @@
+"""Reasons why no polygon of a layer touches a grid: another place, wrong CRS, swapped axes, or polygons below a pixel."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+from pyproj import CRS
+
+from geoseg.errors import GeosegError
+from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
+from geoseg.vector.io.geoparquet import is_parquet, read_parquet
+from geoseg.vector.io.reader import find_layer, layer_errors, require_file
+from geoseg.vector.io.reproject import EDGE_POINTS, turn_of
+
+LON_LAT = CRS("OGC:CRS84")
+"""Longitude and latitude in degrees, in this order."""
+
+
+@dataclass(frozen=True)
+class Miss:
+    """Why no polygon touches the center of a pixel."""
+
+    message: str
+    """The likely reason in one sentence, with the name of the file."""
+    hint: str
+    """How to fix it."""
+    is_empty: bool = False
+    """True if the layer has no features: nothing is there on purpose."""
+    is_impossible: bool = False
+    """True if the coordinates cannot be in the CRS that the file states."""
+
+    @property
+    def note(self) -> str:
+        """Message and hint as one note."""
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: str | None = None) -> Miss:
+    """Find the likely reason why no polygon touches a grid.
+
+    Args:
+        polygons: A frame, or a vector file.
+        grid: The grid that no polygon touches.
+        layer: Name of the layer in a file with several.
+
+    Raises:
+        LayerError: The file cannot be read.
+    """
+    is_frame = isinstance(polygons, gpd.GeoDataFrame)
+    name = "the layer" if is_frame else str(polygons)
+    extent, crs = _frame_extent(polygons) if is_frame else _file_extent(polygons, layer)
+    if extent is None:
+        return Miss(f"{name} holds no polygons", "", is_empty=True)
+    if crs is None or grid.crs is None:
+        return _other_place(name, extent, crs, grid)
+    is_impossible = not _is_in_range(extent, crs)
+    if _overlaps(extent, crs, grid):
+        return Miss(f"no polygon of {name} contains the center of a pixel", "compare polygons and pixels in a GIS")
+    for explain in (_wrong_crs, _swapped_axes):
+        found = explain(name, extent, crs, grid)
+        if found is not None:
+            return Miss(*found, is_impossible=is_impossible)
+    if is_impossible:
+        return Miss(
+            f"{name} states {crs_name(crs)}, but its coordinates ({_format(extent)}) are not longitudes and latitudes",
+            "assign the CRS of the coordinates: ogr2ogr -a_srs EPSG:... fixed.gpkg FILE; GeoJSON without a crs member is "
+            "read as longitude and latitude",
+            is_impossible=True,
+        )
+    return _other_place(name, extent, crs, grid)
+
+
+def _frame_extent(frame: gpd.GeoDataFrame) -> tuple[Bounds | None, CRS | None]:
+    extent = frame.total_bounds
+    west, south, east, north = map(float, extent)
+    return (west, south, east, north) if np.isfinite(extent).all() else None, frame.crs
+
+
+def _file_extent(path: str | Path, layer: str | None) -> tuple[Bounds | None, CRS | None]:
+    name = require_file(path)
+    with layer_errors(name):
+        if is_parquet(name):
+            return _frame_extent(read_parquet(name))
+        info = pyogrio.read_info(name, layer=find_layer(name, layer), force_total_bounds=True)
+        extent, crs = info["total_bounds"], info["crs"]
+        has_extent = info["features"] != 0 and extent is not None and np.isfinite(extent).all()
+        return tuple(extent) if has_extent else None, CRS.from_user_input(crs) if crs else None
+
+
+def _is_in_range(extent: Bounds, crs: CRS) -> bool:
+    """Return False if a CRS with longitudes cannot express the extent."""
+    if not crs.is_geographic:
+        return True
+    west, south, east, north = extent
+    turn = turn_of(crs) * (1 + 1e-9)
+    return -turn <= west and east <= turn and -turn / 4 <= south and north <= turn / 4
+
+
+def _overlaps(extent: Bounds, crs: CRS, grid: Grid) -> bool:
+    """Return whether an extent overlaps a grid, if its coordinates are in ``crs``."""
+    assert grid.crs is not None
+    if not _is_in_range(extent, crs):
+        return False
+    try:
+        transformer = make_transformer(crs, grid.crs)
+        box = extent if crs == grid.crs else transformer.transform_bounds(*extent, densify_pts=EDGE_POINTS)
+    except (GeosegError, RuntimeError):  # pyproj's errors are RuntimeErrors
+        return False
+    left, bottom, right, top = grid.bounds
+    return bool(np.isfinite(box).all() and box[0] < right and left < box[2] and box[1] < top and bottom < box[3])
+
+
+def _wrong_crs(name: str, extent: Bounds, crs: CRS, grid: Grid) -> tuple[str, str] | None:
+    assert grid.crs is not None
+    for candidate in (grid.crs, LON_LAT):
+        if candidate != crs and _overlaps(extent, candidate, grid):
+            fitting = "longitudes and latitudes" if candidate is LON_LAT else f"in {crs_name(candidate)}"
+            code = "EPSG:4326" if candidate is LON_LAT else crs_name(candidate)
+            why = ", as GeoJSON without a crs member does" if crs.is_geographic else ""
+            claim = f"no polygon of {name} touches the scene: it states {crs_name(crs)}{why}"
+            seem = f"but its coordinates ({_format(extent)}) seem to be {fitting}"
+            return f"{claim}, {seem}", f"assign the CRS: ogr2ogr -a_srs {code} fixed.gpkg {name}"
+    return None
+
+
+def _swapped_axes(name: str, extent: Bounds, crs: CRS, grid: Grid) -> tuple[str, str] | None:
+    assert grid.crs is not None
+    west, south, east, north = extent
+    swapped = (south, west, north, east)
+    for candidate in (crs, grid.crs):
+        if _overlaps(swapped, candidate, grid):
+            return (
+                f"no polygon of {name} touches the scene: x and y of its coordinates ({_format(extent)}) seem to be swapped",
+                'write x (longitude, easting) first; QGIS: "Swap X and Y coordinates"',
+            )
+    return None
+
+
+def _other_place(name: str, extent: Bounds, crs: CRS | None, grid: Grid) -> Miss:
+    return Miss(
+        f"no polygon of {name} touches the scene: the polygons span {_format(extent)} in {crs_name(crs)}, "
+        f"the scene {_format(grid.bounds)} in {crs_name(grid.crs)}",
+        "give polygons of the same place, or correct the CRS of one of them",
+    )
+
+
+def _format(bounds: Bounds) -> str:
+    return ", ".join(f"{number:.7g}" for number in bounds)

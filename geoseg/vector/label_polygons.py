@@ -1,0 +1,140 @@
+"""Polygons with classes on a grid, in the order in which they are burned: later ones lie on top."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from rasterio.features import rasterize as burn
+
+from geoseg.errors import ConfigError
+from geoseg.grid.grid import Grid
+from geoseg.legend import IGNORE_INDEX
+from geoseg.vector.class_values import PYTHON_HINT, read_class_indices
+from geoseg.vector.io.reader import GridPolygons
+
+
+@dataclass(frozen=True, eq=False)
+class LabelPolygons:
+    """Polygons of one layer with their class indices."""
+
+    geometries: NDArray[np.object_]
+    """Valid Polygons and MultiPolygons in the CRS of a grid (polygon,), in the order in which they are burned."""
+    values: NDArray[np.int64]
+    """Class index of each polygon."""
+    notes: tuple[str, ...] = ()
+    """What was left out, repaired or ambiguous, one sentence each."""
+
+    @classmethod
+    def read(
+        cls,
+        path: str | Path,
+        grid: Grid,
+        *,
+        value: int | None = None,
+        column: str | None = None,
+        classes: Mapping[Any, int] | None = None,
+        priority: Sequence[int] = (),
+        layer: str | None = None,
+        hint: str = PYTHON_HINT,
+    ) -> Self:
+        """Read the polygons of a file that may intersect a grid; arguments as for :meth:`select`.
+
+        Raises:
+            LayerError: The file cannot be read, a value has no class, or only one of file and grid has a CRS.
+            GridMismatch: PROJ knows no transformation between the CRSs.
+        """
+        polygons = GridPolygons.read(path, grid, layer=layer)
+        return cls.select(
+            polygons, value=value, column=column, classes=classes, priority=priority, name=str(path), hint=hint
+        )
+
+    @classmethod
+    def select(
+        cls,
+        polygons: GridPolygons,
+        *,
+        value: int | None = None,
+        column: str | None = None,
+        classes: Mapping[Any, int] | None = None,
+        priority: Sequence[int] = (),
+        name: str = "the layer",
+        hint: str = PYTHON_HINT,
+    ) -> Self:
+        """Look up the classes of polygons, and sort them by priority.
+
+        Args:
+            polygons: The polygons.
+            value: Class index of all polygons, if there is no ``column``.
+            column: Attribute with the class.
+            classes: Class index by value of the attribute; None if the attribute is the class index.
+            priority: Class indices, the one on top first; other classes lie below them. Polygons of equal priority lie in
+                the order of the layer, the last one on top.
+            name: Name of the layer for messages.
+            hint: What to do about values without a class.
+        """
+        frame = polygons.frame
+        values = (
+            np.full(len(frame), value, np.int64)
+            if column is None
+            else read_class_indices(frame, column, classes, name=name, hint=hint)
+        )
+        for number in np.unique(values).tolist():
+            require_class_index(number)
+        geometries = frame.geometry.to_numpy()
+        ranks = np.array([_rank(number, priority) for number in values.tolist()], np.int64)
+        notes = polygons.notes
+        if not polygons.keeps_order:
+            notes += _describe_ambiguity(geometries, values, ranks, name)
+        order = np.argsort(ranks, kind="stable")
+        return cls(geometries[order], values[order], notes)
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self.geometries)
+
+    def burn(self, grid: Grid, *, fill: int = IGNORE_INDEX) -> tuple[NDArray[np.uint8], bool]:
+        """Burn the polygons on a grid, or on a part of it.
+
+        Returns:
+            Class indices (row, col), ``fill`` outside polygons; and whether the center of any pixel is in a polygon.
+        """
+        near = np.sort(self._tree.query(shapely.box(*grid.crop(grid.window.pad(1)).bounds)))
+        mask = np.full(grid.shape, fill, np.uint8)
+        if not len(near):
+            return mask, False
+        shapes = list(zip(self.geometries[near], range(1, len(near) + 1), strict=True))
+        position = burn(shapes, grid.shape, fill=0, transform=grid.transform, dtype=np.int32)
+        covered = position > 0
+        mask[covered] = self.values[near][position[covered] - 1]
+        return mask, bool(covered.any())
+
+
+def require_class_index(number: int) -> None:
+    """Raise :class:`ConfigError` unless a number is a class index or 255."""
+    if not 0 <= number <= IGNORE_INDEX:
+        raise ConfigError(f"invalid class index {number}", f"class indices are between 0 and {IGNORE_INDEX}")
+
+
+def _rank(value: int, priority: Sequence[int]) -> int:
+    """Return the position of a class among burned classes: 0 at the bottom."""
+    return len(priority) - list(priority).index(value) if value in priority else 0
+
+
+def _describe_ambiguity(
+    geometries: NDArray[np.object_], values: NDArray[np.int64], ranks: NDArray[np.int64], name: str
+) -> tuple[str, ...]:
+    """Return a note if polygons of different classes overlap, and neither layer nor priority says which is on top."""
+    first, second = shapely.STRtree(geometries).query(geometries, predicate="intersects")
+    is_open = (first < second) & (values[first] != values[second]) & (ranks[first] == ranks[second])
+    first, second = first[is_open], second[is_open]
+    count = int(shapely.relate_pattern(geometries[first], geometries[second], "2********").sum())
+    if not count:
+        return ()
+    pairs = "1 pair of polygons" if count == 1 else f"{count} pairs of polygons"
+    reason = "but FlatGeobuf does not keep the order of features: set a priority of classes, or use GeoPackage"
+    return (f"{name}: {pairs} of different classes overlap, {reason}",)
