@@ -12,6 +12,7 @@ from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError
 from geoseg.grid.grid import is_same_gsd
 from geoseg.grid.window import Window
+from geoseg.raster.band_names import find_bands
 from geoseg.raster.scene import Scene
 
 MAX_GSD_RATIO = 8.0
@@ -114,7 +115,8 @@ def choose_bands(
         scene: The scene.
         card: The model's card.
         selected: Names, or numbers from 1, in the model's order; a sequence, or one text with commas. By default the bands
-            with the model's names; if these are missing, all bands in order if their number is the model's.
+            that :func:`~geoseg.raster.band_names.find_bands` finds; if it finds none, all bands in order if their number is
+            the model's.
 
     Returns:
         0-based positions of the bands, and notes for the user.
@@ -125,12 +127,14 @@ def choose_bands(
     if selected is not None:
         positions = _parse_bands(scene, selected)
         _require_count(scene, card, len(positions), is_selection=True)
-    elif _has_names(scene, card.bands):
-        positions = tuple(_find_band(scene, name) for name in card.bands)
-    else:
-        positions = tuple(range(len(scene.bands)))
-        _require_count(scene, card, len(positions), is_selection=False)
-    return positions, _band_notes(scene, card, positions)
+        return positions, _band_notes(scene, card, positions, "")
+    found = find_bands(card.bands, scene.band_names)
+    if found is not None:
+        return found.positions, [*_band_notes(scene, card, found.positions, found.evidence), *found.notes]
+    positions = tuple(range(len(scene.bands)))
+    _require_count(scene, card, len(positions), is_selection=False)
+    evidence = f"by position: the file states {scene.band_names.claims()} (--bands chooses)"
+    return positions, _band_notes(scene, card, positions, evidence)
 
 
 def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
@@ -202,13 +206,12 @@ def _find_band(scene: Scene, text: str) -> int:
         return names.index(text.casefold())
     if text.isdecimal() and 1 <= int(text) <= len(names):
         return int(text) - 1
+    found = find_bands([text], scene.band_names) if text else None
+    if found is not None:
+        return found.positions[0]
     raise BundleError(
         f"the scene has no band {text!r}, it has {_number_bands(scene.bands)}", did_you_mean(text, scene.bands)
     )
-
-
-def _has_names(scene: Scene, names: Sequence[str]) -> bool:
-    return {name.casefold() for name in names} <= {name.casefold() for name in scene.bands}
 
 
 def _require_count(scene: Scene, card: ModelCard, count: int, *, is_selection: bool) -> None:
@@ -224,10 +227,13 @@ def _require_count(scene: Scene, card: ModelCard, count: int, *, is_selection: b
     raise BundleError(f"the scene has {count} {bands}, but {needs}", hint)
 
 
-def _band_notes(scene: Scene, card: ModelCard, positions: Sequence[int]) -> list[str]:
+def _band_notes(scene: Scene, card: ModelCard, positions: Sequence[int], evidence: str) -> list[str]:
     selected = [scene.bands[position] for position in positions]
     if [name.casefold() for name in selected] != [name.casefold() for name in card.bands]:
-        return [f"using scene bands {', '.join(selected)} as model inputs {', '.join(card.bands)}"]
+        reason = (
+            f", {evidence}" if evidence and (list(positions) != sorted(positions) or "position" in evidence) else ""
+        )
+        return [f"using scene bands {', '.join(selected)} as model inputs {', '.join(card.bands)}{reason}"]
     if selected != list(scene.bands):
         return [f"using the bands {', '.join(selected)} of the scene's {', '.join(scene.bands)}"]
     return []

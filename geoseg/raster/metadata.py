@@ -5,6 +5,7 @@ Reading metadata reads the pixels of one small window only, to find out whether 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from geoseg.errors import GeosegError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
+from geoseg.raster.band_names import COLOUR_NAMES, BandNames, is_generic
 from geoseg.raster.open_raster import make_read_error, open_raster, require_bands
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
@@ -28,6 +30,9 @@ GroundControl = tuple[list[GroundControlPoint], CRS | None]
 
 CLASSES_TAG = "GEOSEG_CLASSES"
 """Dataset tag of a mask with its legend as JSON."""
+
+SENSOR_TAGS = ("SPACECRAFT_ID", "SPACECRAFT_NAME", "PRODUCT_URI", "SATELLITE", "SENSOR", "TIFFTAG_IMAGEDESCRIPTION")
+"""Dataset tags that may name the sensor."""
 
 UNSPECIFIC_COLOURS = (ColorInterp.undefined, ColorInterp.palette, ColorInterp.alpha)
 """Color interpretations that are not used as band names."""
@@ -39,8 +44,8 @@ class RasterMetadata:
 
     grid: Grid
     """CRS, transform and size; without CRS if there is no transform, or if only ground control points locate the raster."""
-    bands: tuple[str, ...]
-    """A unique name per band, in the order of the file, without the alpha band."""
+    band_names: BandNames
+    """What the file says about its bands, in its order, without the alpha band."""
     indexes: tuple[int, ...]
     """GDAL's 1-based index of each of ``bands``."""
     alpha: int | None
@@ -67,6 +72,14 @@ class RasterMetadata:
     """Ground control points, if nothing else locates the raster."""
     notes: tuple[str, ...]
     """Remarks for the user, one sentence each."""
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """A unique name per band, in the order of the file, without the alpha band.
+
+        It is the description, or the color interpretation where there is none or only a number (``Band 1``).
+        """
+        return tuple(self.band_names.names)
 
     @property
     def nodata(self) -> float | None:
@@ -105,7 +118,7 @@ class RasterMetadata:
         band_nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
         return cls(
             grid=grid,
-            bands=_name_bands(dataset, indexes),
+            band_names=_describe_bands(dataset, indexes),
             indexes=indexes,
             alpha=alpha_band,
             has_mask=has_mask,
@@ -230,14 +243,18 @@ def _read_crs(crs: Any) -> tuple[CRS | None, list[str]]:
         return None, ["the CRS is invalid and is ignored: results have no CRS (gdal_edit -a_srs sets one)"]
 
 
-def _name_bands(dataset: Any, indexes: Sequence[int]) -> tuple[str, ...]:
+def _describe_bands(dataset: Any, indexes: Sequence[int]) -> BandNames:
+    descriptions = [(dataset.descriptions[index - 1] or "").strip() for index in indexes]
+    colours = [dataset.colorinterp[index - 1] for index in indexes]
     names: list[str] = []
-    for index in indexes:
-        colour = dataset.colorinterp[index - 1]
-        fallback = f"band_{index}" if colour in UNSPECIFIC_COLOURS else colour.name
-        name = (dataset.descriptions[index - 1] or "").strip() or fallback
+    for index, text, colour in zip(indexes, descriptions, colours, strict=True):
+        is_colour = colour not in UNSPECIFIC_COLOURS
+        described = "" if is_generic(text) and colour.name in COLOUR_NAMES else text
+        name = described or (colour.name if is_colour else f"band_{index}")
         names.append(name if name not in names else f"{name}_{index}")
-    return tuple(names)
+    stated = tuple(colour.name if colour.name in COLOUR_NAMES else "" for colour in colours)
+    origin = " ".join([Path(dataset.name).name, *(dataset.tags().get(tag, "") for tag in SENSOR_TAGS)])
+    return BandNames(tuple(names), tuple(descriptions), stated, origin)
 
 
 def _read_palette(dataset: Any) -> NDArray[np.uint8] | None:

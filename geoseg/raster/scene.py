@@ -66,6 +66,7 @@ class Scene:
         self.name = Path(path).stem
         self.grid = metadata.grid
         self.bands = metadata.bands
+        self.band_names = metadata.band_names
         self.dtype = metadata.dtype
         self.nodata = metadata.nodata
         self.legend = metadata.legend

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
+import rasterio
 from helpers.models import card, pixels, write_scene
+from helpers.rasters import UTM, make_raster
+from rasterio.enums import ColorInterp
 
 from geoseg.errors import BundleError, ConfigError
 from geoseg.grid.grid import GSD_RATIO
@@ -111,3 +114,41 @@ def test_a_smaller_tile_brings_a_smaller_halo(scene_of):
 def test_tiles_without_a_core_are_refused(scene_of, tile, halo):
     with pytest.raises(ConfigError, match="no core"):
         make_input_plan(scene_of(RGB), card(RGB), tile=tile, halo=halo)
+
+
+def test_bands_without_a_known_name_are_used_by_position_and_the_files_claims_are_said(scene_of):
+    positions, notes = choose_bands(scene_of(("a", "b", "c"), dtype=np.uint16), card(RGB))
+    assert positions == (0, 1, 2)
+    assert notes == [
+        (
+            "using scene bands a, b, c as model inputs red, green, blue, by position: the file states "
+            "descriptions a, b, c (--bands chooses)"
+        )
+    ]
+
+
+def test_bands_of_a_sensor_are_found_and_the_sensor_is_said(scene_of):
+    positions, notes = choose_bands(scene_of(("B02", "B03", "B04"), dtype=np.uint16), card(RGB))
+    assert positions == (2, 1, 0)
+    assert notes == [
+        "using scene bands B04, B03, B02 as model inputs red, green, blue, by the band names of Sentinel-2"
+    ]
+
+
+def test_bands_may_be_given_by_the_name_that_a_sensor_has_for_them(scene_of):
+    assert choose_bands(scene_of(("B02", "B03", "B04", "B08"), dtype=np.uint16), card(RGB), "nir,red,B03")[0] == (
+        3,
+        2,
+        1,
+    )
+
+
+def test_a_file_that_declares_its_colours_is_read_by_them(tmp_path):
+    colours = [ColorInterp.blue, ColorInterp.green, ColorInterp.red]
+    path = make_raster(tmp_path / "scene.tif", pixels(8, 8, bands=3), **UTM, colours=colours)
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ("Band 1", "Band 2", "Band 3")
+    with Scene.open(path) as scene:
+        positions, notes = choose_bands(scene, card(RGB))
+    assert positions == (2, 1, 0)
+    assert notes == ["using the bands red, green, blue of the scene's blue, green, red"]
