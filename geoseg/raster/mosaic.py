@@ -98,10 +98,8 @@ def _band_tags(metadata: RasterMetadata, number: int) -> dict[str, str]:
 def _add_source(band: Element, source: MosaicSource, window: Window, position: int | None = None) -> None:
     """Add a source to the band of pixels at a position, or to the validity band."""
     metadata = source.metadata
-    if position is None:
-        number = "mask,1" if source.is_masked else "1"
-    else:
-        number = str(metadata.indexes[position])
+    validity = "mask,1" if source.is_masked else "1"
+    number = validity if position is None else str(metadata.indexes[position])
     # Simple sources are resampled one by one, which is visible at their borders (GDAL 3.10); complex ones are not.
     element = SubElement(band, "ComplexSource")
     add_elements(element, SourceFilename=_source_name(source.path), SourceBand=number)
