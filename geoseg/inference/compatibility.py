@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from geoseg._text import did_you_mean
 from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError
-from geoseg.grid.grid import is_same_gsd
+from geoseg.grid.grid import Grid, is_same_gsd, is_square, resampling_factors
 from geoseg.grid.window import Window
 from geoseg.raster.band_names import find_bands
 from geoseg.raster.scene import Scene
@@ -30,10 +30,10 @@ class InputPlan:
     """Side of a tile's view in the network's pixels."""
     halo: int
     """Ring around each tile's core in the network's pixels."""
-    scene_tile: int
-    """Side of a tile's view in the scene's pixels."""
-    scene_halo: int
-    """Ring around each tile's core in the scene's pixels."""
+    scene_tile: tuple[int, int]
+    """(height, width) of a tile's view in the scene's pixels."""
+    scene_halo: tuple[int, int]
+    """Rows above and below, and columns left and right of each tile's core in the scene's pixels."""
     gsd: float | None
     """Meters per pixel of the network's input; None if unknown."""
     mirrors: bool
@@ -44,13 +44,14 @@ class InputPlan:
     @property
     def resamples(self) -> bool:
         """True if the network's pixels differ from the scene's."""
-        return self.scene_tile != self.tile
+        return self.scene_tile != (self.tile, self.tile)
 
     def input_shape(self, window: Window) -> tuple[int, int]:
         """Return rows and columns of the network's input for a window of the scene."""
         if not self.resamples:
             return window.shape
-        height, width = (max(round(side * self.tile / self.scene_tile), 1) for side in window.shape)
+        sides = zip(window.shape, self.scene_tile, strict=True)
+        height, width = (max(round(side * self.tile / scene_side), 1) for side, scene_side in sides)
         return height, width
 
 
@@ -83,8 +84,7 @@ def make_input_plan(
     """
     positions, band_notes = choose_bands(scene, card, bands)
     dtype_notes = check_dtype(scene, card, any_dtype=any_dtype)
-    scene_gsd = scene.grid.gsd or gsd
-    factor, gsd_notes = find_resampling_factor(scene_gsd, card.gsd)
+    factors, gsd_notes = find_axis_factors(scene.grid, card.gsd, gsd=gsd)
     if halo is None:  # the card's halo suits the card's tile; it would leave little of a smaller one
         halo = card.halo if tile is None else min(card.halo, max(tile, 0) // 4)
     tile = card.tile if tile is None else tile
@@ -93,14 +93,17 @@ def make_input_plan(
             f"tiles of {tile} pixels with a halo of {halo} have no core",
             f"use --halo between 0 and {max((tile - 1) // 2, 0)}, or a larger --tile",
         )
-    scene_tile = max(round(tile * factor), 1)
+    height, width = (max(round(tile * factor), 1) for factor in factors)
+    above, left = (
+        min(math.ceil(halo * factor), (side - 1) // 2) for factor, side in zip(factors, (height, width), strict=True)
+    )
     return InputPlan(
         bands=positions,
         tile=tile,
         halo=halo,
-        scene_tile=scene_tile,
-        scene_halo=min(math.ceil(halo * factor), (scene_tile - 1) // 2),
-        gsd=scene_gsd if factor == 1 else card.gsd,
+        scene_tile=(height, width),
+        scene_halo=(above, left),
+        gsd=scene.grid.gsd or gsd if factors == (1, 1) else card.gsd,
         mirrors=border == "mirror",
         notes=(*band_notes, *dtype_notes, *gsd_notes),
     )
@@ -161,6 +164,36 @@ def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
             "or use --any-dtype if the values have the same meaning",
         )
     return [f"{difference}: values are used unchanged"]
+
+
+def find_axis_factors(
+    grid: Grid, model_gsd: float | None, *, gsd: float | None = None
+) -> tuple[tuple[float, float], list[str]]:
+    """Return the number of scene pixels along a column and along a row of one pixel of the model, and notes for the user.
+
+    Args:
+        grid: Grid of the scene.
+        model_gsd: Meters per pixel of the model's training data.
+        gsd: Meters per pixel of a scene without CRS.
+
+    Raises:
+        BundleError: A ratio of the pixel sizes is too large.
+    """
+    sides = grid.pixel_sides_m(gsd)
+    if sides is None or is_square(sides):
+        factor, notes = find_resampling_factor(grid.gsd or gsd, model_gsd)
+        return (factor, factor), notes
+    size = f"{_format_gsd(sides[0])} x {_format_gsd(sides[1])} (height x width)"
+    if model_gsd is None:
+        notes = [f"the scene's pixels are not square, {size}: not resampled, because the model's GSD is unknown"]
+        return (1.0, 1.0), [] if is_same_gsd(*sides) else notes
+    for side in sides:
+        find_resampling_factor(side, model_gsd)
+    factors = resampling_factors(sides, model_gsd)
+    note = (
+        f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, each axis is resampled by its own factor"
+    )
+    return factors, [] if factors == (1, 1) else [note]
 
 
 def find_resampling_factor(scene_gsd: float | None, model_gsd: float | None) -> tuple[float, list[str]]:

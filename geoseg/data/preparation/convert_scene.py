@@ -24,7 +24,7 @@ from geoseg.data.preparation.class_locations import ClassLocations
 from geoseg.data.preparation.conversion_record import ConversionRecord, Fingerprints, fingerprint_sources, load_record
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.errors import DataError
-from geoseg.grid.grid import Grid, is_same_gsd
+from geoseg.grid.grid import Grid, is_same_gsd, is_square, resampling_factors
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
@@ -115,8 +115,14 @@ def measure_scene(conversion: SceneConversion) -> PreparedScene:
 def _plan_grid(conversion: SceneConversion, source: Grid) -> tuple[Grid, PreparedScene]:
     """Return the grid of the result, which is the source's unless it is resampled, and the draft with its size."""
     own_gsd, grid = source.gsd or conversion.scene.gsd, source
-    if conversion.gsd is not None and own_gsd is not None and not is_same_gsd(own_gsd, conversion.gsd):
-        grid = source.resample(own_gsd / conversion.gsd)
+    sides = source.pixel_sides_m(conversion.scene.gsd)
+    if conversion.gsd is not None and own_gsd is not None and sides is not None:
+        if not is_square(sides):
+            down, across = resampling_factors(sides, conversion.gsd)
+            shape = max(round(source.height / down), 1), max(round(source.width / across), 1)
+            grid = source if (down, across) == (1, 1) else source.with_shape(*shape)
+        elif not is_same_gsd(own_gsd, conversion.gsd):
+            grid = source.resample(own_gsd / conversion.gsd)
     gsd = own_gsd if grid is source else grid.gsd or (own_gsd and own_gsd * source.height / grid.height)
     return grid, replace(conversion.draft, height=grid.height, width=grid.width, gsd=gsd)
 

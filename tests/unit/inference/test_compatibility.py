@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from helpers.models import card, pixels, write_scene
 from helpers.rasters import UTM, make_raster
 from rasterio.enums import ColorInterp
 
 from geoseg.errors import BundleError, ConfigError
 from geoseg.grid.grid import GSD_RATIO
+from geoseg.grid.window import Window
 from geoseg.inference.compatibility import MAX_GSD_RATIO, choose_bands, find_resampling_factor, make_input_plan
 from geoseg.raster.scene import Scene
 
@@ -76,7 +78,7 @@ def test_another_pixel_type_is_refused_and_may_be_insisted_on(scene_of):
 
 def test_a_scene_at_half_the_models_gsd_is_planned_in_twice_as_many_pixels(scene_of):
     plan = make_input_plan(scene_of(RGB), card(RGB, gsd=0.6, tile=16, halo=3))
-    assert (plan.tile, plan.halo, plan.scene_tile, plan.scene_halo) == (16, 3, 32, 6)
+    assert (plan.tile, plan.halo, plan.scene_tile, plan.scene_halo) == (16, 3, (32, 32), (6, 6))
     assert plan.gsd == 0.6
     assert plan.notes == ("scene 0.3 m, model 0.6 m: resampled while reading",)
 
@@ -152,3 +154,41 @@ def test_a_file_that_declares_its_colours_is_read_by_them(tmp_path):
         positions, notes = choose_bands(scene, card(RGB))
     assert positions == (2, 1, 0)
     assert notes == ["using the bands red, green, blue of the scene's blue, green, red"]
+
+
+def stretched(folder, height, width, *, crs="EPSG:32633", **options):
+    """An input plan for 40 x 40 pixels of these sides in meters and a model of 0.3 m."""
+    transform = Affine(width, 0, 421200, 0, -height, 5412090)
+    path = make_raster(folder / "scene.tif", pixels(40, 40, bands=3), crs=crs, transform=transform)
+    with Scene.open(path) as scene:
+        return make_input_plan(scene, card(RGB, gsd=0.3, tile=16, halo=3), **options)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "tile", "halo"),
+    [
+        (0.6, 0.3, (8, 16), (2, 3)),
+        (0.3, 0.6, (16, 8), (3, 2)),
+        (0.15, 0.6, (32, 8), (6, 2)),
+        (0.3, 0.3, (16, 16), (3, 3)),
+        (0.32, 0.29, (16, 16), (3, 3)),
+    ],
+)
+def test_each_axis_is_resampled_by_its_own_factor(tmp_path, height, width, tile, halo):
+    plan = stretched(tmp_path, height, width)
+    assert (plan.scene_tile, plan.scene_halo) == (tile, halo)
+    assert plan.resamples == (tile != (16, 16))
+    assert plan.input_shape(Window(0, 0, *tile)) == (16, 16)
+    sides = f"{height:g} m x {width:g} m (height x width)"
+    note = f"scene {sides}, model 0.3 m: pixels are not square, each axis is resampled by its own factor"
+    assert plan.notes == ((note,) if plan.resamples else ())
+
+
+def test_the_transform_states_the_shape_of_pixels_without_a_crs(tmp_path):
+    plan = stretched(tmp_path, 2.0, 1.0, crs=None, gsd=0.3 * 2**0.5)
+    assert plan.scene_tile == (8, 16)
+
+
+def test_an_axis_too_far_off_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="differ too much: scene 3 m"):
+        stretched(tmp_path, 3.0, 0.3)

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from helpers.prepared import data_section, labelled_folder, striped
 from helpers.rasters import UTM, make_raster, noise
 from hypothesis import given
@@ -176,3 +177,14 @@ def test_bands_that_are_used_by_position_are_said(archives, caplog) -> None:
     with Scene.open(path) as scene:
         assert select_bands(job(archives), scene) == [0, 1, 2]
     assert "by position, the file states descriptions x, y, z" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "shape"), [(1.0, 0.5, (140, 90)), (0.5, 1.0, (70, 180)), (1, 1, (140, 180))]
+)
+def test_each_axis_of_a_scene_is_resampled_by_its_own_factor(tmp_path, height, width, shape) -> None:
+    transform = Affine(width, 0, 300000, 0, -height, 5600000)
+    root = labelled_folder(tmp_path, label=MASK, image=IMAGE, image_profile={"transform": transform})
+    measured = measure_scene(job(root, gsd=0.5))
+    assert (measured.height, measured.width) == shape
+    assert measured.gsd == pytest.approx(0.5, rel=1e-3)
