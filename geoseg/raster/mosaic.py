@@ -5,7 +5,8 @@ shifted against each other by a fraction of a pixel are moved to the nearest pix
 
 Validity in the VRT: pixels of nodata (``NODATA``) and pixels excluded by an alpha band or a mask (``UseMaskBand``) show the
 scene below. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without alpha
-and mask (``ScaleOffset``) and a copy of alpha or mask in the others.
+and mask (``ScaleOffset``) and a copy of alpha or mask in the others. A scene of several bands with nodata is wrapped in a
+VRT with such a mask, because nodata is a property of a pixel, and a source of a VRT knows one band only.
 """
 
 import contextlib
@@ -44,8 +45,14 @@ class MosaicSource:
 
     @property
     def is_masked(self) -> bool:
-        """True if an alpha band or a mask marks the valid pixels."""
-        return self.metadata.alpha is not None or self.metadata.has_mask
+        """True if an alpha band or a mask marks the valid pixels, or nodata in several bands together."""
+        return self.metadata.alpha is not None or self.metadata.has_mask or self.needs_mask
+
+    @property
+    def needs_mask(self) -> bool:
+        """True if nodata in several bands marks pixels: by itself, GDAL would overlay scenes band by band."""
+        masked = self.metadata.alpha is not None or self.metadata.has_mask
+        return not masked and len(self.metadata.bands) > 1 and any(v is not None for v in self.metadata.band_nodata)
 
 
 @contextlib.contextmanager
@@ -99,10 +106,11 @@ def _add_source(band: Element, source: MosaicSource, window: Window, position: i
     """Add a source to the band of pixels at a position, or to the validity band."""
     metadata = source.metadata
     validity = "mask,1" if source.is_masked else "1"
-    number = validity if position is None else str(metadata.indexes[position])
+    number = validity if position is None else str(position + 1 if source.needs_mask else metadata.indexes[position])
     # Simple sources are resampled one by one, which is visible at their borders (GDAL 3.10); complex ones are not.
     element = SubElement(band, "ComplexSource")
-    add_elements(element, SourceFilename=_source_name(source.path), SourceBand=number)
+    name = _mask_nodata(source) if source.needs_mask else _source_name(source.path)
+    add_elements(element, SourceFilename=name, SourceBand=number)
     element[0].set("shared", "0")  # one handle per thread
     block = {"BlockXSize": str(metadata.block_shape[1]), "BlockYSize": str(metadata.block_shape[0])}
     size = {"RasterXSize": str(window.width), "RasterYSize": str(window.height)}
@@ -111,6 +119,24 @@ def _add_source(band: Element, source: MosaicSource, window: Window, position: i
     SubElement(element, "SrcRect", {"xOff": "0", "yOff": "0", **sides})
     SubElement(element, "DstRect", {"xOff": str(window.col), "yOff": str(window.row), **sides})
     add_elements(element, **_source_options(source, position))
+
+
+def _mask_nodata(source: MosaicSource) -> str:
+    """Return a VRT of a scene whose mask is 0 where all bands that declare nodata hold their nodata value."""
+    metadata = source.metadata
+    root = make_vrt_root(metadata.grid, georeferenced=False)
+    names = {"SourceFilename": _source_name(source.path)}
+    for number, index in enumerate(metadata.indexes, start=1):
+        band = SubElement(root, "VRTRasterBand", dataType=_type_name(metadata.dtype), band=str(number))
+        add_elements(SubElement(band, "SimpleSource"), **names, SourceBand=str(index))
+    mask = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
+    for index, nodata in zip(metadata.indexes, metadata.band_nodata, strict=True):
+        if nodata is not None:
+            marked = {"ScaleOffset": "255", "ScaleRatio": "0", "NODATA": repr(nodata)}
+            add_elements(SubElement(mask, "ComplexSource"), **names, SourceBand=str(index), **marked)
+    for name in root.iter("SourceFilename"):
+        name.set("shared", "0")
+    return tostring(root, encoding="unicode")
 
 
 def _source_options(source: MosaicSource, position: int | None) -> dict[str, str]:
