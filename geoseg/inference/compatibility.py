@@ -136,7 +136,8 @@ def choose_bands(
         return found.positions, [*_band_notes(scene, card, found.positions, found.evidence), *found.notes]
     positions = tuple(range(len(scene.bands)))
     _require_count(scene, card, len(positions), is_selection=False)
-    evidence = f"by position: the file states {scene.band_names.claims()} (--bands chooses)"
+    is_choice = len(positions) > 1  # a single band is the model's in any case
+    evidence = f"by position: the file states {scene.band_names.claims()} (--bands chooses)" if is_choice else ""
     return positions, _band_notes(scene, card, positions, evidence)
 
 
