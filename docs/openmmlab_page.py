@@ -56,6 +56,9 @@ the networks are identical, layer by layer and to the last bit of their logits (
 geoseg import CHECKPOINT.pth --recipe potsdam.yaml -o model.safetensors
 ```
 
+Settings that the checkpoint does not hold come from the recipe. If they contradict the name of the file or of its training run
+(`d16-mg124`, crop size, dataset), or if `data.bands` contradict `to_rgb=False`, the import is refused and names the option to set.
+
 ## Train a configuration
 
 ```

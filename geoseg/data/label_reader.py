@@ -95,6 +95,9 @@ class LabelReader:
             raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", hint)
         if is_georeferenced:
             self.grid.require_match(scene.grid, "the image", str(self.label))
+        if self.encoding.kind == "index" and scene.nodata in self.encoding.values:
+            # Files often call a class nodata, 0 for instance: the recipe takes precedence. Alpha and mask still exclude.
+            return scene.without_nodata()
         return scene
 
     def read(self, window: Window) -> NDArray[np.uint8]:
@@ -116,14 +119,7 @@ class LabelReader:
             return self._look_up_bytes(raster.values[0], raster.valid)
         encode = self._encode_colors if self.encoding.kind == "colour" else self._encode_values
         codes, indices, spelling = encode(raster.values)
-        valid = raster.valid
-        if self._is_nodata_declared:  # files often call a class nodata, 0 for instance: the recipe takes precedence
-            codes, valid = np.where(valid, codes, np.int64(self._scene.nodata or 0)), np.ones_like(valid)
-        return self._look_up(codes, valid, indices, spelling=spelling)
-
-    @property
-    def _is_nodata_declared(self) -> bool:
-        return self._scene is not None and self.encoding.kind == "index" and self._scene.nodata in self.encoding.values
+        return self._look_up(codes, raster.valid, indices, spelling=spelling)
 
     def close(self) -> None:
         """Close the label file."""
@@ -162,9 +158,6 @@ class LabelReader:
 
     def _look_up_bytes(self, values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
         """Return the class indices of bytes (row, col), by one table: ten times as fast as :meth:`_look_up`."""
-        assert self._scene is not None
-        if self._is_nodata_declared:
-            values, valid = np.where(valid, values, np.uint8(self._scene.nodata or 0)), np.ones_like(valid)
         table, is_declared = np.full(256, IGNORE_INDEX, np.uint8), np.zeros(256, np.bool_)
         for value, index in self.encoding.values.items():
             if 0 <= int(value) < len(table):

@@ -25,6 +25,9 @@ Bounds = tuple[float, float, float, float]
 GSD_RATIO = 1.25
 """Largest ratio of two ground sample distances between which pixels are not resampled."""
 
+SQUARE_RATIO = 1.01
+"""Largest ratio of the sides of a pixel that counts as square."""
+
 BORDER_TOLERANCE = 1e-3
 """Points nearer to the border of a pixel than this fraction of a pixel are on it: coordinates are often rounded."""
 
@@ -41,9 +44,35 @@ def map_point(transform: Affine, col: float, row: float) -> tuple[float, float]:
     )
 
 
+Sides = tuple[float, float]
+"""Lengths or factors along a column and along a row."""
+
+
 def is_same_gsd(first: float, second: float) -> bool:
     """Return True if two ground sample distances (meters per pixel) are close enough that pixels need no resampling."""
     return 1 / GSD_RATIO <= first / second <= GSD_RATIO
+
+
+def is_square(sides: Sides) -> bool:
+    """Return True if the height and the width of a pixel are equal, up to the distortion of map projections."""
+    return 1 / SQUARE_RATIO <= sides[0] / sides[1] <= SQUARE_RATIO
+
+
+def resampling_factors(sides: Sides, target: float) -> Sides:
+    """Return the number of pixels along each side of a square pixel of another size.
+
+    Args:
+        sides: (height, width) of a pixel in meters.
+        target: Meters per pixel to resample to.
+
+    Returns:
+        Factors along a column and along a row; 1 if both sides are nearly equal to the target and to each other
+        (:func:`is_same_gsd`).
+    """
+    height, width = sides
+    if is_same_gsd(height, target) and is_same_gsd(width, target) and is_same_gsd(height, width):
+        return 1.0, 1.0
+    return target / height, target / width
 
 
 @dataclass(frozen=True)
@@ -102,6 +131,25 @@ class Grid:
         """Ground sample distance at the center in meters per pixel (geometric mean of both sides); None without CRS."""
         return None if self.crs is None else math.sqrt(self.pixel_area_m2())
 
+    def pixel_sides_m(self, gsd: float | None = None) -> Sides | None:
+        """Compute the (height, width) of the pixel at the center of the grid on the ground, in meters.
+
+        Args:
+            gsd: Meters per pixel of a grid without CRS (geometric mean of both sides); the transform states their ratio.
+
+        Returns:
+            The sides; None if they are unknown.
+        """
+        if self.crs is None:
+            ratio = math.sqrt(self.pixel_size[0] / self.pixel_size[1])
+            return None if gsd is None else (gsd * ratio, gsd / ratio)
+        across, down = self._center_sides()
+        height, width = float(np.linalg.norm(down)), float(np.linalg.norm(across))
+        if math.isfinite(height) and math.isfinite(width):
+            return height, width
+        height, width = self.pixel_size
+        return height * self._meters_per_unit(), width * self._meters_per_unit()
+
     def pixel_area_m2(self) -> float:
         """Compute the area of the pixel at the center of the grid in square meters, on the ellipsoid.
 
@@ -113,11 +161,16 @@ class Grid:
         """
         if self.crs is None:
             raise GridMismatch("the grid has no CRS, so its units are unknown", "set the CRS (gdal_edit -a_srs)")
-        col, row = self.width / 2, self.height / 2
-        sides = [(col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5)]
-        left, right, up, down = self._to_geocentric(sides)
-        area = float(np.linalg.norm(np.cross(right - left, down - up)))
+        area = float(np.linalg.norm(np.cross(*self._center_sides())))
         return area if math.isfinite(area) else abs(self.transform.determinant) * self._meters_per_unit() ** 2
+
+    def _center_sides(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the sides of the pixel at the center, along a row and along a column, as vectors (x, y, z) in meters."""
+        col, row = self.width / 2, self.height / 2
+        left, right, up, down = self._to_geocentric(
+            [(col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5)]
+        )
+        return right - left, down - up
 
     def window_transform(self, window: Window) -> Affine:
         """Return the transform of the grid that begins at the first pixel of a window."""

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from geoseg.errors import ConfigError
 from geoseg.grid.window import Window
 
+Sizes = int | tuple[int, int]
+"""A number of pixels along both axes, or (height, width)."""
+
 
 @dataclass(frozen=True)
 class Tile:
@@ -21,17 +24,17 @@ class Tile:
     core: Window
     """The pixels that are written; inside the grid."""
     view: Window
-    """The pixels that are read, ``size`` x ``size``; may reach outside the grid."""
+    """The pixels that are read, as many in all tiles; may reach outside the grid."""
 
 
-def tile_rows(height: int, width: int, size: int, halo: int) -> Iterator[list[Tile]]:
+def tile_rows(height: int, width: int, size: Sizes, halo: Sizes) -> Iterator[list[Tile]]:
     """Divide a grid into tiles.
 
     Args:
         height: Rows of the grid.
         width: Columns of the grid.
-        size: Side of a view in pixels.
-        halo: Width of the ring around each core in pixels.
+        size: Side of a view in pixels, or (height, width).
+        halo: Width of the ring around each core in pixels, or (above and below, left and right).
 
     Yields:
         One list per row of tiles, from top to bottom; tiles from left to right.
@@ -39,21 +42,28 @@ def tile_rows(height: int, width: int, size: int, halo: int) -> Iterator[list[Ti
     Raises:
         ConfigError: The halo leaves no core.
     """
-    step = size - 2 * halo
-    if halo < 0 or step < 1:
-        raise ConfigError(
-            f"a halo of {halo} leaves no pixels of a tile of {size}",
-            f"use a halo between 0 and {max((size - 1) // 2, 0)}, or larger tiles",
-        )
+    sizes, halos = both_axes(size), both_axes(halo)
+    for side, ring in zip(sizes, halos, strict=True):
+        if ring < 0 or side - 2 * ring < 1:
+            raise ConfigError(
+                f"a halo of {ring} leaves no pixels of a tile of {side}",
+                f"use a halo between 0 and {max((side - 1) // 2, 0)}, or larger tiles",
+            )
+    down, across = (side - 2 * ring for side, ring in zip(sizes, halos, strict=True))
     full = Window(0, 0, height, width)
-    for row in range(0, height, step):
+    for row in range(0, height, down):
         yield [
-            Tile(Window(row, col, step, step).intersection(full), Window(row - halo, col - halo, size, size))
-            for col in range(0, width, step)
+            Tile(Window(row, col, down, across).intersection(full), Window(row - halos[0], col - halos[1], *sizes))
+            for col in range(0, width, across)
         ]
 
 
-def tiles(height: int, width: int, size: int, halo: int) -> Iterator[Tile]:
+def both_axes(size: Sizes) -> tuple[int, int]:
+    """Return (height, width) of a size that may be a single number."""
+    return (size, size) if isinstance(size, int) else size
+
+
+def tiles(height: int, width: int, size: Sizes, halo: Sizes) -> Iterator[Tile]:
     """Divide a grid into tiles like :func:`tile_rows`, one after another."""
     for row in tile_rows(height, width, size, halo):
         yield from row

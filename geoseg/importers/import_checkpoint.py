@@ -14,11 +14,21 @@ from geoseg.data.datasets import published_legend
 from geoseg.errors import BundleError, ConfigError, OutputError
 from geoseg.importers.openmmlab import OpenMMLabCheckpoint, load_checkpoint
 from geoseg.importers.openmmlab.read_config import is_bgr, read_crop, read_normalization
+from geoseg.importers.openmmlab.read_name import NameEvidence, read_name
 from geoseg.legend import Legend, make_numbered_legend
 from geoseg.models.backbones.base import IMAGENET
 
 SUFFIX = ".safetensors"
 RGB = ("red", "green", "blue")
+
+BGR_ORDERS = (("blue", "green", "red"), ("green", "red", "nir"))
+"""Bands of color and of color-infrared images in the order of OpenMMLab's decoder."""
+
+PUBLISHED = {"potsdam", "vaihingen", "loveda", "isaid"}
+"""Datasets of geoseg that have the names that OpenMMLab's files have for them."""
+
+OTHER_BANDS = {"vaihingen": ("nir", "red", "green")}
+"""Datasets whose bands are not red, green and blue."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +72,28 @@ def import_checkpoint(
         raise OutputError(f"{output} does not end in {SUFFIX}", f"rename it: -o model{SUFFIX}")
     check_writable(output, overwrite)
     loaded = load_checkpoint(checkpoint, recipe.model if recipe else None)
+    for name in filter(None, (Path(checkpoint).name, loaded.file.experiment)):
+        _require_dataset(read_name(name), recipe)
     legend, legend_source = choose_legend(loaded, recipe)
     bundle = Bundle(loaded.network, _card(loaded, legend, recipe, Path(checkpoint)), str(output))
     path = bundle.save(output)
     return ImportedModel(path, bundle, (*_notes(loaded, legend, legend_source), *_digest_notes(bundle.card)))
+
+
+def _require_dataset(evidence: NameEvidence, recipe: Recipe | None) -> None:
+    """Check the dataset and the crops of a recipe against those in the name of the checkpoint."""
+    dataset = recipe.data.dataset if recipe else ""
+    if recipe is None and evidence.dataset in OTHER_BANDS:
+        raise BundleError(
+            f"the name {evidence.name} says {evidence.dataset}, whose bands are {', '.join(OTHER_BANDS[evidence.dataset])}, "
+            "but the import would use red, green, blue (assumed)",
+            f"import with --recipe {evidence.dataset}, or with a recipe that sets data.bands",
+        )
+    if {dataset, evidence.dataset} <= PUBLISHED and dataset != evidence.dataset:
+        raise ConfigError(
+            f"the name {evidence.name} says {evidence.dataset}, but data.dataset of the recipe is {dataset}",
+            f"import with --recipe {evidence.dataset}; rename the file if its name is wrong",
+        )
 
 
 def choose_legend(loaded: OpenMMLabCheckpoint, recipe: Recipe | None) -> tuple[Legend, str]:
@@ -100,7 +128,7 @@ def _legend_in(recipe: Recipe) -> Legend | None:
 def _card(loaded: OpenMMLabCheckpoint, legend: Legend, recipe: Recipe | None, checkpoint: Path) -> ModelCard:
     bands = _bands(loaded, recipe)
     mean, std = _normalization(loaded)
-    crop = read_crop(loaded.file.config) or (recipe.train if recipe else TrainSection()).crop
+    crop = _crop(loaded, recipe, checkpoint)
     predict = recipe.predict if recipe else _tiles_for_crop(crop)
     return ModelCard(
         model=loaded.model,
@@ -117,6 +145,27 @@ def _card(loaded: OpenMMLabCheckpoint, legend: Legend, recipe: Recipe | None, ch
         halo=predict.halo,
         provenance=_provenance(loaded, checkpoint),
     )
+
+
+def _crop(loaded: OpenMMLabCheckpoint, recipe: Recipe | None, checkpoint: Path) -> int:
+    """Return the side of the training crops: from the configuration, the recipe, the name, or the default.
+
+    Raises:
+        ConfigError: If the recipe contradicts the name.
+    """
+    stated = read_crop(loaded.file.config)
+    if stated is not None:
+        return stated
+    names = filter(None, (checkpoint.name, loaded.file.experiment))
+    named = next((crop for name in names if (crop := read_name(name).crop)), None)
+    if recipe is None or "crop" not in recipe.train.model_fields_set:
+        return named or TrainSection().crop
+    if named is not None and recipe.train.crop != named:
+        raise ConfigError(
+            f"the name of the checkpoint says crops of {named} pixels, but train.crop of the recipe is {recipe.train.crop}",
+            f"set train.crop: {named} in the recipe; rename the file if its name is wrong",
+        )
+    return recipe.train.crop
 
 
 def _tiles_for_crop(crop: int) -> PredictSection:
@@ -137,9 +186,20 @@ def _provenance(loaded: OpenMMLabCheckpoint, checkpoint: Path) -> dict[str, str]
 
 
 def _bands(loaded: OpenMMLabCheckpoint, recipe: Recipe | None) -> tuple[str, ...]:
-    """Return the bands of the recipe, else red, green and blue in the order of the checkpoint's configuration."""
+    """Return the bands of the recipe, else red, green and blue in the order of the checkpoint's configuration.
+
+    Raises:
+        ConfigError: If the recipe names another number of bands, or another order than the configuration.
+    """
     default = RGB[::-1] if is_bgr(loaded.file.config) else RGB
     named = tuple(recipe.data.bands) if recipe and recipe.data.bands else default
+    required = next((order for order in BGR_ORDERS if set(order) == set(named)), named)
+    if is_bgr(loaded.file.config) and named != required:
+        raise ConfigError(
+            f"data.bands of the recipe are {', '.join(named)}, but the network was trained on {', '.join(required)}: "
+            "the configuration in the checkpoint has to_rgb=False",
+            f"set data.bands: [{', '.join(required)}] in the recipe",
+        )
     if len(named) != loaded.bands:
         raise ConfigError(
             f"the network of the checkpoint expects {loaded.bands} bands, not {', '.join(named)}",

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from geoseg._text import did_you_mean
 from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError
-from geoseg.grid.grid import is_same_gsd
+from geoseg.grid.grid import Grid, is_same_gsd, is_square, resampling_factors
 from geoseg.grid.window import Window
+from geoseg.raster.band_names import find_bands
 from geoseg.raster.scene import Scene
 
 MAX_GSD_RATIO = 8.0
@@ -29,10 +30,10 @@ class InputPlan:
     """Side of a tile's view in the network's pixels."""
     halo: int
     """Ring around each tile's core in the network's pixels."""
-    scene_tile: int
-    """Side of a tile's view in the scene's pixels."""
-    scene_halo: int
-    """Ring around each tile's core in the scene's pixels."""
+    scene_tile: tuple[int, int]
+    """(height, width) of a tile's view in the scene's pixels."""
+    scene_halo: tuple[int, int]
+    """Rows above and below, and columns left and right of each tile's core in the scene's pixels."""
     gsd: float | None
     """Meters per pixel of the network's input; None if unknown."""
     mirrors: bool
@@ -43,13 +44,14 @@ class InputPlan:
     @property
     def resamples(self) -> bool:
         """True if the network's pixels differ from the scene's."""
-        return self.scene_tile != self.tile
+        return self.scene_tile != (self.tile, self.tile)
 
     def input_shape(self, window: Window) -> tuple[int, int]:
         """Return rows and columns of the network's input for a window of the scene."""
         if not self.resamples:
             return window.shape
-        height, width = (max(round(side * self.tile / self.scene_tile), 1) for side in window.shape)
+        sides = zip(window.shape, self.scene_tile, strict=True)
+        height, width = (max(round(side * self.tile / scene_side), 1) for side, scene_side in sides)
         return height, width
 
 
@@ -82,8 +84,7 @@ def make_input_plan(
     """
     positions, band_notes = choose_bands(scene, card, bands)
     dtype_notes = check_dtype(scene, card, any_dtype=any_dtype)
-    scene_gsd = scene.grid.gsd or gsd
-    factor, gsd_notes = find_resampling_factor(scene_gsd, card.gsd)
+    factors, gsd_notes = find_axis_factors(scene.grid, card.gsd, gsd=gsd)
     if halo is None:  # the card's halo suits the card's tile; it would leave little of a smaller one
         halo = card.halo if tile is None else min(card.halo, max(tile, 0) // 4)
     tile = card.tile if tile is None else tile
@@ -92,14 +93,17 @@ def make_input_plan(
             f"tiles of {tile} pixels with a halo of {halo} have no core",
             f"use --halo between 0 and {max((tile - 1) // 2, 0)}, or a larger --tile",
         )
-    scene_tile = max(round(tile * factor), 1)
+    height, width = (max(round(tile * factor), 1) for factor in factors)
+    above, left = (
+        min(math.ceil(halo * factor), (side - 1) // 2) for factor, side in zip(factors, (height, width), strict=True)
+    )
     return InputPlan(
         bands=positions,
         tile=tile,
         halo=halo,
-        scene_tile=scene_tile,
-        scene_halo=min(math.ceil(halo * factor), (scene_tile - 1) // 2),
-        gsd=scene_gsd if factor == 1 else card.gsd,
+        scene_tile=(height, width),
+        scene_halo=(above, left),
+        gsd=scene.grid.gsd or gsd if factors == (1, 1) else card.gsd,
         mirrors=border == "mirror",
         notes=(*band_notes, *dtype_notes, *gsd_notes),
     )
@@ -114,7 +118,8 @@ def choose_bands(
         scene: The scene.
         card: The model's card.
         selected: Names, or numbers from 1, in the model's order; a sequence, or one text with commas. By default the bands
-            with the model's names; if these are missing, all bands in order if their number is the model's.
+            that :func:`~geoseg.raster.band_names.find_bands` finds; if it finds none, all bands in order if their number is
+            the model's.
 
     Returns:
         0-based positions of the bands, and notes for the user.
@@ -125,12 +130,15 @@ def choose_bands(
     if selected is not None:
         positions = _parse_bands(scene, selected)
         _require_count(scene, card, len(positions), is_selection=True)
-    elif _has_names(scene, card.bands):
-        positions = tuple(_find_band(scene, name) for name in card.bands)
-    else:
-        positions = tuple(range(len(scene.bands)))
-        _require_count(scene, card, len(positions), is_selection=False)
-    return positions, _band_notes(scene, card, positions)
+        return positions, _band_notes(scene, card, positions, "")
+    found = find_bands(card.bands, scene.band_names)
+    if found is not None:
+        return found.positions, [*_band_notes(scene, card, found.positions, found.evidence), *found.notes]
+    positions = tuple(range(len(scene.bands)))
+    _require_count(scene, card, len(positions), is_selection=False)
+    is_choice = len(positions) > 1  # a single band is the model's in any case
+    evidence = f"by position: the file states {scene.band_names.claims()} (--bands chooses)" if is_choice else ""
+    return positions, _band_notes(scene, card, positions, evidence)
 
 
 def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
@@ -157,6 +165,36 @@ def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
             "or use --any-dtype if the values have the same meaning",
         )
     return [f"{difference}: values are used unchanged"]
+
+
+def find_axis_factors(
+    grid: Grid, model_gsd: float | None, *, gsd: float | None = None
+) -> tuple[tuple[float, float], list[str]]:
+    """Return the number of scene pixels along a column and along a row of one pixel of the model, and notes for the user.
+
+    Args:
+        grid: Grid of the scene.
+        model_gsd: Meters per pixel of the model's training data.
+        gsd: Meters per pixel of a scene without CRS.
+
+    Raises:
+        BundleError: A ratio of the pixel sizes is too large.
+    """
+    sides = grid.pixel_sides_m(gsd)
+    if sides is None or is_square(sides):
+        factor, notes = find_resampling_factor(grid.gsd or gsd, model_gsd)
+        return (factor, factor), notes
+    size = f"{_format_gsd(sides[0])} x {_format_gsd(sides[1])} (height x width)"
+    if model_gsd is None:
+        notes = [f"the scene's pixels are not square, {size}: not resampled, because the model's GSD is unknown"]
+        return (1.0, 1.0), [] if is_same_gsd(*sides) else notes
+    for side in sides:
+        find_resampling_factor(side, model_gsd)
+    factors = resampling_factors(sides, model_gsd)
+    note = (
+        f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, each axis is resampled by its own factor"
+    )
+    return factors, [] if factors == (1, 1) else [note]
 
 
 def find_resampling_factor(scene_gsd: float | None, model_gsd: float | None) -> tuple[float, list[str]]:
@@ -202,13 +240,12 @@ def _find_band(scene: Scene, text: str) -> int:
         return names.index(text.casefold())
     if text.isdecimal() and 1 <= int(text) <= len(names):
         return int(text) - 1
+    found = find_bands([text], scene.band_names) if text else None
+    if found is not None:
+        return found.positions[0]
     raise BundleError(
         f"the scene has no band {text!r}, it has {_number_bands(scene.bands)}", did_you_mean(text, scene.bands)
     )
-
-
-def _has_names(scene: Scene, names: Sequence[str]) -> bool:
-    return {name.casefold() for name in names} <= {name.casefold() for name in scene.bands}
 
 
 def _require_count(scene: Scene, card: ModelCard, count: int, *, is_selection: bool) -> None:
@@ -224,10 +261,13 @@ def _require_count(scene: Scene, card: ModelCard, count: int, *, is_selection: b
     raise BundleError(f"the scene has {count} {bands}, but {needs}", hint)
 
 
-def _band_notes(scene: Scene, card: ModelCard, positions: Sequence[int]) -> list[str]:
+def _band_notes(scene: Scene, card: ModelCard, positions: Sequence[int], evidence: str) -> list[str]:
     selected = [scene.bands[position] for position in positions]
     if [name.casefold() for name in selected] != [name.casefold() for name in card.bands]:
-        return [f"using scene bands {', '.join(selected)} as model inputs {', '.join(card.bands)}"]
+        reason = (
+            f", {evidence}" if evidence and (list(positions) != sorted(positions) or "position" in evidence) else ""
+        )
+        return [f"using scene bands {', '.join(selected)} as model inputs {', '.join(card.bands)}{reason}"]
     if selected != list(scene.bands):
         return [f"using the bands {', '.join(selected)} of the scene's {', '.join(scene.bands)}"]
     return []

@@ -216,7 +216,7 @@ def _fill(
     """Predict what is missing into an open writer; return the counter and a description of the devices."""
     devices = list_devices(task.options.device)
     workers = len(devices) if cluster is None else cluster.workers
-    parts = split_rows(writer.missing, workers, tile=task.plan.scene_tile)
+    parts = split_rows(writer.missing, workers, tile=task.plan.scene_tile[0])
     tiles = sum(task.strategy.part(rows).tiles for rows in parts)
     with progress(tiles, f"predicting {task.scene.name}") as progress_task:
         counter = TileCounter(progress_task)

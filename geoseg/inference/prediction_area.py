@@ -40,19 +40,21 @@ class PredictionArea:
     inside: Callable[[Grid], NDArray[np.bool_]] | None = None
     """Returns the requested pixels of a grid (True), axes (row, col); None if all are. Called by several threads."""
 
-    def region(self, grid: Grid, *, size: int, halo: int, reach: int) -> Window:
+    def region(self, grid: Grid, *, size: tuple[int, int], halo: tuple[int, int], reach: tuple[int, int]) -> Window:
         """Return the block of complete tiles that contribute to the window.
 
         Args:
             grid: The scene's grid, in whose pixels all numbers are.
-            size: Side of a view.
-            halo: Ring around each core.
-            reach: Distance from its core at which a tile still contributes.
+            size: (height, width) of a view.
+            halo: Rows above and below, and columns left and right of each core.
+            reach: Rows and columns from its core at which a tile still contributes.
         """
-        step = size - 2 * halo
-        reached = self.window.pad(reach).clip_to(*grid.shape)
-        row, col = reached.row // step * step, reached.col // step * step
-        rows, cols = -(-reached.row_stop // step) * step - row, -(-reached.col_stop // step) * step - col
+        down, across = (side - 2 * ring for side, ring in zip(size, halo, strict=True))
+        window = self.window.shift(-reach[0], -reach[1])
+        window = Window(window.row, window.col, window.height + 2 * reach[0], window.width + 2 * reach[1])
+        reached = window.clip_to(*grid.shape)
+        row, col = reached.row // down * down, reached.col // across * across
+        rows, cols = -(-reached.row_stop // down) * down - row, -(-reached.col_stop // across) * across - col
         return Window(row, col, rows, cols).clip_to(*grid.shape)
 
     def read(self, tile: Tile, region: Window, grid: Grid, read: Callable[[Tile], TileInput]) -> TileInput:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from geoseg.raster.band_names import BandNames, find_bands
 from geoseg.raster.raster import Raster
 
 RgbImage = NDArray[np.uint8]
@@ -25,16 +26,17 @@ def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
         bands: Names of all bands.
 
     Returns:
-        The bands of these names, else the first three, else three times the first.
+        The bands of these names or of a sensor's names for them, else the first three, else three times the first.
 
     Example:
         >>> choose_rgb_bands(["blue", "green", "red", "nir"])
         (2, 1, 0)
     """
-    names = [name.lower() for name in bands]
-    if {"red", "green", "blue"} <= set(names):
-        return names.index("red"), names.index("green"), names.index("blue")
-    return (0, 1, 2) if len(names) >= 3 else (0, 0, 0)
+    found = find_bands(("red", "green", "blue"), BandNames(bands, bands, [""] * len(bands)))
+    if found is not None:
+        red, green, blue = found.positions
+        return red, green, blue
+    return (0, 1, 2) if len(bands) >= 3 else (0, 0, 0)
 
 
 def render_rgb(raster: Raster, bands: Sequence[int] = (0, 1, 2)) -> RgbImage:

@@ -5,6 +5,7 @@ Reading metadata reads the pixels of one small window only, to find out whether 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -21,6 +22,7 @@ from geoseg.errors import GeosegError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
+from geoseg.raster.band_names import COLOUR_NAMES, BandNames, is_generic
 from geoseg.raster.open_raster import make_read_error, open_raster, require_bands
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
@@ -28,6 +30,9 @@ GroundControl = tuple[list[GroundControlPoint], CRS | None]
 
 CLASSES_TAG = "GEOSEG_CLASSES"
 """Dataset tag of a mask with its legend as JSON."""
+
+SENSOR_TAGS = ("SPACECRAFT_ID", "SPACECRAFT_NAME", "PRODUCT_URI", "SATELLITE", "SENSOR", "TIFFTAG_IMAGEDESCRIPTION")
+"""Dataset tags that may name the sensor."""
 
 UNSPECIFIC_COLOURS = (ColorInterp.undefined, ColorInterp.palette, ColorInterp.alpha)
 """Color interpretations that are not used as band names."""
@@ -39,8 +44,8 @@ class RasterMetadata:
 
     grid: Grid
     """CRS, transform and size; without CRS if there is no transform, or if only ground control points locate the raster."""
-    bands: tuple[str, ...]
-    """A unique name per band, in the order of the file, without the alpha band."""
+    band_names: BandNames
+    """What the file says about its bands, in its order, without the alpha band."""
     indexes: tuple[int, ...]
     """GDAL's 1-based index of each of ``bands``."""
     alpha: int | None
@@ -51,8 +56,10 @@ class RasterMetadata:
     """The type that can hold the values of all bands."""
     has_mixed_dtypes: bool
     """True if bands are stored in different types."""
-    nodata: float | None
-    """Value of pixels without data."""
+    band_nodata: tuple[float | None, ...]
+    """Nodata value of each of ``bands``; they differ in some virtual rasters."""
+    masks_differ: bool
+    """True if GDAL's masks of the bands, which it resamples by, can differ from the validity of pixels."""
     block_shape: tuple[int, int]
     """(height, width) of the blocks in which the file stores pixels."""
     legend: Legend | None
@@ -67,12 +74,27 @@ class RasterMetadata:
     """Remarks for the user, one sentence each."""
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """A unique name per band, in the order of the file, without the alpha band.
+
+        It is the description, or the color interpretation where there is none or only a number (``Band 1``).
+        """
+        return tuple(self.band_names.names)
+
+    @property
+    def nodata(self) -> float | None:
+        """Value of pixels without data; None if bands declare none, or different ones."""
+        return self.band_nodata[0] if len({repr(value) for value in self.band_nodata}) == 1 else None
+
+    @property
     def validity(self) -> str:
         """Source of the validity of pixels, in words."""
+        declared = [None if value is None else f"{value:g}" for value in self.band_nodata]
+        by_band = f"nodata {', '.join(value or 'none' for value in declared)} by band"
         sources = {
             "alpha band": self.alpha is not None,
             "internal mask": self.has_mask,
-            f"nodata {self.nodata:g}" if self.nodata is not None else "": self.nodata is not None,
+            f"nodata {declared[0]}" if len(set(declared)) == 1 else by_band: any(declared),
         }
         return " and ".join(name for name, exists in sources.items() if exists) or "every pixel"
 
@@ -92,21 +114,30 @@ class RasterMetadata:
         grid, gcps, grid_notes = _read_grid(dataset)
         legend, legend_notes = _read_legend(dataset.tags())
         flags = dataset.mask_flag_enums[indexes[0] - 1]
+        has_mask = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+        band_nodata = tuple(dataset.nodatavals[index - 1] for index in indexes)
         return cls(
             grid=grid,
-            bands=_name_bands(dataset, indexes),
+            band_names=_describe_bands(dataset, indexes),
             indexes=indexes,
             alpha=alpha_band,
-            has_mask=MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags,
+            has_mask=has_mask,
             dtype=np.result_type(*(dataset.dtypes[index - 1] for index in indexes)),
             has_mixed_dtypes=len(set(dataset.dtypes)) > 1,
-            nodata=dataset.nodata,
+            band_nodata=band_nodata,
+            masks_differ=_can_masks_differ(dataset, indexes, has_mask=has_mask, alpha=alpha_band, nodata=band_nodata),
             block_shape=tuple(dataset.block_shapes[0]),
             legend=legend,
             palette=_read_palette(dataset),
             tags=dict(dataset.tags()),
             gcps=gcps,
-            notes=(*grid_notes, *alpha_notes, *_palette_notes(dataset, legend), *legend_notes),
+            notes=(
+                *grid_notes,
+                *alpha_notes,
+                *_scale_notes(dataset, indexes),
+                *_palette_notes(dataset, legend),
+                *legend_notes,
+            ),
         )
 
 
@@ -164,6 +195,17 @@ def looks_like_image(values: NDArray[Any]) -> bool:
     return bool(counts.size) and bool(2 * counts.max() < counts.sum())
 
 
+def _can_masks_differ(
+    dataset: Any, indexes: Sequence[int], *, has_mask: bool, alpha: int | None, nodata: Sequence[float | None]
+) -> bool:
+    """Return True unless GDAL masks all bands by the one source of validity that geoseg uses, or neither masks any."""
+    masked = [dataset.mask_flag_enums[index - 1] != [MaskFlags.all_valid] for index in indexes]
+    used = has_mask + (alpha is not None)
+    return (
+        any(value is not None for value in nodata) or used > 1 or any(is_masked != bool(used) for is_masked in masked)
+    )
+
+
 def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
     crs, notes = _read_crs(dataset.crs)
     points, points_crs = dataset.gcps
@@ -201,14 +243,18 @@ def _read_crs(crs: Any) -> tuple[CRS | None, list[str]]:
         return None, ["the CRS is invalid and is ignored: results have no CRS (gdal_edit -a_srs sets one)"]
 
 
-def _name_bands(dataset: Any, indexes: Sequence[int]) -> tuple[str, ...]:
+def _describe_bands(dataset: Any, indexes: Sequence[int]) -> BandNames:
+    descriptions = [(dataset.descriptions[index - 1] or "").strip() for index in indexes]
+    colours = [dataset.colorinterp[index - 1] for index in indexes]
     names: list[str] = []
-    for index in indexes:
-        colour = dataset.colorinterp[index - 1]
-        fallback = f"band_{index}" if colour in UNSPECIFIC_COLOURS else colour.name
-        name = (dataset.descriptions[index - 1] or "").strip() or fallback
+    for index, text, colour in zip(indexes, descriptions, colours, strict=True):
+        is_colour = colour not in UNSPECIFIC_COLOURS
+        described = "" if is_generic(text) and colour.name in COLOUR_NAMES else text
+        name = described or (colour.name if is_colour else f"band_{index}")
         names.append(name if name not in names else f"{name}_{index}")
-    return tuple(names)
+    stated = tuple(colour.name if colour.name in COLOUR_NAMES else "" for colour in colours)
+    origin = " ".join([Path(dataset.name).name, *(dataset.tags().get(tag, "") for tag in SENSOR_TAGS)])
+    return BandNames(tuple(names), tuple(descriptions), stated, origin)
 
 
 def _read_palette(dataset: Any) -> NDArray[np.uint8] | None:
@@ -223,6 +269,15 @@ def _read_palette(dataset: Any) -> NDArray[np.uint8] | None:
         if value < len(table):
             table[value] = colour
     return table
+
+
+def _scale_notes(dataset: Any, indexes: Sequence[int]) -> list[str]:
+    """Return a note about scale and offset tags, which only say how stored values are converted to physical ones."""
+    pairs = dict.fromkeys((dataset.scales[index - 1], dataset.offsets[index - 1]) for index in indexes)
+    if set(pairs) <= {(1.0, 0.0)}:
+        return []
+    listed = ", ".join(f"{scale:g} and {offset:g}" for scale, offset in pairs)
+    return [f"the tags of scale and offset ({listed}) are not applied: values are used as stored"]
 
 
 def _palette_notes(dataset: Any, legend: Legend | None) -> list[str]:

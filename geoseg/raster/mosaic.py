@@ -5,7 +5,8 @@ shifted against each other by a fraction of a pixel are moved to the nearest pix
 
 Validity in the VRT: pixels of nodata (``NODATA``) and pixels excluded by an alpha band or a mask (``UseMaskBand``) show the
 scene below. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without alpha
-and mask (``ScaleOffset``) and a copy of alpha or mask in the others.
+and mask (``ScaleOffset``) and a copy of alpha or mask in the others. A scene of several bands with nodata is wrapped in a
+VRT with such a mask, because nodata is a property of a pixel, and a source of a VRT knows one band only.
 """
 
 import contextlib
@@ -26,6 +27,9 @@ from geoseg.raster.open_raster import gdal_path
 from geoseg.raster.scene import Scene
 from geoseg.raster.vrt import add_elements, make_vrt_root
 
+VRT_COLOURS = ("red", "green", "blue")
+"""Color interpretations that are written into the VRT."""
+
 MAX_DRIFT = 0.1
 """Pixels by which two scenes may drift apart over their length because their pixel sizes are not exactly equal."""
 
@@ -41,8 +45,14 @@ class MosaicSource:
 
     @property
     def is_masked(self) -> bool:
-        """True if an alpha band or a mask marks the valid pixels."""
-        return self.metadata.alpha is not None or self.metadata.has_mask
+        """True if an alpha band or a mask marks the valid pixels, or nodata in several bands together."""
+        return self.metadata.alpha is not None or self.metadata.has_mask or self.needs_mask
+
+    @property
+    def needs_mask(self) -> bool:
+        """True if nodata in several bands marks pixels: by itself, GDAL would overlay scenes band by band."""
+        masked = self.metadata.alpha is not None or self.metadata.has_mask
+        return not masked and len(self.metadata.bands) > 1 and any(v is not None for v in self.metadata.band_nodata)
 
 
 @contextlib.contextmanager
@@ -75,22 +85,32 @@ def build_mosaic_vrt(sources: Sequence[MosaicSource]) -> bytes:
     root = make_vrt_root(first.grid.crop(full))
     for number, name in enumerate(first.bands):
         band = SubElement(root, "VRTRasterBand", dataType=_type_name(first.dtype), band=str(number + 1))
-        add_elements(band, Description=name, **({} if first.nodata is None else {"NoDataValue": repr(first.nodata)}))
+        add_elements(band, Description=name, **_band_tags(first, number))
         for source, window in placements:
-            _add_source(band, source, str(source.metadata.indexes[number]), window, pixels=True)
-    if first.nodata is None or any(source.is_masked for source in sources):
+            _add_source(band, source, window, number)
+    if first.band_nodata == (None,) * len(first.bands) or any(source.is_masked for source in sources):
         band = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
         for source, window in placements:
-            _add_source(band, source, "mask,1" if source.is_masked else "1", window, pixels=False)
+            _add_source(band, source, window)
     return tostring(root)
 
 
-def _add_source(band: Element, source: MosaicSource, number: str, window: Window, *, pixels: bool) -> None:
-    """Add a source to a band of pixels, or to the validity band."""
+def _band_tags(metadata: RasterMetadata, number: int) -> dict[str, str]:
+    """Return nodata value and color interpretation of a band."""
+    nodata, colour = metadata.band_nodata[number], metadata.band_names.colours[number]
+    tags = {} if nodata is None else {"NoDataValue": repr(nodata)}
+    return {**tags, "ColorInterp": colour.capitalize()} if colour in VRT_COLOURS else tags
+
+
+def _add_source(band: Element, source: MosaicSource, window: Window, position: int | None = None) -> None:
+    """Add a source to the band of pixels at a position, or to the validity band."""
     metadata = source.metadata
+    validity = "mask,1" if source.is_masked else "1"
+    number = validity if position is None else str(position + 1 if source.needs_mask else metadata.indexes[position])
     # Simple sources are resampled one by one, which is visible at their borders (GDAL 3.10); complex ones are not.
     element = SubElement(band, "ComplexSource")
-    add_elements(element, SourceFilename=_source_name(source.path), SourceBand=number)
+    name = _mask_nodata(source) if source.needs_mask else _source_name(source.path)
+    add_elements(element, SourceFilename=name, SourceBand=number)
     element[0].set("shared", "0")  # one handle per thread
     block = {"BlockXSize": str(metadata.block_shape[1]), "BlockYSize": str(metadata.block_shape[0])}
     size = {"RasterXSize": str(window.width), "RasterYSize": str(window.height)}
@@ -98,16 +118,35 @@ def _add_source(band: Element, source: MosaicSource, number: str, window: Window
     sides = {"xSize": str(window.width), "ySize": str(window.height)}
     SubElement(element, "SrcRect", {"xOff": "0", "yOff": "0", **sides})
     SubElement(element, "DstRect", {"xOff": str(window.col), "yOff": str(window.row), **sides})
-    add_elements(element, **_source_options(source, pixels=pixels))
+    add_elements(element, **_source_options(source, position))
 
 
-def _source_options(source: MosaicSource, *, pixels: bool) -> dict[str, str]:
+def _mask_nodata(source: MosaicSource) -> str:
+    """Return a VRT of a scene whose mask is 0 where all bands that declare nodata hold their nodata value."""
+    metadata = source.metadata
+    root = make_vrt_root(metadata.grid, georeferenced=False)
+    names = {"SourceFilename": _source_name(source.path)}
+    for number, index in enumerate(metadata.indexes, start=1):
+        band = SubElement(root, "VRTRasterBand", dataType=_type_name(metadata.dtype), band=str(number))
+        add_elements(SubElement(band, "SimpleSource"), **names, SourceBand=str(index))
+    mask = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")
+    for index, nodata in zip(metadata.indexes, metadata.band_nodata, strict=True):
+        if nodata is not None:
+            marked = {"ScaleOffset": "255", "ScaleRatio": "0", "NODATA": repr(nodata)}
+            add_elements(SubElement(mask, "ComplexSource"), **names, SourceBand=str(index), **marked)
+    for name in root.iter("SourceFilename"):
+        name.set("shared", "0")
+    return tostring(root, encoding="unicode")
+
+
+def _source_options(source: MosaicSource, position: int | None) -> dict[str, str]:
     # See the docstring of this module.
-    if not pixels:
+    if position is None:
         return {"NODATA": "0"} if source.is_masked else {"ScaleOffset": "255", "ScaleRatio": "0"}
     if source.is_masked:
         return {"UseMaskBand": "true"}
-    return {} if source.metadata.nodata is None else {"NODATA": repr(source.metadata.nodata)}
+    nodata = source.metadata.band_nodata[position]
+    return {} if nodata is None else {"NODATA": repr(nodata)}
 
 
 def _source_name(path: str) -> str:
@@ -149,10 +188,23 @@ def _find_difference(scene: RasterMetadata, first: RasterMetadata) -> str:
             _drift(grid, first_grid) > MAX_DRIFT
         ),
         f"its bands are {', '.join(scene.bands)}, not {', '.join(first.bands)}": scene.bands != first.bands,
+        f"its bands are {', '.join(map(str, scene.band_names.colours))} by color interpretation, not "
+        f"{', '.join(map(str, first.band_names.colours))}": _contradicts(scene, first),
         f"its pixel type is {scene.dtype.name}, not {first.dtype.name}": scene.dtype != first.dtype,
-        f"its nodata value is {scene.nodata}, not {first.nodata}": repr(scene.nodata) != repr(first.nodata),
+        f"its nodata value is {_nodata(scene)}, not {_nodata(first)}": _nodata(scene) != _nodata(first),
     }
     return next((text for text, is_different in problems.items() if is_different), "")
+
+
+def _nodata(metadata: RasterMetadata) -> str:
+    """Return the nodata value in words, or those of all bands if they differ."""
+    return ", ".join(dict.fromkeys(map(repr, metadata.band_nodata)))
+
+
+def _contradicts(scene: RasterMetadata, first: RasterMetadata) -> bool:
+    """Return True if the color interpretations of a band are two different ones."""
+    pairs = zip(scene.band_names.colours, first.band_names.colours, strict=False)
+    return any(a and b and a != b for a, b in pairs)
 
 
 def _drift(grid: Grid, first: Grid) -> float:

@@ -14,11 +14,15 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.windows import Window as RasterioWindow
 
 Pixel = TypeVar("Pixel", bound=np.generic)
 
 TOLERANCE = 1e-9
 """Rounding tolerance of positions, in output pixels."""
+
+SIZE_ROUNDING = 0.05
+"""Largest difference of the factors of both axes that is due to rounding of the result's size."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,27 @@ def spans(first: int, size: int, output: int, *, length: int) -> Iterator[Span]:
         low, high = max(first + begin * step, 0.0), min(first + end * step, float(length))
         if begin < end and high > low:
             yield Span(begin, end, low, high - low)
+
+
+def avoid_equal_weights(part: RasterioWindow, shape: tuple[int, int]) -> RasterioWindow:
+    """Return a part of a file from which GDAL averages with the weights of partly covered rows.
+
+    GDAL 3.10 takes the plain mean of 2 x 2 pixels wherever all output pixels cover two columns exactly, also where they
+    cover parts of the two rows. A part that is narrower by a millionth is averaged by the general rule.
+
+    Args:
+        part: The part; may begin and end inside pixels.
+        shape: (height, width) of the result.
+
+    Returns:
+        ``part`` itself unless exactly two columns and parts of rows are averaged. Axes that are reduced by the same factor,
+        up to the rounding of their sizes, keep it, too.
+    """
+    down, across = part.height / shape[0], part.width / shape[1]
+    whole_rows = float(part.row_off).is_integer() and float(down).is_integer()
+    if whole_rows or abs(across - 2) > TOLERANCE or abs(down - 2) <= SIZE_ROUNDING:
+        return part
+    return RasterioWindow(part.col_off, part.row_off, part.width * (1 - 1e-6), part.height)
 
 
 def nearest_indices(size: int, output: int) -> NDArray[np.int64]:

@@ -1,5 +1,7 @@
 """Virtual rasters of GDAL (VRT): XML files that refer to the pixels of other files."""
 
+import html
+import re
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement
 
@@ -8,6 +10,12 @@ import rasterio.shutil
 from geoseg._output_files import VRT_SUFFIX, output_errors
 from geoseg.grid.grid import Grid
 from geoseg.raster.open_raster import open_raster, quiet_gdal
+
+INLINE = "<VRTDataset"
+"""Beginning of a virtual raster that is written in place of a file name."""
+
+SOURCE = re.compile(r"<SourceFilename[^>]*>([^<]*)<")
+"""Name of a source in a virtual raster."""
 
 IN_MEMORY = "/vsimem/"
 """Prefix of GDAL's files in memory."""
@@ -43,7 +51,14 @@ def list_vrt_files(path: str) -> list[str]:
     if Path(path).suffix.lower() != VRT_SUFFIX:
         return [path]
     with open_raster(path) as dataset:
-        return [file for file in dataset.files if not file.startswith(IN_MEMORY)]
+        return [name for file in dataset.files for name in _expand_inline(file) if not name.startswith(IN_MEMORY)]
+
+
+def _expand_inline(name: str) -> list[str]:
+    """Return the sources of a virtual raster that is written in place of a file name; of a file, its name only."""
+    if not name.startswith(INLINE):
+        return [name]
+    return [html.unescape(source) for source in dict.fromkeys(SOURCE.findall(name))]
 
 
 def write_vrt(source: str, target: Path) -> str:

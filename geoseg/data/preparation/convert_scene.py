@@ -4,6 +4,7 @@ Image, class indices, validity and class locations are written together, and the
 """
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -23,15 +24,18 @@ from geoseg.data.preparation.class_locations import ClassLocations
 from geoseg.data.preparation.conversion_record import ConversionRecord, Fingerprints, fingerprint_sources, load_record
 from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.errors import DataError
-from geoseg.grid.grid import Grid, is_same_gsd
+from geoseg.grid.grid import Grid, is_same_gsd, is_square, resampling_factors
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
+from geoseg.raster.band_names import find_bands
 from geoseg.raster.formats.memmap_geotiff import StripWriter, create_contiguous
 from geoseg.raster.formats.tiled_geotiff import create_compressed
 from geoseg.raster.resampling_indices import resample_nearest
 from geoseg.raster.scene import Scene
 from geoseg.raster.statistics import RunningStatistics
+
+logger = logging.getLogger(__name__)
 
 STRIP_ROWS = 512
 """Rows that are converted at a time; a multiple of the side of a cell of :class:`ClassLocations`."""
@@ -111,8 +115,14 @@ def measure_scene(conversion: SceneConversion) -> PreparedScene:
 def _plan_grid(conversion: SceneConversion, source: Grid) -> tuple[Grid, PreparedScene]:
     """Return the grid of the result, which is the source's unless it is resampled, and the draft with its size."""
     own_gsd, grid = source.gsd or conversion.scene.gsd, source
-    if conversion.gsd is not None and own_gsd is not None and not is_same_gsd(own_gsd, conversion.gsd):
-        grid = source.resample(own_gsd / conversion.gsd)
+    sides = source.pixel_sides_m(conversion.scene.gsd)
+    if conversion.gsd is not None and own_gsd is not None and sides is not None:
+        if not is_square(sides):
+            down, across = resampling_factors(sides, conversion.gsd)
+            shape = max(round(source.height / down), 1), max(round(source.width / across), 1)
+            grid = source if (down, across) == (1, 1) else source.with_shape(*shape)
+        elif not is_same_gsd(own_gsd, conversion.gsd):
+            grid = source.resample(own_gsd / conversion.gsd)
     gsd = own_gsd if grid is source else grid.gsd or (own_gsd and own_gsd * source.height / grid.height)
     return grid, replace(conversion.draft, height=grid.height, width=grid.width, gsd=gsd)
 
@@ -214,20 +224,34 @@ class _StripConverter:
 
 
 def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:
-    """Return the positions of the bands to keep: by name where names are known, else all in their order."""
-    names = conversion.file_bands or scene.bands
-    if len(names) != len(scene.bands):
-        message = f"{scene.path} has {len(scene.bands)} bands, not {', '.join(names)}"
+    """Return the positions of the bands to keep: by name where names are known, else all in their order.
+
+    Raises:
+        DataError: If the file has another number of bands than the first scene, or than the published file.
+        SceneError: If a band that the recipe names is not found.
+    """
+    wanted, published = conversion.bands, conversion.file_bands
+    if published and len(published) != len(scene.bands):
+        message = f"{scene.path} has {len(scene.bands)} bands, not {', '.join(published)}"
         raise DataError(message, "the file differs from the published one; download it again")
-    is_complete = conversion.file_bands or len(conversion.bands) == len(names)
-    if set(conversion.bands) <= set(names) and (conversion.select_by_name or is_complete):
-        return [names.index(band) for band in conversion.bands]
-    if conversion.select_by_name:
-        return scene.band_positions(conversion.bands)  # raises an error that names the missing band
-    if len(scene.bands) != len(conversion.bands):
-        message = f"{scene.path} has {len(scene.bands)} bands, the first scene has {len(conversion.bands)}"
+    if published:
+        named = set(wanted) <= set(published)
+        return [published.index(band) for band in wanted] if named else scene.band_positions(wanted)
+    if not conversion.select_by_name and len(scene.bands) != len(wanted):
+        message = f"{scene.path} has {len(scene.bands)} bands, the first scene has {len(wanted)}"
         raise DataError(message, "name the bands to use in data.bands")
-    return list(range(len(conversion.bands)))
+    found = find_bands(wanted, scene.band_names)
+    if found is None and conversion.select_by_name:
+        return scene.band_positions(wanted)  # raises an error that names the missing band
+    if found is None:
+        claims = scene.band_names.claims()
+        logger.warning(
+            "%s: bands are used as %s by position, the file states %s", scene.path, ", ".join(wanted), claims
+        )
+        return list(range(len(wanted)))
+    for note in found.notes:
+        logger.warning("%s: %s", scene.path, note)
+    return list(found.positions)
 
 
 def map_rows(strip: Window, grid: Grid, source: Grid) -> Window:

@@ -144,7 +144,7 @@ def _read_windows(
             plan = make_input_plan(
                 source, card, bands=scene.input_bands(card), any_dtype=True, gsd=gsd or scene.scene.gsd
             )
-        windows = _tile_windows(source, WINDOW_SIZE if plan is None else plan.scene_tile)
+        windows = _tile_windows(source, (WINDOW_SIZE, WINDOW_SIZE) if plan is None else plan.scene_tile)
         for number in _spread(len(windows), count):
             window = windows[number]
             bands, shape = (None, None) if plan is None else (plan.bands, plan.input_shape(window))
@@ -153,9 +153,9 @@ def _read_windows(
                 yield raster, scene.bands or source.bands if card is None else card.bands
 
 
-def _tile_windows(scene: Scene, size: int) -> list[Window]:
+def _tile_windows(scene: Scene, size: tuple[int, int]) -> list[Window]:
     """Return adjacent windows that cover a scene; the last ones are shifted inward."""
-    height, width = (min(size, side) for side in scene.grid.shape)
+    height, width = (min(sides) for sides in zip(size, scene.grid.shape, strict=True))
     rows, cols = plain_starts(scene.grid.height, height, height), plain_starts(scene.grid.width, width, width)
     return [Window(row, col, height, width) for row in rows for col in cols]
 

@@ -16,7 +16,8 @@ from geoseg.importers.openmmlab.detect_architecture import (
     require_same_parameters,
 )
 from geoseg.importers.openmmlab.read_checkpoint import CheckpointFile, read_checkpoint
-from geoseg.importers.openmmlab.read_config import ConfigSettings, choose_settings
+from geoseg.importers.openmmlab.read_config import FROM_CONFIG, ConfigSettings, choose_settings
+from geoseg.importers.openmmlab.read_name import read_name, require_agreement
 from geoseg.models.build import build_network
 from geoseg.models.network import SegmentationNetwork
 
@@ -48,7 +49,7 @@ def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> Open
             :mod:`geoseg.importers.openmmlab.read_config`.
 
     Raises:
-        BundleError: If the file is damaged, unsafe or of an unsupported network.
+        BundleError: If the file is damaged, unsafe or of an unsupported network, or if its name contradicts the settings.
     """
     file = read_checkpoint(path)
     detected = detect_architecture(file.state)
@@ -58,6 +59,9 @@ def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> Open
             "geoseg needs one output per class, including the background",
         )
     settings = choose_settings(file.config, model)
+    if settings.source != FROM_CONFIG:
+        for name in filter(None, (Path(path).name, file.experiment)):
+            require_agreement(settings, read_name(name))
     section = to_model_section(detected, settings)
     network = build_loaded_network(file.state, section, bands=detected.bands, classes=detected.classes)
     return OpenMMLabCheckpoint(network, section, detected.bands, detected.classes, settings, file)

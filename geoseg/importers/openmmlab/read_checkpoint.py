@@ -25,6 +25,8 @@ REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]{1,80})")
 IGNORED_PREFIXES = ("ema_", "data_preprocessor.")
 """Prefixes of tensors used in training only: running averages of 0.x (saved networks hold averaged weights) and the input
 normalization, which is also in the configuration."""
+EXPERIMENT_KEYS = ("exp_name", "experiment_name")
+"""Keys of ``meta`` with the name of the training run, in 0.x and 1.x."""
 VERSION_KEYS = {"mmseg_version": "mmsegmentation", "mmengine_version": "mmengine"}
 """Keys of ``meta`` with a version, and the software."""
 
@@ -41,6 +43,8 @@ class CheckpointFile:
     """Colors of the classes."""
     config: str = ""
     """Training configuration as Python source. Never executed."""
+    experiment: str = ""
+    """Name of the training run: that of its configuration file."""
     software: Mapping[str, str] = field(default_factory=dict)
     """Versions of the software that wrote the file."""
 
@@ -93,6 +97,7 @@ def _read_meta(meta: Any) -> dict[str, Any]:
         "class_names": _names(about.get("classes", about.get("CLASSES"))),
         "palette": _colours(about.get("palette", about.get("PALETTE"))),
         "config": config if isinstance(config, str) else "",
+        "experiment": next((name for key in EXPERIMENT_KEYS if isinstance(name := meta.get(key), str)), ""),
         "software": {name: str(meta[key]) for key, name in VERSION_KEYS.items() if meta.get(key)},
     }
 

@@ -17,6 +17,8 @@ DEFAULT_DILATIONS = (1, 6, 12, 18)
 """Dilations of mmsegmentation's heads if the configuration has none."""
 ASSUMED = "assumed: the default of mmsegmentation, because neither the checkpoint nor a recipe sets it"
 
+FROM_CONFIG = "from the configuration in the checkpoint"
+
 ASSIGNMENT_PATTERN = r"['\"]?\s*[=:]\s*"
 """Pattern between a key and its value, in ``dict(key=value)`` and in ``{'key': value}``."""
 LIST_PATTERN = r"[(\[]([-+\d\s,.eE]*)[)\]]"
@@ -88,7 +90,7 @@ def read_settings(text: str) -> ConfigSettings | None:
         multi_grid=multi_grid,
         align_corners=_is_set(head, "align_corners"),
         dilations=branches[1:] if branches != default else None,
-        source="from the configuration in the checkpoint",
+        source=FROM_CONFIG,
     )
 
 

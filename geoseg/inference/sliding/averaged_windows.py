@@ -1,9 +1,9 @@
 """Windows at a regular stride over an image, and the average of their logits, as in mmsegmentation's slide inference.
 
-Windows are ``size`` x ``size`` pixels and inside the image: a last window that would cross the border is shifted back. An
-image smaller than a window is one window, without padding. Example: 12 columns, size 6, stride 4. Windows begin at 0 and
-4; the next would end at 14, so it begins at 6 instead of 8. Columns 0 to 3 are covered once, 4 and 5 twice, 6 to 9 twice,
-10 and 11 once.
+Windows are ``size`` x ``size`` pixels, or of two sides, and inside the image: a last window that would cross the border is
+shifted back. An image smaller than a window is one window, without padding. Example: 12 columns, size 6, stride 4. Windows
+begin at 0 and 4; the next would end at 14, so it begins at 6 instead of 8. Columns 0 to 3 are covered once, 4 and 5 twice,
+6 to 9 twice, 10 and 11 once.
 
 A variant (inference/tta.py) that flips slides over the flipped image: counted on the image itself, its windows begin at
 0, 2 and 6 in the example, so the shifted one is at the other end. Rows of windows are always processed from top to
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from geoseg.errors import ConfigError
-from geoseg.grid.tiling import Tile
+from geoseg.grid.tiling import Sizes, Tile, both_axes
 from geoseg.grid.window import Window
 from geoseg.inference.tile_pipeline import TilePrediction
 from geoseg.inference.tta import IDENTITY, TtaVariant
@@ -62,28 +62,29 @@ class WindowGrid:
     """Rows and columns of the image."""
     part: Window
     """The requested part of the image; inside it, not empty."""
-    size: int
-    """Side of a window, unless the image is smaller."""
-    stride: int
-    """Distance between windows."""
+    size: Sizes
+    """Side of a window, or (height, width), unless the image is smaller."""
+    stride: Sizes
+    """Distance between windows, or (down, across)."""
     variant: TtaVariant = IDENTITY
     """Symmetry of the image over which the windows slide; its scale has been applied to the image."""
 
     @property
     def window_shape(self) -> tuple[int, int]:
         """Rows and columns of every window."""
-        return min(self.size, self.image[0]), min(self.size, self.image[1])
+        height, width = both_axes(self.size)
+        return min(height, self.image[0]), min(width, self.image[1])
 
     @cached_property
     def rows(self) -> list[int]:
         """First rows of the windows, from top to bottom."""
-        starts = self._starts(self.image[0], flipped=self.variant.flip_rows)
+        starts = self._starts(0, flipped=self.variant.flip_rows)
         return sorted(row for row in starts if self.part.row - self.window_shape[0] < row < self.part.row_stop)
 
     @cached_property
     def cols(self) -> list[int]:
         """First columns of the windows, in mmsegmentation's order."""
-        starts = self._starts(self.image[1], flipped=self.variant.flip_cols)
+        starts = self._starts(1, flipped=self.variant.flip_cols)
         return [col for col in starts if self.part.col - self.window_shape[1] < col < self.part.col_stop]
 
     @property
@@ -105,9 +106,10 @@ class WindowGrid:
                 window = Window(row, col, *self.window_shape)
                 yield Tile(window, window)
 
-    def _starts(self, length: int, *, flipped: bool) -> list[int]:
-        starts = window_starts(length, self.size, self.stride)
-        return [max(length - self.size, 0) - start for start in starts] if flipped else starts
+    def _starts(self, axis: int, *, flipped: bool) -> list[int]:
+        length, size = self.image[axis], both_axes(self.size)[axis]
+        starts = window_starts(length, size, both_axes(self.stride)[axis])
+        return [max(length - size, 0) - start for start in starts] if flipped else starts
 
 
 def averaged_logits(

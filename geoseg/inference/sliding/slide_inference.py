@@ -88,10 +88,10 @@ class VariantWindows:
     @cached_property
     def windows(self) -> WindowGrid:
         """The windows, in the image's pixels."""
-        (row_taps, col_taps), size = self.taps, self.plan.scene_tile
+        row_taps, col_taps = self.taps
         part = Window(row_taps.first, col_taps.first, row_taps.count, col_taps.count)
-        stride = min(max(round(self.stride * size / self.plan.tile), 1), size)
-        return WindowGrid(self.image, part, size, stride, self.variant)
+        down, across = (min(max(round(self.stride * side / self.plan.tile), 1), side) for side in self.plan.scene_tile)
+        return WindowGrid(self.image, part, self.plan.scene_tile, (down, across), self.variant)
 
     def read(self, tile: Tile) -> TileInput:
         """Read the network's input for a window; windows without a usable and requested pixel have none."""

@@ -61,15 +61,16 @@ class BlendedTiles:
     def edges(self) -> tuple[list[int], list[int]]:
         """Rows and columns of the mask at which cores begin."""
         region, window = self._tile_region(self.area), self.area.window
-        rows = range(region.row - window.row, window.height, self._step)
-        cols = range(region.col - window.col, window.width, self._step)
+        down, across = self._steps
+        rows = range(region.row - window.row, window.height, down)
+        cols = range(region.col - window.col, window.width, across)
         return [row for row in rows if row > 0], [col for col in cols if col > 0]
 
     @property
     def held_bytes(self) -> int:
         """Memory of the probabilities of a row of tiles."""
         layout = self._layout(torch.device("cpu"))
-        return FLOAT32_BYTES * layout.classes * layout.size * layout.padded_width
+        return FLOAT32_BYTES * layout.classes * layout.sizes[0] * layout.padded_width
 
     @property
     def tags(self) -> dict[str, str]:
@@ -105,7 +106,7 @@ class BlendedTiles:
         region, full, rows = (
             self._tile_region(self.area),
             self._tile_region(self.full_area),
-            self._group_rows * self._step,
+            self._group_rows * self._steps[0],
         )
         row = region.row - (region.row - full.row) % rows
         stop = min(full.row + math.ceil((region.row_stop - full.row) / rows) * rows, full.row_stop)
@@ -113,19 +114,20 @@ class BlendedTiles:
 
     def _tile_region(self, area: PredictionArea) -> Window:
         size, halo = self.plan.scene_tile, self.plan.scene_halo
-        return area.region(self.scene.grid, size=size, halo=halo, reach=0 if self.blend == "crop" else halo)
+        return area.region(self.scene.grid, size=size, halo=halo, reach=(0, 0) if self.blend == "crop" else halo)
 
     def _group(self, tile: Tile) -> int:
-        return tile.core.row // (self._group_rows * self._step)
+        return tile.core.row // (self._group_rows * self._steps[0])
 
     @cached_property
     def _group_rows(self) -> int:
         """Rows of tiles in a group: enough to fill a batch."""
-        return math.ceil(MIN_GROUP_TILES / math.ceil(self._tile_region(self.full_area).width / self._step))
+        return math.ceil(MIN_GROUP_TILES / math.ceil(self._tile_region(self.full_area).width / self._steps[1]))
 
     @property
-    def _step(self) -> int:
-        return self.plan.scene_tile - 2 * self.plan.scene_halo
+    def _steps(self) -> tuple[int, int]:
+        (height, width), (above, left) = self.plan.scene_tile, self.plan.scene_halo
+        return height - 2 * above, width - 2 * left
 
     def _layout(self, device: torch.device) -> TileLayout:
         size, halo = self.plan.scene_tile, self.plan.scene_halo

@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from geoseg.grid.tiling import Sizes, both_axes
 from geoseg.grid.window import Window
 from geoseg.inference.tile_pipeline import ScoreStrip, TilePrediction
 
@@ -37,10 +38,10 @@ class TileLayout:
     """Rows of the predicted region."""
     width: int
     """Columns of the predicted region."""
-    size: int
-    """Side of a view, pixels of the scene's grid."""
-    halo: int
-    """Ring around each core, pixels of the scene's grid."""
+    size: Sizes
+    """Side of a view, or (height, width), pixels of the scene's grid."""
+    halo: Sizes
+    """Ring around each core, or (above and below, left and right), pixels of the scene's grid."""
     classes: int
     """Number of classes."""
     device: torch.device
@@ -49,19 +50,31 @@ class TileLayout:
     """A name in :data:`WINDOWS`."""
 
     @property
-    def step(self) -> int:
-        """Side of a complete core."""
-        return self.size - 2 * self.halo
+    def sizes(self) -> tuple[int, int]:
+        """(height, width) of a view."""
+        return both_axes(self.size)
+
+    @property
+    def halos(self) -> tuple[int, int]:
+        """Rows above and below, and columns left and right of each core."""
+        return both_axes(self.halo)
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """(height, width) of a complete core."""
+        (rows, cols), (above, left) = self.sizes, self.halos
+        return rows - 2 * above, cols - 2 * left
 
     @property
     def tiles(self) -> int:
         """Number of tiles."""
-        return math.ceil(self.height / self.step) * math.ceil(self.width / self.step)
+        return math.ceil(self.height / self.steps[0]) * math.ceil(self.width / self.steps[1])
 
     @property
     def padded_width(self) -> int:
         """Columns from the first of the first view to the last of the last view."""
-        return math.ceil(self.width / self.step) * self.step + 2 * self.halo
+        step = self.steps[1]
+        return math.ceil(self.width / step) * step + 2 * self.halos[1]
 
 
 Blend = Callable[[Iterable[TilePrediction], TileLayout], Iterator[ScoreStrip]]
@@ -71,7 +84,7 @@ Blend = Callable[[Iterable[TilePrediction], TileLayout], Iterator[ScoreStrip]]
 def crop_tiles(predictions: Iterable[TilePrediction], layout: TileLayout) -> Iterator[ScoreStrip]:
     """Take each pixel from the tile in whose core it is located."""
     for row, row_predictions in groupby(predictions, key=_core_row):
-        window = Window(row, 0, layout.step, layout.width).clip_to(layout.height, layout.width)
+        window = Window(row, 0, layout.steps[0], layout.width).clip_to(layout.height, layout.width)
         scores = torch.zeros((layout.classes, *window.shape), device=layout.device)
         valid = np.zeros(window.shape, np.bool_)
         for prediction in row_predictions:
@@ -90,21 +103,21 @@ def blend_weighted(predictions: Iterable[TilePrediction], layout: TileLayout) ->
     column. After a row of tiles its first ``step`` rows are out of reach of the next row: they are yielded, and the rest
     moves up.
     """
-    size, halo, step = layout.size, layout.halo, layout.step
-    weights = window_weights(size, halo, layout.window).to(layout.device)
-    buffer = torch.zeros((layout.classes, size, layout.padded_width), device=layout.device)
-    valid = np.zeros((size, layout.padded_width), np.bool_)
+    (height, width), (halo, left), step = layout.sizes, layout.halos, layout.steps[0]
+    weights = window_weights(layout.size, layout.halo, layout.window).to(layout.device)
+    buffer = torch.zeros((layout.classes, height, layout.padded_width), device=layout.device)
+    valid = np.zeros((height, layout.padded_width), np.bool_)
     for row, row_predictions in groupby(predictions, key=_core_row):
         for prediction in row_predictions:
-            cols = slice(prediction.tile.view.col + halo, prediction.tile.view.col + halo + size)
+            cols = slice(prediction.tile.view.col + left, prediction.tile.view.col + left + width)
             valid[:, cols] = prediction.valid
             if prediction.probabilities is not None:
                 buffer[:, :, cols].addcmul_(prediction.probabilities, weights)
         is_last = row + step >= layout.height
-        finished = Window(row - halo, 0, size if is_last else step, layout.width)
+        finished = Window(row - halo, 0, height if is_last else step, layout.width)
         window = finished.clip_to(layout.height, layout.width)
         if not window.is_empty:
-            inside = window.shift(halo - row, halo).slices()
+            inside = window.shift(halo - row, left).slices()
             yield ScoreStrip(window, buffer[:, *inside], valid[inside])
         for plane in buffer:  # one class after another, because the copy of what moves up takes memory
             plane[: 2 * halo] = plane[step:].clone()
@@ -115,19 +128,20 @@ BLENDS: dict[str, Blend] = {"weighted": blend_weighted, "crop": crop_tiles}
 """Blends by name."""
 
 
-def window_weights(size: int, halo: int, window: str) -> Float[Tensor, "row col"]:
+def window_weights(size: Sizes, halo: Sizes, window: str) -> Float[Tensor, "row col"]:
     """Compute the weights of the pixels of a view: 1 in the middle and nowhere 0.
 
     Along each axis, the cosine and linear weights of two neighbors add up to 1 wherever only two views overlap (halo at
     most size / 4).
 
     Args:
-        size: Side of the view in pixels.
-        halo: Ring around the core in pixels.
+        size: Side of the view in pixels, or (height, width).
+        halo: Ring around the core in pixels, or (above and below, left and right).
         window: A name in :data:`WINDOWS`.
     """
-    axis_weights = WINDOWS[window](torch.arange(size) + 0.5, size, halo)
-    return torch.outer(axis_weights, axis_weights)
+    axes = zip(both_axes(size), both_axes(halo), strict=True)
+    rows, cols = (WINDOWS[window](torch.arange(side) + 0.5, side, ring) for side, ring in axes)
+    return torch.outer(rows, cols)
 
 
 def _cosine(position: Tensor, size: int, halo: int) -> Tensor:

@@ -44,6 +44,18 @@ def test_numbers_are_class_indices(tmp_path) -> None:
     assert np.array_equal(whole(reader(numbered_file(tmp_path, MASK), "index")), MASK)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+@pytest.mark.parametrize("by", ["alpha", "mask"])
+def test_excluded_pixels_are_not_labeled_even_if_the_class_is_called_nodata(tmp_path, by, dtype) -> None:
+    excluded = np.zeros((HEIGHT, WIDTH), bool)
+    excluded[:, :10] = True
+    values = np.stack([MASK, ~excluded * 255])[: 2 if by == "alpha" else 1].astype(dtype)
+    mask = {"mask": ~excluded} if by == "mask" else {"alpha": "yes"}
+    path = make_raster(tmp_path / "label.tif", values, **UTM, nodata=0, **mask)
+    assert (MASK[~excluded] == 0).any()
+    assert np.array_equal(whole(reader(path, "index")), np.where(excluded, IGNORE_INDEX, MASK))
+
+
 def test_numbers_mean_what_values_say(tmp_path) -> None:
     path = numbered_file(tmp_path, np.array([10, 21, 300])[MASK], dtype=np.int16)
     label = reader(path, "index", values={"land": [10], "water": [21], "road": []}, ignore=[300])

@@ -101,6 +101,52 @@ def test_bands_of_bgr_images_are_blue_green_red(checkpoint, tmp_path) -> None:
     assert (card.bands, card.mean) == (("blue", "green", "red"), (1, 2, 3))
 
 
+@pytest.mark.parametrize(
+    ("bands", "required"),
+    [
+        (["red", "green", "blue"], "blue, green, red"),
+        (["nir", "red", "green"], "green, red, nir"),
+        (["blue", "green", "red"], ""),
+        (["green", "red", "nir"], ""),
+    ],
+)
+def test_bands_of_a_recipe_do_not_override_to_rgb(checkpoint, tmp_path, bands, required) -> None:
+    path = checkpoint(meta_0x(config=config(more="norm = dict(mean=[1, 2, 3], std=[4, 5, 6], to_rgb=False)")))
+    asked, target = recipe(data={"bands": bands}), tmp_path / "m.safetensors"
+    if not required:
+        assert import_checkpoint(path, target, recipe=asked).bundle.card.bands == tuple(bands)
+        return
+    with pytest.raises(ConfigError, match="to_rgb=False") as caught:
+        import_checkpoint(path, target, recipe=asked)
+    assert f"data.bands: [{required}]" in caught.value.hint
+    assert not target.exists()
+
+
+def renamed(path, name):
+    return path.rename(path.with_name(name))
+
+
+def test_a_dataset_in_the_name_is_compared_with_the_recipe(tmp_path) -> None:
+    made, name = network(section(), classes=6), "deeplabv3plus_r18-d8_4x4_512x512_80k_vaihingen.pth"
+    torch.save({"state_dict": openmmlab_state(made)}, tmp_path / name)
+    with pytest.raises(ConfigError, match="says vaihingen") as caught:
+        import_checkpoint(tmp_path / name, tmp_path / "m.safetensors", recipe=load_recipe("potsdam"))
+    assert "--recipe vaihingen" in caught.value.hint
+    with pytest.raises(BundleError, match="nir, red, green") as assumed:
+        import_checkpoint(tmp_path / name, tmp_path / "m.safetensors")
+    assert "--recipe vaihingen" in assumed.value.hint
+    card = import_checkpoint(tmp_path / name, tmp_path / "m.safetensors", recipe=load_recipe("vaihingen")).bundle.card
+    assert card.bands == ("nir", "red", "green")
+
+
+def test_crops_in_the_name_set_the_tiles_and_are_compared_with_the_recipe(checkpoint, tmp_path) -> None:
+    path, target = renamed(checkpoint(), "deeplabv3plus_r18-d8_4x4_896x896_80k_isaid.pth"), tmp_path / "m.safetensors"
+    assert import_checkpoint(path, target).bundle.card.tile == 896
+    with pytest.raises(ConfigError, match="896") as caught:
+        import_checkpoint(path, target, recipe=recipe(train={"crop": 256}), overwrite=True)
+    assert "train.crop: 896" in caught.value.hint
+
+
 def test_digest_that_differs_from_the_name_is_noted(checkpoint, tmp_path) -> None:
     path = checkpoint()
     notes = import_checkpoint(path, tmp_path / "m.safetensors").notes

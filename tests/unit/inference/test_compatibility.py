@@ -1,9 +1,14 @@
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from helpers.models import card, pixels, write_scene
+from helpers.rasters import UTM, make_raster
+from rasterio.enums import ColorInterp
 
 from geoseg.errors import BundleError, ConfigError
 from geoseg.grid.grid import GSD_RATIO
+from geoseg.grid.window import Window
 from geoseg.inference.compatibility import MAX_GSD_RATIO, choose_bands, find_resampling_factor, make_input_plan
 from geoseg.raster.scene import Scene
 
@@ -73,7 +78,7 @@ def test_another_pixel_type_is_refused_and_may_be_insisted_on(scene_of):
 
 def test_a_scene_at_half_the_models_gsd_is_planned_in_twice_as_many_pixels(scene_of):
     plan = make_input_plan(scene_of(RGB), card(RGB, gsd=0.6, tile=16, halo=3))
-    assert (plan.tile, plan.halo, plan.scene_tile, plan.scene_halo) == (16, 3, 32, 6)
+    assert (plan.tile, plan.halo, plan.scene_tile, plan.scene_halo) == (16, 3, (32, 32), (6, 6))
     assert plan.gsd == 0.6
     assert plan.notes == ("scene 0.3 m, model 0.6 m: resampled while reading",)
 
@@ -111,3 +116,79 @@ def test_a_smaller_tile_brings_a_smaller_halo(scene_of):
 def test_tiles_without_a_core_are_refused(scene_of, tile, halo):
     with pytest.raises(ConfigError, match="no core"):
         make_input_plan(scene_of(RGB), card(RGB), tile=tile, halo=halo)
+
+
+def test_bands_without_a_known_name_are_used_by_position_and_the_files_claims_are_said(scene_of):
+    positions, notes = choose_bands(scene_of(("a", "b", "c"), dtype=np.uint16), card(RGB))
+    assert positions == (0, 1, 2)
+    assert notes == [
+        (
+            "using scene bands a, b, c as model inputs red, green, blue, by position: the file states "
+            "descriptions a, b, c (--bands chooses)"
+        )
+    ]
+
+
+def test_bands_of_a_sensor_are_found_and_the_sensor_is_said(scene_of):
+    positions, notes = choose_bands(scene_of(("B02", "B03", "B04"), dtype=np.uint16), card(RGB))
+    assert positions == (2, 1, 0)
+    assert notes == [
+        "using scene bands B04, B03, B02 as model inputs red, green, blue, by the band names of Sentinel-2"
+    ]
+
+
+def test_bands_may_be_given_by_the_name_that_a_sensor_has_for_them(scene_of):
+    assert choose_bands(scene_of(("B02", "B03", "B04", "B08"), dtype=np.uint16), card(RGB), "nir,red,B03")[0] == (
+        3,
+        2,
+        1,
+    )
+
+
+def test_a_file_that_declares_its_colours_is_read_by_them(tmp_path):
+    colours = [ColorInterp.blue, ColorInterp.green, ColorInterp.red]
+    path = make_raster(tmp_path / "scene.tif", pixels(8, 8, bands=3), **UTM, colours=colours)
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = ("Band 1", "Band 2", "Band 3")
+    with Scene.open(path) as scene:
+        positions, notes = choose_bands(scene, card(RGB))
+    assert positions == (2, 1, 0)
+    assert notes == ["using the bands red, green, blue of the scene's blue, green, red"]
+
+
+def stretched(folder, height, width, *, crs="EPSG:32633", **options):
+    """An input plan for 40 x 40 pixels of these sides in meters and a model of 0.3 m."""
+    transform = Affine(width, 0, 421200, 0, -height, 5412090)
+    path = make_raster(folder / "scene.tif", pixels(40, 40, bands=3), crs=crs, transform=transform)
+    with Scene.open(path) as scene:
+        return make_input_plan(scene, card(RGB, gsd=0.3, tile=16, halo=3), **options)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "tile", "halo"),
+    [
+        (0.6, 0.3, (8, 16), (2, 3)),
+        (0.3, 0.6, (16, 8), (3, 2)),
+        (0.15, 0.6, (32, 8), (6, 2)),
+        (0.3, 0.3, (16, 16), (3, 3)),
+        (0.32, 0.29, (16, 16), (3, 3)),
+    ],
+)
+def test_each_axis_is_resampled_by_its_own_factor(tmp_path, height, width, tile, halo):
+    plan = stretched(tmp_path, height, width)
+    assert (plan.scene_tile, plan.scene_halo) == (tile, halo)
+    assert plan.resamples == (tile != (16, 16))
+    assert plan.input_shape(Window(0, 0, *tile)) == (16, 16)
+    sides = f"{height:g} m x {width:g} m (height x width)"
+    note = f"scene {sides}, model 0.3 m: pixels are not square, each axis is resampled by its own factor"
+    assert plan.notes == ((note,) if plan.resamples else ())
+
+
+def test_the_transform_states_the_shape_of_pixels_without_a_crs(tmp_path):
+    plan = stretched(tmp_path, 2.0, 1.0, crs=None, gsd=0.3 * 2**0.5)
+    assert plan.scene_tile == (8, 16)
+
+
+def test_an_axis_too_far_off_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="differ too much: scene 3 m"):
+        stretched(tmp_path, 3.0, 0.3)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from helpers.rasters import make_raster, noise
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from geoseg.grid.window import Window
 from geoseg.raster.metadata import read_metadata
 from geoseg.raster.mosaic import MosaicSource, build_mosaic_vrt, open_mosaic
 from geoseg.raster.scene import Scene
+from geoseg.raster.vrt import list_vrt_files
 
 TURNED = Affine(0.26, 0.15, 400_000, 0.15, -0.26, 5_800_000)
 COARSER = Affine(0.52, 0.3, 400_000, 0.3, -0.52, 5_800_000)
@@ -168,3 +170,32 @@ def test_a_vrt_file_is_a_scene(tmp_path):
     (tmp_path / "town.vrt").write_bytes(build_mosaic_vrt(parts))
     with Scene.open(tmp_path / "town.vrt") as scene:
         np.testing.assert_array_equal(scene.read(scene.grid.window).values, values)
+
+
+def test_scenes_with_nodata_are_overlaid_pixel_by_pixel(tmp_path):
+    below, above = np.full((3, 40, 50), 100, np.uint8), np.full((3, 40, 50), 50, np.uint8)
+    above[0, :, ::2] = 0  # a dark red, not a hole
+    above[:, 30:] = 0  # a hole
+    paths = cut(tmp_path, below, [Window(0, 0, 40, 50)], nodata=0)
+    (tmp_path / "top").mkdir()
+    paths += cut(tmp_path / "top", above, [Window(0, 0, 40, 50)], nodata=0)
+    with open_mosaic(paths) as mosaic:
+        found = mosaic.read(mosaic.grid.window)
+        half = mosaic.read(mosaic.grid.window, shape=(20, 25))
+        files = list_vrt_files(mosaic.path)
+    expected = np.where((above == 0).all(axis=0), below, above)
+    np.testing.assert_array_equal(found.values, expected)
+    np.testing.assert_array_equal(half.values[0, :15], 25)  # mean of 0 and 50
+    assert {str(path) for path in paths} <= set(files)
+
+
+def test_scenes_whose_colours_contradict_each_other_do_not_fit(tmp_path):
+    values, colours = noise(3, 40, 50), (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+    paths = cut(tmp_path, values, QUARTERS[:1], colours=colours)
+    (tmp_path / "other").mkdir()
+    paths += cut(tmp_path / "other", values, QUARTERS[1:2], colours=colours[::-1])
+    for path in paths:
+        with rasterio.open(path, "r+") as file:
+            file.descriptions = ("x", "y", "z")
+    with pytest.raises(SceneError, match="blue, green, red by color interpretation"), open_mosaic(paths):
+        pass

@@ -13,7 +13,7 @@ import pytest
 import rasterio
 from affine import Affine
 from helpers.rasters import UTM, make_raster, noise, padded
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pyproj import CRS
@@ -276,6 +276,7 @@ def slope(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 @relaxed
 @given(window=windows_around(HEIGHT, WIDTH, reach=20), height=st.integers(1, 70), width=st.integers(1, 70))
+@example(window=Window(-1, 0, 43, 30), height=28, width=15)  # columns are halved, rows are covered in part
 def test_resampled_pixels_lie_where_they_belong(slope: Scene, window: Window, height: int, width: int) -> None:
     raster = slope.read(window, shape=(height, width))
     rows, cols = np.indices((height, width)) + 0.5
@@ -296,6 +297,15 @@ def test_reducing_is_averaging(slope: Scene, row: int, col: int, size: int, fact
     if inside:
         means = slope.read(window).values.reshape(2, size, factor, size, factor).mean(axis=(2, 4))
         np.testing.assert_allclose(slope.read(window, shape=(size, size)).values, means, rtol=1e-5)
+
+
+def test_scale_and_offset_tags_are_not_applied_and_that_is_said(tmp_path: Path) -> None:
+    path = make_raster(tmp_path / "a.tif", noise(2, 8, 8), **UTM)
+    with rasterio.open(path, "r+") as file:
+        file.scales, file.offsets = (0.5, 0.5), (10, 10)
+    with Scene.open(path) as scene:
+        assert np.array_equal(scene.read(scene.grid.window).values, noise(2, 8, 8))
+        assert scene.notes == ("the tags of scale and offset (0.5 and 10) are not applied: values are used as stored",)
 
 
 def test_a_pixel_is_nodata_only_if_all_chosen_bands_are(tmp_path: Path) -> None:

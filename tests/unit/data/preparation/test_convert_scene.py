@@ -7,20 +7,24 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 from helpers.prepared import data_section, labelled_folder, striped
 from helpers.rasters import UTM, make_raster, noise
 from hypothesis import given
 from hypothesis import strategies as st
+from rasterio.enums import ColorInterp
 
 from geoseg.data.preparation.class_locations import ClassLocations
 from geoseg.data.preparation.conversion_record import ConversionRecord
-from geoseg.data.preparation.convert_scene import convert_scene, map_rows, measure_scene
+from geoseg.data.preparation.convert_scene import convert_scene, map_rows, measure_scene, select_bands
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.data.preparation.plan_conversions import plan_conversions
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.resampling_indices import resample_nearest
+from geoseg.raster.scene import Scene
 
 MASK = striped(70, 90)
 IMAGE = noise(3, 70, 90, low=1)
@@ -149,3 +153,38 @@ def test_rows_under_strips_follow_one_another_and_leave_none_out(height, source_
     assert parts[0].row == 0
     assert parts[-1].row_stop == source_height
     assert all(upper.row_stop == lower.row for upper, lower in pairwise(parts))
+
+
+def described(folder, name, image, colours, *descriptions):
+    path = make_raster(folder / name, image, **UTM, colours=colours)
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = descriptions
+    return path
+
+
+@pytest.mark.parametrize("descriptions", [("Band 1", "Band 2", "Band 3"), ("x", "y", "z"), ("B02", "B03", "B04")])
+def test_bands_are_found_by_what_the_file_declares(archives, descriptions) -> None:
+    sentinel = descriptions[0] == "B02"
+    colours = [ColorInterp.undefined] * 3 if sentinel else [ColorInterp.blue, ColorInterp.green, ColorInterp.red]
+    path = described(archives, "other.tif", IMAGE, colours, *descriptions)
+    with Scene.open(path) as scene:
+        assert select_bands(job(archives, bands=["red", "green"]), scene) == [2, 1]
+        assert select_bands(replace(job(archives), bands=("red", "green", "blue")), scene) == [2, 1, 0]
+
+
+def test_bands_that_are_used_by_position_are_said(archives, caplog) -> None:
+    path = described(archives, "other.tif", IMAGE, [ColorInterp.undefined] * 3, "x", "y", "z")
+    with Scene.open(path) as scene:
+        assert select_bands(job(archives), scene) == [0, 1, 2]
+    assert "by position, the file states descriptions x, y, z" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "shape"), [(1.0, 0.5, (140, 90)), (0.5, 1.0, (70, 180)), (1, 1, (140, 180))]
+)
+def test_each_axis_of_a_scene_is_resampled_by_its_own_factor(tmp_path, height, width, shape) -> None:
+    transform = Affine(width, 0, 300000, 0, -height, 5600000)
+    root = labelled_folder(tmp_path, label=MASK, image=IMAGE, image_profile={"transform": transform})
+    measured = measure_scene(job(root, gsd=0.5))
+    assert (measured.height, measured.width) == shape
+    assert measured.gsd == pytest.approx(0.5, rel=1e-3)

@@ -15,15 +15,17 @@ CPU = torch.device("cpu")
 
 @st.composite
 def layouts(draw):
-    halo = draw(st.integers(0, 5))
-    size = 2 * halo + draw(st.integers(1, 12))
+    halos = draw(st.integers(0, 5)), draw(st.integers(0, 5))
+    above, left = halos
+    sizes = 2 * above + draw(st.integers(1, 12)), 2 * left + draw(st.integers(1, 12))
+    size, halo = (sizes, halos) if draw(st.booleans()) else (sizes[0], halos[0])
     window = draw(st.sampled_from(sorted(WINDOWS)))
     return TileLayout(draw(st.integers(1, 40)), draw(st.integers(1, 40)), size, halo, 3, CPU, window)
 
 
 def pieces_of(layout, probabilities, valid):
     """The pieces of a scene whose probabilities (class, row, col) are known; zeros and not valid beyond its edges."""
-    pad = layout.size
+    pad = max(layout.sizes)
     around = torch.nn.functional.pad(probabilities, (pad,) * 4)
     valid = np.pad(valid, pad)
     for tile in tiles(layout.height, layout.width, layout.size, layout.halo):

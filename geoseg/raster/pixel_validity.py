@@ -1,0 +1,92 @@
+"""Validity by pixel: which pixels have data, decided over all bands, and resampling that weights pixels by it.
+
+GDAL decides band by band: while resampling, it leaves each band's nodata value out of that band's mean. Beside a black
+collar that is tagged as nodata 0, the mean of a dark red of 0 and 40 becomes 40 instead of 20. Here a pixel is valid in
+all bands or in none, so the mean of a band is ``sum(value * valid) / sum(valid)``.
+"""
+
+import math
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+from rasterio.windows import Window as RasterioWindow
+
+Nodata = Sequence[float | None]
+"""Nodata value of each band; None for bands that declare none."""
+
+
+def has_data(values: NDArray[Any], nodata: Nodata) -> NDArray[np.bool_]:
+    """Return the validity of pixels by their values.
+
+    Args:
+        values: Pixel values, axes (band, row, col).
+        nodata: Nodata value of each band. Bands that declare none are not compared.
+
+    Returns:
+        True, axes (row, col), unless all bands that declare nodata hold their own nodata value, or any band is not finite.
+    """
+    declared = [(band, value) for band, value in zip(values, nodata, strict=True) if value is not None]
+    valid = np.full(values.shape[1:], not declared)
+    for band, value in declared:
+        valid |= differs(band, value)
+    return valid & np.isfinite(values).all(axis=0) if values.dtype.kind == "f" else valid
+
+
+def resample_valid_pixels(
+    values: NDArray[Any],
+    valid: NDArray[np.bool_],
+    part: RasterioWindow,
+    out: NDArray[Any],
+    *,
+    resampling: Resampling,
+) -> None:
+    """Resample the valid pixels of an array with GDAL; pixels that are not valid have no weight in any band.
+
+    Args:
+        values: Pixel values, axes (band, row, col).
+        valid: Validity, axes (row, col).
+        part: The part of ``values`` that is resampled; may begin and end inside pixels.
+        out: Receives the result, axes (band, row, col).
+        resampling: The method.
+    """
+    count, height, width = values.shape
+    # The name is that of no file: rasterio removes a file of the same name before it creates a raster.
+    name = f"/vsimem/geoseg/pixels-{threading.get_ident()}"
+    profile = {"count": count, "height": height, "width": width, "dtype": values.dtype}
+    with rasterio.open(name, "w+", driver="MEM", transform=Affine.scale(2, -2), **profile) as dataset:
+        dataset.write(np.where(valid, values, 0) if values.dtype.kind == "f" else values)  # 0 x NaN is NaN
+        dataset.write_mask(valid)
+        dataset.read(window=part, out=out, resampling=resampling)
+
+
+def surround(
+    part: RasterioWindow, out: tuple[int, int], within: tuple[int, int], *, resampling: Resampling
+) -> RasterioWindow:
+    """Return the whole pixels from which GDAL resamples a part of a raster.
+
+    Args:
+        part: The part; may begin and end inside pixels.
+        out: (height, width) of the result.
+        within: (height, width) of the raster.
+        resampling: The method: bilinear reaches beyond the part.
+    """
+    begin, size = (part.row_off, part.col_off), (part.height, part.width)
+    starts, stops = [], []
+    for first, length, pixels, limit in zip(begin, size, out, within, strict=True):
+        reach = math.ceil(max(length / pixels, 1)) + 1 if resampling == Resampling.bilinear else 0
+        starts.append(max(math.floor(first) - reach, 0))
+        stops.append(min(math.ceil(first + length) + reach, limit))
+    return RasterioWindow(starts[1], starts[0], stops[1] - starts[1], stops[0] - starts[0])
+
+
+def differs(values: NDArray[Any], value: float) -> NDArray[np.bool_]:
+    """Return True where values are not equal to a number; numpy compares bytes with floats many times more slowly."""
+    is_integer = values.dtype.kind in "iu" and math.isfinite(value) and value == int(value)
+    different: NDArray[np.bool_] = values != (int(value) if is_integer else value)
+    return different
