@@ -11,6 +11,7 @@ from geoseg.errors import SceneError
 from geoseg.file_info.describe_raster import describe_scene
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact, numbers_text
 from geoseg.progress import Progress, silent
+from geoseg.vector.io.require_file import require_file
 
 CLASS_SCORE_PREFIX = "iou "
 """Prefix of the scores of single classes in a model card; the name of the class follows."""
@@ -44,6 +45,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
     if Path(source).is_dir():
         return _describe_folder(Path(source))
     if suffix in VECTOR_SUFFIXES:
+        require_file(source)
         from geoseg.file_info.describe_vector import describe_layer  # noqa: PLC0415 (geopandas takes a second)
 
         return describe_layer(source)

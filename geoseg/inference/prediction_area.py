@@ -12,6 +12,7 @@ averaged, the view of columns -1 to 4 contributes to column 4 as well. The *regi
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,10 @@ from geoseg.errors import ConfigError, GridMismatch, SceneError
 from geoseg.grid.grid import Bounds, Grid, crs_name
 from geoseg.grid.tiling import Tile
 from geoseg.grid.window import Window
-from geoseg.inference.tile_pipeline import ScoreStrip, TileInput
+from geoseg.vector.io.require_file import require_file
+
+if TYPE_CHECKING:
+    from geoseg.inference.tile_pipeline import ScoreStrip, TileInput
 
 POINTS_PER_SIDE = 21
 """Points per side of a box that is transformed to another CRS, where its sides become curves."""
@@ -52,7 +56,7 @@ class PredictionArea:
         rows, cols = -(-reached.row_stop // step) * step - row, -(-reached.col_stop // step) * step - col
         return Window(row, col, rows, cols).clip_to(*grid.shape)
 
-    def read(self, tile: Tile, region: Window, grid: Grid, read: Callable[[Tile], TileInput]) -> TileInput:
+    def read(self, tile: Tile, region: Window, grid: Grid, read: "Callable[[Tile], TileInput]") -> "TileInput":
         """Read a tile, with pixels that are not requested marked as not valid.
 
         The network still sees pixels that are not requested; a tile without a requested pixel is not read at all.
@@ -63,6 +67,8 @@ class PredictionArea:
             grid: The scene's grid.
             read: Reads a tile that is counted from the first pixel of ``grid``.
         """
+        from geoseg.inference.tile_pipeline import TileInput  # imports torch
+
         shifted = Tile(tile.core.shift(region.row, region.col), tile.view.shift(region.row, region.col))
         if self.inside is None:
             return replace(read(shifted), tile=tile)
@@ -77,8 +83,10 @@ class PredictionArea:
         """Restrict the area to some rows of the mask, counted from its first pixel."""
         return replace(self, window=rows.shift(self.window.row, self.window.col).intersection(self.window))
 
-    def crop_strips(self, strips: Iterable[ScoreStrip], region: Window) -> Iterator[ScoreStrip]:
+    def crop_strips(self, strips: "Iterable[ScoreStrip]", region: Window) -> "Iterator[ScoreStrip]":
         """Crop strips of ``region`` to the window; positions then count from the window's first pixel."""
+        from geoseg.inference.tile_pipeline import ScoreStrip  # imports torch
+
         window = self.window.relative_to(region)
         for extent, scores, valid in strips:
             cropped = extent.intersection(window)
@@ -114,6 +122,7 @@ def find_area(
                 f"the scene spans {_format_span(grid, bbox_crs)}",
             )
     if aoi is not None:
+        require_file(aoi)
         from geoseg.vector.area_of_interest import AreaOfInterest  # imports GeoPandas
 
         polygons = AreaOfInterest.read(aoi, grid.crop(window))

@@ -13,7 +13,8 @@ from pyproj.exceptions import CRSError
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Bounds
 from geoseg.vector.io.geoparquet import is_parquet
-from geoseg.vector.io.reader import layer_errors, list_layers, require_file
+from geoseg.vector.io.reader import layer_errors, list_layers
+from geoseg.vector.io.require_file import require_file
 
 CLASS_COLUMNS = ["class_index", "class_name", "area_m2"]
 """Columns of geoseg's layers that describe the class of a polygon."""

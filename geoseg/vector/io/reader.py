@@ -5,7 +5,6 @@ Labels, areas of interest and layers to generalize are read by the functions of 
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from geoseg.errors import LayerError
 from geoseg.grid.grid import Bounds, Grid, crs_name
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
+from geoseg.vector.io.require_file import require_file
 
 LAYER_NAME = "polygons"
 """Name of the layer that geoseg writes, in formats with named layers."""
@@ -36,9 +36,6 @@ POLYGON_DIMENSION = 2
 
 EDGE_POINTS = 21
 """Points per side when bounds are reprojected, because straight sides become curves."""
-
-MAX_SUGGESTION_FILES = 1000
-"""Size of a folder above which no similar file name is suggested."""
 
 
 def is_vector_layer(path: Path) -> bool:
@@ -169,16 +166,6 @@ def _cast_batch(batch: pa.RecordBatch, geometry: str, schema: pa.Schema) -> pa.R
     own = {GEOMETRY: wkb.cast(pa.binary()), BBOX: encode_bbox(bounds.reshape(-1, 4))}
     columns = [own[field.name] if field.name in own else batch.column(field.name).cast(field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def require_file(path: str | Path) -> str:
-    """Return the path as text; :class:`LayerError` if it is a local file that does not exist."""
-    name = os.fspath(path)
-    if "://" in name or name.startswith("/vsi") or Path(name).exists():
-        return name
-    siblings = [file.name for file in Path(name).parent.glob("*")]
-    hint = did_you_mean(Path(name).name, siblings) if len(siblings) < MAX_SUGGESTION_FILES else ""
-    raise LayerError(f"{name} does not exist", hint if hint.startswith("did") else "check the path")
 
 
 @contextlib.contextmanager
