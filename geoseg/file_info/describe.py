@@ -6,7 +6,7 @@ from pathlib import Path
 
 from geoseg._output_files import MODEL_SUFFIXES, RECIPE_SUFFIXES, VECTOR_SUFFIXES
 from geoseg.bundle import BEST_NAME, ModelCard, digest_file, read_card
-from geoseg.config.load import load_recipe, to_yaml
+from geoseg.config.load import is_shipped, load_recipe, to_yaml
 from geoseg.errors import SceneError
 from geoseg.file_info.describe_raster import describe_scene
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact, numbers_text
@@ -118,6 +118,8 @@ def _finite(score: float) -> float | None:
 def _describe_folder(folder: Path) -> FileInfo:
     """Describe the model in the folder of a run."""
     if not (folder / BEST_NAME).is_file():
+        if is_shipped(str(folder)):
+            return describe_recipe(str(folder))
         raise SceneError(f"{folder} is a folder", "name one file in it")
     return describe_model(str(folder / BEST_NAME))
 
