@@ -5,12 +5,13 @@ import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal, get_args, get_origin
 
 from geoseg._component_source import find_component, read_signature
 from geoseg.registry import component_names
 
 KINDS = {
-    "dataset": ("Datasets", "geoseg.data.datasets", "data", ("root",)),
+    "dataset": ("Datasets", "geoseg.data.datasets", "data.dataset", ("root",)),
     "backbone": (
         "Backbones", "geoseg.models.backbones", "model.backbone",
         ("variant", "bands", "output_stride", "multi_grid", "pretrained"),
@@ -55,14 +56,17 @@ def component_sections() -> list[str]:
     lines = [
         "## Components", "",
         "The name of a component is the name of its module. A component with options is written as",
-        "`{name: deeplabv3plus, channels: 256}`; the options of a dataset are keys of `data`, next to `dataset`. Unknown options",
-        "are errors that suggest the closest name.",
+        "`{name: deeplabv3plus, channels: 256}`; the options of a dataset are keys of `data`, next to `dataset`. Unknown",
+        "options are errors that suggest the closest name.",
     ]  # fmt: skip
     for kind, (title, package, key, given) in KINDS.items():
         names = component_names(kind, package)
-        lines += ["", f"## {title}", "", f"Values of `{key}`: {', '.join(f'`{name}`' for name in names)}."]
+        lines += ["", f"## {title}", "", f"Options of `{key}`." if kind == "backbone" else _values(key, names)]
         if kind == "loss":
-            lines += ["", "Each loss also has the key `weight` (default `1.0`), its factor in the sum of a list of losses."]
+            lines += [
+                "",
+                "Each loss also has the key `weight` (default `1.0`), its factor in the sum of a list of losses.",
+            ]
         for name in names:
             lines += ["", f"### {FAMILIES.get(name, f'`{name}`') if kind == 'backbone' else f'`{name}`'}", ""]
             lines += _component(Path(str(find_spec(f"{package}.{name}").origin)), given)  # type: ignore[union-attr]
@@ -82,8 +86,19 @@ def _component(path: Path, given: tuple[str, ...]) -> list[str]:
     lines = [_prose(text.split("\n\n")[0])]
     if not options:
         return [*lines, "", "No options."]
-    rows = [f"| `{each.name}` | {_default(each)} | {meanings[each.name]} |" for each in options]
+    rows = [f"| `{each.name}` | {_default(each)} | {meanings[each.name]}{_choices(each)} |" for each in options]
     return [*lines, "", "| option | default | meaning |", "|---|---|---|", *rows]
+
+
+def _values(key: str, names: list[str]) -> str:
+    return f"Values of `{key}`: {', '.join(f'`{name}`' for name in names)}."
+
+
+def _choices(option: inspect.Parameter) -> str:
+    """Return a sentence with the names that an option can have; empty if its meaning may be any value."""
+    parts = [option.annotation, *get_args(option.annotation)]
+    names = [name for part in parts if get_origin(part) is Literal for name in get_args(part)]
+    return f" One of {', '.join(f'`{name}`' for name in names)}." if names else ""
 
 
 def _arguments(docstring: str) -> dict[str, str]:
