@@ -18,7 +18,7 @@ def check_run_name(runs: Path, name: str) -> None:
         OutputError: The folder of all runs cannot be created, or something else has the name of the link in it.
     """
     if runs.exists() and not runs.is_dir():
-        raise OutputError(f"{runs} is a file, but the folder of all runs is needed", "use another folder: --runs DIR")
+        raise OutputError(f"cannot create the folder {runs}: it is a file", "use another folder: --runs DIR")
     if name == LATEST_NAME or name in (".", "..") or set(name) & set("/\\"):
         raise ConfigError(
             f"invalid run name {name!r}", f"use a name without / or \\, other than {LATEST_NAME!r}: --name NAME"
