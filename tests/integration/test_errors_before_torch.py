@@ -115,7 +115,7 @@ COMMANDS = {
     "polygonize": [
         "absent.tif", "scene.tif", "mask.tif -o absent/new.gpkg", "mask.tif -o new.xyz", "mask.tif -o layer.gpkg",
         "mask.tif -o new.gpkg --crs EPSG:1", "mask.tif -o new.gpkg --confidence absent.tif",
-        "mask.tif -o new.gpkg --classes lake", "mask.tif -o new.gpkg --confidence scene.tif",
+        "mask.tif -o new.gpkg --classes lake",
         "mask.tif -o new.geojson --crs EPSG:3857", "mask.tif -o new.gpkg --append --overwrite",
     ],
     "picture": [
