@@ -46,8 +46,8 @@ def train(
     if devices != "auto" and not devices.isdecimal():
         raise click.UsageError(f"invalid --devices {devices!r}; use a number or auto")
     from geoseg.config.load import load_recipe
-    from geoseg.training.distributed import is_main_process, report_once
     from geoseg.training.interrupts import TrainingInterrupted
+    from geoseg.training.process_rank import is_main_process, report_once
     from geoseg.training.train import train as train_recipe
 
     from .main import STOPPED

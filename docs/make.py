@@ -11,20 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from commands_page import commands_page
+from components_page import component_sections
 from openmmlab_page import openmmlab_page
 from pydantic import BaseModel
 
 from geoseg.config.recipe import DataSection, Recipe
-from geoseg.registry import component_names
 
 ROOT = Path(__file__).parent.parent
-
-COMPONENT_PACKAGES = {
-    "head": "geoseg.models.heads",
-    "loss": "geoseg.losses",
-    "sampler": "geoseg.data.crops.samplers",
-    "dataset": "geoseg.data.datasets",
-}
 
 
 def recipe_page() -> str:
@@ -41,17 +34,7 @@ def recipe_page() -> str:
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             lines += ["", f"## `{name}`", "", (section.__doc__ or "").strip(), "", *_table(section)]
-    lines += ["", "## Components", ""]
-    lines += [
-        f"* {kind}: {', '.join(f'`{name}`' for name in component_names(kind, package))}"
-        for kind, package in COMPONENT_PACKAGES.items()
-    ]
-    lines += [
-        "",
-        "The options of a component are the arguments of its class or function. Unknown options are errors that suggest the",
-        "closest name.",
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *component_sections()]) + "\n"
 
 
 def _table(section: type[BaseModel]) -> list[str]:
@@ -60,7 +43,7 @@ def _table(section: type[BaseModel]) -> list[str]:
         for key, field in section.model_fields.items()
     ]
     if section is DataSection:
-        rows.append("| … | | options of the dataset, see `geoseg/data/datasets/` |")
+        rows.append("| … | | options of the dataset, see [Datasets](#datasets) |")
     return ["| key | default | meaning |", "|---|---|---|", *rows]
 
 

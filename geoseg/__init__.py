@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from geoseg.models.build import create_model as create_model
     from geoseg.raster.raster import Raster as Raster
     from geoseg.raster.scene import Scene as Scene
-    from geoseg.training.train import TrainingResult as TrainingResult
     from geoseg.training.train import train as train
+    from geoseg.training.training_result import TrainingResult as TrainingResult
     from geoseg.vector.polygonize import polygonize as polygonize
     from geoseg.vector.polygonize_result import Polygons as Polygons
     from geoseg.vector.rasterize import rasterize as rasterize
@@ -81,7 +81,7 @@ _MODULES = {
     "Scene": "geoseg.raster.scene",
     "SceneError": "geoseg.errors",
     "SegmentationDataset": "geoseg.data.crops.segmentation_dataset",
-    "TrainingResult": "geoseg.training.train",
+    "TrainingResult": "geoseg.training.training_result",
     "Window": "geoseg.grid.window",
     "check_submission": "geoseg.evaluation.submission.check_loveda",
     "create_model": "geoseg.models.build",

@@ -1,11 +1,14 @@
-"""Just-in-time compilation by numba, with the machine code cached on disk where possible."""
+"""Just-in-time compilation by numba, which is imported at the first call, with the machine code cached on disk."""
 
+import functools
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
-
 F = TypeVar("F", bound=Callable[..., Any])
+
+_LOCK = threading.RLock()
+"""Held while a function is compiled."""
 
 
 def njit(function: F) -> F:
@@ -15,7 +18,37 @@ def njit(function: F) -> F:
     overrides both). If neither is writable, each process compiles again, which takes seconds. The compiled function
     releases the GIL.
     """
+    return cast("F", _CompiledAtFirstCall(function))
+
+
+class _CompiledAtFirstCall:
+    """A function that is compiled at its first call, so that importing its module does not import numba."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._compiled: Callable[..., Any] | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return (self._compiled or self.compile())(*args, **kwargs)
+
+    def compile(self) -> Callable[..., Any]:
+        """Compile the function, and first the functions of this kind that it calls: numba reads them from its globals."""
+        with _LOCK:
+            if self._compiled is None:
+                scope = self._function.__globals__
+                for name in self._function.__code__.co_names:
+                    called = scope.get(name)
+                    if isinstance(called, _CompiledAtFirstCall) and called is not self:
+                        scope[name] = called.compile()
+                self._compiled = _compile(self._function)
+            return self._compiled
+
+
+def _compile(function: Callable[..., Any]) -> Callable[..., Any]:
+    import numba
+
     try:
-        return cast("F", numba.njit(cache=True, nogil=True)(function))
+        return cast("Callable[..., Any]", numba.njit(cache=True, nogil=True)(function))
     except RuntimeError:  # "cannot cache function: no locator available"
-        return cast("F", numba.njit(nogil=True)(function))
+        return cast("Callable[..., Any]", numba.njit(nogil=True)(function))

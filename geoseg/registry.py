@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from geoseg._component_source import read_signature
 from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError, GeosegWarning
 
@@ -67,17 +69,30 @@ class Registry(Generic[T]):
             ConfigError: Unknown name, or an unknown, invalid or missing option.
         """
         component = self.get(name)
-        return component(**arguments, **self._check_options(name, component, options, arguments))
+        checked = self._check_options(name, inspect.signature(component), options, arguments)
+        return component(**arguments, **checked)
 
     def check(self, name: str, options: Mapping[str, Any], *, given: Collection[str]) -> None:
-        """Raise the errors of :meth:`build` without calling the component.
+        """Raise the errors of :meth:`build` without calling the component, and where possible without importing it.
+
+        Of a component that is not imported yet, names of options are checked, and values whose annotation is in the
+        module or its ``base.py``.
 
         Args:
             name: Name of the component.
             options: Options of the recipe.
             given: Names of the keyword arguments that geoseg sets.
         """
-        self._check_options(name, self.get(name), options, given)
+        signature = None if name in self._components else self._read_signature(name)
+        self._check_options(name, signature or inspect.signature(self.get(name)), options, given)
+
+    def _read_signature(self, name: str) -> inspect.Signature | None:
+        """Read the signature of a component from its file; None if it is not a module of the package."""
+        spec = find_spec(self.package)
+        folders = list(spec.submodule_search_locations or []) if spec else []
+        files = [path for folder in folders if (path := Path(folder, f"{name}.py")).is_file()]
+        known = files and name not in NON_COMPONENT_MODULES and not name.startswith("_")
+        return read_signature(files[0]) if known else None
 
     def _import(self, name: str) -> None:
         for point in entry_points(group=f"geoseg.{self.kind}s"):
@@ -89,11 +104,11 @@ class Registry(Generic[T]):
         import_module(f"{self.package}.{name}")
 
     def _check_options(
-        self, name: str, component: Callable[..., T], options: Mapping[str, Any], given: Collection[str]
+        self, name: str, signature: inspect.Signature, options: Mapping[str, Any], given: Collection[str]
     ) -> dict[str, Any]:
         parameters = {
             key: parameter
-            for key, parameter in inspect.signature(component).parameters.items()
+            for key, parameter in signature.parameters.items()
             if key not in given and parameter.kind is not parameter.VAR_KEYWORD
         }
         checked = {}

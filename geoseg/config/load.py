@@ -1,5 +1,6 @@
 """Loading of recipes: from YAML files or by name, with overrides, checked, with errors of one sentence."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -12,8 +13,11 @@ from geoseg._output_files import RECIPE_SUFFIXES
 from geoseg._text import did_you_mean
 from geoseg.config.recipe import Recipe
 from geoseg.errors import ConfigError
+from geoseg.progress import NOTICE
 
 S = TypeVar("S", bound=BaseModel)
+
+logger = logging.getLogger(__name__)
 
 SHIPPED_PACKAGE = "geoseg_configs"
 """The package of the recipes that are included in geoseg."""
@@ -88,19 +92,29 @@ def list_recipes() -> dict[str, str]:
 def _read(source: str) -> tuple[str, str]:
     """Return (label, text) of a recipe file or an included recipe."""
     path = Path(source)
-    if path.is_dir():
+    if path.is_dir() and not is_shipped(source):
         raise ConfigError(f"{source} is a folder", "name the YAML file inside it")
-    if path.exists():
+    if path.exists() and not path.is_dir():
         try:
             return source, path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"{source} cannot be read as text: {error}", "a recipe is a YAML file") from None
-    name = source if source.endswith(RECIPE_SUFFIXES) else f"{source}.yaml"
-    shipped = files(SHIPPED_PACKAGE) / name
-    if "/" not in source and shipped.is_file():
-        return name, shipped.read_text("utf-8")
+    name = _shipped_file(source)
+    if is_shipped(source):
+        if path.is_dir():
+            logger.log(NOTICE, "Using the included recipe %s; the folder of this name is not a recipe.", path.stem)
+        return name, (files(SHIPPED_PACKAGE) / name).read_text("utf-8")
     names = (Path(known).stem for known in list_recipes())
     raise ConfigError(f"unknown recipe {source}", did_you_mean(Path(name).stem, names))
+
+
+def is_shipped(source: str) -> bool:
+    """Return whether a name is that of an included recipe."""
+    return "/" not in source and (files(SHIPPED_PACKAGE) / _shipped_file(source)).is_file()
+
+
+def _shipped_file(source: str) -> str:
+    return source if source.endswith(RECIPE_SUFFIXES) else f"{source}.yaml"
 
 
 def _parse_yaml(label: str, text: str) -> dict[str, Any]:

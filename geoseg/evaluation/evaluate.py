@@ -8,13 +8,12 @@ from geoseg.errors import ConfigError
 from geoseg.evaluation.options import EvaluationOptions
 from geoseg.evaluation.result import Evaluation, SceneCallback
 from geoseg.inference.options import ModeName, TtaName
+from geoseg.models.hardware_options import EngineName, Precision
 from geoseg.progress import Progress, silent
 
 if TYPE_CHECKING:  # they load torch, which comparing masks does not need
     from geoseg.bundle import Bundle
     from geoseg.config.recipe import Recipe
-    from geoseg.models.device import Precision
-    from geoseg.models.engines.select import EngineName
 
 
 def evaluate(
@@ -46,8 +45,8 @@ def evaluate(
     tta: TtaName = EvaluationOptions.tta,
     bands: str | Sequence[str] | None = EvaluationOptions.bands,
     device: str = EvaluationOptions.device,
-    precision: "Precision" = EvaluationOptions.precision,
-    engine: "EngineName" = EvaluationOptions.engine,
+    precision: Precision = EvaluationOptions.precision,
+    engine: EngineName = EvaluationOptions.engine,
     progress: Progress = silent,
     on_scene: SceneCallback | None = None,
 ) -> Evaluation:
@@ -139,16 +138,17 @@ def evaluate(
     from geoseg.evaluation.resolve_recipe import resolve_recipe, training_recipe  # noqa: PLC0415
 
     loaded = None if recipe is None else resolve_recipe(recipe, overrides)
-    from geoseg.bundle import Bundle  # noqa: PLC0415 (loads torch)
+    from geoseg.bundle import Bundle, read_card  # noqa: PLC0415
     from geoseg.evaluation.evaluate_model import evaluate_model, evaluate_scenes  # noqa: PLC0415
     from geoseg.inference.model_lookup import find_model  # noqa: PLC0415
 
-    bundle = model if isinstance(model, Bundle) else Bundle.load(find_model(model).path)
+    chosen = model if isinstance(model, Bundle) else find_model(model).path
     if scene is not None and reference is not None:
-        return evaluate_scenes(scene, reference, options, model=bundle, progress=progress, on_scene=on_scene)
+        return evaluate_scenes(scene, reference, options, model=chosen, progress=progress, on_scene=on_scene)
     if loaded is None:
-        loaded = training_recipe(bundle.card, bundle.source, overrides)
-    return evaluate_model(loaded, options, model=bundle, split=split, progress=progress, on_scene=on_scene)
+        card, source = (chosen.card, chosen.source) if isinstance(chosen, Bundle) else (read_card(chosen), chosen)
+        loaded = training_recipe(card, source, overrides)
+    return evaluate_model(loaded, options, model=chosen, split=split, progress=progress, on_scene=on_scene)
 
 
 def check_combination(

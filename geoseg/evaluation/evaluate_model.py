@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from geoseg.bundle import Bundle
+from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets._isprs import LabelKind
@@ -57,8 +57,8 @@ def evaluate_model(
     """
     dataset = open_dataset(recipe.data)
     scenes = dataset.scenes(split)
-    runner = ModelRunner.load(model, options, progress, scenes=len(scenes))
-    _require_common_class(runner.bundle, dataset.legend)
+    runner = ModelRunner.open(model, options, progress, scenes=len(scenes))
+    _require_common_class(runner.card, dataset.legend)
     labels_by_kind = _labels_by_kind(recipe.data, split)
     protocols = _select_protocols(recipe.data.dataset, options.protocols, set(labels_by_kind))
     count_options = options.count_options(dataset.legend, protocols)
@@ -95,7 +95,7 @@ class _SplitOpener:
             on_disk = files.enter_context(materialize(labelled))
             scene = files.enter_context(open_image(on_disk.image, self.dataset.bands))
             reader = self._open_labels(files, on_disk, scene)
-            bands = _input_bands(self.runner.bundle, scene, self.dataset, self.data)
+            bands = _input_bands(self.runner.card, scene, self.dataset, self.data)
             mask, confidence = files.enter_context(self.runner.predict(scene, legend, bands=bands, gsd=gsd))
             pair = ScenePair(
                 name=labelled.name,
@@ -153,17 +153,17 @@ def _select_protocols(dataset: str, names: Sequence[str], kinds: set[str]) -> Se
     return available
 
 
-def _require_common_class(bundle: Bundle, legend: Legend) -> None:
-    if not set(bundle.card.legend.names) & set(legend.names):
-        names = ", ".join(bundle.card.legend.names)
+def _require_common_class(card: ModelCard, legend: Legend) -> None:
+    if not set(card.legend.names) & set(legend.names):
+        names = ", ".join(card.legend.names)
         raise DataError(
             f"the model's classes ({names}) are none of the dataset's", "evaluate with the model's own recipe"
         )
 
 
-def _input_bands(bundle: Bundle, scene: Scene, dataset: Dataset, data: DataSection) -> Sequence[str] | None:
+def _input_bands(card: ModelCard, scene: Scene, dataset: Dataset, data: DataSection) -> Sequence[str] | None:
     """Return the model's input bands: by the dataset's names, otherwise by the file's, otherwise by the recipe's."""
-    names = bundle.card.bands
+    names = card.bands
     if dataset.bands is not None and set(names) <= set(dataset.bands):
         return [str(dataset.bands.index(name) + 1) for name in names]
     return None if set(names) <= set(scene.bands) else data.bands
@@ -194,8 +194,8 @@ def evaluate_scenes(
         DataError: A reference is missing, has unknown values, or has no label at all.
     """
     files = match_files(scene, reference)
-    runner = ModelRunner.load(model, options, progress, scenes=len(files))
-    legend = runner.bundle.card.legend
+    runner = ModelRunner.open(model, options, progress, scenes=len(files))
+    legend = runner.card.legend
     count_options = options.count_options(legend, select_protocols("", options.protocols, legend=legend))
     task = EvaluationTask(
         legend,
@@ -211,7 +211,7 @@ def evaluate_scenes(
 
 @contextmanager
 def _open_scene(paths: SceneFiles, runner: ModelRunner, count_options: CountOptions) -> Iterator[EvaluationScene]:
-    legend = runner.bundle.card.legend
+    legend = runner.card.legend
     with ExitStack() as files:
         scene = files.enter_context(Scene.open(paths.path))
         labels = files.enter_context(open_reference(paths.reference, scene.grid, legend, runner.options))

@@ -4,14 +4,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.bundle import Bundle, digest_file, load
+from geoseg.bundle import Bundle, ModelCard, digest_file
 from geoseg.evaluation.accumulate_counts import WindowReader
 from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
 from geoseg.grid.window import Window
@@ -31,35 +30,40 @@ MAX_PIXELS_IN_MEMORY = 1 << 26
 class ModelRunner:
     """A model with the options of its predictions, for all scenes of an evaluation."""
 
-    bundle: Bundle
-    """The loaded model."""
+    predictors: PredictorCache
+    """The model and its predictors, shared by all scenes; the network is loaded when it is first used."""
     options: EvaluationOptions = DEFAULTS
     """Options of the evaluation."""
     progress: Progress = silent
     """Called for each prediction."""
-    scenes: int = 1
-    """Number of scenes: preparing a faster engine pays off for many."""
 
     @classmethod
-    def load(
+    def open(
         cls, model: str | Path | Bundle, options: EvaluationOptions, progress: Progress, *, scenes: int = 1
     ) -> Self:
-        """Load a model file, or take a loaded model."""
-        return cls(model if isinstance(model, Bundle) else load(model), options, progress, scenes)
+        """Read the card of a model file, or take a loaded model.
 
-    @cached_property
-    def predictors(self) -> PredictorCache:
-        """Predictors of the model, shared by all scenes."""
-        return PredictorCache(self.bundle, scenes=self.scenes)
+        Args:
+            model: Model file or loaded model.
+            options: Options of the evaluation.
+            progress: Called for each prediction.
+            scenes: Number of scenes: preparing a faster engine pays off for many.
+        """
+        return cls(PredictorCache(model, scenes=scenes), options, progress)
+
+    @property
+    def card(self) -> ModelCard:
+        """Card of the model."""
+        return self.predictors.card
 
     @property
     def about(self) -> dict[str, Any]:
         """Model and prediction options, for JSON."""
-        source, options = self.bundle.source, self.options
+        source, options = self.predictors.source, self.options
         names = ("precision", "tile", "stride", "device", "gsd", "bands", "halo", "batch")
         values = {name: getattr(options, name) for name in names}
         engine = {} if options.engine == "auto" else {"engine": options.engine}
-        usual = {"mode": options.mode, "tta": options.tta, "tile": self.bundle.card.tile}
+        usual = {"mode": options.mode, "tta": options.tta, "tile": self.card.tile}
         return {
             "model": source,
             "model_digest": digest_file(source) if source and Path(source).is_file() else "",
@@ -79,7 +83,7 @@ class ModelRunner:
             Readers of the mask, and of its confidence in steps of 1/254. Both are 255 where nothing was predicted; the
             mask is 255 for classes that are not in ``legend``.
         """
-        table = self.bundle.card.legend.mapping_to(legend)
+        table = self.card.legend.mapping_to(legend)
         options = {**self.options.predict_options(), **changes}
         if scene.grid.height * scene.grid.width <= MAX_PIXELS_IN_MEMORY:
             writer = MemoryWriter(("mask", "confidence"))

@@ -2,21 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geoseg.evaluation.accumulate_counts import CountOptions
 from geoseg.evaluation.protocols import Protocol
 from geoseg.inference.options import ModeName, PredictOptions, TtaName
 from geoseg.legend import Legend
-
-if TYPE_CHECKING:  # they load torch, which comparing masks does not need
-    from geoseg.models.device import Precision
-    from geoseg.models.engines.select import EngineName
+from geoseg.models.hardware_options import EngineName, Precision
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """Options of :func:`geoseg.evaluate` and :func:`geoseg.report`, with their defaults."""
+    """Options of :func:`geoseg.evaluate` and :func:`geoseg.report`, with their defaults.
+
+    Raises:
+        ConfigError: An option of prediction is invalid.
+    """
 
     protocols: Sequence[str] = ()
     """Names of protocols to count by, the primary one first; empty for all protocols of the dataset."""
@@ -56,10 +57,13 @@ class EvaluationOptions:
     """Bands of the scene in the model's order, by name or number from 1; None to match them by name."""
     device: str = PredictOptions.device
     """Device of the network: auto, cpu, cuda or mps."""
-    precision: "Precision" = "float32"
+    precision: Precision = "float32"
     """Arithmetic of the network. float32 by default, so that scores do not depend on the device."""
-    engine: "EngineName" = PredictOptions.engine
+    engine: EngineName = PredictOptions.engine
     """Inference engine: auto, torch or openvino."""
+
+    def __post_init__(self) -> None:
+        PredictOptions(**self.predict_options())
 
     @property
     def has_polygon_options(self) -> bool:

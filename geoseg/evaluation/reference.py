@@ -21,6 +21,7 @@ from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.raster.discovery import is_collection, list_rasters_and_layers, match_by_name, scene_name
 from geoseg.raster.scene import Scene
+from geoseg.vector.io.require_file import require_file
 
 if TYPE_CHECKING:
     from geoseg.vector.explain_miss import Miss
@@ -121,6 +122,7 @@ def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOp
     """
     encoding = _reference_encoding(path, legend, options)
     if encoding.kind == "polygon":
+        require_file(path)
         hint = VALUES_HINT if options.column else ""
         with closing(LabelReader(path, grid, encoding, values_hint=hint)) as reader:
             for note in reader.notes:

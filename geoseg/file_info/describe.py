@@ -6,11 +6,12 @@ from pathlib import Path
 
 from geoseg._output_files import MODEL_SUFFIXES, RECIPE_SUFFIXES, VECTOR_SUFFIXES
 from geoseg.bundle import BEST_NAME, ModelCard, digest_file, read_card
-from geoseg.config.load import load_recipe, to_yaml
+from geoseg.config.load import is_shipped, load_recipe, to_yaml
 from geoseg.errors import SceneError
 from geoseg.file_info.describe_raster import describe_scene
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact, numbers_text
 from geoseg.progress import Progress, silent
+from geoseg.vector.io.require_file import require_file
 
 CLASS_SCORE_PREFIX = "iou "
 """Prefix of the scores of single classes in a model card; the name of the class follows."""
@@ -44,6 +45,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
     if Path(source).is_dir():
         return _describe_folder(Path(source))
     if suffix in VECTOR_SUFFIXES:
+        require_file(source)
         from geoseg.file_info.describe_vector import describe_layer  # noqa: PLC0415 (geopandas takes a second)
 
         return describe_layer(source)
@@ -116,6 +118,8 @@ def _finite(score: float) -> float | None:
 def _describe_folder(folder: Path) -> FileInfo:
     """Describe the model in the folder of a run."""
     if not (folder / BEST_NAME).is_file():
+        if is_shipped(str(folder)):
+            return describe_recipe(str(folder))
         raise SceneError(f"{folder} is a folder", "name one file in it")
     return describe_model(str(folder / BEST_NAME))
 

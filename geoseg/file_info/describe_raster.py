@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from geoseg.file_info.crs_facts import crs_facts
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact
-from geoseg.grid.grid import Grid, crs_name
+from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
@@ -41,13 +42,11 @@ def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
 
 def _grid_facts(grid: Grid) -> tuple[Fact, ...]:
     """Return size, CRS, GSD, bounds and orientation."""
-    crs = None if grid.crs is None else crs_name(grid.crs)
-    named = "none" if grid.crs is None else crs if crs == grid.crs.name else f"{crs} ({grid.crs.name})"
     gsd = grid.gsd
     bounds = list(grid.bounds)
     return (
         make_fact("size", [grid.height, grid.width], f"{grid.height} x {grid.width} pixels (height x width)"),
-        make_fact("CRS", crs, named),
+        *crs_facts(grid.crs),
         make_fact("GSD", gsd, gsd_text(gsd)),
         make_fact("bounds", bounds, ", ".join(f"{value:.10g}" for value in bounds) + " (left, bottom, right, top)"),
         make_fact("orientation", _orientation(grid)),

@@ -1,7 +1,9 @@
 """Describe a vector file: extent, columns and, if geoseg wrote it, classes."""
 
+from collections.abc import Mapping
+
+from geoseg.file_info.crs_facts import crs_facts
 from geoseg.file_info.info import ClassRow, FileInfo, make_fact
-from geoseg.grid.grid import crs_name
 from geoseg.vector.io.layer_metadata import ClassCount, LayerMetadata, read_layer_metadata
 
 
@@ -14,18 +16,19 @@ def describe_layer(path: str) -> FileInfo:
             "layer", layer.layer, layer.layer if layer.layers == 1 else f"{layer.layer}, the first of {layer.layers}"
         ),
         make_fact("features", layer.features, f"{layer.features:,} ({layer.geometry})"),
-        make_fact("CRS", None if layer.crs is None else crs_name(layer.crs), _crs_text(layer)),
+        *crs_facts(layer.crs),
         make_fact("bounds", bounds, _bounds_text(layer)),
         make_fact("columns", list(layer.columns), ", ".join(layer.columns) or "none"),
+        *(
+            make_fact(f"values of {column}", dict(counts), _counts_text(counts))
+            for column, counts in layer.values.items()
+        ),
     )
     return FileInfo("polygons", path, facts, _class_rows(layer.classes), "polygons")
 
 
-def _crs_text(layer: LayerMetadata) -> str:
-    if layer.crs is None:
-        return "none"
-    name = crs_name(layer.crs)
-    return name if name == layer.crs.name else f"{name} ({layer.crs.name})"
+def _counts_text(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{value} ({count:,})" for value, count in counts.items())
 
 
 def _bounds_text(layer: LayerMetadata) -> str:

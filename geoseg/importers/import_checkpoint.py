@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import geoseg
 from geoseg._output_files import check_writable
@@ -12,11 +13,13 @@ from geoseg.bundle import Bundle, ModelCard
 from geoseg.config.recipe import PredictSection, Recipe, TrainSection
 from geoseg.data.datasets import published_legend
 from geoseg.errors import BundleError, ConfigError, OutputError
-from geoseg.importers.openmmlab import OpenMMLabCheckpoint, load_checkpoint
 from geoseg.importers.openmmlab.read_config import is_bgr, read_crop, read_normalization
 from geoseg.importers.openmmlab.read_name import NameEvidence, read_name
+from geoseg.importers.openmmlab.require_checkpoint import require_checkpoint
 from geoseg.legend import Legend, make_numbered_legend
-from geoseg.models.backbones.base import IMAGENET
+
+if TYPE_CHECKING:
+    from geoseg.importers.openmmlab.load_checkpoint import OpenMMLabCheckpoint
 
 SUFFIX = ".safetensors"
 RGB = ("red", "green", "blue")
@@ -71,6 +74,9 @@ def import_checkpoint(
     if Path(output).suffix != SUFFIX:
         raise OutputError(f"{output} does not end in {SUFFIX}", f"rename it: -o model{SUFFIX}")
     check_writable(output, overwrite)
+    require_checkpoint(Path(checkpoint))
+    from geoseg.importers.openmmlab.load_checkpoint import load_checkpoint  # imports torch and timm
+
     loaded = load_checkpoint(checkpoint, recipe.model if recipe else None)
     for name in filter(None, (Path(checkpoint).name, loaded.file.experiment)):
         _require_dataset(read_name(name), recipe)
@@ -96,7 +102,7 @@ def _require_dataset(evidence: NameEvidence, recipe: Recipe | None) -> None:
         )
 
 
-def choose_legend(loaded: OpenMMLabCheckpoint, recipe: Recipe | None) -> tuple[Legend, str]:
+def choose_legend(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple[Legend, str]:
     """Return the legend and a description of its source: checkpoint, recipe, or numbered classes."""
     names, palette = loaded.file.class_names, loaded.file.palette
     if len(names) == loaded.classes:
@@ -125,7 +131,7 @@ def _legend_in(recipe: Recipe) -> Legend | None:
     return Legend.of(option if isinstance(option, Mapping) else dict.fromkeys(option))
 
 
-def _card(loaded: OpenMMLabCheckpoint, legend: Legend, recipe: Recipe | None, checkpoint: Path) -> ModelCard:
+def _card(loaded: "OpenMMLabCheckpoint", legend: Legend, recipe: Recipe | None, checkpoint: Path) -> ModelCard:
     bands = _bands(loaded, recipe)
     mean, std = _normalization(loaded)
     crop = _crop(loaded, recipe, checkpoint)
@@ -147,7 +153,7 @@ def _card(loaded: OpenMMLabCheckpoint, legend: Legend, recipe: Recipe | None, ch
     )
 
 
-def _crop(loaded: OpenMMLabCheckpoint, recipe: Recipe | None, checkpoint: Path) -> int:
+def _crop(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None, checkpoint: Path) -> int:
     """Return the side of the training crops: from the configuration, the recipe, the name, or the default.
 
     Raises:
@@ -173,7 +179,7 @@ def _tiles_for_crop(crop: int) -> PredictSection:
     return PredictSection(tile=max(crop, 32), halo=min(PredictSection().halo, crop // 8))
 
 
-def _provenance(loaded: OpenMMLabCheckpoint, checkpoint: Path) -> dict[str, str]:
+def _provenance(loaded: "OpenMMLabCheckpoint", checkpoint: Path) -> dict[str, str]:
     with checkpoint.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return {
@@ -185,7 +191,7 @@ def _provenance(loaded: OpenMMLabCheckpoint, checkpoint: Path) -> dict[str, str]
     }
 
 
-def _bands(loaded: OpenMMLabCheckpoint, recipe: Recipe | None) -> tuple[str, ...]:
+def _bands(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple[str, ...]:
     """Return the bands of the recipe, else red, green and blue in the order of the checkpoint's configuration.
 
     Raises:
@@ -208,8 +214,10 @@ def _bands(loaded: OpenMMLabCheckpoint, recipe: Recipe | None) -> tuple[str, ...
     return named
 
 
-def _normalization(loaded: OpenMMLabCheckpoint) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _normalization(loaded: "OpenMMLabCheckpoint") -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation per band from the checkpoint's configuration, else those of ImageNet."""
+    from geoseg.models.backbones.base import IMAGENET
+
     mean, std = read_normalization(loaded.file.config) or IMAGENET
     if len(mean) != loaded.bands:
         raise BundleError(
@@ -219,7 +227,7 @@ def _normalization(loaded: OpenMMLabCheckpoint) -> tuple[tuple[float, ...], tupl
     return mean, std
 
 
-def _notes(loaded: OpenMMLabCheckpoint, legend: Legend, legend_source: str) -> list[str]:
+def _notes(loaded: "OpenMMLabCheckpoint", legend: Legend, legend_source: str) -> list[str]:
     model = loaded.model
     network = (
         f"{model.backbone.name} with {model.head.name} and {'an' if model.auxiliary_weight else 'no'} auxiliary head"

@@ -10,7 +10,7 @@ from geoseg.errors import ConfigError, OutputError
 from geoseg.inference.task import PredictionTask
 from geoseg.raster.metadata import crop_gcps
 from geoseg.raster.writers.base import RasterWriter
-from geoseg.raster.writers.cog import CogWriter
+from geoseg.raster.writers.cog import CogWriter, check_cog_paths
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,10 @@ class Destination:
 
         Raises:
             OutputError: A result cannot be written.
+            ConfigError: Further files are requested without a file for the mask.
         """
+        if self.mask_path is None and (self.share_paths or self.preview is not None):
+            raise ConfigError("further files require a file for the mask", "name one: predict(scene, 'mask.tif', ...)")
         targets = [self.mask_path, *self.share_paths.values(), None if self.preview is None else Path(self.preview)]
         paths = [path for path in targets if path is not None]
         for path in paths:
@@ -54,16 +57,15 @@ class Destination:
                 if path.exists() and source.exists() and path.samefile(source):
                     raise OutputError(f"the mask would replace the scene {source}", "use another name for the mask")
         require_distinct(paths)
+        mask = self.mask_path
+        if mask is not None:
+            check_cog_paths(mask, [mask, *self.share_paths.values()], overwrite=self.overwrite, resume=self.resume)
         if self.preview is not None:
             check_writable(self.preview, self.overwrite)
 
     def make_writer(self, task: PredictionTask) -> RasterWriter:
         """Create the writer of mask and shares; :class:`OutputError` if they cannot be written."""
         if not isinstance(self.mask, str | os.PathLike):
-            if self.share_paths or self.preview is not None:
-                raise ConfigError(
-                    "further files require a file for the mask", "name one: predict(scene, 'mask.tif', ...)"
-                )
             return self.mask
         return CogWriter(
             self.mask,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError
+from geoseg.models.hardware_options import ENGINES, PRECISIONS, EngineName, Precision, check_device_name
 
 if TYPE_CHECKING:
     from geoseg.grid.grid import Bounds
-    from geoseg.models.device import Precision
-    from geoseg.models.engines.select import EngineName
 
 BlendName = Literal["weighted", "crop"]
 WindowName = Literal["cosine", "linear", "gaussian", "uniform"]
@@ -20,6 +19,8 @@ ModeName = Literal["blended", "slide"]
 TtaName = Literal["none", "flip", "d4", "ms+flip"]
 OnReadError = Literal["stop", "skip"]
 
+MEMORY_HINT = "use a smaller batch (--batch 1), smaller tiles (--tile 256), or another device (--device cpu)"
+
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "blend": get_args(BlendName),
     "window": get_args(WindowName),
@@ -27,6 +28,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "mode": get_args(ModeName),
     "tta": get_args(TtaName),
     "on_read_error": get_args(OnReadError),
+    "precision": PRECISIONS,
+    "engine": ENGINES,
 }
 """Values of the options that are names."""
 
@@ -74,9 +77,9 @@ class PredictOptions:
     """If the scene is damaged: stop with an error, or skip the damaged blocks, which become nodata."""
     device: str = "auto"
     """Device of the network. Several, separated by commas (``cuda:0,cuda:1``, or ``cuda:all``), share the scene."""
-    precision: "Precision" = "auto"
+    precision: Precision = "auto"
     """Arithmetic of the network; auto is bfloat16 where the device is fast in it."""
-    engine: "EngineName" = "auto"
+    engine: EngineName = "auto"
     """What runs the network: torch, openvino, or the faster one."""
 
     def __post_init__(self) -> None:
@@ -88,6 +91,9 @@ class PredictOptions:
             value = getattr(self, option)
             if value not in choices:
                 raise ConfigError(f"unknown {option} {value!r}", did_you_mean(value, choices))
+        for device in self.device.split(","):
+            if device.strip() != "cuda:all":
+                check_device_name(device.strip())
         if self.mode == "slide":
             self._check_slide()
         elif self.stride is not None:

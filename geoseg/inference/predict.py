@@ -12,14 +12,13 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoseg.errors import ConfigError
 from geoseg.grid.grid import Bounds
 from geoseg.inference.destination import Destination
 from geoseg.inference.options import (
+    MEMORY_HINT,
     BlendName,
     BorderName,
     ModeName,
@@ -28,14 +27,11 @@ from geoseg.inference.options import (
     TtaName,
     WindowName,
 )
-from geoseg.inference.parallel import predict_parts, split_rows
 from geoseg.inference.prediction import Prediction, write_preview
-from geoseg.inference.predictor import MEMORY_HINT
-from geoseg.inference.predictor_cache import Model, PredictorCache, list_devices
-from geoseg.inference.task import PredictionTask, SceneInput, open_task
-from geoseg.inference.tile_pipeline import TileCounter, TileRunner
-from geoseg.models.device import Precision, explain_out_of_memory
-from geoseg.models.engines.select import EngineName
+from geoseg.inference.predictor_cache import Model, PredictorCache
+from geoseg.inference.task import SceneInput, open_task
+from geoseg.models.hardware_options import EngineName, Precision
+from geoseg.models.out_of_memory import explain_out_of_memory
 from geoseg.progress import Progress, silent
 from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
@@ -186,13 +182,15 @@ def run_prediction(
     """
     start = time.perf_counter()
     cache = PredictorCache.of(model)
+    destination.check(_list_sources(scene))
     with open_task(scene, cache, options) as task:
-        destination.check(_list_sources(scene, task))
         writer = destination.make_writer(task)
         for note in task.notes:
             log.info("%s: %s", task.scene.path, note)
         with explain_out_of_memory(MEMORY_HINT), open_writer(writer, task.grid, task.card.legend):
-            counter, device = _fill(writer, task, cache, cluster, progress)
+            from geoseg.inference.predict_missing import predict_missing  # imports torch
+
+            counter, device = predict_missing(writer, task, cache, cluster, progress)
         path = destination.mask_path
         if destination.preview is not None and path is not None:
             write_preview(task.scene, task.area.window, path, destination.preview)
@@ -210,30 +208,12 @@ def run_prediction(
     )
 
 
-def _fill(
-    writer: RasterWriter, task: PredictionTask, cache: PredictorCache, cluster: "DaskCluster | None", progress: Progress
-) -> tuple[TileCounter, str]:
-    """Predict what is missing into an open writer; return the counter and a description of the devices."""
-    devices = list_devices(task.options.device)
-    workers = len(devices) if cluster is None else cluster.workers
-    parts = split_rows(writer.missing, workers, tile=task.plan.scene_tile[0])
-    tiles = sum(task.strategy.part(rows).tiles for rows in parts)
-    with progress(tiles, f"predicting {task.scene.name}") as progress_task:
-        counter = TileCounter(progress_task)
-        if cluster is not None:
-            if writer.partial is None:
-                raise ConfigError("a cluster can only write to files", "name a file for the mask")
-            return counter, cluster.predict(task, writer.partial, parts, counter)
-        options, pixels = task.options, task.input_pixels
-        predictors = [cache.get(device, options.precision, options.engine, pixels=pixels) for device in devices]
-        choose = partial(cache.batch_size, options.batch, predictors[0], task.plan.tile)
-        batch = choose() if writer.partial is None else writer.partial.shared_value("batch", choose)
-        predict_parts(task.strategy, parts, writer, [TileRunner(each, batch, counter) for each in predictors])
-    return counter, "; ".join(predictor.description for predictor in predictors)
-
-
-def _list_sources(scene: SceneInput, task: PredictionTask) -> Sequence[str]:
+def _list_sources(scene: SceneInput) -> Sequence[str]:
     """List the files that make up a scene."""
-    if isinstance(scene, str | os.PathLike | Scene | Raster):
-        return [task.scene.path]
+    if isinstance(scene, Raster):
+        return []
+    if isinstance(scene, Scene):
+        return [scene.path]
+    if isinstance(scene, str | os.PathLike):
+        return [os.fspath(scene)]
     return [os.fspath(path) for path in scene]

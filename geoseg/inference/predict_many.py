@@ -27,8 +27,7 @@ from geoseg.inference.options import (
 from geoseg.inference.predict import run_prediction
 from geoseg.inference.prediction import Prediction
 from geoseg.inference.predictor_cache import Model, PredictorCache
-from geoseg.models.device import Precision
-from geoseg.models.engines.select import EngineName
+from geoseg.models.hardware_options import EngineName, Precision
 from geoseg.progress import Progress, silent
 from geoseg.raster.discovery import MASK_ENDING
 from geoseg.raster.writers.cog import has_partial

@@ -12,6 +12,7 @@ averaged, the view of columns -1 to 4 contributes to column 4 as well. The *regi
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,10 @@ from geoseg.errors import ConfigError, GridMismatch, SceneError
 from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
 from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
-from geoseg.inference.tile_pipeline import ScoreStrip, TileInput
+from geoseg.vector.io.require_file import require_file
+
+if TYPE_CHECKING:
+    from geoseg.inference.tile_pipeline import ScoreStrip, TileInput
 
 STRIP_ROWS = 1024
 """Rows of a scene that are searched at a time for a pixel inside polygons."""
@@ -57,7 +61,7 @@ class PredictionArea:
         rows, cols = -(-reached.row_stop // down) * down - row, -(-reached.col_stop // across) * across - col
         return Window(row, col, rows, cols).clip_to(*grid.shape)
 
-    def read(self, tile: Tile, region: Window, grid: Grid, read: Callable[[Tile], TileInput]) -> TileInput:
+    def read(self, tile: Tile, region: Window, grid: Grid, read: "Callable[[Tile], TileInput]") -> "TileInput":
         """Read a tile, with pixels that are not requested marked as not valid.
 
         The network still sees pixels that are not requested; a tile without a requested pixel is not read at all.
@@ -68,6 +72,8 @@ class PredictionArea:
             grid: The scene's grid.
             read: Reads a tile that is counted from the first pixel of ``grid``.
         """
+        from geoseg.inference.tile_pipeline import TileInput  # imports torch
+
         shifted = Tile(tile.core.shift(region.row, region.col), tile.view.shift(region.row, region.col))
         if self.inside is None:
             return replace(read(shifted), tile=tile)
@@ -82,8 +88,10 @@ class PredictionArea:
         """Restrict the area to some rows of the mask, counted from its first pixel."""
         return replace(self, window=rows.shift(self.window.row, self.window.col).intersection(self.window))
 
-    def crop_strips(self, strips: Iterable[ScoreStrip], region: Window) -> Iterator[ScoreStrip]:
+    def crop_strips(self, strips: "Iterable[ScoreStrip]", region: Window) -> "Iterator[ScoreStrip]":
         """Crop strips of ``region`` to the window; positions then count from the window's first pixel."""
+        from geoseg.inference.tile_pipeline import ScoreStrip  # imports torch
+
         window = self.window.relative_to(region)
         for extent, scores, valid in strips:
             cropped = extent.intersection(window)
@@ -120,6 +128,7 @@ def find_area(
                 f"the scene spans {_format_span(grid, bbox_crs)}",
             )
     if aoi is not None:
+        require_file(aoi)
         from geoseg.vector.area_of_interest import AreaOfInterest  # imports GeoPandas
 
         polygons = AreaOfInterest.read(aoi, grid.crop(window))

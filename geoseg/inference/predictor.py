@@ -16,14 +16,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from geoseg.bundle import Bundle
+from geoseg.inference.options import MEMORY_HINT
 from geoseg.inference.tta import IDENTITY, TtaVariant, TtaVariants
-from geoseg.models.device import Precision, choose_device, choose_precision, explain_out_of_memory
+from geoseg.models.device import choose_device, choose_precision
 from geoseg.models.engines.base import Arithmetic
-from geoseg.models.engines.select import EngineName, make_engine
+from geoseg.models.engines.select import make_engine
+from geoseg.models.hardware_options import EngineName, Precision
 from geoseg.models.network import normalize
+from geoseg.models.out_of_memory import explain_out_of_memory
 from geoseg.raster.raster import Raster
-
-MEMORY_HINT = "use a smaller batch (--batch 1), smaller tiles (--tile 256), or another device (--device cpu)"
 
 SOFTMAX_CHUNK_BYTES = 2**19
 """Size of the chunks of :func:`softmax_`: half of the second-level cache of a core."""

@@ -2,15 +2,14 @@
 
 from functools import cached_property
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from geoseg.bundle import Bundle, ModelCard, read_card
 from geoseg.errors import ConfigError
-from geoseg.inference.find_batch_size import choose_batch_size
-from geoseg.inference.predictor import Predictor
-from geoseg.models.device import Precision
-from geoseg.models.engines.select import EngineName, is_worth_converting
+from geoseg.models.hardware_options import EngineName, Precision
+
+if TYPE_CHECKING:
+    from geoseg.inference.predictor import Predictor
 
 
 class PredictorCache:
@@ -53,7 +52,7 @@ class PredictorCache:
         """The loaded model; :class:`BundleError` if the file is damaged."""
         return self._model if isinstance(self._model, Bundle) else Bundle.load(self._model)
 
-    def get(self, device: str, precision: Precision, engine: EngineName, *, pixels: int) -> Predictor:
+    def get(self, device: str, precision: Precision, engine: EngineName, *, pixels: int) -> "Predictor":
         """Return a predictor, created on first use.
 
         Args:
@@ -62,13 +61,16 @@ class PredictorCache:
             engine: Name of the engine.
             pixels: Number of pixels that the network will process for one scene.
         """
+        from geoseg.inference.predictor import Predictor
+        from geoseg.models.engines.select import is_worth_converting
+
         pixels *= self.scenes
         key = device, precision, engine, is_worth_converting(self.bundle.network, pixels)
         if key not in self._predictors:
             self._predictors[key] = Predictor(self.bundle, device, precision, engine, pixels=pixels)
         return self._predictors[key]
 
-    def batch_size(self, requested: int | None, predictor: Predictor, tile: int) -> int:
+    def batch_size(self, requested: int | None, predictor: "Predictor", tile: int) -> int:
         """Return the number of tiles per forward pass (:func:`choose_batch_size`), measured on first use.
 
         Args:
@@ -76,6 +78,8 @@ class PredictorCache:
             predictor: One of the predictors.
             tile: Side of a tile in pixels.
         """
+        from geoseg.inference.find_batch_size import choose_batch_size
+
         key = requested, predictor, tile
         if key not in self._batch_sizes:
             self._batch_sizes[key] = choose_batch_size(requested, predictor, tile)
@@ -102,6 +106,8 @@ def list_devices(device: str) -> list[str]:
     names = [name.strip() for name in device.split(",")]
     if "cuda:all" not in names:
         return names
+    import torch
+
     count = torch.cuda.device_count()
     if count == 0:
         raise ConfigError("cuda:all requires a GPU, but none is available", "use --device cpu")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import geoseg
 from geoseg.bundle import ModelCard, digest_file
@@ -17,13 +17,16 @@ from geoseg.inference.compatibility import InputPlan, make_input_plan
 from geoseg.inference.options import PredictOptions
 from geoseg.inference.prediction_area import PredictionArea, find_area
 from geoseg.inference.predictor_cache import PredictorCache
-from geoseg.inference.tiling_strategy import TilingStrategy, make_strategy
+from geoseg.inference.sliding.check_sliding import check_sliding, default_stride
 from geoseg.raster.damage_tolerant import DamageTolerantScene
 from geoseg.raster.memory_scene import open_memory_scene
 from geoseg.raster.mosaic import open_mosaic
 from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
 from geoseg.raster.vrt import IN_MEMORY, list_vrt_files
+
+if TYPE_CHECKING:
+    from geoseg.inference.tiling_strategy import TilingStrategy
 
 DATETIME_TAG = "TIFFTAG_DATETIME"
 """Date of the scene: the one tag of a scene that applies to its mask as well."""
@@ -48,8 +51,13 @@ class PredictionTask:
     """Area that the mask covers."""
     plan: InputPlan
     """How the network's input is read."""
-    strategy: TilingStrategy
-    """How tiles become the mask."""
+
+    @cached_property
+    def strategy(self) -> "TilingStrategy":
+        """How tiles become the mask; the first use imports torch."""
+        from geoseg.inference.tiling_strategy import make_strategy
+
+        return make_strategy(self.scene, self.plan, self.area, self.card, self.options)
 
     @property
     def grid(self) -> Grid:
@@ -75,12 +83,21 @@ class PredictionTask:
             "GEOSEG_VERSION": geoseg.__version__,
             "GEOSEG_SOURCE": Path(self.scene.path).name,
             "GEOSEG_TILE": str(self.plan.tile),
-            **self.strategy.tags,
+            **self._tiling_tags,
             "GEOSEG_TTA": "" if self.options.tta == "none" else self.options.tta,
             "GEOSEG_GSD": "" if self.plan.gsd is None else f"{self.plan.gsd:.6g}",
             DATETIME_TAG: self.scene.tags.get(DATETIME_TAG, ""),
         }
         return {key: value for key, value in tags.items() if value}
+
+    @property
+    def _tiling_tags(self) -> dict[str, str]:
+        options = self.options
+        if options.mode == "slide":
+            stride = default_stride(self.plan.tile) if options.stride is None else options.stride
+            return {"GEOSEG_MODE": "slide", "GEOSEG_STRIDE": str(stride)}
+        window = {"GEOSEG_WINDOW": options.window} if options.blend == "weighted" else {}
+        return {"GEOSEG_HALO": str(self.plan.halo), "GEOSEG_BLEND": options.blend, **window}
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -122,7 +139,6 @@ def make_task(scene: Scene, card: ModelCard, options: PredictOptions, *, source:
         BundleError: The scene does not suit the model.
         ConfigError: The options are invalid for scene and model.
     """
-    area = find_area(scene.grid, bbox=options.bbox, bbox_crs=options.bbox_crs, aoi=options.aoi)
     plan = make_input_plan(
         scene,
         card,
@@ -133,8 +149,10 @@ def make_task(scene: Scene, card: ModelCard, options: PredictOptions, *, source:
         gsd=options.gsd,
         border=options.border,
     )
-    strategy = make_strategy(scene, plan, area, card, options)
-    return PredictionTask(scene, card, source, options, area, plan, strategy)
+    if options.mode == "slide":
+        check_sliding(plan, stride=options.stride, tta=options.tta)
+    area = find_area(scene.grid, bbox=options.bbox, bbox_crs=options.bbox_crs, aoi=options.aoi)
+    return PredictionTask(scene, card, source, options, area, plan)
 
 
 @contextlib.contextmanager

@@ -32,10 +32,6 @@ class TilingStrategy(Protocol):
     def held_bytes(self) -> int:
         """Memory for the part of the scene that is held, without the network's own."""
 
-    @property
-    def tags(self) -> dict[str, str]:
-        """Metadata tags of the mask that record the strategy."""
-
     def part(self, rows: Window) -> "TilingStrategy":
         """Restrict the prediction to some rows of the mask; the result in these rows is unchanged.
 

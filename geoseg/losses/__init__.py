@@ -1,6 +1,10 @@
 """Loss functions, one module per loss."""
 
-from geoseg.losses.base import Loss
+from typing import TYPE_CHECKING
+
 from geoseg.registry import Registry
 
-losses: Registry[Loss] = Registry("loss", __name__)
+if TYPE_CHECKING:
+    from geoseg.losses.base import Loss
+
+losses: "Registry[Loss]" = Registry("loss", __name__)

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
-from geoseg.errors import ConfigError
 from geoseg.legend import IGNORE_INDEX
+from geoseg.losses._check_losses import require_class_weights
 
 
 class Loss(nn.Module, ABC):
@@ -43,7 +43,5 @@ def make_class_weights(class_weights: Sequence[float] | None, classes: int) -> F
     Raises:
         ConfigError: If the number of weights differs from the number of classes.
     """
-    weights = [1.0] * classes if class_weights is None else list(class_weights)
-    if len(weights) != classes:
-        raise ConfigError(f"got {len(weights)} class_weights for {classes} classes", "set one weight per class")
-    return torch.tensor(weights)
+    require_class_weights(class_weights, classes)
+    return torch.tensor([1.0] * classes if class_weights is None else list(class_weights))

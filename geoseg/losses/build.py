@@ -7,9 +7,9 @@ from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from geoseg.config.component_spec import WeightedComponent
-from geoseg.errors import ConfigError
 from geoseg.legend import IGNORE_INDEX
 from geoseg.losses import losses
+from geoseg.losses._check_losses import check_losses
 from geoseg.losses.base import Loss
 
 
@@ -52,17 +52,7 @@ def build_loss(parts: Sequence[WeightedComponent], *, classes: int) -> WeightedS
     Raises:
         ConfigError: If a loss or an option is invalid, a loss is listed twice, or all weights are 0.
     """
-    names = [part.name for part in parts]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"the loss {twice[0]} is listed twice", "list it once, with the sum of the weights")
-    if not parts or all(part.weight == 0 for part in parts):
-        raise ConfigError("no loss to minimize", "list at least one loss with a weight above 0")
-    negative = [part for part in parts if part.weight < 0]
-    if negative:
-        raise ConfigError(
-            f"the loss {negative[0].name} has the negative weight {negative[0].weight}", "set it to 0 or more"
-        )
+    check_losses(parts, classes=classes)
     built = {
         part.name: losses.build(part.name, part.options, classes=classes, ignore_index=IGNORE_INDEX) for part in parts
     }

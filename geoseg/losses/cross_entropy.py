@@ -24,6 +24,7 @@ class CrossEntropy(Loss):
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
         class_weights: One factor per class, in order of class index. The mean is weighted by them, too.
+            In a recipe also ``balanced`` or ``sqrt``, which compute them from the class frequencies of the training scenes.
         label_smoothing: Share of each target that is spread evenly over all classes (Szegedy et al. 2016,
             arXiv 1512.00567, section 7).
         average: ``valid`` is the mean over labeled pixels. ``all`` multiplies it with their share of all pixels, so

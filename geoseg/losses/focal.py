@@ -28,6 +28,7 @@ class Focal(Loss):
         ignore_index: Target value of unlabeled pixels.
         gamma: g, how strongly well-classified pixels are down-weighted; 0 is cross-entropy.
         class_weights: a, one factor per class, in order of class index. The mean is weighted by them, too.
+            In a recipe also ``balanced`` or ``sqrt``, which compute them from the class frequencies of the training scenes.
     """
 
     def __init__(

@@ -1,28 +1,15 @@
-"""Build networks from the model section of a recipe or from a backbone name.
+"""Build networks from the model section of a recipe or from a backbone name."""
 
-The name of a backbone is looked up in this order:
-
-1. OpenMMLab's dilated ResNets (``resnet50``: the table in ``backbones/resnet.py``),
-2. modules in ``backbones/`` and entry points (``mine``: ``backbones/mine.py``),
-3. timm (``convnext_tiny``: ``backbones/timm.py``).
-"""
-
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from geoseg._text import did_you_mean
 from geoseg.config.load import parse_section
 from geoseg.config.recipe import ModelSection
-from geoseg.errors import ConfigError
-from geoseg.models.backbones import backbones, timm
+from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
-from geoseg.models.backbones.resnet import VARIANTS
+from geoseg.models.find_backbone import find_backbone_module
 from geoseg.models.heads import heads
 from geoseg.models.network import SegmentationNetwork
-
-FAMILIES = {"resnet", "timm"}
-"""Modules in ``backbones/`` that hold many backbones and are not backbones themselves."""
 
 
 def build_network(model: ModelSection, *, bands: int, classes: int) -> SegmentationNetwork:
@@ -62,25 +49,6 @@ def build_backbone(model: ModelSection, *, bands: int) -> Backbone:
         multi_grid=model.multi_grid,
         pretrained=model.pretrained,
     )
-
-
-def find_backbone_module(name: str) -> str:
-    """Return the name of the module in ``backbones/`` that holds a backbone.
-
-    Raises:
-        ConfigError: If no backbone has this name; the hint suggests the closest one.
-    """
-    if name in VARIANTS:
-        return "resnet"
-    own = set(backbones.names()) - FAMILIES
-    if name in own:
-        return name
-    if timm.is_known(name):
-        return "timm"
-    # timm has over a thousand names: suggest a close one, do not list them.
-    ours = {*VARIANTS, *own}
-    close = get_close_matches(name, ours) or get_close_matches(name, timm.known_names())
-    raise ConfigError(f"unknown backbone {name!r}", did_you_mean(name, close or ours))
 
 
 def create_model(

@@ -1,25 +1,14 @@
-"""Select the device, memory format and precision of a network, and report out-of-memory errors."""
+"""Select the device, memory format and precision of a network."""
 
-import contextlib
-from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
-from geoseg.errors import ConfigError, GeosegError
+from geoseg.errors import ConfigError
+from geoseg.models.hardware_options import PRECISIONS, Precision, check_device_name
 
 CHANNELS_LAST_DEVICES = {"cuda"}
 """Device types that compute convolutions faster with channels last. On CPUs, this depends on the network."""
-
-OUT_OF_MEMORY_MESSAGES = (
-    "out of memory",
-    "can't allocate memory",
-    "dataloader worker",
-    "bus error",
-    "alloc_failed",
-    "find an engine",
-)
-"""Parts of torch's messages when memory runs out. A worker process that is killed has the same cause."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -31,13 +20,11 @@ def choose_device(name: str) -> torch.device:
     Raises:
         ConfigError: If the name is invalid or the device is not available.
     """
+    check_device_name(name)
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, is_available in available.items() if is_available)
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"invalid device {name!r}", f"available devices: auto, {_names(available)}") from None
+    device = torch.device(name)
     if not available.get(device.type) or (device.index or 0) >= _count(device.type):
         raise ConfigError(f"device {name} is not available", f"available devices: auto, {_names(available)}")
     # With its index, as tensors report it: torch.device("cuda") != torch.device("cuda:0").
@@ -56,22 +43,6 @@ def _names(available: dict[str, bool]) -> str:
 
 def _count(kind: str) -> int:
     return torch.cuda.device_count() if kind == "cuda" else 1
-
-
-@contextlib.contextmanager
-def explain_out_of_memory(hint: str) -> Iterator[None]:
-    """Convert out-of-memory errors of numpy, torch and the devices to a :class:`GeosegError` with ``hint``."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error).lower()
-        if isinstance(error, RuntimeError) and not any(words in text for words in OUT_OF_MEMORY_MESSAGES):
-            raise
-        raise GeosegError("out of memory while running the network", hint) from error
-
-
-Precision = Literal["auto", "float32", "bfloat16"]
-PRECISIONS = get_args(Precision)
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

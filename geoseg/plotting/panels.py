@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -14,9 +15,10 @@ from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
 from geoseg.plotting.images import blend, compose_panel, draw_lines, error_map, write_png
 from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.scene import Scene
-from geoseg.vector.io.reader import read_features
-from geoseg.vector.io.reproject import match_crs
-from geoseg.vector.layer import PolygonLayer
+from geoseg.vector.io.require_file import require_file
+
+if TYPE_CHECKING:
+    from geoseg.vector.layer import PolygonLayer
 
 POLYGON_COLOUR = (255, 255, 0)
 REFERENCE_COLOUR = (0, 255, 255)
@@ -60,6 +62,9 @@ def plot_scene(
         OutputError: The file cannot be written.
     """
     check_writable(output, overwrite)
+    for layer in (_if_vector(reference), polygons):
+        if layer is not None:
+            require_file(layer)
     with Scene.open(scene) as opened:
         reduced = opened.read_overview(longest)
         base = _Base(render_rgb(reduced, choose_rgb_bands(opened.bands)), opened.grid, reduced.grid)
@@ -79,6 +84,9 @@ def plot_scene(
 
 def _read_lines(path: str | Path, grid: Grid) -> list[NDArray[np.float64]]:
     """Read the outlines of polygons as points (row, col) in pixels of the grid."""
+    from geoseg.vector.io.reader import read_features
+    from geoseg.vector.layer import PolygonLayer
+
     frame = read_features(path, grid)
     frame = frame[~(frame.geometry.isna() | frame.geometry.is_empty)].assign(class_index=0)
     return [line for _, line in rings_in_pixels(PolygonLayer(frame, None), grid)]
@@ -167,7 +175,7 @@ Line = NDArray[np.float64]
 """A closed line of points (row, col) in pixels from the corner of the first pixel, shape (point, 2)."""
 
 
-def rings_in_pixels(layer: PolygonLayer, grid: Grid) -> list[tuple[int, Line]]:
+def rings_in_pixels(layer: "PolygonLayer", grid: Grid) -> list[tuple[int, Line]]:
     """Convert the rings (shells and holes) of polygons that overlap a grid to pixel coordinates.
 
     Args:
@@ -177,6 +185,8 @@ def rings_in_pixels(layer: PolygonLayer, grid: Grid) -> list[tuple[int, Line]]:
     Returns:
         Class index and line of each ring.
     """
+    from geoseg.vector.io.reproject import match_crs
+
     frame = layer.frame
     if grid.crs is not None and layer.crs is not None and layer.crs != grid.crs:
         frame = match_crs(frame, grid.crs)

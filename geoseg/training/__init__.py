@@ -10,13 +10,13 @@ from geoseg._lazy import attach
 
 if TYPE_CHECKING:
     from geoseg.training.interrupts import TrainingInterrupted as TrainingInterrupted
-    from geoseg.training.train import TrainingResult as TrainingResult
     from geoseg.training.trainer import Trainer as Trainer
+    from geoseg.training.training_result import TrainingResult as TrainingResult
 
 _MODULES = {
     "Trainer": "geoseg.training.trainer",
     "TrainingInterrupted": "geoseg.training.interrupts",
-    "TrainingResult": "geoseg.training.train",
+    "TrainingResult": "geoseg.training.training_result",
 }
 
 __all__ = [

@@ -8,28 +8,20 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import torch
-import torch.distributed as dist
 from lightning.fabric import Fabric
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from geoseg.config.recipe import TrainSection
-from geoseg.errors import ConfigError, GeosegError
+from geoseg.errors import ConfigError
 from geoseg.models.device import choose_device, choose_precision
 from geoseg.models.network import SegmentationNetwork
 
 FabricPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
-
-OTHER_PROCESS_DELAY_SECONDS = 5.0
-"""Seconds after which other processes with the same error have ended."""
-LOST_PEER_MESSAGES = ("connection closed", "connection reset", "nccl", "gloo")
-"""Parts of torch's messages for a lost connection to another process."""
 
 logger = logging.getLogger(__name__)
 
@@ -114,47 +106,6 @@ def _exit_with_parent(parent: int) -> None:
 
     if os.getppid() == parent:
         threading.Thread(target=watch, daemon=True).start()
-
-
-@contextmanager
-def report_once() -> Iterator[None]:
-    """Report an error that several processes raise only once, from the main process.
-
-    Other processes wait before raising it; if the main process raises it too, they are ended in that time, by
-    :func:`launch_fabric` or torchrun. A lost connection to another process becomes a :class:`GeosegError`.
-    """
-    try:
-        yield
-    except BaseException as error:
-        if _rank():
-            time.sleep(OTHER_PROCESS_DELAY_SECONDS)
-        if (
-            isinstance(error, RuntimeError)
-            and _is_initialized()
-            and any(text in str(error).lower() for text in LOST_PEER_MESSAGES)
-        ):
-            raise GeosegError(
-                "another process of the distributed training has ended",
-                "see its error message; run the same command to resume from the last checkpoint",
-            ) from error
-        raise
-
-
-def is_main_process() -> bool:
-    """Return whether this is the main process of a distributed training; True without one."""
-    return not _is_initialized() or dist.get_rank() == 0
-
-
-def _rank() -> int:
-    """Return the rank of this process, also before the process group is initialized."""
-    if _is_initialized():
-        return dist.get_rank()
-    names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
-    return int(next((os.environ[name] for name in names if os.environ.get(name)), 0))
-
-
-def _is_initialized() -> bool:
-    return dist.is_available() and dist.is_initialized()
 
 
 def choose_fabric_precision(train: TrainSection, device: torch.device) -> FabricPrecision:

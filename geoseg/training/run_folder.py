@@ -13,10 +13,11 @@ from typing import Self, TextIO
 from geoseg._output_files import atomic_path, output_errors, temporary_path
 from geoseg.bundle import LATEST_NAME
 from geoseg.config.recipe import Recipe
-from geoseg.errors import BundleError, ConfigError, GeosegError, OutputError
+from geoseg.errors import BundleError, GeosegError, OutputError
 from geoseg.progress import NOTICE
 from geoseg.training.checkpoint import CHECKPOINT_NAME, Checkpoint
 from geoseg.training.loggers import METRICS_NAME, read_metrics
+from geoseg.training.run_name import check_run_name
 
 try:
     import fcntl
@@ -80,16 +81,7 @@ def open_run_folder(
         BundleError: If (with ``resume``) no run was interrupted, or its checkpoint is damaged.
         OutputError: If the folder cannot be created.
     """
-    if name == LATEST_NAME or name in (".", "..") or set(name) & set("/\\"):
-        raise ConfigError(
-            f"invalid run name {name!r}", f"use a name without / or \\, other than {LATEST_NAME!r}: --name NAME"
-        )
-    latest = runs / LATEST_NAME
-    if latest.is_dir() and not latest.is_symlink():
-        raise OutputError(
-            f"{latest} is a folder, but geoseg needs this name for a link",
-            "rename it, or use another folder: --runs DIR",
-        )
+    check_run_name(runs, name)
     if not fresh:
         interrupted = _find_interrupted(runs, name, recipe, data, strict=resume)
         if interrupted is not None:

@@ -1,60 +1,23 @@
-"""Train a network from a recipe, which is checked before any data is prepared."""
+"""Train a network from a recipe, which is checked before torch is imported and before any data is prepared."""
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lightning.fabric import Fabric
-
-from geoseg._output_files import output_errors
-from geoseg.bundle import Bundle, load
-from geoseg.config.load import load_recipe, to_yaml
+from geoseg.config.load import load_recipe
 from geoseg.config.recipe import Recipe
-from geoseg.data.crops.build_augmentation import require_color_bands
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.preparation.open_dataset import open_dataset
-from geoseg.data.preparation.prepare import prepare
-from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.errors import ConfigError
-from geoseg.losses.build import build_loss
-from geoseg.models.build import find_backbone_module
-from geoseg.models.device import choose_device, explain_out_of_memory
+from geoseg.losses._check_losses import check_losses
+from geoseg.models.find_backbone import find_backbone_module
+from geoseg.models.hardware_options import check_device_name
 from geoseg.models.heads import heads
-from geoseg.progress import NOTICE, Progress, silent
+from geoseg.progress import Progress, silent
 from geoseg.training.class_weights import resolve_class_weights
-from geoseg.training.crop_batches import TrainingCrops
-from geoseg.training.determinism import set_determinism
-from geoseg.training.distributed import launch_fabric
-from geoseg.training.interrupts import catch_signals
 from geoseg.training.loggers import require_loggers
-from geoseg.training.module import build_module
-from geoseg.training.run_folder import RunFolder, open_run_folder
-from geoseg.training.trainer import Trainer
-from geoseg.training.validation import require_monitor
-
-OUT_OF_MEMORY_HINT = (
-    "lower train.batch, train.crop or predict.batch, raise train.accumulate, or --set train.precision=bfloat16; "
-    "set train.workers to 0 if a worker was killed"
-)
-
-RECIPE_NAME = "recipe.yaml"
-"""File name of the resolved recipe in a run folder."""
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """The result of a training run."""
-
-    run: Path
-    """Folder of the run: recipe, logs, plots, last checkpoint, best bundle."""
-    path: Path
-    """Path of the best bundle."""
-    bundle: Bundle
-    """The best bundle, loaded on the CPU."""
+from geoseg.training.monitor import require_monitor
+from geoseg.training.run_name import check_run_name
+from geoseg.training.training_result import TrainingResult
 
 
 def train(
@@ -100,25 +63,20 @@ def train(
         PosixPath('runs/sample/best.safetensors')
     """
     recipe = _load(recipe, overrides)
+    check_run_name(Path(runs), name or recipe.name or "run")
     check_recipe(recipe)
-    fabric = launch_fabric(recipe.train, devices=devices, nodes=nodes)
-    set_determinism(recipe.train)
-    progress = progress if fabric.is_global_zero else silent
-    with fabric.rank_zero_first():
-        prepared = prepare(recipe.data, recipe.name, progress=progress)
-    prepared.scenes("val")
-    require_color_bands(recipe.augment, prepared)
-    module = build_module(recipe, prepared)
-    crops = TrainingCrops(recipe, prepared, rank=fabric.global_rank, processes=fabric.world_size)
-    # All checks of the recipe come before the folder of the run is created.
-    run = _open_run(fabric, Path(runs), name or recipe.name or "run", recipe, prepared, resume=resume, fresh=fresh)
-    with run, catch_signals() as stop, explain_out_of_memory(OUT_OF_MEMORY_HINT):
-        if fabric.is_global_zero:
-            _write_recipe(run, recipe)
-        with Trainer(fabric, recipe, prepared, run, module, crops) as trainer:
-            trainer.train(stop, progress)
-        fabric.barrier()
-    return TrainingResult(run.folder, trainer.saver.path, load(trainer.saver.path))
+    from geoseg.training.run_training import run_training  # imports torch and Lightning
+
+    return run_training(
+        recipe,
+        Path(runs),
+        name or recipe.name or "run",
+        devices=devices,
+        nodes=nodes,
+        resume=resume,
+        fresh=fresh,
+        progress=progress,
+    )
 
 
 def _load(recipe: Recipe | str | Path, overrides: Sequence[str]) -> Recipe:
@@ -131,39 +89,27 @@ def _load(recipe: Recipe | str | Path, overrides: Sequence[str]) -> Recipe:
     return recipe
 
 
-def _open_run(
-    fabric: Fabric, runs: Path, name: str, recipe: Recipe, prepared: PreparedDataset, *, resume: bool, fresh: bool
-) -> RunFolder:
-    """Open the run folder in the main process and broadcast it to the others."""
-    run: RunFolder | None = None
-    if fabric.is_global_zero:
-        run = open_run_folder(runs, name, recipe, prepared.digest, resume=resume, fresh=fresh)
-    shared: Any = fabric.broadcast((run.folder, run.checkpoint) if run else None)
-    return run or RunFolder(shared[0], None, shared[1])
-
-
-def _write_recipe(run: RunFolder, recipe: Recipe) -> None:
-    path = run.folder / RECIPE_NAME
-    with output_errors(path):
-        path.write_text(to_yaml(recipe), "utf-8")
-    if run.checkpoint is not None:
-        done, total = run.checkpoint.state.iteration, recipe.train.iterations
-        logger.log(NOTICE, "Resuming %s after iteration %d of %d.", run.folder, done, total)
-
-
 def check_recipe(recipe: Recipe) -> None:
     """Check everything in a recipe that does not depend on pixels, because preparation can take hours.
+
+    What needs no torch is checked first.
 
     Raises:
         ConfigError: If a component, an option, the device or the monitored score is invalid.
         DataError: If the files of the dataset are missing.
     """
     train, head = recipe.train, recipe.model.head
-    choose_device(train.device)
+    check_device_name(train.device)
     find_backbone_module(recipe.model.backbone.name)
     heads.check(head.name, head.options, given=("in_channels", "strides", "classes", "align_corners"))
     samplers.check(train.sampler.name, train.sampler.options, given=("scenes", "size", "scale", "seed", "classes"))
     legend = open_dataset(recipe.data).legend
-    build_loss(resolve_class_weights(recipe.loss, [1] * len(legend)), classes=len(legend))
+    losses = resolve_class_weights(recipe.loss, [1] * len(legend))
+    check_losses(losses, classes=len(legend))
     require_monitor(train.monitor, legend)
     require_loggers(train.loggers)
+    from geoseg.losses.build import build_loss  # imports torch
+    from geoseg.models.device import choose_device
+
+    choose_device(train.device)
+    build_loss(losses, classes=len(legend))

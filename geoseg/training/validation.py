@@ -15,13 +15,12 @@ from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from geoseg._text import align_columns, did_you_mean, percent
+from geoseg._text import align_columns, percent
 from geoseg.config.recipe import Recipe
 from geoseg.data.crops.loader import CropDataset, CropLoader
 from geoseg.data.crops.read_crop import Crop
 from geoseg.data.crops.samplers.grid import GridSampler
 from geoseg.data.preparation.prepared_dataset import PreparedDataset, PreparedScene
-from geoseg.errors import ConfigError
 from geoseg.grid.patch_positions import DEFAULT_SIZES
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
@@ -72,13 +71,6 @@ class Validation:
             rows.append([name, *(percent(counts.iou()[index]) for counts in columns.values())])
         rows.append(["mean", *(percent(counts.mean_iou) for counts in columns.values())])
         return align_columns(rows, [False, *[True] * len(columns)])
-
-
-def require_monitor(monitor: str, legend: Legend) -> None:
-    """Raise :class:`ConfigError` if validation has no score of this name."""
-    names = ["mean_iou", "mean_f1", "overall_accuracy", *(f"iou {name}" for name in legend.names)]
-    if monitor not in names:
-        raise ConfigError(f"train.monitor: unknown score {monitor!r}", did_you_mean(monitor, names))
 
 
 class Validator:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,11 @@ from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
-from geoseg.vector.attributes import Attributes, name_class
 from geoseg.vector.tracing.raster_strips import ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import STRIP_PIXELS
+
+if TYPE_CHECKING:
+    from geoseg.vector.attributes import Attributes
 
 INT32_BACKGROUND = int(np.iinfo(np.int32).min)
 """Value of pixels without a class in masks of more than 8 bits."""
@@ -63,13 +65,15 @@ class MaskSource:
         """Return the pixels, which are read in strips."""
         return ClassRaster(self.scene.grid.width, self.background, self._read_strips)
 
-    def attributes(self, *, crs: CRS | None, is_multi: bool) -> Attributes:
+    def attributes(self, *, crs: CRS | None, is_multi: bool) -> "Attributes":
         """Return the attributes of the mask's polygons.
 
         Args:
             crs: CRS of the polygons; None for that of the mask.
             is_multi: Whether polygons may have several parts.
         """
+        from geoseg.vector.attributes import Attributes
+
         tags = self.scene.tags
         return Attributes(
             grid=self.scene.grid,
@@ -143,6 +147,8 @@ class MaskClasses:
 
     def require(self, names: Iterable[str]) -> None:
         """Raise :class:`ConfigError` if a class occurs neither in the mask nor in its legend."""
+        from geoseg.vector.attributes import name_class
+
         known = {name_class(value, self.stored_legend) for value in self.values}
         known |= set(self.stored_legend.names if self.stored_legend else ())
         for name in names:

@@ -8,21 +8,20 @@ the number of pixels.
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import shapely
-
+from geoseg._output_files import LAYER_SUFFIXES, check_writable
 from geoseg.errors import ConfigError, LayerError, OutputError
 from geoseg.progress import Progress, silent
-from geoseg.raster.read_confidence import ConfidenceRaster, open_confidence
+from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene
 from geoseg.vector.io.output_spec import OutputSpec, parse_crs
-from geoseg.vector.io.reader import is_vector_layer
-from geoseg.vector.layer import PolygonLayer
-from geoseg.vector.mask_source import MaskClasses, MaskSource
+from geoseg.vector.mask_source import MaskSource
 from geoseg.vector.options import PolygonizeOptions
-from geoseg.vector.polygonize_pipeline import generalize_raster, record_values, select_classes, trace_outlines
-from geoseg.vector.polygonize_result import Polygons
 from geoseg.vector.tracing.trace_raster import Connectivity
+
+if TYPE_CHECKING:
+    from geoseg.vector.polygonize_result import Polygons
 
 
 def polygonize(
@@ -43,7 +42,7 @@ def polygonize(
     overwrite: bool = False,
     append: bool = False,
     progress: Progress = silent,
-) -> Polygons:
+) -> "Polygons":
     """Convert a mask to polygons with class, area and perimeter.
 
     Names and colors of classes come from the legend that geoseg stores in masks; in other masks, classes are named by
@@ -100,10 +99,14 @@ def polygonize(
     path = Path(mask.path if isinstance(mask, Scene) else mask)
     if target.path is not None and target.path.resolve() == path.resolve():
         raise OutputError(f"the output would replace its source {path}", "give another output")
-    if not isinstance(mask, Scene) and is_vector_layer(path):
+    if target.path is not None:
+        check_writable(target.path, overwrite or append)
+    if not isinstance(mask, Scene) and _is_vector_layer(path):
         if confidence is not None:
             raise ConfigError(f"{path} holds polygons, but confidence is per pixel", "leave out --confidence")
-        return _generalize_layer(PolygonLayer.read(path), options, target)
+        from geoseg.vector.write_polygons import polygonize_layer
+
+        return polygonize_layer(path, options, target)
     with ExitStack() as files:
         source = MaskSource(mask if isinstance(mask, Scene) else files.enter_context(Scene.open(mask)), progress)
         _check_options(source.scene, options)
@@ -113,54 +116,17 @@ def polygonize(
             probabilities = files.enter_context(open_confidence(confidence, source.scene.grid, source.scene.legend))
             names = f"the mask {source.scene.path}", f"the confidence raster {confidence}"
             source.scene.grid.require_match(probabilities.scene.grid, *names)
-        return _polygonize_mask(source, probabilities, options, target)
+        from geoseg.vector.write_polygons import polygonize_mask  # imports GeoPandas and numba
+
+        return polygonize_mask(source, probabilities, options, target)
 
 
-def _polygonize_mask(
-    source: MaskSource, confidence: ConfidenceRaster | None, options: PolygonizeOptions, output: OutputSpec
-) -> Polygons:
-    grid, legend = source.scene.grid, source.scene.legend
-    values: set[int] = set()
-    raster = generalize_raster(source.raster(), grid, options)
-    outlines = record_values(trace_outlines(raster, grid, options, confidence), values)
-    if options.needs_full_layer:
-        frame = source.attributes(crs=None, is_multi=options.is_multi).stream(outlines).to_frame()
-        classes = MaskClasses(frozenset(values), legend)
-        layer = PolygonLayer(frame, classes.legend, (*source.notes, *classes.notes))
-        layer = layer.orthogonalize(
-            options.orthogonalize, _orthogonal_tolerance(options, grid.gsd), within=shapely.Polygon(grid.corners)
-        )
-        return _write_layer(layer, options, output)
-    crs = output.resolve_crs(grid.crs)
-    rows = source.attributes(crs=crs, is_multi=options.is_multi).stream(
-        select_classes(outlines, options.classes, legend)
-    )
-    with output.open() as writer:
-        summary = writer.write(rows)
-        classes = MaskClasses(frozenset(values), legend)
-        classes.require(options.classes or ())
-        writer.write_style(classes.legend)
-    return Polygons(output.path, rows.crs, summary, (*source.notes, *classes.notes, *output.notes))
+def _is_vector_layer(path: Path) -> bool:
+    if path.suffix.lower() not in LAYER_SUFFIXES:
+        return False
+    from geoseg.vector.io.reader import is_vector_layer
 
-
-def _generalize_layer(layer: PolygonLayer, options: PolygonizeOptions, output: OutputSpec) -> Polygons:
-    output.check(layer.crs)
-    layer = layer.fill_holes(options.fill_holes_m2).sieve(options.min_area_m2)
-    layer = layer.simplify(options.simplify_m, smooth=options.smooth)
-    layer = layer.orthogonalize(options.orthogonalize, _orthogonal_tolerance(options, None))
-    return _write_layer(layer, options, output)
-
-
-def _write_layer(layer: PolygonLayer, options: PolygonizeOptions, output: OutputSpec) -> Polygons:
-    layer = layer if options.classes is None else layer.select_classes(options.classes)
-    layer = layer.dissolve() if options.dissolve else layer
-    rows = layer.to_stream(output.resolve_crs(layer.crs))
-    return Polygons(output.path, rows.crs, output.write(rows, layer.legend), (*layer.notes, *output.notes))
-
-
-def _orthogonal_tolerance(options: PolygonizeOptions, gsd: float | None) -> float:
-    """Return the length below which sides are removed, in meters: at least 1.5 pixels, or 1 m if there are no pixels."""
-    return max(options.simplify_m, 1.0 if gsd is None else 1.5 * gsd)
+    return is_vector_layer(path)
 
 
 def _check_options(scene: Scene, options: PolygonizeOptions) -> None:

@@ -55,18 +55,22 @@ def folder(
 
     Args:
         root: Folder of the data.
-        images: Pattern of the images below the root.
-        labels: Pattern of the labels below the root.
+        images: Pattern of the images below the root, such as ``images/{name}.tif``.
+        labels: Pattern of the labels below the root, such as ``labels/{name}.tif``; without placeholders, one file for all
+            scenes, such as ``labels.gpkg``.
         legend: Class names, with or without colors, in the order of their indices.
-        splits: Rules that select the scenes of each split.
-        encoding_kind: Kind of the label files; ``auto`` guesses it from the first one.
-        values: See :func:`geoseg.data.label_encoding.build_encoding`, as for the following options.
+        splits: Rules that select the scenes of each split: patterns of names, a text file of names, ``{group: [members]}``,
+            ``{share: 0.2, by: group}`` or ``rest``.
+        encoding_kind: Kind of the label files: rasters of values (``index``), rasters of colors (``colour``), or polygons;
+            ``auto`` guesses it from the first file.
+        values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes are
+            encoded as their class index, their color or their name.
         ignore: Values, colors or attribute values that mean "not labeled"; ``null`` is a missing attribute value.
         column: Attribute with the class of a polygon.
-        polygon_class: Class of all polygons if there is no ``column``.
-        background: Class of the pixels outside all polygons.
-        priority: Classes, the one on top first, where polygons overlap; other polygons lie below, in the order of the
-            layer, the last one on top.
+        polygon_class: Class of all polygons if there is no ``column``; by default the legend's last class.
+        background: Class of the pixels outside all polygons; by default they are not labeled.
+        priority: Classes in the order in which they cover each other, the one on top first. Polygons of other classes lie
+            below, in the order of the layer, the last one on top.
         layer: Layer of vector files with several.
 
     Raises:

@@ -35,7 +35,7 @@ def isprs_shift(
     Args:
         root: Folder of the archives of both cities.
         source: City with labels for training.
-        labels: Label files to use.
+        labels: Label files to use: without the pixels along the borders of objects (``no_boundary``), or ``full``.
         baseline: Reference for domain adaptation: ``source-only`` has no target images, ``oracle`` trains on the
             target's labels.
         complete: Require all published scenes.

@@ -48,7 +48,7 @@ def potsdam(
     Args:
         root: Folder of the archives, zipped or unpacked.
         images: Kind of orthophoto: its bands.
-        labels: Label files to use.
+        labels: Label files to use: without the pixels along the borders of objects (``no_boundary``), or ``full``.
         complete: Require all 38 tiles.
 
     Raises:

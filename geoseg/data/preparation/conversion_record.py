@@ -4,6 +4,7 @@ A scene with a record is complete. An interrupted run continues with the scenes 
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,13 +54,15 @@ class ConversionRecord:
                 part.write_text(json.dumps(content), "utf-8")
 
 
-def load_record(scene: LabelledScene, draft: PreparedScene, declaration_digest: str) -> ConversionRecord | None:
+def load_record(
+    scene: LabelledScene, draft: PreparedScene, declaration_digests: Collection[str]
+) -> ConversionRecord | None:
     """Read the record of a scene if it is up to date.
 
     Args:
         scene: The scene to convert.
         draft: The prepared scene before its conversion: folder, file name and split.
-        declaration_digest: Digest of the current declaration.
+        declaration_digests: Digests of the current declaration, see :attr:`SceneConversion.older_digest`.
 
     Returns:
         The record; None if there is none, if it belongs to other source files, to another split or to another
@@ -73,8 +76,8 @@ def load_record(scene: LabelledScene, draft: PreparedScene, declaration_digest: 
         record = ConversionRecord(prepared, content["declared"], sources, statistics, dict(content["seconds"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    expected = (fingerprint_sources(scene), declaration_digest, draft.split)
-    is_current = (sources, record.declaration_digest, prepared.split) == expected
+    is_current = (sources, prepared.split) == (fingerprint_sources(scene), draft.split)
+    is_current = is_current and record.declaration_digest in declaration_digests
     return record if is_current and prepared.is_complete else None
 
 

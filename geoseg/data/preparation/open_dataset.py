@@ -47,7 +47,7 @@ def load_prepared(section: DataSection, folder: Path) -> PreparedDataset:
     expected = declaration(section)
     for key in sorted({*expected, *prepared.declaration}):
         actual = prepared.declaration.get(key)
-        if expected.get(key) != actual:
+        if expected.get(key) != actual or (key == "legend" and list(actual or ()) != list(expected[key] or ())):
             raise DataError(
                 f"{folder} was prepared with data.{key} {actual!r}, the recipe has {expected.get(key)!r}",
                 f"--set data.{key}=..., or prepare the scenes again",

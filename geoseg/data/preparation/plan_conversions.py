@@ -14,7 +14,7 @@ from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.conversion_record import fingerprint_sources
 from geoseg.data.preparation.convert_scene import SceneConversion
 from geoseg.data.preparation.open_dataset import declaration
-from geoseg.data.preparation.prepared_dataset import FORMAT_VERSION, PreparedScene
+from geoseg.data.preparation.prepared_dataset import FORMAT_VERSION, PreparedDataset, PreparedScene
 from geoseg.raster.scene import Scene
 
 POLYGON_RULES_VERSION = 2
@@ -23,15 +23,27 @@ POLYGON_RULES_VERSION = 2
 logger = logging.getLogger(__name__)
 
 
-def plan_conversions(section: DataSection, dataset: Dataset, folder: Path) -> list[SceneConversion]:
-    """Return the conversions of all scenes of a dataset, with the bands and the pixel type of the first scene."""
+def plan_conversions(
+    section: DataSection, dataset: Dataset, folder: Path, earlier: PreparedDataset | None = None
+) -> list[SceneConversion]:
+    """Return the conversions of all scenes of a dataset, with the bands and the pixel type of the first scene.
+
+    Args:
+        section: Data section that declares the dataset.
+        dataset: The dataset.
+        folder: Prepared folder.
+        earlier: What the folder holds; None if it is not complete.
+    """
     first = dataset.scenes("train")[0]
     with materialize(first) as files, Scene.open(files.image) as image:
         bands = section.bands or dataset.bands or image.bands
         dtype = image.dtype.name
         if image.palette is not None:
             logger.warning("%s holds palette indices, not colors: gdal_translate -expand rgb", first.image)
-    declaration_digest = digest_json([FORMAT_VERSION, declaration(section), bands, dtype, *_polygon_rules(dataset)])
+    declared = declaration(section)
+    content = [FORMAT_VERSION, declared, bands, dtype, *_polygon_rules(dataset)]
+    declaration_digest = digest_json([*content, *_class_order(declared, dataset)])
+    has_same_order = earlier is not None and earlier.legend.names == dataset.legend.names
     conversions: dict[str, SceneConversion] = {}
     for split, scenes in dataset.prepared_splits.items():
         for scene in scenes:
@@ -51,8 +63,14 @@ def plan_conversions(section: DataSection, dataset: Dataset, folder: Path) -> li
                 select_by_name=bool(section.bands),
                 dtype=dtype,
                 gsd=section.gsd,
+                older_digest=digest_json(content) if has_same_order else "",
             )
     return list(conversions.values())
+
+
+def _class_order(declared: Mapping[str, Any], dataset: Dataset) -> list[list[str]]:
+    """Return the class names in order if the declaration is a mapping, whose order :func:`digest_json` ignores."""
+    return [list(dataset.legend.names)] if isinstance(declared.get("legend"), Mapping) else []
 
 
 def _unique_stem(unique: str, name: str, *, taken: Container[str]) -> str:
@@ -82,5 +100,5 @@ def digest_pixels(dataset: Dataset, bands: Sequence[str], scenes: Sequence[Prepa
 
 
 def digest_json(content: Any) -> str:
-    """Return the SHA-256 of a value written as JSON."""
+    """Return the SHA-256 of a value written as JSON; the order of keys in mappings has no effect."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -100,7 +100,7 @@ def prepare_dataset(
     declared = declaration(section)
     folder = folder or section.prepared / f"{_file_name(name)}-{digest_json([str(section.root), declared])[:8]}"
     sources = digest_sources(declared, dataset)
-    finished = _load_if_current(folder, sources)
+    finished = _load_if_current(folder, sources, dataset)
     if finished is not None:
         logger.info("using the prepared scenes in %s", folder)
         return finished
@@ -108,13 +108,13 @@ def prepare_dataset(
     _log_remarks(dataset)
     _require_own_folder(folder, declared, overwrite=overwrite)
     with lock_folder(folder):
-        finished = _load_if_current(folder, sources)  # another process may have finished while this one waited
+        finished = _load_if_current(folder, sources, dataset)  # another process may have finished while this one waited
         return finished or _fill_folder(section, dataset, folder, sources, progress)
 
 
-def _load_if_current(folder: Path, sources: str) -> PreparedDataset | None:
+def _load_if_current(folder: Path, sources: str, dataset: Dataset) -> PreparedDataset | None:
     prepared = PreparedDataset.load(folder)
-    if prepared is None or prepared.sources != sources:
+    if prepared is None or prepared.sources != sources or prepared.legend.names != dataset.legend.names:
         return None
     return prepared if all(scene.is_complete for scene in prepared.all_scenes) else None
 
@@ -141,8 +141,9 @@ def _fill_folder(
     section: DataSection, dataset: Dataset, folder: Path, sources: str, progress: Progress
 ) -> PreparedDataset:
     """Convert all scenes and write the manifest."""
+    earlier = PreparedDataset.load(folder)
     remove_files(folder / MANIFEST_NAME)
-    conversions = plan_conversions(section, dataset, folder)
+    conversions = plan_conversions(section, dataset, folder, earlier)
     bands, dtype = conversions[0].bands, conversions[0].dtype
     with progress(len(conversions), "preparing scenes") as task:
         records = {}

@@ -12,7 +12,7 @@ from torch import Tensor
 from geoseg.bundle import Bundle
 from geoseg.errors import SceneError
 from geoseg.evaluation.domain_shift.batchnorm_stats import ChannelSums, batchnorm_distances, record_batchnorm_stats
-from geoseg.evaluation.domain_shift.domains import Domain, DomainScene
+from geoseg.evaluation.domain_shift.domains import WINDOWS_PER_DOMAIN, Domain, DomainScene
 from geoseg.grid.patch_positions import plain_starts
 from geoseg.grid.window import Window
 from geoseg.inference.compatibility import make_input_plan
@@ -25,8 +25,6 @@ from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
 
-WINDOWS_PER_DOMAIN = 48
-"""Number of windows of each domain."""
 WINDOW_SIZE = 512
 """Side of a window without a model, pixels."""
 PIXELS_PER_WINDOW = 4000

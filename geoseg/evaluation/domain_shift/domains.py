@@ -15,6 +15,9 @@ from geoseg.evaluation.resolve_recipe import is_prepared_folder, resolve_recipe
 from geoseg.raster.discovery import is_collection, list_scenes
 from geoseg.raster.scene import Scene
 
+WINDOWS_PER_DOMAIN = 48
+"""Number of windows of each domain."""
+
 
 @dataclass(frozen=True)
 class DomainScene:
@@ -47,6 +50,11 @@ class Domain:
     """Name as given by the user."""
     scenes: tuple[DomainScene, ...]
     """Scenes in order."""
+
+    def require_readable(self) -> None:
+        """Raise :class:`SceneError` if the first scene cannot be opened."""
+        with self.scenes[0].open():
+            pass
 
 
 def resolve_domain(source: str, overrides: Sequence[str] = ()) -> Domain:

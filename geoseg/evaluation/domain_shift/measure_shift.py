@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.bundle import Bundle, ModelCard, load
+from geoseg.bundle import Bundle, ModelCard, load, read_card
 from geoseg.errors import ConfigError, SceneError
-from geoseg.evaluation.domain_shift.domain_profile import WINDOWS_PER_DOMAIN, DomainProfile, profile_domain
-from geoseg.evaluation.domain_shift.domains import resolve_domain
+from geoseg.evaluation.domain_shift.domains import WINDOWS_PER_DOMAIN, resolve_domain
+from geoseg.models.hardware_options import check_device_name
 from geoseg.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from geoseg.evaluation.domain_shift.domain_profile import DomainProfile
 
 QUANTILES = np.linspace(0, 1, 513)
 """Quantiles at which two samples are compared."""
@@ -50,9 +53,9 @@ class BandShift:
 class DomainShift:
     """Profiles of a source and a target domain, and their differences."""
 
-    target: DomainProfile
+    target: "DomainProfile"
     """Profile of the target."""
-    source: DomainProfile | None
+    source: "DomainProfile | None"
     """Profile of the source; None to compare with the training statistics in the model card."""
     card: ModelCard | None
     """Card of the model; None if only pixels are compared."""
@@ -105,8 +108,15 @@ def measure_shift(
     """
     if source is None and model is None:
         raise ConfigError("there is nothing to compare with", "name a second domain, or a model: --model")
-    bundle = model if isinstance(model, Bundle) or model is None else load(model)
+    check_device_name(device)
+    if isinstance(model, str | Path):
+        read_card(model)
     domains = [resolve_domain(name, overrides) for name in (source, target) if name is not None]
+    for domain in domains:
+        domain.require_readable()
+    from geoseg.evaluation.domain_shift.domain_profile import profile_domain  # imports torch
+
+    bundle = model if isinstance(model, Bundle) or model is None else load(model)
     *sources, target_profile = [
         profile_domain(domain, bundle, windows=crops, gsd=gsd, device=device, progress=progress) for domain in domains
     ]
@@ -142,7 +152,9 @@ def wasserstein(first: NDArray[np.float64], second: NDArray[np.float64]) -> floa
     return float(np.abs(np.quantile(first, QUANTILES) - np.quantile(second, QUANTILES)).mean())
 
 
-def _band_shifts(target: DomainProfile, source: DomainProfile | None, card: ModelCard | None) -> tuple[BandShift, ...]:
+def _band_shifts(
+    target: "DomainProfile", source: "DomainProfile | None", card: ModelCard | None
+) -> tuple[BandShift, ...]:
     target_sample = target.sample
     if source is None:
         assert card is not None
@@ -161,7 +173,7 @@ def _band_shift(name: str, source: NDArray[np.float64], target: NDArray[np.float
     return BandShift(name, mean, std, float(target.mean()), float(target.std()), distance)
 
 
-def _profile_to_dict(profile: DomainProfile, card: ModelCard | None) -> dict[str, Any]:
+def _profile_to_dict(profile: "DomainProfile", card: ModelCard | None) -> dict[str, Any]:
     content: dict[str, Any] = {"windows": profile.windows}
     if profile.probability is not None and card is not None:
         layers = list(profile.batchnorm.values())

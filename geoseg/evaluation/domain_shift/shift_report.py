@@ -4,17 +4,20 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg._output_files import check_writable
 from geoseg._text import percent
-from geoseg.evaluation.domain_shift.domain_profile import DomainProfile
 from geoseg.evaluation.domain_shift.measure_shift import DomainShift, mean_level, shift_to_dict
 from geoseg.evaluation.report.render import ClassName, View, render_page, render_section
 from geoseg.evaluation.report.svg_charts import Bar, Chart, histogram, line_chart
 from geoseg.evaluation.write_scores import write_text
+
+if TYPE_CHECKING:
+    from geoseg.evaluation.domain_shift.domain_profile import DomainProfile
 
 BINS = 51
 """Number of bins of all histograms; divides 255."""
@@ -143,12 +146,12 @@ SECTIONS: dict[str, tuple[str, Callable[[DomainShift], View | None]]] = {
 """Template and view of each section by its heading, in order."""
 
 
-def _profiles(shift: DomainShift) -> list[DomainProfile]:
+def _profiles(shift: DomainShift) -> "list[DomainProfile]":
     """Return source and target, or the target only."""
     return [profile for profile in (shift.source, shift.target) if profile is not None]
 
 
-def _predicted_profiles(shift: DomainShift) -> list[DomainProfile]:
+def _predicted_profiles(shift: DomainShift) -> "list[DomainProfile]":
     return [profile for profile in _profiles(shift) if profile.probability is not None]
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from geoseg._output_files import check_writable
 from geoseg._text import percent
@@ -18,11 +18,8 @@ from geoseg.evaluation.report.sections import render_sections
 from geoseg.evaluation.tables import MEANS, format_markdown_table
 from geoseg.evaluation.write_scores import format_table, to_dict, write_text
 from geoseg.inference.options import ModeName, TtaName
+from geoseg.models.hardware_options import EngineName, Precision
 from geoseg.progress import Progress, silent
-
-if TYPE_CHECKING:  # they load torch, which comparing masks does not need
-    from geoseg.models.device import Precision
-    from geoseg.models.engines.select import EngineName
 
 MAX_SCENE_ROWS = 50
 """Evaluations of more scenes have no row per scene in Markdown; JSON has them all."""
@@ -58,8 +55,8 @@ def report(
     tta: TtaName = EvaluationOptions.tta,
     bands: str | Sequence[str] | None = EvaluationOptions.bands,
     device: str = EvaluationOptions.device,
-    precision: "Precision" = EvaluationOptions.precision,
-    engine: "EngineName" = EvaluationOptions.engine,
+    precision: Precision = EvaluationOptions.precision,
+    engine: EngineName = EvaluationOptions.engine,
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Path:

@@ -27,6 +27,7 @@ from geoseg.grid.grid import is_same_gsd
 from geoseg.inference.predict import predict
 from geoseg.inference.predictor_cache import PredictorCache
 from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.models.hardware_options import check_device_name
 from geoseg.progress import NOTICE, Progress, silent
 from geoseg.raster.archive import list_files, zip_member_path
 from geoseg.raster.scene import Scene
@@ -78,6 +79,7 @@ def submit(
     output = Path(output)
     require_phase(phase)
     check_writable(output, overwrite)
+    check_device_name(device)
     card = model.card if isinstance(model, Bundle) else read_card(model)
     map_classes(card.legend)
     images = find_test_images(data, PHASES[phase])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from geoseg.errors import BundleError
+from geoseg.importers.openmmlab.require_checkpoint import not_a_checkpoint, require_checkpoint
 from geoseg.models.weights.openmmlab_names import to_geoseg_names
 from geoseg.models.weights.pretrained import load_pickle
 
@@ -56,8 +57,7 @@ def read_checkpoint(path: str | Path) -> CheckpointFile:
         BundleError: If the file is missing, damaged, not a checkpoint, or holds more than plain data.
     """
     path = Path(path)
-    if not path.is_file():
-        raise BundleError(f"checkpoint not found: {path}", "give the path of a .pth file")
+    require_checkpoint(path)
     content = _load(path)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(map(torch.is_tensor, state.values())):
@@ -76,9 +76,7 @@ def _load(path: Path) -> Any:
         # A damaged pickle can raise any exception; no code from it was run.
         refused = REFUSED_GLOBAL.search(str(error))
         if refused is None:
-            raise BundleError(
-                f"{path} is not a PyTorch checkpoint, or it is damaged", "download or copy it again"
-            ) from None
+            raise not_a_checkpoint(path) from None
         raise BundleError(
             f"{path} holds more than weights ({refused[1]}); reading it could run code from the file",
             "if you trust it, save its weights only, on the machine where it was written: "

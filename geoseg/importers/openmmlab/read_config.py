@@ -10,8 +10,6 @@ from typing import Literal
 
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
-from geoseg.models.aspp import default_dilations
-from geoseg.models.backbones.resnet import STAGES
 
 DEFAULT_DILATIONS = (1, 6, 12, 18)
 """Dilations of mmsegmentation's heads if the configuration has none."""
@@ -75,6 +73,8 @@ def settings_from_recipe(model: ModelSection) -> ConfigSettings:
 
 def read_settings(text: str) -> ConfigSettings | None:
     """Return the settings in a configuration; None unless it has a backbone and one head."""
+    from geoseg.models.aspp import default_dilations  # imports torch
+
     model = extract_section(text, "model")
     backbone, head = extract_section(model, "backbone"), extract_section(model, "decode_head")
     if not backbone or not head:
@@ -141,6 +141,8 @@ def _is_set(text: str, key: str) -> bool:
 
 
 def _output_stride(strides: tuple[int, ...], dilations: tuple[int, ...]) -> Literal[8, 16]:
+    from geoseg.models.backbones.resnet import STAGES  # imports torch
+
     if (strides, dilations) == STAGES[8]:
         return 8
     if (strides, dilations) == STAGES[16]:

@@ -21,25 +21,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from geoseg.errors import ConfigError
 from geoseg.grid.tiling import Sizes, Tile, both_axes
 from geoseg.grid.window import Window
 from geoseg.inference.tile_pipeline import TilePrediction
 from geoseg.inference.tta import IDENTITY, TtaVariant
-
-
-def default_stride(size: int) -> int:
-    """Return two thirds of the side of a window: 341 for 512, 513 for 769, as in OpenMMLab's configurations."""
-    return max(round(size * 2 / 3), 1)
-
-
-def check_stride(stride: int, size: int) -> None:
-    """Raise :class:`ConfigError` unless windows of ``size`` pixels at a stride cover every pixel."""
-    if not 1 <= stride <= size:
-        raise ConfigError(
-            f"windows of {size} pixels at a stride of {stride} do not cover a scene",
-            f"use --stride between 1 and {size}, or a larger --tile",
-        )
 
 
 def window_starts(length: int, size: int, stride: int) -> list[int]:

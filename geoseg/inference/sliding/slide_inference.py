@@ -26,7 +26,6 @@ from torch import Tensor
 
 from geoseg._concurrency import BATCHES_AHEAD, prefetch
 from geoseg.bundle import ModelCard
-from geoseg.errors import BundleError
 from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.inference.compatibility import InputPlan
@@ -39,7 +38,8 @@ from geoseg.inference.resize import (
     resize_logits,
     scale_shape,
 )
-from geoseg.inference.sliding.averaged_windows import WindowGrid, averaged_logits, check_stride, default_stride
+from geoseg.inference.sliding.averaged_windows import WindowGrid, averaged_logits
+from geoseg.inference.sliding.check_sliding import check_sliding, default_stride
 from geoseg.inference.tile_pipeline import ScoreStrip, TileInput, TileRunner, read_tile
 from geoseg.inference.tta import TTA, TtaVariant, mean_probabilities
 from geoseg.raster.scene import Scene
@@ -164,11 +164,6 @@ class SlidingWindow:
         pixels = sum(each.windows.window_shape[0] * each.windows.extent.width for each in self.variants)
         return 4 * 4 * classes * pixels
 
-    @property
-    def tags(self) -> dict[str, str]:
-        """Metadata tags of the mask that record mode and stride."""
-        return {"GEOSEG_MODE": "slide", "GEOSEG_STRIDE": str(self.variants[0].stride)}
-
     def part(self, rows: Window) -> "SlidingWindow":
         """Restrict the prediction to some rows of the mask; windows are in the same batches as before."""
         return SlidingWindow(tuple(replace(each, area=each.area.part(rows)) for each in self.variants))
@@ -219,13 +214,8 @@ def make_sliding_window(
         ConfigError: Windows at that stride leave out pixels.
         BundleError: Scene and model have different GSDs, and ``tta`` uses several scales.
     """
+    check_sliding(plan, stride=stride, tta=tta)
     stride = default_stride(plan.tile) if stride is None else stride
-    check_stride(stride, plan.tile)
-    if plan.resamples and any(variant.scale != 1 for variant in TTA[tta]):
-        raise BundleError(
-            "sliding windows at several scales require a scene of the model's GSD",
-            "leave out --mode slide, use --tta flip or d4, or resample the scene first (gdalwarp -tr)",
-        )
     return SlidingWindow(tuple(VariantWindows(scene, plan, area, card, stride, variant) for variant in TTA[tta]))
 
 

@@ -72,12 +72,6 @@ class BlendedTiles:
         layout = self._layout(torch.device("cpu"))
         return FLOAT32_BYTES * layout.classes * layout.sizes[0] * layout.padded_width
 
-    @property
-    def tags(self) -> dict[str, str]:
-        """Metadata tags of the mask that record halo and blend."""
-        window = {"GEOSEG_WINDOW": self.window} if self.blend == "weighted" else {}
-        return {"GEOSEG_HALO": str(self.plan.halo), "GEOSEG_BLEND": self.blend, **window}
-
     def part(self, rows: Window) -> "BlendedTiles":
         """Restrict the prediction to some rows of the mask; tiles are in the same batches as before."""
         return replace(self, area=self.area.part(rows))

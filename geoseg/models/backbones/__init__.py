@@ -1,6 +1,10 @@
 """Backbones: OpenMMLab's dilated ResNets, torchgeo's satellite ResNets, and any timm model with features."""
 
-from geoseg.models.backbones.base import Backbone
+from typing import TYPE_CHECKING
+
 from geoseg.registry import Registry
 
-backbones: Registry[Backbone] = Registry("backbone", __name__)
+if TYPE_CHECKING:
+    from geoseg.models.backbones.base import Backbone
+
+backbones: "Registry[Backbone]" = Registry("backbone", __name__)

@@ -82,16 +82,6 @@ class TimmBackbone(Backbone):
         ]
 
 
-def is_known(name: str) -> bool:
-    """Return whether timm has a model of this name (``resnet50``, or with a weights tag ``resnet50.tv_in1k``)."""
-    return bool(timm.is_model(name))
-
-
-def known_names() -> list[str]:
-    """Return the names of all timm models."""
-    return list(timm.list_models())
-
-
 def _create(variant: str, *, bands: int, output_stride: int, pretrained: bool | Path) -> Any:
     options: dict[str, Any] = {"features_only": True, "in_chans": bands, "pretrained": bool(pretrained)}
     if isinstance(pretrained, Path):

@@ -33,7 +33,11 @@ NETWORK_BY_WEIGHTS = {
 
 @backbones.register
 class TorchgeoResNet(DilatedResNet):
-    """A dilated ResNet with pretrained weights of torchgeo; see :class:`Backbone` for the other keywords."""
+    """A dilated ResNet with pretrained weights of torchgeo; see :class:`Backbone` for the other keywords.
+
+    Args:
+        weights: Name of the weights in torchgeo, such as ``ResNet50_Weights.SENTINEL2_ALL_MOCO``; it determines the network.
+    """
 
     def __init__(
         self,

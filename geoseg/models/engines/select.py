@@ -8,7 +8,6 @@ converted only if OpenVINO is requested by name.
 import logging
 import platform
 from importlib.util import find_spec
-from typing import Literal, get_args
 
 import torch
 from torch import nn
@@ -18,11 +17,9 @@ from geoseg.models.backbones.timm import TimmBackbone
 from geoseg.models.engines.base import Arithmetic, Engine
 from geoseg.models.engines.openvino import ConversionError, OpenVinoEngine
 from geoseg.models.engines.pytorch import TorchEngine
+from geoseg.models.hardware_options import ENGINES, EngineName
 
 log = logging.getLogger(__name__)
-
-EngineName = Literal["auto", "torch", "openvino"]
-ENGINES = get_args(EngineName)
 
 OPENVINO_MACHINES = {"x86_64", "AMD64"}
 """Types of CPU on which OpenVINO is faster than torch (measured by benchmarks/engines.py)."""

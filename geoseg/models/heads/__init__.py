@@ -1,6 +1,10 @@
 """Heads: modules that map the features of a backbone to logits, one module per head."""
 
-from geoseg.models.heads.base import Head
+from typing import TYPE_CHECKING
+
 from geoseg.registry import Registry
 
-heads: Registry[Head] = Registry("head", __name__)
+if TYPE_CHECKING:
+    from geoseg.models.heads.base import Head
+
+heads: "Registry[Head]" = Registry("head", __name__)

@@ -6,7 +6,7 @@ renamed to their final names. Blocks of 512 pixels and DEFLATE were the fastest 
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,7 @@ class CogWriter:
         self.path = Path(path)
         self._paths = {"mask": self.path, **{name: Path(share) for name, share in (shares or {}).items()}}
         self.outputs = tuple(self._paths)
-        for target in self._paths.values():
-            _check_suffix(target)
-            # A run that was killed at its very end may have renamed some of its files already.
-            check_writable(target, overwrite or (resume and has_partial(self.path)))
-        require_distinct(self._paths.values())
+        check_cog_paths(self.path, self._paths.values(), overwrite=overwrite, resume=resume)
         self._overwrite, self._resume, self._gcps = overwrite, resume, gcps
         self._settings, self._tags = dict(settings or {}), dict(tags or {})
 
@@ -168,6 +164,25 @@ class CogWriter:
 def partial_folder(mask: Path) -> Path:
     """Return the folder for the slabs of a mask."""
     return temporary_path(mask).with_suffix("")
+
+
+def check_cog_paths(mask: Path, paths: Collection[Path], *, overwrite: bool, resume: bool) -> None:
+    """Check before the work that a mask and its shares can be written.
+
+    Args:
+        mask: File of the mask.
+        paths: Files of the mask and of all shares.
+        overwrite: True to replace existing files.
+        resume: True to continue with an unfinished mask.
+
+    Raises:
+        OutputError: A file cannot be written, or two have the same path.
+    """
+    for path in paths:
+        _check_suffix(path)
+        # A run that was killed at its very end may have renamed some of its files already.
+        check_writable(path, overwrite or (resume and has_partial(mask)))
+    require_distinct(paths)
 
 
 def has_partial(mask: Path) -> bool:

@@ -16,6 +16,7 @@ from pyproj import CRS
 from geoseg.errors import LayerError
 from geoseg.legend import Legend
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, PolygonStream
+from geoseg.vector.io.drivers import DRIVERS
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet_crs, write_parquet
 from geoseg.vector.io.qgis_style import STYLE_TABLE, build_style_table
 from geoseg.vector.io.reader import LAYER_NAME, find_layer, read_batches
@@ -23,9 +24,6 @@ from geoseg.vector.io.shapefile import shorten_names
 
 GEOJSON_DIGITS = 8
 """Decimals of a degree in GeoJSON: about a millimeter, so that adjacent pixels of 5 cm stay apart."""
-
-DRIVERS = {".gpkg": "GPKG", ".parquet": "", ".fgb": "FlatGeobuf", ".geojson": "GeoJSON", ".shp": "ESRI Shapefile"}
-"""GDAL driver by suffix; GeoParquet is written without GDAL."""
 
 
 def write_polygons(stream: PolygonStream, path: Path, existing: Path | None = None) -> None:

@@ -1,5 +1,6 @@
 """Metadata of vector files: layers, CRS, bounds, columns, and polygons per class, read without the geometries."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from pyproj.exceptions import CRSError
 
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Bounds
+from geoseg.vector.io.count_values import count_values
 from geoseg.vector.io.geoparquet import is_parquet
-from geoseg.vector.io.reader import layer_errors, list_layers, require_file
+from geoseg.vector.io.reader import layer_errors, list_layers
+from geoseg.vector.io.require_file import require_file
 
 CLASS_COLUMNS = ["class_index", "class_name", "area_m2"]
 """Columns of geoseg's layers that describe the class of a polygon."""
@@ -53,6 +56,8 @@ class LayerMetadata:
     """Names of the attributes."""
     classes: tuple[ClassCount, ...]
     """Polygons per class in order of class index; empty if the file has no class columns."""
+    values: Mapping[str, Mapping[str, int]]
+    """Number of features by value, of each column with few different values."""
 
 
 def read_layer_metadata(path: str | Path) -> LayerMetadata:
@@ -81,6 +86,7 @@ def _read_with_gdal(name: str) -> LayerMetadata:
         bounds=None if info["total_bounds"] is None or not info["features"] else _bounds(info["total_bounds"]),
         columns=columns,
         classes=_count_classes(attributes),
+        values=count_values(name, layers[0], _other_columns(columns)),
     )
 
 
@@ -96,7 +102,14 @@ def _read_parquet(name: str) -> LayerMetadata:
         bounds=_bounds(frame.total_bounds) if len(frame) else None,
         columns=tuple(map(str, attributes.columns)),
         classes=_count_classes(attributes),
+        values=count_values(name, None, _other_columns(tuple(map(str, attributes.columns)))),
     )
+
+
+def _other_columns(columns: Sequence[str]) -> list[str]:
+    """Return the columns that are not listed by class."""
+    has_classes = set(CLASS_COLUMNS[:2]) <= set(columns)
+    return [column for column in columns if not (has_classes and column in CLASS_COLUMNS)]
 
 
 def _count_classes(attributes: pd.DataFrame) -> tuple[ClassCount, ...]:

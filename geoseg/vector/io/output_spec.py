@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyproj import CRS
 from pyproj.exceptions import CRSError
@@ -12,10 +13,11 @@ from geoseg._output_files import check_writable
 from geoseg._text import join_names
 from geoseg.errors import ConfigError, OutputError
 from geoseg.legend import Legend
-from geoseg.vector.io.arrow import PolygonStream
-from geoseg.vector.io.formats import DRIVERS, read_layer_crs
-from geoseg.vector.io.shapefile import SHAPEFILE_LIMITS
-from geoseg.vector.io.writer import FileWriter, FrameWriter, PolygonWriter, WriteSummary
+from geoseg.vector.io.drivers import DRIVERS
+
+if TYPE_CHECKING:  # they import GeoPandas, which checking an output does not need
+    from geoseg.vector.io.arrow import PolygonStream
+    from geoseg.vector.io.writer import PolygonWriter, WriteSummary
 
 WGS84 = CRS.from_epsg(4326)
 
@@ -83,6 +85,8 @@ class OutputSpec:
                 )
             crs = WGS84
         elif self.path is not None and self.append and self.path.exists():
+            from geoseg.vector.io.formats import read_layer_crs
+
             crs = read_layer_crs(self.path)
         if own_crs is None and crs is not None:
             reason = "GeoJSON is in longitude and latitude" if crs == WGS84 else "they cannot be reprojected"
@@ -90,15 +94,17 @@ class OutputSpec:
         return crs or own_crs
 
     @contextmanager
-    def open(self) -> Iterator[PolygonWriter]:
+    def open(self) -> "Iterator[PolygonWriter]":
         """Open the output; files get their names when the context ends without an error, and are removed otherwise."""
+        from geoseg.vector.io.writer import FileWriter, FrameWriter
+
         if self.path is None:
             yield FrameWriter()
             return
         with ExitStack() as files:
             yield FileWriter(self.path, files, overwrite=self.overwrite, append=self.append, per_class=self.per_class)
 
-    def write(self, stream: PolygonStream, legend: Legend | None = None) -> WriteSummary:
+    def write(self, stream: "PolygonStream", legend: Legend | None = None) -> "WriteSummary":
         """Write a stream in the CRS of :meth:`resolve_crs`, and the class colors."""
         with self.open() as writer:
             summary = writer.write(stream)
@@ -108,7 +114,11 @@ class OutputSpec:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for users about the format."""
-        return (SHAPEFILE_LIMITS,) if self.path is not None and self.path.suffix.lower() == ".shp" else ()
+        if self.path is None or self.path.suffix.lower() != ".shp":
+            return ()
+        from geoseg.vector.io.shapefile import SHAPEFILE_LIMITS
+
+        return (SHAPEFILE_LIMITS,)
 
 
 def parse_crs(text: str | None) -> CRS | None:

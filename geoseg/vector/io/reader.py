@@ -7,7 +7,6 @@ Both use :mod:`geoseg.vector.io.select_polygons`, which decides which geometries
 import contextlib
 import logging
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -34,6 +33,7 @@ from geoseg.grid.grid import Bounds, Grid, crs_name
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
 from geoseg.vector.io.reproject import find_boxes, reproject_polygons
+from geoseg.vector.io.require_file import require_file
 from geoseg.vector.io.select_polygons import describe_selection, select_polygons
 
 logger = logging.getLogger(__name__)
@@ -49,9 +49,6 @@ EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
 
 MAX_NAMED_LAYERS = 10
 """Number of layers that a message names."""
-
-MAX_SUGGESTION_FILES = 1000
-"""Size of a folder above which no similar file name is suggested."""
 
 
 def is_vector_layer(path: Path) -> bool:
@@ -278,16 +275,6 @@ def _cast_batch(batch: pa.RecordBatch, geometry: str, schema: pa.Schema) -> pa.R
     own = {GEOMETRY: wkb.cast(pa.binary()), BBOX: encode_bbox(bounds.reshape(-1, 4))}
     columns = [own[field.name] if field.name in own else batch.column(field.name).cast(field.type) for field in schema]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def require_file(path: str | Path) -> str:
-    """Return the path as text; :class:`LayerError` if it is a local file that does not exist."""
-    name = os.fspath(path)
-    if "://" in name or name.startswith("/vsi") or Path(name).exists():
-        return name
-    siblings = [file.name for file in Path(name).parent.glob("*")]
-    hint = did_you_mean(Path(name).name, siblings) if len(siblings) < MAX_SUGGESTION_FILES else ""
-    raise LayerError(f"{name} does not exist", hint if hint.startswith("did") else "check the path")
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ def test_train_called_wrongly_is_exit_code_2(geoseg, trained, recipe, wrong):
 
 
 def test_of_processes_that_trained_together_one_prints(geoseg, trained, recipe, monkeypatch):
-    monkeypatch.setattr("geoseg.training.distributed.is_main_process", lambda: False)
+    monkeypatch.setattr("geoseg.training.process_rank.is_main_process", lambda: False)
     result = geoseg("train", recipe)
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 

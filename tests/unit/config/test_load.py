@@ -156,3 +156,12 @@ def test_a_recipe_nobody_knows_is_answered_with_the_nearest() -> None:
 def test_shipped_recipes_are_listed_with_their_descriptions() -> None:
     assert set(list_recipes()) >= {"sample.yaml", "dubai.yaml"}
     assert all(list_recipes().values())
+
+
+def test_a_folder_with_the_name_of_an_included_recipe_does_not_hide_it(tmp_path, monkeypatch, caplog) -> None:
+    monkeypatch.chdir(tmp_path)
+    expected = load_recipe("buildings")
+    (tmp_path / "buildings").mkdir()
+    with caplog.at_level("INFO"):
+        assert load_recipe("buildings") == expected
+    assert "included recipe buildings; the folder of this name" in caplog.text

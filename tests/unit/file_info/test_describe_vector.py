@@ -75,3 +75,32 @@ def test_text_that_calls_itself_geojson_is_refused(tmp_path):
     (tmp_path / "a.geojson").write_text("hello")
     with pytest.raises(LayerError, match="cannot be read"):
         describe(tmp_path / "a.geojson")
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".parquet", ".shp"])
+def test_values_of_columns_with_few_values_are_counted(tmp_path, suffix):
+    rows = 50
+    frame = gpd.GeoDataFrame(
+        {
+            "number": range(rows),
+            "kind": ["a" if row % 3 else None for row in range(rows)],
+            "level": [row % 4 for row in range(rows)],
+            "height": [row / 7 for row in range(rows)],
+            "note": [f"note {row}" for row in range(rows)],
+            "long": ["x" * 80] * rows,
+        },
+        geometry=[box(row, 0, row + 1, 1) for row in range(rows)],
+        crs="EPSG:32633",
+    )
+    path = tmp_path / f"town{suffix}"
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path)
+    said = texts(describe(path))
+    counted = {label.removeprefix("values of "): text for label, text in said.items() if label.startswith("values of")}
+    assert counted == {"kind": "a (33), null (17)", "level": "0 (13), 1 (13), 2 (12), 3 (12)"}
+    assert describe(path).to_json()["values_of_level"] == frame["level"].astype(str).value_counts().to_dict()
+
+
+def test_classes_that_are_listed_are_not_repeated_as_values(tmp_path):
+    OURS.to_file(tmp_path / "town.gpkg")
+    labels = [label for label in texts(describe(tmp_path / "town.gpkg")) if label.startswith("values of")]
+    assert labels == ["values of kind"]

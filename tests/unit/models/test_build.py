@@ -12,7 +12,7 @@ import geoseg.models
 from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import ConfigError
-from geoseg.models.build import build_network, create_model, find_backbone_module
+from geoseg.models.build import build_network, create_model
 from geoseg.models.network import SegmentationNetwork
 
 
@@ -20,34 +20,6 @@ def network(backbone: str = "resnet18", head: str = "deeplabv3plus", *, options=
     model = ModelSection(backbone=Component(name=backbone, options=options or {}), head=Component(name=head), **section)
     with torch.device("meta"):
         return build_network(model, bands=3, classes=6)
-
-
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [("resnet50", "resnet"), ("resnet18b", "resnet"), ("convnext_tiny", "timm"), ("resnet50.tv_in1k", "timm")],
-)
-def test_name_of_a_backbone_selects_its_module(name, file) -> None:
-    assert find_backbone_module(name) == file
-
-
-def test_registered_modules_take_precedence_over_timm(monkeypatch) -> None:
-    monkeypatch.setattr("geoseg.models.build.backbones.names", lambda: ["mine", "resnet", "resnet10t", "timm"])
-    assert [find_backbone_module(name) for name in ("mine", "resnet10t", "resnet18")] == ["mine", "resnet10t", "resnet"]
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("resnet5", "did you mean resnet"),
-        ("timm", "choose one of resnet101, resnet101b"),
-        ("resnet-50", "did you mean resnet50?"),
-        ("convnext_tiiny", "convnext_tiny?"),
-    ],
-)
-def test_unknown_backbone_suggests_the_closest_name(name, hint) -> None:
-    with pytest.raises(ConfigError, match=f"unknown backbone '{name}'") as error:
-        find_backbone_module(name)
-    assert hint in error.value.hint
 
 
 @pytest.mark.parametrize(

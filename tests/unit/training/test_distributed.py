@@ -1,6 +1,4 @@
-"""Tests of launching training on devices and machines, and of errors of several processes."""
-
-from types import SimpleNamespace
+"""Tests of launching training on devices and machines."""
 
 import pytest
 import torch
@@ -11,7 +9,7 @@ from torch import nn
 
 from geoseg.config.recipe import TrainSection
 from geoseg.errors import ConfigError, GeosegError
-from geoseg.models.device import explain_out_of_memory
+from geoseg.models.out_of_memory import explain_out_of_memory
 from geoseg.training import distributed
 from geoseg.training.determinism import set_determinism
 from geoseg.training.distributed import (
@@ -19,9 +17,8 @@ from geoseg.training.distributed import (
     crops_per_process,
     freeze_unused_parameters,
     launch_fabric,
-    report_once,
 )
-from geoseg.training.train import OUT_OF_MEMORY_HINT
+from geoseg.training.run_training import OUT_OF_MEMORY_HINT
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 counts = st.integers(1, 8)
@@ -109,45 +106,6 @@ def test_too_many_gpus_are_an_error(not_launched, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(ConfigError, match=r"^cannot use 4 devices: [^\n]*$"):
         launch_fabric(section(device="cuda"), devices=4)
-
-
-@pytest.mark.parametrize("message", ["Connection closed by peer [127.0.0.1]:1", "NCCL error: remote process exited"])
-def test_lost_connection_to_another_process_is_an_error(monkeypatch, message):
-    monkeypatch.setattr(distributed.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(distributed.dist, "get_rank", lambda: 0)
-    with (
-        pytest.raises(GeosegError, match="another process of the distributed training has ended") as caught,
-        report_once(),
-    ):
-        raise RuntimeError(message)
-    assert "same command" in caught.value.hint
-
-
-def test_other_errors_are_unchanged(monkeypatch):
-    monkeypatch.setattr(distributed.dist, "is_initialized", lambda: True)
-    monkeypatch.setattr(distributed.dist, "get_rank", lambda: 0)
-    with pytest.raises(RuntimeError, match="a fault"), report_once():
-        raise RuntimeError("a fault")
-
-
-@pytest.mark.parametrize(("rank", "waits"), [("0", []), ("1", [distributed.OTHER_PROCESS_DELAY_SECONDS]), ("", [])])
-def test_main_process_reports_a_common_error_first(monkeypatch, rank, waits):
-    monkeypatch.setenv("RANK", rank)
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
-    waited = []
-    monkeypatch.setattr(distributed, "time", SimpleNamespace(sleep=waited.append))
-    with pytest.raises(GeosegError, match="same in all"), report_once():
-        raise GeosegError("same in all")
-    assert waited == waits
-
-
-@pytest.mark.parametrize(("initialized", "rank", "expected"), [(True, 0, True), (True, 1, False), (False, 1, True)])
-def test_main_process_has_rank_zero_or_no_process_group(monkeypatch, initialized, rank, expected):
-    """A job of SLURM has variables for ranks also if each of its tasks trains a run alone."""
-    monkeypatch.setenv("SLURM_PROCID", str(rank))
-    monkeypatch.setattr(distributed.dist, "is_initialized", lambda: initialized)
-    monkeypatch.setattr(distributed.dist, "get_rank", lambda: rank)
-    assert distributed.is_main_process() == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import geoseg
 from geoseg.config.load import load_recipe, to_yaml
 from geoseg.config.recipe import Recipe
 from geoseg.errors import ConfigError, DataError, GeosegError
-from geoseg.training.train import RECIPE_NAME, TrainingResult, check_recipe, train
+from geoseg.training.train import check_recipe, train
+from geoseg.training.training_result import RECIPE_NAME, TrainingResult
 
 OVERRIDES = ["train.iterations=2", "train.validate_every=2"]
 

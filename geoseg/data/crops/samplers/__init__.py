@@ -1,6 +1,10 @@
 """Samplers: which windows of the scenes become crops, one file per sampler."""
 
-from geoseg.data.crops.samplers.base import Sampler
+from typing import TYPE_CHECKING
+
 from geoseg.registry import Registry
 
-samplers: Registry[Sampler] = Registry("sampler", __name__)
+if TYPE_CHECKING:
+    from geoseg.data.crops.samplers.base import Sampler
+
+samplers: "Registry[Sampler]" = Registry("sampler", __name__)

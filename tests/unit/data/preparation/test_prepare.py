@@ -1,5 +1,7 @@
 """Preparing: what lies in the folder afterwards is what the source files say, and old folders are never mistaken."""
 
+import hashlib
+import json
 import logging
 import os
 import shutil
@@ -18,6 +20,7 @@ from geoseg.data.label_reader import LabelReader
 from geoseg.data.preparation import convert_scene as convert_module
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.data.preparation.prepare import prepare
+from geoseg.data.preparation.prepared_dataset import FORMAT_VERSION
 from geoseg.errors import ConfigError, DataError, GeosegError, OutputError, SceneError
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
@@ -149,6 +152,59 @@ def test_a_changed_label_file_gives_another_digest(tmp_path) -> None:
     second = prepare(section, "mine")
     assert second.digest != first.digest
     assert np.array_equal(second.all_scenes[0].mask, 2 - MASK)
+
+
+MEANINGS = {"one": [0], "two": [1], "three": [2]}
+"""Pixel values of the label files by class, whatever the order of the legend."""
+
+
+def ordered_section(root, *names):
+    """A section whose legend is a mapping in the order of ``names``."""
+    return data_section(root, legend=dict.fromkeys(names), values=MEANINGS)
+
+
+def forget_the_order(folder):
+    """Make the records those of a version whose digest did not tell the order of a legend."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    declared = [FORMAT_VERSION, manifest["declaration"], manifest["bands"], manifest["dtype"]]
+    digest = hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
+    for path in (folder / "records").glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "declared": digest}))
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_legend_in_another_order_is_prepared_again(tmp_path, older) -> None:
+    labelled_folder(tmp_path)
+    first = prepare(ordered_section(tmp_path, "one", "two", "three"), "mine")
+    if older:
+        forget_the_order(first.folder)
+    second = prepare(ordered_section(tmp_path, "three", "two", "one"), "mine")
+    assert second.legend.names == ("three", "two", "one")
+    for scene in second.all_scenes:
+        assert np.array_equal(scene.mask, 2 - MASK)
+    assert second.digest != first.digest
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_with_its_legend_in_the_same_order_a_folder_is_not_converted_again(tmp_path, monkeypatch, older) -> None:
+    labelled_folder(tmp_path)
+    section = ordered_section(tmp_path, "two", "one", "three")
+    first = prepare(section, "mine")
+    if older:
+        forget_the_order(first.folder)
+    names = converted_names(monkeypatch)
+    assert prepare(section, "mine") == first
+    make_raster(tmp_path / "labels/b.tif", (2 - MASK)[None], **UTM)
+    prepare(section, "mine")
+    assert names == ["b"]
+
+
+def test_a_prepared_folder_is_refused_as_root_for_a_legend_in_another_order(tmp_path) -> None:
+    labelled_folder(tmp_path)
+    folder = prepare(ordered_section(tmp_path, "one", "two", "three"), "mine").folder
+    section = ordered_section(tmp_path, "three", "two", "one").model_copy(update={"root": folder})
+    with pytest.raises(DataError, match=r"was prepared with data\.legend"):
+        prepare(section, "mine")
 
 
 def test_a_changed_list_of_scenes_gives_another_digest(tmp_path) -> None:

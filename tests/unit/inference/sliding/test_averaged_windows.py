@@ -1,16 +1,12 @@
 import numpy as np
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoseg.errors import ConfigError
 from geoseg.grid.window import Window
 from geoseg.inference.sliding.averaged_windows import (
     WindowGrid,
     averaged_logits,
-    check_stride,
-    default_stride,
     window_starts,
 )
 from geoseg.inference.tile_pipeline import TilePrediction
@@ -46,18 +42,6 @@ def test_a_flipped_image_has_its_shifted_window_at_the_other_end():
     flipped = WindowGrid((12, 12), Window(0, 0, 12, 12), 6, 4, TtaVariant(flip_rows=True, flip_cols=True))
     assert flipped.rows == [0, 2, 6]
     assert flipped.cols == [6, 2, 0], "in the order in which the flipped image is slid over"
-
-
-@pytest.mark.parametrize(("size", "stride"), [(512, 341), (769, 513), (1, 1), (2, 1)])
-def test_the_default_stride_is_that_of_mmsegmentation(size, stride):
-    assert default_stride(size) == stride
-
-
-@pytest.mark.parametrize("stride", [0, 513])
-def test_strides_that_leave_pixels_out_are_refused(stride):
-    with pytest.raises(ConfigError, match=f"stride of {stride}") as caught:
-        check_stride(stride, 512)
-    assert "between 1 and 512" in caught.value.hint
 
 
 @st.composite

@@ -1,0 +1,22 @@
+"""Describe a CRS: its code and name, or the most similar EPSG code of a CRS without one."""
+
+from pyproj import CRS
+
+from geoseg.file_info.info import Fact, make_fact
+from geoseg.grid.grid import crs_name
+
+MIN_CONFIDENCE = 20
+"""Smallest confidence of PROJ, in percent, that two CRS are similar."""
+
+
+def crs_facts(crs: CRS | None) -> tuple[Fact, ...]:
+    """Return the fact ``CRS`` and, if the CRS has no EPSG code and PROJ knows a similar one, ``nearest EPSG code``."""
+    if crs is None:
+        return (make_fact("CRS", None, "none"),)
+    name = crs_name(crs)
+    facts = (make_fact("CRS", name, name if name == crs.name else f"{name} ({crs.name})"),)
+    code = None if name.startswith("EPSG:") else crs.to_epsg(min_confidence=MIN_CONFIDENCE)
+    if code is None:
+        return facts
+    text = f"EPSG:{code} ({CRS.from_epsg(code).name}): similar, not equal"
+    return (*facts, make_fact("nearest EPSG code", f"EPSG:{code}", text))

@@ -1,0 +1,52 @@
+"""Predict the missing rows of a mask on one or several devices; the part of ``predict`` that needs the network."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from geoseg.errors import ConfigError
+from geoseg.inference.parallel import predict_parts, split_rows
+from geoseg.inference.predictor_cache import PredictorCache, list_devices
+from geoseg.inference.task import PredictionTask
+from geoseg.inference.tile_pipeline import TileCounter, TileRunner
+from geoseg.progress import Progress
+from geoseg.raster.writers.base import RasterWriter
+
+if TYPE_CHECKING:
+    from geoseg.inference.dask_cluster import DaskCluster
+
+
+def predict_missing(
+    writer: RasterWriter, task: PredictionTask, cache: PredictorCache, cluster: "DaskCluster | None", progress: Progress
+) -> tuple[TileCounter, str]:
+    """Predict what is missing into an open writer.
+
+    Args:
+        writer: The open writer.
+        task: The task.
+        cache: The model.
+        cluster: Dask workers that share the work; None for the devices of this machine.
+        progress: Reports the tiles that are done.
+
+    Returns:
+        The counter of tiles, and a description of the devices.
+
+    Raises:
+        ConfigError: A device is not available, or a cluster is to write into memory.
+        BundleError: The model cannot be loaded.
+    """
+    devices = list_devices(task.options.device)
+    workers = len(devices) if cluster is None else cluster.workers
+    parts = split_rows(writer.missing, workers, tile=task.plan.scene_tile[0])
+    tiles = sum(task.strategy.part(rows).tiles for rows in parts)
+    with progress(tiles, f"predicting {task.scene.name}") as progress_task:
+        counter = TileCounter(progress_task)
+        if cluster is not None:
+            if writer.partial is None:
+                raise ConfigError("a cluster can only write to files", "name a file for the mask")
+            return counter, cluster.predict(task, writer.partial, parts, counter)
+        options, pixels = task.options, task.input_pixels
+        predictors = [cache.get(device, options.precision, options.engine, pixels=pixels) for device in devices]
+        choose = partial(cache.batch_size, options.batch, predictors[0], task.plan.tile)
+        batch = choose() if writer.partial is None else writer.partial.shared_value("batch", choose)
+        predict_parts(task.strategy, parts, writer, [TileRunner(each, batch, counter) for each in predictors])
+    return counter, "; ".join(predictor.description for predictor in predictors)

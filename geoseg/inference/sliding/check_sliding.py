@@ -1,0 +1,42 @@
+"""Checks of the options of sliding-window prediction that need no network."""
+
+from geoseg.errors import BundleError, ConfigError
+from geoseg.inference.compatibility import InputPlan
+
+MULTI_SCALE_TTA = ("ms+flip",)
+"""Test-time augmentation with images of other scales."""
+
+
+def default_stride(size: int) -> int:
+    """Return two thirds of the side of a window: 341 for 512, 513 for 769, as in OpenMMLab's configurations."""
+    return max(round(size * 2 / 3), 1)
+
+
+def check_stride(stride: int, size: int) -> None:
+    """Raise :class:`ConfigError` unless windows of ``size`` pixels at a stride cover every pixel."""
+    if not 1 <= stride <= size:
+        raise ConfigError(
+            f"windows of {size} pixels at a stride of {stride} do not cover a scene",
+            f"use --stride between 1 and {size}, or a larger --tile",
+        )
+
+
+def check_sliding(plan: InputPlan, *, stride: int | None, tta: str) -> None:
+    """Check the options of ``mode="slide"`` against a scene and a model.
+
+    Args:
+        plan: How the network's input is read.
+        stride: Distance between windows in the network's pixels; None for two thirds of a tile.
+        tta: A name in :data:`~geoseg.inference.tta.TTA`.
+
+    Raises:
+        ConfigError: Windows at that stride leave out pixels.
+        BundleError: Scene and model have different GSDs, and ``tta`` uses several scales.
+    """
+    if stride is not None:
+        check_stride(stride, plan.tile)
+    if plan.resamples and tta in MULTI_SCALE_TTA:
+        raise BundleError(
+            "sliding windows at several scales require a scene of the model's GSD",
+            "leave out --mode slide, use --tta flip or d4, or resample the scene first (gdalwarp -tr)",
+        )

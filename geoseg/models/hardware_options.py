@@ -1,0 +1,20 @@
+"""Names of devices, precisions and engines, which can be checked without torch."""
+
+import re
+from typing import Literal, get_args
+
+from geoseg.errors import ConfigError
+
+Precision = Literal["auto", "float32", "bfloat16"]
+PRECISIONS = get_args(Precision)
+
+EngineName = Literal["auto", "torch", "openvino"]
+ENGINES = get_args(EngineName)
+
+DEVICE_PATTERN = re.compile(r"auto|(cpu|cuda|mps)(:\d+)?")
+
+
+def check_device_name(name: str) -> None:
+    """Raise :class:`ConfigError` if a name is not that of a device; torch decides whether the device is available."""
+    if not DEVICE_PATTERN.fullmatch(name):
+        raise ConfigError(f"invalid device {name!r}", "use auto, cpu, cuda, cuda:N or mps")

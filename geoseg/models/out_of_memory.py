@@ -1,0 +1,28 @@
+"""Report out-of-memory errors of numpy, torch and the devices."""
+
+import contextlib
+from collections.abc import Iterator
+
+from geoseg.errors import GeosegError
+
+OUT_OF_MEMORY_MESSAGES = (
+    "out of memory",
+    "can't allocate memory",
+    "dataloader worker",
+    "bus error",
+    "alloc_failed",
+    "find an engine",
+)
+"""Parts of torch's messages when memory runs out. A worker process that is killed has the same cause."""
+
+
+@contextlib.contextmanager
+def explain_out_of_memory(hint: str) -> Iterator[None]:
+    """Convert out-of-memory errors of numpy, torch and the devices to a :class:`GeosegError` with ``hint``."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if isinstance(error, RuntimeError) and not any(words in text for words in OUT_OF_MEMORY_MESSAGES):
+            raise
+        raise GeosegError("out of memory while running the network", hint) from error

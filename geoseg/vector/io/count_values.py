@@ -1,0 +1,89 @@
+"""Count the values of columns with few different values, such as the class of each polygon, without the geometries."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyogrio
+
+from geoseg.vector.io.geoparquet import is_parquet
+
+MAX_VALUES = 20
+"""Columns with more different values are not counted."""
+
+MAX_VALUE_CHARACTERS = 60
+"""Columns with longer values are not counted: they hold text, not classes."""
+
+BATCH_ROWS = 16_384
+"""Rows that are read at a time."""
+
+NULL = "null"
+"""Text of a missing value."""
+
+
+def count_values(name: str, layer: str | None, columns: Iterable[str]) -> dict[str, dict[str, int]]:
+    """Count the values of text, integer and boolean columns.
+
+    Rows are read in batches, and a column is dropped as soon as it has too many values.
+
+    Args:
+        name: A vector file.
+        layer: Name of the layer; None for GeoParquet.
+        columns: Names of the columns to count.
+
+    Returns:
+        Number of rows by value (as text, most frequent first) and column. Integer columns in which every value occurs
+        once, such as identifiers, are left out.
+    """
+    counts: dict[str, Counter[str]] = {}
+    numeric: set[str] = set()
+    with _open_batches(name, layer, list(columns)) as (schema, batches):
+        for field in schema:
+            if _is_countable(field.type):
+                counts[field.name] = Counter()
+                numeric |= {field.name} if pa.types.is_integer(field.type) else set()
+        for batch in batches:
+            for column in list(counts):
+                counts[column].update(_to_texts(batch.column(batch.schema.get_field_index(column))))
+                if len(counts[column]) > MAX_VALUES or any(
+                    len(value) > MAX_VALUE_CHARACTERS for value in counts[column]
+                ):
+                    del counts[column]
+            if not counts:
+                break
+    return {
+        column: dict(sorted(counter.items(), key=lambda item: (-item[1], item[0])))
+        for column, counter in counts.items()
+        if counter and not (column in numeric and set(counter.values()) == {1})
+    }
+
+
+@contextmanager
+def _open_batches(
+    name: str, layer: str | None, columns: list[str]
+) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]:
+    if is_parquet(name):
+        with pq.ParquetFile(name) as file:
+            schema = file.schema_arrow
+            known = [column for column in columns if column in schema.names]
+            yield pa.schema([schema.field(column) for column in known]), file.iter_batches(BATCH_ROWS, columns=known)
+        return
+    options = {"read_geometry": False, "use_pyarrow": True, "batch_size": BATCH_ROWS}
+    with pyogrio.raw.open_arrow(name, layer=layer, columns=columns, **options) as (_, reader):
+        yield reader.schema, reader
+
+
+def _is_countable(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(is_text or pa.types.is_integer(kind) or pa.types.is_boolean(kind))
+
+
+def _to_texts(column: pa.Array) -> Mapping[str, int]:
+    """Return the number of rows by value of a batch, values as text."""
+    counted = column.value_counts()
+    pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
+    return {NULL if value is None else str(value): count for value, count in pairs}

@@ -1,0 +1,20 @@
+"""The check that a vector file exists, without GeoPandas."""
+
+import os
+from pathlib import Path
+
+from geoseg._text import did_you_mean
+from geoseg.errors import LayerError
+
+MAX_SUGGESTION_FILES = 1000
+"""Size of a folder above which no similar file name is suggested."""
+
+
+def require_file(path: str | Path) -> str:
+    """Return the path as text; :class:`LayerError` if it is a local file that does not exist."""
+    name = os.fspath(path)
+    if "://" in name or name.startswith("/vsi") or Path(name).exists():
+        return name
+    siblings = [file.name for file in Path(name).parent.glob("*")]
+    hint = did_you_mean(Path(name).name, siblings) if len(siblings) < MAX_SUGGESTION_FILES else ""
+    raise LayerError(f"{name} does not exist", hint if hint.startswith("did") else "check the path")

@@ -1,0 +1,28 @@
+"""The code of a CRS, and the most similar code of a CRS without one."""
+
+import pytest
+from pyproj import CRS
+
+from geoseg.file_info.crs_facts import crs_facts
+
+FEET = CRS("+proj=utm +zone=33 +datum=WGS84 +units=us-ft +type=crs")
+"""UTM zone 33N in feet, which has no code."""
+
+
+def texts(crs):
+    return {fact.label: fact.text for fact in crs_facts(crs)}
+
+
+def test_a_crs_with_a_code_has_its_name():
+    assert texts(CRS(32633)) == {"CRS": "EPSG:32633 (WGS 84 / UTM zone 33N)"}
+    assert texts(None) == {"CRS": "none"}
+
+
+def test_a_crs_without_a_code_has_the_most_similar_one():
+    assert FEET.to_epsg() is None
+    assert texts(FEET)["nearest EPSG code"] == "EPSG:32633 (WGS 84 / UTM zone 33N): similar, not equal"
+
+
+@pytest.mark.parametrize("text", ['LOCAL_CS["site",UNIT["metre",1]]', "+proj=tmerc +lat_0=10 +lon_0=13.37 +x_0=1"])
+def test_a_crs_that_resembles_no_code_has_no_such_fact(text):
+    assert list(texts(CRS(text))) == ["CRS"]
