@@ -146,7 +146,8 @@ def labels(command: F) -> F:
     )
     ignore = click.option(
         "--ignore", metavar="VALUE", multiple=True,
-        help="Number or #colour of a reference raster to ignore; can be repeated.",
+        help="Value of mask or reference that means no class, or #colour of a reference; can be repeated. "
+        "Default a declared nodata; none: every value is a class.",
     )  # fmt: skip
     resample = click.option(
         "--resample", is_flag=True, help="Resample a reference on another grid to the pixels (nearest neighbor)."

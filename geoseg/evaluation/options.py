@@ -31,7 +31,8 @@ class EvaluationOptions:
     background: str | None = None
     """Class outside the reference polygons; None to ignore pixels there."""
     ignore: Sequence[str] = ()
-    """Values or colors (``#rrggbb``) of reference rasters that mean "not labeled"."""
+    """Values of masks and reference rasters that mean "no class", and colors (``#rrggbb``) of reference rasters; ``none``
+    for no value at all, not even a declared nodata."""
     resample: bool = False
     """Resample a reference raster on another grid by nearest neighbor instead of rejecting it."""
     gsd: float | None = PredictOptions.gsd

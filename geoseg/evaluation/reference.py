@@ -1,6 +1,7 @@
 """References of masks and scenes: matched by file name, and read on the mask's grid and in its classes."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 
 from geoseg._output_files import VECTOR_SUFFIXES
+from geoseg._text import count
 from geoseg.data.label_encoding import LabelEncoding, build_encoding, guess_kind
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
@@ -18,8 +20,11 @@ from geoseg.evaluation.options import EvaluationOptions
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.raster.class_values import IgnoredValues
 from geoseg.raster.discovery import is_collection, list_rasters_and_layers, match_by_name, scene_name
 from geoseg.raster.scene import Scene
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -88,23 +93,26 @@ class ReferenceLabels(Protocol):
 
 
 @contextmanager
-def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOptions) -> Iterator[ReferenceLabels]:
+def open_reference(
+    path: Path, grid: Grid, legend: Legend, options: EvaluationOptions, values: Mapping[int, int] | None = None
+) -> Iterator[ReferenceLabels]:
     """Open a reference file as class indices.
 
-    Classes of a raster are matched by name if it has a legend, otherwise by color or index. Polygons may be in any CRS.
+    Classes of a raster are matched by name if it has a legend, otherwise by color or value. Polygons may be in any CRS.
 
     Args:
         path: Raster or vector file.
         grid: Grid to read on.
         legend: Classes of the indices.
         options: How the reference is read.
+        values: Class index by value of a raster without a legend; by default the values are class indices.
 
     Raises:
         GridMismatch: The raster has another grid and ``options.resample`` is off.
         ConfigError: The options do not apply to the kind of file.
         DataError: When the context closes: values of the raster are not in the legend.
     """
-    encoding = _reference_encoding(path, legend, options)
+    encoding = _reference_encoding(path, legend, options, values)
     if encoding.kind == "polygon":
         with closing(LabelReader(path, grid, encoding)) as reader:
             yield reader
@@ -116,7 +124,7 @@ def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOp
         _require_resampling(own, grid, str(path), allowed=options.resample)
     with closing(LabelReader(path, grid if fits else own, encoding)) as reader:
         yield reader if fits else ResampledLabels(reader, grid)
-        _require_known(reader)
+        _check_unknown(reader, scene.legend)
 
 
 @dataclass(frozen=True)
@@ -155,7 +163,9 @@ class ResampledLabels:
         return rows, cols
 
 
-def _reference_encoding(path: Path, legend: Legend, options: EvaluationOptions) -> LabelEncoding:
+def _reference_encoding(
+    path: Path, legend: Legend, options: EvaluationOptions, values: Mapping[int, int] | None
+) -> LabelEncoding:
     """Return how the file encodes the classes of ``legend``."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
         return build_encoding(
@@ -166,16 +176,22 @@ def _reference_encoding(path: Path, legend: Legend, options: EvaluationOptions) 
         raise ConfigError(
             f"{path} is a raster and has no attributes", "column, class and background apply to vector files"
         )
+    ignored = IgnoredValues.parse(options.ignore)
     with Scene.open(path) as scene:
-        if scene.legend is None:
-            kind = guess_kind(path, len(scene.bands), has_palette=False)
-            return build_encoding(legend, kind, ignore=[_parse_value(word) for word in options.ignore])
-        table = scene.legend.mapping_to(legend)
-        return LabelEncoding("index", values={i: int(table[i]) for i in (*range(len(scene.legend)), IGNORE_INDEX)})
+        if scene.legend is None and guess_kind(path, len(scene.bands), has_palette=False) == "colour":
+            return build_encoding(legend, "colour", ignore=() if ignored.keeps_nodata else options.ignore)
+        indices = _indices_by_value(scene, legend, values)
+        return LabelEncoding("index", values={**indices, **dict.fromkeys(ignored.values, IGNORE_INDEX)})
 
 
-def _parse_value(word: str) -> int | str:
-    return int(word) if word.lstrip("-").isdecimal() else word
+def _indices_by_value(scene: Scene, legend: Legend, values: Mapping[int, int] | None) -> dict[int, int]:
+    """Return the class index of each value of a reference raster; 255 means no class only in files with a legend."""
+    if scene.legend is None:
+        return dict(values) if values is not None else {index: index for index in range(len(legend))}
+    return {
+        **{entry.index: legend.index_of(entry.name) for entry in scene.legend.entries if entry.name in legend.names},
+        IGNORE_INDEX: IGNORE_INDEX,
+    }
 
 
 def _is_same(own: Grid, grid: Grid) -> bool:
@@ -196,10 +212,22 @@ def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> N
         raise GridMismatch(f"{which} has no CRS and cannot be resampled", "assign its CRS with gdal_edit.py -a_srs")
 
 
-def _require_known(reader: LabelReader) -> None:
+def _check_unknown(reader: LabelReader, own: Legend | None) -> None:
+    """Warn of classes that only a reference with a legend has; raise :class:`DataError` for other values."""
+    names = {} if own is None else {str(entry.index): entry.name for entry in own.entries}
+    for value in [value for value in reader.unknown if value in names]:
+        pixels = reader.unknown.pop(value)
+        logger.warning(
+            "%s: the masks have no class %r: %s there do not count", reader.label, names[value], count(pixels, "pixel")
+        )
+    require_known_values(reader, "the mask")
+
+
+def require_known_values(reader: LabelReader, classes: str) -> None:
+    """Raise :class:`DataError` if a file that has been read holds values without a class; ``classes`` names the classes."""
     if reader.unknown:
         share, values = f"{reader.unknown_share:.2%}", reader.describe_unknown()
         raise DataError(
-            f"{reader.label}: {share} of the pixels have no class of the mask: {values}",
+            f"{reader.label}: {share} of the pixels have no class of {classes}: {values}",
             "name values that mean not labelled with --ignore; mask and reference must use the same classes",
         )

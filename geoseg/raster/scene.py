@@ -10,6 +10,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -154,6 +155,10 @@ class Scene:
     def reopen(self, kind: type[AnyScene]) -> AnyScene:
         """Open the same file as another class of scene, with separate handles."""
         return kind(self.path, self._metadata, alpha=self._alpha_option)
+
+    def without_nodata(self) -> Self:
+        """Open the same file so that the declared nodata is a value like any other; alpha and mask still count."""
+        return type(self)(self.path, replace(self._metadata, nodata=None), alpha=self._alpha_option)
 
     def close(self) -> None:
         """Close the file in all threads of this process; no thread may be reading, and none may read afterwards."""

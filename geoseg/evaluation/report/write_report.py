@@ -82,7 +82,8 @@ def report(
         column: Attribute of the reference polygons that holds their class.
         polygon_class: Class of all reference polygons; by default the last class.
         background: Class outside the reference polygons; by default pixels there are ignored.
-        ignore: Values or colors (``#rrggbb``) of reference rasters that mean "not labeled".
+        ignore: Values of masks and reference rasters that mean "no class", besides a declared nodata, and colors
+            (``#rrggbb``) of reference rasters; ``("none",)``: a declared nodata is a class, too.
         resample: Resample references on another grid by nearest neighbor instead of rejecting them.
         gsd: Meters per pixel of scenes and masks without CRS.
         tile: Side of a tile in pixels at the model's GSD; by default the model's.
