@@ -35,7 +35,7 @@ class MaskClasses:
     """What the user says about values without a class."""
 
     def encoding(self, mask: Scene) -> LabelEncoding:
-        """Return how a mask without a legend encodes the classes: a declared nodata is no class unless the user says so."""
+        """Return how a mask without a legend encodes the classes: a declared nodata is none unless the user says so."""
         nodata = None if self.ignored.keeps_nodata else integer_nodata(mask)
         values = {value: index for value, index in self.values.items() if value != nodata}
         return LabelEncoding("index", values=values | dict.fromkeys(self.ignored.values, IGNORE_INDEX))
@@ -68,7 +68,7 @@ def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> Ma
     if IGNORE_INDEX in values:
         logger.log(
             NOTICE,
-            "%s has no legend, so its values are its classes, and 255 is one of them; --ignore 255 if it means nothing",
+            "%s has no legend, so its values are its classes, and 255 is one of them; --ignore 255 if it means no class",
             files[0].path,
         )
     return MaskClasses(classes.legend, classes.indices, ignored)

@@ -180,6 +180,9 @@ def _reference_encoding(
     with Scene.open(path) as scene:
         if scene.legend is None and guess_kind(path, len(scene.bands), has_palette=False) == "colour":
             return build_encoding(legend, "colour", ignore=() if ignored.keeps_nodata else options.ignore)
+        for word in options.ignore:
+            if word != "none" and not word.lstrip("-").isdecimal():
+                raise ConfigError(f"ignore: {word!r} is not a value of {path}", "its values are integers")
         indices = _indices_by_value(scene, legend, values)
         return LabelEncoding("index", values={**indices, **dict.fromkeys(ignored.values, IGNORE_INDEX)})
 

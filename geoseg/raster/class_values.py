@@ -6,10 +6,12 @@ other: masks of two classes are often stored as 0 and 255.
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.tiling import strips
@@ -73,6 +75,10 @@ class ClassValues:
         return cls(Legend.of([str(value) for value in names]), {value: numbers[value] for value in values})
 
 
+NOTHING_IGNORED = IgnoredValues()
+"""The default: only a declared nodata means "no class"."""
+
+
 def integer_nodata(scene: Scene) -> int | None:
     """Return the declared nodata value; None if there is none, or if it is not an integer."""
     return int(scene.nodata) if scene.nodata is not None and float(scene.nodata).is_integer() else None
@@ -85,7 +91,7 @@ def require_class_values(scene: Scene) -> None:
         raise SceneError(f"{scene.path} is not a mask: it has {bands}", "a mask has one band of integer class values")
 
 
-def count_values(scene: Scene, ignored: IgnoredValues = IgnoredValues()) -> Counter[int]:
+def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Counter[int]:
     """Count the valid pixels of each value that is a class.
 
     Args:
@@ -108,16 +114,35 @@ def count_values(scene: Scene, ignored: IgnoredValues = IgnoredValues()) -> Coun
 
 def _counts_of_strips(scene: Scene, ignored: IgnoredValues) -> Iterator[dict[int, int]]:
     """Yield the pixels by value of one strip after another."""
-    scene = scene.without_nodata() if ignored.keeps_nodata else scene
     block_rows = scene.block_shape[0]
     rows = max(STRIP_PIXELS // (block_rows * scene.grid.width), 1) * block_rows
-    for window in strips(*scene.grid.shape, rows):
-        raster = scene.read(window, nearest=True)
-        values = raster.values[0][raster.valid]
-        if values.dtype in COUNTED_BY_TABLE:
-            table = np.bincount(values)
-            occurring = np.flatnonzero(table)
-            numbers = table[occurring]
-        else:
-            occurring, numbers = np.unique(values, return_counts=True)
-        yield dict(zip(map(int, occurring), map(int, numbers), strict=True))
+    with open_values(scene, ignored) as opened:
+        for window in strips(*scene.grid.shape, rows):
+            raster = opened.read(window, nearest=True)
+            yield count_array(raster.values[0][raster.valid])
+
+
+@contextmanager
+def open_values(scene: Scene, ignored: IgnoredValues) -> Iterator[Scene]:
+    """Open a raster for reading its class values, with nodata as a value if the user says so.
+
+    Args:
+        scene: The open raster; it stays open.
+        ignored: What the user says about values without a class.
+    """
+    if not ignored.keeps_nodata:
+        yield scene
+        return
+    with scene.reopen(Scene).without_nodata() as opened:
+        yield opened
+
+
+def count_array(values: NDArray[Any]) -> dict[int, int]:
+    """Count the elements of an array of integers by value."""
+    if values.dtype in COUNTED_BY_TABLE:
+        table = np.bincount(values.ravel())
+        occurring = np.flatnonzero(table)
+        numbers = table[occurring]
+    else:
+        occurring, numbers = np.unique(values, return_counts=True)
+    return dict(zip(map(int, occurring), map(int, numbers), strict=True))

@@ -157,7 +157,8 @@ class Scene:
         return kind(self.path, self._metadata, alpha=self._alpha_option)
 
     def without_nodata(self) -> Self:
-        """Open the same file so that the declared nodata is a value like any other; alpha and mask still count."""
+        """Close the file and open it again with pixels of nodata as valid; alpha band and mask apply as before."""
+        self.close()
         return type(self)(self.path, replace(self._metadata, nodata=None), alpha=self._alpha_option)
 
     def close(self) -> None:
