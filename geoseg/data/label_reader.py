@@ -50,13 +50,11 @@ class LabelReader:
 
     def _open(self) -> Scene:
         scene = Scene.open(self.label)
-        is_georeferenced = scene.grid.crs is not None and self.grid.crs is not None
         if scene.grid.shape != self.grid.shape:
             (h, w), (height, width) = scene.grid.shape, self.grid.shape
             hint = "give each image a label of the same size"
             raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", hint)
-        if is_georeferenced:
-            self.grid.require_match(scene.grid, "the image", str(self.label))
+        self.grid.require_same_place(scene.grid, "the image", str(self.label))
         return scene
 
     def read(self, window: Window) -> NDArray[np.uint8]:

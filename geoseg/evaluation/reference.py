@@ -119,7 +119,7 @@ def open_reference(
         return
     with Scene.open(path) as scene:
         own = scene.grid
-    fits = _is_same(own, grid)
+    fits = grid.is_same_place(own)
     if not fits:
         _require_resampling(own, grid, str(path), allowed=options.resample)
     with closing(LabelReader(path, grid if fits else own, encoding)) as reader:
@@ -197,17 +197,12 @@ def _indices_by_value(scene: Scene, legend: Legend, values: Mapping[int, int] | 
     }
 
 
-def _is_same(own: Grid, grid: Grid) -> bool:
-    """Return True if the grids are equal; without a CRS, only their sizes are compared."""
-    return own.shape == grid.shape and (own.crs is None or grid.crs is None or grid.matches(own))
-
-
 def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> None:
     """Raise :class:`GridMismatch` unless labels on another grid are allowed and can be resampled."""
     hint = "add --resample for nearest-neighbor resampling of the reference, or warp one of them with gdalwarp"
     if not allowed:
         try:
-            grid.require_match(own, "the mask", path)
+            grid.require_same_place(own, "the mask", path)
         except GridMismatch as mismatch:
             raise GridMismatch(mismatch.message, hint) from None
     if (own.crs is None) != (grid.crs is None):

@@ -10,7 +10,6 @@ import shapely
 from numpy.typing import NDArray
 
 from geoseg._output_files import VECTOR_SUFFIXES, check_writable
-from geoseg.errors import GridMismatch
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.plotting.images import blend, compose_panel, draw_lines, error_map, write_png
@@ -122,7 +121,7 @@ def _read_labels(path: str | Path | None, base: _Base) -> _Labels | None:
     if path is None or _if_vector(path):
         return None
     with Scene.open(path) as scene:
-        _require_same_grid(scene, base.full)
+        base.full.require_same_place(scene.grid, "the scene", scene.path)
         raster = scene.read(scene.grid.window, shape=base.reduced.shape, nearest=True)
         if len(scene.bands) > 1 or scene.dtype.kind not in "iub":
             return _Labels(None, raster.valid, None, render_rgb(raster, choose_rgb_bands(scene.bands)))
@@ -131,15 +130,6 @@ def _read_labels(path: str | Path | None, base: _Base) -> _Labels | None:
         palette = scene.palette if scene.dtype == np.uint8 else None
         image = render_rgb(raster) if palette is None else palette[values][..., :3]
         return _Labels(values, valid, scene.legend, image)
-
-
-def _require_same_grid(scene: Scene, grid: Grid) -> None:
-    """Raise GridMismatch unless the sizes are equal and, if both have a CRS, the grids match."""
-    if scene.grid.crs is not None and grid.crs is not None:
-        grid.require_match(scene.grid, "the scene", scene.path)
-    if scene.grid.shape != grid.shape:
-        (h, w), (height, width) = scene.grid.shape, grid.shape
-        raise GridMismatch(f"{scene.path} has {h} x {w} pixels, the scene has {height} x {width}", "they must match")
 
 
 def _common_classes(labels: Sequence[_Labels]) -> ClassValues | None:

@@ -133,12 +133,11 @@ def open_confidence(path: str | Path, grid: Grid, legend: Legend | None) -> Iter
         legend: The classes of the mask; None if unknown.
 
     Raises:
-        GridMismatch: The raster and the mask differ in size.
+        GridMismatch: The raster and the mask are on different grids.
         SceneError: The raster cannot be read, or has other bands.
     """
     with Scene.open(path) as scene:
-        if scene.grid.shape != grid.shape:
-            grid.require_match(scene.grid, "the mask", str(path))
+        grid.require_same_place(scene.grid, "the mask", str(path))
         with open_raster(scene.path) as dataset:
             scale, offset = dataset.scales[0], dataset.offsets[0]
         yield ConfidenceRaster(scene, ConfidenceBands.find(scene, legend), scale, offset)

@@ -155,6 +155,24 @@ def test_what_lies_outside_a_reference_does_not_count(tmp_path, mask):
     assert (total.counts.sum(), total.mean_iou) == (15 * 20, 1)
 
 
+def test_a_reference_without_crs_is_compared_by_its_transform(tmp_path, mask):
+    """30 m off is another grid; half a pixel is the rounding of a world file; without transform, the size decides."""
+    values, size = noise(50, 40, high=3), UTM["transform"].a
+    for name, crs, transform in (
+        ("same", None, UTM["transform"]),
+        ("rounded", None, moved(Affine.translation(0.3, -0.3))),
+        ("nowhere", None, Affine.identity()),
+    ):
+        reference = write(tmp_path / f"{name}.tif", values, crs=crs, transform=transform)
+        assert evaluate_mask(mask, reference).total.mean_iou == 1
+    far = write(tmp_path / "far.tif", values, crs=None, transform=moved(Affine.translation(30 / size, 0)))
+    for pair in ((mask, far), (far, mask)):
+        with pytest.raises(GridMismatch, match="corners"):
+            evaluate_mask(*pair)
+    with pytest.raises(GridMismatch, match="corners"):
+        evaluate_mask(mask, mask, confidence=far)
+
+
 def test_without_a_crs_nothing_can_be_looked_up(tmp_path, mask):
     reference = write(tmp_path / "lost.tif", noise(49, 40, high=3), crs=None)
     with pytest.raises(GridMismatch, match="has no CRS and cannot be resampled"):
