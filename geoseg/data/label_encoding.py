@@ -28,6 +28,8 @@ class LabelEncoding:
     """Class index of polygons if there is no ``column``."""
     background: int = IGNORE_INDEX
     """Class index of pixels outside all polygons."""
+    assumes_255: bool = False
+    """True if the pixel value 255 means "not labeled" by convention, and not because it is declared."""
 
 
 def build_encoding(
@@ -68,11 +70,14 @@ def build_encoding(
     table = _build_table(kind, [*meanings, *((value, IGNORE_INDEX) for value in ignore)])
     if kind == "colour":
         return LabelEncoding(kind, colours=table)
-    if kind == "index":
-        table.setdefault(IGNORE_INDEX, IGNORE_INDEX)
+    assumes_255 = kind == "index" and IGNORE_INDEX not in table
+    if assumes_255:
+        table[IGNORE_INDEX] = IGNORE_INDEX
     outside = legend.index_of(background) if background is not None else IGNORE_INDEX
     inside = legend.index_of(polygon_class) if polygon_class is not None else len(legend) - 1
-    return LabelEncoding(kind, values=table, column=column, polygon_class=inside, background=outside)
+    return LabelEncoding(
+        kind, values=table, column=column, polygon_class=inside, background=outside, assumes_255=assumes_255
+    )
 
 
 def _build_table(kind: EncodingKind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geoseg._output_files import VECTOR_SUFFIXES, check_writable
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.plotting.images import blend, compose_panel, draw_lines, error_map, write_png
+from geoseg.plotting.images import ErrorColours, blend, compose_panel, draw_lines, error_map, write_png
 from geoseg.raster.class_values import ClassValues
 from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.scene import Scene
@@ -174,7 +174,8 @@ def _render_differences(
     predicted, expected = (_to_indices(labels[name], classes) for name in ("mask", "reference"))
     if predicted is None or expected is None:
         return []
-    return [("differences", error_map(base.image, predicted, expected))]
+    colours = ErrorColours.for_legend(classes.legend)
+    return [("differences", error_map(base.image, predicted, expected, colours))]
 
 
 Line = NDArray[np.float64]

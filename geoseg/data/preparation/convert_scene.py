@@ -204,7 +204,9 @@ class _StripConverter:
         with output_errors(scene.class_locations_path):
             scene.class_locations_path.parent.mkdir(parents=True, exist_ok=True)
             ClassLocations.concatenate(self.locations).save(scene.class_locations_path)
-        return replace(scene, unknown=reader.describe_unknown(), unknown_share=reader.unknown_share)
+        return replace(
+            scene, unknown=reader.describe_unknown(), unknown_share=reader.unknown_share, assumed_pixels=reader.assumed
+        )
 
 
 def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:

@@ -55,6 +55,8 @@ class PreparedScene:
     """Undeclared colors or values of the label file, as text for messages; empty if there are none."""
     unknown_share: float = 0.0
     """Share of the pixels that have an undeclared color or value."""
+    assumed_pixels: int = 0
+    """Number of pixels of an undeclared 255, which are not labeled."""
     labelled: bool = True
     """False for a scene without a mask: it has no label file, or its labels are held back."""
     compressed: bool = False
