@@ -19,7 +19,7 @@ from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evalua
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.progress import Progress, silent
-from geoseg.raster.class_values import IgnoredValues
+from geoseg.raster.class_values import IgnoredValues, require_class_values
 from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene
 
@@ -100,8 +100,10 @@ def _open_mask_values(mask: Scene, classes: MaskClasses) -> Iterator[WindowReade
     """Open a mask as class indices of the legend: matched by name if the mask has its own legend, otherwise by value.
 
     Raises:
+        SceneError: The mask has several bands, or no integers.
         DataError: When the context closes: values of a mask without legend are not classes.
     """
+    require_class_values(mask)
     if mask.legend is not None:
         yield _reader_by_name(mask, mask.legend, classes.legend)
         return

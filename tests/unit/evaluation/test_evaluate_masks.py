@@ -364,6 +364,26 @@ def test_a_constant_prediction_is_said(tmp_path):
     assert evaluate_mask(reference, reference).notes == ()
 
 
+def test_a_confidence_of_255_that_is_not_nodata_is_refused(tmp_path, mask):
+    """Only geoseg's own files mean "no value" by it, and declare it; 8-bit probabilities of others run to 255."""
+    levels = noise(50, 40, low=250, high=256)
+    with pytest.raises(SceneError, match="holds 255"):
+        evaluate_mask(mask, mask, confidence=foreign(tmp_path / "sure.tif", levels))
+    known = evaluate_mask(mask, mask, confidence=foreign(tmp_path / "ours.tif", levels, nodata=255)).calibration
+    assert known.pixels == (levels != 255).sum()
+
+
+def test_masks_without_a_legend_beside_others_have_their_classes(folders):
+    foreign(folders / "masks" / "b_mask.tif", [[0, 0, 0, 7]] * 3)
+    with pytest.raises(
+        DataError, match=r"b_mask.tif: 25.00% of the pixels have no class of the first mask's legend: 7"
+    ):
+        evaluate_mask(folders / "masks", folders / "right")
+    make_raster(folders / "masks" / "b_mask.tif", noise(3, 3, 4), **UTM)
+    with pytest.raises(SceneError, match="is not a mask"):
+        evaluate_mask(folders / "masks", folders / "right")
+
+
 def test_an_image_is_no_mask(tmp_path):
     image = make_raster(tmp_path / "image.tif", noise(3, 20, 20), **UTM)
     with pytest.raises(SceneError, match="is not a mask"):
