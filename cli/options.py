@@ -156,7 +156,8 @@ def labels(command: F) -> F:
     layer = click.option("--layer", metavar="NAME", help="Layer of a reference with several.")
     ignore = click.option(
         "--ignore", metavar="VALUE", multiple=True,
-        help="Number or #colour of a reference raster, or value of --column, to ignore; can be repeated.",
+        help="Value of mask or reference that means no class, #colour of a reference, or value of --column; can be "
+        "repeated. Default a declared nodata; none: every value is a class.",
     )  # fmt: skip
     resample = click.option(
         "--resample", is_flag=True, help="Resample a reference on another grid to the pixels (nearest neighbor)."

@@ -41,6 +41,11 @@ AREA = click.FloatRange(min=0)
     help="Square the corners of polygons of these classes, by name; adjacent polygons are adjusted.",
 )  # fmt: skip
 @click.option("--classes", callback=options.names, metavar="A,B", help="Classes to keep, by name; default all.")
+@click.option(
+    "--ignore", metavar="VALUE", multiple=True,
+    help="Value of pixels that get no polygons; can be repeated. "
+    "Default a declared nodata; none: every value is a class.",
+)  # fmt: skip
 @click.option("--dissolve", is_flag=True, help="Write one multipolygon per class.")
 @click.option("--per-class", is_flag=True, help="Write a layer (.gpkg) or a file (other formats) per class.")
 @click.option(
@@ -63,6 +68,7 @@ def polygonize(
 
     MASK can also be a vector file, whose polygons are then generalized.
     """
+    from geoseg._text import count
     from geoseg.vector.polygonize import polygonize as to_polygons
 
     layer = to_polygons(
@@ -75,7 +81,7 @@ def polygonize(
     )
     for note in layer.notes:
         console.print_status(f"Note: {note}")
-    console.print_status(f"{len(layer)} polygons")
+    console.print_status(count(len(layer), "polygon"))
     console.print_result(str(layer.path))
 
 

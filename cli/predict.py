@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from geoseg._text import count
 from geoseg.inference.options import CHOICES, PredictOptions
 
 from . import console, options
@@ -206,7 +207,7 @@ def _print_estimates(scenes: Sequence[str | list[str]], model: Path, settings: M
         (height, width), time = each.shape, format_duration(each.seconds)
         unit = "h:mm:ss" if time.count(":") == 2 else "m:ss"
         console.print_result(
-            f"{name}: {height} x {width} pixels in {each.tiles} tiles on {each.device}; about {time} "
+            f"{name}: {height} x {width} pixels in {count(each.tiles, 'tile')} on {each.device}; about {time} "
             f"({unit}), {each.memory / 1e9:.1f} GB of memory, {each.size / 1e6:.0f} MB of output before compression"
         )
         for note in each.notes:
@@ -235,7 +236,9 @@ def _predict_many(scenes: Sequence[str], folder: str, report: Callable[..., None
 def _report(prediction: "Prediction", prefix: str = "", *, stitching: bool, reference: str | None) -> None:
     for note in prediction.notes:
         console.print_status(f"Note: {prefix}{note}")
-    console.print_status(f"{prefix}{prediction.tiles} tiles in {prediction.seconds:.1f} s on {prediction.device}")
+    console.print_status(
+        f"{prefix}{count(prediction.tiles, 'tile')} in {prediction.seconds:.1f} s on {prediction.device}"
+    )
     if stitching:
         console.print_status(f"{prefix}{_stitching(prediction, reference)}")
     console.print_result(str(prediction.path))

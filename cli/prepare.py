@@ -52,6 +52,7 @@ def prepare(
     if check:
         _check(section)
         return
+    from geoseg._text import count
     from geoseg.data.preparation.prepare import prepare as to_prepared
 
     name = Path(recipe).stem
@@ -59,7 +60,7 @@ def prepare(
     for split in dict.fromkeys(scene.split for scene in prepared.all_scenes):
         members = prepared.scenes(split)
         pixels = sum(scene.height * scene.width for scene in members)
-        console.print_status(f"{split}: {len(members)} scenes, {pixels / 1e6:,.0f} megapixels")
+        console.print_status(f"{split}: {count(len(members), 'scene')}, {pixels / 1e6:,.0f} megapixels")
     console.print_result(str(prepared.folder))
 
 
@@ -72,6 +73,7 @@ def _download(dataset: str, archives: Path | None) -> None:
 
 
 def _check(section: Any) -> None:
+    from geoseg._text import count
     from geoseg.data.preparation.validate_labels import validate_labels
 
     report = validate_labels(section, progress=current_progress())
@@ -80,8 +82,6 @@ def _check(section: Any) -> None:
         console.print_result(f"Note: {remark}")
     for error in (*report.errors, *(each for scene in report.scenes for each in scene.errors)):
         console.print_result(f"Error: {error}")
-    console.print_status(
-        f"{len(report.scenes)} scenes, {report.error_count} {'error' if report.error_count == 1 else 'errors'}"
-    )
+    console.print_status(f"{count(len(report.scenes), 'scene')}, {count(report.error_count, 'error')}")
     if report.error_count:
         raise click.exceptions.Exit(1)

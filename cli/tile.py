@@ -60,6 +60,7 @@ def tile(
     """
     if count == (output is not None):
         raise click.UsageError("use either -o DIR or --count")
+    from geoseg._text import count as count_text
     from geoseg.data.export import export_crops as tiling
 
     if output is None:
@@ -71,7 +72,7 @@ def tile(
         keep_empty=keep_empty, overwrite=overwrite, progress=current_progress(),
     )  # fmt: skip
     for split, number in tiled.crops.items():
-        console.print_status(f"{f'{split}: ' if split else ''}{number} crops")
+        console.print_status(f"{f'{split}: ' if split else ''}{count_text(number, 'crop')}")
     if tiled.skipped:
-        console.print_status(f"{tiled.skipped} empty crops were skipped (--keep-empty writes them)")
+        console.print_status(f"{count_text(tiled.skipped, 'empty crop')} skipped (--keep-empty writes them)")
     console.print_result(str(tiled.path))

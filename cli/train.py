@@ -45,6 +45,7 @@ def train(
         raise click.UsageError("--resume and --fresh cannot be combined")
     if devices != "auto" and not devices.isdecimal():
         raise click.UsageError(f"invalid --devices {devices!r}; use a number or auto")
+    from geoseg._text import percent
     from geoseg.config.load import load_recipe
     from geoseg.training.interrupts import TrainingInterrupted
     from geoseg.training.process_rank import is_main_process, report_once
@@ -68,5 +69,5 @@ def train(
     if not is_main_process():
         return
     for score, value in result.bundle.card.scores.items():
-        console.print_status(f"{score}: {value:.4f}")
+        console.print_status(f"{score}: {percent(value)} %")
     console.print_result(str(result.path))

@@ -20,6 +20,21 @@ def join_names(names: Iterable[object], *, limit: int | None = None, separator: 
     return separator.join(shown) + (f" and {rest} more" if rest else "")
 
 
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Format a number of things, with a comma between thousands.
+
+    Args:
+        number: How many.
+        noun: The thing in the singular.
+        plural: Its plural; by default ``noun`` with ``s``.
+
+    Example:
+        >>> count(1, "polygon"), count(2000, "polygon"), count(0, "class", "classes")
+        ('1 polygon', '2,000 polygons', '0 classes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def percent(share: float) -> str:
     """Format a share between 0 and 1 as percent with two decimals, or ``-`` for NaN.
 

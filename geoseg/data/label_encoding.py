@@ -32,6 +32,8 @@ class LabelEncoding:
     """Class indices of polygons, the one on top first, where polygons overlap; others lie below in the layer's order."""
     layer: str | None = None
     """Name of the layer in vector files with several."""
+    assumes_255: bool = False
+    """True if the pixel value 255 means "not labeled" by convention, and not because it is declared."""
 
 
 def build_encoding(
@@ -77,8 +79,9 @@ def build_encoding(
     table = _build_table(kind, [*meanings, *((value, IGNORE_INDEX) for value in ignore)])
     if kind == "colour":
         return LabelEncoding(kind, colours=table)
-    if kind == "index":
-        table.setdefault(IGNORE_INDEX, IGNORE_INDEX)
+    assumes_255 = kind == "index" and IGNORE_INDEX not in table
+    if assumes_255:
+        table[IGNORE_INDEX] = IGNORE_INDEX
     outside = legend.index_of(background) if background is not None else IGNORE_INDEX
     inside = legend.index_of(polygon_class) if polygon_class is not None else len(legend) - 1
     return LabelEncoding(
@@ -89,6 +92,7 @@ def build_encoding(
         background=outside,
         priority=_parse_priority(priority, legend, column),
         layer=layer,
+        assumes_255=assumes_255,
     )
 
 

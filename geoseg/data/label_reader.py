@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._text import join_names
+from geoseg._text import count, join_names
 from geoseg.data.label_encoding import EncodingKind, LabelEncoding, guess_kind
 from geoseg.errors import DataError, LayerError
 from geoseg.grid.grid import Grid
@@ -47,6 +47,8 @@ class LabelReader:
     """Meaning of the file's values, colors or attributes."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Number of pixels by undeclared color or value."""
+    assumed: int = 0
+    """Number of pixels of the value 255 that are read as "not labeled" although neither file nor recipe declares it."""
     decode_seconds: float = 0.0
     """Time spent on reading the file, without the conversion to class indices."""
     values_hint: str = "list them in data.values, or in data.ignore: {values}"
@@ -88,13 +90,11 @@ class LabelReader:
 
     def _open(self) -> Scene:
         scene = Scene.open(self.label)
-        is_georeferenced = scene.grid.crs is not None and self.grid.crs is not None
         if scene.grid.shape != self.grid.shape:
             (h, w), (height, width) = scene.grid.shape, self.grid.shape
             hint = "give each image a label of the same size"
             raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", hint)
-        if is_georeferenced:
-            self.grid.require_match(scene.grid, "the image", str(self.label))
+        self.grid.require_same_place(scene.grid, "the image", str(self.label))
         if self.encoding.kind == "index" and scene.nodata in self.encoding.values:
             # Files often call a class nodata, 0 for instance: the recipe takes precedence. Alpha and mask still exclude.
             return scene.without_nodata()
@@ -115,6 +115,8 @@ class LabelReader:
         started = time.perf_counter()
         raster = self._scene.read(window, nearest=True)
         self.decode_seconds += time.perf_counter() - started
+        if self.encoding.assumes_255 and self._scene.legend is None:
+            self.assumed += int(np.count_nonzero(raster.valid & (raster.values[0] == IGNORE_INDEX)))
         if self.encoding.kind == "index" and raster.values.dtype == np.uint8:
             return self._look_up_bytes(raster.values[0], raster.valid)
         encode = self._encode_colors if self.encoding.kind == "colour" else self._encode_values
@@ -134,7 +136,7 @@ class LabelReader:
     def describe_unknown(self) -> str:
         """Return the most frequent undeclared colors or values with their shares, for messages."""
         total = max(self.grid.height * self.grid.width, 1)
-        shares = [f"{value} ({count / total:.2%})" for value, count in self.unknown.most_common()]
+        shares = [f"{value} ({number / total:.2%})" for value, number in self.unknown.most_common()]
         return join_names(shares, limit=MAX_NAMED_VALUES)
 
     def _encode_colors(self, values: NDArray[np.generic]) -> CodedLabels:
@@ -176,8 +178,8 @@ class LabelReader:
         position = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
         is_declared = keys[position] == codes
         unknown = codes[valid & ~is_declared]
-        for code, count in zip(*np.unique(unknown, return_counts=True), strict=True):
-            self.unknown[spelling.format(int(code))] += int(count)
+        for code, number in zip(*np.unique(unknown, return_counts=True), strict=True):
+            self.unknown[spelling.format(int(code))] += int(number)
         return np.where(valid & is_declared, index_of_key[position], np.uint8(IGNORE_INDEX))
 
 
@@ -207,6 +209,16 @@ def check_unknown_share(label: Path | None, share: float, values: str, *, max_sh
         )
     if share:
         logger.warning("%s: not in the legend, read as not labeled: %s", label, values)
+
+
+def describe_assumed(pixels: int) -> str:
+    """Say that pixels of an undeclared 255 are read as "not labeled", and how to settle it; empty for no pixel."""
+    if not pixels:
+        return ""
+    return (
+        f"{count(pixels, 'pixel')} of the value 255 {'is' if pixels == 1 else 'are'} read as not labeled, although neither "
+        f"the labels nor the recipe declare it: ignore: [255] confirms this, values: {{CLASS: [255]}} makes it a class"
+    )
 
 
 def guess_file_kind(label: Path) -> EncodingKind:

@@ -75,7 +75,8 @@ def evaluate(
         priority: Names of classes, the one on top first, where reference polygons overlap; other polygons lie below, in
             the order of the layer.
         layer: Layer of a vector file with several.
-        ignore: Values or colors (``#rrggbb``) of reference rasters, or values of ``column``, that mean "not labeled".
+        ignore: Values of masks and reference rasters that mean "no class", besides a declared nodata; colors
+            (``#rrggbb``) of reference rasters; values of ``column``. ``("none",)``: a declared nodata is a class, too.
         resample: Resample references on another grid by nearest neighbor instead of rejecting them.
         gsd: Meters per pixel of scenes and masks without CRS.
         tile: Side of a tile in pixels at the model's GSD; by default the model's.

@@ -1,25 +1,25 @@
 """Evaluate masks against reference rasters or polygons, without loading torch."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._output_files import VECTOR_SUFFIXES
-from geoseg.errors import SceneError
-from geoseg.evaluation.accumulate_counts import STRIP_ROWS, CountOptions, ScenePair, WindowReader
+from geoseg.data.label_reader import LabelReader
+from geoseg.evaluation.accumulate_counts import CountOptions, ScenePair, WindowReader
+from geoseg.evaluation.mask_classes import MaskClasses, read_mask_classes
 from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
 from geoseg.evaluation.protocols import select_protocols
-from geoseg.evaluation.reference import SceneFiles, match_files, open_reference
+from geoseg.evaluation.reference import SceneFiles, match_files, open_reference, require_known_values
 from geoseg.evaluation.result import Evaluation, SceneCallback
 from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evaluate_task
-from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
-from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
+from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.progress import Progress, silent
+from geoseg.raster.class_values import IgnoredValues, require_class_values
 from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene
 
@@ -56,12 +56,13 @@ def evaluate_mask(
         SceneError: A file is not a mask.
     """
     files = match_files(mask, reference, confidence=confidence, image=scene)
-    legend = _common_legend(files)
+    classes = read_mask_classes(files, IgnoredValues.parse(options.ignore))
+    legend = classes.legend
     count_options = options.count_options(legend, select_protocols("", options.protocols, legend=legend))
     task = EvaluationTask(
         legend,
         count_options,
-        scenes=[(each.name, partial(_open_mask, each, legend, count_options, options)) for each in files],
+        scenes=[(each.name, partial(_open_mask, each, classes, count_options, options)) for each in files],
         about={"masks": str(mask), "reference": str(reference), "resampled": options.resample},
         description="evaluating masks",
         source=f"{mask} in {reference}",
@@ -72,12 +73,13 @@ def evaluate_mask(
 
 @contextmanager
 def _open_mask(
-    paths: SceneFiles, legend: Legend, count_options: CountOptions, options: EvaluationOptions
+    paths: SceneFiles, classes: MaskClasses, count_options: CountOptions, options: EvaluationOptions
 ) -> Iterator[EvaluationScene]:
+    legend = classes.legend
     with ExitStack() as files:
         mask = files.enter_context(Scene.open(paths.path))
         image = None if paths.image is None else files.enter_context(Scene.open(paths.image))
-        labels = files.enter_context(open_reference(paths.reference, mask.grid, legend, options))
+        labels = files.enter_context(open_reference(paths.reference, mask.grid, legend, options, classes.values))
         confidence = None
         if paths.confidence is not None:
             confidence = files.enter_context(open_confidence(paths.confidence, mask.grid, legend)).read_levels
@@ -85,7 +87,7 @@ def _open_mask(
             name=paths.name,
             shape=mask.grid.shape,
             classes=len(legend),
-            predicted=_mask_reader(mask, legend),
+            predicted=files.enter_context(_open_mask_values(mask, classes)),
             reference=labels.read,
             confidence=confidence,
             pixel_m=count_options.pixel_size_m(mask.grid, options.gsd, mask.path),
@@ -93,9 +95,25 @@ def _open_mask(
         yield EvaluationScene(pair, image, find_miss=labels.find_miss)
 
 
-def _mask_reader(scene: Scene, legend: Legend) -> WindowReader:
-    """Return a reader of class indices of ``legend``, matched by name if the mask has its own legend."""
-    table = None if scene.legend is None or scene.legend == legend else scene.legend.mapping_to(legend)
+@contextmanager
+def _open_mask_values(mask: Scene, classes: MaskClasses) -> Iterator[WindowReader]:
+    """Open a mask as class indices of the legend: matched by name if the mask has its own legend, otherwise by value.
+
+    Raises:
+        SceneError: The mask has several bands, or no integers.
+        DataError: When the context closes: values of a mask without legend are not classes.
+    """
+    require_class_values(mask)
+    if mask.legend is not None:
+        yield _reader_by_name(mask, mask.legend, classes.legend)
+        return
+    with closing(LabelReader(Path(mask.path), mask.grid, classes.encoding(mask))) as reader:
+        yield reader.read
+        require_known_values(reader, "the first mask's legend")
+
+
+def _reader_by_name(scene: Scene, own: Legend, legend: Legend) -> WindowReader:
+    table = None if own == legend else own.mapping_to(legend)
 
     def read(window: Window) -> NDArray[np.uint8]:
         raster = scene.read(window, nearest=True)
@@ -103,32 +121,3 @@ def _mask_reader(scene: Scene, legend: Legend) -> WindowReader:
         return class_index if table is None else table[class_index]
 
     return read
-
-
-def _common_legend(files: Sequence[SceneFiles]) -> Legend:
-    """Return the first legend in the masks, or classes named after all values that occur."""
-    values = {0}
-    for each in files:
-        if each.path.suffix.lower() in VECTOR_SUFFIXES:
-            raise SceneError(
-                f"{each.path} is a vector file, not a mask", "masks are rasters, references may be vectors"
-            )
-        with Scene.open(each.path) as mask:
-            _require_mask(mask)
-            if mask.legend is not None:
-                return mask.legend
-            values |= set(_values(mask))
-    return make_numbered_legend(values)
-
-
-def _require_mask(scene: Scene) -> None:
-    if len(scene.bands) != 1 or scene.dtype != np.uint8:
-        bands = f"{len(scene.bands)} bands of {scene.dtype}"
-        raise SceneError(f"{scene.path} is not a mask: it has {bands}", "a mask has one band of uint8 class indices")
-
-
-def _values(scene: Scene) -> Iterator[int]:
-    for window in strips(scene.grid.height, scene.grid.width, STRIP_ROWS):
-        raster = scene.read(window, nearest=True)
-        values = np.unique(raster.values[0][raster.valid])
-        yield from (int(value) for value in values if value != IGNORE_INDEX)

@@ -36,7 +36,8 @@ class EvaluationOptions:
     layer: str | None = None
     """Layer of a vector file with several."""
     ignore: Sequence[str] = ()
-    """Values or colors (``#rrggbb``) of reference rasters, or attribute values of polygons, that mean "not labeled"."""
+    """Values of masks and reference rasters that mean "no class", colors (``#rrggbb``) of reference rasters, and attribute
+    values of polygons; ``none`` for no value at all, not even a declared nodata."""
     resample: bool = False
     """Resample a reference raster on another grid by nearest neighbor instead of rejecting it."""
     gsd: float | None = PredictOptions.gsd

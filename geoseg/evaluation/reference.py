@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg._output_files import VECTOR_SUFFIXES
+from geoseg._text import count
 from geoseg.data.label_encoding import LabelEncoding, build_encoding, guess_kind
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
@@ -19,6 +20,7 @@ from geoseg.evaluation.options import EvaluationOptions
 from geoseg.grid.grid import Grid, make_transformer
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.raster.class_values import IgnoredValues
 from geoseg.raster.discovery import is_collection, list_rasters_and_layers, match_by_name, scene_name
 from geoseg.raster.scene import Scene
 from geoseg.vector.io.require_file import require_file
@@ -104,23 +106,26 @@ class ReferenceLabels(Protocol):
 
 
 @contextmanager
-def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOptions) -> Iterator[ReferenceLabels]:
+def open_reference(
+    path: Path, grid: Grid, legend: Legend, options: EvaluationOptions, values: Mapping[int, int] | None = None
+) -> Iterator[ReferenceLabels]:
     """Open a reference file as class indices.
 
-    Classes of a raster are matched by name if it has a legend, otherwise by color or index. Polygons may be in any CRS.
+    Classes of a raster are matched by name if it has a legend, otherwise by color or value. Polygons may be in any CRS.
 
     Args:
         path: Raster or vector file.
         grid: Grid to read on.
         legend: Classes of the indices.
         options: How the reference is read.
+        values: Class index by value of a raster without a legend; by default the values are class indices.
 
     Raises:
         GridMismatch: The raster has another grid and ``options.resample`` is off.
         ConfigError: The options do not apply to the kind of file.
         DataError: When the context closes: values of the raster are not in the legend.
     """
-    encoding = _reference_encoding(path, legend, options)
+    encoding = _reference_encoding(path, legend, options, values)
     if encoding.kind == "polygon":
         require_file(path)
         hint = VALUES_HINT if options.column else ""
@@ -131,12 +136,12 @@ def open_reference(path: Path, grid: Grid, legend: Legend, options: EvaluationOp
         return
     with Scene.open(path) as scene:
         own = scene.grid
-    fits = _is_same(own, grid)
+    fits = grid.is_same_place(own)
     if not fits:
         _require_resampling(own, grid, str(path), allowed=options.resample)
     with closing(LabelReader(path, grid if fits else own, encoding)) as reader:
         yield reader if fits else ResampledLabels(reader, grid)
-        _require_known(reader)
+        _check_unknown(reader, scene.legend)
 
 
 @dataclass(frozen=True)
@@ -179,7 +184,9 @@ class ResampledLabels:
         return rows, cols
 
 
-def _reference_encoding(path: Path, legend: Legend, options: EvaluationOptions) -> LabelEncoding:
+def _reference_encoding(
+    path: Path, legend: Legend, options: EvaluationOptions, values: Mapping[int, int] | None
+) -> LabelEncoding:
     """Return how the file encodes the classes of ``legend``."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
         return build_encoding(
@@ -197,12 +204,15 @@ def _reference_encoding(path: Path, legend: Legend, options: EvaluationOptions) 
             f"{path} is a raster and has no attributes",
             "column, class, background, priority and layer apply to vector files",
         )
+    ignored = IgnoredValues.parse(options.ignore)
     with Scene.open(path) as scene:
-        if scene.legend is None:
-            kind = guess_kind(path, len(scene.bands), has_palette=False)
-            return build_encoding(legend, kind, ignore=[_parse_value(word) for word in options.ignore])
-        table = scene.legend.mapping_to(legend)
-        return LabelEncoding("index", values={i: int(table[i]) for i in (*range(len(scene.legend)), IGNORE_INDEX)})
+        if scene.legend is None and guess_kind(path, len(scene.bands), has_palette=False) == "colour":
+            return build_encoding(legend, "colour", ignore=() if ignored.keeps_nodata else options.ignore)
+        for word in options.ignore:
+            if word != "none" and not word.lstrip("-").isdecimal():
+                raise ConfigError(f"ignore: {word!r} is not a value of {path}", "its values are integers")
+        indices = _indices_by_value(scene, legend, values)
+        return LabelEncoding("index", values={**indices, **dict.fromkeys(ignored.values, IGNORE_INDEX)})
 
 
 def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
@@ -214,13 +224,14 @@ def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
     return values
 
 
-def _parse_value(word: str) -> int | str:
-    return int(word) if word.lstrip("-").isdecimal() else word
-
-
-def _is_same(own: Grid, grid: Grid) -> bool:
-    """Return True if the grids are equal; without a CRS, only their sizes are compared."""
-    return own.shape == grid.shape and (own.crs is None or grid.crs is None or grid.matches(own))
+def _indices_by_value(scene: Scene, legend: Legend, values: Mapping[int, int] | None) -> dict[int, int]:
+    """Return the class index of each value of a reference raster; 255 means no class only in files with a legend."""
+    if scene.legend is None:
+        return dict(values) if values is not None else {index: index for index in range(len(legend))}
+    return {
+        **{entry.index: legend.index_of(entry.name) for entry in scene.legend.entries if entry.name in legend.names},
+        IGNORE_INDEX: IGNORE_INDEX,
+    }
 
 
 def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> None:
@@ -228,7 +239,7 @@ def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> N
     hint = "add --resample for nearest-neighbor resampling of the reference, or warp one of them with gdalwarp"
     if not allowed:
         try:
-            grid.require_match(own, "the mask", path)
+            grid.require_same_place(own, "the mask", path)
         except GridMismatch as mismatch:
             raise GridMismatch(mismatch.message, hint) from None
     if (own.crs is None) != (grid.crs is None):
@@ -236,10 +247,22 @@ def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> N
         raise GridMismatch(f"{which} has no CRS and cannot be resampled", "assign its CRS with gdal_edit.py -a_srs")
 
 
-def _require_known(reader: LabelReader) -> None:
+def _check_unknown(reader: LabelReader, own: Legend | None) -> None:
+    """Warn of classes that only a reference with a legend has; raise :class:`DataError` for other values."""
+    names = {} if own is None else {str(entry.index): entry.name for entry in own.entries}
+    for value in [value for value in reader.unknown if value in names]:
+        pixels = reader.unknown.pop(value)
+        logger.warning(
+            "%s: the masks have no class %r: %s there do not count", reader.label, names[value], count(pixels, "pixel")
+        )
+    require_known_values(reader, "the mask")
+
+
+def require_known_values(reader: LabelReader, classes: str) -> None:
+    """Raise :class:`DataError` if a file that has been read holds values without a class; ``classes`` names the classes."""
     if reader.unknown:
         share, values = f"{reader.unknown_share:.2%}", reader.describe_unknown()
         raise DataError(
-            f"{reader.label}: {share} of the pixels have no class of the mask: {values}",
+            f"{reader.label}: {share} of the pixels have no class of {classes}: {values}",
             "name values that mean not labelled with --ignore; mask and reference must use the same classes",
         )

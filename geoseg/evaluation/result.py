@@ -17,6 +17,11 @@ from geoseg.metrics import ConfusionMatrix
 from geoseg.metrics.bootstrap import bootstrap_intervals
 from geoseg.metrics.boundary import BoundaryCounts
 from geoseg.metrics.calibration import Calibration
+from geoseg.metrics.remarks import (
+    describe_constant_prediction,
+    describe_uncounted_pixels,
+    describe_unlabeled_classes,
+)
 from geoseg.metrics.scores import summarize_scores
 from geoseg.raster.scene import Scene
 
@@ -118,6 +123,17 @@ class Evaluation:
     def calibration(self) -> Calibration | None:
         """Confidence against accuracy of all scenes; None without confidence."""
         return _sum(scene.calibration for scene in self.scenes)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on pixels that do not count, on a constant prediction, and on classes of a split without labels."""
+        counts, names = self.total, self.legend.names
+        split = self.about.get("split")
+        return (
+            *describe_uncounted_pixels(counts),
+            *describe_constant_prediction(counts, names),
+            *(describe_unlabeled_classes(counts.in_reference.tolist(), names, f"the split {split!r}") if split else ()),
+        )
 
     def require_labelled(self, source: str, hint: str) -> None:
         """Raise :class:`DataError` if no pixel of any scene is labeled."""

@@ -41,6 +41,7 @@ def format_table(evaluation: Evaluation, *, markdown: bool = False, per_scene: b
         overall_lines(evaluation),
         *(style(rows) for rows in extra_tables(evaluation).values() if len(rows) > 1),
         *([style(scene_rows(evaluation))] if per_scene else []),
+        *([[f"Note: {note}" for note in evaluation.notes]] if evaluation.notes else []),
         [format_protocol(evaluation.protocol)],
     ]
     return "\n\n".join("\n".join(part) for part in parts)
@@ -61,6 +62,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         **by_name[primary.name],
         "protocols": by_name,
         **_extras_to_dict(evaluation),
+        "notes": list(evaluation.notes),
         "about": dict(evaluation.about),
     }
 
@@ -99,6 +101,7 @@ def _counts_to_dict(counts: ConfusionMatrix, excluded: Sequence[int]) -> dict[st
         "per_class": {name: [_none_if_nan(value) for value in score(counts)] for name, score in CLASS_SCORES.items()},
         "counts": counts.counts.tolist(),
         "missed": counts.missed.tolist(),
+        "ignored": counts.ignored,
     }
 
 

@@ -1,19 +1,25 @@
 """Describe a raster: a scene, a mask (it has a legend) or a label raster (one band of few integers)."""
 
-import numpy as np
-from numpy.typing import NDArray
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 
+import numpy as np
+
+from geoseg._text import count
 from geoseg.file_info.crs_facts import crs_facts
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact
 from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
+from geoseg.raster.class_values import count_array
 from geoseg.raster.metadata import CLASSES_TAG
 from geoseg.raster.scene import Scene
 
 MAX_LABEL_VALUES = 32
-"""A single uint8 band with at most this many values is a label raster."""
+"""A single band of integers with at most this many values is a label raster."""
+MAX_VALUES = 256
+"""Largest number of values that are counted."""
 OVERVIEW_SIZE = 512
 """Longest side of the reduced image in which values are counted, pixels."""
 STRIP_PIXELS = 2**24
@@ -31,13 +37,15 @@ def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
         facts = (*_grid_facts(scene.grid), *_pixel_facts(scene))
         if not _holds_labels(scene):
             return FileInfo("scene", path, facts, notes=scene.notes)
-        pixels, areas_m2 = _count(scene, progress)
-        empty = int(pixels[IGNORE_INDEX])
-        rest = make_fact("unlabelled", empty, f"{empty:,} pixels (not valid, or {IGNORE_INDEX})")
+        values = _count(scene, progress)
+        if values is None:
+            return FileInfo("scene", path, facts, notes=scene.notes)
+        reason = "not valid" if scene.legend is None else f"not valid, or {IGNORE_INDEX}"
+        rest = make_fact("unlabelled", values.unlabeled, f"{count(values.unlabeled, 'pixel')} ({reason})")
         made = tuple(make_fact(f"tag {key}", value) for key, value in sorted(_own_tags(scene).items()))
         kind = "label raster" if scene.legend is None else "mask"
-        rows = _class_rows(scene, pixels, areas_m2)
-        return FileInfo(kind, path, (*facts, rest, *made), rows, "pixels", scene.notes)
+        rows = _class_rows(scene, values)
+        return FileInfo(kind, path, (*facts, rest, *made), rows, "pixels", (*scene.notes, *_value_notes(scene, values)))
 
 
 def _grid_facts(grid: Grid) -> tuple[Fact, ...]:
@@ -83,7 +91,7 @@ def _own_tags(scene: Scene) -> dict[str, str]:
 def _holds_labels(scene: Scene) -> bool:
     if scene.legend is not None or scene.palette is not None:
         return scene.dtype == np.uint8
-    if len(scene.bands) != 1 or scene.dtype != np.uint8:
+    if len(scene.bands) != 1 or scene.dtype.kind not in "iub":
         return False
     side = max(scene.grid.shape)
     shape = tuple(max(length * OVERVIEW_SIZE // max(side, OVERVIEW_SIZE), 1) for length in scene.grid.shape)
@@ -91,24 +99,47 @@ def _holds_labels(scene: Scene) -> bool:
     return len(np.unique(overview.values[0][overview.valid])) <= MAX_LABEL_VALUES
 
 
-def _count(scene: Scene, progress: Progress) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-    """Return pixels per value (256,), and their area in square meters, from one strip at a time.
+@dataclass
+class _Values:
+    """Pixels and areas by class value."""
 
-    Pixels that are not valid count as the ignore index. Areas are computed strip by strip, because the area of a pixel
-    in a geographic CRS changes with latitude.
+    pixels: Counter[int] = field(default_factory=Counter)
+    """Number of pixels by value."""
+    areas_m2: dict[int, float] = field(default_factory=lambda: defaultdict(float))
+    """Area by value in square meters; empty without CRS."""
+    unlabeled: int = 0
+    """Number of pixels without a class."""
+
+
+def _count(scene: Scene, progress: Progress) -> _Values | None:
+    """Count the pixels of each value in one strip at a time; None if there are too many values for classes.
+
+    255 is a value like any other, except in files with a legend, which geoseg wrote. Areas are computed strip by strip,
+    because the area of a pixel in a geographic CRS changes with latitude.
     """
-    pixels = np.zeros(IGNORE_INDEX + 1, np.int64)
-    areas_m2 = np.zeros(IGNORE_INDEX + 1)
+    counted = _Values()
     windows = list(strips(*scene.grid.shape, _strip_rows(scene)))
     with progress(len(windows), "counting pixels") as task:
         for window in windows:
             raster = scene.read(window, [0])
-            counts = np.bincount(raster.fill(IGNORE_INDEX)[0].ravel(), minlength=IGNORE_INDEX + 1)
-            pixels += counts
+            pixels = count_array(raster.values[0][raster.valid])
+            if scene.legend is not None:
+                pixels.pop(IGNORE_INDEX, None)
+            counted.unlabeled += window.height * window.width - sum(pixels.values())
+            counted.pixels.update(pixels)
+            if len(counted.pixels) > MAX_VALUES:
+                return None
             if raster.grid.crs is not None:
-                areas_m2 += counts * raster.grid.pixel_area_m2()
+                area_m2 = raster.grid.pixel_area_m2()
+                for value, number in pixels.items():
+                    counted.areas_m2[value] += number * area_m2
             task.advance()
-    return pixels, None if scene.grid.crs is None else areas_m2
+    return counted
+
+
+def _value_notes(scene: Scene, values: _Values) -> list[str]:
+    is_undeclared = scene.legend is None and scene.nodata is None and IGNORE_INDEX in values.pixels
+    return [f"{IGNORE_INDEX} is counted as a class: the file does not declare it as nodata"] if is_undeclared else []
 
 
 def _strip_rows(scene: Scene) -> int:
@@ -128,19 +159,18 @@ def _names_and_colours(scene: Scene) -> dict[int, tuple[str, str | None]]:
     }
 
 
-def _class_rows(scene: Scene, pixels: NDArray[np.int64], areas_m2: NDArray[np.float64] | None) -> tuple[ClassRow, ...]:
+def _class_rows(scene: Scene, values: _Values) -> tuple[ClassRow, ...]:
     """Return the classes of the legend and all other values that occur, with pixels, share and area."""
     known = _names_and_colours(scene)
     declared = set() if scene.legend is None else set(known)
-    occurring = {int(value) for value in np.flatnonzero(pixels[:IGNORE_INDEX])}
-    labelled = int(pixels[:IGNORE_INDEX].sum())
+    labeled = values.pixels.total()
     return tuple(
         ClassRow(
-            index,
-            *known.get(index, (str(index), None)),
-            int(pixels[index]),
-            pixels[index].item() / labelled if labelled else 0.0,
-            None if areas_m2 is None else areas_m2[index].item(),
+            value,
+            *known.get(value, (str(value), None)),
+            values.pixels[value],
+            values.pixels[value] / labeled if labeled else 0.0,
+            None if scene.grid.crs is None else values.areas_m2[value],
         )
-        for index in sorted(occurring | declared)
+        for value in sorted(declared | set(values.pixels))
     )

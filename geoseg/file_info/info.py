@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from geoseg._text import count
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -73,8 +75,8 @@ class FileInfo:
         width = max((len(fact.label) for fact in self.facts), default=0)
         lines = [f"  {fact.label.ljust(width)}  {fact.text}" for fact in self.facts if fact.text]
         for row in self.classes:
-            count = "" if row.count is None else f": {row.count:,} {self.counted}"
-            lines.append(f"  class {row.index}  {row.name}{count}")
+            counted = "" if row.count is None else f": {count(row.count, self.counted.removesuffix('s'))}"
+            lines.append(f"  class {row.index}  {row.name}{counted}")
         return "\n".join(
             [f"FileInfo({self.kind}, {self.source!r})", *lines, *(f"  note: {note}" for note in self.notes)]
         )

@@ -31,6 +31,12 @@ SQUARE_RATIO = 1.01
 BORDER_TOLERANCE = 1e-3
 """Points nearer to the border of a pixel than this fraction of a pixel are on it: coordinates are often rounded."""
 
+CORNER_TOLERANCE = 1e-3
+"""Corners of two grids nearer than this fraction of a pixel are equal."""
+
+ROUNDING_TOLERANCE = 0.5
+"""The same for grids of which one has no CRS, in pixels: world files are often rounded."""
+
 WGS84_SEMI_MAJOR_M = 6378137.0
 WGS84_ECCENTRICITY_SQUARED = 0.00669437999014
 """Semi-major axis and squared first eccentricity of the WGS 84 ellipsoid (EPSG:7030)."""
@@ -205,7 +211,7 @@ class Grid:
         stretched = Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)
         return replace(self, transform=stretched, height=height, width=width)
 
-    def matches(self, other: "Grid", tolerance: float = 1e-3) -> bool:
+    def matches(self, other: "Grid", tolerance: float = CORNER_TOLERANCE) -> bool:
         """Return True if both grids have the same size and CRS, and the same corners.
 
         Args:
@@ -219,7 +225,12 @@ class Grid:
         return all(math.dist(a, b) <= tolerance * side for a, b in pairs)
 
     def require_match(
-        self, other: "Grid", name: str = "the first raster", other_name: str = "the second raster"
+        self,
+        other: "Grid",
+        name: str = "the first raster",
+        other_name: str = "the second raster",
+        *,
+        tolerance: float = CORNER_TOLERANCE,
     ) -> None:
         """Raise an error unless both grids match.
 
@@ -227,11 +238,12 @@ class Grid:
             other: The grid to compare with.
             name: What is on this grid, for the message.
             other_name: What is on the other grid, for the message.
+            tolerance: Largest distance of two corners in pixels.
 
         Raises:
             GridMismatch: Size, CRS or corners are different.
         """
-        if self.matches(other):
+        if self.matches(other, tolerance):
             return
         if self.shape != other.shape:
             difference = f"{self.height} x {self.width} pixels and {other.height} x {other.width}"
@@ -244,6 +256,38 @@ class Grid:
             f"{name} and {other_name} are on different grids: {difference}",
             "warp one of them onto the grid of the other (gdalwarp)",
         )
+
+    def require_same_place(
+        self, other: "Grid", name: str = "the first raster", other_name: str = "the second raster"
+    ) -> None:
+        """Raise an error unless both grids cover the same ground pixel by pixel, as far as is known.
+
+        As :meth:`require_match`, but what a grid lacks is not compared: transforms unless one of them is the identity,
+        which means that the raster has no location, and CRSs only if both grids have one. Without a CRS, corners may differ
+        by half a pixel, because world files are often rounded.
+
+        Args:
+            other: The grid to compare with.
+            name: What is on this grid, for the message.
+            other_name: What is on the other grid, for the message.
+
+        Raises:
+            GridMismatch: Size, CRS or corners are different.
+        """
+        first, second, tolerance = self, other, CORNER_TOLERANCE
+        if first.crs is None or second.crs is None:
+            first, second, tolerance = replace(first, crs=None), replace(second, crs=None), ROUNDING_TOLERANCE
+        if first.transform.is_identity or second.transform.is_identity:
+            first, second = (replace(grid, transform=Affine.identity(), crs=None) for grid in (first, second))
+        first.require_match(second, name, other_name, tolerance=tolerance)
+
+    def is_same_place(self, other: "Grid") -> bool:
+        """Return False if :meth:`require_same_place` raises an error."""
+        try:
+            self.require_same_place(other)
+        except GridMismatch:
+            return False
+        return True
 
     def _to_geocentric(self, positions: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
         """Convert (col, row) to (x, y, z) in meters from the center of the Earth; NaN where the CRS is not defined."""

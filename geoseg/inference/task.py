@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import geoseg
+from geoseg._text import count
 from geoseg.bundle import ModelCard, digest_file
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
@@ -118,7 +119,8 @@ class PredictionTask:
         if not isinstance(self.scene, DamageTolerantScene) or not self.scene.damaged:
             return []
         damaged = sorted(self.scene.damaged)
-        return [f"{len(damaged)} blocks could not be read and are nodata: {_list_windows(damaged)}"]
+        blocks, verb = count(len(damaged), "block"), "is" if len(damaged) == 1 else "are"
+        return [f"{blocks} could not be read and {verb} nodata: {_list_windows(damaged)}"]
 
     @cached_property
     def _digest(self) -> str:

@@ -50,6 +50,8 @@ class ConfusionMatrix:
     """Pixels by [reference, predicted] class index."""
     missed: NDArray[np.int64]
     """Pixels by reference class index without a prediction (255). They count as wrong."""
+    ignored: int
+    """Pixels whose reference is 255 (not labeled). They are in no score."""
 
     def __init__(self, classes: int) -> None:
         if not 1 <= classes <= IGNORE_INDEX:
@@ -57,6 +59,7 @@ class ConfusionMatrix:
         self.classes = classes
         self.counts = np.zeros((classes, classes), np.int64)
         self.missed = np.zeros(classes, np.int64)
+        self.ignored = 0
 
     def update(self, predicted: NDArray[Any] | TensorLike, reference: NDArray[Any] | TensorLike) -> None:
         """Count pixels.
@@ -73,6 +76,7 @@ class ConfusionMatrix:
         _require_class_indices("prediction", pairs.sum(axis=0), self.classes)
         self.counts = self.counts + pairs[: self.classes, : self.classes]
         self.missed = self.missed + pairs[: self.classes, IGNORE_INDEX]
+        self.ignored += int(pairs[IGNORE_INDEX].sum())
 
     def __add__(self, other: "ConfusionMatrix") -> "ConfusionMatrix":
         if other.classes != self.classes:
@@ -80,6 +84,7 @@ class ConfusionMatrix:
         total = ConfusionMatrix(self.classes)
         total.counts = self.counts + other.counts
         total.missed = self.missed + other.missed
+        total.ignored = self.ignored + other.ignored
         return total
 
     @property

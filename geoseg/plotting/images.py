@@ -3,9 +3,10 @@
 Images are uint8 arrays (row, col, 3). Positions are (row, col) in pixels from the corner of the first pixel.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,13 @@ from geoseg.legend import IGNORE_INDEX, Colour, Legend, LegendEntry
 from geoseg.raster.display import RgbImage
 
 WRONG: Colour = (214, 39, 40)
-"""Color of wrongly predicted pixels in an error map."""
+"""Color of wrongly predicted pixels in an error map, unless a class has a similar color."""
 NOT_PREDICTED: Colour = (255, 152, 0)
-"""Color of labeled pixels without a prediction in an error map."""
+"""Color of labeled pixels without a prediction in an error map, unless a class has a similar color."""
+OTHER_MARKS: tuple[Colour, ...] = ((225, 0, 190), (60, 60, 255), (0, 200, 220), (120, 60, 0), (150, 230, 0))
+"""Colors of error maps if a class has a color similar to the first ones: magenta, blue, cyan, brown, lime."""
+MIN_COLOUR_DISTANCE = 90.0
+"""Colors closer than this (Euclidean distance of red, green and blue) are similar."""
 TEXT_COLOUR, BACKGROUND_COLOUR, BORDER_COLOUR = (33, 33, 33), (255, 255, 255), (150, 150, 150)
 """Colors of a panel."""
 
@@ -68,23 +73,56 @@ def draw_lines(
     return np.asarray(canvas)
 
 
-def error_map(image: NDArray[np.uint8], predicted: NDArray[np.uint8], reference: NDArray[np.uint8]) -> RgbImage:
+class ErrorColours(NamedTuple):
+    """Colors of the marks in an error map."""
+
+    wrong: Colour = WRONG
+    """Wrongly predicted pixels."""
+    not_predicted: Colour = NOT_PREDICTED
+    """Labeled pixels without a prediction."""
+
+    @classmethod
+    def for_legend(cls, legend: Legend) -> "ErrorColours":
+        """Choose red and orange, or other colors where a class has a similar one: an error must not look like a class."""
+        used = [entry.colour for entry in legend.entries]
+        wrong = _most_different([WRONG, *OTHER_MARKS], used)
+        return cls(wrong, _most_different([NOT_PREDICTED, *OTHER_MARKS], [*used, wrong]))
+
+
+def _most_different(candidates: Sequence[Colour], used: Sequence[Colour]) -> Colour:
+    """Return the first candidate that is not similar to a used color; if there is none, the one farthest from them."""
+    distances = {colour: min(math.dist(colour, other) for other in used) for colour in candidates}
+    different = [colour for colour, distance in distances.items() if distance >= MIN_COLOUR_DISTANCE]
+    return different[0] if different else max(distances, key=lambda colour: distances[colour])
+
+
+ERROR_COLOURS = ErrorColours()
+"""Red and orange."""
+
+
+def error_map(
+    image: NDArray[np.uint8],
+    predicted: NDArray[np.uint8],
+    reference: NDArray[np.uint8],
+    colours: ErrorColours = ERROR_COLOURS,
+) -> RgbImage:
     """Mark errors of a mask on a gray image.
 
-    Correct pixels show the image, wrong pixels are red, labeled pixels without a prediction are orange, and pixels without
-    a label are pale.
+    Correct pixels show the image, wrong pixels and labeled pixels without a prediction are marked, and pixels without a
+    label are pale.
 
     Args:
         image: The image, axes (row, col) or (row, col, 3).
         predicted: Predicted class indices, axes (row, col); 255 = none.
         reference: Reference class indices, axes (row, col); 255 = none.
+        colours: Colors of the marks.
     """
     gray = image if image.ndim == 2 else np.rint(image @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     base = gray[..., np.newaxis].repeat(3, axis=-1)
     is_labeled, is_predicted = reference != IGNORE_INDEX, predicted != IGNORE_INDEX
     base = blend(base, np.full_like(base, 255), opacity=0.75, valid=~is_labeled)
-    marks = {WRONG: is_labeled & is_predicted & (predicted != reference), NOT_PREDICTED: is_labeled & ~is_predicted}
-    for colour, pixels in marks.items():
+    is_wrong = is_labeled & is_predicted & (predicted != reference)
+    for colour, pixels in ((colours.wrong, is_wrong), (colours.not_predicted, is_labeled & ~is_predicted)):
         base = blend(base, np.broadcast_to(np.array(colour, np.uint8), base.shape), opacity=0.75, valid=pixels)
     return base
 

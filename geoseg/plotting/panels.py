@@ -1,18 +1,19 @@
 """A panel of images of one scene: the scene, its mask, its reference, their differences, polygons."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from geoseg._output_files import VECTOR_SUFFIXES, check_writable
-from geoseg.errors import GridMismatch
 from geoseg.grid.grid import Grid
-from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
-from geoseg.plotting.images import blend, compose_panel, draw_lines, error_map, write_png
+from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.plotting.images import ErrorColours, blend, compose_panel, draw_lines, error_map, write_png
+from geoseg.raster.class_values import ClassValues
 from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.scene import Scene
 from geoseg.vector.io.require_file import require_file
@@ -69,16 +70,17 @@ def plot_scene(
         reduced = opened.read_overview(longest)
         base = _Base(render_rgb(reduced, choose_rgb_bands(opened.bands)), opened.grid, reduced.grid)
         images = [(opened.name, base.image)]
-    labels = {"mask": _read_labels(mask, base), "reference": _read_labels(reference, base)}
-    legend = _common_legend(list(labels.values()))
-    images += [(name, _render(layer, legend, base)) for name, layer in labels.items() if layer is not None]
-    images += _render_differences(labels["mask"], labels["reference"], base)
+    given = {"mask": _read_labels(mask, base), "reference": _read_labels(reference, base)}
+    labels = {name: layer for name, layer in given.items() if layer is not None}
+    classes = _common_classes(list(labels.values()))
+    images += [(name, _render(layer, classes, base)) for name, layer in labels.items()]
+    images += _render_differences(labels, classes, base)
     for path, colour in ((_if_vector(reference), REFERENCE_COLOUR), (polygons, POLYGON_COLOUR)):
         if path is not None:
             width = 1 if max(base.reduced.shape) < THIN_LINE_SIZE else 2
             image = draw_lines(base.image, _read_lines(path, base.reduced), colour=colour, width=width)
             images.append((Path(path).name, image))
-    write_png(output, compose_panel(images, legend=legend, columns=COLUMNS))
+    write_png(output, compose_panel(images, legend=None if classes is None else classes.legend, columns=COLUMNS))
     return Path(output)
 
 
@@ -108,8 +110,10 @@ class _Base:
 class _Labels:
     """A mask or a reference as displayed."""
 
-    class_index: NDArray[np.uint8] | None
-    """Axes (row, col), 255 = none; None for labels that are stored as colors."""
+    values: NDArray[Any] | None
+    """Class values, axes (row, col); None for labels that are stored as colors."""
+    valid: NDArray[np.bool_]
+    """Where there is a class (row, col); 255 is one except in files with a legend."""
     legend: Legend | None
     """Legend of the file, if it has one."""
     image: RgbImage
@@ -125,50 +129,61 @@ def _read_labels(path: str | Path | None, base: _Base) -> _Labels | None:
     if path is None or _if_vector(path):
         return None
     with Scene.open(path) as scene:
-        _require_same_grid(scene, base.full)
+        base.full.require_same_place(scene.grid, "the scene", scene.path)
         raster = scene.read(scene.grid.window, shape=base.reduced.shape, nearest=True)
-        if len(scene.bands) > 1 or scene.dtype != np.uint8:
-            return _Labels(None, None, render_rgb(raster, choose_rgb_bands(scene.bands)))
-        class_index = raster.fill(IGNORE_INDEX)[0]
-        image = render_rgb(raster) if scene.palette is None else scene.palette[class_index][..., :3]
-        return _Labels(class_index, scene.legend, image)
+        if len(scene.bands) > 1 or scene.dtype.kind not in "iub":
+            return _Labels(None, raster.valid, None, render_rgb(raster, choose_rgb_bands(scene.bands)))
+        values = raster.values[0]
+        valid = raster.valid & (values != IGNORE_INDEX) if scene.legend is not None else raster.valid
+        palette = scene.palette if scene.dtype == np.uint8 else None
+        image = render_rgb(raster) if palette is None else palette[values][..., :3]
+        return _Labels(values, valid, scene.legend, image)
 
 
-def _require_same_grid(scene: Scene, grid: Grid) -> None:
-    """Raise GridMismatch unless the sizes are equal and, if both have a CRS, the grids match."""
-    if scene.grid.crs is not None and grid.crs is not None:
-        grid.require_match(scene.grid, "the scene", scene.path)
-    if scene.grid.shape != grid.shape:
-        (h, w), (height, width) = scene.grid.shape, grid.shape
-        raise GridMismatch(f"{scene.path} has {h} x {w} pixels, the scene has {height} x {width}", "they must match")
-
-
-def _common_legend(labels: list[_Labels | None]) -> Legend | None:
-    """Return the first legend of a file, else a numbered one for all values; None if there are no class indices."""
+def _common_classes(labels: Sequence[_Labels]) -> ClassValues | None:
+    """Return the first legend of a file, else a class per value; None if there are too many values for classes."""
     for layer in labels:
-        if layer is not None and layer.legend is not None:
-            return layer.legend
-    values = [np.unique(layer.class_index) for layer in labels if layer is not None and layer.class_index is not None]
-    indices = sorted({int(value) for part in values for value in part if value != IGNORE_INDEX})
-    return make_numbered_legend(indices) if indices else None
+        if layer.legend is not None:
+            return ClassValues(layer.legend, {index: index for index in range(len(layer.legend))})
+    values = {
+        int(value) for layer in labels if layer.values is not None for value in np.unique(layer.values[layer.valid])
+    }
+    return ClassValues.of(values) if 0 < len(values) < IGNORE_INDEX else None
 
 
-def _render(labels: _Labels, legend: Legend | None, base: _Base) -> RgbImage:
+def _to_indices(labels: _Labels, classes: ClassValues) -> NDArray[np.uint8] | None:
+    """Return the class index of each pixel (row, col), 255 where there is none; None for labels stored as colors."""
+    if labels.values is None:
+        return None
+    own = classes.indices
+    if labels.legend is not None:
+        names = classes.legend.names
+        own = {entry.index: names.index(entry.name) for entry in labels.legend.entries if entry.name in names}
+    class_index = np.full(labels.values.shape, IGNORE_INDEX, np.uint8)
+    for value, index in own.items():
+        class_index[labels.valid & (labels.values == value)] = index
+    return class_index
+
+
+def _render(labels: _Labels, classes: ClassValues | None, base: _Base) -> RgbImage:
     """Render class indices in the colors of the legend; other pixels show the scene."""
-    if labels.class_index is None or legend is None:
+    class_index = None if classes is None else _to_indices(labels, classes)
+    if classes is None or class_index is None:
         return labels.image
-    colours = legend.draw(labels.class_index)
-    return blend(base.image, colours, opacity=1.0, valid=labels.class_index < len(legend))
+    return blend(base.image, classes.legend.draw(class_index), opacity=1.0, valid=class_index < len(classes.legend))
 
 
-def _render_differences(mask: _Labels | None, reference: _Labels | None, base: _Base) -> list[tuple[str, RgbImage]]:
+def _render_differences(
+    labels: dict[str, _Labels], classes: ClassValues | None, base: _Base
+) -> list[tuple[str, RgbImage]]:
     """Return the error map with its title, if mask and reference are class indices."""
-    if mask is None or reference is None or mask.class_index is None or reference.class_index is None:
+    if classes is None or len(labels) < 2:
         return []
-    expected = reference.class_index
-    if mask.legend is not None and reference.legend is not None:
-        expected = reference.legend.mapping_to(mask.legend)[expected]
-    return [("differences", error_map(base.image, mask.class_index, expected))]
+    predicted, expected = (_to_indices(labels[name], classes) for name in ("mask", "reference"))
+    if predicted is None or expected is None:
+        return []
+    colours = ErrorColours.for_legend(classes.legend)
+    return [("differences", error_map(base.image, predicted, expected, colours))]
 
 
 Line = NDArray[np.float64]

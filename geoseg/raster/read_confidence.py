@@ -84,7 +84,8 @@ class ConfidenceRaster:
             Steps from 0 to 254, axes (row, col); 255 where the raster is not valid.
 
         Raises:
-            SceneError: The raster holds neither bytes, which are read as steps, nor floating-point numbers.
+            SceneError: The raster holds neither bytes, which are read as steps, nor floating-point numbers; or it holds
+                255 without declaring it as nodata.
         """
         scene, bands = self.scene, self.bands
         if scene.dtype != np.uint8 and scene.dtype.kind != "f":
@@ -94,6 +95,11 @@ class ConfidenceRaster:
         positions = bands.classes if bands.confidence is None else [bands.confidence]
         raster = scene.read(window, positions, nearest=True)
         highest = raster.values.max(axis=0)
+        if highest.dtype == np.uint8 and (raster.valid & (highest == IGNORE_INDEX)).any():
+            raise SceneError(
+                f"{scene.path} holds 255, but probabilities are stored as 0 to 254",
+                "declare 255 as nodata (gdal_edit -a_nodata 255), or convert the values to floats from 0 to 1",
+            )
         levels = (
             highest if highest.dtype == np.uint8 else np.rint(np.clip(highest, 0, 1) * SHARE_STEPS).astype(np.uint8)
         )
@@ -133,12 +139,11 @@ def open_confidence(path: str | Path, grid: Grid, legend: Legend | None) -> Iter
         legend: The classes of the mask; None if unknown.
 
     Raises:
-        GridMismatch: The raster and the mask differ in size.
+        GridMismatch: The raster and the mask are on different grids.
         SceneError: The raster cannot be read, or has other bands.
     """
     with Scene.open(path) as scene:
-        if scene.grid.shape != grid.shape:
-            grid.require_match(scene.grid, "the mask", str(path))
+        grid.require_same_place(scene.grid, "the mask", str(path))
         with open_raster(scene.path) as dataset:
             scale, offset = dataset.scales[0], dataset.offsets[0]
         yield ConfidenceRaster(scene, ConfidenceBands.find(scene, legend), scale, offset)

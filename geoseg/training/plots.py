@@ -16,7 +16,7 @@ from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
 from geoseg.models.network import SegmentationNetwork
-from geoseg.plotting.images import compose_panel, error_map, write_png
+from geoseg.plotting.images import ErrorColours, compose_panel, error_map, write_png
 from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.raster import Raster
 from geoseg.training.loggers import read_metrics
@@ -76,14 +76,17 @@ class CropPlot:
             ("image", image),
             ("target", self.legend.draw(target)),
             ("prediction", self.legend.draw(mask)),
-            ("errors", error_map(image, mask, target)),
+            ("errors", error_map(image, mask, target, ErrorColours.for_legend(self.legend))),
         ]
 
+
+VALIDATION = "validation in percent"
+"""Title of the plot of scores, which the log holds as shares from 0 to 1."""
 
 CURVES = {
     "loss": ("loss",),
     "learning rate": ("learning_rate",),
-    "validation": ("mean_iou", "mean_f1", "overall_accuracy"),
+    VALIDATION: ("mean_iou", "mean_f1", "overall_accuracy"),
     "images per second": ("images_per_second",),
 }
 """Title of each plot, and the columns it shows."""
@@ -106,7 +109,8 @@ def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Seque
     figure.suptitle(name)
     for axes, (title, columns) in zip(figure.subplots(2, 2).flat, (curves or CURVES).items(), strict=True):
         for column in columns:
-            points = [(int(row["iteration"]), float(row[column])) for row in rows if row.get(column)]
+            factor = 100 if title == VALIDATION else 1
+            points = [(int(row["iteration"]), factor * float(row[column])) for row in rows if row.get(column)]
             if points:
                 axes.plot(*zip(*points, strict=True), label=column, marker="." if len(points) < 40 else "")
         axes.set(title=title, xlabel="iteration")

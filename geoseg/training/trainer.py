@@ -12,6 +12,7 @@ import torch.distributed as dist
 from lightning.fabric import Fabric
 from lightning.fabric.strategies.ddp import DDPStrategy
 
+from geoseg._text import percent
 from geoseg.config.recipe import Recipe
 from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.errors import GeosegError
@@ -172,7 +173,8 @@ class Trainer:
         self.statistics.add(step)
         if self.average is not None:
             self.average.update(self.network, step.iteration)
-        best = "" if self.state.best is None else f", best {self.recipe.train.monitor} {self.state.best:.3f}"
+        score = self.state.best
+        best = "" if score is None else f", best {self.recipe.train.monitor} {percent(score)} %"
         task.advance(note=self.statistics.summary() + best)
         if step.iteration % LOG_EVERY_STEPS == 0 and not self._is_validation_due(step.iteration):
             self.statistics.synchronize()
@@ -220,6 +222,8 @@ class Trainer:
         iteration, table = self.state.iteration, "\n".join(validation.table())
         best = "the best so far" if is_best else f"best: iteration {self.state.best_iteration}"
         logger.log(NOTICE, "Iteration %d: %s (%s)\n%s", iteration, self.statistics.summary(), best, table)
+        for note in validation.notes:
+            logger.warning("%s", note)
         self._loggers.write(iteration, {**self.statistics.values(), **validation.scores()})
         assert self._plot is not None
         self._plot.draw(self.fabric, self.module, self.evaluated_network, self.folder / "validation.png")

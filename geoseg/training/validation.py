@@ -24,6 +24,7 @@ from geoseg.data.preparation.prepared_dataset import PreparedDataset, PreparedSc
 from geoseg.grid.patch_positions import DEFAULT_SIZES
 from geoseg.legend import Legend
 from geoseg.metrics import ConfusionMatrix
+from geoseg.metrics.remarks import describe_constant_prediction
 from geoseg.models.network import SegmentationNetwork
 from geoseg.training.module import TrainingModule
 
@@ -63,10 +64,15 @@ class Validation:
         }
         return scores | {f"mean_iou {domain}": counts.mean_iou for domain, counts in self.domains.items()}
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence if the reference has several classes and one class is predicted everywhere."""
+        return tuple(describe_constant_prediction(self.total, self.legend.names))
+
     def table(self) -> list[str]:
         """Return lines of text with the IoU of each class in percent, over all scenes and per domain."""
         columns = {"all": self.total, **self.domains}
-        rows = [["IoU", *columns]]
+        rows = [["IoU in percent", *columns]]
         for index, name in enumerate(self.legend.names):
             rows.append([name, *(percent(counts.iou()[index]) for counts in columns.values())])
         rows.append(["mean", *(percent(counts.mean_iou) for counts in columns.values())])

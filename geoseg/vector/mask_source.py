@@ -13,8 +13,9 @@ from geoseg._malloc import trim
 from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.tiling import strips
-from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
+from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.progress import Progress, silent
+from geoseg.raster.class_values import NOTHING_IGNORED, ClassValues, IgnoredValues, integer_nodata
 from geoseg.raster.scene import Scene
 from geoseg.vector.tracing.raster_strips import ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import STRIP_PIXELS
@@ -38,6 +39,8 @@ class MaskSource:
 
     scene: Scene
     """The open raster."""
+    ignored: IgnoredValues = NOTHING_IGNORED
+    """What the user says about values without a class."""
     progress: Progress = silent
     """Reports the strips that were read."""
 
@@ -50,8 +53,20 @@ class MaskSource:
 
     @property
     def background(self) -> int:
-        """Value of pixels without a class in :meth:`raster`."""
-        return IGNORE_INDEX if self.scene.dtype == np.uint8 else INT32_BACKGROUND
+        """Value of pixels without a class in :meth:`raster`: one that no pixel with a class has.
+
+        Masks of bytes without nodata may use all values, so that they are converted to 32 bits.
+        """
+        if self.scene.dtype != np.uint8:
+            return INT32_BACKGROUND
+        nodata = None if self.ignored.keeps_nodata else integer_nodata(self.scene)
+        unused = [*self._ignored, *([] if nodata is None else [nodata])]
+        return next((value for value in unused if 0 <= value <= IGNORE_INDEX), INT32_BACKGROUND)
+
+    @property
+    def _ignored(self) -> list[int]:
+        """Valid values without a class; 255 is one of them only in a file with a legend, which geoseg wrote."""
+        return [*([] if self.scene.legend is None else [IGNORE_INDEX]), *sorted(self.ignored.values)]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -101,11 +116,13 @@ class MaskSource:
 
     def _to_classes(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> ClassArray:
         """Convert to uint8 or int32, with the background value where there is no class."""
-        if values.dtype != np.uint8:
+        if self.background == INT32_BACKGROUND:
             if values.dtype == np.uint32 and values.max(initial=0) > np.iinfo(np.int32).max:
                 raise SceneError(f"{self.scene.path} holds values above 2147483647", "a mask holds class indices")
             values = values.astype(np.int32)
-        classes: ClassArray = np.where(valid & (values != IGNORE_INDEX), values, values.dtype.type(self.background))
+        for value in self._ignored:
+            valid = valid & (values != value)
+        classes: ClassArray = np.where(valid, values, values.dtype.type(self.background))
         return classes
 
 
@@ -120,12 +137,11 @@ class MaskClasses:
 
     @property
     def legend(self) -> Legend | None:
-        """The stored legend, else one with the values as names; None if the values are not class indices."""
+        """The stored legend, else one with the values as names; None if they are not bytes, or too many."""
         if self.stored_legend is not None:
             return self.stored_legend
-        if self.values and (min(self.values) < 0 or max(self.values) >= IGNORE_INDEX):
-            return None
-        return make_numbered_legend(self.values)
+        fits = not self.values or (0 <= min(self.values) <= max(self.values) <= IGNORE_INDEX)
+        return ClassValues.of(self.values).legend if fits and len(self.values) <= IGNORE_INDEX else None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -135,10 +151,13 @@ class MaskClasses:
             return ("the mask holds no class: the layer is empty",)
         if legend is None:
             return (
-                "values below 0 or above 254 are not class indices: classes are named by their values, without colors",
+                "values below 0 or above 255 are not class indices: classes are named by their values, without colors",
             )
         if self.stored_legend is None:
-            return ("the mask has no legend: classes are named by their values",)
+            named = "the mask has no legend: classes are named by their values"
+            if IGNORE_INDEX not in self.values:
+                return (named,)
+            return (named, "255 is a class, because the mask does not declare it as nodata: --ignore 255 leaves it out")
         if max(self.values) >= len(legend):
             return (
                 f"the mask holds values that its legend of {len(legend)} classes lacks: they are named by their value",

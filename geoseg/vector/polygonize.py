@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from geoseg._output_files import LAYER_SUFFIXES, check_writable
 from geoseg.errors import ConfigError, LayerError, OutputError
 from geoseg.progress import Progress, silent
+from geoseg.raster.class_values import IgnoredValues, open_values
 from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene
 from geoseg.vector.io.output_spec import OutputSpec, parse_crs
@@ -35,6 +36,7 @@ def polygonize(
     smooth: bool = False,
     orthogonalize: Sequence[str] = (),
     classes: Sequence[str] | None = None,
+    ignore: Sequence[str] = (),
     dissolve: bool = False,
     per_class: bool = False,
     confidence: str | Path | None = None,
@@ -50,8 +52,8 @@ def polygonize(
     parameters.
 
     Args:
-        mask: A raster with one band of class indices; its nodata value and 255 get no polygons. Also a vector file, whose
-            polygons are then generalized.
+        mask: A raster with one band of class values; nodata gets no polygons. Also a vector file, whose polygons are then
+            generalized.
         output: The file to write (.gpkg, .parquet, .fgb, .geojson or .shp); None keeps the polygons in memory.
         connectivity: 4: the pixels of a polygon share sides. 8: they may also share only corners, so that polygons may
             have several parts.
@@ -61,6 +63,8 @@ def polygonize(
         smooth: Round corners.
         orthogonalize: Names of classes whose polygons get right angles, such as buildings.
         classes: Names of the classes to keep; None for all.
+        ignore: Values of pixels that get no polygons, besides a declared nodata; ``("none",)``: a declared nodata is a
+            class, too.
         dissolve: Unite all polygons of a class to one polygon of many parts.
         per_class: Write each class to its own layer (.gpkg) or file (``NAME_class``, other formats).
         confidence: A raster of confidences or probabilities on the mask's grid; each polygon gets the mean.
@@ -102,13 +106,16 @@ def polygonize(
     if target.path is not None:
         check_writable(target.path, overwrite or append)
     if not isinstance(mask, Scene) and _is_vector_layer(path):
-        if confidence is not None:
-            raise ConfigError(f"{path} holds polygons, but confidence is per pixel", "leave out --confidence")
+        if confidence is not None or ignore:
+            name = "confidence" if confidence is not None else "ignore"
+            raise ConfigError(f"{path} holds polygons, but {name} applies to pixels", f"leave out --{name}")
         from geoseg.vector.write_polygons import polygonize_layer
 
         return polygonize_layer(path, options, target)
     with ExitStack() as files:
-        source = MaskSource(mask if isinstance(mask, Scene) else files.enter_context(Scene.open(mask)), progress)
+        scene = mask if isinstance(mask, Scene) else files.enter_context(Scene.open(mask))
+        ignored = IgnoredValues.parse(ignore)
+        source = MaskSource(files.enter_context(open_values(scene, ignored)), ignored, progress)
         _check_options(source.scene, options)
         target.check(source.scene.grid.crs)
         probabilities = None

@@ -8,7 +8,7 @@ from pathlib import Path
 import geopandas as gpd
 from pyproj import CRS
 
-from geoseg._text import join_names
+from geoseg._text import count, join_names
 from geoseg.grid.grid import crs_name
 from geoseg.vector.io.reader import read_polygons
 from geoseg.vector.io.writer import WriteSummary
@@ -53,16 +53,16 @@ class Polygons:
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{name}: {value}" for name, value in self._facts().items())
-        classes = [f"{name} ({count})" for name, count in self.class_counts.items()]
+        classes = [f"{name} ({number})" for name, number in self.class_counts.items()]
         listed = f"\n  classes: {join_names(classes, limit=MAX_SHOWN_CLASSES)}" if classes else ""
-        return f"Polygons with {self.count} polygons\n  {facts}{listed}"
+        return f"Polygons with {count(self.count, 'polygon')}\n  {facts}{listed}"
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
         facts = {**self._facts(), "polygons": str(self.count)}
         rows = [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items()]
         shown = list(self.class_counts.items())[:MAX_SHOWN_CLASSES]
-        rows += [f"<tr><td>{escape(name)}</td><td>{count}</td></tr>" for name, count in shown]
+        rows += [f"<tr><td>{escape(name)}</td><td>{number}</td></tr>" for name, number in shown]
         rest = len(self.class_counts) - len(shown)
         rows += [f"<tr><td>and {rest} more classes</td><td></td></tr>"] if rest else []
         return f"<table>{''.join(rows)}</table>"

@@ -24,6 +24,7 @@ from geoseg.data.torchgeo.class_names import OVERRIDES, Classes, DatasetOverride
 from geoseg.data.torchgeo.dataset_factory import DatasetFactory, find_class, open_cached
 from geoseg.data.torchgeo.source import SampleReader, TorchgeoSource, list_sample_files
 from geoseg.errors import ConfigError, DataError, GeosegError
+from geoseg.legend import IGNORE_INDEX
 
 DEFAULT_SPLITS = {"train": "train", "val": "val", "test": "test"}
 """Splits that are used if torchgeo's class has them."""
@@ -96,7 +97,7 @@ def torchgeo(
     }
     return Dataset(
         classes,
-        build_encoding(classes, "index"),
+        build_encoding(classes, "index", ignore=[IGNORE_INDEX]),
         _take_subsets(scenes, subsets),
         bands=band_names(open_cached(train), overrides, len(image), storage.dtype),
         about={"dataset": f"{name} of torchgeo"},

@@ -94,6 +94,7 @@ class CropSourceReader:
                 f"its image has {height} x {width} pixels",
                 "labels have one band of 8 bits and the image's size; convert colored labels first: geoseg prepare",
             )
+        self.image.grid.require_same_place(label.grid, str(source.image), str(source.label))
 
     def __enter__(self) -> Self:
         return self

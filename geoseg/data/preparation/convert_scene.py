@@ -226,6 +226,7 @@ class _StripConverter:
             scene,
             unknown=reader.describe_unknown(),
             unknown_share=reader.unknown_share,
+            assumed_pixels=reader.assumed,
             label_notes=reader.notes,
             touches=reader.touches,
         )

@@ -9,6 +9,7 @@ from geoseg.data.datasets import datasets
 from geoseg.data.label_encoding import build_encoding
 from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset
 from geoseg.errors import ConfigError, DataError
+from geoseg.legend import IGNORE_INDEX
 
 KEYS_WITHOUT_EFFECT = {"root", "prepared", "unknown_share"}
 """Keys of the data section that do not change the prepared files."""
@@ -68,7 +69,7 @@ def _as_dataset(prepared: PreparedDataset) -> Dataset:
         splits.setdefault(scene.split, []).append(member)
     return Dataset(
         prepared.legend,
-        build_encoding(prepared.legend, "index"),
+        build_encoding(prepared.legend, "index", ignore=[IGNORE_INDEX]),
         {split: tuple(members) for split, members in splits.items()},
         bands=prepared.bands,
         about=prepared.about,

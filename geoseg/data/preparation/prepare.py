@@ -16,7 +16,7 @@ from geoseg._output_files import output_errors, remove_files
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset
-from geoseg.data.label_reader import check_unknown_share
+from geoseg.data.label_reader import check_unknown_share, describe_assumed
 from geoseg.data.preparation.conversion_pool import LOCK_FILE, DiskSpace, convert_all, lock_folder
 from geoseg.data.preparation.conversion_record import ConversionRecord
 from geoseg.data.preparation.convert_scene import SceneConversion, measure_scene
@@ -26,6 +26,7 @@ from geoseg.data.preparation.plan_conversions import digest_json, digest_pixels,
 from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset, PreparedScene
 from geoseg.errors import DataError, OutputError
 from geoseg.grid.grid import is_same_gsd
+from geoseg.metrics.remarks import describe_unlabeled_classes
 from geoseg.progress import NOTICE, Progress, silent
 from geoseg.raster.statistics import RunningStatistics
 
@@ -72,7 +73,9 @@ def prepare(
     if name is None:
         name = recipe.name if isinstance(recipe, Recipe) else "data"
     if section.root is not None and is_prepared(section.root):
-        return load_prepared(section, section.root)
+        prepared = load_prepared(section, section.root)
+        _report_labels(prepared)
+        return prepared
     output = None if folder is None else Path(folder)
     return prepare_dataset(section, open_dataset(section), name, folder=output, overwrite=overwrite, progress=progress)
 
@@ -103,13 +106,16 @@ def prepare_dataset(
     finished = _load_if_current(folder, sources, dataset)
     if finished is not None:
         logger.info("using the prepared scenes in %s", folder)
+        _report_labels(finished)
         return finished
     logger.log(NOTICE, "Preparing scenes in %s, once.", folder)
     _log_remarks(dataset)
     _require_own_folder(folder, declared, overwrite=overwrite)
     with lock_folder(folder):
         finished = _load_if_current(folder, sources, dataset)  # another process may have finished while this one waited
-        return finished or _fill_folder(section, dataset, folder, sources, progress)
+        prepared = finished or _fill_folder(section, dataset, folder, sources, progress)
+    _report_labels(prepared)
+    return prepared
 
 
 def _load_if_current(folder: Path, sources: str, dataset: Dataset) -> PreparedDataset | None:
@@ -214,16 +220,24 @@ def _merge_statistics(records: Iterable[ConversionRecord]) -> RunningStatistics:
 
 
 def _require_labelled_pixels(prepared: PreparedDataset) -> None:
-    """Check that training and validation have labeled pixels; warn about classes without a training pixel."""
+    """Check that training and validation have labeled pixels."""
     for split, adjective in (("train", "training"), ("val", "validation")):
         members = [scene for scene in prepared.all_scenes if scene.split == split]
         if members and not any(sum(scene.class_pixels) for scene in members):
             hint = "check data.legend, data.values and data.ignore"
             raise DataError(f"no pixel of the {adjective} scenes is labeled", hint)
-    counts = prepared.class_pixels("train")
-    empty = [name for name, count in zip(prepared.legend.names, counts, strict=True) if not count]
-    if empty:
-        logger.warning("no training pixel is labeled %s, so the network cannot learn it", " or ".join(empty))
+
+
+def _report_labels(prepared: PreparedDataset) -> None:
+    """Warn of classes without a labeled pixel in training or validation, and of pixels of an undeclared 255."""
+    consequences = {"train": "the network cannot learn them", "val": "they have no score and are in no mean"}
+    for split, consequence in consequences.items():
+        if any(scene.split == split and scene.labelled for scene in prepared.all_scenes):
+            counts = prepared.class_pixels(split).tolist()
+            for note in describe_unlabeled_classes(counts, prepared.legend.names, f"the split {split!r}"):
+                logger.warning("%s: %s", note, consequence)
+    if note := describe_assumed(sum(scene.assumed_pixels for scene in prepared.all_scenes)):
+        logger.warning("%s", note)
 
 
 def _common_gsd(scenes: Sequence[PreparedScene]) -> float | None:

@@ -59,6 +59,8 @@ class PreparedScene:
     """What was left out, repaired or ambiguous in a vector file of labels, one sentence each."""
     touches: bool = True
     """False if the label file is a vector file and none of its polygons contains the center of a pixel."""
+    assumed_pixels: int = 0
+    """Number of pixels of an undeclared 255, which are not labeled."""
     labelled: bool = True
     """False for a scene without a mask: it has no label file, or its labels are held back."""
     compressed: bool = False

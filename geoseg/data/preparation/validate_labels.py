@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from geoseg._text import count
 from geoseg.config.recipe import DataSection
 from geoseg.data.dataset import Dataset, LabelledScene
-from geoseg.data.label_reader import LabelReader
+from geoseg.data.label_reader import LabelReader, describe_assumed
 from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.convert_scene import STRIP_ROWS
 from geoseg.data.preparation.find_missed_split import find_missed_split
@@ -85,7 +86,7 @@ class LabelReport:
         splits = {
             split: [s for s in self.scenes if s.split == split] for split in dict.fromkeys(s.split for s in self.scenes)
         }
-        header = ["class", *(f"{split} ({len(members)} scenes)" for split, members in splits.items())]
+        header = ["class", *(f"{split} ({count(len(members), 'scene')})" for split, members in splits.items())]
         shares = [_format_shares(self.class_pixels(split)) for split in splits]
         rows = [[name, *column] for name, *column in zip(self.legend.names, *shares, strict=True)]
         return header, [*rows, ["(not labeled)", *(_format_unlabelled(members) for members in splits.values())]]
@@ -100,7 +101,7 @@ def _sum_class_pixels(scenes: Sequence[SceneLabelReport], split: str, classes: i
 
 
 def _format_shares(counts: NDArray[np.int64]) -> list[str]:
-    return [f"{100 * count / counts.sum():.2f} %" if counts.any() else "-" for count in counts]
+    return [f"{100 * number / counts.sum():.2f} %" if counts.any() else "-" for number in counts]
 
 
 def _format_unlabelled(scenes: Sequence[SceneLabelReport]) -> str:
@@ -160,18 +161,19 @@ def _validate_scene(section: DataSection, dataset: Dataset, split: str, scene: L
         return SceneLabelReport(split, scene.name, errors=(_format_error(error),))
     share, values = reader.unknown_share, reader.describe_unknown()
     unknown = (f"{scene.label}: {share:.2%} of the pixels are not in the legend: {values}",) if share else ()
+    assumed = (f"{scene.label}: {describe_assumed(reader.assumed)}",) if reader.assumed else ()
     empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: nothing is labeled",)
     is_error = share > section.unknown_share
     return SceneLabelReport(
         split,
         scene.name,
         grid.shape,
-        class_pixels=tuple(int(count) for count in counts[: len(dataset.legend)]),
+        class_pixels=tuple(int(number) for number in counts[: len(dataset.legend)]),
         unknown_share=share,
         touches=reader.touches,
         label_notes=reader.notes,
         errors=unknown if is_error else (),
-        remarks=(() if is_error else unknown) + empty,
+        remarks=(() if is_error else unknown) + assumed + empty,
     )
 
 
@@ -194,7 +196,7 @@ def _find_missed_splits(dataset: Dataset, reports: Sequence[SceneLabelReport]) -
 def _find_empty_classes(dataset: Dataset, reports: Sequence[SceneLabelReport]) -> Iterator[str]:
     for split in dataset.splits:
         counts = _sum_class_pixels(reports, split, len(dataset.legend))
-        empty = [name for name, count in zip(dataset.legend.names, counts, strict=True) if not count]
+        empty = [name for name, number in zip(dataset.legend.names, counts, strict=True) if not number]
         if counts.any() and empty:
             yield f"no pixel of the split {split} is labeled {' or '.join(empty)}"
 

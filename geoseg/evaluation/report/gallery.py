@@ -16,7 +16,7 @@ from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.metrics.scores import summarize_scores
-from geoseg.plotting.images import error_map
+from geoseg.plotting.images import ErrorColours, error_map
 from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.resampling_indices import nearest_indices
 
@@ -175,7 +175,7 @@ def _draw_layers(context: SceneContext, window: Window, shape: tuple[int, int]) 
         **({} if image is None else {"image": image}),
         "reference": context.legend.draw(reference),
         "prediction": context.legend.draw(predicted),
-        "errors": error_map(base, predicted, reference),
+        "errors": error_map(base, predicted, reference, ErrorColours.for_legend(context.legend)),
     }
 
 

@@ -117,7 +117,8 @@ def make_names_unique(runs: Sequence[RunData]) -> list[RunData]:
 
 
 def _run_data(model: Path, card: ModelCard, evaluation: Evaluation, gallery: Gallery) -> RunData:
-    name = model.parent.name if model.stem == "best" and model.parent.name else model.stem
+    folder = model.parent.resolve().name  # the run itself, not the link runs/latest
+    name = folder if model.stem == "best" and folder else model.stem
     recipe = to_yaml(parse_recipe(card.recipe)) if card.recipe else ""
     return RunData(name, evaluation, gallery, _read_curves(model), recipe, collect_environment(card))
 

@@ -23,6 +23,15 @@
     };
   }
 
+  // Tables that are wider than the page say so.
+  const markWideTables = () => {
+    for (const part of document.querySelectorAll(".wide")) {
+      part.classList.toggle("scrolls", part.querySelector("table").offsetWidth > part.clientWidth + 1);
+    }
+  };
+  addEventListener("resize", markWideTables);
+  markWideTables();
+
   // Viewer for the layers of one figure: the wheel or a pinch zooms, dragging moves.
   const dialog = document.createElement("dialog");
   dialog.innerHTML = '<div class="viewer"><div class="tools"><b></b></div><div class="stage"></div></div>';

@@ -15,6 +15,7 @@ from geoseg.evaluation.tables import MEANS, extra_tables
 from geoseg.legend import LegendEntry
 from geoseg.metrics.bootstrap import CONFIDENCE_LEVEL
 from geoseg.metrics.scores import CLASS_SCORES
+from geoseg.plotting.images import ErrorColours
 
 Runs = Sequence[RunData]
 
@@ -25,7 +26,7 @@ TILES = {
     "kappa": "Cohen's kappa: agreement beyond chance",
 }
 """Text of the tiles after the mean IoU."""
-CURVE_NAMES = {"loss": "training loss", "mean_iou": "validation mean IoU", "learning_rate": "learning rate"}
+CURVE_NAMES = {"loss": "training loss", "mean_iou": "validation mean IoU in percent", "learning_rate": "learning rate"}
 """Axis labels of the training curves."""
 STAGES = {"trained": "training", "judged": "evaluation"}
 """Text of the stages that the names of :attr:`RunData.environment` start with."""
@@ -51,6 +52,7 @@ def summary_view(runs: Runs) -> View:
         "mean_iou": _mean_iou_bar(runs[0], 0, text=""),
         "header": ["run", *MEANS, "ECE", "evaluated on"],
         "rows": [_summary_row(run, n) for n, run in enumerate(runs)],
+        "notes": [(run.name, run.evaluation.notes) for run in runs if run.evaluation.notes],
         "protocols": protocols.values(),
         "has_interval": any(run.evaluation.intervals(run.evaluation.protocol) for run in runs),
         "level": f"{100 * CONFIDENCE_LEVEL:.0f}",
@@ -103,7 +105,7 @@ def best_crops_view(runs: Runs) -> View | None:
 
 def maps_view(runs: Runs) -> View | None:
     """Return whole scenes with their errors."""
-    shown = [(run.name, run.gallery.scenes) for run in runs if run.gallery.scenes]
+    shown = [(run.name, _error_keys(run), run.gallery.scenes) for run in runs if run.gallery.scenes]
     return {"runs": shown} if shown else None
 
 
@@ -144,6 +146,8 @@ def training_view(runs: Runs) -> View | None:
     for name, label in CURVE_NAMES.items():
         series = {run.name: run.curves[name] for run in runs if name in run.curves}
         if series:
+            if name == "mean_iou":
+                series = {run: [(x, 100 * y) for x, y in points] for run, points in series.items()}
             charts.append(line_chart(series, x="iteration", y=label, dots=name == "mean_iou"))
     return {"charts": charts} if charts else None
 
@@ -162,8 +166,8 @@ SECTIONS: dict[str, tuple[str, Callable[[Runs], View | None]]] = {
     "Domains": ("domains.html.j2", domains_view),
     "Confusion": ("confusion.html.j2", confusion_view),
     "Boundaries and objects": ("borders.html.j2", borders_view),
-    "Worst crops": ("crops.html.j2", worst_crops_view),
-    "Best crops": ("crops.html.j2", best_crops_view),
+    "Most wrong crops": ("crops.html.j2", worst_crops_view),
+    "Least wrong crops": ("crops.html.j2", best_crops_view),
     "Maps": ("maps.html.j2", maps_view),
     "Scenes": ("scenes.html.j2", scenes_view),
     "Calibration": ("calibration.html.j2", calibration_view),
@@ -266,8 +270,17 @@ def _extra_tables_view(runs: Runs, kinds: Sequence[str]) -> View | None:
 
 
 def _crops_view(crops: list[tuple[RunData, Any]]) -> View | None:
-    shown = [(run.name, run.evaluation.legend.entries, each) for run, each in crops if each]
+    shown = [(run.name, run.evaluation.legend.entries, _error_keys(run), each) for run, each in crops if each]
     return {"runs": shown} if shown else None
+
+
+def _error_keys(run: RunData) -> list[tuple[str, str]]:
+    """Return color (``#rrggbb``) and meaning of the marks in the error maps of a run."""
+    colours = ErrorColours.for_legend(run.evaluation.legend)
+    return [
+        ("#{:02x}{:02x}{:02x}".format(*colours.wrong), "wrong"),
+        ("#{:02x}{:02x}{:02x}".format(*colours.not_predicted), "not predicted"),
+    ]
 
 
 def _about_lines(run: RunData) -> Iterator[tuple[str, str]]:

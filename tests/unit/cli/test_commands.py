@@ -63,7 +63,7 @@ def trained(fake):
 def test_train_prints_the_path_of_the_model_and_says_its_scores(geoseg, trained, recipe):
     result = geoseg("train", recipe)
     assert result.stdout == "runs/town/best.safetensors\n"
-    assert result.stderr == "mean IoU: 0.7123\n"
+    assert result.stderr == "mean IoU: 71.23 %\n"
 
 
 def test_train_applies_overrides_of_which_the_device_is_one(geoseg, trained, recipe):
@@ -221,11 +221,12 @@ class Layer(list):
     path = Path("some/mask.gpkg")
 
 
-def test_polygonize_says_what_it_wrote_and_what_to_know_of_it(geoseg, fake):
-    polygonized = fake("geoseg.vector.polygonize", "polygonize", Layer("abc"))
+@pytest.mark.parametrize(("polygons", "said"), [("abc", "3 polygons"), ("a", "1 polygon"), ("", "0 polygons")])
+def test_polygonize_says_what_it_wrote_and_what_to_know_of_it(geoseg, fake, polygons, said):
+    polygonized = fake("geoseg.vector.polygonize", "polygonize", Layer(polygons))
     result = geoseg("polygonize", "some/mask.tif")
     assert result.stdout == "some/mask.gpkg\n"
-    assert result.stderr == "Note: no CRS\n3 polygons\n"
+    assert result.stderr == f"Note: no CRS\n{said}\n"
     assert polygonized.arguments == ("some/mask.tif", Path("some/mask.gpkg"))
 
 
@@ -244,13 +245,13 @@ def test_polygonize_hands_its_options_on(geoseg, fake):
     options = (
         "--connectivity 8 --fill-holes 4 --min-area 2.5 --simplify 0.3 --smooth --orthogonalize roof --classes tree,car"
     )
-    more = "--classes tree,car --dissolve --confidence sure.tif --crs EPSG:3857 --overwrite"
+    more = "--classes tree,car --ignore 7 --dissolve --confidence sure.tif --crs EPSG:3857 --overwrite"
     geoseg("polygonize", "mask.tif", "-o", "trees.fgb", *options.split(), *more.split())
     del polygonized.options["progress"]
     assert polygonized.arguments == ("mask.tif", Path("trees.fgb"))
     assert polygonized.options == {
         "connectivity": 8, "fill_holes_m2": 4, "min_area_m2": 2.5, "simplify_m": 0.3, "smooth": True,
-        "orthogonalize": ("roof",), "classes": ("tree", "car"), "dissolve": True, "per_class": False,
+        "orthogonalize": ("roof",), "classes": ("tree", "car"), "ignore": ("7",), "dissolve": True, "per_class": False,
         "confidence": "sure.tif", "crs": "EPSG:3857", "overwrite": True, "append": False,
     }  # fmt: skip
 

@@ -121,8 +121,7 @@ def test_damage_stops_unless_it_is_skipped_and_told(predict, tmp_path):
     result = predict("scene.tif", "-o", "mask.tif", "--on-read-error", "skip")
     assert result.exit_code == 0, result.stderr
     assert (
-        "Note: 1 blocks could not be read and are nodata: rows 64 to 127, columns 64 to 99"
-        in result.stderr.splitlines()
+        "Note: 1 block could not be read and is nodata: rows 64 to 127, columns 64 to 99" in result.stderr.splitlines()
     )
     with rasterio.open(tmp_path / "mask.tif") as mask:
         lost = np.zeros((200, 100), np.bool_)

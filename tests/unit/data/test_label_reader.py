@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from affine import Affine
 from helpers.prepared import TRANSFORM, striped
 from helpers.rasters import UTM, make_raster
 from hypothesis import HealthCheck, given, settings
@@ -66,6 +67,14 @@ def test_numbers_mean_what_values_say(tmp_path) -> None:
 def test_colours_are_classes(tmp_path) -> None:
     path = make_raster(tmp_path / "label.tif", LEGEND.draw(MASK).transpose(2, 0, 1), **UTM)
     assert np.array_equal(whole(reader(path, "colour")), MASK)
+
+
+@pytest.mark.parametrize("crs", [None, UTM["crs"]])
+def test_a_label_30_m_away_is_refused_with_and_without_crs(tmp_path, crs) -> None:
+    shifted = Affine(*TRANSFORM[:2], TRANSFORM.c + 30, *TRANSFORM[3:6])
+    make_raster(tmp_path / "label.tif", MASK.astype(np.uint8)[None], crs=crs, transform=shifted)
+    with pytest.raises(GridMismatch, match="corners"):
+        reader(tmp_path / "label.tif", "index")
 
 
 def test_a_png_with_a_palette_is_colours(tmp_path) -> None:

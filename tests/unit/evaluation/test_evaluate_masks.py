@@ -155,6 +155,24 @@ def test_what_lies_outside_a_reference_does_not_count(tmp_path, mask):
     assert (total.counts.sum(), total.mean_iou) == (15 * 20, 1)
 
 
+def test_a_reference_without_crs_is_compared_by_its_transform(tmp_path, mask):
+    """30 m off is another grid; half a pixel is the rounding of a world file; without transform, the size decides."""
+    values, size = noise(50, 40, high=3), UTM["transform"].a
+    for name, crs, transform in (
+        ("same", None, UTM["transform"]),
+        ("rounded", None, moved(Affine.translation(0.3, -0.3))),
+        ("nowhere", None, Affine.identity()),
+    ):
+        reference = write(tmp_path / f"{name}.tif", values, crs=crs, transform=transform)
+        assert evaluate_mask(mask, reference).total.mean_iou == 1
+    far = write(tmp_path / "far.tif", values, crs=None, transform=moved(Affine.translation(30 / size, 0)))
+    for pair in ((mask, far), (far, mask)):
+        with pytest.raises(GridMismatch, match="corners"):
+            evaluate_mask(*pair)
+    with pytest.raises(GridMismatch, match="corners"):
+        evaluate_mask(mask, mask, confidence=far)
+
+
 def test_without_a_crs_nothing_can_be_looked_up(tmp_path, mask):
     reference = write(tmp_path / "lost.tif", noise(49, 40, high=3), crs=None)
     with pytest.raises(GridMismatch, match="has no CRS and cannot be resampled"):
@@ -248,6 +266,122 @@ def test_what_means_not_labelled_can_be_named(tmp_path, mask):
     drawn = np.where(values == 9, 77, LEGEND.draw(noise(50, 40, high=3)).transpose(2, 0, 1)).astype(np.uint8)
     colours = make_raster(tmp_path / "drawn.tif", drawn, **UTM)
     assert same(evaluate_mask(mask, colours, ignore=["#4d4d4d"]).total, total)
+
+
+# Masks of other programs: values without a legend
+
+
+def foreign(path, values, dtype=np.uint8, **profile):
+    return make_raster(path, np.asarray(values, dtype)[None], **{**UTM, **profile})
+
+
+def iou_by_numpy(mask, reference):
+    """IoU by value over all pixels."""
+    values = np.union1d(mask, reference)
+    return {str(v): ((mask == v) & (reference == v)).sum() / ((mask == v) | (reference == v)).sum() for v in values}
+
+
+def occurring_iou(evaluation):
+    iou = zip(evaluation.legend.names, evaluation.total.iou(), strict=True)
+    return {name: value for name, value in iou if not np.isnan(value)}
+
+
+@pytest.mark.parametrize(("dtype", "objects"), [(np.uint8, 255), (np.uint16, 255), (np.uint16, 60000), (np.int16, -1)])
+def test_a_mask_of_two_values_has_two_classes(tmp_path, dtype, objects):
+    wrong, right = np.zeros((2, 64, 64), dtype)
+    wrong[40:60, 40:60] = right[10:30, 10:30] = objects
+    paths = foreign(tmp_path / "wrong.tif", wrong, dtype), foreign(tmp_path / "right.tif", right, dtype)
+    assert occurring_iou(evaluate_mask(*paths)) == pytest.approx(iou_by_numpy(wrong, right))
+    assert evaluate_mask(*paths).total.iou()[evaluate_mask(*paths).legend.index_of(str(objects))] == 0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_scores_of_values_are_those_of_numpy(tmp_path_factory, data):
+    """Whatever the values, as long as no nodata is declared."""
+    folder = tmp_path_factory.mktemp("values")
+    names = data.draw(st.lists(st.integers(0, 65535), min_size=1, max_size=5, unique=True))
+    dtype = np.uint8 if max(names) < 256 else np.uint16
+    mask, reference = (np.take(names, noise(2, 30, 20, high=len(names))[n]).astype(dtype) for n in (0, 1))
+    evaluation = evaluate_mask(foreign(folder / "m.tif", mask, dtype), foreign(folder / "r.tif", reference, dtype))
+    assert occurring_iou(evaluation) == pytest.approx(iou_by_numpy(mask, reference))
+    assert evaluation.total.ignored == 0
+
+
+def test_a_declared_nodata_is_no_class_unless_the_user_says_so(tmp_path):
+    values = noise(30, 20, high=3)
+    mask, reference = (foreign(tmp_path / f"{n}.tif", np.roll(values, n), nodata=0) for n in (0, 1))
+    total = evaluate_mask(mask, reference).total
+    labeled = np.roll(values, 1) != 0
+    assert total.in_reference.tolist() == [0, *np.bincount(np.roll(values, 1).ravel())[1:]]
+    assert total.ignored == (~labeled).sum()
+    assert total.missed.sum() == ((values == 0) & labeled).sum()
+    everything = evaluate_mask(mask, reference, ignore=["none"])
+    assert occurring_iou(everything) == pytest.approx(iou_by_numpy(values, np.roll(values, 1)))
+    assert everything.total.ignored == 0
+
+
+def test_255_is_ignored_if_the_user_says_so_and_its_number_is_said(tmp_path):
+    values = np.where(noise(30, 20, high=4) == 3, 255, noise(30, 20, high=3))
+    mask = foreign(tmp_path / "mask.tif", np.roll(values, 1))
+    reference = foreign(tmp_path / "reference.tif", values)
+    evaluation = evaluate_mask(mask, reference, ignore=["255"])
+    assert "255" not in evaluation.legend.names
+    assert evaluation.total.ignored == (values == 255).sum()
+    assert evaluation.total.missed.sum() == ((np.roll(values, 1) == 255) & (values != 255)).sum()
+    assert any(f"{(values == 255).sum()} of 600" in note and "not labeled" in note for note in evaluation.notes)
+    assert evaluate_mask(mask, reference).total.ignored == 0
+
+
+def test_255_in_a_foreign_reference_is_not_a_class_of_a_mask_with_a_legend(tmp_path, mask):
+    values = noise(50, 40, high=3)
+    values[:10] = 255
+    reference = foreign(tmp_path / "reference.tif", values)
+    with pytest.raises(DataError, match="255") as caught:
+        evaluate_mask(mask, reference)
+    assert "--ignore" in caught.value.hint
+    assert evaluate_mask(mask, reference, ignore=["255"]).total.ignored == 400
+
+
+def test_ignored_values_win_over_classes(tmp_path, mask):
+    values = noise(50, 40, high=3)
+    total = evaluate_mask(mask, foreign(tmp_path / "reference.tif", values), ignore=["0"]).total
+    assert total.in_reference.tolist() == [0, (values == 1).sum(), (values == 2).sum()]
+
+
+def test_classes_that_only_the_reference_has_are_left_out_with_their_number(tmp_path, caplog):
+    values = noise(50, 40, high=3)
+    mask = write(tmp_path / "mask.tif", values % 2, legend=Legend.of(["field", "town"]))
+    total = evaluate_mask(mask, write(tmp_path / "reference.tif", values, legend=LEGEND)).total
+    assert total.ignored == (values == 2).sum()
+    assert f"no class 'water': {(values == 2).sum()} pixels" in caplog.text
+
+
+def test_a_constant_prediction_is_said(tmp_path):
+    reference = foreign(tmp_path / "reference.tif", noise(50, 40, high=3))
+    constant = evaluate_mask(foreign(tmp_path / "constant.tif", np.ones((50, 40))), reference)
+    assert constant.notes == ("the prediction is 1 everywhere; the reference has 3 classes",)
+    assert evaluate_mask(reference, reference).notes == ()
+
+
+def test_a_confidence_of_255_that_is_not_nodata_is_refused(tmp_path, mask):
+    """Only geoseg's own files mean "no value" by it, and declare it; 8-bit probabilities of others run to 255."""
+    levels = noise(50, 40, low=250, high=256)
+    with pytest.raises(SceneError, match="holds 255"):
+        evaluate_mask(mask, mask, confidence=foreign(tmp_path / "sure.tif", levels))
+    known = evaluate_mask(mask, mask, confidence=foreign(tmp_path / "ours.tif", levels, nodata=255)).calibration
+    assert known.pixels == (levels != 255).sum()
+
+
+def test_masks_without_a_legend_beside_others_have_their_classes(folders):
+    foreign(folders / "masks" / "b_mask.tif", [[0, 0, 0, 7]] * 3)
+    with pytest.raises(
+        DataError, match=r"b_mask.tif: 25.00% of the pixels have no class of the first mask's legend: 7"
+    ):
+        evaluate_mask(folders / "masks", folders / "right")
+    make_raster(folders / "masks" / "b_mask.tif", noise(3, 3, 4), **UTM)
+    with pytest.raises(SceneError, match="is not a mask"):
+        evaluate_mask(folders / "masks", folders / "right")
 
 
 def test_an_image_is_no_mask(tmp_path):

@@ -132,6 +132,31 @@ def test_a_mask_tells_its_unlabelled_pixels_and_its_model(mask):
     assert said["tag model"] == "best.safetensors"
 
 
+@pytest.mark.parametrize(("dtype", "objects"), [(np.uint8, 255), (np.uint16, 255), (np.uint16, 4000), (np.int16, -3)])
+@pytest.mark.parametrize("nodata", [None, 0])
+def test_values_of_other_programs_are_classes_unless_they_are_nodata(tmp_path, dtype, objects, nodata):
+    values = np.zeros((1, 30, 20), dtype)
+    values[0, 4:9, 3:9] = objects
+    summary = describe(write(tmp_path / "labels.tif", values, nodata=nodata))
+    counts = {row.name: row.count for row in summary.classes}
+    assert summary.kind == "label raster"
+    assert counts == {str(objects): 30} | ({"0": 570} if nodata is None else {})
+    assert texts(summary)["unlabelled"] == f"{0 if nodata is None else 570} pixels (not valid)"
+    assert summary.classes[0].area_m2 == pytest.approx(summary.classes[0].count * 0.25, rel=2e-3)
+
+
+def test_255_without_nodata_is_noted(tmp_path):
+    values = np.full((1, 4, 4), 255, np.uint8)
+    assert any("255" in note for note in describe(write(tmp_path / "a.tif", values)).notes)
+    assert not any("255" in note for note in describe(write(tmp_path / "b.tif", values, nodata=255)).notes)
+
+
+def test_a_band_of_many_values_is_a_scene_even_if_its_overview_has_few(tmp_path):
+    values = np.zeros((1, 2000, 2000), np.uint16)
+    values[0, 1, 1:1001] = np.arange(1000)
+    assert describe(write(tmp_path / "a.tif", values)).kind == "scene"
+
+
 def test_classes_that_do_not_occur_are_shown_with_zero(tmp_path):
     tags = {"GEOSEG_CLASSES": LEGEND.to_json()}
     summary = describe(write(tmp_path / "mask.tif", np.zeros((1, 4, 4), np.uint8), tags=tags))

@@ -1,15 +1,26 @@
 """Composition of images: reduction, overlays, outlines, error maps, panels, PNG files."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers.rasters import noise
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from geoseg.errors import OutputError
 from geoseg.legend import Legend
 from geoseg.plotting import images as plotting
+from geoseg.plotting.images import (
+    MIN_COLOUR_DISTANCE,
+    NOT_PREDICTED,
+    OTHER_MARKS,
+    WRONG,
+    ErrorColours,
+    error_map,
+)
 
 LEGEND = Legend.of({"ground": "#ffffff", "building": "#ff0000", "a class of quite a long name": "#00ff00"})
 
@@ -74,3 +85,22 @@ def test_a_png_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OutputError):
         plotting.write_png(tmp_path / "b.png", image)
     assert [file.name for file in tmp_path.iterdir()] == ["a.png"]
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=8, unique=True))
+def test_errors_never_look_like_a_class_if_another_color_is_free(colours):
+    """Of up to eight classes; a legend may fill the color space so that no candidate is free."""
+    chosen = ErrorColours.for_legend(Legend.of({str(n): colour for n, colour in enumerate(colours)}))
+    candidates = [WRONG, *OTHER_MARKS]
+    free = [c for c in candidates if min(math.dist(c, other) for other in colours) >= MIN_COLOUR_DISTANCE]
+    assert chosen.wrong == free[0] if free else chosen.wrong in candidates
+    assert chosen.wrong != chosen.not_predicted
+
+
+@pytest.mark.parametrize("red", ["#ff0000", "#d62728", "#c81e1e"])
+def test_errors_are_red_unless_a_class_is(red):
+    assert ErrorColours.for_legend(Legend.of({"a": "#00ff00"})) == (WRONG, NOT_PREDICTED)
+    colours = ErrorColours.for_legend(Legend.of({"a": red}))
+    assert colours.wrong == OTHER_MARKS[0]
+    image, ones = np.full((2, 2), 128, np.uint8), np.ones((2, 2), np.uint8)
+    assert (error_map(image, ones, 0 * ones, colours) == np.rint(128 + 0.75 * (np.array(colours.wrong) - 128))).all()

@@ -14,7 +14,7 @@ from shapely.geometry import box
 
 from geoseg.errors import GridMismatch, OutputError
 from geoseg.grid.grid import Grid
-from geoseg.legend import Legend
+from geoseg.legend import Legend, default_colour
 from geoseg.plotting.panels import COLUMNS, plot_scene, rings_in_pixels
 
 LEGEND = Legend.of({"land": "#00ff00", "roof": "#0000ff"})
@@ -74,6 +74,18 @@ def test_the_mask_is_drawn_in_its_colours_at_its_place(scene, mask, tmp_path):
 def test_pixels_without_a_class_show_the_scene(scene, tmp_path):
     empty = write(tmp_path / "mask.tif", np.full((1, SIDE, SIDE), 255), legend=LEGEND)
     assert count(plot_scene(scene, tmp_path / "a.png", mask=empty), (90, 90, 90)) >= 2 * SIDE * SIDE - 2
+
+
+@pytest.mark.parametrize("objects", [255, 1])
+def test_objects_in_masks_of_other_programs_are_drawn_and_compared(scene, tmp_path, objects):
+    """Masks of 0 and 255 look like masks of 0 and 1: two classes, with their differences."""
+    values = np.zeros((2, 1, SIDE, SIDE))
+    values[0, :, 40:60, 40:60] = values[1, :, 10:30, 10:30] = objects
+    mask, reference = (write(tmp_path / f"{n}.tif", values[n]) for n in (0, 1))
+    written = pixels(plot_scene(scene, tmp_path / "a.png", mask=mask, reference=reference))
+    marked = written[:, 0].astype(int) - written[:, 1] > 80
+    assert marked.sum() >= 2 * 400
+    assert count(tmp_path / "a.png", default_colour(1)) >= 2 * 400
 
 
 def test_where_mask_and_reference_are_equal_nothing_is_marked_as_different(scene, mask, tmp_path):

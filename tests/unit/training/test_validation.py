@@ -127,12 +127,26 @@ def test_table_shows_percent_and_a_dash_for_undefined_scores():
     counts.counts = np.array([[3, 1, 0], [0, 4, 0], [0, 0, 0]])
     table = Validation(Legend.of(["roof", "grass", "road"]), {"a": counts}, {"dry": counts}).table()
     assert table == [
-        "IoU      all    dry",
-        "roof   75.00  75.00",
-        "grass  80.00  80.00",
-        "road       -      -",
-        "mean   77.50  77.50",
+        "IoU in percent    all    dry",
+        "roof            75.00  75.00",
+        "grass           80.00  80.00",
+        "road                -      -",
+        "mean            77.50  77.50",
     ]
+
+
+@pytest.mark.parametrize(
+    ("counts", "notes"),
+    [
+        ([[0, 4, 0], [0, 5, 0], [0, 0, 0]], ("the prediction is grass everywhere; the reference has 2 classes",)),
+        ([[0, 0, 0], [0, 5, 0], [0, 0, 0]], ()),
+        ([[1, 4, 0], [0, 5, 0], [0, 0, 0]], ()),
+    ],
+)
+def test_a_constant_prediction_is_said(counts, notes):
+    matrix = ConfusionMatrix(3)
+    matrix.counts = np.array(counts)
+    assert Validation(Legend.of(["roof", "grass", "road"]), {"a": matrix}, {}).notes == notes
 
 
 def test_evaluation_mode_is_restored():

@@ -11,7 +11,9 @@ from geoseg.vector.mask_source import MaskClasses, MaskSource
 
 def test_the_background_is_a_value_that_is_not_a_class(tmp_path):
     for dtype in (np.uint8, np.int16):
-        with Scene.open(write_mask(tmp_path / f"{dtype.__name__}.tif", np.array([[3, 255]], dtype))) as scene:
+        with Scene.open(
+            write_mask(tmp_path / f"{dtype.__name__}.tif", np.array([[3, 255]], dtype), nodata=255)
+        ) as scene:
             source = MaskSource(scene)
             (strip,) = source.raster().strips()
             assert strip.tolist() == [[3, source.background]]
@@ -29,6 +31,7 @@ def test_images_and_heights_are_not_masks(tmp_path, values):
         ({0, 3}, LEGEND, LEGEND.names, None),
         ({0, 9}, LEGEND, LEGEND.names, "lacks"),
         ({0, 2}, None, ("0", "1", "2"), "no legend"),
+        (set(range(256)) | {256}, None, None, "not class indices"),
         ({-5, 2}, None, None, "not class indices"),
         (set(), None, ("0",), "empty"),
     ],

@@ -42,14 +42,39 @@ def test_the_layer_is_written_and_returned(write):
 
 
 def test_without_a_legend_classes_are_called_by_their_values(write, tmp_path):
-    layer = polygonize(write(SMALL_MASK), tmp_path / "a.fgb")
+    layer = polygonize(write(SMALL_MASK, nodata=255), tmp_path / "a.fgb")
     assert sorted(layer.frame["class_name"]) == ["0", "1", "3"]
     assert "no legend" in layer.notes[0]
 
 
 def test_nodata_is_left_out(write, tmp_path):
     layer = polygonize(write(SMALL_MASK, nodata=3), tmp_path / "a.gpkg")
-    assert layer.frame["class_index"].tolist() == [0, 1]
+    assert sorted(layer.frame["class_index"]) == [0, 1, 255]
+    assert any("--ignore 255" in note for note in layer.notes)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32])
+@pytest.mark.parametrize(
+    ("nodata", "ignore", "left_out"),
+    [(None, [], []), (0, [], [0]), (255, [], [255]), (0, ["none"], []), (0, ["255"], [0, 255]), (None, ["1"], [1])],
+)
+def test_only_nodata_and_ignored_values_are_left_out(write, tmp_path, dtype, nodata, ignore, left_out):
+    """Areas in pixels of 25 square meters, by value, as counted by NumPy."""
+    values = np.random.default_rng(0).choice([0, 1, 2, 255], (40, 30)).astype(dtype)
+    layer = polygonize(write(values, nodata=nodata), tmp_path / "a.gpkg", ignore=ignore)
+    pixels = (layer.frame.area / 25).groupby(layer.frame["class_index"]).sum().round().astype(int).to_dict()
+    assert pixels == {v: (values == v).sum() for v in np.unique(values) if v not in left_out}
+    assert set(layer.frame["class_name"]) == {str(value) for value in pixels}
+
+
+def test_bytes_that_use_every_value_are_a_mask(write):
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert sorted(polygonize(write(values)).frame["class_index"]) == list(range(256))
+
+
+def test_255_is_no_class_in_masks_of_geoseg(write):
+    mask = write(SMALL_MASK, tags={"GEOSEG_CLASSES": LEGEND.to_json()})
+    assert polygonize(mask).frame["class_index"].tolist() == [0, 1, 3]
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.uint16, np.int32, np.uint32])
@@ -123,12 +148,13 @@ def test_progress_counts_every_strip(write, tmp_path, monkeypatch):
 
 def test_an_open_scene_is_taken_too(write, tmp_path):
     with Scene.open(write(SMALL_MASK)) as scene:
-        assert len(polygonize(scene, tmp_path / "a.gpkg")) == 3
+        assert len(polygonize(scene, tmp_path / "a.gpkg", ignore=["255"])) == 3
+        assert len(polygonize(scene, ignore=["none"])) == 4
         assert scene.read(scene.grid.window).valid.all()
 
 
 def test_an_empty_mask_gives_an_empty_layer(write, tmp_path):
-    assert len(polygonize(write(np.full((4, 4), 255, np.uint8)), tmp_path / "a.gpkg")) == 0
+    assert len(polygonize(write(np.full((4, 4), 255, np.uint8), nodata=255), tmp_path / "a.gpkg")) == 0
     assert len(pyogrio.read_dataframe(tmp_path / "a.gpkg", layer="polygons")) == 0
 
 

@@ -267,6 +267,38 @@ def test_unknown_values_are_refused_above_the_share_that_is_allowed(tmp_path, ca
     assert "read as not labeled: 77 (1.56%)" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("options", "profile", "is_said"),
+    [
+        ({}, {}, True),
+        ({"ignore": [255]}, {}, False),
+        ({}, {"nodata": 255}, False),
+        ({"values": {"two": [255]}}, {}, False),
+    ],
+)
+def test_an_undeclared_255_is_said_with_its_number(tmp_path, caplog, options, profile, is_said) -> None:
+    """255 stays "not labeled" in recipes, as in most data sets, but not without a word."""
+    label = np.where(MASK == 1, 255, MASK)
+    section = data_section(labelled_folder(tmp_path, label=label, label_profile=profile), **options)
+    with caplog.at_level(logging.WARNING):
+        scene = prepare(section, "mine").all_scenes[0]
+    number = int((label == 255).sum())
+    assert (f"{2 * number} pixels of the value 255 are read as not labeled" in caplog.text) == is_said
+    assert scene.class_pixels[1] == (number if "values" in options else 0)
+
+
+def test_a_split_without_a_labeled_pixel_of_a_class_is_said_each_time(tmp_path, caplog) -> None:
+    labelled_folder(tmp_path, names=("a",))
+    labelled_folder(tmp_path, names=("b",), label=np.where(MASK == 2, 0, MASK).astype(np.uint8))
+    for _ in range(2):  # prepared, and found
+        caplog.clear()
+        prepared = prepare(data_section(tmp_path), "mine")
+        assert prepared.class_pixels("val")[2] == 0
+        name = prepared.legend.names[2]
+        assert f"the split 'val' has no labeled pixel of {name}: they have no score" in caplog.text
+        assert "the split 'train'" not in caplog.text
+
+
 def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
     section = data_section(labelled_folder(tmp_path, image=noise(3, 12, 17)))
     for _ in range(2):

@@ -36,7 +36,7 @@ def test_good_files_give_no_errors_and_the_shares_of_their_classes(tmp_path) -> 
     assert (errors(found), remarks(found), found.error_count) == ([], [], 0)
     assert found.class_pixels("train").tolist() == np.bincount(MASK.ravel()).tolist()
     header, rows = found.table()
-    assert header == ["class", "train (1 scenes)", "val (1 scenes)"]
+    assert header == ["class", "train (1 scene)", "val (1 scene)"]
     assert [row[0] for row in rows] == ["one", "two", "three", "(not labeled)"]
     assert rows[-1] == ["(not labeled)", "0.00 %", "0.00 %"]
 
@@ -86,7 +86,7 @@ def test_the_same_image_is_found_in_zips(tmp_path) -> None:
 
 def test_classes_that_no_pixel_shows_and_labels_of_nothing_are_remarks(tmp_path) -> None:
     images_apart(tmp_path, names="abc")
-    make_raster(tmp_path / "labels/b.tif", np.full((1, 12, 16), IGNORE_INDEX, np.uint8), **UTM)
+    make_raster(tmp_path / "labels/b.tif", np.full((1, 12, 16), IGNORE_INDEX, np.uint8), **UTM, nodata=255)
     make_raster(tmp_path / "labels/c.tif", np.where(MASK == 2, 0, MASK)[None].astype(np.uint8), **UTM)
     found = validate_labels(data_section(tmp_path, splits={"train": ["a", "b"], "val": "c"}))
     assert found.error_count == 0

@@ -56,6 +56,12 @@ def test_a_run_may_be_judged_on_scenes(town, model):
     assert reported.gallery.scenes
 
 
+def test_the_link_to_the_newest_run_has_the_name_of_the_run(model):
+    latest = model.parent.parent / "latest" / model.name
+    assert latest.is_file()
+    assert collect_run(latest, OPTIONS).name == "tiny"
+
+
 def test_names_are_told_apart(model):
     reported = collect_run(model, OPTIONS)
     assert [run.name for run in make_names_unique([reported, reported])] == ["tiny (1)", "tiny (2)"]

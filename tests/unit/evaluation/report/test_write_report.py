@@ -24,6 +24,7 @@ from geoseg.evaluation.report.run_data import RunData, collect_masks
 from geoseg.evaluation.report.svg_charts import Bar, choose_ticks, line_chart
 from geoseg.evaluation.report.write_report import check_report, report_paths, write_report
 from geoseg.legend import Legend
+from geoseg.plotting.images import OTHER_MARKS
 
 LEGEND = Legend.of({"field": "#00ff00", "<town>": "#ff0000", "clutter": "#0000ff"})
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -168,6 +169,31 @@ def test_chromium_draws_it_in_light_and_dark_wide_and_narrow(page, tmp_path, wid
     assert (paper > 200) == (scheme == "light")
     assert len(np.unique(shot.reshape(-1, 3), axis=0)) > 50
     assert (shot[90:, -3:] == shot[-1, -1]).all()  # below the bar of links nothing reaches beyond the right edge
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+@pytest.mark.parametrize(("width", "says_so"), [(420, True), (2400, False)])
+def test_tables_that_are_wider_than_the_page_say_that_they_scroll(page, tmp_path, width, says_so):
+    options = ["--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},900", "--dump-dom"]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000"]
+    shown = subprocess.run([CHROMIUM, *options, f"file://{page}"], check=True, capture_output=True, timeout=120)
+    assert ('class="wide scrolls"' in shown.stdout.decode()) == says_so
+
+
+def test_notes_of_an_evaluation_are_on_the_page_and_in_the_other_files(reported, page):
+    (note,) = reported.evaluation.notes
+    assert "not labeled and do not count" in note
+    for path in report_paths(page):
+        assert note in path.read_text("utf-8")
+
+
+def test_crops_are_called_by_their_errors_and_errors_have_no_color_of_a_class(page):
+    text = page.read_text("utf-8")
+    assert "Least wrong crops" in text
+    assert "Best crops" not in text
+    assert "Red: wrong" not in text
+    magenta, *_ = OTHER_MARKS  # <town> is red
+    assert '<i class="swatch" style="background:#{:02x}{:02x}{:02x}"></i>wrong'.format(*magenta) in text
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")

@@ -1,0 +1,148 @@
+"""Class values of rasters without a legend: every value is a class, except a declared nodata and what the user ignores.
+
+geoseg writes 255 where there is no class and declares it as nodata. In files of other programs 255 is a value like any
+other: masks of two classes are often stored as 0 and 255.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geoseg.errors import ConfigError, SceneError
+from geoseg.grid.tiling import strips
+from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
+from geoseg.raster.scene import Scene
+
+STRIP_PIXELS = 2**24
+"""Pixels per strip when values are counted."""
+
+COUNTED_BY_TABLE = (np.dtype(np.uint8), np.dtype(np.uint16))
+"""Pixel types whose values are counted in a table; values of other types are sorted."""
+
+
+@dataclass(frozen=True)
+class IgnoredValues:
+    """Values that mean "no class", besides a declared nodata."""
+
+    values: frozenset[int] = frozenset()
+    """Pixel values without a class."""
+    keeps_nodata: bool = False
+    """True if a declared nodata value is a class, too."""
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> Self:
+        """Parse the values of ``ignore``: integers, or the single word ``none``; colors are left out.
+
+        Raises:
+            ConfigError: ``none`` is given together with a value.
+        """
+        if "none" not in words:
+            return cls(frozenset(int(word) for word in words if word.lstrip("-").isdecimal()))
+        if len(words) > 1:
+            raise ConfigError("ignore: none is given together with a value", "give either none or values")
+        return cls(keeps_nodata=True)
+
+
+@dataclass(frozen=True)
+class ClassValues:
+    """Classes that are named by the values of pixels."""
+
+    legend: Legend
+    """The classes; their names are the values."""
+    indices: Mapping[int, int]
+    """Class index by value, for the values that occur."""
+
+    @classmethod
+    def of(cls, values: Collection[int]) -> Self:
+        """Number the values: by themselves if all are 0 to 254, otherwise in ascending order, beginning with 0.
+
+        Raises:
+            ConfigError: There are more than 255 values.
+
+        Example:
+            >>> ClassValues.of([0, 2]).legend.names, ClassValues.of([0, 255]).legend.names
+            (('0', '1', '2'), ('0', '255'))
+        """
+        if not values or 0 <= min(values) <= max(values) < IGNORE_INDEX:
+            return cls(make_numbered_legend(values), {value: value for value in values})
+        names = sorted({0, *values})
+        numbers = {value: index for index, value in enumerate(names)}
+        return cls(Legend.of([str(value) for value in names]), {value: numbers[value] for value in values})
+
+
+NOTHING_IGNORED = IgnoredValues()
+"""The default: only a declared nodata means "no class"."""
+
+
+def integer_nodata(scene: Scene) -> int | None:
+    """Return the declared nodata value; None if there is none, or if it is not an integer."""
+    return int(scene.nodata) if scene.nodata is not None and float(scene.nodata).is_integer() else None
+
+
+def require_class_values(scene: Scene) -> None:
+    """Raise :class:`SceneError` unless a raster has one band of integers."""
+    if len(scene.bands) != 1 or scene.dtype.kind not in "iub":
+        bands = f"{len(scene.bands)} band{'s' if len(scene.bands) > 1 else ''} of {scene.dtype}"
+        raise SceneError(f"{scene.path} is not a mask: it has {bands}", "a mask has one band of integer class values")
+
+
+def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Counter[int]:
+    """Count the valid pixels of each value that is a class.
+
+    Args:
+        scene: A raster with one band of integers.
+        ignored: What the user says about values without a class.
+
+    Raises:
+        SceneError: There are more values than classes can be.
+    """
+    counts: Counter[int] = Counter()
+    for part in _counts_of_strips(scene, ignored):
+        counts.update({value: count for value, count in part.items() if value not in ignored.values})
+        if len(counts) > IGNORE_INDEX:
+            raise SceneError(
+                f"{scene.path} is not a mask: it has more than {IGNORE_INDEX} different values",
+                "give a raster of class values, not an image",
+            )
+    return counts
+
+
+def _counts_of_strips(scene: Scene, ignored: IgnoredValues) -> Iterator[dict[int, int]]:
+    """Yield the pixels by value of one strip after another."""
+    block_rows = scene.block_shape[0]
+    rows = max(STRIP_PIXELS // (block_rows * scene.grid.width), 1) * block_rows
+    with open_values(scene, ignored) as opened:
+        for window in strips(*scene.grid.shape, rows):
+            raster = opened.read(window, nearest=True)
+            yield count_array(raster.values[0][raster.valid])
+
+
+@contextmanager
+def open_values(scene: Scene, ignored: IgnoredValues) -> Iterator[Scene]:
+    """Open a raster for reading its class values, with nodata as a value if the user says so.
+
+    Args:
+        scene: The open raster; it stays open.
+        ignored: What the user says about values without a class.
+    """
+    if not ignored.keeps_nodata:
+        yield scene
+        return
+    with scene.reopen(Scene).without_nodata() as opened:
+        yield opened
+
+
+def count_array(values: NDArray[Any]) -> dict[int, int]:
+    """Count the elements of an array of integers by value."""
+    if values.dtype in COUNTED_BY_TABLE:
+        table = np.bincount(values.ravel())
+        occurring = np.flatnonzero(table)
+        numbers = table[occurring]
+    else:
+        occurring, numbers = np.unique(values, return_counts=True)
+    return dict(zip(map(int, occurring), map(int, numbers), strict=True))
