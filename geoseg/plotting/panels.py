@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from geoseg._output_files import VECTOR_SUFFIXES, check_writable
 from geoseg.errors import GridMismatch
-from geoseg.grid.grid import Grid
+from geoseg.grid.grid import Grid, make_transformer
 from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
 from geoseg.plotting.images import blend, compose_panel, draw_lines, error_map, write_png
 from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
@@ -178,6 +178,7 @@ def rings_in_pixels(layer: PolygonLayer, grid: Grid) -> list[tuple[int, Line]]:
     """
     frame = layer.frame
     if grid.crs is not None and layer.crs is not None and layer.crs != grid.crs:
+        make_transformer(layer.crs, grid.crs)  # which explains why there is none
         frame = frame.to_crs(grid.crs)
     left, bottom, right, top = grid.bounds
     frame = frame.cx[left:right, bottom:top] if len(frame) else frame

@@ -22,6 +22,7 @@ from pyproj import CRS
 from geoseg.vector.generalize.adjacency import find_shared_borders, list_segments
 from geoseg.vector.generalize.simplify import simplify_coverage
 from geoseg.vector.measure import meters_per_unit
+from geoseg.vector.polygon_arrays import restore_points
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 COLLINEAR_TOLERANCE = 0.01
@@ -245,7 +246,7 @@ def replace_in_coverage(
     rebuilt, starts = np.unique(owner[order], return_index=True)
     result = geometries.copy()
     united = np.array([shapely.coverage_union_all(faces[some]) for some in np.split(order, starts[1:])])
-    result[rebuilt] = _restore_points(united, shapely.get_coordinates(borders), grid_size)
+    result[rebuilt] = restore_points(united, shapely.get_coordinates(borders), grid_size)
     removed = np.setdiff1d(np.concatenate([others, positions]), rebuilt)
     remaining = np.setdiff1d(np.arange(len(geometries)), removed)
     return result[remaining], remaining
@@ -258,13 +259,6 @@ def _find_faces(geometries: NDArray[np.object_], grid_size: float) -> NDArray[np
     """
     lines = shapely.union_all(shapely.boundary(geometries), grid_size=grid_size)
     return shapely.get_parts(shapely.polygonize([lines]))
-
-
-def _restore_points(geometries: NDArray[np.object_], points: FloatArray, grid_size: float) -> NDArray[np.object_]:
-    """Move the vertices that were rounded to the grid back to the first of ``points`` (point, 2) that is rounded to them."""
-    both = np.concatenate([points, shapely.get_coordinates(geometries)])
-    _, first, inverse = np.unique(np.rint(both / grid_size), axis=0, return_index=True, return_inverse=True)
-    return shapely.set_coordinates(geometries.copy(), both[first[inverse]][len(points) :])
 
 
 def _assign_rest(faces: NDArray[np.object_], owner: IntArray) -> IntArray:
