@@ -134,19 +134,25 @@ def _unroll(ring: FloatArray, turn: float) -> FloatArray:
     """Continue the longitudes of a closed ring (point, 2) beyond 180 degrees, with a point at each crossing."""
     ring = _insert_crossings(_split_poles(ring, turn), turn)
     lon, lat = ring.T
-    lon = np.unwrap(lon, period=turn)
+    lon = _continue_longitudes(lon, turn)
     if abs(lon[-1] - lon[0]) < turn / 2:
         return np.column_stack([lon, lat])
     # A ring around a pole: begin it at the antimeridian, and close it along the pole.
     start = int(np.argmax(np.isclose(np.abs(ring[:-1, 0]), turn / 2, rtol=0, atol=turn * 1e-12)))
     ring = np.concatenate([ring[start:-1], ring[: start + 1]])
-    lon, lat = np.unwrap(ring[:, 0], period=turn), ring[:, 1]
+    lon, lat = _continue_longitudes(ring[:, 0], turn), ring[:, 1]
     first = np.copysign(turn / 2, lon[-1] - lon[0]) * -1
     lon = lon - lon[0] + first
     lon[-1] = -first
     pole = math.copysign(turn / 4, lat[np.argmax(np.abs(lat))])
     closing = [[-first, pole], [first, pole], [first, lat[0]]]
     return np.concatenate([np.column_stack([lon, lat]), closing])
+
+
+def _continue_longitudes(lon: FloatArray, turn: float) -> FloatArray:
+    """Add whole turns, so that no step is longer than half a turn; ``np.unwrap`` adds turns with rounding errors."""
+    continued: FloatArray = lon - turn * np.append(0, np.cumsum(np.rint(np.diff(lon) / turn)))
+    return continued
 
 
 def _split_poles(ring: FloatArray, turn: float) -> FloatArray:

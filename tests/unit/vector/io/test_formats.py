@@ -8,12 +8,13 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from helpers.vectors import layer_of, smooth_mask, write_layer
+from helpers.vectors import layer_of, smooth_mask, write_layer, write_mask
 from pyogrio.errors import DataLayerError
 
 from geoseg.errors import OutputError
 from geoseg.vector.io import formats
 from geoseg.vector.io.output_spec import OutputSpec
+from geoseg.vector.polygonize import polygonize
 
 SUFFIXES = [".gpkg", ".geojson", ".parquet", ".fgb"]
 
