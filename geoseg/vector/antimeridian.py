@@ -16,11 +16,14 @@ from pyproj import CRS
 
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Grid, crs_name, make_transformer, map_point
-from geoseg.vector.polygon_arrays import PolygonArrays, densify, restore_points
+from geoseg.vector.polygon_arrays import PolygonArrays, densify
 from geoseg.vector.tracing.ragged_arrays import FloatArray
 
 EDGE_POINTS = 101
 """Points per side of a grid, at which it is determined whether the grid crosses the antimeridian."""
+
+LONGITUDE_STEP = 2.0**-36
+"""Longitudes are rounded to multiples of this, a few micrometers: adding turns to them and subtracting them is exact."""
 
 LINE_TOLERANCE = 5e-11
 """Distance from the antimeridian, as a fraction of half a turn, up to which points are moved to it: about a millimeter."""
@@ -58,6 +61,7 @@ def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_
         )
     if not is_cut:
         return replace(polygons, points=points)
+    points[:, 0] = np.rint(points[:, 0] / LONGITUDE_STEP) * LONGITUDE_STEP
     half = _full_turn(target) / 2 if target.is_geographic else math.inf
     is_on_line = np.abs(np.abs(points[:, 0]) - half) < half * LINE_TOLERANCE
     points[is_on_line, 0] = np.copysign(half, points[is_on_line, 0])
@@ -126,8 +130,7 @@ def _cut(polygon: shapely.Polygon, turn: float) -> list[shapely.Polygon]:
         inside = area.intersection(window)
         inside = shapely.set_coordinates(inside, shapely.get_coordinates(inside) - np.array([k * turn, 0]))
         parts += [part for part in shapely.get_parts(inside) if part.area > 0]
-    # Longitudes that were shifted and shifted back differ in their last bits.
-    return list(restore_points(np.array(parts), shapely.get_coordinates(polygon), turn * 2.0**-42))
+    return parts
 
 
 def _unroll(ring: FloatArray, turn: float) -> FloatArray:
