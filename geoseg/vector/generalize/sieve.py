@@ -182,7 +182,7 @@ def _choose_classes(
     polygons, position = np.unique(polygon, return_inverse=True)
     units = np.zeros(len(polygons), np.int64)
     np.add.at(units, position, np.concatenate([strip.units for strip in strips]))
-    areas: FloatArray = units * (float(size.areas_m2.max()) / UNITS_PER_PIXEL)
+    areas: FloatArray = units.astype(np.float64) * (float(size.areas_m2.max()) / UNITS_PER_PIXEL)
     owner = find_merge_targets(_sum_borders(strips, position, size), areas, min_area_m2)
     totals = np.bincount(owner, areas, len(polygons))
     classes = np.where(totals[owner] >= min_area_m2, values[polygons][owner], raster.background)
