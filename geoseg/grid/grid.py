@@ -296,7 +296,10 @@ class Grid:
             transformer = Transformer.from_crs(self.crs, "OGC:CRS84", always_xy=True)
             xs, ys = zip(*(map_point(self.transform, col, row) for col, row in positions), strict=True)
             lon, lat = (np.radians(np.where(np.isfinite(d), d, np.nan)) for d in transformer.transform(xs, ys))
-        except ProjError:  # a CRS that cannot be transformed to longitude and latitude, such as an engineering CRS
+        except (
+            CRSError,
+            ProjError,
+        ):  # a CRS that cannot be transformed to longitude and latitude, such as an engineering CRS
             return np.full((len(positions), 3), np.nan)
         prime_vertical = WGS84_SEMI_MAJOR_M / np.sqrt(1 - WGS84_ECCENTRICITY_SQUARED * np.sin(lat) ** 2)
         from_axis = prime_vertical * np.cos(lat)

@@ -1,17 +1,17 @@
 """Attributes of polygons: class, area, perimeter, confidence and origin."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from geoseg._concurrency import ordered_map
-from geoseg.errors import LayerError
-from geoseg.grid.grid import Grid, crs_name
+from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
+from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygons
 from geoseg.vector.io.arrow import BBOX_FIELD, PolygonStream, encode_bbox, encode_wkb, make_geometry_field
 from geoseg.vector.measure import LocalMetric
 from geoseg.vector.polygon_arrays import PolygonArrays
@@ -65,16 +65,23 @@ class Attributes:
     def stream(self, outlines: Iterable[Outlines]) -> PolygonStream:
         """Convert outlines to rows, in several threads, as the stream is read."""
         crs, metric = self.crs or self.grid.crs, self.metric
+        is_cut = crs is not None and crs != self.grid.crs and crosses_antimeridian(self.grid, crs)
+        is_multi = self.is_multi or is_cut
         schema = pa.schema([*ATTRIBUTES, make_geometry_field(crs), BBOX_FIELD])
         portions = (part for portion in outlines for part in portion.split(BATCH_CORNERS))
-        batches = ordered_map(lambda part: self._make_batch(part, schema, metric), portions)
-        return PolygonStream(schema, batches, crs, self.is_multi)
+        batches = ordered_map(
+            lambda part: self._make_batch(part, schema, metric, is_multi=is_multi, is_cut=is_cut), portions
+        )
+        return PolygonStream(schema, batches, crs, is_multi)
 
-    def _make_batch(self, outlines: Outlines, schema: pa.Schema, metric: LocalMetric) -> pa.RecordBatch:
+    def _make_batch(
+        self, outlines: Outlines, schema: pa.Schema, metric: LocalMetric, *, is_multi: bool, is_cut: bool
+    ) -> pa.RecordBatch:
         polygons = PolygonArrays.from_outlines(outlines, self.grid.transform)
         measures, bounds = metric.measure(polygons), None
         if self.crs is not None and self.crs != self.grid.crs:
-            polygons = self._reproject(polygons)
+            assert self.grid.crs is not None
+            polygons = reproject_polygons(polygons, self.grid.crs, self.crs, is_cut=is_cut)
             bounds = polygons.bounds()
         constant = pa.array(np.zeros(len(outlines), np.int8))
         columns = [
@@ -86,7 +93,7 @@ class Attributes:
             pa.array(outlines.mean_weights, from_pandas=True),
             pa.array([self.source], pa.string()).take(constant),
             pa.array([self.model], pa.string()).take(constant),
-            encode_wkb(polygons, is_multi=self.is_multi),
+            encode_wkb(polygons, is_multi=is_multi),
             encode_bbox(measures.bounds if bounds is None else bounds),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema)
@@ -94,15 +101,6 @@ class Attributes:
     def _name_classes(self, values: IntArray) -> pa.Array:
         unique, position = np.unique(values, return_inverse=True)
         return pa.array([name_class(int(value), self.legend) for value in unique], pa.string()).take(pa.array(position))
-
-    def _reproject(self, polygons: PolygonArrays) -> PolygonArrays:
-        transformer = Transformer.from_crs(self.grid.crs, self.crs, always_xy=True)
-        points = np.stack(transformer.transform(*polygons.points.T), axis=1)
-        if not np.isfinite(points).all():
-            raise LayerError(
-                f"some polygons are outside the area of use of {crs_name(self.crs)}", "choose a CRS for this region"
-            )
-        return replace(polygons, points=points)
 
 
 def name_class(index: int, legend: Legend | None) -> str:

@@ -9,23 +9,24 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from pyproj import CRS
 
 from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError, LayerError
+from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
+from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygons
 from geoseg.vector.generalize.fill_holes import fill_coverage_holes
 from geoseg.vector.generalize.orthogonalize import orthogonalize_coverage
 from geoseg.vector.generalize.sieve import sieve_coverage
 from geoseg.vector.generalize.simplify import simplify_coverage
-from geoseg.vector.io.arrow import CLASS_COLUMN, PolygonStream
+from geoseg.vector.io.arrow import CLASS_COLUMN, ID_COLUMN, PolygonStream
 from geoseg.vector.io.qgis_style import read_legend
 from geoseg.vector.io.reader import read_polygons
 from geoseg.vector.measure import measure_polygons
-
-ID_COLUMN = "polygon_id"
-"""Column with the identifier of each polygon."""
+from geoseg.vector.polygon_arrays import PolygonArrays
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +142,17 @@ class PolygonLayer:
             return self
         crs = self._require_crs("make right angles")
         positions = np.flatnonzero(self._is_of_classes(classes))
-        return self._with(*orthogonalize_coverage(self.geometries, positions, crs, tolerance_m, within=within))
+        result = orthogonalize_coverage(self.geometries, positions, crs, tolerance_m, within=within)
+        removed = len(self) - len(result.geometries)
+        said = (
+            *(
+                [f"polygons without right angles, which would break the coverage: {result.unchanged}"]
+                if result.unchanged
+                else []
+            ),
+            *([f"polygons removed, because new outlines of neighbors cover them: {removed}"] if removed else []),
+        )
+        return replace(self._with(result.geometries, result.source), notes=(*self.notes, *said))
 
     def select_classes(self, classes: Sequence[str]) -> Self:
         """Keep only the polygons of some classes, by name; :class:`ConfigError` if there is no class of such a name."""
@@ -168,7 +179,17 @@ class PolygonLayer:
 
     def to_stream(self, crs: CRS | None = None) -> PolygonStream:
         """Stream the rows in a CRS (None for the layer's own)."""
-        return PolygonStream.from_frame(self.frame if crs is None or crs == self.crs else self.frame.to_crs(crs))
+        own = self.crs
+        if crs is None or own is None or crs == own:
+            return PolygonStream.from_frame(self.frame)
+        arrays = PolygonArrays.from_geometries(self.geometries)
+        left, bottom, right, top = (
+            (float(side) for side in shapely.total_bounds(self.geometries)) if len(self) else [0.0] * 4
+        )
+        extent = Grid(own, Affine(right - left, 0, left, 0, bottom - top, top), 1, 1)
+        is_cut = len(self) > 0 and crosses_antimeridian(extent, crs)
+        moved = reproject_polygons(arrays, own, crs, is_cut=is_cut).to_geometries()
+        return PolygonStream.from_frame(self.frame.set_geometry(moved, crs=crs))
 
     def _require_crs(self, purpose: str) -> CRS:
         if self.crs is None:

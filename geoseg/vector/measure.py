@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
+from pyproj.exceptions import CRSError, ProjError
 
 from geoseg._numba_jit import njit
 from geoseg.grid.grid import WGS84_ECCENTRICITY_SQUARED, WGS84_SEMI_MAJOR_M, Bounds, Grid
@@ -167,7 +167,7 @@ def _to_geocentric(crs: CRS, x: FloatArray, y: FloatArray) -> FloatArray:
     """Convert to (x, y, z) from the center of the ellipsoid in meters; NaN where the CRS is not defined."""
     try:
         lon, lat = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True).transform(x, y)
-    except ProjError:  # a CRS without a relation to the globe, such as an engineering CRS
+    except (CRSError, ProjError):  # a CRS without a relation to the globe, such as an engineering CRS
         return np.full((*x.shape, 3), np.nan)
     lon, lat = (np.radians(np.where(np.isfinite(d), d, np.nan)) for d in (lon, lat))
     prime_vertical = WGS84_SEMI_MAJOR_M / np.sqrt(1 - WGS84_ECCENTRICITY_SQUARED * np.sin(lat) ** 2)

@@ -46,9 +46,14 @@ class PolygonizeOptions:
         return self.simplify_m > 0 or self.smooth
 
     @property
+    def merges_regions(self) -> bool:
+        """Whether polygons may be merged into others, so that classes may vanish."""
+        return self.fill_holes_m2 > 0 or self.min_area_m2 > 0
+
+    @property
     def needs_crs(self) -> bool:
         """Whether an option is in meters."""
-        return self.fill_holes_m2 > 0 or self.min_area_m2 > 0 or self.reshapes_borders or bool(self.orthogonalize)
+        return self.merges_regions or self.reshapes_borders or bool(self.orthogonalize)
 
     @property
     def needs_full_layer(self) -> bool:

@@ -1,7 +1,7 @@
 """Polygons in CRS coordinates as ragged arrays, and their conversion from outlines and from and to shapely."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -106,3 +106,30 @@ def group_parts(parts: NDArray[np.object_], owner: IntArray) -> NDArray[np.objec
     position = np.cumsum(is_multi) - 1
     geometries[is_multi] = shapely.multipolygons(parts[is_multi[owner]], indices=position[owner][is_multi[owner]])
     return geometries
+
+
+def restore_points(geometries: NDArray[np.object_], points: FloatArray, grid_size: float) -> NDArray[np.object_]:
+    """Move vertices to the first of ``points`` (point, 2) that is equal after rounding to multiples of ``grid_size``."""
+    both = np.concatenate([points, shapely.get_coordinates(geometries)])
+    _, first, inverse = np.unique(np.rint(both / grid_size), axis=0, return_index=True, return_inverse=True)
+    restored: NDArray[np.object_] = shapely.set_coordinates(geometries.copy(), both[first[inverse]][len(points) :])
+    return restored
+
+
+def densify(polygons: PolygonArrays, pieces: IntArray) -> PolygonArrays:
+    """Divide sides into pieces of equal length, with the same points in both directions of a side.
+
+    Args:
+        polygons: The polygons.
+        pieces: (point,): number of pieces of the side from each point to the next; 1 for the last point of a ring.
+    """
+    points, following = polygons.points, np.roll(polygons.points, -1, axis=0)
+    swap = (points[:, 0] > following[:, 0]) | ((points[:, 0] == following[:, 0]) & (points[:, 1] > following[:, 1]))
+    offsets = to_offsets(pieces)
+    side = np.repeat(np.arange(len(points)), pieces)
+    step = np.arange(offsets[-1]) - offsets[side]
+    step = np.where(swap[side], pieces[side] - step, step)
+    first, last = np.where(swap[:, None], following, points)[side], np.where(swap[:, None], points, following)[side]
+    dense = first + (last - first) * (step / pieces[side])[:, None]
+    dense[offsets[:-1]] = points
+    return replace(polygons, points=dense, ring_offsets=offsets[polygons.ring_offsets])

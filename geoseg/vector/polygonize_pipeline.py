@@ -60,6 +60,17 @@ def trace_outlines(
     return outlines if vertices is None else _reshape(outlines, vertices, grid, options)
 
 
+def record_raster_values(raster: ClassRaster, values: set[int]) -> ClassRaster:
+    """Return a raster that adds the class values of its strips to ``values`` as they are read."""
+
+    def read() -> Iterator[ClassArray]:
+        for strip in raster.strips():
+            values.update(set(np.unique(strip).tolist()) - {raster.background})
+            yield strip
+
+    return replace(raster, strips=read)
+
+
 def record_values(outlines: Iterable[Outlines], values: set[int]) -> Iterator[Outlines]:
     """Yield the outlines unchanged, and add their class values to ``values``."""
     for portion in outlines:

@@ -9,7 +9,13 @@ from geoseg.vector.io.output_spec import OutputSpec
 from geoseg.vector.layer import PolygonLayer
 from geoseg.vector.mask_source import MaskClasses, MaskSource
 from geoseg.vector.options import PolygonizeOptions
-from geoseg.vector.polygonize_pipeline import generalize_raster, record_values, select_classes, trace_outlines
+from geoseg.vector.polygonize_pipeline import (
+    generalize_raster,
+    record_raster_values,
+    record_values,
+    select_classes,
+    trace_outlines,
+)
 from geoseg.vector.polygonize_result import Polygons
 
 
@@ -26,7 +32,10 @@ def polygonize_mask(
     """
     grid, legend = source.scene.grid, source.scene.legend
     values: set[int] = set()
-    raster = generalize_raster(source.raster(), grid, options)
+    raster = source.raster()
+    if legend is None and options.merges_regions:  # a class that loses all its polygons can be named nevertheless
+        raster = record_raster_values(raster, values)
+    raster = generalize_raster(raster, grid, options)
     outlines = record_values(trace_outlines(raster, grid, options, confidence), values)
     if options.needs_full_layer:
         frame = source.attributes(crs=None, is_multi=options.is_multi).stream(outlines).to_frame()

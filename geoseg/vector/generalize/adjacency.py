@@ -22,7 +22,7 @@ class Borders(NamedTuple):
 
 def find_shared_borders(geometries: NDArray[np.object_]) -> Borders:
     """Find which polygons of a coverage share borders, with lengths in CRS units: segments that occur twice, by hashing."""
-    ends, owner = _list_segments(geometries)
+    ends, owner = list_segments(geometries)
     swap = (ends[:, 0] > ends[:, 2]) | ((ends[:, 0] == ends[:, 2]) & (ends[:, 1] > ends[:, 3]))
     ends[swap] = ends[swap][:, [2, 3, 0, 1]]
     bits = (ends + 0.0).view(np.uint64)  # + 0.0 turns -0.0 into 0.0
@@ -72,7 +72,7 @@ def find_merge_targets(borders: Borders, areas: FloatArray, min_area: float) -> 
         owner, first, second = target[owner], target[first], target[second]
 
 
-def _list_segments(geometries: NDArray[np.object_]) -> tuple[FloatArray, IntArray]:
+def list_segments(geometries: NDArray[np.object_]) -> tuple[FloatArray, IntArray]:
     """List the segments of all rings (segment, 4: x, y, x, y), and the position of the polygon of each."""
     parts, part_owner = shapely.get_parts(geometries, return_index=True)
     rings, ring_part = shapely.get_rings(parts, return_index=True)

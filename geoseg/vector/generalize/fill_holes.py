@@ -107,11 +107,11 @@ def _find_small_holes(outlines: Outlines, size: PixelSize, max_area_m2: float) -
     owners = np.searchsorted(outlines.polygon_rings, rings, "right") - 1
     starts, lengths = outlines.ring_offsets[:-1][rings], np.diff(outlines.ring_offsets)[rings]
     row, col = outlines.corners[expand_ranges(starts, lengths)].astype(np.int64).T
-    products = np.append(row[:-1] * col[1:] - row[1:] * col[:-1], 0) if len(row) else row
+    above = np.append(0.0, np.cumsum(size.areas_m2))[row]  # square meters of the column of pixels above a corner
+    products = np.append(col[:-1] * np.diff(above), 0.0) if len(row) else above
     offsets = to_offsets(lengths)
     products[offsets[1:] - 1] = 0  # from one ring to the next
-    pixels = np.abs(np.add.reduceat(products, offsets[:-1])) // 2 if len(rings) else row
-    areas = pixels * size.areas_m2[outlines.corners[starts, 0]]
+    areas = np.abs(np.add.reduceat(products, offsets[:-1])) if len(rings) else above
     is_small = areas < max_area_m2
     corners = outlines.corners[expand_ranges(starts[is_small], lengths[is_small])].astype(np.int32)
     return _Holes(corners, to_offsets(lengths[is_small]), outlines.values[owners[is_small]], areas[is_small])

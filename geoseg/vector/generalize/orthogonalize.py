@@ -19,22 +19,40 @@ import shapely
 from numpy.typing import NDArray
 from pyproj import CRS
 
-from geoseg.vector.generalize.adjacency import find_shared_borders
+from geoseg.vector.generalize.adjacency import find_shared_borders, list_segments
 from geoseg.vector.generalize.simplify import simplify_coverage
 from geoseg.vector.measure import meters_per_unit
+from geoseg.vector.polygon_arrays import restore_points
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 COLLINEAR_TOLERANCE = 0.01
 """Distance up to which three points count as collinear, as a fraction of the tolerance."""
 
+GRID_TOLERANCE = 2e-6
+"""Distance between the points at which new and old borders may cross, as a fraction of the tolerance."""
+
 MIN_IOU = 0.8
 """Intersection over union of an outline before and after, below which it is only simplified."""
+
+MIN_SIDE = 1e-8
+"""Length in CRS units up to which QGIS takes the ends of a side for one point that is repeated."""
 
 UNASSIGNED = -1
 """Owner of faces that only an old shape covered."""
 
 OUTSIDE = -2
 """Owner of faces outside all polygons."""
+
+
+class Orthogonalized(NamedTuple):
+    """Polygons of which some got right angles."""
+
+    geometries: NDArray[np.object_]
+    """The remaining polygons; those that their neighbors cover entirely are removed."""
+    source: IntArray
+    """(polygon,): the position that each had before."""
+    unchanged: int
+    """Number of outlines that stay as they are, because right angles would have broken the coverage."""
 
 
 def orthogonalize_coverage(
@@ -44,7 +62,7 @@ def orthogonalize_coverage(
     tolerance_m: float,
     *,
     within: shapely.Polygon | None = None,
-) -> tuple[NDArray[np.object_], IntArray]:
+) -> Orthogonalized:
     """Make right angles in some polygons of a coverage.
 
     Args:
@@ -55,16 +73,37 @@ def orthogonalize_coverage(
         within: The new outlines are clipped to this polygon.
 
     Returns:
-        The remaining polygons, and the position that each had before.
+        The remaining polygons. They are a coverage if the given ones were: outlines that would break it stay as they are.
     """
     left, bottom, right, top = (float(side) for side in shapely.total_bounds(geometries))
     tolerance = tolerance_m / meters_per_unit(crs, (left, bottom, right, top))
     shapes = np.array([orthogonalize_polygon(geometries[k], tolerance) for k in positions], dtype=object)
     if within is not None:
         shapes = np.array([_keep_polygons(shapely.intersection(shape, within)) for shape in shapes], dtype=object)
-    replaced, source = replace_in_coverage(geometries, positions, shapes)
-    # Old borders that crossed new sides leave vertices in the middle of these sides.
-    return simplify_coverage(replaced, crs, tolerance_m=tolerance_m * COLLINEAR_TOLERANCE), source
+    grid_size = 2.0 ** np.floor(np.log2(tolerance * GRID_TOLERANCE))
+    had_faults, count = find_faults(geometries), len(positions)
+    while True:
+        replaced, source = replace_in_coverage(geometries, positions, shapes, grid_size)
+        # Old borders that crossed new sides leave vertices in the middle of these sides.
+        replaced = simplify_coverage(replaced, crs, tolerance_m=tolerance_m * COLLINEAR_TOLERANCE)
+        faulty = replaced[find_faults(replaced) & ~had_faults[source]]
+        if not len(faulty) or not len(positions):
+            return Orthogonalized(replaced, source, count - len(positions))
+        is_near = np.zeros(len(positions), np.bool_)
+        for outlines in (shapes, geometries[positions]):
+            is_near[shapely.STRtree(outlines).query(faulty, predicate="dwithin", distance=tolerance)[1]] = True
+        stays = ~is_near if is_near.any() else np.zeros(len(positions), np.bool_)
+        positions, shapes = positions[stays], shapes[stays]
+
+
+def find_faults(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Find the polygons that are invalid, overlap others, lack a vertex of a neighbor, or repeat points."""
+    ends, owner = list_segments(geometries)
+    is_short = np.abs(ends[:, :2] - ends[:, 2:]).max(axis=1, initial=0) <= MIN_SIDE
+    faults: NDArray[np.bool_] = ~shapely.is_valid(geometries)
+    faults |= ~shapely.is_empty(shapely.coverage_invalid_edges(geometries))
+    faults[owner[is_short]] = True
+    return faults
 
 
 def _keep_polygons(geometry: shapely.Geometry) -> shapely.Geometry:
@@ -82,7 +121,7 @@ def orthogonalize_polygon(geometry: shapely.Geometry, tolerance: float) -> shape
         tolerance: Sides below this length are removed, in the units of the polygon.
     """
     parts = [_orthogonalize_part(part, tolerance) for part in shapely.get_parts(geometry)]
-    return parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
+    return parts[0] if len(parts) == 1 else shapely.union_all(parts)  # parts may overlap after the change
 
 
 def _orthogonalize_part(polygon: shapely.Polygon, tolerance: float) -> shapely.Polygon:
@@ -171,7 +210,7 @@ def _remove(lines: list[_Line], position: int) -> list[_Line]:
 
 
 def replace_in_coverage(
-    geometries: NDArray[np.object_], positions: IntArray, shapes: NDArray[np.object_]
+    geometries: NDArray[np.object_], positions: IntArray, shapes: NDArray[np.object_], grid_size: float
 ) -> tuple[NDArray[np.object_], IntArray]:
     """Replace polygons, and adapt their neighbors.
 
@@ -179,6 +218,7 @@ def replace_in_coverage(
         geometries: Polygons and MultiPolygons, a coverage.
         positions: Which of them to replace.
         shapes: The shape that replaces each.
+        grid_size: New vertices lie on a grid of this size, in CRS units: a power of two.
 
     Returns:
         The remaining polygons, and the position that each had before.
@@ -188,9 +228,11 @@ def replace_in_coverage(
     if not len(positions):
         return geometries, np.arange(len(geometries))
     old = geometries[positions]
-    around = shapely.STRtree(geometries).query(np.concatenate([shapes, old]), predicate="intersects")[1]
+    changed = np.concatenate([shapes, old])
+    around = shapely.STRtree(geometries).query(changed, predicate="dwithin", distance=2 * grid_size)[1]
     others = np.setdiff1d(around, positions)
-    faces = _find_faces(np.concatenate([geometries[others], old, shapes]))
+    borders = np.concatenate([geometries[others], old, shapes])
+    faces = _find_faces(borders, grid_size)
     owner = np.full(len(faces), OUTSIDE)
     points = shapely.point_on_surface(faces)
     for areas, names in (
@@ -203,15 +245,19 @@ def replace_in_coverage(
     order = np.argsort(owner, kind="stable")
     rebuilt, starts = np.unique(owner[order], return_index=True)
     result = geometries.copy()
-    result[rebuilt] = [shapely.coverage_union_all(faces[some]) for some in np.split(order, starts[1:])]
+    united = np.array([shapely.coverage_union_all(faces[some]) for some in np.split(order, starts[1:])])
+    result[rebuilt] = restore_points(united, shapely.get_coordinates(borders), grid_size)
     removed = np.setdiff1d(np.concatenate([others, positions]), rebuilt)
     remaining = np.setdiff1d(np.arange(len(geometries)), removed)
     return result[remaining], remaining
 
 
-def _find_faces(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Find the areas between all borders."""
-    lines = shapely.union_all(shapely.boundary(geometries))
+def _find_faces(geometries: NDArray[np.object_], grid_size: float) -> NDArray[np.object_]:
+    """Find the areas between all borders, which are cut where they cross, at points of a fine grid.
+
+    On a grid (snap rounding), all crossings are found, however flat they are; with points anywhere, some are missed.
+    """
+    lines = shapely.union_all(shapely.boundary(geometries), grid_size=grid_size)
     return shapely.get_parts(shapely.polygonize([lines]))
 
 

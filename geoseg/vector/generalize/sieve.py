@@ -24,6 +24,9 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
 from geoseg.vector.tracing.raster_strips import Block, ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import Connectivity
 
+UNITS_PER_PIXEL = 2**20
+"""Units in which the area of the largest pixel is counted: sums of whole numbers are the same for any strips."""
+
 
 def sieve_coverage(
     geometries: NDArray[np.object_], classes: IntArray, areas: FloatArray, min_area: float
@@ -74,7 +77,10 @@ def sieve_raster(
         min_area_m2: Regions below this area are merged, in square meters.
         connectivity: Which pixels of one class are a region.
     """
-    count = partial(_count_regions, raster=raster, small=min_area_m2 / size.areas_m2.max(), connectivity=connectivity)
+    largest = float(size.areas_m2.max())
+    units = np.append(np.rint(size.areas_m2 * (UNITS_PER_PIXEL / largest)).astype(np.int64), 0)  # 0: below the image
+    small = min_area_m2 / max(float(size.areas_m2.min()), largest / UNITS_PER_PIXEL)
+    count = partial(_count_regions, raster=raster, units=units, small=small, connectivity=connectivity)
     strips = _shorten_seams(ordered_map(count, raster.blocks(close=True)))
     table = _choose_classes(strips, raster, size, min_area_m2)
     first_labels = to_offsets([len(strip.pixels) for strip in strips])
@@ -98,8 +104,8 @@ class _StripRegions:
     """(position,): labels of the last row of the strip, at the columns of ``top`` of the next strip."""
     pixels: IntArray
     """(label,): number of pixels of the strip."""
-    rows: IntArray
-    """(label,): first row in the image."""
+    units: IntArray
+    """(label,): area of these pixels, in units of the largest pixel divided by :data:`UNITS_PER_PIXEL`."""
     values: IntArray
     """(label,): class."""
     sides: IntArray
@@ -142,12 +148,14 @@ def _label_regions(block: Block, raster: ClassRaster) -> tuple[NDArray[np.int32]
     return labels, (np.cumsum(roots == np.arange(len(roots))) - 1)[roots]
 
 
-def _count_regions(block: Block, *, raster: ClassRaster, small: float, connectivity: Connectivity) -> _StripRegions:
+def _count_regions(
+    block: Block, *, raster: ClassRaster, units: IntArray, small: float, connectivity: Connectivity
+) -> _StripRegions:
     labels, regions = _label_regions(block, raster)
     count = int(regions.max()) + 1
     pixels, values = np.zeros(count, np.int64), np.full(count, raster.background, np.int64)
-    rows = np.full(count, np.iinfo(np.int64).max)
-    _count_pixels(block.classes, labels, regions, pixels, rows, values)
+    areas = np.zeros(count, np.int64)
+    _count_pixels(block.classes, labels, regions, units[block.row :], pixels, areas, values)
     sides = np.empty((2 * labels.size, 3), np.int64)
     sides = sides[: _list_sides(labels, regions, pixels, small, sides)]
     if connectivity == 8:
@@ -159,7 +167,7 @@ def _count_regions(block: Block, *, raster: ClassRaster, small: float, connectiv
         top=regions[labels[0]],
         bottom=regions[labels[-1]],
         pixels=pixels,
-        rows=rows + block.row - 1,
+        units=areas,
         values=values,
         sides=_sum_pairs(sides[:, 0], sides[:, 1], np.stack([1 - sides[:, 2], sides[:, 2]], axis=1)),
     )
@@ -172,10 +180,9 @@ def _choose_classes(
     _, polygon = unite_regions(strips)
     values = np.concatenate([strip.values for strip in strips])
     polygons, position = np.unique(polygon, return_inverse=True)
-    pixels = np.bincount(position, np.concatenate([strip.pixels for strip in strips]))
-    first_row = np.full(len(polygons), len(size.areas_m2) - 1)
-    np.minimum.at(first_row, position, np.concatenate([strip.rows for strip in strips]))
-    areas = pixels * size.areas_m2[np.maximum(first_row, 0)]
+    units = np.zeros(len(polygons), np.int64)
+    np.add.at(units, position, np.concatenate([strip.units for strip in strips]))
+    areas: FloatArray = units.astype(np.float64) * (float(size.areas_m2.max()) / UNITS_PER_PIXEL)
     owner = find_merge_targets(_sum_borders(strips, position, size), areas, min_area_m2)
     totals = np.bincount(owner, areas, len(polygons))
     classes = np.where(totals[owner] >= min_area_m2, values[polygons][owner], raster.background)
@@ -214,11 +221,12 @@ def _count_pixels(
     block: NDArray[np.int32],
     labels: NDArray[np.int32],
     regions: IntArray,
+    units: IntArray,
     pixels: IntArray,
-    rows: IntArray,
+    areas: IntArray,
     values: IntArray,
 ) -> None:
-    """Fill the last three by region; ``rows`` counts from the first row of the block."""
+    """Fill the last three by region; ``units`` is the area of a pixel by row, from the first row of the strip."""
     for i in range(labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
             if labels[i, j]:
@@ -226,7 +234,7 @@ def _count_pixels(
                 values[region] = block[i, j]
                 if i:
                     pixels[region] += 1
-                    rows[region] = min(rows[region], i)
+                    areas[region] += units[i - 1]
 
 
 @njit

@@ -140,7 +140,7 @@ def simplify_coverage(
     """
     if not len(geometries) or not (tolerance_m > 0 or smooth):
         return geometries
-    polygons = PolygonArrays.from_geometries(geometries)
+    polygons = PolygonArrays.from_geometries(shapely.remove_repeated_points(geometries))
     unit, lowest = _choose_rows(polygons.points)
     points = polygons.points / unit
     points[:, 1] -= lowest

@@ -222,13 +222,17 @@ def smooth_arc(
             out[filled, 0], out[filled, 1] = bx, by
             filled += 1
             continue
-        for step in range(CURVE_SIDES + 1):
+        # A curve begins where the one before ends, unless that corner is not rounded or the arc begins.
+        has_start = filled > begin and out[filled - 1, 0] == ax and out[filled - 1, 1] == ay
+        for step in range(1 if has_start else 0, CURVE_SIDES + 1):
             t = step / CURVE_SIDES
             out[filled, 0] = (1 - t) ** 2 * ax + 2 * t * (1 - t) * bx + t * t * cx
             out[filled, 1] = (1 - t) ** 2 * ay + 2 * t * (1 - t) * by + t * t * cy
             filled += 1
-    if is_loop:
-        out[filled, 0], out[filled, 1] = out[begin, 0], out[begin, 1]
-    else:
+    if not is_loop:
         out[filled, 0], out[filled, 1] = arc[last, 0], arc[last, 1]
+    elif out[filled - 1, 0] == out[begin, 0] and out[filled - 1, 1] == out[begin, 1]:
+        return filled  # the last curve ends where the first one begins
+    else:
+        out[filled, 0], out[filled, 1] = out[begin, 0], out[begin, 1]
     return filled + 1

@@ -19,6 +19,9 @@ from geoseg.vector.tracing.ragged_arrays import IntArray, to_offsets
 CLASS_COLUMN = "class_name"
 """Column with the name of the class of each polygon."""
 
+ID_COLUMN = "polygon_id"
+"""Column with the identifier of each polygon, unique in a file."""
+
 GEOMETRY, BBOX = "geometry", "bbox"
 """Columns of every stream: the geometry as well-known binary (WKB), and its bounds."""
 

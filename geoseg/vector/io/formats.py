@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyogrio
 from pyproj import CRS
 
 from geoseg.errors import LayerError
 from geoseg.legend import Legend
-from geoseg.vector.io.arrow import BBOX, GEOMETRY, PolygonStream
+from geoseg.vector.io.arrow import BBOX, GEOMETRY, ID_COLUMN, PolygonStream
 from geoseg.vector.io.drivers import DRIVERS
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet_crs, write_parquet
 from geoseg.vector.io.qgis_style import STYLE_TABLE, build_style_table
@@ -37,7 +38,30 @@ def write_polygons(stream: PolygonStream, path: Path, existing: Path | None = No
     Raises:
         LayerError: The columns or geometry types of ``existing`` differ.
     """
+    stream = stream if existing is None else _continue_ids(stream, existing)
     _WRITERS[path.suffix.lower()](stream, path, existing)
+
+
+def _continue_ids(stream: PolygonStream, existing: Path) -> PolygonStream:
+    """Add a constant to the identifiers of a stream, so that they are larger than those of an existing file."""
+    columns, _ = _read_columns(existing)
+    if ID_COLUMN not in columns or ID_COLUMN not in stream.schema.names:
+        return stream
+    if is_parquet(existing):
+        ids = pq.read_table(existing, columns=[ID_COLUMN])[ID_COLUMN].to_numpy()
+    else:
+        layer = find_layer(existing)
+        ids = pyogrio.read_dataframe(existing, layer=layer, columns=[ID_COLUMN], read_geometry=False)[
+            ID_COLUMN
+        ].to_numpy()
+    first, position = int(ids.max()) + 1 if len(ids) else 0, stream.schema.get_field_index(ID_COLUMN)
+
+    def shift(batch: pa.RecordBatch) -> pa.RecordBatch:
+        own = batch.columns
+        own[position] = pc.add(own[position], first)
+        return pa.RecordBatch.from_arrays(own, schema=stream.schema)
+
+    return replace(stream, batches=(shift(batch) for batch in stream.batches))
 
 
 def add_layer(stream: PolygonStream, path: Path, layer: str) -> None:

@@ -11,7 +11,8 @@ from pyproj.exceptions import CRSError
 
 from geoseg._output_files import check_writable
 from geoseg._text import join_names
-from geoseg.errors import ConfigError, OutputError
+from geoseg.errors import ConfigError, GridMismatch, OutputError
+from geoseg.grid.grid import make_transformer
 from geoseg.legend import Legend
 from geoseg.vector.io.drivers import DRIVERS
 
@@ -74,7 +75,7 @@ class OutputSpec:
             own_crs: The CRS of the polygons.
 
         Raises:
-            OutputError: The polygons have no CRS, so they cannot be reprojected.
+            OutputError: The polygons have no CRS, or are on a site grid, so they cannot be reprojected.
             ConfigError: GeoJSON is to be written in another CRS than WGS 84.
         """
         crs = self.crs
@@ -91,6 +92,11 @@ class OutputSpec:
         if own_crs is None and crs is not None:
             reason = "GeoJSON is in longitude and latitude" if crs == WGS84 else "they cannot be reprojected"
             raise OutputError(f"the polygons have no CRS, and {reason}", "write .gpkg without --crs")
+        if own_crs is not None and crs is not None:
+            try:
+                make_transformer(own_crs, crs)
+            except GridMismatch as error:
+                raise OutputError(str(error), f"write .gpkg without --crs, or {error.hint}") from error
         return crs or own_crs
 
     @contextmanager

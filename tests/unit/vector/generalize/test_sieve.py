@@ -121,3 +121,20 @@ def test_borders_are_found_in_both_orders_with_their_length():
     shapes_ = shapes(trace_mask(np.array([[0, 0, 1], [0, 0, 1]], np.uint8), background=BACKGROUND))
     first, second, length = find_shared_borders(shapes_)
     assert (first.tolist(), second.tolist(), length.tolist()) == ([0, 1], [1, 0], [2, 2])
+
+
+@given(masks, st.integers(1, 4), connectivities, st.integers(0, 99))
+def test_regions_are_as_large_as_their_own_pixels(mask, rows, connectivity, seed):
+    """In degrees, the area of a pixel depends on its row; the area of the first row of the image was taken for some."""
+    areas = np.random.default_rng(seed).choice([1.0, 2.0, 4.0, 8.0], len(mask))
+    starts = range(0, len(mask), rows)
+    raster = ClassRaster(mask.shape[1], BACKGROUND, lambda: (mask[row : row + rows] for row in starts))
+    sieved = sieve_raster(raster, PixelSize(areas, 1.0, 1.0), 6, connectivity=connectivity)
+    outlines, pixels = traced(mask, connectivity), np.broadcast_to(areas[:, None], mask.shape)
+    polygons = shapes(outlines)
+    own = np.array([pixels[rasterize([polygon], mask.shape).astype(bool)].sum() for polygon in polygons])
+    order = np.argsort(outlines.ids)  # ties are for the first
+    left, source = sieve_coverage(polygons[order], outlines.values[order], own[order], 6)
+    pairs = list(zip(left, outlines.values[order][source], strict=True))
+    burnt = rasterize(pairs, mask.shape, fill=255, dtype="uint8") if pairs else np.full(mask.shape, 255)
+    assert np.array_equal(np.concatenate(list(sieved.strips())), burnt)

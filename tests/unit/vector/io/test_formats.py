@@ -8,12 +8,13 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from helpers.vectors import layer_of, smooth_mask, write_layer
+from helpers.vectors import layer_of, smooth_mask, write_layer, write_mask
 from pyogrio.errors import DataLayerError
 
 from geoseg.errors import OutputError
 from geoseg.vector.io import formats
 from geoseg.vector.io.output_spec import OutputSpec
+from geoseg.vector.polygonize import polygonize
 
 SUFFIXES = [".gpkg", ".geojson", ".parquet", ".fgb"]
 
@@ -106,3 +107,12 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, e
         write_layer(layer_of(smooth_mask(10)), path, overwrite=True)
     assert len(read(path)) == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".parquet", ".fgb", ".geojson", ".shp"])
+def test_identifiers_stay_unique_when_polygons_are_appended(tmp_path, suffix):
+    mask = write_mask(tmp_path / "m.tif", np.array([[0, 1], [1, 0]], np.uint8))
+    output = tmp_path / f"o{suffix}"
+    for append in (False, True, True):
+        polygons = polygonize(mask, output, append=append)
+    assert sorted(polygons.frame["polygon_id"]) == list(range(12))
