@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from geoseg.errors import ConfigError
 from geoseg.grid.window import Window
 
+MAX_TILE_SIDE = 16_384
+"""Largest side of a tile in pixels; one image of three bands has 3 GB in float32."""
+
 
 @dataclass(frozen=True)
 class Tile:

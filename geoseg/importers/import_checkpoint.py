@@ -8,13 +8,15 @@ from pathlib import Path
 
 import geoseg
 from geoseg._output_files import check_writable
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import PredictSection, Recipe, TrainSection
 from geoseg.data.datasets import published_legend
 from geoseg.errors import BundleError, ConfigError, OutputError
+from geoseg.grid.tiling import MAX_TILE_SIDE
 from geoseg.importers.openmmlab import OpenMMLabCheckpoint, load_checkpoint
 from geoseg.importers.openmmlab.read_config import is_bgr, read_crop, read_normalization
 from geoseg.legend import Legend, make_numbered_legend
+from geoseg.model_card import ModelCard
 from geoseg.models.backbones.base import IMAGENET
 
 SUFFIX = ".safetensors"
@@ -101,6 +103,8 @@ def _card(loaded: OpenMMLabCheckpoint, legend: Legend, recipe: Recipe | None, ch
     bands = _bands(loaded, recipe)
     mean, std = _normalization(loaded)
     crop = read_crop(loaded.file.config) or (recipe.train if recipe else TrainSection()).crop
+    if not 1 <= crop <= MAX_TILE_SIDE:
+        raise BundleError(f"{checkpoint} states training crops of {crop} pixels", "download or copy it again")
     predict = recipe.predict if recipe else _tiles_for_crop(crop)
     return ModelCard(
         model=loaded.model,

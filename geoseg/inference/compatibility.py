@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geoseg._text import did_you_mean
-from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError
 from geoseg.grid.grid import is_same_gsd
 from geoseg.grid.window import Window
+from geoseg.model_card import ModelCard
 from geoseg.raster.scene import Scene
 
 MAX_GSD_RATIO = 8.0

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 
-from geoseg.bundle import Bundle, ModelCard, read_card
+from geoseg.bundle import Bundle, read_card
 from geoseg.errors import ConfigError
 from geoseg.inference.find_batch_size import choose_batch_size
 from geoseg.inference.predictor import Predictor
+from geoseg.model_card import ModelCard
 from geoseg.models.device import Precision
 from geoseg.models.engines.select import EngineName, is_worth_converting
 

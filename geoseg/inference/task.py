@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import geoseg
-from geoseg.bundle import ModelCard, digest_file
+from geoseg.bundle import digest_file
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.inference.compatibility import InputPlan, make_input_plan
@@ -18,6 +18,7 @@ from geoseg.inference.options import PredictOptions
 from geoseg.inference.prediction_area import PredictionArea, find_area
 from geoseg.inference.predictor_cache import PredictorCache
 from geoseg.inference.tiling_strategy import TilingStrategy, make_strategy
+from geoseg.model_card import ModelCard
 from geoseg.raster.damage_tolerant import DamageTolerantScene
 from geoseg.raster.memory_scene import open_memory_scene
 from geoseg.raster.mosaic import open_mosaic

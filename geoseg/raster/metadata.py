@@ -14,14 +14,13 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import GeosegError, SceneError
+from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
-from geoseg.raster.open_raster import make_read_error, open_raster, require_bands
+from geoseg.raster.open_raster import READ_ERRORS, make_read_error, open_raster, require_bands
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
 """Ground control points (row, col to x, y) and the CRS of their x and y."""
@@ -122,11 +121,11 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
         SceneError: The file is missing, is not a raster or has no usable band.
     """
     with open_raster(path) as dataset:
-        require_bands(path, dataset)
         try:
+            require_bands(path, dataset)
             return RasterMetadata.from_dataset(dataset, alpha=alpha)
-        except (RasterioError, OSError) as error:
-            raise make_read_error(path, "its first pixels", error) from error
+        except READ_ERRORS as error:
+            raise make_read_error(path, "its description or its central pixels", error) from error
 
 
 def crop_gcps(gcps: GroundControl | None, window: Window) -> GroundControl | None:
@@ -238,5 +237,5 @@ def _read_legend(tags: Mapping[str, str]) -> tuple[Legend | None, list[str]]:
         return None, []
     try:
         return Legend.from_json(tags[CLASSES_TAG]), []
-    except (GeosegError, ValueError, LookupError, TypeError):
+    except ConfigError:
         return None, [f"the tag {CLASSES_TAG} does not contain a valid legend and is ignored"]

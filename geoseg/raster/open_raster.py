@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+from pyproj.exceptions import ProjError
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from geoseg._text import did_you_mean
@@ -29,6 +31,9 @@ HTTP_TIMEOUT_S = 60
 
 VSI_PREFIXES = {"s3": "vsis3", "gs": "vsigs", "az": "vsiaz", "oss": "vsioss"}
 """GDAL's virtual file systems of object storage by URL scheme; GDAL finds the credentials itself."""
+
+READ_ERRORS = (RasterioError, CPLE_BaseError, ProjError, OSError, ValueError, ArithmeticError, RuntimeError)
+"""What rasterio, GDAL and PROJ raise for a file they cannot use: ValueError for a CRS, RPCs or text in another encoding."""
 
 _OPENING = threading.Lock()  # warnings.catch_warnings changes the whole process: one thread at a time
 
@@ -68,7 +73,7 @@ def open_raster(path: str) -> Any:
     try:
         with quiet_gdal():
             return rasterio.open(gdal_path(path))
-    except (RasterioError, OSError, ValueError) as error:
+    except READ_ERRORS as error:
         raise _make_open_error(path, error) from error
 
 

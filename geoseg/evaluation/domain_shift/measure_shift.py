@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.bundle import Bundle, ModelCard, load
+from geoseg.bundle import Bundle, load
 from geoseg.errors import ConfigError, SceneError
 from geoseg.evaluation.domain_shift.domain_profile import WINDOWS_PER_DOMAIN, DomainProfile, profile_domain
 from geoseg.evaluation.domain_shift.domains import resolve_domain
+from geoseg.model_card import ModelCard
 from geoseg.progress import Progress, silent
 
 QUANTILES = np.linspace(0, 1, 513)
