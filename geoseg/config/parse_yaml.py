@@ -56,7 +56,7 @@ def _check_expansion(label: str, text: str) -> None:
     sizes: dict[str, int] = {}
     open_collections: list[_Collection] = [_Collection(None)]
     for event in yaml.parse(text, Loader=EventLoader):
-        where = f"{label}:{event.start_mark.line + 1}"
+        where = f"{label}:{event.start_mark.line + 1}" if event.start_mark else label
         if isinstance(event, yaml.CollectionStartEvent):
             open_collections.append(_Collection(event.anchor))
             if len(open_collections) > MAX_DEPTH + 1:
@@ -70,7 +70,7 @@ def _check_expansion(label: str, text: str) -> None:
                 raise ConfigError(
                     f"{where}: {event.anchor} contains itself", "write out the values instead of an alias"
                 )
-            anchor, nodes = None, sizes.get(event.anchor, 1)
+            anchor, nodes = None, sizes.get(event.anchor or "", 1)
         elif isinstance(event, yaml.ScalarEvent):
             anchor, nodes = event.anchor, 1
         else:

@@ -1,11 +1,13 @@
 """Describe a raster: a scene, a mask (it has a legend) or a label raster (one band of few integers)."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact
 from geoseg.grid.grid import Grid, crs_name
-from geoseg.grid.tiling import strips
+from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
 from geoseg.raster.metadata import CLASSES_TAG
@@ -16,7 +18,9 @@ MAX_LABEL_VALUES = 32
 OVERVIEW_SIZE = 512
 """Longest side of the reduced image in which values are counted, pixels."""
 STRIP_PIXELS = 2**24
-"""Pixels per strip when a mask is counted."""
+"""Pixels per window when a mask is counted."""
+MAX_COUNTED_PIXELS = 2**40
+"""Pixels above which a mask is not counted, because it takes hours."""
 
 
 def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
@@ -24,12 +28,15 @@ def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
 
     Args:
         path: The file.
-        progress: Called with the number of strips while pixels are counted.
+        progress: Called with the number of windows while pixels are counted.
     """
     with Scene.open(path) as scene:
         facts = (*_grid_facts(scene.grid), *_pixel_facts(scene))
         if not _holds_labels(scene):
             return FileInfo("scene", path, facts, notes=scene.notes)
+        if scene.grid.height * scene.grid.width > MAX_COUNTED_PIXELS:
+            note = f"its pixels are not counted, because there are more than {MAX_COUNTED_PIXELS:,}"
+            return FileInfo("scene", path, facts, notes=(*scene.notes, note))
         pixels, areas_m2 = _count(scene, progress)
         empty = int(pixels[IGNORE_INDEX])
         rest = make_fact("unlabelled", empty, f"{empty:,} pixels (not valid, or {IGNORE_INDEX})")
@@ -93,16 +100,17 @@ def _holds_labels(scene: Scene) -> bool:
 
 
 def _count(scene: Scene, progress: Progress) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
-    """Return pixels per value (256,), and their area in square meters, from one strip at a time.
+    """Return pixels per value (256,), and their area in square meters, from one window at a time.
 
-    Pixels that are not valid count as the ignore index. Areas are computed strip by strip, because the area of a pixel
+    Pixels that are not valid count as the ignore index. Areas are computed window by window, because the area of a pixel
     in a geographic CRS changes with latitude.
     """
     pixels = np.zeros(IGNORE_INDEX + 1, np.int64)
     areas_m2 = np.zeros(IGNORE_INDEX + 1)
-    windows = list(strips(*scene.grid.shape, _strip_rows(scene)))
-    with progress(len(windows), "counting pixels") as task:
-        for window in windows:
+    rows, cols = _window_shape(scene)
+    height, width = scene.grid.shape
+    with progress(-(-height // rows) * -(-width // cols), "counting pixels") as task:
+        for window in _count_windows(height, width, rows, cols):
             raster = scene.read(window, [0])
             counts = np.bincount(raster.fill(IGNORE_INDEX)[0].ravel(), minlength=IGNORE_INDEX + 1)
             pixels += counts
@@ -112,10 +120,18 @@ def _count(scene: Scene, progress: Progress) -> tuple[NDArray[np.int64], NDArray
     return pixels, None if scene.grid.crs is None else areas_m2
 
 
-def _strip_rows(scene: Scene) -> int:
-    """Return the rows per strip: whole blocks, about :data:`STRIP_PIXELS` pixels."""
-    blocks = STRIP_PIXELS // (scene.block_shape[0] * scene.grid.width)
-    return max(blocks, 1) * scene.block_shape[0]
+def _window_shape(scene: Scene) -> tuple[int, int]:
+    """Return the rows and columns of a window: whole blocks, about :data:`STRIP_PIXELS` pixels, as wide as possible."""
+    height, width = scene.block_shape
+    cols = min(max(STRIP_PIXELS // (height * width), 1) * width, scene.grid.width)
+    return max(STRIP_PIXELS // (height * cols), 1) * height, cols
+
+
+def _count_windows(height: int, width: int, rows: int, cols: int) -> Iterator[Window]:
+    """Divide a raster into windows of at most ``rows`` x ``cols`` pixels, row by row."""
+    for row in range(0, height, rows):
+        for col in range(0, width, cols):
+            yield Window(row, col, min(rows, height - row), min(cols, width - col))
 
 
 def _names_and_colours(scene: Scene) -> dict[int, tuple[str, str | None]]:

@@ -3,6 +3,7 @@
 Reading metadata reads the pixels of one small window only, to find out whether a band marked as alpha is one.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,7 +21,7 @@ from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
-from geoseg.raster.open_raster import READ_ERRORS, make_read_error, open_raster, require_bands
+from geoseg.raster.open_raster import READ_ERRORS, make_read_error, open_raster, require_bands, require_bounded_blocks
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
 """Ground control points (row, col to x, y) and the CRS of their x and y."""
@@ -123,6 +124,7 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
     with open_raster(path) as dataset:
         try:
             require_bands(path, dataset)
+            require_bounded_blocks(path, dataset)
             return RasterMetadata.from_dataset(dataset, alpha=alpha)
         except READ_ERRORS as error:
             raise make_read_error(path, "its description or its central pixels", error) from error
@@ -167,8 +169,10 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
     crs, notes = _read_crs(dataset.crs)
     points, points_crs = dataset.gcps
     transform = dataset.transform
-    if transform.determinant == 0:
-        raise SceneError(f"the transform of {dataset.name} is singular", "set a valid one (gdal_edit -a_ullr)")
+    if transform.determinant == 0 or not math.isfinite(transform.determinant):
+        raise SceneError(
+            f"the transform of {dataset.name} is singular or not finite", "set a valid one (gdal_edit -a_ullr)"
+        )
     gcps = None
     if points and transform.is_identity:
         gcps, crs, notes = (list(points), _read_crs(points_crs)[0]), None, [_gcps_note(len(points))]
