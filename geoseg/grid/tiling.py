@@ -16,7 +16,7 @@ from geoseg.grid.window import Window
 MAX_TILE_SIDE = 16_384
 """Largest side of a tile in pixels; one image of three bands has 3 GB in float32."""
 
-MAX_STRIP_PIXELS = 2**31
+MAX_STRIP_PIXELS = 2**30
 """Largest number of pixels in a strip."""
 
 

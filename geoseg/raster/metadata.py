@@ -21,7 +21,14 @@ from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
-from geoseg.raster.open_raster import READ_ERRORS, make_read_error, open_raster, require_bands, require_bounded_blocks
+from geoseg.raster.open_raster import (
+    READ_ERRORS,
+    gdal_environment,
+    make_read_error,
+    open_raster,
+    require_bands,
+    require_bounded_blocks,
+)
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
 """Ground control points (row, col to x, y) and the CRS of their x and y."""
@@ -125,7 +132,8 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
         try:
             require_bands(path, dataset)
             require_bounded_blocks(path, dataset)
-            return RasterMetadata.from_dataset(dataset, alpha=alpha)
+            with gdal_environment():  # which passes warnings of GDAL to Python's logging
+                return RasterMetadata.from_dataset(dataset, alpha=alpha)
         except READ_ERRORS as error:
             raise make_read_error(path, "its description or its central pixels", error) from error
 

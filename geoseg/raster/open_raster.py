@@ -138,7 +138,7 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
     """
     reason = " ".join(str(error.__cause__ or error).split())
     if isinstance(error, CRSError | ProjError):
-        return SceneError(f"the CRS of {path} is invalid: {reason}", "set a valid one (gdal_edit -a_srs)")
+        return _make_crs_error(path, error)
     if "://" in path:
         hint = "the server may be unreachable, or the file has changed: try again, or download it first"
     else:
@@ -146,8 +146,15 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
     return SceneError(f"{path} cannot be read at {where}: {reason}", hint)
 
 
+def _make_crs_error(path: str, error: Exception) -> SceneError:
+    reason = " ".join(str(error).split())
+    return SceneError(f"the CRS of {path} is invalid: {reason}", "set a valid one (gdal_edit -a_srs)")
+
+
 def _make_open_error(path: str, error: Exception) -> SceneError:
     file = Path(path)
+    if isinstance(error, CRSError | ProjError):
+        return _make_crs_error(path, error)
     if "://" in path or path.startswith("/vsi"):
         return SceneError(f"{path} cannot be opened: {error}", "check the address and the network connection")
     if file.is_dir():
