@@ -163,8 +163,8 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
     try:
         numbers = tuple(bytes.fromhex(colour.removeprefix("#"))) if isinstance(colour, str) else tuple(colour)
         red, green, blue = (int(n) for n in numbers)
-    except (ValueError, TypeError, OverflowError):
-        raise ConfigError(f"invalid colour {colour!r:.40}", "write '#rrggbb' or [red, green, blue]") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(f"invalid colour {colour!r:.40}", "write '#rrggbb' or [red, green, blue]") from error
     if not all(0 <= n <= 255 for n in (red, green, blue)):
         raise ConfigError(f"invalid colour {colour!r:.40}", "red, green and blue must be between 0 and 255")
     return red, green, blue

@@ -75,7 +75,7 @@ def parse_section(section: type[S], content: Mapping[str, Any], label: str) -> S
     try:
         return section.model_validate(dict(content))
     except ValidationError as error:
-        raise _convert_error(label, error, section) from None
+        raise _convert_error(label, error, section) from error
 
 
 def to_yaml(recipe: Recipe) -> str:

@@ -74,12 +74,12 @@ def _load(path: Path) -> Any:
         if refused is None:
             raise BundleError(
                 f"{path} is not a PyTorch checkpoint, or it is damaged", "download or copy it again"
-            ) from None
+            ) from error
         raise BundleError(
             f"{path} holds more than weights ({refused[1]}); reading it could run code from the file",
             "if you trust it, save its weights only, on the machine where it was written: "
             "torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW_FILE)",
-        ) from None
+        ) from error
 
 
 def _read_meta(meta: Any) -> dict[str, Any]:
