@@ -45,7 +45,7 @@ INTERNAL_ERROR = 70
 STOPPED = 130
 """Exit code after Ctrl-C (128 + SIGINT, the shell convention)."""
 GDAL_LOG_OFF = ("CPL_LOG", "OFF")
-"""Environment variable without which GDAL and libtiff print lines of their own before the messages of geoseg."""
+"""Environment variable that stops GDAL and libtiff from printing lines before the messages of geoseg."""
 REPORT = "This is a bug in geoseg. Please report it with the text above and the command you ran."
 
 

@@ -160,7 +160,7 @@ def _write_with_gdal(
 
 
 def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException]) -> Iterator[pa.RecordBatch]:
-    """Yield batches, and add the error that ends them to a list: GDAL reports it, or Ctrl-C, as an error of its own."""
+    """Yield batches, and add the error that ends them to a list: GDAL replaces it, even Ctrl-C, by another error."""
     try:
         yield from batches
     except BaseException as error:
