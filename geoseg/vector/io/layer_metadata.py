@@ -27,7 +27,7 @@ REQUIRED_COLUMNS = {"class_index", "class_name"}
 """Columns without which polygons are not counted by class."""
 
 MAX_CLASSES = 65_536
-"""Number of different values above which the class columns are no classes."""
+"""Number of different values above which columns are not taken for classes."""
 
 
 @dataclass(frozen=True)
