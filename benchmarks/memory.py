@@ -21,10 +21,11 @@ import torch
 from affine import Affine
 from torch import Tensor, nn
 
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import ModelSection
 from geoseg.inference.predict import predict
 from geoseg.legend import make_numbered_legend
+from geoseg.model_card import ModelCard
 
 SCENES = ((10_000, 10_000), (10_000, 40_000), (40_000, 40_000))
 """Height and width in pixels."""

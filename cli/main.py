@@ -5,6 +5,7 @@ Subcommands are imported when they are called. Their summaries are kept in a tab
 neither torch nor GDAL nor numpy.
 """
 
+import os
 import traceback
 from importlib import import_module
 from typing import Any
@@ -43,6 +44,8 @@ INTERNAL_ERROR = 70
 """Exit code of an internal error (EX_SOFTWARE in sysexits.h)."""
 STOPPED = 130
 """Exit code after Ctrl-C (128 + SIGINT, the shell convention)."""
+GDAL_LOG_OFF = ("CPL_LOG", "OFF")
+"""Environment variable that stops GDAL and libtiff from printing lines before the messages of geoseg."""
 REPORT = "This is a bug in geoseg. Please report it with the text above and the command you ran."
 
 
@@ -79,6 +82,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the subcommand; turn errors into a message and an exit code."""
+        os.environ.setdefault(*GDAL_LOG_OFF)
         with console.log_to_stderr(ctx):
             try:
                 return super().invoke(ctx)

@@ -18,7 +18,6 @@ from geoseg._lazy import attach
 
 if TYPE_CHECKING:
     from geoseg.bundle import Bundle as Bundle
-    from geoseg.bundle import ModelCard as ModelCard
     from geoseg.bundle import load as load
     from geoseg.config.load import load_recipe as load_recipe
     from geoseg.config.recipe import Recipe as Recipe
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from geoseg.inference.predict_many import predict_many as predict_many
     from geoseg.inference.prediction import Prediction as Prediction
     from geoseg.legend import Legend as Legend
+    from geoseg.model_card import ModelCard as ModelCard
     from geoseg.models.build import create_model as create_model
     from geoseg.raster.raster import Raster as Raster
     from geoseg.raster.scene import Scene as Scene
@@ -71,7 +71,7 @@ _MODULES = {
     "GridMismatch": "geoseg.errors",
     "LayerError": "geoseg.errors",
     "Legend": "geoseg.legend",
-    "ModelCard": "geoseg.bundle",
+    "ModelCard": "geoseg.model_card",
     "OutputError": "geoseg.errors",
     "Polygons": "geoseg.vector.polygonize_result",
     "PredictOptions": "geoseg.inference.options",

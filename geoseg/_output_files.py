@@ -4,6 +4,7 @@ Also the file name suffixes that geoseg accepts.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,6 +28,10 @@ RECIPE_SUFFIXES = (".yaml", ".yml")
 
 MODEL_SUFFIXES = (".safetensors",)
 """Bundles."""
+
+DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PERMISSION_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
+"""Numbers of operating system errors by what fixes them."""
 
 
 def temporary_path(path: Path, purpose: str = "part") -> Path:
@@ -105,10 +110,25 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error.__cause__ or error}",
-            "check the permissions of the folder and the free space on its disk",
-        ) from error
+        reason = str(error.strerror or error.__cause__ or error)
+        raise OutputError(f"{path} cannot be written: {reason}", hint_for_write_error(error, reason)) from error
+
+
+def hint_for_write_error(error: BaseException, reason: str) -> str:
+    """Return how to fix an error while a file is written, from its number or, without one, from its text.
+
+    Args:
+        error: The error of the operating system or of a library.
+        reason: Its text.
+    """
+    number, text = getattr(error, "errno", None), reason.lower()
+    if number in DISK_FULL_ERRNOS or any(phrase in text for phrase in ("no space left", "disk is full", "quota")):
+        return "free some space on its disk, or choose another folder"
+    if number in PERMISSION_ERRNOS or any(word in text for word in ("permission", "read-only", "readonly")):
+        return "check the permissions of the folder, or choose another one"
+    if number == errno.ENAMETOOLONG:
+        return "use a shorter file name"
+    return "check the permissions of the folder and the free space on its disk"
 
 
 def remove_files(*paths: Path) -> None:

@@ -1,8 +1,15 @@
-"""Text for messages and tables: lists of names, percentages, aligned columns, suggestions for misspelled words."""
+"""Text for messages and tables: lists of names, percentages, aligned columns, suggestions, names that cannot be used."""
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Iterable, Sequence
+
+MAX_NAME_LENGTH = 255
+"""Largest number of characters in the name of a class or a band."""
+
+UNPRINTABLE_CATEGORIES = ("Cc", "Cs")
+"""Unicode categories that names must not contain: control characters, and surrogates, which no file can hold."""
 
 
 def join_names(names: Iterable[object], *, limit: int | None = None, separator: str = ", ") -> str:
@@ -77,3 +84,21 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     if nearest:
         return f"did you mean {nearest[0]}?"
     return f"choose one of {', '.join(choices)}" if choices else "there are no candidates"
+
+
+def describe_bad_name(name: object) -> str:
+    """Return what is wrong with the name of a class or a band, as the end of a sentence; empty if it is usable.
+
+    Names from recipes may be numbers, which are attribute values of polygon labels.
+    """
+    if isinstance(name, int | float):
+        return ""
+    if not isinstance(name, str):
+        return f"is {name!r:.40}, which is not text"
+    if not name.strip():
+        return "is empty"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"has {len(name)} characters, which is more than {MAX_NAME_LENGTH}"
+    if any(unicodedata.category(letter) in UNPRINTABLE_CATEGORIES for letter in name):
+        return f"contains a control character: {name[:40]!a}"
+    return ""

@@ -9,17 +9,14 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import TypeAdapter, ValidationError
-
 from geoseg._output_files import atomic_path, output_errors
 from geoseg._text import percent
-from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, GeosegError, OutputError
-from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,74 +39,6 @@ BEST_NAME = "best.safetensors"
 
 LATEST_NAME = "latest"
 """Name of the link (or text file) to the newest run in the folder of runs."""
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """Description of a trained network. Names follow the STAC MLM extension where it has them."""
-
-    model: ModelSection
-    """Architecture of the network."""
-    legend: Legend
-    """Classes in the order of the output channels."""
-    bands: tuple[str, ...]
-    """Names of the input bands, in order."""
-    mean: tuple[float, ...]
-    """Mean of each band, subtracted from the input; in units of pixel values."""
-    std: tuple[float, ...]
-    """Standard deviation of each band, by which the input is divided; in units of pixel values."""
-    minimum: tuple[float, ...]
-    """Smallest training value of each band."""
-    maximum: tuple[float, ...]
-    """Largest training value of each band."""
-    dtype: str
-    """Pixel type of the training scenes (numpy name)."""
-    gsd: float | None
-    """Ground sample distance of the training data in meters per pixel; None if it had no CRS."""
-    crop: int
-    """Side of a training crop in pixels."""
-    tile: int
-    """Side of a tile in prediction in pixels, at the GSD of the model."""
-    halo: int
-    """Width of the context around the core of each tile in pixels."""
-    scores: Mapping[str, float] = field(default_factory=dict)
-    """Scores on the validation split, by name."""
-    protocol: str = ""
-    """Protocol of the scores; ``scenes``: each labeled pixel of whole scenes once. Empty without scores."""
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The recipe of the training run with all its defaults; empty for imported weights."""
-    data: Mapping[str, str] = field(default_factory=dict)
-    """Training data: ``digest`` of the pixels, and properties of the dataset such as license and domains."""
-    provenance: Mapping[str, str] = field(default_factory=dict)
-    """Seed, date and software versions; for imported weights, their checkpoint."""
-
-    def __post_init__(self) -> None:
-        per_band = {"mean": self.mean, "std": self.std, "minimum": self.minimum, "maximum": self.maximum}
-        for name, numbers in per_band.items():
-            if len(numbers) != len(self.bands):
-                raise BundleError(f"the model card has {len(self.bands)} bands, but the {name} of {len(numbers)}")
-
-    def to_json(self) -> str:
-        """Write the card as JSON."""
-        fields = {
-            **asdict(self),
-            "model": self.model.model_dump(mode="json"),
-            "legend": json.loads(self.legend.to_json()),
-        }
-        return json.dumps(fields)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Create a card from the result of :meth:`to_json`; raise :class:`BundleError` if it is invalid."""
-        try:
-            fields = json.loads(text)
-            fields["model"] = ModelSection.model_validate(fields["model"])
-            fields["legend"] = Legend.from_json(json.dumps(fields["legend"]))
-            return TypeAdapter(cls).validate_python(vars(cls(**fields)))
-        except (ValueError, KeyError, TypeError, ValidationError, GeosegError):
-            raise BundleError(
-                "the model card is invalid", "the file is damaged, or was made by another version of geoseg"
-            ) from None
 
 
 @dataclass(frozen=True)
@@ -180,7 +109,7 @@ class Bundle:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 save_file(weights, temporary, metadata=make_header(self.card.to_json(), digest_weights(weights)))
         except SafetensorError as error:  # raised by safetensors if the disk is full
-            raise OutputError(f"{path} cannot be written: {_first_line(error)}", "free some space") from None
+            raise OutputError(f"{path} cannot be written: {_first_line(error)}", "free some space") from error
         return path
 
     @classmethod
@@ -195,7 +124,7 @@ class Bundle:
             BundleError: The file does not exist, is not a bundle, or is damaged.
         """
         metadata = _read_header(Path(path))
-        card = ModelCard.from_json(metadata["card"])
+        card = _parse_card(path, metadata["card"])
         network = _build_network(path, card, _read_weights(path, metadata["weights"]))
         return cls(network.eval().to(device), card, str(path))
 
@@ -207,7 +136,7 @@ def load(path: str | Path, device: str = "cpu") -> Bundle:
 
 def read_card(path: str | Path) -> ModelCard:
     """Read the card of a bundle from the header of the file, without torch and without the weights."""
-    return ModelCard.from_json(_read_header(Path(path))["card"])
+    return _parse_card(path, _read_header(Path(path))["card"])
 
 
 def digest_file(path: str | Path) -> str:
@@ -251,8 +180,8 @@ def _read_header(path: Path) -> dict[str, str]:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             metadata: Any = json.loads(file.read(min(length, MAX_HEADER_BYTES))).get("__metadata__") or {}
-    except (OSError, ValueError, AttributeError, RecursionError):
-        raise BundleError(f"{path} is not a geoseg model, or it is damaged", hint) from None
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{path} is not a geoseg model, or it is damaged", hint) from error
     if not isinstance(metadata, dict) or "card" not in metadata:
         raise BundleError(f"{path} is a safetensors file, but not a geoseg model", hint)
     if metadata.get("format") != FORMAT:
@@ -262,6 +191,13 @@ def _read_header(path: Path) -> dict[str, str]:
     return dict(metadata)
 
 
+def _parse_card(path: str | Path, text: str) -> ModelCard:
+    try:
+        return ModelCard.from_json(text)
+    except BundleError as error:
+        raise BundleError(f"{path} is not a usable model: {error.message}", error.hint) from error
+
+
 def _read_weights(path: str | Path, expected: str) -> "dict[str, Tensor]":
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -269,7 +205,7 @@ def _read_weights(path: str | Path, expected: str) -> "dict[str, Tensor]":
     try:
         weights: dict[str, Tensor] = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise BundleError(f"{path} is damaged: {_first_line(error)}", DAMAGED_HINT) from None
+        raise BundleError(f"{path} is damaged: {_first_line(error)}", DAMAGED_HINT) from error
     if digest_weights(weights) != expected:
         raise BundleError(f"{path} is damaged: its weights do not match their digest", DAMAGED_HINT)
     return weights
@@ -290,7 +226,7 @@ def _build_network(path: str | Path, card: ModelCard, weights: "Mapping[str, Ten
     except RuntimeError as error:
         raise BundleError(
             f"the weights of {path} do not match its card: {_first_line(error)}", "create it again"
-        ) from None
+        ) from error
     return network
 
 

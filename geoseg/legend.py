@@ -7,16 +7,18 @@ labeled in targets and not predicted in masks; it is not a class.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._text import did_you_mean
+from geoseg._text import describe_bad_name, did_you_mean, join_names
 from geoseg.errors import ConfigError
 
 IGNORE_INDEX = 255
 """Value of pixels that are not labeled or not predicted."""
+
+INVALID_LEGEND_HINT = "a legend is a JSON list of objects with index, name and colour (#rrggbb)"
 
 Colour = tuple[int, int, int]
 """Red, green and blue, each 0 to 255."""
@@ -54,11 +56,14 @@ class Legend:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.entries) <= IGNORE_INDEX:
-            raise ConfigError(f"a legend must have 1 to {IGNORE_INDEX} classes, got {len(self.entries)}")
+            message = f"a legend must have 1 to {IGNORE_INDEX} classes, got {len(self.entries)}"
+            raise ConfigError(message, "give names, with or without colors, in the order of the class indices")
         if [e.index for e in self.entries] != list(range(len(self.entries))):
-            raise ConfigError(
-                f"class indices are {[e.index for e in self.entries]}", "they must begin at 0 and have no gaps"
-            )
+            indices = join_names((e.index for e in self.entries), limit=8)
+            raise ConfigError(f"class indices are [{indices}]", "they must begin at 0 and have no gaps")
+        for name in self.names:
+            if problem := describe_bad_name(name):
+                raise ConfigError(f"the name of a class {problem}", "give each class a short name")
         for what, values in (("name", self.names), ("colour", [e.hex for e in self.entries])):
             duplicates = sorted({v for v in values if list(values).count(v) > 1})
             if duplicates:
@@ -84,9 +89,16 @@ class Legend:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Create a legend from the result of :meth:`to_json`."""
-        rows = json.loads(text)
-        return cls(tuple(LegendEntry(row["index"], row["name"], parse_colour(row["colour"])) for row in rows))
+        """Create a legend from the result of :meth:`to_json`; names that are numbers become text.
+
+        Raises:
+            ConfigError: The text is not a legend.
+        """
+        try:
+            entries = tuple(_parse_entry(row) for row in json.loads(text))
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise ConfigError("the legend is not a list of classes", INVALID_LEGEND_HINT) from error
+        return cls(entries)
 
     def to_json(self) -> str:
         """Write the legend as JSON: a list of objects with index, name and ``#rrggbb`` color."""
@@ -134,6 +146,14 @@ class Legend:
         return table
 
 
+def _parse_entry(row: Mapping[str, Any]) -> LegendEntry:
+    """Convert one object of a legend in JSON; TypeError or LookupError if it is none."""
+    index, name = row["index"], row["name"]
+    if type(index) is not int:
+        raise TypeError(f"the index of a class is {index!r}")
+    return LegendEntry(index, str(name) if isinstance(name, int | float) else name, parse_colour(row["colour"]))
+
+
 def parse_colour(colour: str | Sequence[int]) -> Colour:
     """Convert ``#rrggbb`` or a sequence of three numbers from 0 to 255 to a color.
 
@@ -143,10 +163,10 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
     try:
         numbers = tuple(bytes.fromhex(colour.removeprefix("#"))) if isinstance(colour, str) else tuple(colour)
         red, green, blue = (int(n) for n in numbers)
-    except (ValueError, TypeError):
-        raise ConfigError(f"invalid colour {colour!r}", "write '#rrggbb' or [red, green, blue]") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(f"invalid colour {colour!r:.40}", "write '#rrggbb' or [red, green, blue]") from error
     if not all(0 <= n <= 255 for n in (red, green, blue)):
-        raise ConfigError(f"invalid colour {colour!r}", "red, green and blue must be between 0 and 255")
+        raise ConfigError(f"invalid colour {colour!r:.40}", "red, green and blue must be between 0 and 255")
     return red, green, blue
 
 

@@ -164,4 +164,4 @@ def _convert(where: str, value: Any, annotation: Any) -> Any:
     try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {value!r} is not valid", error.errors()[0]["msg"].lower()) from None
+        raise ConfigError(f"{where}: {value!r} is not valid", error.errors()[0]["msg"].lower()) from error

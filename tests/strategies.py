@@ -56,7 +56,7 @@ def tilings(draw: st.DrawFn, *, largest: int = 90) -> tuple[int, int, int, int]:
 
 def legends(most: int = 12) -> st.SearchStrategy[Legend]:
     """Legends with any names and colours, no two alike."""
-    name = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+    name = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8).filter(str.strip)
     colour = st.tuples(*[st.integers(0, 255)] * 3)
     rows = st.lists(st.tuples(name, colour), min_size=1, max_size=most, unique_by=(lambda r: r[0], lambda r: r[1]))
     return rows.map(lambda listed: Legend.of(dict(listed)))

@@ -16,7 +16,7 @@ from networks import imported, largest
 from part import Part
 from torch import Tensor, nn
 
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import ModelSection
 from geoseg.inference.compatibility import make_input_plan
 from geoseg.inference.predict import predict
@@ -26,6 +26,7 @@ from geoseg.inference.sliding.slide_inference import make_sliding_window
 from geoseg.inference.tile_pipeline import TileCounter, TileRunner
 from geoseg.inference.tta import MULTI_SCALES, TTA
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 from geoseg.progress import silent
 from geoseg.raster.scene import Scene
 from geoseg.raster.writers.memory import MemoryWriter

@@ -1,6 +1,7 @@
 """Loading of recipes: from YAML files or by name, with overrides, checked, with errors of one sentence."""
 
 import logging
+import reprlib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from geoseg._output_files import RECIPE_SUFFIXES
 from geoseg._text import did_you_mean
+from geoseg.config.parse_yaml import MAX_DEPTH, parse_yaml
 from geoseg.config.recipe import Recipe
 from geoseg.errors import ConfigError
 from geoseg.progress import NOTICE
@@ -21,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 SHIPPED_PACKAGE = "geoseg_configs"
 """The package of the recipes that are included in geoseg."""
+
+MAX_RECIPE_BYTES = 1_000_000
+"""Largest file that is read as a recipe."""
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -74,7 +79,7 @@ def parse_section(section: type[S], content: Mapping[str, Any], label: str) -> S
     try:
         return section.model_validate(dict(content))
     except ValidationError as error:
-        raise _convert_error(label, error, section) from None
+        raise _convert_error(label, error, section) from error
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -96,9 +101,15 @@ def _read(source: str) -> tuple[str, str]:
         raise ConfigError(f"{source} is a folder", "name the YAML file inside it")
     if path.exists() and not path.is_dir():
         try:
-            return source, path.read_text("utf-8")
+            with path.open("rb") as file:
+                content = file.read(MAX_RECIPE_BYTES + 1)
+            if len(content) > MAX_RECIPE_BYTES:
+                raise ConfigError(
+                    f"{source} has more than {MAX_RECIPE_BYTES:,} bytes", "a recipe has some hundred lines"
+                )
+            return source, content.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{source} cannot be read as text: {error}", "a recipe is a YAML file") from None
+            raise ConfigError(f"{source} cannot be read as text: {error}", "a recipe is a YAML file") from error
     name = _shipped_file(source)
     if is_shipped(source):
         if path.is_dir():
@@ -118,14 +129,7 @@ def _shipped_file(source: str) -> str:
 
 
 def _parse_yaml(label: str, text: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date
-        mark = getattr(error, "problem_mark", None)
-        where = f"{label}:{mark.line + 1}" if mark else label
-        raise ConfigError(
-            f"{where}: invalid YAML", str(getattr(error, "problem", "") or "check the indentation")
-        ) from None
+    content = parse_yaml(label, text)
     if not isinstance(content, dict):
         raise ConfigError(
             f"{label} contains no sections", "a recipe begins with `data:`; geoseg recipes lists examples"
@@ -139,15 +143,21 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"invalid override {override!r}", "write section.key=value, for instance train.batch=4")
     try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        value = text
+        value = parse_yaml("value", text)
+    except ConfigError as error:
+        if not isinstance(error.__cause__, yaml.YAMLError | ValueError):
+            raise ConfigError(f"invalid override {override:.60}: {error.message}", error.hint) from error
+        value = text  # it is not YAML
     *sections, last = key.strip().split(".")
+    if len(sections) > MAX_DEPTH:
+        raise ConfigError(f"invalid override {override:.60}", "write section.key=value, for instance train.batch=4")
     for section in sections:
         inner = content.get(section)
         # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: options can be set on both
         if not isinstance(inner, str | Mapping | None):
-            raise ConfigError(f"invalid override {override!r}: {section} is {inner!r}", f"set {section} as a whole")
+            raise ConfigError(
+                f"invalid override {override!r}: {section} is {_shorten(inner)}", f"set {section} as a whole"
+            )
         content[section] = {"name": inner} if isinstance(inner, str) else dict(inner or {})
         content = content[section]
     content[last] = value
@@ -168,7 +178,14 @@ def _convert_error(label: str, error: ValidationError, section: type[BaseModel])
     message = message[0].lower() + message[1:]
     if isinstance(first["input"], Mapping | BaseModel):
         return ConfigError(f"{label}: {where}: {message}{rest}", "change one of the two")
-    return ConfigError(f"{label}: {where}: {first['input']!r} is not valid{rest}", message)
+    return ConfigError(f"{label}: {where}: {_shorten(first['input'])} is not valid{rest}", message)
+
+
+def _shorten(value: Any) -> str:
+    """Return the representation of a value, shortened if it is long or deep."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 200
+    return short.repr(value)
 
 
 def _keys_of_section(section: type[BaseModel], location: Sequence[int | str]) -> list[str]:

@@ -10,7 +10,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from geoseg._text import describe_bad_name
 from geoseg.config.component_spec import Component, HeadComponent, LossComponent, SamplerComponent, WeightedComponent
+from geoseg.grid.tiling import MAX_TILE_SIDE
 from geoseg.registry import current_name
 
 RENAMED_PHOTOMETRIC = {"zoo": "openmmlab"}
@@ -44,6 +46,16 @@ class DataSection(BaseModel):
     unknown_share: float = Field(0.0, ge=0, le=1)
     """Largest share of the pixels of a label file, 0 to 1, whose color or value is not in the legend; such pixels are
     ignored. A larger share is an error."""
+
+    @field_validator("bands")
+    @classmethod
+    def _require_names(cls, bands: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for position, name in enumerate(bands or ()):
+            if problem := describe_bad_name(name):
+                raise ValueError(f"the name of a band {problem}")
+            if name in (bands or ())[:position]:
+                raise ValueError(f"the band {name!r} is listed twice")
+        return bands
 
     @property
     def options(self) -> dict[str, Any]:
@@ -135,7 +147,7 @@ class TrainSection(Section):
     accumulate: int = Field(1, ge=1)
     """Number of parts of a batch that are computed one after another to save memory. Gradients are summed; batch
     normalization uses the statistics of each part."""
-    crop: int = Field(512, ge=32)
+    crop: int = Field(512, ge=32, le=MAX_TILE_SIDE)
     """Side of a training crop in pixels."""
     sampler: SamplerComponent = Component(name="random")
     """How training crops are drawn: random, balanced or grid."""
@@ -201,7 +213,7 @@ class TrainSection(Section):
 class PredictSection(Section):
     """Settings that the bundle proposes for prediction, also used in validation."""
 
-    tile: int = Field(512, ge=32)
+    tile: int = Field(512, ge=32, le=MAX_TILE_SIDE)
     """Side of the input of the network in pixels at the GSD of the model."""
     halo: int = Field(64, ge=0)
     """Width of the context around the core of each tile, in pixels."""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets._isprs import LabelKind
@@ -25,6 +25,7 @@ from geoseg.evaluation.reference import SceneFiles, match_files, open_reference
 from geoseg.evaluation.result import Evaluation, SceneCallback
 from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evaluate_task
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
 

@@ -10,13 +10,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.bundle import Bundle, ModelCard, digest_file
+from geoseg.bundle import Bundle, digest_file
 from geoseg.evaluation.accumulate_counts import WindowReader
 from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
 from geoseg.grid.window import Window
 from geoseg.inference.predict import predict
 from geoseg.inference.predictor_cache import PredictorCache
 from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.model_card import ModelCard
 from geoseg.progress import Progress, silent
 from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene

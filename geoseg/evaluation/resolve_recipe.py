@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from geoseg.bundle import ModelCard
 from geoseg.config.load import load_recipe, parse_recipe
 from geoseg.config.recipe import Recipe
 from geoseg.data.preparation.prepared_dataset import MANIFEST_NAME, PreparedDataset
 from geoseg.errors import ConfigError, DataError
+from geoseg.model_card import ModelCard
 
 RECIPE_NAME = "recipe.yaml"
 """Name of the recipe in the folder of a run."""

@@ -5,11 +5,12 @@ import os
 from pathlib import Path
 
 from geoseg._output_files import MODEL_SUFFIXES, RECIPE_SUFFIXES, VECTOR_SUFFIXES
-from geoseg.bundle import BEST_NAME, ModelCard, digest_file, read_card
+from geoseg.bundle import BEST_NAME, digest_file, read_card
 from geoseg.config.load import is_shipped, load_recipe, to_yaml
 from geoseg.errors import SceneError
 from geoseg.file_info.describe_raster import describe_scene
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact, numbers_text
+from geoseg.model_card import ModelCard
 from geoseg.progress import Progress, silent
 from geoseg.vector.io.require_file import require_file
 

@@ -1,6 +1,7 @@
 """Describe a raster: a scene, a mask (it has a legend) or a label raster (one band of few integers)."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,7 +10,7 @@ from geoseg._text import count
 from geoseg.file_info.crs_facts import crs_facts
 from geoseg.file_info.info import ClassRow, Fact, FileInfo, gsd_text, make_fact
 from geoseg.grid.grid import Grid
-from geoseg.grid.tiling import strips
+from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
 from geoseg.raster.class_values import count_array
@@ -23,7 +24,9 @@ MAX_VALUES = 256
 OVERVIEW_SIZE = 512
 """Longest side of the reduced image in which values are counted, pixels."""
 STRIP_PIXELS = 2**24
-"""Pixels per strip when a mask is counted."""
+"""Pixels per window when a mask is counted."""
+MAX_COUNTED_PIXELS = 2**40
+"""Pixels above which a mask is not counted, because it takes hours."""
 
 
 def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
@@ -31,12 +34,15 @@ def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
 
     Args:
         path: The file.
-        progress: Called with the number of strips while pixels are counted.
+        progress: Called with the number of windows while pixels are counted.
     """
     with Scene.open(path) as scene:
         facts = (*_grid_facts(scene.grid), *_pixel_facts(scene))
         if not _holds_labels(scene):
             return FileInfo("scene", path, facts, notes=scene.notes)
+        if scene.grid.height * scene.grid.width > MAX_COUNTED_PIXELS:
+            note = f"its pixels are not counted, because there are more than {MAX_COUNTED_PIXELS:,}"
+            return FileInfo("scene", path, facts, notes=(*scene.notes, note))
         values = _count(scene, progress)
         if values is None:
             return FileInfo("scene", path, facts, notes=scene.notes)
@@ -112,15 +118,16 @@ class _Values:
 
 
 def _count(scene: Scene, progress: Progress) -> _Values | None:
-    """Count the pixels of each value in one strip at a time; None if there are too many values for classes.
+    """Count the pixels of each value in one window at a time; None if there are too many values for classes.
 
-    255 is a value like any other, except in files with a legend, which geoseg wrote. Areas are computed strip by strip,
+    255 is a value like any other, except in files with a legend, which geoseg wrote. Areas are computed window by window,
     because the area of a pixel in a geographic CRS changes with latitude.
     """
     counted = _Values()
-    windows = list(strips(*scene.grid.shape, _strip_rows(scene)))
-    with progress(len(windows), "counting pixels") as task:
-        for window in windows:
+    rows, cols = _window_shape(scene)
+    height, width = scene.grid.shape
+    with progress(-(-height // rows) * -(-width // cols), "counting pixels") as task:
+        for window in _count_windows(height, width, rows, cols):
             raster = scene.read(window, [0])
             pixels = count_array(raster.values[0][raster.valid])
             if scene.legend is not None:
@@ -142,10 +149,18 @@ def _value_notes(scene: Scene, values: _Values) -> list[str]:
     return [f"{IGNORE_INDEX} is counted as a class: the file does not declare it as nodata"] if is_undeclared else []
 
 
-def _strip_rows(scene: Scene) -> int:
-    """Return the rows per strip: whole blocks, about :data:`STRIP_PIXELS` pixels."""
-    blocks = STRIP_PIXELS // (scene.block_shape[0] * scene.grid.width)
-    return max(blocks, 1) * scene.block_shape[0]
+def _window_shape(scene: Scene) -> tuple[int, int]:
+    """Return the rows and columns of a window: whole blocks, about :data:`STRIP_PIXELS` pixels, as wide as possible."""
+    height, width = scene.block_shape
+    cols = min(max(STRIP_PIXELS // (height * width), 1) * width, scene.grid.width)
+    return max(STRIP_PIXELS // (height * cols), 1) * height, cols
+
+
+def _count_windows(height: int, width: int, rows: int, cols: int) -> Iterator[Window]:
+    """Divide a raster into windows of at most ``rows`` x ``cols`` pixels, row by row."""
+    for row in range(0, height, rows):
+        for col in range(0, width, cols):
+            yield Window(row, col, min(rows, height - row), min(cols, width - col))
 
 
 def _names_and_colours(scene: Scene) -> dict[int, tuple[str, str | None]]:

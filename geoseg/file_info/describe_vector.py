@@ -33,7 +33,7 @@ def _counts_text(counts: Mapping[str, int]) -> str:
 
 def _bounds_text(layer: LayerMetadata) -> str:
     if layer.bounds is None:
-        return "none: there are no features"
+        return "none: there are no features" if not layer.features else "none: the features have no coordinates"
     return ", ".join(f"{value:.10g}" for value in layer.bounds) + " (left, bottom, right, top)"
 
 

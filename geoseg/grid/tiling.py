@@ -10,11 +10,17 @@ one is clipped to 2. Views begin one column earlier (-1, 3, 7) and are 6 wide; r
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from geoseg.errors import ConfigError
+from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.window import Window
 
 Sizes = int | tuple[int, int]
 """A number of pixels along both axes, or (height, width)."""
+
+MAX_TILE_SIDE = 16_384
+"""Largest side of a tile in pixels; one image of three bands has 3 GB in float32."""
+
+MAX_STRIP_PIXELS = 2**30
+"""Largest number of pixels in a strip."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,14 @@ def strips(height: int, width: int, rows: int) -> Iterator[Window]:
     Example:
         >>> [strip.shape for strip in strips(10, 7, rows=4)]
         [(4, 7), (4, 7), (2, 7)]
+
+    Raises:
+        SceneError: A strip has more than :data:`MAX_STRIP_PIXELS` pixels.
     """
+    if min(rows, height) * width > MAX_STRIP_PIXELS:
+        raise SceneError(
+            f"the raster is {width:,} pixels wide, and {min(rows, height)} of its rows exceed the memory for a strip",
+            "cut it into narrower parts first (gdal_translate -srcwin)",
+        )
     for row in range(0, height, rows):
         yield Window(row, 0, min(rows, height - row), width)

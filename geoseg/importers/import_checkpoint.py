@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import geoseg
 from geoseg._output_files import check_writable
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import PredictSection, Recipe, TrainSection
 from geoseg.data.datasets import published_legend
 from geoseg.errors import BundleError, ConfigError, OutputError
+from geoseg.grid.tiling import MAX_TILE_SIDE
 from geoseg.importers.openmmlab.read_config import is_bgr, read_crop, read_normalization
 from geoseg.importers.openmmlab.read_name import NameEvidence, read_name
 from geoseg.importers.openmmlab.require_checkpoint import require_checkpoint
 from geoseg.legend import Legend, make_numbered_legend
+from geoseg.model_card import ModelCard
 
 if TYPE_CHECKING:
     from geoseg.importers.openmmlab.load_checkpoint import OpenMMLabCheckpoint
@@ -135,6 +137,8 @@ def _card(loaded: "OpenMMLabCheckpoint", legend: Legend, recipe: Recipe | None, 
     bands = _bands(loaded, recipe)
     mean, std = _normalization(loaded)
     crop = _crop(loaded, recipe, checkpoint)
+    if not 1 <= crop <= MAX_TILE_SIDE:
+        raise BundleError(f"{checkpoint} states training crops of {crop} pixels", "download or copy it again")
     predict = recipe.predict if recipe else _tiles_for_crop(crop)
     return ModelCard(
         model=loaded.model,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from geoseg._text import did_you_mean
-from geoseg.bundle import ModelCard
 from geoseg.errors import BundleError, ConfigError
 from geoseg.grid.grid import Grid, is_same_gsd, is_square, resampling_factors
 from geoseg.grid.window import Window
+from geoseg.model_card import ModelCard
 from geoseg.raster.band_names import find_bands
 from geoseg.raster.scene import Scene
 

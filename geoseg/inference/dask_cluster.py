@@ -105,8 +105,8 @@ def open_cluster(address: str) -> Iterator[DaskCluster]:
     """
     try:
         import distributed
-    except ImportError:
-        raise ConfigError("prediction on a cluster requires Dask, which is not installed", INSTALL_HINT) from None
+    except ImportError as error:
+        raise ConfigError("prediction on a cluster requires Dask, which is not installed", INSTALL_HINT) from error
     with contextlib.ExitStack() as stack:
         if address.startswith(LOCAL_PREFIX):
             logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it logs every worker it stops

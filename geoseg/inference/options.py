@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError
+from geoseg.grid.tiling import MAX_TILE_SIDE
 from geoseg.models.hardware_options import ENGINES, PRECISIONS, EngineName, Precision, check_device_name
 
 if TYPE_CHECKING:
@@ -85,6 +86,10 @@ class PredictOptions:
     def __post_init__(self) -> None:
         if self.bands is not None and not isinstance(self.bands, str):
             object.__setattr__(self, "bands", tuple(self.bands))
+        if self.tile is not None and not 1 <= self.tile <= MAX_TILE_SIDE:
+            raise ConfigError(
+                f"tile must be between 1 and {MAX_TILE_SIDE} pixels, got {self.tile}", "use a smaller --tile"
+            )
         if self.batch is not None and self.batch < 1:
             raise ConfigError(f"batch must be at least 1, got {self.batch}", "use --batch 1 or more")
         for option, choices in CHOICES.items():

@@ -4,8 +4,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from geoseg.bundle import Bundle, ModelCard, read_card
+from geoseg.bundle import Bundle, read_card
 from geoseg.errors import ConfigError
+from geoseg.model_card import ModelCard
 from geoseg.models.hardware_options import EngineName, Precision
 
 if TYPE_CHECKING:

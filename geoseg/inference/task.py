@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import geoseg
 from geoseg._text import count
-from geoseg.bundle import ModelCard, digest_file
+from geoseg.bundle import digest_file
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.inference.compatibility import InputPlan, make_input_plan
@@ -19,6 +19,7 @@ from geoseg.inference.options import PredictOptions
 from geoseg.inference.prediction_area import PredictionArea, find_area
 from geoseg.inference.predictor_cache import PredictorCache
 from geoseg.inference.sliding.check_sliding import check_sliding, default_stride
+from geoseg.model_card import ModelCard
 from geoseg.raster.damage_tolerant import DamageTolerantScene
 from geoseg.raster.memory_scene import open_memory_scene
 from geoseg.raster.mosaic import open_mosaic

@@ -6,7 +6,6 @@ from typing import Protocol
 from jaxtyping import Float
 from torch import Tensor
 
-from geoseg.bundle import ModelCard
 from geoseg.grid.window import Window
 from geoseg.inference.compatibility import InputPlan
 from geoseg.inference.options import PredictOptions
@@ -14,6 +13,7 @@ from geoseg.inference.prediction_area import PredictionArea
 from geoseg.inference.sliding.slide_inference import make_sliding_window
 from geoseg.inference.tile_pipeline import ScoreStrip, TileRunner
 from geoseg.inference.tiled.blended_tiles import BlendedTiles
+from geoseg.model_card import ModelCard
 from geoseg.raster.scene import Scene
 
 

@@ -24,7 +24,10 @@ def choose_device(name: str) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, is_available in available.items() if is_available)
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"invalid device {name!r}", f"available devices: auto, {_names(available)}") from error
     if not available.get(device.type) or (device.index or 0) >= _count(device.type):
         raise ConfigError(f"device {name} is not available", f"available devices: auto, {_names(available)}")
     # With its index, as tensors report it: torch.device("cuda") != torch.device("cuda:0").

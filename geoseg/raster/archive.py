@@ -89,7 +89,7 @@ def _read_members(archive: Path, modified: int) -> dict[str, tuple[int, int]]:  
         with zipfile.ZipFile(archive) as file:
             members = [info for info in file.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{archive} is not a readable zip archive: {error}", "download it again") from None
+        raise DataError(f"{archive} is not a readable zip archive: {error}", "download it again") from error
     if any(info.flag_bits & ENCRYPTED for info in members):
         raise DataError(f"{archive} is encrypted", "unpack it with its password, and give the folder")
     return {PurePosixPath(info.filename).as_posix(): (info.file_size, info.CRC) for info in members}

@@ -3,6 +3,7 @@
 Reading metadata reads the pixels of one small window only, to find out whether a band marked as alpha is one.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,21 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg.errors import GeosegError, SceneError
+from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
 from geoseg.raster.band_names import COLOUR_NAMES, BandNames, is_generic
-from geoseg.raster.open_raster import make_read_error, open_raster, require_bands
+from geoseg.raster.open_raster import (
+    READ_ERRORS,
+    gdal_environment,
+    make_read_error,
+    open_raster,
+    require_bands,
+    require_bounded_blocks,
+)
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
 """Ground control points (row, col to x, y) and the CRS of their x and y."""
@@ -153,11 +160,13 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
         SceneError: The file is missing, is not a raster or has no usable band.
     """
     with open_raster(path) as dataset:
-        require_bands(path, dataset)
         try:
-            return RasterMetadata.from_dataset(dataset, alpha=alpha)
-        except (RasterioError, OSError) as error:
-            raise make_read_error(path, "its first pixels", error) from error
+            require_bands(path, dataset)
+            require_bounded_blocks(path, dataset)
+            with gdal_environment():  # which passes warnings of GDAL to Python's logging
+                return RasterMetadata.from_dataset(dataset, alpha=alpha)
+        except READ_ERRORS as error:
+            raise make_read_error(path, "its description or its central pixels", error) from error
 
 
 def crop_gcps(gcps: GroundControl | None, window: Window) -> GroundControl | None:
@@ -210,8 +219,10 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
     crs, notes = _read_crs(dataset.crs)
     points, points_crs = dataset.gcps
     transform = dataset.transform
-    if transform.determinant == 0:
-        raise SceneError(f"the transform of {dataset.name} is singular", "set a valid one (gdal_edit -a_ullr)")
+    if transform.determinant == 0 or not math.isfinite(transform.determinant):
+        raise SceneError(
+            f"the transform of {dataset.name} is singular or not finite", "set a valid one (gdal_edit -a_ullr)"
+        )
     gcps = None
     if points and transform.is_identity:
         gcps, crs, notes = (list(points), _read_crs(points_crs)[0]), None, [_gcps_note(len(points))]
@@ -293,5 +304,5 @@ def _read_legend(tags: Mapping[str, str]) -> tuple[Legend | None, list[str]]:
         return None, []
     try:
         return Legend.from_json(tags[CLASSES_TAG]), []
-    except (GeosegError, ValueError, LookupError, TypeError):
+    except ConfigError:
         return None, [f"the tag {CLASSES_TAG} does not contain a valid legend and is ignored"]

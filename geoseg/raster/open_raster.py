@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from pyproj.exceptions import ProjError
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
 from geoseg._text import did_you_mean
 from geoseg.errors import SceneError
@@ -24,11 +27,17 @@ BLOCK_CACHE_MB = 256
 BLOCK_CACHE_VARIABLE = "GDAL_CACHEMAX"
 """Environment variable that GDAL reads when it stores its first block, and never again."""
 
+MAX_BLOCK_BYTES = 2**30
+"""Largest block of a file, in bytes; of all bands if they are interleaved by pixel."""
+
 HTTP_TIMEOUT_S = 60
 """Seconds after which a server that sends no data is given up."""
 
 VSI_PREFIXES = {"s3": "vsis3", "gs": "vsigs", "az": "vsiaz", "oss": "vsioss"}
 """GDAL's virtual file systems of object storage by URL scheme; GDAL finds the credentials itself."""
+
+READ_ERRORS = (RasterioError, CPLE_BaseError, ProjError, OSError, ValueError, ArithmeticError, RuntimeError)
+"""What rasterio, GDAL and PROJ raise for a file they cannot use: ValueError for a CRS, RPCs or text in another encoding."""
 
 _OPENING = threading.Lock()  # warnings.catch_warnings changes the whole process: one thread at a time
 
@@ -68,7 +77,7 @@ def open_raster(path: str) -> Any:
     try:
         with quiet_gdal():
             return rasterio.open(gdal_path(path))
-    except (RasterioError, OSError, ValueError) as error:
+    except READ_ERRORS as error:
         raise _make_open_error(path, error) from error
 
 
@@ -102,6 +111,23 @@ def require_bands(path: str, dataset: Any) -> None:
         )
 
 
+def require_bounded_blocks(path: str, dataset: Any) -> None:
+    """Raise :class:`SceneError` if reading one pixel takes more memory than :data:`MAX_BLOCK_BYTES`.
+
+    GDAL reads whole blocks, of all bands if they are interleaved by pixel. A sparse file of a few kilobytes can declare
+    blocks of gigabytes.
+    """
+    bands = dataset.count if dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL" else 1
+    sizes = (np.dtype(dtype).itemsize for dtype in dataset.dtypes)
+    for (height, width), itemsize in zip(dataset.block_shapes, sizes, strict=True):
+        size = height * width * itemsize * bands
+        if size > MAX_BLOCK_BYTES:
+            raise SceneError(
+                f"{path} stores its pixels in blocks of {height} x {width}, each of which takes {size / 1e9:.1f} GB",
+                "convert it to smaller blocks first (gdal_translate -co TILED=YES), on a machine with enough memory",
+            )
+
+
 def make_read_error(path: str, where: str, error: Exception) -> SceneError:
     """Create the error for a file that was opened but cannot be read.
 
@@ -110,7 +136,9 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
         where: The part of the file, in words.
         error: The error of GDAL.
     """
-    reason = str(error.__cause__ or error)
+    reason = " ".join(str(error.__cause__ or error).split())
+    if isinstance(error, CRSError | ProjError):
+        return _make_crs_error(path, error)
     if "://" in path:
         hint = "the server may be unreachable, or the file has changed: try again, or download it first"
     else:
@@ -118,8 +146,15 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
     return SceneError(f"{path} cannot be read at {where}: {reason}", hint)
 
 
+def _make_crs_error(path: str, error: Exception) -> SceneError:
+    reason = " ".join(str(error).split())
+    return SceneError(f"the CRS of {path} is invalid: {reason}", "set a valid one (gdal_edit -a_srs)")
+
+
 def _make_open_error(path: str, error: Exception) -> SceneError:
     file = Path(path)
+    if isinstance(error, CRSError | ProjError):
+        return _make_crs_error(path, error)
     if "://" in path or path.startswith("/vsi"):
         return SceneError(f"{path} cannot be opened: {error}", "check the address and the network connection")
     if file.is_dir():

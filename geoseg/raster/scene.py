@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg._text import did_you_mean
@@ -28,7 +27,7 @@ from geoseg.grid.grid import crs_name
 from geoseg.grid.window import Window
 from geoseg.raster.display import choose_rgb_bands, render_rgb
 from geoseg.raster.metadata import RasterMetadata, read_metadata
-from geoseg.raster.open_raster import make_read_error, open_raster
+from geoseg.raster.open_raster import READ_ERRORS, make_read_error, open_raster
 from geoseg.raster.pixel_validity import differs, has_data, resample_valid_pixels, surround
 from geoseg.raster.raster import Raster
 from geoseg.raster.resampling_indices import avoid_equal_weights, spans
@@ -135,8 +134,9 @@ class Scene:
         try:
             for part, (rows, cols) in self._parts(window, grid.shape):
                 self._read_part(indexes, part, values[:, rows, cols], valid[rows, cols], resampling=resampling)
-        except (RasterioError, OSError) as error:
-            raise make_read_error(self.path, _describe_window(window), error) from error
+        except READ_ERRORS as error:
+            where = _describe_window(window.intersection(self.grid.window))
+            raise make_read_error(self.path, where, error) from error
         np.copyto(values, 0, where=~valid)  # many times faster than assigning to values[:, ~valid]
         return Raster(values, valid, grid)
 

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 import geoseg
-from geoseg.bundle import BEST_NAME, Bundle, ModelCard
+from geoseg.bundle import BEST_NAME, Bundle
 from geoseg.config.recipe import Recipe
 from geoseg.data.preparation.prepared_dataset import PreparedDataset
+from geoseg.model_card import ModelCard
 from geoseg.models.backbones.base import Scaling
 from geoseg.models.network import SegmentationNetwork
 from geoseg.training.checkpoint import RunState

@@ -78,7 +78,7 @@ class Checkpoint:
                 torch.save(content, file)
         except RuntimeError as error:  # torch wraps the OSError of a full disk
             with output_errors(path):
-                raise _system_error(error) from None
+                raise _system_error(error) from error
 
     @classmethod
     def load(cls, run: Path) -> "Checkpoint":
@@ -95,12 +95,12 @@ class Checkpoint:
             if content.pop("format") != FORMAT:
                 raise ValueError("another version")  # noqa: TRY301 - reported below
             return cls(state=RunState(**content.pop("standing")), **content)
-        except Exception:
+        except Exception as error:
             # A damaged file can raise any exception; no code from it was run.
             raise BundleError(
                 f"{path} cannot be read",
                 "the file is damaged or was written by another version; use --fresh to start a new run",
-            ) from None
+            ) from error
 
     def require_same(self, recipe: Recipe, data: str) -> None:
         """Check that recipe and data are those of the checkpoint, except for keys that do not affect the result.

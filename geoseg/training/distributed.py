@@ -56,7 +56,7 @@ def launch_fabric(train: TrainSection, *, devices: int | str = 1, nodes: int = 1
         message = " ".join(str(error).split())
         raise ConfigError(
             f"cannot use {devices} devices: {message}", "set --devices to the number of available devices"
-        ) from None
+        ) from error
     _refuse_uneven(train, fabric.world_size)
     fabric.launch()
     if fabric.world_size > 1:

@@ -145,10 +145,10 @@ def _read_run_id(path: Path) -> str | None:
 def _import(name: str) -> Any:
     try:
         return import_module(name)
-    except ImportError:
+    except ImportError as error:
         raise ConfigError(
             f"train.loggers lists {name}, which is not installed", f"pip install 'geoseg[{name}]'"
-        ) from None
+        ) from error
 
 
 OPTIONAL_LOGGERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Logger]] = {

@@ -162,7 +162,7 @@ def _create(runs: Path, name: str) -> RunFolder:
             if not folder.is_dir() or {path.name for path in folder.iterdir()} - INITIAL_FILES:
                 continue
         except OSError as error:
-            raise OutputError(f"cannot create {folder}: {error.strerror}", "use another folder: --runs DIR") from None
+            raise OutputError(f"cannot create {folder}: {error.strerror}", "use another folder: --runs DIR") from error
         lock = _lock(folder)
         if lock is not None:
             return RunFolder(folder, lock)

@@ -12,9 +12,10 @@ import torch
 from affine import Affine
 from torch import nn
 
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import ModelSection
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 
 torch.set_num_threads(1)
 

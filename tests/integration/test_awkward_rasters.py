@@ -7,11 +7,12 @@ import pytest
 import rasterio
 from helpers.rasters import UTM, make_raster, noise
 
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import GeosegError
 from geoseg.inference.predict import predict
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 from geoseg.models.build import build_network
 from geoseg.raster.scene import Scene
 

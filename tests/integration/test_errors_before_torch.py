@@ -14,9 +14,10 @@ from pyproj import CRS
 from rasterio.transform import from_origin
 from safetensors.numpy import save_file
 
-from geoseg.bundle import ModelCard, make_header
+from geoseg.bundle import make_header
 from geoseg.config.recipe import ModelSection
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 
 HEAVY = ("torch", "torchvision", "lightning", "torchmetrics", "timm", "torchgeo", "openvino", "numba", "matplotlib",
          "geopandas", "pandas", "pyogrio", "sklearn", "scipy")  # fmt: skip

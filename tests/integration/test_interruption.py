@@ -145,7 +145,7 @@ def test_a_full_disk_is_one_sentence_and_the_older_checkpoint_stays(root, undist
     assert ended.code == 1
     message, hint = ended.err.splitlines()[-2:]
     assert message == "Error: runs/tiny/last.ckpt cannot be written: File too large"
-    assert hint == "Hint: check the permissions of the folder and the free space on its disk"
+    assert hint == "Hint: free some space on its disk, or choose another folder"
     assert Checkpoint.load(tmp_path / "runs" / "tiny").state.iteration == 3
     assert begin(root, tmp_path).wait().code == 0
     assert is_equal(outcome(tmp_path / "runs" / "tiny"), undisturbed)

@@ -10,9 +10,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from torch import nn
 
-from geoseg.bundle import Bundle, ModelCard
+from geoseg.bundle import Bundle
 from geoseg.config.recipe import ModelSection
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 from geoseg.models.build import build_network
 
 CLASSES = {"road": "#ffffff", "building": "#0000ff", "meadow": "#00ffff", "tree": "#00ff00", "car": "#ffff00"}

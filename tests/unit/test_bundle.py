@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import legends
 
-from geoseg.bundle import Bundle, ModelCard, digest_file, load, read_card
+from geoseg.bundle import Bundle, digest_file, load, read_card
 from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, OutputError
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 from geoseg.models.build import build_network
 
 MODEL = ModelSection(
@@ -34,6 +35,8 @@ SAID = {
 }
 """What a card says beside how to predict."""
 numbers = st.floats(-1e6, 1e6)
+positive = st.floats(1e-4, 1e4)
+names = st.text("abcäß 1/<", min_size=1, max_size=4).filter(str.strip)
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +96,13 @@ def test_a_card_is_read_without_torch(saved) -> None:
 
 
 @given(
-    legends(), st.lists(st.tuples(st.text(max_size=4), *[numbers] * 4), min_size=1, max_size=13), st.none() | numbers
+    legends(),
+    st.lists(st.tuples(names, numbers, positive, numbers, numbers), min_size=1, max_size=13, unique_by=lambda b: b[0]),
+    st.none() | positive,
 )
 def test_a_card_survives_being_written_as_json(legend, bands, gsd) -> None:
-    names, mean, std, minimum, maximum = (tuple(column) for column in zip(*bands, strict=True))
-    made = card(names, legend=legend, mean=mean, std=std, minimum=minimum, maximum=maximum, gsd=gsd, model=MODEL)
+    bands, mean, std, minimum, maximum = (tuple(column) for column in zip(*bands, strict=True))
+    made = card(bands, legend=legend, mean=mean, std=std, minimum=minimum, maximum=maximum, gsd=gsd, model=MODEL)
     assert ModelCard.from_json(made.to_json()) == made
 
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from geoseg.bundle import Bundle, ModelCard, digest_weights, load, make_header, read_card
+from geoseg.bundle import Bundle, digest_weights, load, make_header, read_card
 from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
+from geoseg.model_card import ModelCard
 from geoseg.models.build import build_network
 
 SMALL = ModelSection(

@@ -118,3 +118,56 @@ def test_an_unknown_class_is_answered_with_the_nearest() -> None:
 def test_a_written_legend_can_be_read_by_others() -> None:
     rows = json.loads(Legend.of({"road": [255, 0, 16]}).to_json())
     assert rows == [{"index": 0, "name": "road", "colour": "#ff0010"}]
+
+
+HOSTILE_LEGENDS = {
+    "list that does not end": "[",
+    "no list": "{}",
+    "null": "null",
+    "nested lists": "[" * 100_000,
+    "nested and closed lists": "[" * 100_000 + "]" * 100_000,
+    "name null": '[{"index": 0, "name": null, "colour": "#000000"}]',
+    "name list": '[{"index": 0, "name": [], "colour": "#000000"}]',
+    "surrogate": '[{"index": 0, "name": "\\ud800", "colour": "#000000"}]',
+    "escape sequence": '[{"index": 0, "name": "a\\u001b[31m", "colour": "#000000"}]',
+    "nul": '[{"index": 0, "name": "a\\u0000", "colour": "#000000"}]',
+    "empty name": '[{"index": 0, "name": " ", "colour": "#000000"}]',
+    "huge name": json.dumps([{"index": 0, "name": "x" * 5_000_000, "colour": "#000000"}]),
+    "infinite index": '[{"index": 1e400, "name": "a", "colour": "#000000"}]',
+    "index that is no integer": '[{"index": 0.0, "name": "a", "colour": "#000000"}]',
+    "number of 6000 digits": '[{"index": 0, "name": ' + "9" * 6000 + ', "colour": "#000000"}]',
+    "infinite colour": '[{"index": 0, "name": "a", "colour": [1e400, 0, 0]}]',
+    "colour null": '[{"index": 0, "name": "a", "colour": null}]',
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE_LEGENDS)
+def test_a_text_that_is_no_legend_is_refused_in_a_short_sentence(case) -> None:
+    with pytest.raises(ConfigError) as error:
+        Legend.from_json(HOSTILE_LEGENDS[case])
+    assert len(error.value.message) < 200
+    assert error.value.hint
+
+
+def test_a_name_that_is_a_number_becomes_text() -> None:
+    legend = Legend.from_json('[{"index": 0, "name": 5, "colour": "#000000"}]')
+    assert legend.names == ("5",)
+    assert legend.index_of("5") == 0
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+rows = st.fixed_dictionaries({"index": st.just(0) | json_values, "name": json_values, "colour": json_values})
+
+
+@given(st.lists(rows, max_size=2) | json_values)
+def test_any_json_is_a_legend_of_text_or_refused(content) -> None:
+    try:
+        legend = Legend.from_json(json.dumps(content))
+    except ConfigError:
+        return
+    assert all(isinstance(name, str) for name in legend.names)
+    assert Legend.from_json(legend.to_json()) == legend

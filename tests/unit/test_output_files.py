@@ -1,11 +1,19 @@
 """A result that could not be written is refused before the work, not after."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from geoseg._output_files import atomic_path, check_writable, output_errors, remove_files, temporary_path
+from geoseg._output_files import (
+    atomic_path,
+    check_writable,
+    hint_for_write_error,
+    output_errors,
+    remove_files,
+    temporary_path,
+)
 from geoseg.errors import OutputError
 
 
@@ -100,3 +108,25 @@ def test_the_temporary_path_can_be_chosen(tmp_path: Path) -> None:
     with atomic_path(tmp_path / "latest", temporary=tmp_path / ".latest.run.part") as temporary:
         temporary.write_text("run")
     assert [file.name for file in tmp_path.iterdir()] == ["latest"]
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "free some space"),
+        (OSError(errno.EFBIG, "File too large"), "free some space"),
+        (OSError(errno.EACCES, "Permission denied"), "check the permissions"),
+        (OSError(errno.EROFS, "Read-only file system"), "check the permissions"),
+        (OSError(errno.ENAMETOOLONG, "File name too long"), "use a shorter file name"),
+        (RuntimeError("sqlite3_exec() failed: database or disk is full"), "free some space"),
+        (RuntimeError("attempt to write a readonly database"), "check the permissions"),
+    ],
+)
+def test_the_hint_of_a_write_error_follows_from_its_cause(error, hint) -> None:
+    assert hint_for_write_error(error, str(error)).startswith(hint)
+    if isinstance(error, OSError):
+        with pytest.raises(OutputError) as caught, output_errors(Path("a.tif")):
+            raise error
+        assert caught.value.hint.startswith(hint)
+        assert caught.value.__cause__ is error

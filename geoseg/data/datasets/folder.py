@@ -124,7 +124,7 @@ def _label_path(root: Path, labels: str, groups: Mapping[str, str]) -> Path:
         return root / PLACEHOLDER.sub(lambda match: groups[match[1]], labels)
     except KeyError as error:
         message = f"data.labels uses {{{error.args[0]}}}, which data.images does not have"
-        raise ConfigError(message, "use the same names") from None
+        raise ConfigError(message, "use the same names") from error
 
 
 def _compile_pattern(pattern: str) -> re.Pattern[str]:

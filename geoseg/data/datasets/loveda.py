@@ -203,4 +203,4 @@ def _download_archive(folder: Path, split: str) -> None:
         DatasetFactory("LoveDA", folder).with_split(split).create(download=True)
     except DataError as error:
         hint = f"download Train.zip, Val.zip and Test.zip from {RECORD_URL} into the folder, without unpacking them"
-        raise DataError(error.message, hint) from None
+        raise DataError(error.message, hint) from error

@@ -62,14 +62,14 @@ class DatasetFactory:
 
         try:
             yield
-        except DatasetNotFoundError:
+        except DatasetNotFoundError as error:
             hint = "check data.root; torchgeo downloads the dataset, if it can, with --set data.download=true"
-            raise DataError(f"{self.root} does not hold the files of torchgeo's {self.name}", hint) from None
+            raise DataError(f"{self.root} does not hold the files of torchgeo's {self.name}", hint) from error
         except (AssertionError, TypeError, ValueError, KeyError) as error:
             reason = str(error) or "a value is not allowed"
             message = f"torchgeo's {self.name} cannot be called with {arguments}: {reason}"
             hint = "see its page in torchgeo's documentation, and data.splits, data.options"
-            raise ConfigError(message, hint) from None
+            raise ConfigError(message, hint) from error
         except Exception as error:
             # Downloads raise errors of many libraries.
             is_download = bool(arguments.get("download"))
@@ -78,7 +78,7 @@ class DatasetFactory:
             verb = "download" if is_download else "open"
             message = f"torchgeo cannot {verb} {self.name}: {' '.join(str(error).split())}"
             hint = f"check the network, or download it by hand into {self.root}" if is_download else "unpack it again"
-            raise DataError(message, hint) from None
+            raise DataError(message, hint) from error
 
 
 @lru_cache(maxsize=32)

@@ -53,7 +53,7 @@ class SampleReader:
                 sample = dataset[query]
         except (OSError, ValueError, LookupError, RuntimeError) as error:
             message = f"torchgeo cannot read sample {index} of {name}: {error}"
-            raise DataError(message, "a file is damaged or missing: unpack it again") from None
+            raise DataError(message, "a file is damaged or missing: unpack it again") from error
         if "image" not in sample:
             message = f"samples of torchgeo's {name} have {', '.join(sample)}, but no image"
             raise ConfigError(message, "choose another dataset")

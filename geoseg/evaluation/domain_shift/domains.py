@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg._output_files import RECIPE_SUFFIXES
-from geoseg.bundle import ModelCard
 from geoseg.data.dataset import LabelledScene
 from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.convert_scene import open_image
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.evaluation.resolve_recipe import is_prepared_folder, resolve_recipe
+from geoseg.model_card import ModelCard
 from geoseg.raster.discovery import is_collection, list_scenes
 from geoseg.raster.scene import Scene
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg.bundle import Bundle, ModelCard, load, read_card
+from geoseg.bundle import Bundle, load, read_card
 from geoseg.errors import ConfigError, SceneError
 from geoseg.evaluation.domain_shift.domains import WINDOWS_PER_DOMAIN, resolve_domain
+from geoseg.model_card import ModelCard
 from geoseg.models.hardware_options import check_device_name
 from geoseg.progress import Progress, silent
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import geoseg
-from geoseg.bundle import ModelCard, read_card
+from geoseg.bundle import read_card
 from geoseg.config.load import parse_recipe, to_yaml
 from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
 from geoseg.evaluation.report.gallery import Gallery
 from geoseg.evaluation.resolve_recipe import resolve_recipe, training_recipe
 from geoseg.evaluation.result import Evaluation
+from geoseg.model_card import ModelCard
 from geoseg.progress import Progress, silent
 from geoseg.training.loggers import METRICS_NAME, read_metrics
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from geoseg._output_files import atomic_path, check_writable, output_errors
 from geoseg._text import join_names
-from geoseg.bundle import Bundle, ModelCard, read_card
+from geoseg.bundle import Bundle, read_card
 from geoseg.data.datasets._benchmark_files import MAX_NAMES, find_files
 from geoseg.data.datasets.loveda import GSD, LEGEND
 from geoseg.errors import BundleError, DataError, OutputError
@@ -27,6 +27,7 @@ from geoseg.grid.grid import is_same_gsd
 from geoseg.inference.predict import predict
 from geoseg.inference.predictor_cache import PredictorCache
 from geoseg.legend import IGNORE_INDEX, Legend
+from geoseg.model_card import ModelCard
 from geoseg.models.hardware_options import check_device_name
 from geoseg.progress import NOTICE, Progress, silent
 from geoseg.raster.archive import list_files, zip_member_path

@@ -76,12 +76,12 @@ def _load(path: Path) -> Any:
         # A damaged pickle can raise any exception; no code from it was run.
         refused = REFUSED_GLOBAL.search(str(error))
         if refused is None:
-            raise not_a_checkpoint(path) from None
+            raise not_a_checkpoint(path) from error
         raise BundleError(
             f"{path} holds more than weights ({refused[1]}); reading it could run code from the file",
             "if you trust it, save its weights only, on the machine where it was written: "
             "torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW_FILE)",
-        ) from None
+        ) from error
 
 
 def _read_meta(meta: Any) -> dict[str, Any]:

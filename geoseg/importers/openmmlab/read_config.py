@@ -114,7 +114,7 @@ def read_crop(text: str) -> int | None:
     match = re.search(
         rf"^crop_size{ASSIGNMENT_PATTERN}{LIST_PATTERN}", text, re.MULTILINE
     )  # not in transforms and test_cfg
-    sides = [int(side) for side in re.findall(r"\d+", match[1])] if match else []
+    sides = [int(side) for side in re.findall(r"\d{1,12}", match[1])] if match else []
     return min(sides, default=0) or None
 
 

@@ -25,7 +25,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geoseg._concurrency import BATCHES_AHEAD, prefetch
-from geoseg.bundle import ModelCard
 from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.inference.compatibility import InputPlan
@@ -42,6 +41,7 @@ from geoseg.inference.sliding.averaged_windows import WindowGrid, averaged_logit
 from geoseg.inference.sliding.check_sliding import check_sliding, default_stride
 from geoseg.inference.tile_pipeline import ScoreStrip, TileInput, TileRunner, read_tile
 from geoseg.inference.tta import TTA, TtaVariant, mean_probabilities
+from geoseg.model_card import ModelCard
 from geoseg.raster.scene import Scene
 
 STRIP_ROWS = 64

@@ -11,7 +11,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from geoseg._concurrency import BATCHES_AHEAD, prefetch
-from geoseg.bundle import ModelCard
 from geoseg.grid.tiling import Tile, tiles
 from geoseg.grid.window import Window
 from geoseg.inference.compatibility import InputPlan
@@ -19,6 +18,7 @@ from geoseg.inference.prediction_area import PredictionArea
 from geoseg.inference.tile_pipeline import ScoreStrip, TileInput, TileRunner, read_tile
 from geoseg.inference.tiled.blending import BLENDS, TileLayout
 from geoseg.inference.tta import TTA
+from geoseg.model_card import ModelCard
 from geoseg.raster.scene import Scene
 
 MIN_GROUP_TILES = 16

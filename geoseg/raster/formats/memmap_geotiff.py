@@ -16,7 +16,7 @@ from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterioWindow
 
-from geoseg._output_files import atomic_path
+from geoseg._output_files import atomic_path, hint_for_write_error
 from geoseg.errors import DataError, GeosegError, OutputError
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
@@ -120,7 +120,7 @@ def _replace_when_complete(path: Path, check: Callable[[Path], None]) -> Iterato
             yield temporary
             check(temporary)
     except (OSError, RasterioError) as error:
-        raise OutputError(f"{path} cannot be written: {error}", "free some space, or choose another folder") from None
+        raise OutputError(f"{path} cannot be written: {error}", hint_for_write_error(error, str(error))) from error
 
 
 def _create_dataset(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout: Mapping[str, Any]) -> Any:

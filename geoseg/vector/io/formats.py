@@ -2,7 +2,8 @@
 
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -164,11 +165,12 @@ def _write_with_gdal(
     stream: PolygonStream, path: Path, *, layer: str = LAYER_NAME, append: bool = False, **options: str
 ) -> None:
     plain = stream.without_bbox()
-    with warnings.catch_warnings():
+    errors: list[BaseException] = []
+    with warnings.catch_warnings(), _raise_first(errors):
         warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)  # layers without CRS are allowed
         warnings.filterwarnings("ignore", ".*Possible invalid ring orientation.*", RuntimeWarning)
         pyogrio.raw.write_arrow(
-            pa.RecordBatchReader.from_batches(plain.schema, plain.batches),
+            pa.RecordBatchReader.from_batches(plain.schema, _keep_errors(plain.batches, errors)),
             path,
             layer=layer if path.suffix.lower() != ".shp" else None,
             driver=DRIVERS[path.suffix.lower()],
@@ -177,6 +179,26 @@ def _write_with_gdal(
             append=append,
             layer_options=options or None,
         )
+
+
+def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException]) -> Iterator[pa.RecordBatch]:
+    """Yield batches, and add the error that ends them to a list: GDAL replaces it, even Ctrl-C, by another error."""
+    try:
+        yield from batches
+    except BaseException as error:
+        errors.append(error)
+        raise
+
+
+@contextmanager
+def _raise_first(errors: Sequence[BaseException]) -> Iterator[None]:
+    """If the block fails, raise the first of some errors instead of the one that followed from it."""
+    try:
+        yield
+    except Exception:
+        if errors:
+            raise errors[0] from errors[0].__cause__
+        raise
 
 
 _WRITERS: dict[str, Callable[[PolygonStream, Path, Path | None], None]] = {

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pyproj import CRS
 
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, PolygonStream
+from geoseg.vector.io.parquet_layer import ParquetLayer
 
 ROW_GROUP_BYTES = 32 * 2**20
 """Approximate size of a row group before compression."""
@@ -38,13 +39,13 @@ def write_parquet(stream: PolygonStream, path: Path) -> None:
 
 def read_parquet_crs(path: str | Path) -> CRS | None:
     """Read the CRS of a GeoParquet file; None if the file declares that it has none."""
-    columns: dict[str, Any] = json.loads(pq.read_metadata(path).metadata[b"geo"])["columns"]
-    crs = next(iter(columns.values())).get("crs", "OGC:CRS84")
-    return None if crs is None else CRS.from_user_input(crs if isinstance(crs, str) else json.dumps(crs))
+    return ParquetLayer.open(str(path)).crs
 
 
 def read_parquet(path: str | Path) -> gpd.GeoDataFrame:
     """Read all rows into memory, without their bounds column."""
+    layer = ParquetLayer.open(str(path))
+    layer.require_memory(layer.file.schema_arrow.names, rows=layer.rows)
     frame = gpd.read_parquet(path)
     return frame.drop(columns=BBOX, errors="ignore")
 

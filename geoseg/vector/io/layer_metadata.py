@@ -1,25 +1,35 @@
-"""Metadata of vector files: layers, CRS, bounds, columns, and polygons per class, read without the geometries."""
+"""Metadata of vector files: layers, CRS, bounds, columns, and polygons per class, read in batches of bounded size."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyogrio
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Bounds
+from geoseg.vector.io.arrow import BATCH_ROWS
 from geoseg.vector.io.count_values import count_values
 from geoseg.vector.io.geoparquet import is_parquet
+from geoseg.vector.io.parquet_layer import ParquetLayer
 from geoseg.vector.io.reader import layer_errors, list_layers
 from geoseg.vector.io.require_file import require_file
 
 CLASS_COLUMNS = ["class_index", "class_name", "area_m2"]
 """Columns of geoseg's layers that describe the class of a polygon."""
+
+REQUIRED_COLUMNS = {"class_index", "class_name"}
+"""Columns without which polygons are not counted by class."""
+
+MAX_CLASSES = 65_536
+"""Number of different values above which columns are not taken for classes."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +83,6 @@ def _read_with_gdal(name: str) -> LayerMetadata:
         raise LayerError(f"{name} has no layer with geometries", "give a file with polygons")
     info = pyogrio.read_info(name, layer=layers[0], force_feature_count=True, force_total_bounds=True)
     columns = tuple(str(column) for column in info["fields"])
-    known = [column for column in CLASS_COLUMNS if column in columns]
-    attributes = pd.DataFrame()
-    if known:
-        attributes = pyogrio.read_dataframe(name, layer=layers[0], columns=known, read_geometry=False)
     return LayerMetadata(
         layer=layers[0],
         layers=len(layers),
@@ -85,52 +91,70 @@ def _read_with_gdal(name: str) -> LayerMetadata:
         crs=_parse_crs(info["crs"]),
         bounds=None if info["total_bounds"] is None or not info["features"] else _bounds(info["total_bounds"]),
         columns=columns,
-        classes=_count_classes(attributes),
+        classes=_count_classes(_read_class_columns(name, layers[0], columns)),
         values=count_values(name, layers[0], _other_columns(columns)),
     )
 
 
+def _read_class_columns(name: str, layer: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the class columns in batches; nothing if there are none."""
+    known = [column for column in CLASS_COLUMNS if column in columns]
+    if not set(known) >= REQUIRED_COLUMNS:
+        return
+    options = {"layer": layer, "columns": known, "read_geometry": False, "batch_size": BATCH_ROWS, "use_pyarrow": True}
+    with pyogrio.raw.open_arrow(name, **options) as (_, reader):
+        for batch in reader:
+            yield batch.select(known)  # without the feature id
+
+
 def _read_parquet(name: str) -> LayerMetadata:
-    frame = gpd.read_parquet(name)
-    attributes = pd.DataFrame(frame.drop(columns=frame.geometry.name))
+    file = ParquetLayer.open(name)
+    known = [column for column in CLASS_COLUMNS if column in file.columns]
+    classes = file.read_columns(known) if set(known) >= REQUIRED_COLUMNS else iter(())
+    bounds = file.bounds if file.rows else None
     return LayerMetadata(
         layer=Path(name).stem,
         layers=1,
-        features=len(frame),
-        geometry=" and ".join(sorted(frame.geom_type.dropna().unique())) or "none",
-        crs=frame.crs,
-        bounds=_bounds(frame.total_bounds) if len(frame) else None,
-        columns=tuple(map(str, attributes.columns)),
-        classes=_count_classes(attributes),
-        values=count_values(name, None, _other_columns(tuple(map(str, attributes.columns)))),
+        features=file.rows,
+        geometry=" and ".join(file.geometry_types) or "none",
+        crs=file.crs,
+        bounds=None if bounds is None else _bounds(bounds),
+        columns=file.columns,
+        classes=_count_classes(classes),
+        values=count_values(name, None, _other_columns(file.columns)),
     )
 
 
 def _other_columns(columns: Sequence[str]) -> list[str]:
     """Return the columns that are not listed by class."""
-    has_classes = set(CLASS_COLUMNS[:2]) <= set(columns)
+    has_classes = set(columns) >= REQUIRED_COLUMNS
     return [column for column in columns if not (has_classes and column in CLASS_COLUMNS)]
 
 
-def _count_classes(attributes: pd.DataFrame) -> tuple[ClassCount, ...]:
-    """Sum up polygons and areas per class; return nothing without class columns."""
-    if not {"class_index", "class_name"} <= set(attributes.columns):
-        return ()
-    groups = (rows for _, rows in attributes.groupby(["class_index", "class_name"], sort=True))
-    return tuple(
-        ClassCount(
-            index=int(rows["class_index"].iloc[0]),
-            name=str(rows["class_name"].iloc[0]),
-            polygons=len(rows),
-            area_m2=_sum_areas(rows["area_m2"]) if "area_m2" in rows else None,
-        )
-        for rows in groups
-    )
+def _count_classes(batches: Iterable[pa.RecordBatch]) -> tuple[ClassCount, ...]:
+    """Sum up polygons and areas per class; return nothing if there are more than :data:`MAX_CLASSES` of them."""
+    counts: Counter[tuple[Any, Any]] = Counter()
+    areas_m2: dict[tuple[Any, Any], float] = {}
+    for batch in batches:
+        for row in _sum_by_class(batch).to_pylist():
+            key = row["class_index"], row["class_name"]
+            if None in key:
+                continue
+            counts[key] += row["count_all"]
+            if row["area_m2_sum"] is not None:
+                areas_m2[key] = areas_m2.get(key, 0.0) + row["area_m2_sum"]
+        if len(counts) > MAX_CLASSES:
+            return ()
+    return tuple(ClassCount(int(key[0]), str(key[1]), counts[key], areas_m2.get(key)) for key in sorted(counts))
 
 
-def _sum_areas(areas_m2: "pd.Series[float]") -> float | None:
-    """Sum areas; None if all are null."""
-    return float(areas_m2.sum()) if areas_m2.notna().any() else None
+def _sum_by_class(batch: pa.RecordBatch) -> pa.Table:
+    """Return the number of rows and the sum of known areas per class; without an area column, null."""
+    columns = {name: batch.column(name) for name in sorted(REQUIRED_COLUMNS)}
+    areas = batch.column("area_m2") if "area_m2" in batch.schema.names else pa.nulls(len(batch))
+    areas = areas.cast(pa.float64())
+    columns["area_m2"] = pc.if_else(pc.is_finite(areas), areas, pa.scalar(None, pa.float64()))
+    return pa.table(columns).group_by(sorted(REQUIRED_COLUMNS)).aggregate([([], "count_all"), ("area_m2", "sum")])
 
 
 def _parse_crs(text: str | None) -> CRS | None:
@@ -140,6 +164,7 @@ def _parse_crs(text: str | None) -> CRS | None:
         return None
 
 
-def _bounds(values: Any) -> Bounds:
+def _bounds(values: Any) -> Bounds | None:
+    """Return finite bounds; None if there are no coordinates."""
     left, bottom, right, top = (float(value) for value in values)
-    return left, bottom, right, top
+    return (left, bottom, right, top) if math.isfinite(left + bottom + right + top) else None

@@ -133,5 +133,5 @@ def parse_crs(text: str | None) -> CRS | None:
         return None
     try:
         return CRS.from_user_input(text)
-    except CRSError:
-        raise ConfigError(f"invalid CRS {text!r}", "write a code such as EPSG:25832, or well-known text") from None
+    except CRSError as error:
+        raise ConfigError(f"invalid CRS {text!r}", "write a code such as EPSG:25832, or well-known text") from error

@@ -2,9 +2,10 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Protocol
 
@@ -13,13 +14,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from geoseg._output_files import atomic_path, check_writable, output_errors, remove_files, temporary_path
+from geoseg._output_files import (
+    atomic_path,
+    check_writable,
+    hint_for_write_error,
+    output_errors,
+    remove_files,
+    temporary_path,
+)
 from geoseg.errors import LayerError, OutputError
 from geoseg.legend import Legend
 from geoseg.vector.io.arrow import CLASS_COLUMN, PolygonStream
 from geoseg.vector.io.formats import add_layer, add_styles, write_polygons
+from geoseg.vector.io.qgis_style import STYLE_TABLE
 from geoseg.vector.io.reader import LAYER_NAME, read_batches
 from geoseg.vector.io.shapefile import move_sidecars, remove_sidecars
+
+RESERVED_PREFIXES = ("gpkg", "sqlite_", "rtree_", STYLE_TABLE)
+"""Beginnings of table names that belong to GeoPackage, SQLite and QGIS."""
+
+MAX_NAME_PART = 60
+"""Largest number of characters of a class name in a file name; 255 bytes is the limit of most file systems."""
 
 
 @dataclass(frozen=True)
@@ -118,18 +133,20 @@ class FileWriter:
         try:
             with ExitStack() as files:
                 summary = FileWriter(everything, files, overwrite=True).write(stream)
-            self._layers = sorted(summary.class_counts)
-            layers = {name: _select_class(stream, everything, name) for name in self._layers}
+            classes = sorted(summary.class_counts)
+            layers = [_select_class(stream, everything, name) for name in classes]
             if self._path.suffix.lower() == ".gpkg":
+                self._layers = _make_distinct([_to_layer_name(name) for name in classes])
                 part = self._create(self._path)
-                for name, layer in layers.items():
+                for name, layer in zip(self._layers, layers, strict=True):
                     with _gdal_errors(self._path):
                         add_layer(layer, part, name)
-                return replace(summary, layers=tuple(layers))
+                return replace(summary, layers=tuple(self._layers))
             stem, suffix = self._path.stem, self._path.suffix
-            paths = [self._path.with_name(f"{stem}_{_to_file_name(name)}{suffix}") for name in layers]
+            names = _make_distinct([_to_file_name(name) for name in classes])
+            paths = [self._path.with_name(f"{stem}_{name}{suffix}") for name in names]
             parts = [self._create(path) for path in paths]
-            for layer, path, part in zip(layers.values(), paths, parts, strict=True):
+            for layer, path, part in zip(layers, paths, parts, strict=True):
                 with _gdal_errors(path):
                     write_polygons(layer, part)
             return replace(summary, layers=())
@@ -143,8 +160,26 @@ def _select_class(stream: PolygonStream, path: Path, name: str) -> PolygonStream
 
 
 def _to_file_name(name: str) -> str:
-    """Replace characters that file names may not hold."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)
+    """Replace characters that file names may not hold, and shorten the name."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:MAX_NAME_PART]
+
+
+def _to_layer_name(name: str) -> str:
+    """Return a name that a layer of a GeoPackage may have: GDAL refuses some first characters and reserved prefixes."""
+    is_refused = not (name[:1].isalnum() or name[:1] == "_") or name.lower().startswith(RESERVED_PREFIXES)
+    return f"_{name}" if is_refused else name
+
+
+def _make_distinct(names: Sequence[str]) -> list[str]:
+    """Number names that are equal apart from upper and lower case: SQLite and some file systems do not tell them apart."""
+    taken: set[str] = set()
+    distinct = []
+    for name in names:
+        candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+        free = next(candidate for candidate in candidates if candidate.casefold() not in taken)
+        taken.add(free.casefold())
+        distinct.append(free)
+    return distinct
 
 
 @contextmanager
@@ -163,14 +198,14 @@ def _replace_file(path: Path) -> Iterator[Path]:
 
 
 class _CountedRows:
-    """Batches that are counted as they are read; keeps an error, because GDAL does not pass it on."""
+    """Batches that are counted as they are read; keeps an error of the stream."""
 
     def __init__(self, stream: PolygonStream) -> None:
         self._batches = stream.batches
         self._has_classes = CLASS_COLUMN in stream.schema.names
         self._count = 0
         self._class_counts: Counter[str] = Counter()
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
@@ -198,7 +233,7 @@ def _counted(stream: PolygonStream, path: Path) -> Iterator[tuple[_CountedRows, 
             yield rows, replace(stream, batches=rows)
     except OutputError:
         if rows.error is not None:
-            raise rows.error from None
+            raise rows.error from rows.error.__cause__
         raise
 
 
@@ -208,4 +243,5 @@ def _gdal_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (DataSourceError, DataLayerError, pa.ArrowException, RuntimeError) as error:
-        raise OutputError(f"{path} cannot be written: {error}", "check that the disk is not full") from error
+        reason = " ".join(str(error).split())
+        raise OutputError(f"{path} cannot be written: {reason}", hint_for_write_error(error, reason)) from error

@@ -11,12 +11,13 @@ import rasterio
 from affine import Affine
 from rasterio.crs import CRS
 
-from geoseg.bundle import ModelCard, make_header
+from geoseg.bundle import make_header
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, ConfigError, SceneError
 from geoseg.file_info.describe import describe
 from geoseg.legend import Legend
+from geoseg.model_card import ModelCard
 
 LEGEND = Legend.of({"land": "#102030", "roof": "#405060"})
 CARD = ModelCard(

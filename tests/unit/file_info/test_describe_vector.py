@@ -1,11 +1,20 @@
 """What `describe` says of vector files."""
 
+import json
+
 import geopandas as gpd
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from shapely.geometry import box
+from helpers.memory import run_and_measure
+from shapely.geometry import Polygon, box
 
 from geoseg.errors import LayerError
 from geoseg.file_info.describe import describe
+from geoseg.vector.io import parquet_layer
+from geoseg.vector.io.parquet_layer import ParquetLayer
+from geoseg.vector.io.reader import read_polygons
 
 PLAIN = gpd.GeoDataFrame({"kind": ["a", "b"]}, geometry=[box(0, 0, 1, 1), box(2, 0, 3, 2)], crs="EPSG:32633")
 OURS = PLAIN.assign(class_index=[1, 0], class_name=["roof", "land"], area_m2=[1.0, 3.0])
@@ -104,3 +113,68 @@ def test_classes_that_are_listed_are_not_repeated_as_values(tmp_path):
     OURS.to_file(tmp_path / "town.gpkg")
     labels = [label for label in texts(describe(tmp_path / "town.gpkg")) if label.startswith("values of")]
     assert labels == ["values of kind"]
+
+
+def write_many_rows(path, millions: int) -> None:
+    """A GeoParquet file of a few hundred kilobytes with a row group per million equal rows."""
+    rows = 1_000_000
+    columns = {
+        "class_index": pa.array(np.zeros(rows, np.int64)),
+        "class_name": pa.array(["roof"] * rows),
+        "geometry": pa.nulls(rows, pa.binary()),
+    }
+    table = pa.table(columns)
+    column = {"encoding": "WKB", "geometry_types": ["Polygon"], "crs": None}
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
+        writer.add_key_value_metadata({"geo": json.dumps(geo)})
+        for _ in range(millions):
+            writer.write_table(table)
+
+
+def test_a_small_file_of_many_rows_is_described_in_bounded_memory(tmp_path):
+    path = tmp_path / "many.parquet"
+    write_many_rows(path, 6)
+    assert path.stat().st_size < 1_000_000
+    code = "import sys; from geoseg.file_info.describe import describe; print(describe(sys.argv[1]).classes[0].count)"
+    text, peak_mb = run_and_measure(code, path)
+    assert text == "6000000"
+    assert peak_mb < 500
+
+
+def test_a_file_of_more_rows_than_memory_is_not_read(tmp_path, monkeypatch):
+    path = tmp_path / "many.parquet"
+    write_many_rows(path, 1)
+    monkeypatch.setattr(parquet_layer, "MEMORY_SHARE", 1e-3)
+    with pytest.raises(LayerError, match="declares 1,000,000 rows") as caught:
+        read_polygons(path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".parquet"])
+def test_features_without_coordinates_have_no_bounds(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    frame = gpd.GeoDataFrame({"kind": ["a"]}, geometry=[Polygon()], crs="EPSG:4326")
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path)
+    summary = describe(path)
+    assert texts(summary)["bounds"] == "none: the features have no coordinates"
+    assert summary.to_json()["bounds"] is None
+
+
+@pytest.mark.parametrize("bbox", [True, False], ids=["declared bounds", "bounds of the geometries"])
+def test_bounds_of_geoparquet_are_those_of_geopandas(tmp_path, bbox):
+    path = tmp_path / "a.parquet"
+    PLAIN.to_parquet(path)
+    if not bbox:
+        table = pq.read_table(path)
+        geo = json.loads(table.schema.metadata[b"geo"])
+        del geo["columns"]["geometry"]["bbox"]
+        pq.write_table(table.replace_schema_metadata({"geo": json.dumps(geo)}), path)
+    assert ParquetLayer.open(str(path)).bounds == tuple(PLAIN.total_bounds)
+
+
+def test_parquet_without_geometries_is_said(tmp_path):
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"a": [1]}), path)
+    with pytest.raises(LayerError, match="is not GeoParquet"):
+        describe(path)

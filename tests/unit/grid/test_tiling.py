@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import tilings
 
-from geoseg.errors import ConfigError
+from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.tiling import strips, tile_rows, tiles
 from geoseg.grid.window import Window
 
@@ -62,3 +62,10 @@ def test_strips_partition_a_grid_from_top_to_bottom(height, width, rows) -> None
     assert (cover(height, width, cut) == 1).all()
     assert cut == sorted(cut)
     assert all(strip.width == width and strip.height <= rows for strip in cut)
+
+
+def test_strips_of_a_raster_too_wide_for_memory_are_refused() -> None:
+    with pytest.raises(SceneError, match="2,147,483,647 pixels wide") as caught:
+        next(strips(600, 2**31 - 1, 512))
+    assert caught.value.hint
+    assert next(strips(600, 2_000_000, 512)).shape == (512, 2_000_000)

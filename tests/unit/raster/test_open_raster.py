@@ -104,7 +104,7 @@ def test_a_truncated_file_names_itself_and_the_window(tmp_path: Path) -> None:
     with Scene.open(path) as scene, pytest.raises(SceneError) as caught:
         scene.read(scene.grid.window.pad(1))
     assert str(path) in caught.value.message
-    assert "rows -1 to 300, columns -1 to 300" in caught.value.message
+    assert "rows 0 to 299, columns 0 to 299" in caught.value.message
     assert "damaged" in caught.value.hint
 
 
