@@ -19,7 +19,7 @@ class GroupedCommand(click.Command):
     """A command whose help text lists its options in groups.
 
     Args:
-        groups: Names of option parameters by title of the group. Other options are listed last.
+        groups: Mapping of group titles to the parameter names of their options. Options in no group are listed last.
     """
 
     def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **settings: Any) -> None:

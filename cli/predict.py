@@ -249,11 +249,9 @@ def _stitching(prediction: "Prediction", reference: str | None) -> str:
     assert prediction.path is not None
     seams = measure_seams(prediction.path, rows=prediction.edges[0], cols=prediction.edges[1])
     score = (
-        ""
-        if reference is None
-        else f"; mean IoU {100 * evaluate_mask(prediction.path, reference).total.mean_iou:.2f} %"
+        "" if reference is None else f"; mean IoU {100 * evaluate_mask(prediction.path, reference).total.mean_iou:.2f}%"
     )
     return (
-        f"seam index {seams.index:.3f}: {100 * seams.across_edges:.3f} % of neighbors differ across tile edges, "
-        f"{100 * seams.elsewhere:.3f} % elsewhere{score}"
+        f"seam index {seams.index:.3f}: {100 * seams.across_edges:.3f}% of neighbors differ across tile edges, "
+        f"{100 * seams.elsewhere:.3f}% elsewhere{score}"
     )

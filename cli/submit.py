@@ -34,9 +34,9 @@ def submit(
     to_check: str | None,
     overwrite: bool,
 ) -> None:
-    """Predict the test images of BENCHMARK (loveda) into a zip file for its server, or check such a file.
+    """Write masks for the test images of BENCHMARK (loveda) to a zip file for its server, or check such a file.
 
-    A file that the server would refuse is not written. Prints the path of the file.
+    No file is written if the server would reject it. Prints the path of the file.
     """
     if to_check is not None:
         if model or data or output or whole or device or overwrite:

@@ -55,26 +55,26 @@ class Registry(Generic[T]):
         return self._components[name]
 
     def build(self, name: str, options: Mapping[str, Any], **arguments: Any) -> T:
-        """Call a component.
+        """Build a component from its name and options.
 
         Args:
             name: Name of the component.
-            options: Options of the recipe. They are checked against the signature and converted to its annotations,
-                because YAML reads ``1e-3`` as text.
-            arguments: Keyword arguments that geoseg sets and a recipe cannot.
+            options: Options from the recipe. They are checked against the signature and converted to its annotations,
+                because YAML parses ``1e-3`` as a string.
+            arguments: Keyword arguments set by geoseg; a recipe cannot set them.
 
         Raises:
-            ConfigError: Unknown name, or an unknown, invalid or missing option.
+            ConfigError: If the name is unknown, or an option is unknown, invalid or missing.
         """
         component = self.get(name)
         return component(**arguments, **self._check_options(name, component, options, arguments))
 
     def check(self, name: str, options: Mapping[str, Any], *, given: Collection[str]) -> None:
-        """Raise the errors of :meth:`build` without calling the component.
+        """Raise the errors that :meth:`build` would raise, without building the component.
 
         Args:
             name: Name of the component.
-            options: Options of the recipe.
+            options: Options from the recipe.
             given: Names of the keyword arguments that geoseg sets.
         """
         self._check_options(name, self.get(name), options, given)

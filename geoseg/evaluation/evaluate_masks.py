@@ -111,7 +111,8 @@ def _common_legend(files: Sequence[SceneFiles]) -> Legend:
     for each in files:
         if each.path.suffix.lower() in VECTOR_SUFFIXES:
             raise SceneError(
-                f"{each.path} is a vector file, not a mask", "masks are rasters, references may be vectors"
+                f"{each.path} is a vector file, not a mask",
+                "masks must be rasters; only references may be vector files",
             )
         with Scene.open(each.path) as mask:
             _require_mask(mask)

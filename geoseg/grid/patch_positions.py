@@ -81,7 +81,7 @@ def patch_windows(
     size = default_size if size is None else size
     stride = max(size * default_stride // default_size, 1) if stride is None else stride
     if size < 1 or stride < 1:
-        raise ConfigError(f"invalid patches of {size} pixels every {stride}", "size and stride must be at least 1")
+        raise ConfigError(f"invalid patch size {size} or stride {stride}", "size and stride must be at least 1")
     rows, cols = (STARTS[rule](length, size, stride) for length in (height, width))
     for row in rows:
         for col in cols:

@@ -1,4 +1,4 @@
-"""Predict masks of scenes with a model.
+"""Predict masks for scenes with a model.
 
 :func:`geoseg.predict` is the public function. ``task`` decides how a scene is predicted, ``tile_pipeline``, ``tiled`` and
 ``sliding`` predict strips of it, and ``parallel`` and ``dask_cluster`` share the work among devices and machines.

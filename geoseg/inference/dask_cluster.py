@@ -95,7 +95,7 @@ class DaskCluster:
 
 @contextlib.contextmanager
 def open_cluster(address: str) -> Iterator[DaskCluster]:
-    """Connect to a cluster for the block.
+    """Connect to a Dask cluster for the duration of the ``with`` block.
 
     Args:
         address: Address of a Dask scheduler, or ``local:N`` for N worker processes on this machine.

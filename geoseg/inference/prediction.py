@@ -58,10 +58,10 @@ class Prediction:
     def mask(self) -> Raster:
         """Class indices as one band, axes (band, row, col), on the mask's grid; not valid where nothing was predicted.
 
-        A mask that was written to a file is read from it.
+        If the mask was written to a file, it is read back from that file.
 
         Raises:
-            OutputError: A writer of the caller received the mask.
+            OutputError: If the mask was passed to a caller-supplied writer and is therefore not available.
         """
         if self.memory_mask is not None:
             return self.memory_mask
@@ -90,8 +90,8 @@ class Prediction:
         facts = {
             "mask": "in memory" if self.path is None else str(self.path),
             "size": f"{height} rows x {width} columns",
-            "classes": ", ".join(f"{name} {percent(share)} %" for name, share in self._shares_if_readable().items()),
-            "tiles": f"{self.tiles}, {self.skipped} of them skipped",
+            "classes": ", ".join(f"{name} {percent(share)}%" for name, share in self._shares_if_readable().items()),
+            "tiles": f"{self.tiles} ({self.skipped} skipped)",
             "time": f"{self.seconds:.1f} s on {self.device}",
             "notes": "; ".join(self.notes),
         }

@@ -89,11 +89,11 @@ class Predictor:
 
         Args:
             rasters: As in :meth:`logits`.
-            variants: Variants of the images whose probabilities are averaged (test-time augmentation). Each is one
-                forward pass over the pixels of its scale.
+            variants: Variants of the images whose probabilities are averaged (test-time augmentation). Each variant
+                requires one forward pass at its own scale.
 
         Returns:
-            float32, on the device.
+            Probabilities as float32, on the model's device.
         """
         if variants == (IDENTITY,):
             with explain_out_of_memory(MEMORY_HINT):
@@ -150,8 +150,9 @@ class Predictor:
 def softmax_(logits: Float[Tensor, "batch class row col"]) -> Float[Tensor, "batch class row col"]:
     """Compute softmax over the classes in place.
 
-    On CPUs the work is done in chunks that fit into the cache, because new memory costs more than the arithmetic: with a
-    batch of tiles and six classes this takes a third of the time of ``softmax(dim=1)``, and the numbers are equal.
+    On CPUs the work is done in chunks that fit into the cache, because allocating memory takes longer than the
+    arithmetic: with a batch of tiles and six classes this takes a third of the time of ``softmax(dim=1)``, and gives
+    identical results.
     """
     if logits.device.type != "cpu":
         return logits.copy_(logits.softmax(dim=1))

@@ -16,7 +16,8 @@ from geoseg.models.layers import ConvModule, SeparableConvModule, resize
 class ImagePooling(nn.Sequential):
     """Global average pooling and a 1 x 1 convolution.
 
-    In training, its norm has one value per image and channel, so it needs at least two images.
+    During training, its normalization layer sees only one value per image and channel, so a batch needs at least two
+    images.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:

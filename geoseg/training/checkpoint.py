@@ -1,7 +1,7 @@
 """Save and load the checkpoint of a training run.
 
-Crops and random numbers of an iteration depend only on its number and the seed. Weights, optimizer state and the number
-of the iteration are therefore sufficient to resume a run with the same result as an uninterrupted one.
+The crops and random numbers of an iteration depend only on the iteration number and the seed. Weights, optimizer state
+and the iteration number are therefore sufficient to resume a run with the same result as an uninterrupted one.
 """
 
 from collections.abc import Mapping

@@ -48,7 +48,7 @@ class CropNumbers(Sequence[int]):
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(self.length))]
         if not 0 <= place < self.length:
-            raise IndexError(place)
+            raise IndexError(f"index {place} is out of range for {self.length} crops")
         step, within = divmod(place, self.each)
         return (self.done + step) * self.batch + within * self.processes + self.rank
 

@@ -182,9 +182,9 @@ def _refuse_uneven(train: TrainSection, processes: int) -> None:
 
 
 def freeze_unused_parameters(network: SegmentationNetwork, *, bands: int) -> None:
-    """Freeze parameters that no logit depends on, such as stages that are deeper than the head uses.
+    """Freeze parameters that do not affect the logits, such as those of backbone stages that the head does not use.
 
-    They have no gradients, and distributed processes would wait for these.
+    They receive no gradients, and distributed training would wait for those gradients.
     """
     was_training = network.training
     network.eval()  # running statistics do not change

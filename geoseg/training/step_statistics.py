@@ -109,7 +109,7 @@ class StepStatistics:
         """Return a one-line summary for the progress bar."""
         return (
             f"loss {self.loss:.3f}, lr {self.learning_rate:.2g}, {self.images_per_second:.1f} images/s, "
-            f"{100 * self.wait_share:.0f} % wait, {self.memory_gb:.1f} GB"
+            f"{100 * self.wait_share:.0f}% waiting for data, {self.memory_gb:.1f} GB"
         )
 
     def values(self) -> dict[str, float]:

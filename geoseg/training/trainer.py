@@ -218,7 +218,7 @@ class Trainer:
     def _report(self, validation: Validation, *, is_best: bool) -> None:
         """Log a validation and draw the plots of the run."""
         iteration, table = self.state.iteration, "\n".join(validation.table())
-        best = "the best so far" if is_best else f"best: iteration {self.state.best_iteration}"
+        best = "best so far" if is_best else f"best: iteration {self.state.best_iteration}"
         logger.log(NOTICE, "Iteration %d: %s (%s)\n%s", iteration, self.statistics.summary(), best, table)
         self._loggers.write(iteration, {**self.statistics.values(), **validation.scores()})
         assert self._plot is not None

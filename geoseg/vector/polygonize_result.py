@@ -55,7 +55,7 @@ class Polygons:
         facts = ", ".join(f"{name}: {value}" for name, value in self._facts().items())
         classes = [f"{name} ({count})" for name, count in self.class_counts.items()]
         listed = f"\n  classes: {join_names(classes, limit=MAX_SHOWN_CLASSES)}" if classes else ""
-        return f"Polygons with {self.count} polygons\n  {facts}{listed}"
+        return f"{self.count} polygons\n  {facts}{listed}"
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""

@@ -16,9 +16,9 @@ def require_color_bands(section: AugmentSection, prepared: PreparedDataset) -> N
     """
     if section.photometric == "openmmlab" and (len(prepared.bands) != len(RGB) or prepared.dtype != "uint8"):
         raise DataError(
-            f"the data have {len(prepared.bands)} bands of {prepared.dtype}, "
-            "and the photometric distortion openmmlab needs three bands of uint8",
-            "--set augment.photometric=linear",
+            "photometric=openmmlab requires three uint8 bands, "
+            f"but the data has {len(prepared.bands)} {prepared.dtype} bands",
+            "use --set augment.photometric=linear",
         )
 
 

@@ -100,11 +100,11 @@ class Crop(NamedTuple):
 
 
 def cut_crop(scene: PreparedScene, plan: CropPlan) -> Crop:
-    """Read and resample the crop of a plan.
+    """Read and resample a planned crop.
 
     Args:
         scene: The scene that the plan refers to.
-        plan: Place of the crop.
+        plan: Location of the crop.
 
     Returns:
         The crop; its image is resampled bilinearly with antialiasing, target and validity by nearest neighbor.

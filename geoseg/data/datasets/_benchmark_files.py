@@ -1,6 +1,6 @@
-"""Files of published benchmarks, found by their published names, paired and counted.
+"""Find the files of published benchmarks by file name, pair images with labels, and check their number.
 
-Archives are zipped or unpacked, and their folders differ from download to download. The names of the files do not.
+Archives may be zipped or already extracted, and the folder layout varies between downloads. File names do not.
 """
 
 import re
@@ -27,11 +27,12 @@ def find_files(
 
     Args:
         entries: Files below the root.
-        pattern: Regular expression for the whole path, ignoring case, with groups that identify the scene.
+        pattern: Regular expression with groups that identify the scene; matched against the whole path,
+            case-insensitively.
         is_fallback: True for files to use only if no other file has the same groups.
 
     Returns:
-        One file for each value of the groups; of equal ones a file outside of zips is preferred.
+        One file for each value of the groups; among duplicates, a file outside a zip archive is preferred.
     """
     compiled = re.compile(pattern, re.IGNORECASE)
     matches = [(match, entry) for entry in entries if (match := compiled.fullmatch(entry.relative_path))]

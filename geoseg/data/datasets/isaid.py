@@ -46,10 +46,10 @@ LICENCE = "iSAID and DOTA: for academic purposes only; commercial use is prohibi
 
 @datasets.register
 def isaid(root: Path, *, complete: bool = True) -> Dataset:
-    """Declare iSAID with its published splits; scenes are named ``P0000`` like their files.
+    """Create the iSAID dataset with its published splits; scenes are named after their files, for example ``P0000``.
 
     Args:
-        root: Folder of the archives, zipped or unpacked. The test split has no labels.
+        root: Folder that contains the archives, zipped or extracted. The test split has no labels.
         complete: Require all images of the training and validation splits.
 
     Raises:

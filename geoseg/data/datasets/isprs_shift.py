@@ -1,7 +1,7 @@
 """Domain shift between Potsdam and Vaihingen: two cities, two cameras and two pixel sizes.
 
-Both have the bands near infrared, red and green. ``data.gsd`` sets a common pixel size; that of Vaihingen is 0.09 m. The
-archives of both cities are located anywhere below one folder.
+Both have near-infrared, red and green bands. ``data.gsd`` sets a common pixel size; that of Vaihingen is 0.09 m. The
+archives of both cities may be anywhere below one common folder.
 """
 
 from dataclasses import replace

@@ -69,18 +69,20 @@ def loveda(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Declare LoveDA, one of its domains, or the shift between them; scenes are named ``train/rural/0``.
+    """Create the LoveDA dataset, one of its domains, or the shift between them.
 
-    A shift has the splits ``train`` (source, labeled), ``val``, ``unlabelled`` (target images) and ``test``, the labeled
-    validation images of the target, which is hidden from training.
+    Scenes have names such as ``train/rural/0``.
+
+    A shift has the splits ``train`` (source, labeled), ``val``, ``unlabelled`` (target images) and ``test`` (the
+    labeled validation images of the target domain). The ``test`` split is hidden from training.
 
     Args:
-        root: Folder of the archives, zipped or unpacked.
-        domain: Both domains, one of them, or a shift from the first to the second.
-        protocol: Unlabeled target images of a shift.
-        validate_on: Domain of the validation images that select the best model of a shift; with ``target`` the labels
-            of the test split influence training.
-        baseline: Reference for domain adaptation: ``source-only`` has no target images, ``oracle`` trains on the
+        root: Folder that contains the archives, zipped or extracted.
+        domain: ``all``, one domain, or a shift from one domain to the other.
+        protocol: Which target images a shift uses as unlabeled data.
+        validate_on: Domain of the validation images used to select the best model of a shift; with ``target``, the
+            labels of the test split influence training.
+        baseline: Baseline for domain adaptation: ``source-only`` uses no target images, ``oracle`` trains on the
             target's labels.
         complete: Require all published images.
 

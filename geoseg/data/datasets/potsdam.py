@@ -1,7 +1,7 @@
 """ISPRS Potsdam: 38 orthophotos of 6000 x 6000 pixels of 5 cm, six classes.
 
 Read from the archives that ISPRS provides (``2_Ortho_RGB.zip``, ``3_Ortho_IRRG.zip``, ``4_Ortho_RGBIR.zip``,
-``5_Labels_all.zip``, ``5_Labels_all_noBoundary.zip``, ``5_Labels_for_participants.zip``), zipped or unpacked.
+``5_Labels_all.zip``, ``5_Labels_all_noBoundary.zip``, ``5_Labels_for_participants.zip``), zipped or extracted.
 """
 
 from pathlib import Path
@@ -46,7 +46,7 @@ def potsdam(
     """Declare Potsdam with the splits of the contest (24 and 14 tiles); scenes are named ``2_10`` after row and column.
 
     Args:
-        root: Folder of the archives, zipped or unpacked.
+        root: Folder that contains the archives, zipped or extracted.
         images: Kind of orthophoto: its bands.
         labels: Label files to use.
         complete: Require all 38 tiles.

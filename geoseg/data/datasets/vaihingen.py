@@ -1,7 +1,7 @@
 """ISPRS Vaihingen: 33 orthophotos of about 2000 x 2500 pixels of 9 cm in near infrared, red and green, six classes.
 
 Read from the archives that ISPRS provides (``ISPRS_semantic_labeling_Vaihingen.zip`` with the images in ``top/``,
-``..._ground_truth_COMPLETE.zip``, ``..._ground_truth_eroded_COMPLETE.zip``), zipped or unpacked.
+``..._ground_truth_COMPLETE.zip``, ``..._ground_truth_eroded_COMPLETE.zip``), zipped or extracted.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ def vaihingen(root: Path, labels: isprs.LabelKind = "no_boundary", *, complete: 
     """Declare Vaihingen with the splits of the contest (16 and 17 areas); scenes are named ``area1`` after the area.
 
     Args:
-        root: Folder of the archives, zipped or unpacked. Surface models (DSM) are not read.
+        root: Folder that contains the archives, zipped or extracted. Surface models (DSM) are not read.
         labels: Label files to use.
         complete: Require all 33 areas.
 

@@ -58,7 +58,7 @@ class CropSource:
 
 
 class CropSourceReader:
-    """Reads windows of a source; a context manager.
+    """Context manager that reads windows of a source.
 
     Raises:
         SceneError: If a file cannot be opened.

@@ -117,14 +117,14 @@ def count_crops(
     rule: PatchRule = "plain",
     layout: Layout = "geotiff",
 ) -> dict[str, int]:
-    """Count the crops that :func:`tile` would write with ``keep_empty``, from image headers.
+    """Count the crops that :func:`tile` would write with ``keep_empty=True``, reading only the image headers.
 
     Args:
-        scenes: As for :func:`tile`.
-        size: As for :func:`tile`.
-        stride: As for :func:`tile`.
-        rule: As for :func:`tile`.
-        layout: As for :func:`tile`.
+        scenes: See :func:`tile`.
+        size: See :func:`tile`.
+        stride: See :func:`tile`.
+        rule: See :func:`tile`.
+        layout: See :func:`tile`.
 
     Returns:
         Number of crops by split.

@@ -71,7 +71,7 @@ def convert_scene(conversion: SceneConversion) -> ConversionRecord:
     """Convert one scene and write its record.
 
     Raises:
-        DataError: If the pixel type, the bands or the labels do not match the other scenes.
+        DataError: If the pixel type, the bands or the labels do not match those of the other scenes.
         SceneError: If a file cannot be read.
         OutputError: If a file cannot be written.
     """
@@ -220,7 +220,7 @@ def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:
         return scene.band_positions(conversion.bands)  # raises an error that names the missing band
     if len(scene.bands) != len(conversion.bands):
         message = f"{scene.path} has {len(scene.bands)} bands, the first scene has {len(conversion.bands)}"
-        raise DataError(message, "name the bands to use in data.bands")
+        raise DataError(message, "list the bands to use under data.bands in the recipe")
     return list(range(len(conversion.bands)))
 
 

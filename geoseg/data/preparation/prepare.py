@@ -103,7 +103,7 @@ def prepare_dataset(
     if finished is not None:
         logger.info("using the prepared scenes in %s", folder)
         return finished
-    logger.log(NOTICE, "Preparing scenes in %s, once.", folder)
+    logger.log(NOTICE, "Preparing scenes in %s (first run only).", folder)
     _log_remarks(dataset)
     _require_own_folder(folder, declared, overwrite=overwrite)
     with lock_folder(folder):

@@ -1,7 +1,8 @@
 """Validate the labels of a dataset without converting anything.
 
-Errors make training impossible or invalid: files that cannot be read, different sizes, undeclared colors, the same image
-in two splits, missing files. Remarks may be intended.
+Errors make training impossible or its results invalid: unreadable files, images and labels of different sizes,
+undeclared colors, the same image in two splits, missing files. Remarks are warnings about findings that may be
+intentional.
 """
 
 import zlib

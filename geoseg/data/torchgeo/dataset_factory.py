@@ -64,7 +64,9 @@ class DatasetFactory:
             yield
         except DatasetNotFoundError:
             hint = "check data.root; torchgeo downloads the dataset, if it can, with --set data.download=true"
-            raise DataError(f"{self.root} does not hold the files of torchgeo's {self.name}", hint) from None
+            raise DataError(
+                f"{self.root} does not contain the files of the torchgeo dataset {self.name}", hint
+            ) from None
         except (AssertionError, TypeError, ValueError, KeyError) as error:
             reason = str(error) or "a value is not allowed"
             message = f"torchgeo's {self.name} cannot be called with {arguments}: {reason}"

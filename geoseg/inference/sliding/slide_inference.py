@@ -211,12 +211,12 @@ def make_sliding_window(
         scene: The scene.
         plan: How its pixels are read.
         area: What the mask covers.
-        card: The model's card.
-        stride: Distance between windows in the network's pixels; None for two thirds of a tile.
+        card: The model card.
+        stride: Stride of the windows in pixels at the model's GSD; if None, two thirds of a tile.
         tta: A name in :data:`~geoseg.inference.tta.TTA`.
 
     Raises:
-        ConfigError: Windows at that stride leave out pixels.
+        ConfigError: If windows at that stride would leave gaps.
         BundleError: Scene and model have different GSDs, and ``tta`` uses several scales.
     """
     stride = default_stride(plan.tile) if stride is None else stride

@@ -106,7 +106,7 @@ def _create(variant: str, *, bands: int, output_stride: int, pretrained: bool | 
             )  # raises if the model itself is the cause
             raise weights.download_error(variant) from error
         raise ConfigError(
-            f"{variant} cannot be used as a backbone: {error}", "use a convolutional model of timm"
+            f"{variant} cannot be used as a backbone: {error}", "use a convolutional model from timm"
         ) from error
 
 

@@ -1,7 +1,7 @@
 """The DeepLabV3 head: atrous spatial pyramid pooling on the deepest features.
 
-Chen et al. 2017, "Rethinking atrous convolution for semantic image segmentation" (arXiv 1706.05587); layers and names
-as in mmsegmentation, whose bottleneck convolution is 3 x 3 where the paper's is 1 x 1.
+Chen et al. 2017, "Rethinking atrous convolution for semantic image segmentation" (arXiv 1706.05587); layer structure
+and parameter names follow mmsegmentation, which uses a 3 x 3 bottleneck convolution instead of the paper's 1 x 1.
 """
 
 from collections.abc import Sequence

@@ -72,7 +72,7 @@ def test_the_summary_names_file_size_classes_and_time(scene, tmp_path):
     prediction = predict(scene, tmp_path / "mask.tif", model=model(), **EXACT)
     text, html = repr(prediction), prediction._repr_html_()
     path = str(tmp_path / "mask.tif")
-    for words in (path, "120 rows x 160 columns", "high 54.55 %", "low 45.45 %", "cpu, torch, float32"):
+    for words in (path, "120 rows x 160 columns", "high 54.55%", "low 45.45%", "cpu, torch, float32"):
         assert words in text
         assert words in html
     assert "data:image/png;base64," in html

@@ -102,7 +102,8 @@ def _shares_to_probabilities(
     others = (totals > 0) & ~np.isin(np.arange(len(totals)), [classes.index(name) for name in shares])
     rest = 1 - probabilities.sum()
     if rest < -1e-9 or (rest > 1e-9 and not others.any()):
-        raise ConfigError(f"the shares add up to {probabilities.sum():g}", "shares of all classes add up to 1")
+        message = f"the shares add up to {probabilities.sum():g}, not 1"
+        raise ConfigError(message, "the shares of all classes must add up to 1")
     probabilities[others] = max(rest, 0) / max(others.sum(), 1)
     probabilities /= probabilities.sum()
     return probabilities

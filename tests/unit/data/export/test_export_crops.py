@@ -150,7 +150,7 @@ def test_loveda_images_are_not_cut_and_keep_their_numbers(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("change", "error", "message"), [
-    ({"size": 0}, ConfigError, "invalid patches"),
+    ({"size": 0}, ConfigError, "invalid patch size 0"),
     ({"layout": "openmmlab"}, DataError, "not prepared from one"),
     ({"labels": "nowhere"}, DataError, "nowhere has no label for town.tif"),
 ])  # fmt: skip
