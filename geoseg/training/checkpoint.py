@@ -65,7 +65,7 @@ class Checkpoint:
     """Whether the training is complete."""
 
     def save(self, run: Path) -> None:
-        """Write the checkpoint into a run folder; an older one is replaced when the new one is complete.
+        """Write the checkpoint to a run folder; an older checkpoint is replaced once the new one is complete.
 
         Raises:
             OutputError: If it cannot be written, for instance because the disk is full.
@@ -93,17 +93,17 @@ class Checkpoint:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             if content.pop("format") != FORMAT:
-                raise ValueError("another version")  # noqa: TRY301 - reported below
+                raise ValueError("unsupported version")  # noqa: TRY301 - reported below
             return cls(state=RunState(**content.pop("standing")), **content)
         except Exception:
-            # A damaged file can raise any exception; no code from it was run.
+            # A corrupted file can raise any exception; no code from it has been run.
             raise BundleError(
                 f"{path} cannot be read",
-                "the file is damaged or was written by another version; use --fresh to start a new run",
+                "the file is corrupted or was written by a different version; use --fresh to start a new run",
             ) from None
 
     def require_same(self, recipe: Recipe, data: str) -> None:
-        """Check that recipe and data are those of the checkpoint, except for keys that do not affect the result.
+        """Check that the recipe and the data match the checkpoint, except for keys that do not affect the result.
 
         Raises:
             ConfigError: If the recipe has changed.

@@ -1,7 +1,7 @@
-"""Launch training on one or several devices and machines with Lightning Fabric.
+"""Launch training on one or more devices and machines with Lightning Fabric.
 
-``train.batch`` is the number of crops per optimizer step over all devices, so learning rate and schedule do not depend
-on the hardware. Each of n processes takes every n-th crop of the batch.
+``train.batch`` is the number of crops per optimizer step across all devices, so the learning rate and its schedule do
+not depend on the hardware. Each of n processes takes every n-th crop of the batch.
 """
 
 import logging
@@ -27,7 +27,7 @@ from geoseg.models.network import SegmentationNetwork
 FabricPrecision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 OTHER_PROCESS_DELAY_SECONDS = 5.0
-"""Seconds after which other processes with the same error have ended."""
+"""Seconds to wait for other processes with the same error to end."""
 LOST_PEER_MESSAGES = ("connection closed", "connection reset", "nccl", "gloo")
 """Parts of torch's messages for a lost connection to another process."""
 
@@ -47,7 +47,7 @@ def launch_fabric(train: TrainSection, *, devices: int | str = 1, nodes: int = 1
     Raises:
         ConfigError: If devices are not available, or the batch cannot be divided among them.
     """
-    for name in ("lightning.fabric", "lightning.pytorch"):  # their INFO messages are about the precision
+    for name in ("lightning.fabric", "lightning.pytorch"):  # their INFO messages only concern the precision
         logging.getLogger(name).setLevel(logging.WARNING)
     device = choose_device(train.device)
     devices, nodes = _count_processes(devices, nodes)
@@ -75,7 +75,7 @@ def launch_fabric(train: TrainSection, *, devices: int | str = 1, nodes: int = 1
 
 
 def _count_processes(devices: int | str, nodes: int) -> tuple[int | str, int]:
-    """Return devices per machine and machines: those of torchrun or SLURM, else the requested numbers."""
+    """Return the devices per machine and the number of machines: set by torchrun or SLURM, or else as requested."""
     requested = int(devices) if str(devices).isdecimal() else devices
     started = _started()
     if started is None:
@@ -94,7 +94,7 @@ def _count_processes(devices: int | str, nodes: int) -> tuple[int | str, int]:
 
 
 def _started() -> tuple[int, int] | None:
-    """Return (processes per machine, machines) started by torchrun or SLURM; None without them."""
+    """Return (processes per machine, machines) as started by torchrun or SLURM, or None if neither was used."""
     if TorchElasticEnvironment.detect():
         per_machine, total = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         return per_machine, total // per_machine
@@ -118,9 +118,9 @@ def _exit_with_parent(parent: int) -> None:
 
 @contextmanager
 def report_once() -> Iterator[None]:
-    """Report an error that several processes raise only once, from the main process.
+    """Report an error that is raised by several processes only once, from the main process.
 
-    Other processes wait before raising it; if the main process raises it too, they are ended in that time, by
+    Other processes wait before raising it; if the main process raises it too, they are terminated in the meantime by
     :func:`launch_fabric` or torchrun. A lost connection to another process becomes a :class:`GeosegError`.
     """
     try:
@@ -141,12 +141,12 @@ def report_once() -> Iterator[None]:
 
 
 def is_main_process() -> bool:
-    """Return whether this is the main process of a distributed training; True without one."""
+    """Return whether this is the main process; always True if training is not distributed."""
     return not _is_initialized() or dist.get_rank() == 0
 
 
 def _rank() -> int:
-    """Return the rank of this process, also before the process group is initialized."""
+    """Return the rank of this process, even before the process group is initialized."""
     if _is_initialized():
         return dist.get_rank()
     names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
@@ -158,16 +158,16 @@ def _is_initialized() -> bool:
 
 
 def choose_fabric_precision(train: TrainSection, device: torch.device) -> FabricPrecision:
-    """Return Fabric's name of the precision of a recipe."""
+    """Return Fabric's name for the precision set in a recipe."""
     if train.precision == "float16":
         if device.type == "cpu":
-            raise ConfigError("training in float16 is not supported on CPUs", "--set train.precision=bfloat16")
+            raise ConfigError("training in float16 is not supported on CPUs", "use --set train.precision=bfloat16")
         return "16-mixed"
     return "32-true" if choose_precision(train.precision, device) == "float32" else "bf16-mixed"
 
 
 def crops_per_process(train: TrainSection, processes: int) -> int:
-    """Return the crops per forward pass of a process: the batch divided by processes and micro-batches."""
+    """Return the number of crops per forward pass of a process: the batch size divided by processes and micro-batches."""
     return train.batch // (processes * train.accumulate)
 
 
