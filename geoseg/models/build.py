@@ -1,6 +1,6 @@
 """Build networks from the model section of a recipe or from a backbone name.
 
-The name of a backbone is looked up in this order:
+Backbone names are looked up in this order:
 
 1. OpenMMLab's dilated ResNets (``resnet50``: the table in ``backbones/resnet.py``),
 2. modules in ``backbones/`` and entry points (``mine``: ``backbones/mine.py``),
@@ -22,11 +22,11 @@ from geoseg.models.heads import heads
 from geoseg.models.network import SegmentationNetwork
 
 FAMILIES = {"resnet", "timm"}
-"""Modules in ``backbones/`` that hold many backbones and are not backbones themselves."""
+"""Modules in ``backbones/`` that contain many backbones and are not backbones themselves."""
 
 
 def build_network(model: ModelSection, *, bands: int, classes: int) -> SegmentationNetwork:
-    """Build the network that a model section describes, in training mode.
+    """Build the network described by a model section, in training mode.
 
     Args:
         model: The model section of a recipe.
@@ -52,7 +52,7 @@ def build_network(model: ModelSection, *, bands: int, classes: int) -> Segmentat
 
 
 def build_backbone(model: ModelSection, *, bands: int) -> Backbone:
-    """Build the backbone of a model section, with pretrained weights if it asks for them."""
+    """Build the backbone of a model section, with pretrained weights if requested."""
     return backbones.build(
         find_backbone_module(model.backbone.name),
         model.backbone.options,
@@ -65,7 +65,7 @@ def build_backbone(model: ModelSection, *, bands: int) -> Backbone:
 
 
 def find_backbone_module(name: str) -> str:
-    """Return the name of the module in ``backbones/`` that holds a backbone.
+    """Return the name of the module in ``backbones/`` that contains a backbone.
 
     Raises:
         ConfigError: If no backbone has this name; the hint suggests the closest one.
@@ -77,7 +77,7 @@ def find_backbone_module(name: str) -> str:
         return name
     if timm.is_known(name):
         return "timm"
-    # timm has over a thousand names: suggest a close one, do not list them.
+    # timm has over a thousand names: suggest the closest ones instead of listing all.
     ours = {*VARIANTS, *own}
     close = get_close_matches(name, ours) or get_close_matches(name, timm.known_names())
     raise ConfigError(f"unknown backbone {name!r}", did_you_mean(name, close or ours))

@@ -9,7 +9,8 @@ import torch
 from geoseg.errors import ConfigError, GeosegError
 
 CHANNELS_LAST_DEVICES = {"cuda"}
-"""Device types that compute convolutions faster with channels last. On CPUs, this depends on the network."""
+"""Device types on which convolutions are faster with channels-last memory format. On CPUs, this depends on the network.
+"""
 
 OUT_OF_MEMORY_MESSAGES = (
     "out of memory",
@@ -19,11 +20,11 @@ OUT_OF_MEMORY_MESSAGES = (
     "alloc_failed",
     "find an engine",
 )
-"""Parts of torch's messages when memory runs out. A worker process that is killed has the same cause."""
+"""Parts of torch's error messages when memory runs out. A killed worker process has the same cause."""
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name.
+    """Return the device with this name.
 
     Args:
         name: A torch device such as ``cpu`` or ``cuda:1``, or ``auto`` for the first available of cuda, mps and cpu.
@@ -40,12 +41,12 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"invalid device {name!r}", f"available devices: auto, {_names(available)}") from None
     if not available.get(device.type) or (device.index or 0) >= _count(device.type):
         raise ConfigError(f"device {name} is not available", f"available devices: auto, {_names(available)}")
-    # With its index, as tensors report it: torch.device("cuda") != torch.device("cuda:0").
+    # Include the index, as tensors do: torch.device("cuda") != torch.device("cuda:0").
     return torch.empty(0, device=device).device
 
 
 def memory_format(device: torch.device, *, channels_last: bool | None = None) -> torch.memory_format:
-    """Return the memory format of images and weights: as requested, or the faster one for the device."""
+    """Return the memory format for images and weights: as requested, or the faster one for the device."""
     use_channels_last = device.type in CHANNELS_LAST_DEVICES if channels_last is None else channels_last
     return torch.channels_last if use_channels_last else torch.contiguous_format
 
@@ -60,7 +61,7 @@ def _count(kind: str) -> int:
 
 @contextlib.contextmanager
 def explain_out_of_memory(hint: str) -> Iterator[None]:
-    """Convert out-of-memory errors of numpy, torch and the devices to a :class:`GeosegError` with ``hint``."""
+    """Convert out-of-memory errors from NumPy, torch and the devices to a :class:`GeosegError` with ``hint``."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -77,8 +78,8 @@ PRECISIONS = get_args(Precision)
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Return whether the device multiplies bfloat16 faster than float32.
 
-    This holds for GPUs with native support and for CPUs with AVX-512 BF16 or AMX. Other CPUs emulate bfloat16 and are
-    slower with it. torch reports the capabilities of CPUs from version 2.9 on; with older versions the result is False.
+    This is the case for GPUs with native support and for CPUs with AVX-512 BF16 or AMX. Other CPUs emulate bfloat16,
+    which is slower. torch reports CPU capabilities since version 2.9; with older versions, the result is False.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -89,7 +90,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
-    """Return the precision for a device; ``auto`` is bfloat16 where that is faster, else float32.
+    """Return the precision for a device; ``auto`` is bfloat16 where that is faster, otherwise float32.
 
     Raises:
         ConfigError: If the name is invalid.
