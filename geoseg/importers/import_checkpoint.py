@@ -36,22 +36,22 @@ class ImportedModel:
 def import_checkpoint(
     checkpoint: str | Path, output: str | Path, *, recipe: Recipe | None = None, overwrite: bool = False
 ) -> ImportedModel:
-    """Convert a checkpoint of mmsegmentation (0.x or 1.x) to a bundle.
+    """Convert an mmsegmentation checkpoint (0.x or 1.x) to a bundle.
 
     Settings come from the checkpoint, then from the recipe, then from mmsegmentation's defaults.
 
     Args:
         checkpoint: Path of the .pth file.
         output: Path of the bundle, ending in ``.safetensors``.
-        recipe: Recipe that supplies settings missing in the checkpoint: output stride, multi-grid, align_corners, legend,
-            bands, GSD, tile size.
+        recipe: Recipe that supplies settings missing from the checkpoint: output stride, multi-grid, align_corners,
+            legend, bands, GSD, tile size.
         overwrite: Whether to replace an existing ``output``.
 
     Returns:
         The bundle, its path, and notes on detected and assumed settings.
 
     Raises:
-        BundleError: If the checkpoint is damaged, unsafe or of an unsupported network.
+        BundleError: If the checkpoint is corrupted or unsafe, or its network is not supported.
         ConfigError: If the recipe does not fit the checkpoint.
         OutputError: If ``output`` cannot be written.
 
@@ -59,7 +59,7 @@ def import_checkpoint(
         >>> import_checkpoint("deeplabv3plus_r50-d8.pth", "potsdam.safetensors")  # doctest: +SKIP
     """
     if Path(output).suffix != SUFFIX:
-        raise OutputError(f"{output} does not end in {SUFFIX}", f"rename it: -o model{SUFFIX}")
+        raise OutputError(f"{output} does not end in {SUFFIX}", f"change its extension: -o model{SUFFIX}")
     check_writable(output, overwrite)
     loaded = load_checkpoint(checkpoint, recipe.model if recipe else None)
     legend, legend_source = choose_legend(loaded, recipe)
@@ -81,14 +81,14 @@ def choose_legend(loaded: OpenMMLabCheckpoint, recipe: Recipe | None) -> tuple[L
         ), "numbered, because neither the checkpoint nor the recipe names them"
     if len(legend) != loaded.classes:
         raise ConfigError(
-            f"the recipe's legend has {len(legend)} classes, the checkpoint {loaded.classes}",
+            f"the recipe's legend has {len(legend)} classes, but the checkpoint has {loaded.classes}",
             "use the recipe that matches the checkpoint",
         )
     return legend, "from the recipe"
 
 
 def _legend_in(recipe: Recipe) -> Legend | None:
-    """Return the published legend of the dataset of a recipe, or ``data.legend``: names with or without colors."""
+    """Return the published legend of a recipe's dataset, or ``data.legend``: names with or without colors."""
     option = recipe.data.options.get("legend")
     if option is None:
         return published_legend(recipe.data.dataset)
@@ -120,7 +120,7 @@ def _card(loaded: OpenMMLabCheckpoint, legend: Legend, recipe: Recipe | None, ch
 
 
 def _tiles_for_crop(crop: int) -> PredictSection:
-    """Return tiles of the size of the training crops, with the default halo or an eighth."""
+    """Return tiles of the size of the training crops, with the default halo or an eighth of the crop size."""
     return PredictSection(tile=max(crop, 32), halo=min(PredictSection().halo, crop // 8))
 
 
@@ -137,24 +137,24 @@ def _provenance(loaded: OpenMMLabCheckpoint, checkpoint: Path) -> dict[str, str]
 
 
 def _bands(loaded: OpenMMLabCheckpoint, recipe: Recipe | None) -> tuple[str, ...]:
-    """Return the bands of the recipe, else red, green and blue in the order of the checkpoint's configuration."""
+    """Return the bands from the recipe, or else red, green and blue in the order of the checkpoint's configuration."""
     default = RGB[::-1] if is_bgr(loaded.file.config) else RGB
     named = tuple(recipe.data.bands) if recipe and recipe.data.bands else default
     if len(named) != loaded.bands:
         raise ConfigError(
-            f"the network of the checkpoint expects {loaded.bands} bands, not {', '.join(named)}",
-            "set data.bands in a recipe, in the order of training",
+            f"the checkpoint's network expects {loaded.bands} bands, not {', '.join(named)}",
+            "set data.bands in a recipe, in the order used in training",
         )
     return named
 
 
 def _normalization(loaded: OpenMMLabCheckpoint) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per band from the checkpoint's configuration, else those of ImageNet."""
+    """Return the mean and standard deviation per band from the checkpoint's configuration, or else those of ImageNet."""
     mean, std = read_normalization(loaded.file.config) or IMAGENET
     if len(mean) != loaded.bands:
         raise BundleError(
             f"the checkpoint has {loaded.bands} bands and no input normalization",
-            "geoseg has a default for three bands only",
+            "geoseg only has a default for three bands",
         )
     return mean, std
 
@@ -178,7 +178,7 @@ def _notes(loaded: OpenMMLabCheckpoint, legend: Legend, legend_source: str) -> l
 
 
 def _digest_notes(card: ModelCard) -> list[str]:
-    """Compare the SHA-256 of the file with the digits at the end of its name, OpenMMLab's convention."""
+    """Compare the SHA-256 of the file with the digits at the end of its name, as is OpenMMLab's convention."""
     expected = re.search(r"-([0-9a-f]{8})\.\w+$", card.provenance["checkpoint"])
     actual = card.provenance["sha256"]
     if expected is None or actual.startswith(expected[1]):

@@ -1,4 +1,4 @@
-"""Load checkpoints of OpenMMLab's mmsegmentation."""
+"""Load checkpoints from OpenMMLab's mmsegmentation."""
 
 from geoseg.importers.openmmlab.load_checkpoint import OpenMMLabCheckpoint, load_checkpoint
 

@@ -181,7 +181,7 @@ def test_failed_command_writes_nothing(geoseg, checkpoint, tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     result = geoseg("import", path, "-o", tmp_path / "m.safetensors")
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {path} is not a PyTorch checkpoint, or it is damaged\nHint: ")
+    assert result.stderr.startswith(f"Error: {path} is not a PyTorch checkpoint, or it is corrupted\nHint: ")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
