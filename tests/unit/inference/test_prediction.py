@@ -92,7 +92,7 @@ def test_the_summary_does_without_a_mask_that_is_gone_or_elsewhere(scene, tmp_pa
     for prediction in (gone, elsewhere):
         assert "120 rows x 160 columns" in repr(prediction)
         assert "<img" not in prediction._repr_html_()
-    with pytest.raises(OutputError, match="writer of the caller"):
+    with pytest.raises(OutputError, match="caller-supplied writer"):
         _ = elsewhere.mask
 
 
