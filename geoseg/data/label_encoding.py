@@ -1,4 +1,4 @@
-"""Encoding of classes in label files: as values, as colors, or as polygons with an attribute."""
+"""Encoding of classes in label files: as pixel values, as colors, or as polygons with an attribute."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ EncodingKind = Literal["index", "colour", "polygon"]
 
 @dataclass(frozen=True)
 class LabelEncoding:
-    """Table from the content of a label file to class indices; the index 255 means "not labeled"."""
+    """Mapping from the content of a label file to class indices; the index 255 means "not labeled"."""
 
     kind: EncodingKind
-    """Values of a raster, colors of a raster, or polygons."""
+    """Type of label file: raster values, raster colors, or polygons."""
     values: Mapping[Any, int] = field(default_factory=dict)
     """Class index of each pixel value (``index``) or attribute value (``polygon``)."""
     colours: Mapping[Colour, int] = field(default_factory=dict)
     """Class index of each color (``colour``)."""
     column: str | None = None
-    """Attribute with the class of a polygon; None: all polygons belong to ``polygon_class``."""
+    """Attribute that contains the class of a polygon; if None, all polygons belong to ``polygon_class``."""
     polygon_class: int = 0
     """Class index of polygons if there is no ``column``."""
     background: int = IGNORE_INDEX
@@ -40,17 +40,18 @@ def build_encoding(
     polygon_class: str | None = None,
     background: str | None = None,
 ) -> LabelEncoding:
-    """Build the encoding that a recipe describes.
+    """Build the encoding described by a recipe.
 
     Args:
         legend: Classes in the order of their indices.
         kind: Whether label files are rasters of values, rasters of colors, or polygons.
-        values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes
-            are encoded as their class index, their color or their name.
+        values: Mapping of class names to the pixel values, colors or attribute values that encode the class. Other
+            classes are encoded by their class index, color or name.
         ignore: Values, colors or attribute values that mean "not labeled".
-        column: Attribute with the class of a polygon.
-        polygon_class: Name of the class of all polygons if there is no ``column``; by default the legend's last class.
-        background: Name of the class outside all polygons; by default pixels there are not labeled.
+        column: Attribute that contains the class of a polygon.
+        polygon_class: Name of the class of all polygons if there is no ``column``; by default, the last class of the
+            legend.
+        background: Name of the class outside all polygons; by default, pixels there are not labeled.
 
     Raises:
         ConfigError: If a name is not in the legend, or one value has two meanings.
@@ -60,7 +61,9 @@ def build_encoding(
     """
     unknown = sorted(set(values or {}) - set(legend.names))
     if unknown:
-        raise ConfigError(f"data.values names {unknown[0]!r}, which is not in the legend", "use the legend's names")
+        raise ConfigError(
+            f"data.values names {unknown[0]!r}, which is not in the legend", "use the names in the legend"
+        )
     meanings = []
     for entry in legend.entries:
         default = {"index": entry.index, "colour": entry.colour, "polygon": entry.name}[kind]
@@ -76,20 +79,22 @@ def build_encoding(
 
 
 def _build_table(kind: EncodingKind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:
-    """Return the class index of each value, parsed as this kind of label file requires."""
+    """Return the class index of each value, parsed as required by this type of label file."""
     table: dict[Any, int] = {}
     for value, index in meanings:
         key = {"index": _parse_integer, "colour": parse_colour, "polygon": _keep}[kind](value)
         if table.setdefault(key, index) != index:
             hint = "list each value once: under its class in data.values, or in data.ignore"
-            raise ConfigError(f"{value!r} in label files means two classes, or a class and not labeled", hint)
+            raise ConfigError(
+                f"{value!r} in label files has two meanings (two classes, or a class and not labeled)", hint
+            )
     return table
 
 
 def _parse_integer(value: Any) -> int:
     if isinstance(value, int):
         return value
-    raise ConfigError(f"the label value {value!r} is not an integer", "for colors set data.encoding_kind: colour")
+    raise ConfigError(f"the label value {value!r} is not an integer", "for colors, set data.encoding_kind: colour")
 
 
 def _keep(value: Any) -> Any:
@@ -97,7 +102,7 @@ def _keep(value: Any) -> Any:
 
 
 def guess_kind(label: Path, bands: int, *, has_palette: bool) -> EncodingKind:
-    """Guess the kind of a label file: polygons by its suffix, colors by its bands or palette, values otherwise."""
+    """Guess the type of a label file: polygons by its extension, colors by its bands or palette, values otherwise."""
     if label.suffix.lower() in VECTOR_SUFFIXES:
         return "polygon"
     return "colour" if bands >= 3 or has_palette else "index"

@@ -1,4 +1,4 @@
-"""Read label files as class indices, strip by strip, and count the colors or values that are not declared."""
+"""Read label files as class indices, strip by strip, and count undeclared colors or values."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ CodedLabels = tuple[NDArray[np.int64], Mapping[int, int], str]
 """Values or colors as integers (row, col), the class index of each declared one, and a format for messages."""
 
 MAX_NAMED_VALUES = 5
-"""Number of unknown colors or values that a message names."""
+"""Maximum number of unknown colors or values that a message lists."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +39,11 @@ class LabelReader:
     grid: Grid
     """Grid of the image."""
     encoding: LabelEncoding
-    """Meaning of the file's values, colors or attributes."""
+    """Meaning of the values, colors or attributes in the file."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Number of pixels by undeclared color or value."""
     decode_seconds: float = 0.0
-    """Time spent on reading the file, without the conversion to class indices."""
+    """Time spent reading the file, excluding the conversion to class indices."""
 
     def __post_init__(self) -> None:
         self._scene = None if self.encoding.kind == "polygon" else self._open()
@@ -54,7 +54,7 @@ class LabelReader:
         if scene.grid.shape != self.grid.shape:
             (h, w), (height, width) = scene.grid.shape, self.grid.shape
             hint = "give each image a label of the same size"
-            raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", hint)
+            raise DataError(f"{self.label} has {h} x {w} pixels, but its image has {height} x {width}", hint)
         if is_georeferenced:
             self.grid.require_match(scene.grid, "the image", str(self.label))
         return scene
@@ -76,7 +76,7 @@ class LabelReader:
         encode = self._encode_colors if self.encoding.kind == "colour" else self._encode_values
         codes, indices, spelling = encode(raster.values)
         valid = raster.valid
-        if self._is_nodata_declared:  # files often call a class nodata, 0 for instance: the recipe takes precedence
+        if self._is_nodata_declared:  # files often declare a class such as 0 as nodata: the recipe takes precedence
             codes, valid = np.where(valid, codes, np.int64(self._scene.nodata or 0)), np.ones_like(valid)
         return self._look_up(codes, valid, indices, spelling=spelling)
 
@@ -91,11 +91,11 @@ class LabelReader:
 
     @property
     def unknown_share(self) -> float:
-        """Share of the scene's pixels that have an undeclared color or value, in the windows read so far."""
+        """Fraction of pixels with an undeclared color or value, in the windows read so far."""
         return sum(self.unknown.values()) / max(self.grid.height * self.grid.width, 1)
 
     def describe_unknown(self) -> str:
-        """Return the most frequent undeclared colors or values with their shares, for messages."""
+        """Return the most frequent undeclared colors or values with their fractions, for messages."""
         total = max(self.grid.height * self.grid.width, 1)
         shares = [f"{value} ({count / total:.2%})" for value, count in self.unknown.most_common()]
         return join_names(shares, limit=MAX_NAMED_VALUES)
@@ -132,7 +132,7 @@ class LabelReader:
         return values[0].astype(np.int64), indices, "{}"
 
     def _look_up_bytes(self, values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Return the class indices of bytes (row, col), by one table: ten times as fast as :meth:`_look_up`."""
+        """Return the class indices of bytes (row, col) from a single table: ten times as fast as :meth:`_look_up`."""
         assert self._scene is not None
         if self._is_nodata_declared:
             values, valid = np.where(valid, values, np.uint8(self._scene.nodata or 0)), np.ones_like(valid)
@@ -160,16 +160,16 @@ class LabelReader:
 
 
 def check_unknown_share(label: Path | None, share: float, values: str, *, max_share: float) -> None:
-    """Check the share of undeclared colors or values of a label file, and warn if it is above 0.
+    """Check the fraction of undeclared colors or values in a label file, and log a warning if it is above 0.
 
     Args:
         label: The label file, for the message.
-        share: Share of the pixels with an undeclared color or value.
-        values: The undeclared colors or values, as :meth:`LabelReader.describe_unknown` returns them.
-        max_share: Largest share that is accepted.
+        share: Fraction of pixels with an undeclared color or value.
+        values: The undeclared colors or values, as returned by :meth:`LabelReader.describe_unknown`.
+        max_share: Largest accepted fraction.
 
     Raises:
-        DataError: If the share is larger than ``max_share``.
+        DataError: If the fraction is larger than ``max_share``.
     """
     if share > max_share:
         raise DataError(
@@ -181,7 +181,7 @@ def check_unknown_share(label: Path | None, share: float, values: str, *, max_sh
 
 
 def guess_file_kind(label: Path) -> EncodingKind:
-    """Guess the kind of a label file, from its suffix or from the bands and the palette in its header.
+    """Guess the type of a label file from its extension, or from the bands and the palette in its header.
 
     Raises:
         SceneError: If a raster cannot be opened.

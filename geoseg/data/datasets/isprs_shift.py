@@ -27,16 +27,16 @@ def isprs_shift(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Declare the shift from one city, the source, to the other, the target.
+    """Create the domain shift dataset from one city (the source) to the other (the target).
 
     The splits are ``train`` and ``val`` of the source, ``unlabelled`` (training images of the target) and ``test``
-    (validation scenes of the target), which is hidden from training.
+    (validation scenes of the target). The ``test`` split is hidden from training.
 
     Args:
-        root: Folder of the archives of both cities.
+        root: Folder that contains the archives of both cities.
         source: City with labels for training.
         labels: Label files to use.
-        baseline: Reference for domain adaptation: ``source-only`` has no target images, ``oracle`` trains on the
+        baseline: Baseline for domain adaptation: ``source-only`` uses no target images, ``oracle`` trains on the
             target's labels.
         complete: Require all published scenes.
 
@@ -66,7 +66,7 @@ def isprs_shift(
 
 
 def _add_city_name(city: Dataset, name: str) -> dict[str, tuple[LabelledScene, ...]]:
-    """Return the splits of a city, with the city in the names and groups of its scenes."""
+    """Return the splits of a city, with the city added to the names and groups of its scenes."""
     return {
         split: tuple(replace(scene, name=f"{name}/{scene.name}", groups={"domain": name}) for scene in scenes)
         for split, scenes in city.splits.items()

@@ -329,7 +329,7 @@ def test_one_of_several_masks_and_points_in_time_become_a_scene(chips, published
         ({"name": "LovDA"}, ConfigError, "torchgeo has no dataset 'LovDA'", "did you mean LoveDA"),
         ({"name": "LoveDA", "options": {"scen": []}}, ConfigError, "has no argument 'scen'", "did you mean scene"),
         ({"name": "LoveDA", "splits": {"train": "trian"}}, ConfigError, "cannot be called with .*trian", "documentation"),
-        ({"name": "LoveDA", "splits": {"val": "val"}}, DataError, "does not contain the files of the torchgeo dataset", "root"),
+        ({"name": "LoveDA", "splits": {"val": "val"}}, DataError, "does not contain the files of the torchgeo", "root"),
         ({"name": "LoveDA"}, DataError, "does not contain the files of the torchgeo dataset", "data.download=true"),
         ({"name": "LoveDA", "download": True}, DataError, "torchgeo cannot download LoveDA: no network", "by hand"),
         ({"name": "Potsdam2D", "download": True}, ConfigError, "has no argument 'download'", "root"),

@@ -125,5 +125,5 @@ def test_a_prepared_folder_can_be_checked_too(tmp_path) -> None:
 
 
 def test_what_cannot_even_be_found_is_an_error_of_its_own(tmp_path) -> None:
-    with pytest.raises(DataError, match="holds no images"):
+    with pytest.raises(DataError, match="contains no images"):
         validate_labels(archive_section("potsdam", tmp_path))
