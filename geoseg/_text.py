@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def join_names(names: Iterable[object], *, limit: int | None = None, separator: str = ", ") -> str:
-    """Join names into one phrase, and count those after the first ``limit``.
+    """Join names into one phrase; after the first ``limit`` names, only the number of the others is given.
 
     Example:
         >>> join_names(["red", "green", "blue"])
@@ -21,7 +21,7 @@ def join_names(names: Iterable[object], *, limit: int | None = None, separator: 
 
 
 def percent(share: float) -> str:
-    """Format a share between 0 and 1 as percent with two decimals, or ``-`` for NaN.
+    """Format a fraction between 0 and 1 as a percentage with two decimals, or ``-`` for NaN.
 
     Example:
         >>> percent(0.12345), percent(float("nan"))
@@ -31,10 +31,10 @@ def percent(share: float) -> str:
 
 
 def align_columns(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
-    """Pad the cells of a table to columns two spaces apart.
+    """Pad the cells of a table to columns that are two spaces apart.
 
     Args:
-        rows: Cells as text; every row has the same length.
+        rows: Cells as text; all rows have the same length.
         right: For each column, True to align it to the right.
 
     Returns:

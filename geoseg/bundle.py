@@ -1,8 +1,8 @@
 """Bundles: safetensors files with the weights of a network and a model card.
 
 The card is stored as JSON in the header of the file. It can be read without torch and without the weights, and loading a
-bundle does not run code from it. Prediction needs the bundle only, neither the recipe nor the training data. Digests of
-card and weights in the header detect damaged and edited files; they are not a protection against forgery.
+bundle does not run code from it. Prediction only needs the bundle, not the recipe or the training data. Digests of the
+card and the weights in the header detect corrupted and edited files; they do not protect against forgery.
 """
 
 import hashlib
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from geoseg.models.network import SegmentationNetwork
 
 FORMAT = "geoseg-bundle-2"
-"""Format version; a new one if older versions of geoseg cannot read the file."""
+"""Format version; increased when older versions of geoseg cannot read the file."""
 
 SEALED_ENTRIES = ("format", "card", "weights")
 """Entries of the header that are part of its seal; ``weights`` is the digest of the weights."""
 
 MAX_HEADER_BYTES = 100_000_000
-"""Largest header of the safetensors format."""
+"""Maximum header size of the safetensors format."""
 
 DAMAGED_HINT = "copy it again from an undamaged source, or create it again"
 
 BEST_NAME = "best.safetensors"
-"""Name of the best bundle in the folder of a training run."""
+"""File name of the best bundle in the folder of a training run."""
 
 LATEST_NAME = "latest"
-"""Name of the link (or text file) to the newest run in the folder of runs."""
+"""Name of the link (or text file) that points to the newest run, in the folder that contains the runs."""
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Description of a trained network. Names follow the STAC MLM extension where it has them."""
+    """Description of a trained network. Names follow the STAC MLM extension where it defines them."""
 
     model: ModelSection
     """Architecture of the network."""
@@ -55,33 +55,33 @@ class ModelCard:
     bands: tuple[str, ...]
     """Names of the input bands, in order."""
     mean: tuple[float, ...]
-    """Mean of each band, subtracted from the input; in units of pixel values."""
+    """Mean of each band in units of pixel values, subtracted from the input."""
     std: tuple[float, ...]
-    """Standard deviation of each band, by which the input is divided; in units of pixel values."""
+    """Standard deviation of each band in units of pixel values, by which the input is divided."""
     minimum: tuple[float, ...]
     """Smallest training value of each band."""
     maximum: tuple[float, ...]
     """Largest training value of each band."""
     dtype: str
-    """Pixel type of the training scenes (numpy name)."""
+    """Pixel type of the training scenes (NumPy name)."""
     gsd: float | None
     """Ground sample distance of the training data in meters per pixel; None if it had no CRS."""
     crop: int
-    """Side of a training crop in pixels."""
+    """Side length of a training crop in pixels."""
     tile: int
-    """Side of a tile in prediction in pixels, at the GSD of the model."""
+    """Side length of a tile for prediction in pixels, at the GSD of the model."""
     halo: int
     """Width of the context around the core of each tile in pixels."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Scores on the validation split, by name."""
     protocol: str = ""
-    """Protocol of the scores; ``scenes``: each labeled pixel of whole scenes once. Empty without scores."""
+    """Protocol of the scores; ``scenes`` counts each labeled pixel of whole scenes once. Empty without scores."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """The recipe of the training run with all its defaults; empty for imported weights."""
     data: Mapping[str, str] = field(default_factory=dict)
     """Training data: ``digest`` of the pixels, and properties of the dataset such as license and domains."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Seed, date and software versions; for imported weights, their checkpoint."""
+    """Seed, date and software versions; for imported weights, the checkpoint they come from."""
 
     def __post_init__(self) -> None:
         per_band = {"mean": self.mean, "std": self.std, "minimum": self.minimum, "maximum": self.maximum}
@@ -108,7 +108,7 @@ class ModelCard:
             return TypeAdapter(cls).validate_python(vars(cls(**fields)))
         except (ValueError, KeyError, TypeError, ValidationError, GeosegError):
             raise BundleError(
-                "the model card is invalid", "the file is damaged, or was made by another version of geoseg"
+                "the model card is invalid", "the file is corrupted, or was written by a different version of geoseg"
             ) from None
 
 
@@ -141,7 +141,7 @@ class Bundle:
         rows = [f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items()]
         for entry in self.card.legend.entries:
             iou = self.card.scores.get(f"iou {entry.name}")
-            score = "" if iou is None else f"IoU {percent(iou)} %"
+            score = "" if iou is None else f"IoU {percent(iou)}%"
             swatch = f'<span style="background:{entry.hex}">&emsp;</span>'
             rows.append(f"<tr><td>{swatch} {html.escape(entry.name)}</td><td>{score}</td></tr>")
         return f"<table>{''.join(rows)}</table>"
@@ -162,13 +162,13 @@ class Bundle:
         """Write the bundle, replacing an existing file only when it is complete.
 
         Args:
-            path: The file to write; its folder is created.
+            path: The file to write; its parent folder is created if missing.
 
         Returns:
             The path.
 
         Raises:
-            OutputError: The file cannot be written.
+            OutputError: If the file cannot be written.
         """
         from safetensors import SafetensorError
         from safetensors.torch import save_file
@@ -192,7 +192,7 @@ class Bundle:
             device: Device of the network.
 
         Raises:
-            BundleError: The file does not exist, is not a bundle, or is damaged.
+            BundleError: If the file does not exist, is not a bundle, or is corrupted.
         """
         metadata = _read_header(Path(path))
         card = ModelCard.from_json(metadata["card"])
@@ -206,7 +206,7 @@ def load(path: str | Path, device: str = "cpu") -> Bundle:
 
 
 def read_card(path: str | Path) -> ModelCard:
-    """Read the card of a bundle from the header of the file, without torch and without the weights."""
+    """Read the card of a bundle from the header of the file, without loading torch or the weights."""
     return ModelCard.from_json(_read_header(Path(path))["card"])
 
 
@@ -228,7 +228,7 @@ def make_header(card: str, weights: str) -> dict[str, str]:
 
 
 def digest_weights(weights: "Mapping[str, Tensor]") -> str:
-    """Return the SHA-256 of all names, types, shapes and values, independent of their order; 0.2 s for 250 MB."""
+    """Return the SHA-256 of all names, types, shapes and values, regardless of their order; takes 0.2 s for 250 MB."""
     import torch
 
     total = hashlib.sha256()

@@ -1,7 +1,7 @@
-"""Registries of components that recipes name: heads, backbones, losses, samplers, datasets.
+"""Registries of the components that recipes refer to by name: heads, backbones, losses, samplers, datasets.
 
 The name of a component is the name of its module: ``head: deeplabv3plus`` is ``geoseg/models/heads/deeplabv3plus.py``.
-Listing names imports nothing; a component is imported when it is used. Other distributions add components through entry
+Listing names imports nothing; a component is imported when it is used. Other packages can add components through entry
 points in the group ``geoseg.<kind>s`` (for instance ``geoseg.heads``).
 """
 
@@ -23,11 +23,11 @@ T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
 NON_COMPONENT_MODULES = {"base", "build"}
-"""Modules in a package of components that are not components: their protocol, and the function that builds them."""
+"""Modules in a component package that are not components: their protocol, and the function that builds them."""
 
 
 class Registry(Generic[T]):
-    """The components of one kind, which are the modules of one package.
+    """The components of one kind: the modules of one package.
 
     Args:
         kind: Singular noun used in messages, such as ``head``.
@@ -125,12 +125,12 @@ def component_names(kind: str, package: str) -> list[str]:
 
 
 def current_name(what: str, name: T, renamed: Mapping[str, T]) -> T:
-    """Return the current spelling of a value that was renamed, with a :class:`GeosegWarning` for an old one.
+    """Return the current spelling of a renamed value; an old spelling causes a :class:`GeosegWarning`.
 
     Args:
-        what: What has the value, for the warning: ``augment.photometric``, ``protocol``.
-        name: A value in the current or an old spelling; may be of any type.
-        renamed: Current spelling by old spelling; an entry is kept for one release.
+        what: Name of the setting, for the warning, such as ``augment.photometric`` or ``protocol``.
+        name: A value in its current or an old spelling; may be of any type.
+        renamed: Mapping of old spellings to current ones; entries are kept for one release.
 
     Example:
         >>> current_name("protocol", "scenes", {"zoo": "openmmlab"})
