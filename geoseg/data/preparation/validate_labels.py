@@ -96,12 +96,12 @@ def _sum_class_pixels(scenes: Sequence[SceneLabelReport], split: str, classes: i
 
 
 def _format_shares(counts: NDArray[np.int64]) -> list[str]:
-    return [f"{100 * count / counts.sum():.2f} %" if counts.any() else "-" for count in counts]
+    return [f"{100 * count / counts.sum():.2f}%" if counts.any() else "-" for count in counts]
 
 
 def _format_unlabelled(scenes: Sequence[SceneLabelReport]) -> str:
     shares = [scene.unlabelled_share for scene in scenes if scene.class_pixels]
-    return f"{100 * sum(shares) / len(shares):.2f} %" if shares else "-"
+    return f"{100 * sum(shares) / len(shares):.2f}%" if shares else "-"
 
 
 def validate_labels(section: DataSection, *, progress: Progress = silent) -> LabelReport:

@@ -38,7 +38,7 @@ def test_good_files_give_no_errors_and_the_shares_of_their_classes(tmp_path) -> 
     header, rows = found.table()
     assert header == ["class", "train (1 scenes)", "val (1 scenes)"]
     assert [row[0] for row in rows] == ["one", "two", "three", "(not labeled)"]
-    assert rows[-1] == ["(not labeled)", "0.00 %", "0.00 %"]
+    assert rows[-1] == ["(not labeled)", "0.00%", "0.00%"]
 
 
 def test_nothing_is_converted_and_nothing_written(tmp_path) -> None:
