@@ -29,8 +29,8 @@ def ordered_map(
     Args:
         function: Called once per item; threads only help if it spends its time in code that releases the GIL.
         items: The arguments, taken lazily.
-        threads: Number of threads; by default the number of CPU cores.
-        ahead: Maximum number of items that are submitted but not yet yielded; by default one more than ``threads``.
+        threads: Number of threads; by default, the number of CPU cores.
+        ahead: Maximum number of items that are submitted but not yet yielded; by default, one more than ``threads``.
 
     Yields:
         ``function(item)`` for each item.

@@ -256,7 +256,7 @@ def _read_header(path: Path) -> dict[str, str]:
     if not isinstance(metadata, dict) or "card" not in metadata:
         raise BundleError(f"{path} is a safetensors file, but not a geoseg model", hint)
     if metadata.get("format") != FORMAT:
-        raise BundleError(f"{path} was made by another version of geoseg, or it is damaged", "create it again")
+        raise BundleError(f"{path} was written by a different version of geoseg, or it is damaged", "create it again")
     if metadata.get("seal") != _seal(metadata):
         raise BundleError(f"{path} is damaged, or its card was edited", DAMAGED_HINT)
     return dict(metadata)

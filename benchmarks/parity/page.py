@@ -113,7 +113,7 @@ def result(networks: Networks, parts: Sequence[Part]) -> str:
     text = (
         f"{equal} of {len(found)} networks have bit-identical logits. The largest difference is "
         f"{number(max(max(each.logits) for each in found))} for logits, {number(max(each.loss for each in found))} for "
-        f"losses, and {number(max(each.gradient for each in found))} for gradients. The number of parameters is the same for "
+        f"losses, and {number(max(each.gradient for each in found))} for gradients. The number of parameters is the same in "
         f"{sum(each.parameters[0] == each.parameters[1] for each in found)} networks; class names were read from {names} "
         "files. The largest difference in the second table is "
         f"{number(max(p.difference for p in parts if not p.expected))}, not counting expected differences."

@@ -54,7 +54,7 @@ class LabelReader:
         if scene.grid.shape != self.grid.shape:
             (h, w), (height, width) = scene.grid.shape, self.grid.shape
             hint = "give each image a label of the same size"
-            raise DataError(f"{self.label} has {h} x {w} pixels, but its image has {height} x {width}", hint)
+            raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", hint)
         if is_georeferenced:
             self.grid.require_match(scene.grid, "the image", str(self.label))
         return scene

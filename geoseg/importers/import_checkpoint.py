@@ -185,6 +185,6 @@ def _digest_notes(card: ModelCard) -> list[str]:
         return []
     note = (
         f"the SHA-256 of the file begins with {actual[:8]}, not with {expected[1]} as in its name: the download may be "
-        "damaged. Names of mmsegmentation 1.x files can have digits of another file"
+        "damaged. Names of mmsegmentation 1.x files can have the digits of a different file"
     )
     return [note]

@@ -88,7 +88,7 @@ def open_run_folder(
     if latest.is_dir() and not latest.is_symlink():
         raise OutputError(
             f"{latest} is a folder, but geoseg needs this name for a link",
-            "rename it, or use another folder: --runs DIR",
+            "rename it, or use a different folder: --runs DIR",
         )
     if not fresh:
         interrupted = _find_interrupted(runs, name, recipe, data, strict=resume)
@@ -170,7 +170,9 @@ def _create(runs: Path, name: str) -> RunFolder:
             if not folder.is_dir() or {path.name for path in folder.iterdir()} - INITIAL_FILES:
                 continue
         except OSError as error:
-            raise OutputError(f"cannot create {folder}: {error.strerror}", "use another folder: --runs DIR") from None
+            raise OutputError(
+                f"cannot create {folder}: {error.strerror}", "use a different folder: --runs DIR"
+            ) from None
         lock = _lock(folder)
         if lock is not None:
             return RunFolder(folder, lock)

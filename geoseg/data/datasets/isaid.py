@@ -2,7 +2,7 @@
 
 Read from the folders published by DOTA and iSAID: ``train/images/part1.zip`` … ``part3.zip``, ``val/images/part1.zip``,
 ``test/images/part1.zip`` and ``part2.zip`` (inside: ``images/P0000.png``), and ``train/`` and
-``val/Semantic_masks/images.zip`` (inside: ``images/P0000_instance_color_RGB.png``), zipped or unpacked.
+``val/Semantic_masks/images.zip`` (inside: ``images/P0000_instance_color_RGB.png``), zipped or extracted.
 """
 
 from pathlib import Path

@@ -90,7 +90,7 @@ def prepare_dataset(
     Args:
         section: Data section that declares the dataset, and the bands and the GSD to convert to.
         dataset: The dataset.
-        name: As for :func:`prepare`, like the following arguments.
+        name: See :func:`prepare`, also for the following arguments.
         folder: Folder to write instead of one below ``section.prepared``.
         overwrite: Replace the scenes of another declaration.
         progress: Progress bar.

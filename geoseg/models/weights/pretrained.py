@@ -108,7 +108,7 @@ def download_error(name: str) -> ConfigError:
 
 
 def load_backbone(backbone: nn.Module, state: Mapping[str, Tensor], *, first: str) -> None:
-    """Load weights into a backbone in place and adapt its first convolution to the number of bands.
+    """Load weights into a backbone, and adapt its first convolution to the number of bands, in place.
 
     RGB weights are repeated cyclically over the bands and scaled by 3 / bands, which preserves the scale of the
     activations; for a single band, they are summed.
