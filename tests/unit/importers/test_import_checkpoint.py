@@ -127,7 +127,7 @@ def test_missing_colors_are_assigned(checkpoint, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"legend": ["a", "b"]}, "legend has 2 classes, the checkpoint 3"),
+        ({"legend": ["a", "b"]}, "legend has 2 classes, but the checkpoint has 3"),
         ({"legend": 7}, "invalid data.legend 7"),
         ({"bands": ["red", "nir"]}, "expects 3 bands, not red, nir"),
     ],

@@ -350,7 +350,7 @@ def test_train_must_be_said(loveda):
 def test_a_legend_is_asked_for_where_torchgeo_names_no_classes(loveda, published, monkeypatch):
     monkeypatch.delattr(published.LoveDA, "classes")
     with pytest.raises(
-        ConfigError, match="does not name the classes of LoveDA; its first mask has the values 0, 1"
+        ConfigError, match="does not name the classes of LoveDA; the first mask has the values 0, 1"
     ) as refused:
         build(loveda, "LoveDA")
     assert "data.legend" in refused.value.hint
