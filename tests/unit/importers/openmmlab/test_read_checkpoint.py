@@ -63,7 +63,7 @@ class Bomb:
 
 def test_code_in_a_file_is_refused_without_running_it(tmp_path) -> None:
     path = saved(tmp_path, {"state_dict": STATE, "message_hub": Bomb(tmp_path / "ran")})
-    with pytest.raises(BundleError, match=r"holds more than weights \(\w+\.mkdir\)") as error:
+    with pytest.raises(BundleError, match=r"contains more than weights \(\w+\.mkdir\)") as error:
         read_checkpoint(path)
     assert "\n" not in error.value.message
     assert "torch.save" in error.value.hint
