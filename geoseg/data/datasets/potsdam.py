@@ -43,7 +43,7 @@ def potsdam(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Create the Potsdam dataset with the contest splits (24 and 14 tiles).
+    """Create the Potsdam dataset with the contest splits (24 and 14 tiles); scenes have names such as ``2_10``.
 
     Args:
         root: Folder that contains the archives, zipped or extracted.
