@@ -1,1 +1,3 @@
-"""The ``geoseg`` command: one file per subcommand; a command parses, calls one function of the library, prints."""
+"""The ``geoseg`` command, with one file per subcommand. A subcommand parses options, calls one library function and
+prints.
+"""

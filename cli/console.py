@@ -1,4 +1,4 @@
-"""Print results to stdout and everything else to stderr. Color never carries meaning."""
+"""Print results to stdout and everything else to stderr. Color is never the only carrier of meaning."""
 
 import json
 import logging
@@ -17,10 +17,10 @@ from geoseg.progress import NOTICE
 
 QUIET = "geoseg.quiet"
 VERBOSE = "geoseg.verbose"
-"""Keys of ``click.Context.meta``, which all contexts of one call share."""
+"""Keys of ``click.Context.meta``, which is shared by all contexts of one call."""
 
 CLEAR_LINE = "\r\033[K"
-"""Control codes that clear the current line, which may hold a progress bar."""
+"""Control codes that clear the current line, which may contain a progress bar."""
 
 
 def print_result(text: str) -> None:
@@ -98,7 +98,7 @@ def log_to_stderr(context: click.Context) -> Iterator[None]:
 
 
 class _StderrHandler(logging.Handler):
-    """Print log records as lines; the level is read per record, because options may follow the subcommand."""
+    """Print log records as lines; the level is checked for each record, because options may follow the subcommand."""
 
     def __init__(self, context: click.Context) -> None:
         super().__init__()

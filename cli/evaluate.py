@@ -30,13 +30,13 @@ WAYS = "use either RECIPE, or --mask with --reference, or --scene with --referen
 )
 @click.option(
     "--reference", type=options.FILE, metavar="FILE",
-    help="Reference labels of MASK or SCENE: a raster or polygons, or a folder or pattern with files of the same names.",
+    help="Reference labels for MASK or SCENE: a raster or polygons, or a folder or pattern with files of the same names.",
 )  # fmt: skip
 @options.labels
 @options.scoring
-@click.option("--bands", metavar="A,B,C", help="Bands of SCENE, by name or number from 1, in the order of the model.")
-@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes and masks without CRS.")
-@click.option("--per-scene", is_flag=True, help="Also print a row per scene, lowest scores first.")
+@click.option("--bands", metavar="A,B,C", help="Bands of SCENE, by name or 1-based number, in the order of the model.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes and masks without a CRS.")
+@click.option("--per-scene", is_flag=True, help="Also print one row per scene, lowest scores first.")
 @click.option("--markdown", is_flag=True, help="Print tables as Markdown.")
 @click.option(
     "--json",
@@ -67,7 +67,7 @@ def evaluate(
 ) -> None:
     """Score a model on the scenes of RECIPE or on --scene, or score --mask, against reference labels.
 
-    RECIPE can be the folder of a prepared dataset. Prints scores in percent and their protocol.
+    RECIPE can be the folder of a prepared dataset. Prints the scores in percent and their protocol.
     """
     mask, scene = files.pop("mask"), files.pop("scene")
     _require_one_way(recipe, mask, scene, files["reference"])
@@ -78,7 +78,7 @@ def evaluate(
     if mask is not None and (tile or stride or mode != "blended" or tta != "none"):
         raise click.UsageError("--tile, --mode, --stride and --tta cannot be combined with --mask")
     if scene is None and files["bands"]:
-        raise click.UsageError("--bands requires --scene; a recipe defines its bands")
+        raise click.UsageError("--bands requires --scene; a recipe defines its own bands")
     if mask is None and files["confidence"]:
         raise click.UsageError("--confidence requires --mask; with a model, confidence is computed")
     from geoseg._output_files import check_writable

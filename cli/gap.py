@@ -17,14 +17,14 @@ from .progress import current_progress
 )
 @click.option(
     "-o", "--output", type=options.FILE, metavar="HTML", default="gap.html", show_default=True,
-    help="HTML file to write; a JSON file of the same name is written, too.",
+    help="HTML file to write; a JSON file with the same name is also written.",
 )  # fmt: skip
 @options.overrides
 @click.option(
     "--crops", type=click.IntRange(min=1), default=48, show_default=True, metavar="N",
-    help="Number of crops of each domain.",
+    help="Number of crops from each domain.",
 )  # fmt: skip
-@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes without CRS.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes without a CRS.")
 @options.device
 @options.overwrite
 @options.verbosity

@@ -12,14 +12,14 @@ from . import console, options
 )
 @click.option(
     "--recipe", metavar="RECIPE", shell_complete=options.complete_recipe,
-    help="Recipe that supplies what CHECKPOINT does not hold: output stride, legend, bands, GSD, tile size.",
+    help="Recipe that supplies what CHECKPOINT does not contain: output stride, legend, bands, GSD, tile size.",
 )  # fmt: skip
 @options.overwrite
 @options.verbosity
 def import_checkpoint(*, checkpoint: str, output: str, recipe: str | None, overwrite: bool) -> None:
-    """Convert CHECKPOINT, a .pth file of mmsegmentation, to a model.
+    """Convert CHECKPOINT, a .pth file from mmsegmentation, to a model.
 
-    Supports DeepLabV3 and DeepLabV3+ with ResNet backbones of mmsegmentation 0.x and 1.x. Prints detected and assumed
+    Supports DeepLabV3 and DeepLabV3+ with ResNet backbones from mmsegmentation 0.x and 1.x. Prints detected and assumed
     settings to stderr and the path of the model to stdout.
     """
     from geoseg.config.load import load_recipe

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def info(*, file: str, as_json: bool) -> None:
     """Describe FILE: a scene, mask, label raster, vector file, model or recipe.
 
-    Masks and label rasters are listed with pixels and area per class, vector files with features and area. A recipe is
-    printed as a complete recipe with all defaults.
+    For masks and label rasters, the number of pixels and the area per class are listed; for vector files, the number of
+    features and the area. A recipe is printed in full, with all defaults.
     """
     from geoseg.file_info.describe import describe
 

@@ -1,8 +1,8 @@
-"""Define the command group `geoseg`: find the subcommand, and turn errors into messages and exit codes.
+"""The command group `geoseg`: find the subcommand, and turn errors into messages and exit codes.
 
-Exit codes: 0 success, 1 an error the user can fix, 2 wrong usage, 70 an internal error, 130 stopped with Ctrl-C.
-Subcommands are imported when they are called. Their summaries are kept in a table here, so that ``geoseg --help`` imports
-neither torch nor GDAL nor numpy.
+Exit codes: 0 success, 1 an error that the user can fix, 2 wrong usage, 70 an internal error, 130 stopped with Ctrl-C.
+Subcommands are imported when they are called. Their summaries are kept in a table here, so that ``geoseg --help`` does
+not import torch, GDAL or NumPy.
 """
 
 import os
@@ -18,27 +18,27 @@ from geoseg.errors import GeosegError
 from . import console, options
 
 COMMANDS = {
-    "prepare": "Convert the archives of a benchmark, or your own labelled scenes, for training.",
+    "prepare": "Convert the archives of a benchmark, or your own labeled scenes, for training.",
     "tile": "Cut scenes into crops on disk.",
     "train": "Train a network from a recipe and write a model.",
     "import": "Convert a published checkpoint to a model.",
-    "predict": "Predict the mask of a scene.",
+    "predict": "Predict a mask for a scene.",
     "polygonize": "Convert a mask to polygons.",
     "evaluate": "Score a model or a mask against reference labels.",
     "report": "Write an HTML report of scores and errors.",
     "gap": "Measure the domain shift between scenes and a model's training data, without labels.",
-    "submit": "Predict a benchmark's test images into a zip file for its server, or check such a file.",
+    "submit": "Write masks for a benchmark's test images to a zip file for its server, or check such a file.",
     "info": "Describe a file: scene, mask, polygons, model or recipe.",
-    "recipes": "List the recipes that are included in geoseg.",
+    "recipes": "List the recipes included in geoseg.",
     "picture": "Draw a scene next to its mask, reference and polygons.",
 }
 """Summary of each subcommand in ``geoseg --help``. A subcommand is the function in the module of the same name."""
 
 MODULES = {"import": "import_checkpoint"}
-"""Modules of subcommands whose names are not valid module names."""
+"""Modules of the subcommands whose names are not valid module names."""
 
 RENAMED = {"import-zoo": "import"}
-"""Old names that still work in this release, and their new names."""
+"""Old names that still work in this release, mapped to their new names."""
 
 INTERNAL_ERROR = 70
 """Exit code of an internal error (EX_SOFTWARE in sysexits.h)."""
@@ -50,7 +50,7 @@ REPORT = "This is a bug in geoseg. Please report it with the text above and the 
 
 
 class Commands(click.Group):
-    """A group that lists its subcommands from a table and imports only the one that is called."""
+    """A command group that lists its subcommands from a table and only imports the one that is called."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of a typical workflow."""
@@ -90,7 +90,7 @@ class Commands(click.Group):
                 console.print_error(error.message, error.hint)
                 ctx.exit(1)
             except KeyboardInterrupt:
-                console.print_error("stopped by the user; no incomplete output was left")
+                console.print_error("stopped by the user; no incomplete output was left behind")
                 ctx.exit(STOPPED)
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise  # click prints the message, or exits silently on a closed pipe
@@ -104,4 +104,4 @@ class Commands(click.Group):
 @click.version_option(package_name="geoseg")
 @options.verbosity
 def main() -> None:
-    """Segment remote-sensing images: train, predict, polygonize and evaluate."""
+    """Segment remote sensing imagery: train, predict, polygonize and evaluate."""

@@ -1,4 +1,4 @@
-"""Options that several commands share, grouped help texts, and shell completion."""
+"""Options shared by several commands, grouped help texts, and shell completion."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ class GroupedCommand(click.Command):
     """A command whose help text lists its options in groups.
 
     Args:
-        groups: Names of option parameters by title of the group. Other options are listed last.
+        groups: Mapping of group titles to the parameter names of their options. Options in no group are listed last.
     """
 
     def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **settings: Any) -> None:
@@ -27,7 +27,7 @@ class GroupedCommand(click.Command):
         self.groups = groups
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write a section per group."""
+        """Write one section per group."""
         records = {param.name: param.get_help_record(ctx) for param in self.get_params(ctx)}
         grouped = {name for group in self.groups.values() for name in group}
         rest = [name for name in records if name not in grouped]
@@ -59,7 +59,7 @@ def box(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[
 
 
 def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the names of included recipes, else files.
+    """Complete the names of included recipes, otherwise files.
 
     The ``file`` item comes first, because bash drops items before it.
     """
@@ -71,10 +71,10 @@ def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: st
 
 
 def verbosity(command: F) -> F:
-    """Add ``-v`` and ``-q``, before or after the name of the command."""
+    """Add ``-v`` and ``-q``, which may come before or after the name of the command."""
     verbose = click.option(
         "-v", "--verbose", count=True, expose_value=False, callback=_remember(console.VERBOSE),
-        help="Print what is done; -vv prints debugging messages.",
+        help="Print more details; -vv prints debugging messages.",
     )  # fmt: skip
     quiet = click.option(
         "-q", "--quiet", is_flag=True, expose_value=False, callback=_remember(console.QUIET),
@@ -92,18 +92,18 @@ def _remember(key: str) -> Callable[[click.Context, click.Parameter, Any], None]
 
 
 FILE = click.Path()
-"""A path. The library checks whether it exists, so that all errors have the same form."""
+"""A path. The library checks whether it exists, so that all error messages have the same form."""
 
 recipe = click.argument("recipe", shell_complete=complete_recipe)
 
 overrides = click.option(
     "--set", "overrides", metavar="KEY=VALUE", multiple=True,
-    help="Override a value of the recipe, for instance train.iterations=500; can be repeated.",
+    help="Override a value in the recipe, for instance train.iterations=500; can be repeated.",
 )  # fmt: skip
 
 model = click.option(
     "--model", type=FILE, metavar="MODEL",
-    help="Model (*.safetensors) or run folder; default runs/latest, then $GEOSEG_MODEL.",
+    help="Model (*.safetensors) or run folder; by default, runs/latest, then $GEOSEG_MODEL.",
 )  # fmt: skip
 
 device = click.option(
@@ -113,22 +113,22 @@ device = click.option(
 
 tile = click.option(
     "--tile", type=click.IntRange(min=1), metavar="PIXELS",
-    help="Side of a tile, the input of the network; default the model's.",
+    help="Side length of a tile, the input of the network; by default, that of the model.",
 )  # fmt: skip
 
 mode = click.option(
     "--mode", type=click.Choice(CHOICES["mode"]), default=PredictOptions.mode, show_default=True,
-    help="How tiles are combined; slide is mmsegmentation's slide inference.",
+    help="How tiles are combined; slide is mmsegmentation's sliding-window inference.",
 )  # fmt: skip
 
 stride = click.option(
     "--stride", type=click.IntRange(min=1), metavar="PIXELS",
-    help="Distance between windows with --mode slide; default two thirds of a tile.",
+    help="Stride of the windows with --mode slide; by default, two thirds of a tile.",
 )  # fmt: skip
 
 tta = click.option(
     "--tta", type=click.Choice(CHOICES["tta"]), default=PredictOptions.tta, show_default=True,
-    help="Test-time augmentation: flip, the eight symmetries, or six scales with flips (2, 8, 17 times the work).",
+    help="Test-time augmentation: flips, the eight symmetries, or six scales with flips (2x, 8x or 17x the cost).",
 )  # fmt: skip
 
 LABELS = ("column", "polygon_class", "background", "priority", "layer", "ignore", "resample")
@@ -142,9 +142,11 @@ def _split_names(_context: click.Context, _parameter: click.Parameter, names: st
 
 def labels(command: F) -> F:
     """Add the options that describe a reference."""
-    column = click.option("--column", metavar="NAME", help="Attribute of the reference polygons that holds the class.")
+    column = click.option(
+        "--column", metavar="NAME", help="Attribute of the reference polygons that contains the class."
+    )
     polygon_class = click.option(
-        "--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; default the last class."
+        "--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; by default, the last class."
     )
     background = click.option(
         "--background", metavar="CLASS", help="Class outside reference polygons; by default, pixels there are ignored."
@@ -160,7 +162,9 @@ def labels(command: F) -> F:
         "repeated. Default a declared nodata; none: every value is a class.",
     )  # fmt: skip
     resample = click.option(
-        "--resample", is_flag=True, help="Resample a reference on another grid to the pixels (nearest neighbor)."
+        "--resample",
+        is_flag=True,
+        help="Resample a reference that is on a different grid (nearest neighbor).",
     )
     return column(polygon_class(background(priority(layer(ignore(resample(command)))))))
 
@@ -168,11 +172,14 @@ def labels(command: F) -> F:
 def scoring(command: F) -> F:
     """Add the options that select scores."""
     confidence = click.option(
-        "--confidence", type=FILE, metavar="FILE", help="Confidence or probability raster of MASK, for calibration."
+        "--confidence",
+        type=FILE,
+        metavar="FILE",
+        help="Confidence or probability raster for MASK, to compute calibration.",
     )
     protocol = click.option(
         "--protocol", "protocols", metavar="NAME", multiple=True,
-        help="Protocol of the scores; can be repeated. Default all protocols of the dataset.",
+        help="Protocol of the scores; can be repeated. By default, all protocols of the dataset.",
     )  # fmt: skip
     boundary = click.option(
         "--boundary",
@@ -182,7 +189,7 @@ def scoring(command: F) -> F:
         help="Also compute boundary scores with this tolerance.",
     )
     objects = click.option(
-        "--objects", metavar="CLASSES", help="Also compute object scores of these classes (comma-separated)."
+        "--objects", metavar="CLASSES", help="Also compute object scores for these classes (comma-separated)."
     )
     return confidence(protocol(boundary(objects(command))))
 

@@ -18,7 +18,7 @@ from . import console, options
 @click.option("--polygons", type=options.FILE, metavar="POLYGONS", help="Polygons to outline, in any CRS.")
 @click.option(
     "--longest", type=click.IntRange(min=16), metavar="PIXELS", default=1024, show_default=True,
-    help="Longest side of each panel.",
+    help="Length of the longer side of each panel.",
 )  # fmt: skip
 @options.overwrite
 @options.verbosity
@@ -32,9 +32,9 @@ def picture(
     longest: int,
     overwrite: bool,
 ) -> None:
-    """Draw SCENE next to its mask, reference and polygons into one PNG, with the legend below.
+    """Draw SCENE next to its mask, reference and polygons in a single PNG, with the legend below.
 
-    With mask and reference, another panel shows where they differ. Prints the path of the image.
+    With a mask and a reference, an additional panel shows where they differ. Prints the path of the image.
     """
     from geoseg.plotting.panels import plot_scene
 

@@ -15,7 +15,7 @@ AREA = click.FloatRange(min=0)
 @click.argument("mask", type=options.FILE)
 @click.option(
     "-o", "--output", type=options.FILE, metavar="POLYGONS",
-    help="Vector file to write: .gpkg, .parquet, .fgb, .geojson or .shp; default MASK's name with .gpkg.",
+    help="Vector file to write: .gpkg, .parquet, .fgb, .geojson or .shp; by default, the name of MASK with .gpkg.",
 )  # fmt: skip
 @click.option(
     "--connectivity", type=click.Choice(["4", "8"]), default="4", show_default=True,
@@ -38,7 +38,7 @@ AREA = click.FloatRange(min=0)
 )
 @click.option(
     "--orthogonalize", callback=options.names, metavar="A,B",
-    help="Square the corners of polygons of these classes, by name; adjacent polygons are adjusted.",
+    help="Square the corners of polygons of these classes, by name; neighboring polygons are adjusted to match.",
 )  # fmt: skip
 @click.option("--classes", callback=options.names, metavar="A,B", help="Classes to keep, by name; default all.")
 @click.option(
@@ -50,9 +50,9 @@ AREA = click.FloatRange(min=0)
 @click.option("--per-class", is_flag=True, help="Write a layer (.gpkg) or a file (other formats) per class.")
 @click.option(
     "--confidence", type=options.FILE, metavar="RASTER",
-    help="Probability or confidence raster of MASK; each polygon gets the mean for its class.",
+    help="Probability or confidence raster for MASK; each polygon gets the mean for its class.",
 )  # fmt: skip
-@click.option("--crs", metavar="CRS", help="CRS of the output, such as EPSG:25832; default the CRS of MASK.")
+@click.option("--crs", metavar="CRS", help="CRS of the output, such as EPSG:25832; by default, the CRS of MASK.")
 @options.overwrite
 @click.option("--append", is_flag=True, help="Append to the polygons in an existing output.")
 @options.verbosity
@@ -86,5 +86,5 @@ def polygonize(
 
 
 def _default_output(mask: Path) -> Path:
-    """Return the GeoPackage next to the mask; a vector file is not replaced by its own polygons."""
+    """Return the path of a GeoPackage next to the mask; a vector file is not replaced by its own polygons."""
     return mask.with_name(f"{mask.stem}_polygons.gpkg") if mask.suffix.lower() == ".gpkg" else mask.with_suffix(".gpkg")

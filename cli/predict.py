@@ -1,4 +1,4 @@
-"""`geoseg predict`: predict the masks of scenes."""
+"""`geoseg predict`: predict masks for scenes."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -38,12 +38,12 @@ GROUPS = {
 @click.argument("scenes", metavar="SCENE...", type=options.FILE, nargs=-1, required=True)
 @click.option(
     "-o", "--output", type=options.FILE, metavar="MASK", required=True,
-    help="Mask to write (GeoTIFF), or the folder of the masks of several scenes.",
+    help="Mask to write (GeoTIFF), or the folder for the masks of several scenes.",
 )  # fmt: skip
 @click.option(
     "--mosaic",
     is_flag=True,
-    help="Predict one mask of all scenes; they must have equal CRS, GSD, bands and pixel type.",
+    help="Predict a single mask for all scenes; they must have the same CRS, GSD, bands and pixel type.",
 )
 @options.model
 @options.tile
@@ -51,19 +51,19 @@ GROUPS = {
     "--halo",
     type=click.IntRange(min=0),
     metavar="PIXELS",
-    help="Context around the core of each tile; default the model's.",
+    help="Context around the core of each tile; by default, that of the model.",
 )
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="N",
-    help="Tiles per forward pass; default 4 on CPUs, and the fastest that fits into memory on GPUs.",
+    help="Tiles per forward pass; by default, 4 on CPUs, and on GPUs the fastest number that fits into memory.",
 )  # fmt: skip
 @click.option(
     "--blend", type=click.Choice(CHOICES["blend"]), default=PredictOptions.blend, show_default=True,
-    help="How overlapping tiles are joined: weighted average, or the cores of tiles.",
+    help="How overlapping tiles are joined: by a weighted average, or by their cores only.",
 )  # fmt: skip
 @click.option(
     "--window", type=click.Choice(CHOICES["window"]), default=PredictOptions.window, show_default=True,
-    help="How the weights of tiles decrease towards their edges.",
+    help="How the weights of tiles decrease toward their edges.",
 )  # fmt: skip
 @click.option(
     "--border", type=click.Choice(CHOICES["border"]), default=PredictOptions.border, show_default=True,
@@ -74,7 +74,7 @@ GROUPS = {
 @options.tta
 @click.option(
     "--device", metavar="DEVICE", default=PredictOptions.device, show_default=True,
-    help="Device of the network: auto, cpu, cuda or mps; cuda:0,cuda:1 or cuda:all share a scene.",
+    help="Device of the network: auto, cpu, cuda or mps; cuda:0,cuda:1 or cuda:all split a scene across GPUs.",
 )  # fmt: skip
 @click.option(
     "--engine", type=click.Choice(["auto", "torch", "openvino"]), default=PredictOptions.engine, show_default=True,
@@ -86,7 +86,7 @@ GROUPS = {
 )  # fmt: skip
 @click.option(
     "--bands", callback=options.names, metavar="A,B,C",
-    help="Bands of SCENE, by name or number from 1, in the order of the model; geoseg info SCENE lists them.",
+    help="Bands of SCENE, by name or 1-based number, in the order of the model; geoseg info SCENE lists them.",
 )  # fmt: skip
 @click.option("--any-dtype", is_flag=True, help="Accept a pixel type that differs from the training data.")
 @click.option(
@@ -97,9 +97,11 @@ GROUPS = {
     "--bbox",
     callback=options.box,
     metavar="WEST,SOUTH,EAST,NORTH",
-    help="Predict only this window, in the CRS of SCENE.",
+    help="Predict only inside this bounding box, in the CRS of SCENE.",
 )
-@click.option("--bbox-crs", metavar="CRS", help="CRS of --bbox, if it differs from SCENE; for instance EPSG:4326.")
+@click.option(
+    "--bbox-crs", metavar="CRS", help="CRS of --bbox, if it differs from that of SCENE; for instance EPSG:4326."
+)
 @click.option(
     "--aoi",
     type=options.FILE,
@@ -108,7 +110,7 @@ GROUPS = {
 )
 @click.option(
     "--probabilities", type=options.FILE, metavar="FILE",
-    help="Also write the probability of each class, a band per class, in steps of 1/254; a folder for several scenes.",
+    help="Also write the probability of each class, one band per class, in steps of 1/254; a folder for several scenes.",
 )  # fmt: skip
 @click.option(
     "--confidence", type=options.FILE, metavar="FILE", help="Also write the probability of the predicted class."
@@ -117,30 +119,34 @@ GROUPS = {
     "--entropy", type=options.FILE, metavar="FILE",
     help="Also write the normalized entropy of the probabilities, 0 to 1.",
 )  # fmt: skip
-@click.option("--preview", type=options.FILE, metavar="PNG", help="Also write an image of scene and mask.")
+@click.option("--preview", type=options.FILE, metavar="PNG", help="Also write an image of the scene and its mask.")
 @click.option(
     "--stitch-report", is_flag=True,
-    help="Print the seam index: changes of the mask across tile edges relative to elsewhere; 1 means no seams.",
+    help="Print the seam index: how often the mask changes across tile edges, relative to elsewhere; 1 means no seams.",
 )  # fmt: skip
 @click.option(
     "--reference",
     type=options.FILE,
     metavar="FILE",
-    help="Reference labels of SCENE, to print the mean IoU with --stitch-report.",
+    help="Reference labels for SCENE, to print the mean IoU with --stitch-report.",
 )
 @click.option(
     "--on-read-error", type=click.Choice(CHOICES["on_read_error"]), default=PredictOptions.on_read_error, show_default=True,
-    help="If SCENE is damaged: stop, or write nodata there.",
+    help="If SCENE is damaged: stop, or write nodata for the damaged blocks.",
 )  # fmt: skip
 @click.option(
     "--dask", metavar="ADDRESS",
-    help="Share the work among the workers of a Dask scheduler (tcp://HOST:8786), or among N local processes (local:N).",
+    help="Distribute the work among Dask workers (scheduler at tcp://HOST:8786) or N local processes (local:N).",
 )  # fmt: skip
-@click.option("--plan", is_flag=True, help="Print tiles, memory, time and disk space of the prediction; write nothing.")
+@click.option(
+    "--plan",
+    is_flag=True,
+    help="Print the tiles, memory, time and disk space required; write nothing.",
+)
 @click.option(
     "--resume",
     is_flag=True,
-    help="Resume an interrupted prediction with the same options; skip existing masks of several scenes.",
+    help="Resume an interrupted prediction with the same options; with several scenes, skip existing masks.",
 )
 @options.overwrite
 @options.verbosity
@@ -156,13 +162,14 @@ def predict(
     plan: bool,
     **settings: Any,
 ) -> None:
-    """Predict the mask of SCENE: a GeoTIFF on the same grid with one byte per pixel, 255 where nothing was predicted.
+    """Predict a mask for SCENE: a GeoTIFF on the same grid with one byte per pixel, 255 where nothing was predicted.
 
     SCENE can be a raster file or a URL. With several scenes, a folder or a pattern, each mask is written to
-    MASK/NAME_mask.tif; with --mosaic, all scenes become one mask. Prints the path of the mask.
+    MASK/NAME_mask.tif; with --mosaic, a single mask is written for all scenes. Prints the path of the mask.
 
-    Memory depends on the width of the scene, not on its height: 4 bytes per class for a row of tiles (0.6 GB for 7
-    classes, tiles of 512 and 40 000 columns) and 1 to 1.5 GB for the network and GDAL. --plan prints it for a scene.
+    Memory depends on the width of the scene, not on its height: 4 bytes per class per pixel for one row of tiles (0.6
+    GB for 7 classes, 512-pixel tiles and a width of 40,000 pixels), and 1 to 1.5 GB for the network and GDAL. --plan
+    prints an estimate for a scene.
     """
     from geoseg.raster.discovery import is_collection, list_scenes
 
@@ -193,7 +200,7 @@ def _open_cluster(address: str | None) -> AbstractContextManager[Any]:
 
 
 def _print_estimates(scenes: Sequence[str | list[str]], model: Path, settings: Mapping[str, Any]) -> None:
-    """Print the cost of predicting each scene; a list of scenes is a mosaic."""
+    """Print the cost of the prediction for each scene; a list of scenes is a mosaic."""
     from geoseg.inference.estimate import estimate_prediction
     from geoseg.inference.predictor_cache import PredictorCache
     from geoseg.raster.output_bands import SHARES
@@ -252,11 +259,9 @@ def _stitching(prediction: "Prediction", reference: str | None) -> str:
     assert prediction.path is not None
     seams = measure_seams(prediction.path, rows=prediction.edges[0], cols=prediction.edges[1])
     score = (
-        ""
-        if reference is None
-        else f"; mean IoU {100 * evaluate_mask(prediction.path, reference).total.mean_iou:.2f} %"
+        "" if reference is None else f"; mean IoU {100 * evaluate_mask(prediction.path, reference).total.mean_iou:.2f}%"
     )
     return (
-        f"seam index {seams.index:.3f}: {100 * seams.across_edges:.3f} % of neighbors differ across tile edges, "
-        f"{100 * seams.elsewhere:.3f} % elsewhere{score}"
+        f"seam index {seams.index:.3f}: {100 * seams.across_edges:.3f}% of neighbors differ across tile edges, "
+        f"{100 * seams.elsewhere:.3f}% elsewhere{score}"
     )

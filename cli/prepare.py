@@ -14,16 +14,20 @@ from .progress import current_progress
 @click.argument("archives", type=click.Path(path_type=Path), required=False)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="DIR",
-    help="Folder for the prepared scenes; default a new one in data.prepared.",
+    help="Folder for the prepared scenes; by default, a new one in data.prepared.",
 )  # fmt: skip
 @options.overrides
 @click.option(
-    "--compress", is_flag=True, help="Compress prepared files: about half the disk space and half the crops per second."
+    "--compress",
+    is_flag=True,
+    help="Compress prepared files: half the disk space, half the crops per second.",
 )
 @click.option(
-    "--check", is_flag=True, help="Convert nothing; report problems of the files, with exit code 1 if there are any."
+    "--check",
+    is_flag=True,
+    help="Convert nothing; report problems with the files, and exit with code 1 if there are any.",
 )
-@click.option("--download", is_flag=True, help="LoveDA only: download its archives into ARCHIVES first (9 GB).")
+@click.option("--download", is_flag=True, help="LoveDA only: first download its archives to ARCHIVES (9 GB).")
 @options.overwrite
 @options.verbosity
 def prepare(
@@ -39,9 +43,9 @@ def prepare(
 ) -> None:
     """Convert the labeled scenes of RECIPE to files that training can crop quickly.
 
-    RECIPE is a YAML file or the name of an included recipe, such as potsdam, vaihingen, isaid or loveda. ARCHIVES is the
-    folder of the published archives, zipped or unpacked. The command resumes an interrupted conversion. Prints the
-    folder; train with --set data.root=DIR.
+    RECIPE is a YAML file or the name of an included recipe, such as potsdam, vaihingen, isaid or loveda. ARCHIVES is
+    the folder that contains the published archives, zipped or extracted. The command resumes an interrupted conversion.
+    Prints the folder; train with --set data.root=DIR.
     """
     from geoseg.config.load import load_recipe
 
@@ -66,7 +70,7 @@ def prepare(
 
 def _download(dataset: str, archives: Path | None) -> None:
     if dataset != "loveda" or archives is None:
-        raise click.UsageError("--download is available for loveda and requires ARCHIVES")
+        raise click.UsageError("--download is only available for loveda and requires ARCHIVES")
     from geoseg.data.datasets.loveda import download_loveda
 
     download_loveda(archives)

@@ -52,7 +52,7 @@ class ProgressLines:
         return None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count ``steps`` and print a line if the last one is a minute old."""
+        """Count ``steps``, and print a line if the last one is a minute old."""
         self.done += steps
         self.note = note or self.note
         now = self.clock()

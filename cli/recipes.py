@@ -9,7 +9,7 @@ from . import console, options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.verbosity
 def recipes(*, as_json: bool) -> None:
-    """List the recipes that are included in geoseg: name and description."""
+    """List the name and description of each recipe included in geoseg."""
     from geoseg.config.load import list_recipes
 
     descriptions = {name.removesuffix(".yaml"): text for name, text in list_recipes().items()}

@@ -13,10 +13,10 @@ from .progress import current_progress
 @click.argument("runs", nargs=-1, metavar="[RUN]...", type=options.FILE)
 @click.option(
     "-o", "--output", type=options.FILE, metavar="HTML", default="report.html", show_default=True,
-    help="HTML file to write; JSON and Markdown files of the same name are written, too.",
+    help="HTML file to write; JSON and Markdown files with the same name are also written.",
 )  # fmt: skip
 @click.option(
-    "--recipe", metavar="RECIPE", help="Recipe or prepared folder to evaluate on; default the recipe of each RUN."
+    "--recipe", metavar="RECIPE", help="Recipe or prepared folder to evaluate on; by default, the recipe of each RUN."
 )
 @options.overrides
 @click.option("--split", metavar="NAME", default="val", show_default=True, help="Scenes of the recipe to evaluate on.")
@@ -24,13 +24,13 @@ from .progress import current_progress
     "--scene",
     type=options.FILE,
     metavar="SCENE",
-    help="Scenes to evaluate on, with --reference; or the scenes of --mask.",
+    help="Scenes to evaluate on, with --reference; or the scenes that belong to --mask.",
 )
 @click.option("--mask", type=options.FILE, metavar="MASK", help="Masks to report on, instead of runs.")
-@click.option("--reference", type=options.FILE, metavar="FILE", help="Reference labels of SCENE or MASK.")
+@click.option("--reference", type=options.FILE, metavar="FILE", help="Reference labels for SCENE or MASK.")
 @options.labels
 @options.scoring
-@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes and masks without CRS.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes and masks without a CRS.")
 @options.tile
 @options.mode
 @options.stride
@@ -52,7 +52,7 @@ def report(
     device: str | None,
     **given: Any,
 ) -> None:
-    """Evaluate each RUN (a run folder or a model) and write an HTML report that needs no network.
+    """Evaluate each RUN (a run folder or a model) and write a self-contained HTML report.
 
     The default RUN is the newest one. Several runs are compared in one report. Prints the path of the report.
     """
@@ -82,7 +82,7 @@ def report(
         **given,
     )
     console.print_result(str(page))
-    console.print_status(f"Beside it: {page.with_suffix('.json').name}, {page.with_suffix('.md').name}")
+    console.print_status(f"Also written: {page.with_suffix('.json').name}, {page.with_suffix('.md').name}")
 
 
 def _model(run: str) -> Path:

@@ -9,11 +9,16 @@ from .progress import current_progress
 @click.command()
 @click.argument("benchmark", type=click.Choice(["loveda"]), required=False)
 @options.model
-@click.option("--data", type=options.FILE, metavar="DIR", help="Folder of the test images: Test.zip, or unpacked.")
+@click.option(
+    "--data",
+    type=options.FILE,
+    metavar="DIR",
+    help="Folder with the test images: Test.zip or its files.",
+)
 @click.option("-o", "--output", type=options.FILE, metavar="ZIP", help="Submission to write.")
 @click.option(
     "--phase", type=click.Choice(["all", "urban", "rural"]),
-    help="Phase of the benchmark; default all, or with --check the best matching phase.",
+    help="Phase of the benchmark; by default, all, or with --check, the best matching phase.",
 )  # fmt: skip
 @click.option("--whole", is_flag=True, help="Predict each image as a single tile.")
 @options.device
@@ -34,9 +39,9 @@ def submit(
     to_check: str | None,
     overwrite: bool,
 ) -> None:
-    """Predict the test images of BENCHMARK (loveda) into a zip file for its server, or check such a file.
+    """Write masks for the test images of BENCHMARK (loveda) to a zip file for its server, or check such a file.
 
-    A file that the server would refuse is not written. Prints the path of the file.
+    No file is written if the server would reject it. Prints the path of the file.
     """
     if to_check is not None:
         if model or data or output or whole or device or overwrite:

@@ -16,25 +16,25 @@ from .progress import current_progress
     "--size",
     type=click.IntRange(min=1),
     metavar="PIXELS",
-    help="Side of a crop; default 512, or 896 with --rule isaid.",
+    help="Side length of a crop; by default, 512, or 896 with --rule isaid.",
 )
 @click.option(
-    "--stride", type=click.IntRange(min=1), metavar="PIXELS", help="Step between crops; default that of the rule."
+    "--stride", type=click.IntRange(min=1), metavar="PIXELS", help="Stride of the crops; by default, that of the rule."
 )
 @click.option(
     "--rule", type=click.Choice(["plain", "isprs", "isaid"]), default="plain", show_default=True,
-    help="How crops are placed: by size and stride, or as published converters do.",
+    help="How crops are placed: by size and stride, or as in published converters.",
 )  # fmt: skip
 @click.option(
     "--layout", type=click.Choice(["geotiff", "openmmlab", "published"]), default="geotiff", show_default=True,
     metavar="[geotiff|openmmlab]",
-    help="Georeferenced GeoTIFF; or PNG with the folders, names and label values of OpenMMLab's converters.",
+    help="Georeferenced GeoTIFF, or PNG with the folders, names and label values of OpenMMLab's converters.",
 )  # fmt: skip
 @click.option(
     "--labels",
     type=options.FILE,
     metavar="DIR",
-    help="Folder of label rasters with the names of the scenes, cut in the same way.",
+    help="Folder of label rasters with the same names as the scenes, which are cut in the same way.",
 )
 @click.option("--keep-empty", is_flag=True, help="Also write crops without valid pixels.")
 @click.option("--count", is_flag=True, help="Write nothing; print the number of crops.")
@@ -53,10 +53,10 @@ def tile(
     count: bool,
     overwrite: bool,
 ) -> None:
-    """Cut SCENES into crops of one size.
+    """Cut SCENES into crops of the same size.
 
-    SCENES are raster files, folders of rasters, or a folder written by geoseg prepare, whose masks are cut, too. The last
-    crop of a row or column is shifted inward. Prints the folder.
+    SCENES are raster files, folders of rasters, or a folder written by geoseg prepare, whose masks are also cut. The
+    last crop of a row or column is shifted inward. Prints the folder.
     """
     if count == (output is not None):
         raise click.UsageError("use either -o DIR or --count")

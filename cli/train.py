@@ -12,10 +12,10 @@ from .progress import current_progress
 @click.command()
 @options.recipe
 @options.overrides
-@click.option("--name", metavar="NAME", help="Name of the run folder; default the name of the recipe.")
+@click.option("--name", metavar="NAME", help="Name of the run folder; by default, the name of the recipe.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs"), show_default=True,
-    help="Folder of all runs; its link `latest` points to the newest one.",
+    help="Folder that contains all runs; its link `latest` points to the newest one.",
 )  # fmt: skip
 @options.device
 @click.option("--devices", metavar="N", default="1", show_default=True, help="Devices per machine, or auto for all.")

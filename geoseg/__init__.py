@@ -1,4 +1,4 @@
-"""geoseg: semantic segmentation of remote-sensing images, from orthophotos to GIS layers.
+"""geoseg: semantic segmentation of remote sensing imagery, from orthophotos to GIS layers.
 
 Functions:
 
@@ -8,7 +8,7 @@ Functions:
 * quality: :func:`evaluate`, :func:`report`, :func:`measure_shift`, :func:`submit`, :func:`check_submission`
 * any file: :func:`describe`
 
-Public names are imported on first use, so that ``import geoseg`` imports neither torch nor GDAL.
+Public names are imported on first use, so ``import geoseg`` imports neither torch nor GDAL.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -111,7 +111,7 @@ _RENAMED = {"import_zoo": "import_checkpoint"}
 
 try:
     __version__ = version("geoseg")
-except PackageNotFoundError:  # a copy of the folder that is not installed
+except PackageNotFoundError:  # the package folder was copied, not installed
     __version__ = "unknown"
 __all__ = ["__version__", *sorted(_MODULES)]  # noqa: PLE0604 - the names are the keys of the table
 

@@ -1,6 +1,6 @@
-"""Bounded, ordered thread pools: compute the next items while the caller works on the previous ones.
+"""Bounded, ordered thread pools: compute the next items while the caller processes the previous ones.
 
-GDAL, numba and shapely release Python's lock, so threads are enough.
+GDAL, numba and shapely release the GIL, so threads are sufficient.
 """
 
 from collections import deque
@@ -23,20 +23,20 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """Map a function over items in several threads; yield the results in the order of the items.
 
-    The look-ahead is bounded, and with it the memory. Items are taken from ``items`` by the thread that asks for
+    The look-ahead, and therefore the memory, is bounded. Items are taken from ``items`` by the thread that asks for
     results. When the iterator is closed, tasks that have not started are cancelled and running ones are awaited.
 
     Args:
-        function: Called once per item; it pays off if it spends its time in code that releases Python's lock.
+        function: Called once per item; threads only help if it spends its time in code that releases the GIL.
         items: The arguments, taken lazily.
-        threads: Number of threads; by default the number of CPU cores.
-        ahead: Largest number of items that are submitted but not yet yielded; by default one more than ``threads``.
+        threads: Number of threads; by default, the number of CPU cores.
+        ahead: Maximum number of items that are submitted but not yet yielded; by default, one more than ``threads``.
 
     Yields:
-        ``function(item)`` of each item.
+        ``function(item)`` for each item.
 
     Raises:
-        Exception: The first error of any finished task, immediately instead of in that task's turn.
+        Exception: The first error of any finished task, raised immediately instead of in the order of the items.
     """
     threads = threads or cpu_count() or 1
     waiting: deque[Future[Result]] = deque()
@@ -49,7 +49,7 @@ def ordered_map(
             result = waiting.popleft().result()
             waiting.extend(pool.submit(function, item) for item in islice(remaining, 1))
             yield result
-            del result  # otherwise it is kept in memory while the next one is computed
+            del result  # otherwise it would stay in memory while the next one is computed
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
@@ -59,7 +59,7 @@ def prefetch(
 ) -> AbstractContextManager[Iterator[Result]]:
     """Return :func:`ordered_map` as a context manager.
 
-    When the context ends, no task is running any more, so the files they read can be closed.
+    When the context ends, no task is running anymore, so the files they read can be closed.
     """
     return closing(ordered_map(read, items, threads=threads, ahead=ahead))
 

@@ -6,11 +6,11 @@ from typing import Any
 
 
 def attach(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make the functions ``__getattr__`` and ``__dir__`` of a package whose names are imported on first use.
+    """Create the functions ``__getattr__`` and ``__dir__`` for a package whose names are imported on first use.
 
     Args:
         package: Name of the package, for error messages.
-        modules: Module of each public name.
+        modules: Mapping of public names to modules.
     """
 
     def get_attribute(name: str) -> Any:

@@ -1,22 +1,23 @@
-"""Control of the C library's allocator, so that freed arrays do not stay in the memory of the process.
+"""Configure the C library's allocator so that the memory of freed arrays is returned to the system.
 
-glibc serves arrays of many megabytes from one heap per thread after it has seen a few of them, and does not return the
-pages. This costs a quarter of a gigabyte on a scene 40 000 columns wide, more on taller scenes (benchmarks/memory.py).
+After a few arrays of many megabytes, glibc allocates them from one heap per thread and does not return the pages. This
+costs a quarter of a gigabyte for a scene that is 40,000 pixels wide, and more for taller scenes (benchmarks/memory.py).
 """
 
 import ctypes
 import functools
 
 MMAP_THRESHOLD = 4 * 2**20
-"""Bytes from which an array gets its own memory map: arrays of whole batches and strips do, those of single tiles do not."""
+"""Size in bytes above which an array gets its own memory map: true for whole batches and strips, but not for single
+tiles."""
 
 M_MMAP_THRESHOLD = -3
-"""glibc's number (malloc.h) of the parameter; a value set by hand stops glibc from raising it."""
+"""glibc's number for this parameter (malloc.h); setting it explicitly prevents glibc from raising it."""
 
 
 @functools.cache
 def _glibc() -> ctypes.CDLL | None:
-    """Return the C library if it is glibc; musl, macOS and Windows have neither function."""
+    """Return the C library if it is glibc; musl, macOS and Windows do not have these functions."""
     try:
         library = ctypes.CDLL(None)
     except (OSError, TypeError):
@@ -26,14 +27,14 @@ def _glibc() -> ctypes.CDLL | None:
 
 @functools.cache
 def set_mmap_threshold() -> None:
-    """Give large arrays their own memory maps, once for the whole process; do nothing without glibc."""
+    """Give large arrays their own memory maps, once for the whole process; does nothing without glibc."""
     library = _glibc()
     if library is not None:
         library.mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD)
 
 
 def trim() -> None:
-    """Return free memory to the operating system; do nothing without glibc."""
+    """Return free memory to the operating system; does nothing without glibc."""
     library = _glibc()
     if library is not None:
         library.malloc_trim(0)

@@ -12,11 +12,11 @@ _LOCK = threading.RLock()
 
 
 def njit(function: F) -> F:
-    """Compile a function to machine code at its first call; later processes read the code from disk.
+    """Compile a function to machine code on its first call; later processes read the code from disk.
 
-    numba caches the code in ``__pycache__`` next to the source, or in the cache folder of the user (``NUMBA_CACHE_DIR``
-    overrides both). If neither is writable, each process compiles again, which takes seconds. The compiled function
-    releases the GIL.
+    Numba caches the code in ``__pycache__`` next to the source, or in the user's cache folder (``NUMBA_CACHE_DIR``
+    overrides both). If neither is writable, each process compiles the function again, which takes several seconds. The
+    compiled function releases the GIL.
     """
     return cast("F", _CompiledAtFirstCall(function))
 

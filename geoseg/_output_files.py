@@ -1,6 +1,6 @@
-"""Output files: checked before the work, written under a temporary name, renamed when they are complete.
+"""Output files: checked before any work starts, written under a temporary name, and renamed once complete.
 
-Also the file name suffixes that geoseg accepts.
+This module also defines the file extensions that geoseg accepts.
 """
 
 import contextlib
@@ -12,16 +12,16 @@ from pathlib import Path
 from geoseg.errors import OutputError
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg")
-"""Rasters in a folder of scenes. Virtual rasters are left out: they usually repeat files of the same folder."""
+"""Rasters in a folder of scenes. Virtual rasters are left out because they usually refer to files in the same folder."""
 
 VRT_SUFFIX = ".vrt"
 """GDAL's virtual rasters."""
 
 VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
-"""Vector files that are labels or results; a GeoPackage may hold a raster instead."""
+"""Vector files used as labels or results; a GeoPackage may contain a raster instead."""
 
 LAYER_SUFFIXES = (".gpkg", ".parquet", ".fgb", ".geojson", ".json", ".shp", ".gml", ".kml")
-"""Vector files that can be read as a layer of polygons; a GeoPackage may hold a raster instead."""
+"""Vector files that can be read as a polygon layer; a GeoPackage may contain a raster instead."""
 
 RECIPE_SUFFIXES = (".yaml", ".yml")
 """Recipes."""
@@ -35,17 +35,17 @@ PERMISSION_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def temporary_path(path: Path, purpose: str = "part") -> Path:
-    """Return the hidden path under which a result is written before it is complete.
+    """Return the hidden path to which a result is written before it is complete.
 
-    It is in the same folder, so that renaming is atomic, has the same suffix, and is fixed, so that the next run
-    overwrites what a killed run left.
+    It is in the same folder, so that renaming is atomic, and has the same extension. It is always the same, so that the
+    next run overwrites what a killed run left behind.
     """
     return path.with_name(f".{path.name}.{purpose}{path.suffix}")
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path, *, temporary: Path | None = None, fsync: bool = False) -> Iterator[Path]:
-    """Yield a temporary path that replaces ``path`` if the block succeeds and is removed if it fails.
+    """Yield a temporary path that replaces ``path`` if the ``with`` block succeeds, and is removed if it fails.
 
     Args:
         path: The target; an existing file is replaced.
@@ -74,24 +74,24 @@ def atomic_path(path: Path, *, temporary: Path | None = None, fsync: bool = Fals
 
 
 def check_writable(path: str | Path, overwrite: bool) -> None:
-    """Check before the work starts that ``path`` can be written at its end.
+    """Check, before any work starts, that ``path`` can be written later.
 
     Args:
         path: The file to write.
         overwrite: True if an existing file may be replaced.
 
     Raises:
-        OutputError: The path is a folder, its folder does not exist or is not writable, or the file exists.
+        OutputError: If the path is a folder, its parent folder does not exist or is not writable, or the file exists.
     """
     path = Path(path)
     with output_errors(path):
         if path.is_dir():
-            raise OutputError(f"{path} is a folder", "name a file in it")
+            raise OutputError(f"{path} is a folder", "give the path of a file in it")
         if not path.parent.is_dir():
             raise OutputError(f"the folder {path.parent} does not exist", f"create it first: mkdir -p '{path.parent}'")
         if path.exists() and not overwrite:
-            raise OutputError(f"{path} exists already", "choose another name, or use --overwrite to replace it")
-        # Permission bits are not reliable for root, on network drives and on full disks; creating a file is.
+            raise OutputError(f"{path} exists already", "choose a different name, or use --overwrite to replace it")
+        # Permission bits are unreliable for root, on network drives and on full disks; creating a file is reliable.
         probe = temporary_path(path, "probe")
         probe.touch()
         probe.unlink()

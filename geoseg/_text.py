@@ -13,7 +13,7 @@ UNPRINTABLE_CATEGORIES = ("Cc", "Cs")
 
 
 def join_names(names: Iterable[object], *, limit: int | None = None, separator: str = ", ") -> str:
-    """Join names into one phrase, and count those after the first ``limit``.
+    """Join names into one phrase; after the first ``limit`` names, only the number of the others is given.
 
     Example:
         >>> join_names(["red", "green", "blue"])
@@ -43,7 +43,7 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
 
 
 def percent(share: float) -> str:
-    """Format a share between 0 and 1 as percent with two decimals, or ``-`` for NaN.
+    """Format a fraction between 0 and 1 as a percentage with two decimals, or ``-`` for NaN.
 
     Example:
         >>> percent(0.12345), percent(float("nan"))
@@ -53,10 +53,10 @@ def percent(share: float) -> str:
 
 
 def align_columns(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
-    """Pad the cells of a table to columns two spaces apart.
+    """Pad the cells of a table to columns that are two spaces apart.
 
     Args:
-        rows: Cells as text; every row has the same length.
+        rows: Cells as text; all rows have the same length.
         right: For each column, True to align it to the right.
 
     Returns:

@@ -1,8 +1,8 @@
 """Bundles: safetensors files with the weights of a network and a model card.
 
 The card is stored as JSON in the header of the file. It can be read without torch and without the weights, and loading a
-bundle does not run code from it. Prediction needs the bundle only, neither the recipe nor the training data. Digests of
-card and weights in the header detect damaged and edited files; they are not a protection against forgery.
+bundle does not run code from it. Prediction only needs the bundle, not the recipe or the training data. Digests of the
+card and the weights in the header detect corrupted and edited files; they do not protect against forgery.
 """
 
 import hashlib
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     from geoseg.models.network import SegmentationNetwork
 
 FORMAT = "geoseg-bundle-2"
-"""Format version; a new one if older versions of geoseg cannot read the file."""
+"""Format version; increased when older versions of geoseg cannot read the file."""
 
 SEALED_ENTRIES = ("format", "card", "weights")
 """Entries of the header that are part of its seal; ``weights`` is the digest of the weights."""
 
 MAX_HEADER_BYTES = 100_000_000
-"""Largest header of the safetensors format."""
+"""Maximum header size of the safetensors format."""
 
 DAMAGED_HINT = "copy it again from an undamaged source, or create it again"
 
 BEST_NAME = "best.safetensors"
-"""Name of the best bundle in the folder of a training run."""
+"""File name of the best bundle in the folder of a training run."""
 
 LATEST_NAME = "latest"
-"""Name of the link (or text file) to the newest run in the folder of runs."""
+"""Name of the link (or text file) that points to the newest run, in the folder that contains the runs."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Bundle:
         rows = [f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items()]
         for entry in self.card.legend.entries:
             iou = self.card.scores.get(f"iou {entry.name}")
-            score = "" if iou is None else f"IoU {percent(iou)} %"
+            score = "" if iou is None else f"IoU {percent(iou)}%"
             swatch = f'<span style="background:{entry.hex}">&emsp;</span>'
             rows.append(f"<tr><td>{swatch} {html.escape(entry.name)}</td><td>{score}</td></tr>")
         return f"<table>{''.join(rows)}</table>"
@@ -91,13 +91,13 @@ class Bundle:
         """Write the bundle, replacing an existing file only when it is complete.
 
         Args:
-            path: The file to write; its folder is created.
+            path: The file to write; its parent folder is created if missing.
 
         Returns:
             The path.
 
         Raises:
-            OutputError: The file cannot be written.
+            OutputError: If the file cannot be written.
         """
         from safetensors import SafetensorError
         from safetensors.torch import save_file
@@ -121,7 +121,7 @@ class Bundle:
             device: Device of the network.
 
         Raises:
-            BundleError: The file does not exist, is not a bundle, or is damaged.
+            BundleError: If the file does not exist, is not a bundle, or is corrupted.
         """
         metadata = _read_header(Path(path))
         card = _parse_card(path, metadata["card"])
@@ -157,7 +157,7 @@ def make_header(card: str, weights: str) -> dict[str, str]:
 
 
 def digest_weights(weights: "Mapping[str, Tensor]") -> str:
-    """Return the SHA-256 of all names, types, shapes and values, independent of their order; 0.2 s for 250 MB."""
+    """Return the SHA-256 of all names, types, shapes and values, regardless of their order; takes 0.2 s for 250 MB."""
     import torch
 
     total = hashlib.sha256()
@@ -185,7 +185,7 @@ def _read_header(path: Path) -> dict[str, str]:
     if not isinstance(metadata, dict) or "card" not in metadata:
         raise BundleError(f"{path} is a safetensors file, but not a geoseg model", hint)
     if metadata.get("format") != FORMAT:
-        raise BundleError(f"{path} was made by another version of geoseg, or it is damaged", "create it again")
+        raise BundleError(f"{path} was written by a different version of geoseg, or it is damaged", "create it again")
     if metadata.get("seal") != _seal(metadata):
         raise BundleError(f"{path} is damaged, or its card was edited", DAMAGED_HINT)
     return dict(metadata)

@@ -1,11 +1,11 @@
-"""Exceptions of geoseg: each has a message (what is wrong) and a hint (how to fix it).
+"""geoseg's exceptions. Each has a message (what is wrong) and a hint (how to fix it).
 
 GeosegError
 ├── ConfigError     invalid recipe, option or component name
 ├── SceneError      a raster cannot be read or does not fit the request
 │   └── GridMismatch    two rasters are not on the same grid
 ├── LayerError      a vector file cannot be read or written
-├── BundleError     a model file is damaged or does not fit the scene
+├── BundleError     a model file is corrupted or does not fit the scene
 ├── DataError       training data is missing, unlabeled or inconsistent
 └── OutputError     a result cannot be written
 
@@ -14,7 +14,7 @@ GeosegWarning       deprecated spellings
 
 
 class GeosegError(Exception):
-    """Base class of all errors that the user can fix.
+    """Base class for all errors that the user can fix.
 
     Args:
         message: What is wrong, with the offending value or file.
@@ -48,7 +48,7 @@ class LayerError(GeosegError):
 
 
 class BundleError(GeosegError):
-    """A model file is damaged or does not fit the scene."""
+    """A model file is corrupted or does not fit the scene."""
 
 
 class DataError(GeosegError):
@@ -60,4 +60,4 @@ class OutputError(GeosegError):
 
 
 class GeosegWarning(FutureWarning):
-    """A deprecated spelling is still accepted, but the next release rejects it."""
+    """A deprecated spelling, which is still accepted but will be rejected by the next release."""

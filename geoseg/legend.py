@@ -1,7 +1,7 @@
 """Legends: names and colors of classes by class index.
 
-Class indices are 0 to n-1 and equal the output channels of the network. The ignore index (255) marks pixels that are not
-labeled in targets and not predicted in masks; it is not a class.
+Class indices range from 0 to n-1 and are the output channels of the network. The ignore index (255) marks pixels that
+are not labeled in targets and not predicted in masks; it is not a class.
 """
 
 import json
@@ -29,11 +29,11 @@ class LegendEntry:
     """One class of a legend."""
 
     index: int
-    """Class index, equal to the output channel of the network."""
+    """Class index, which is also the output channel of the network."""
     name: str
     """Name of the class, unique in its legend."""
     colour: Colour
-    """Color for display; RGB label files may use it for the class."""
+    """Display color; RGB label files may use it to encode the class."""
 
     @property
     def hex(self) -> str:
@@ -52,7 +52,7 @@ class Legend:
     """
 
     entries: tuple[LegendEntry, ...]
-    """Classes in the order of their indices, which begin at 0 and have no gaps."""
+    """Classes in the order of their indices, which start at 0 and have no gaps."""
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.entries) <= IGNORE_INDEX:
@@ -71,13 +71,14 @@ class Legend:
 
     @classmethod
     def of(cls, classes: Mapping[str, str | Sequence[int] | None] | Sequence[str]) -> Self:
-        """Create a legend from class names, numbered in their order.
+        """Create a legend from class names, numbered in the given order.
 
         Args:
-            classes: Names, or colors by name: ``#rrggbb``, three numbers, or None to choose one.
+            classes: Class names, or a mapping of names to colors: ``#rrggbb``, three numbers, or None to choose a
+                color.
 
         Raises:
-            ConfigError: A name or a color occurs twice, or a color is invalid.
+            ConfigError: If a name or a color occurs twice, or a color is invalid.
         """
         pairs = classes.items() if isinstance(classes, Mapping) else [(name, None) for name in classes]
         return cls(
@@ -119,7 +120,7 @@ class Legend:
         return self.names.index(name)
 
     def colour_table(self) -> NDArray[np.uint8]:
-        """Return red, green, blue and alpha by pixel value, shape (256, 4); values that are not a class are transparent."""
+        """Return red, green, blue and alpha by pixel value, shape (256, 4); all values without a class are transparent."""
         table = np.zeros((256, 4), np.uint8)
         for entry in self.entries:
             table[entry.index] = (*entry.colour, 255)
@@ -130,9 +131,9 @@ class Legend:
         return self.colour_table()[class_index][..., :3]
 
     def mapping_to(self, other: "Legend") -> NDArray[np.uint8]:
-        """Return a look-up table, shape (256,), from class indices of this legend to those of ``other``, by name.
+        """Return a lookup table, shape (256,), from class indices of this legend to those of ``other``, by name.
 
-        Classes that are not in ``other``, and values that are not a class, map to the ignore index.
+        Classes that are not in ``other``, and values that are not classes, map to the ignore index.
 
         Example:
             >>> table = Legend.of(["a", "b"]).mapping_to(Legend.of(["b"]))
@@ -158,7 +159,7 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
     """Convert ``#rrggbb`` or a sequence of three numbers from 0 to 255 to a color.
 
     Raises:
-        ConfigError: The color is invalid.
+        ConfigError: If the color is invalid.
     """
     try:
         numbers = tuple(bytes.fromhex(colour.removeprefix("#"))) if isinstance(colour, str) else tuple(colour)
@@ -171,7 +172,7 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
 
 
 def default_colour(index: int) -> Colour:
-    """Return a color for the class of an index: hues differ by the golden angle; never black, all different."""
+    """Return a color for a class index: hues differ by the golden angle; colors are all different and never black."""
     hue = (index * 0.618034) % 1.0 * 6
     level = 230 - 50 * (index // 12 % 3) - index // 36
     ramp = int(level * (1 - abs(hue % 2 - 1)))
@@ -187,5 +188,5 @@ def default_colour(index: int) -> Colour:
 
 
 def make_numbered_legend(indices: Iterable[int]) -> Legend:
-    """Create a legend for a mask without one: classes 0 to the largest of ``indices``, named by their index."""
+    """Create a legend for a mask without one: classes 0 to the largest of ``indices``, named after their index."""
     return Legend.of({str(index): None for index in range(max(indices, default=0) + 1)})

@@ -9,18 +9,18 @@ from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 NOTICE = 25
-"""Logging level between INFO and WARNING, for messages that users see by default and that are not a problem."""
+"""Logging level between INFO and WARNING, for messages that are shown by default but do not indicate a problem."""
 
 
 @runtime_checkable
 class Task(Protocol):
-    """A task that is running."""
+    """A running task."""
 
     def advance(self, steps: int = 1, note: str = "") -> None:
         """Report progress.
 
         Args:
-            steps: Number of steps that were completed since the last call.
+            steps: Number of steps completed since the last call.
             note: Short text to display next to the progress.
         """
 
@@ -33,9 +33,9 @@ class Progress(Protocol):
         """Begin a task.
 
         Args:
-            total: Number of steps.
-            description: The task in a word or two.
-            done: Number of steps that were completed before, when work is resumed.
+            total: Total number of steps.
+            description: Name of the task, in a word or two.
+            done: Number of steps that were completed earlier, if work is resumed.
         """
 
 
@@ -53,12 +53,12 @@ class _SilentTask:
 
 
 def silent(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
-    """Begin a task without displaying it; arguments as in :class:`Progress`."""
+    """Begin a task without displaying it; for the arguments, see :class:`Progress`."""
     return _SilentTask()
 
 
 def tqdm_progress(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
-    """Show a tqdm bar, in a terminal or in a notebook, once the task takes longer than two seconds.
+    """Show a tqdm bar, in a terminal or a notebook, if the task takes longer than two seconds.
 
     Example:
         >>> with tqdm_progress(3, "Counting") as task:
@@ -68,13 +68,13 @@ def tqdm_progress(total: int, description: str, *, done: int = 0) -> AbstractCon
 
 
 class _TqdmTask:
-    """A tqdm bar as a :class:`Task`; a nested bar, and the bar of a task that failed, is cleared at the end."""
+    """A tqdm bar as a :class:`Task`; nested bars, and the bars of failed tasks, are cleared at the end."""
 
     def __init__(self, total: int, description: str, *, done: int) -> None:
         from tqdm.auto import tqdm
 
         class Bar(tqdm):  # type: ignore[misc]
-            monitor_interval = 0  # no monitor thread: data loaders fork
+            monitor_interval = 0  # no monitor thread, because data loaders fork
 
         self._bar = Bar(
             total=total, desc=description, initial=done, delay=2, dynamic_ncols=True, leave=None, mininterval=0.1

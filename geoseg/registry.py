@@ -1,7 +1,7 @@
-"""Registries of components that recipes name: heads, backbones, losses, samplers, datasets.
+"""Registries of the components that recipes refer to by name: heads, backbones, losses, samplers, datasets.
 
 The name of a component is the name of its module: ``head: deeplabv3plus`` is ``geoseg/models/heads/deeplabv3plus.py``.
-Listing names imports nothing; a component is imported when it is used. Other distributions add components through entry
+Listing names imports nothing; a component is imported when it is used. Other packages can add components through entry
 points in the group ``geoseg.<kind>s`` (for instance ``geoseg.heads``).
 """
 
@@ -25,11 +25,11 @@ T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
 NON_COMPONENT_MODULES = {"base", "build"}
-"""Modules in a package of components that are not components: their protocol, and the function that builds them."""
+"""Modules in a component package that are not components: their protocol, and the function that builds them."""
 
 
 class Registry(Generic[T]):
-    """The components of one kind, which are the modules of one package.
+    """The components of one kind: the modules of one package.
 
     Args:
         kind: Singular noun used in messages, such as ``head``.
@@ -57,16 +57,16 @@ class Registry(Generic[T]):
         return self._components[name]
 
     def build(self, name: str, options: Mapping[str, Any], **arguments: Any) -> T:
-        """Call a component.
+        """Build a component from its name and options.
 
         Args:
             name: Name of the component.
-            options: Options of the recipe. They are checked against the signature and converted to its annotations,
-                because YAML reads ``1e-3`` as text.
-            arguments: Keyword arguments that geoseg sets and a recipe cannot.
+            options: Options from the recipe. They are checked against the signature and converted to its annotations,
+                because YAML parses ``1e-3`` as a string.
+            arguments: Keyword arguments set by geoseg; a recipe cannot set them.
 
         Raises:
-            ConfigError: Unknown name, or an unknown, invalid or missing option.
+            ConfigError: If the name is unknown, or an option is unknown, invalid or missing.
         """
         component = self.get(name)
         checked = self._check_options(name, inspect.signature(component), options, arguments)
@@ -80,7 +80,7 @@ class Registry(Generic[T]):
 
         Args:
             name: Name of the component.
-            options: Options of the recipe.
+            options: Options from the recipe.
             given: Names of the keyword arguments that geoseg sets.
         """
         signature = None if name in self._components else self._read_signature(name)
@@ -140,12 +140,12 @@ def component_names(kind: str, package: str) -> list[str]:
 
 
 def current_name(what: str, name: T, renamed: Mapping[str, T]) -> T:
-    """Return the current spelling of a value that was renamed, with a :class:`GeosegWarning` for an old one.
+    """Return the current spelling of a renamed value; an old spelling causes a :class:`GeosegWarning`.
 
     Args:
-        what: What has the value, for the warning: ``augment.photometric``, ``protocol``.
-        name: A value in the current or an old spelling; may be of any type.
-        renamed: Current spelling by old spelling; an entry is kept for one release.
+        what: Name of the setting, for the warning, such as ``augment.photometric`` or ``protocol``.
+        name: A value in its current or an old spelling; may be of any type.
+        renamed: Mapping of old spellings to current ones; entries are kept for one release.
 
     Example:
         >>> current_name("protocol", "scenes", {"zoo": "openmmlab"})

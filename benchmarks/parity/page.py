@@ -20,14 +20,14 @@ VERSIONS = ("torch", "mmsegmentation", "mmengine", "mmcv-lite", "opencv-python-h
 INTRODUCTION = """\
 # Parity with mmsegmentation
 
-Numerical differences between geoseg and mmsegmentation, for networks, losses, scores, training and prediction.
+Numerical differences between geoseg and mmsegmentation for networks, losses, scores, training and prediction.
 
 ```
 python benchmarks/parity
 ```
 
-The command generates this page in 5 minutes. It runs mmsegmentation 1.2.2 and geoseg in the same process, on the same
-kernels of the same torch, and compares their results for the same weights. It exits with code 1 if a difference exceeds
+This command generates this page in 5 minutes. It runs mmsegmentation 1.2.2 and geoseg in the same process, with the
+same torch kernels, and compares their results for the same weights. It exits with code 1 if a difference exceeds
 {tolerance}.
 
 **Result.** {result}
@@ -36,17 +36,18 @@ kernels of the same torch, and compares their results for the same weights. It e
 
 ## Networks
 
-The benchmark builds all {files} configurations on mmsegmentation's pages of DeepLabV3 and DeepLabV3+ (the files in its
-package). They define {count} different networks, if dataset, number of classes and `align_corners` count as differences.
-For each network:
+The benchmark builds all {files} configurations on mmsegmentation's DeepLabV3 and DeepLabV3+ pages (the files in its
+package). They define {count} different networks, counting differences in the dataset, the number of classes and
+`align_corners`. For each network:
 
-1. mmsegmentation builds the network, with random weights and random statistics of the norms. Published checkpoints are
+1. mmsegmentation builds the network with random weights and random batch norm statistics. Published checkpoints are
    not downloaded, because the computation does not depend on the values of the weights.
 2. A checkpoint is written as in mmsegmentation's training, including the configuration as text. geoseg reads only that
    file (with `geoseg.importers.openmmlab.load_checkpoint`, as `geoseg import` does).
-3. Evaluation mode: logits of noise images of {sizes} pixels, at the size of the image.
-4. Training mode: two images of 65 x 65 pixels, with auxiliary head and dropout (from the same seed), and with OHEM if the
-   configuration has it. Loss, gradients of all parameters, and the running statistics of the norms after the step.
+3. Evaluation mode: compare the logits for noise images of {sizes} pixels, at the size of the image.
+4. Training mode: compare the loss, the gradients of all parameters, and the running batch norm statistics after a step
+   with two images of 65 x 65 pixels, with the auxiliary head and dropout (from the same seed), and with OHEM if the
+   configuration uses it.
 
 Columns of the table:
 
@@ -63,14 +64,14 @@ AROUND = """
 
 * Logits, targets and masks are random.
 * One difference is expected: with a threshold, mmsegmentation's OHEM drops the easiest pixel of a batch that has fewer
-  labeled pixels than the number to keep. geoseg keeps it.
-* Colors are compared on images whose width is a multiple of 64 pixels, which suits OpenCV's vector instructions. In other
-  widths, OpenCV rounds the last pixels of a row differently.
+  labeled pixels than the number to keep. geoseg keeps that pixel.
+* Colors are compared on images whose width is a multiple of 64 pixels, which suits OpenCV's vector instructions. For
+  other widths, OpenCV rounds the last pixels of a row differently.
 * Prediction is compared from the image file to the mask: `geoseg predict --mode slide` and `--tta ms+flip` against
-  mmsegmentation's loading, resizing, flipping, `slide_inference` and `SegTTAModel`. The network is that of Potsdam with
-  R-18. Images are smaller than a window, equal to a window, and not a multiple of the stride.
-* `whole images` is the result of `--tta ms+flip` for a tile. Without halo and with a tile of the size of a square image,
-  this is how OpenMMLab tests its networks for remote sensing.
+  mmsegmentation's loading, resizing, flipping, `slide_inference` and `SegTTAModel`. The network is the Potsdam network
+  with R-18. The images are smaller than a window, the size of a window, and not a multiple of the stride.
+* `whole images` is the result of `--tta ms+flip` for a tile. Without a halo and with a tile of the size of a square
+  image, this is how OpenMMLab tests its remote sensing networks.
 
 """
 
@@ -78,11 +79,11 @@ CAVEATS = """
 ## Limitations and notes
 
 * `metafile.yaml` of DeepLabV3+ lists one configuration that does not exist (`ddeeplabv3plus_r101-d16-mg124_…`, with a
-  doubled letter), and for two rows of Pascal Context it states R-101 for a configuration with R-50. The tables above
+  doubled letter), and for two Pascal Context rows, it states R-101 for a configuration with R-50. The tables above
   contain both networks.
-* mmcv's compiled operators are replaced by stubs; DeepLab does not use them. Norms that are synchronized over several GPUs
-  are replaced by those of a single device, with the same parameters and arithmetic. A configuration in float16 (`amp`)
-  trains the same network as the one in float32.
+* mmcv's compiled operators are replaced by stubs; DeepLab does not use them. Batch norms that are synchronized across
+  GPUs are replaced by single-device ones with the same parameters and arithmetic. A float16 (`amp`) configuration
+  trains the same network as its float32 counterpart.
 """
 
 Networks = Mapping[Architecture, tuple[int, Agreement]]
@@ -110,9 +111,9 @@ def result(networks: Networks, parts: Sequence[Part]) -> str:
     equal = sum(agreement.bit_equal for agreement in found)
     names = sum(agreement.legend for agreement in found)
     text = (
-        f"{equal} of {len(found)} networks have bit-identical logits. The largest difference of logits is "
-        f"{number(max(max(each.logits) for each in found))}, of losses {number(max(each.loss for each in found))}, of "
-        f"gradients {number(max(each.gradient for each in found))}. The numbers of parameters are equal in "
+        f"{equal} of {len(found)} networks have bit-identical logits. The largest difference is "
+        f"{number(max(max(each.logits) for each in found))} for logits, {number(max(each.loss for each in found))} for "
+        f"losses, and {number(max(each.gradient for each in found))} for gradients. The number of parameters is the same in "
         f"{sum(each.parameters[0] == each.parameters[1] for each in found)} networks; class names were read from {names} "
         "files. The largest difference in the second table is "
         f"{number(max(p.difference for p in parts if not p.expected))}, not counting expected differences."

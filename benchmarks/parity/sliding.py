@@ -39,7 +39,7 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 def compare_sliding() -> Iterator[Part]:
-    """Compare logits or probabilities over all images, and the share of pixels with another class."""
+    """Compare logits or probabilities over all images, and the fraction of pixels with a different class."""
     path = next(path for path in peer.configurations() if path.stem == NETWORK)
     theirs = peer.build(path, auxiliary=False)
     peer.randomise(theirs, seed=6)
@@ -65,7 +65,7 @@ def compare_images(
         gaps.append(largest(told - our_scores(ours, path, tta)))
         others.append((classes != torch.from_numpy(our_mask(ours, path, tta))).float().mean().item())
     yield Part(name, cases, max(gaps), "logits" if tta == "none" else "probabilities")
-    yield Part(f"{name}: masks", cases, max(others), "share of pixels with another class")
+    yield Part(f"{name}: masks", cases, max(others), "fraction of pixels with a different class")
 
 
 def compare_whole(theirs: nn.Module, ours: Predictor, images: Sequence[Path]) -> Part:

@@ -1,4 +1,6 @@
-"""Random augmentation of a training crop: geometry applies to image, target and validity, color to the image only."""
+"""Random augmentation of a training crop: geometric changes apply to the image, target and validity, color changes to
+the image only.
+"""
 
 from typing import Protocol
 
@@ -12,7 +14,7 @@ from geoseg.augment.photometric_distortion import PhotometricDistortion
 from geoseg.config.recipe import AugmentSection
 
 CropTensors = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tensor, "row col"]]
-"""Image, target, validity of one crop."""
+"""Image, target and validity of a crop."""
 
 
 class ColorTransform(Protocol):
@@ -24,13 +26,13 @@ class ColorTransform(Protocol):
 
 
 class Augmentation:
-    """The augmentation of a recipe's augment section, applied to one square crop at a time.
+    """The augmentation defined by the augment section of a recipe, applied to one square crop at a time.
 
     Args:
         section: Probabilities and ranges of the changes.
         largest: Largest pixel value of all bands (255 for uint8).
-        is_rgb: Whether the bands are red, green, blue in this order, which enables linear changes of saturation and hue.
-            mmsegmentation's distortion applies to any three bands of uint8.
+        is_rgb: Whether the bands are red, green and blue, in this order, which enables linear changes of saturation and
+            hue. mmsegmentation's distortion applies to any three uint8 bands.
         smallest: Smallest pixel value of all bands.
     """
 

@@ -1,8 +1,8 @@
 """Color jitter as one affine map per crop.
 
-Contrast and brightness apply to every band. Saturation (towards the luma of Rec. 601) and hue (a rotation in the chroma
-plane of YIQ) apply to red, green and blue. All changes are linear in the pixel values, so they are one matrix, and pixels
-are rounded and clipped once.
+Contrast and brightness apply to every band. Saturation (toward the luma of Rec. 601) and hue (a rotation in the chroma
+plane of YIQ) apply to red, green and blue. All changes are linear in the pixel values, so they are combined into one
+matrix, and pixels are rounded and clipped only once.
 """
 
 import math
@@ -16,22 +16,22 @@ from torch import Tensor
 from geoseg.config.recipe import AugmentSection
 
 RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
-"""RGB to luma and chroma of NTSC (Rec. 601 weights)."""
+"""RGB to NTSC luma and chroma (Rec. 601 weights)."""
 
 YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 
 BLOCK_PIXELS = 32_768
-"""Pixels per block; the floats of a block fit into the processor cache."""
+"""Pixels per block; the floating-point values of a block fit into the processor cache."""
 
 
 class LinearColorJitter:
-    """Linear color changes of a recipe's augment section, for any number of bands and any dtype.
+    """The linear color changes of an augment section, for any number of bands and any dtype.
 
     Args:
         section: Ranges of the changes.
         smallest: Smallest pixel value of all bands.
         largest: Largest pixel value of all bands (255 for uint8).
-        is_rgb: Whether the bands are red, green, blue in this order, which enables changes of saturation and hue.
+        is_rgb: Whether the bands are red, green and blue, in this order, which enables changes of saturation and hue.
     """
 
     def __init__(self, section: AugmentSection, *, smallest: float, largest: float, is_rgb: bool) -> None:
@@ -44,7 +44,7 @@ class LinearColorJitter:
         return _apply_affine_map(image, matrix, shift, self.smallest, self.largest)
 
     def _draw_affine_map(self, bands: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], float]:
-        """Draw the matrix (band, band) and the shift; each kind of change has probability 1/2."""
+        """Draw the matrix (band, band) and the shift; each type of change has probability 1/2."""
         contrast = 1 + self._draw_amount(self.section.contrast, rng)
         shift = self._draw_amount(self.section.brightness, rng) * (self.largest - self.smallest)
         saturation, turn = 1 + self._draw_amount(self.section.saturation, rng), self._draw_amount(self.section.hue, rng)
@@ -64,11 +64,11 @@ class LinearColorJitter:
 def _apply_affine_map(
     image: Tensor, matrix: NDArray[np.float64], shift: float, smallest: float, largest: float
 ) -> Tensor:
-    """Apply matrix and shift, clip to ``smallest`` to ``largest``, and keep the dtype."""
+    """Apply the matrix and the shift, clip to the range from ``smallest`` to ``largest``, and keep the dtype."""
     if shift == 0 and np.array_equal(matrix, np.eye(len(matrix))):
         return image
     is_integer = not image.is_floating_point()
-    # Integers are rounded by adding 0.5 and truncating, which saves a pass.
+    # Integers are rounded by adding 0.5 and truncating, which saves a pass over the data.
     offset, factors = torch.full((len(matrix), 1), shift + 0.5 * is_integer), torch.from_numpy(matrix).float()
     pixels = image.reshape(len(matrix), -1)
     changed = torch.empty_like(pixels)
@@ -77,5 +77,5 @@ def _apply_affine_map(
         numbers = torch.addmm(offset, factors, pixels[part].float()).clamp_(smallest, largest + 0.5 * is_integer)
         changed[part] = (
             numbers.int() if is_integer else numbers
-        )  # torch truncates to 32 bits five times as fast as to 8
+        )  # torch truncates to 32-bit integers five times as fast as to 8-bit integers
     return changed.reshape(image.shape)

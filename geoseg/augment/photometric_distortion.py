@@ -1,19 +1,19 @@
-"""mmsegmentation's PhotoMetricDistortion, bit-identical, for three bands of 8 bit.
+"""A bit-identical implementation of mmsegmentation's PhotoMetricDistortion for three 8-bit bands.
 
-Brightness is added and contrast multiplied; saturation and hue each convert to HSV and back. All changes except hue are
-computed in float32, clipped to 0 to 255 and truncated, one after the other. The three bands are treated as red, green
-and blue, as in mmsegmentation's training on near infrared, red and green.
+Brightness is added and contrast is multiplied; saturation and hue changes each convert to HSV and back. All changes
+except hue are computed in float32, clipped to the range 0 to 255 and truncated, one after the other. The three bands
+are treated as red, green and blue, as mmsegmentation does when it trains on near-infrared, red and green.
 
 The conversion to HSV and back is bit-identical to OpenCV. Hue is in steps of 2 degrees (0 to 179), saturation and value
 are 0 to 255. The formulas are those of Smith (Color gamut transform pairs, SIGGRAPH 1978) with OpenCV's rounding
-(``color_hsv.simd.hpp``, equal in 4.11 and 5.0): integers with rounding to HSV, float32 with truncation to RGB, so that a
-round trip darkens many colors by one level.
+(``color_hsv.simd.hpp``, identical in 4.11 and 5.0): integers with rounding for the conversion to HSV, float32 with
+truncation for the conversion to RGB, so that a round trip darkens many colors by one level.
 
 OpenCV processes 16 to 64 pixels per instruction, depending on the processor. It rounds the remaining pixels of a row
-instead of truncating them; this module always truncates. Without fused multiply-add, OpenCV rounds once more, which
-changes 1 color in 7000 by one level; this module computes the fused result.
+instead of truncating them; this module always truncates. Without fused multiply-add, OpenCV rounds one more time, which
+changes 1 in 7,000 colors by one level; this module computes the fused result.
 
-The code per pixel has no branches, so that the loop compiles to vector instructions.
+The per-pixel code has no branches, so that the loop compiles to vector instructions.
 """
 
 from typing import NamedTuple
@@ -29,7 +29,8 @@ from geoseg.config.recipe import AugmentSection
 
 NONE = np.float32(0)
 HUE_STEPS = 180
-"""Steps of the hue circle. A sixth of them is a sector, in which red, green and blue have the same order."""
+"""Number of steps of the hue circle. Each sixth of the circle is a sector in which red, green and blue have the same
+order."""
 
 FRACTION_BITS = 12
 ROUNDING_HALF = 1 << (FRACTION_BITS - 1)
@@ -41,25 +42,25 @@ PER_LEVEL, PER_STEP = np.float32(1 / 255), np.float32(6 / HUE_STEPS)
 
 
 class DistortionAmounts(NamedTuple):
-    """Amounts of the changes of one crop; None skips a change."""
+    """Amounts by which one crop is changed; None skips a change."""
 
     brightness: float | None = None
     """Value added to all pixels."""
     contrast: float | None = None
-    """Factor of all pixels."""
+    """Factor applied to all pixels."""
     is_contrast_first: bool = True
-    """Whether contrast is changed before saturation and hue, or after them."""
+    """Whether contrast is changed before saturation and hue instead of after them."""
     saturation: float | None = None
-    """Factor of the saturation. 1 differs from None by the rounding of the HSV conversion."""
+    """Factor applied to the saturation. A factor of 1 differs from None by the rounding of the HSV conversion."""
     hue: int | None = None
     """Rotation of the hue in steps of 2 degrees."""
 
 
 def draw_amounts(section: AugmentSection, rng: np.random.Generator) -> DistortionAmounts:
-    """Draw random amounts in mmsegmentation's order: whether to change, then the amount.
+    """Draw random amounts in mmsegmentation's order: whether to apply a change, then its amount.
 
-    Shares in a recipe are converted with 256 levels and 180 hue steps: the defaults are mmsegmentation's 32 levels,
-    0.5 to 1.5, 0.5 to 1.5, and -18 to 17 steps. A share of 0 disables the change.
+    Fractions in a recipe are converted to 256 levels and 180 hue steps: the defaults are those of mmsegmentation (32
+    levels, 0.5 to 1.5, 0.5 to 1.5, and -18 to 17 steps). A fraction of 0 disables the change.
     """
 
     def uniform(middle: float, limit: float) -> float | None:
@@ -107,7 +108,7 @@ def _scale_levels(levels: NDArray[np.uint8], factor: np.float32, shift: np.float
 
 
 class PhotometricDistortion:
-    """The distortion of three bands of uint8, with the ranges of a recipe's augment section."""
+    """The distortion of three uint8 bands, with the ranges of an augment section."""
 
     def __init__(self, section: AugmentSection) -> None:
         self.section = section
@@ -138,7 +139,8 @@ def hsv_to_rgb(hue: np.int32, saturation: np.int32, value: np.int32) -> tuple[np
     part = scaled - np.float32(sector)
     part = part if sector & 1 else ONE - part
     share, level = np.float32(saturation) * PER_LEVEL, np.float32(value) * PER_LEVEL
-    # The product of two float32 is exact in float64, so the difference is rounded once, as with fused multiply-add.
+    # The product of two float32 numbers is exact in float64, so the difference is rounded once, as with fused
+    # multiply-add.
     distance = np.float32(1.0 - np.float64(share) * np.float64(part))
     low, middle = np.int32(level * (ONE - share) * MAX_LEVEL), np.int32(level * distance * MAX_LEVEL)
     red = value if sector in (0, 5) else middle if sector in (1, 4) else low

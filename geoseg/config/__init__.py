@@ -1,4 +1,4 @@
-"""Recipes: their sections and defaults, components with options, loading from YAML."""
+"""Recipes: sections and defaults, components with options, and loading from YAML."""
 
 from typing import TYPE_CHECKING
 

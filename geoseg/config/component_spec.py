@@ -1,4 +1,4 @@
-"""Components of a recipe: the name of a head, loss, sampler or backbone, alone or with options."""
+"""Components in a recipe: the name of a head, loss, sampler or backbone, alone or with options."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from geoseg.registry import component_names
 class Component(BaseModel):
     """A component, written as ``deeplabv3plus`` or ``{name: deeplabv3plus, channels: 256}``.
 
-    All keys except the name are options of the component.
+    All keys other than the name are options of the component.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +42,7 @@ class WeightedComponent(Component):
     """A loss with its weight in the sum, written as ``{name: dice, weight: 0.5}``."""
 
     weight: float = 1.0
-    """Factor of this loss in the sum."""
+    """Weight of this loss in the sum."""
 
     @model_serializer
     def _serialize(self) -> str | dict[str, Any]:
@@ -50,7 +50,7 @@ class WeightedComponent(Component):
 
 
 def require_known(kind: str, package: str) -> AfterValidator:
-    """Create a validator that requires a component to exist; it does not import the component.
+    """Create a validator that requires a component to exist, without importing the component.
 
     Args:
         kind: Kind of component, such as ``head``.

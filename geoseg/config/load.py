@@ -1,4 +1,4 @@
-"""Loading of recipes: from YAML files or by name, with overrides, checked, with errors of one sentence."""
+"""Load recipes from YAML files or by name, apply overrides, and validate them with one-sentence error messages."""
 
 import logging
 import reprlib
@@ -22,7 +22,7 @@ S = TypeVar("S", bound=BaseModel)
 logger = logging.getLogger(__name__)
 
 SHIPPED_PACKAGE = "geoseg_configs"
-"""The package of the recipes that are included in geoseg."""
+"""The package that contains the recipes included in geoseg."""
 
 MAX_RECIPE_BYTES = 1_000_000
 """Largest file that is read as a recipe."""
@@ -35,10 +35,10 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         source: A YAML file, or the name of an included recipe.
-        overrides: Assignments ``section.key=value``; later ones win. Values are YAML.
+        overrides: Assignments ``section.key=value``; later ones take precedence. Values are YAML.
 
     Raises:
-        ConfigError: The file cannot be read, or a key or a value is invalid.
+        ConfigError: If the file cannot be read, or a key or a value is invalid.
 
     Example:
         >>> load_recipe("sample", ["train.batch=4"]).train.batch
@@ -56,11 +56,11 @@ def parse_recipe(content: Mapping[str, Any], label: str = "recipe") -> Recipe:
     """Validate the content of a recipe.
 
     Args:
-        content: The sections by name.
+        content: Mapping of section names to sections.
         label: Name of the recipe in error messages.
 
     Raises:
-        ConfigError: A key or a value is invalid.
+        ConfigError: If a key or a value is invalid.
     """
     return parse_section(Recipe, content, label)
 
@@ -70,11 +70,11 @@ def parse_section(section: type[S], content: Mapping[str, Any], label: str) -> S
 
     Args:
         section: The class of the section.
-        content: The values by key.
+        content: Mapping of keys to values.
         label: Name of the source in error messages.
 
     Raises:
-        ConfigError: A key or a value is invalid.
+        ConfigError: If a key or a value is invalid.
     """
     try:
         return section.model_validate(dict(content))
@@ -83,12 +83,12 @@ def parse_section(section: type[S], content: Mapping[str, Any], label: str) -> S
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """Write a recipe with all its defaults as YAML that :func:`load_recipe` reads back to an equal recipe."""
+    """Write a recipe, including all defaults, as YAML that :func:`load_recipe` reads back as an identical recipe."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
 
 
 def list_recipes() -> dict[str, str]:
-    """List the included recipes: description by file name."""
+    """List the included recipes as a mapping of file names to descriptions."""
     folder = files(SHIPPED_PACKAGE)
     names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
     return {name: str(_parse_yaml(name, (folder / name).read_text("utf-8")).get("description", "")) for name in names}
@@ -153,7 +153,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"invalid override {override:.60}", "write section.key=value, for instance train.batch=4")
     for section in sections:
         inner = content.get(section)
-        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: options can be set on both
+        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: options can be set on both forms
         if not isinstance(inner, str | Mapping | None):
             raise ConfigError(
                 f"invalid override {override!r}: {section} is {_shorten(inner)}", f"set {section} as a whole"
@@ -164,7 +164,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _convert_error(label: str, error: ValidationError, section: type[BaseModel]) -> ConfigError:
-    """Convert a validation error to one sentence about the first problem, with the number of further problems."""
+    """Convert a validation error to one sentence about the first problem, plus the number of other problems."""
     problems = error.errors()
     first = problems[0]
     where = ".".join(str(step) for step in first["loc"])
@@ -173,7 +173,9 @@ def _convert_error(label: str, error: ValidationError, section: type[BaseModel])
         hint = did_you_mean(str(first["loc"][-1]), _keys_of_section(section, first["loc"][:-1]))
         return ConfigError(f"{label}: {where}: unknown key{rest}", hint)
     if first["type"] == "missing":
-        return ConfigError(f"{label}: {where} is missing{rest}", f"add {where}: to the recipe, or --set {where}=...")
+        return ConfigError(
+            f"{label}: {where} is missing{rest}", f"add {where}: to the recipe, or use --set {where}=..."
+        )
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if isinstance(first["input"], Mapping | BaseModel):

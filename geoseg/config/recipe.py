@@ -1,6 +1,6 @@
-"""The recipe: all settings of a training run, in typed sections. This module is the only place of their defaults.
+"""The recipe: all settings of a training run, in typed sections. All defaults are defined in this module.
 
-Each section is a frozen pydantic model that rejects unknown keys. The docstrings of the fields are the reference in
+Each section is a frozen pydantic model that rejects unknown keys. The docstrings of the fields are the source of
 docs/recipe.md.
 """
 
@@ -16,11 +16,11 @@ from geoseg.grid.tiling import MAX_TILE_SIDE
 from geoseg.registry import current_name
 
 RENAMED_PHOTOMETRIC = {"zoo": "openmmlab"}
-"""Old values of ``augment.photometric``, accepted with a warning for one release."""
+"""Old values of ``augment.photometric``, which are accepted with a warning for one release."""
 
 
 class Section(BaseModel):
-    """Base class of sections: frozen, unknown keys rejected."""
+    """Base class of sections: frozen, and rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -35,17 +35,17 @@ class DataSection(BaseModel):
     root: Path | None = None
     """Folder to which the paths of the dataset are relative."""
     bands: tuple[str, ...] | None = None
-    """Names of the bands to use, in this order; by default all bands of the first scene."""
+    """Names of the bands to use, in this order; by default, all bands of the first scene."""
     gsd: float | None = Field(None, gt=0)
     """Ground sample distance in meters per pixel. Scenes whose GSD differs by more than a factor of 1.25 are resampled;
-    by default no scene is."""
+    by default, no scene is resampled."""
     prepared: Path = Path("prepared")
     """Folder for prepared scenes (images and masks of class indices), with one subfolder per data section."""
     compress: bool = False
-    """Compress prepared scenes: about half the disk space, about half the crops per second."""
+    """Compress prepared scenes: takes about half the disk space, and reads about half as many crops per second."""
     unknown_share: float = Field(0.0, ge=0, le=1)
-    """Largest share of the pixels of a label file, 0 to 1, whose color or value is not in the legend; such pixels are
-    ignored. A larger share is an error."""
+    """Largest allowed fraction of the pixels of a label file, 0 to 1, whose color or value is not in the legend; such
+    pixels are ignored. A larger fraction is an error."""
 
     @field_validator("bands")
     @classmethod
@@ -67,29 +67,29 @@ class ModelSection(Section):
     """Architecture and initial weights of the network."""
 
     backbone: Component = Component(name="resnet50")
-    """Feature extractor: an OpenMMLab ResNet (resnet18, resnet50, resnet101; resnet18b, resnet50b, resnet101b with the
+    """Feature extractor: an OpenMMLab ResNet (resnet18, resnet50, resnet101; resnet18b, resnet50b, resnet101b with a
     plain stem), or the name of any timm model with feature extraction. ``{name: torchgeo, weights:
-    ResNet50_Weights.SENTINEL2_ALL_MOCO}`` loads satellite weights of torchgeo together with their input scaling.
-    OpenMMLab ResNets start with residual blocks that are identities, unless
-    ``{name: resnet18, zero_init_residual: false}``."""
+    ResNet50_Weights.SENTINEL2_ALL_MOCO}`` loads torchgeo's satellite weights together with their input normalization.
+    The residual blocks of OpenMMLab ResNets are initialized as identities, unless ``{name: resnet18,
+    zero_init_residual: false}``."""
     head: HeadComponent = Component(name="deeplabv3plus")
-    """Segmentation head, from features to logits: fcn, deeplabv3 or deeplabv3plus."""
+    """Segmentation head, which maps features to logits: fcn, deeplabv3 or deeplabv3plus."""
     auxiliary_weight: float = Field(0.4, ge=0)
     """Weight of the loss of the auxiliary FCN head in training; 0 removes the head."""
     output_stride: Literal[8, 16] = 8
-    """Input pixels per pixel of the deepest features: 8 or 16."""
+    """Ratio of the input resolution to that of the deepest features: 8 or 16."""
     multi_grid: tuple[int, ...] | None = None
-    """Absolute dilations of the blocks in the last stage of the backbone; by default the dilation of the output
-    stride."""
+    """Absolute dilations of the blocks in the last stage of the backbone; by default, the dilation follows from the
+    output stride."""
     align_corners: bool = False
     """Align corner pixels when features are resized; OpenMMLab's networks for remote sensing do not."""
     pretrained: bool | Path = False
-    """true loads ImageNet weights from timm (downloaded once), a path loads a file of weights, false starts from random
-    weights. The default is true for a backbone with the option ``weights``."""
+    """true loads ImageNet weights from timm (downloaded once), a path loads weights from a file, false starts from
+    random weights. The default is true for a backbone with the option ``weights``."""
     scaling: Literal["measured", "imagenet"] = "measured"
     """Normalization of the input. measured: mean and standard deviation of the training scenes. imagenet: those of
-    ImageNet, for three bands of 8 bits, as in OpenMMLab. A backbone with the option ``weights`` brings its own, which
-    has priority."""
+    ImageNet, for three 8-bit bands, as in OpenMMLab. A backbone with the option ``weights`` has its own normalization,
+    which takes precedence."""
 
     @model_validator(mode="before")
     @classmethod
@@ -103,25 +103,25 @@ class AugmentSection(Section):
     """Random augmentation of training crops."""
 
     scale: tuple[float, float] = (0.5, 2.0)
-    """Smallest and largest magnification of a crop, drawn uniformly."""
+    """Smallest and largest factor by which a crop is rescaled, drawn uniformly."""
     horizontal_flip: float = Field(0.5, ge=0, le=1)
-    """Probability of a flip left to right, 0 to 1."""
+    """Probability of a left-right flip, 0 to 1."""
     vertical_flip: float = Field(0.0, ge=0, le=1)
-    """Probability of a flip top to bottom, 0 to 1."""
+    """Probability of a top-bottom flip, 0 to 1."""
     rotate90: float = Field(0.0, ge=0, le=1)
     """Probability of a rotation by a random multiple of 90 degrees, 0 to 1."""
     photometric: Literal["linear", "openmmlab"] = "linear"
-    """Kind of color changes. linear: one affine map per crop, rounded once, for any bands; saturation and hue need bands
-    named red, green and blue. openmmlab: bit-exact PhotoMetricDistortion of mmsegmentation, which rounds to 8 bits after
-    each change, for three bands of uint8, which it treats as red, green and blue."""
+    """Type of color changes. linear: one affine map per crop, rounded once, for any bands; saturation and hue need
+    bands named red, green and blue. openmmlab: bit-identical to mmsegmentation's PhotoMetricDistortion, which rounds to
+    8 bits after each change; for three uint8 bands, which are treated as red, green and blue."""
     brightness: float = Field(0.125, ge=0)
-    """Largest shift of all bands, as a share of the value range (openmmlab: of 256); applied with probability 1/2."""
+    """Largest shift of all bands, as a fraction of the value range (openmmlab: of 256); applied with probability 1/2."""
     contrast: float = Field(0.5, ge=0, lt=1)
     """Largest relative change of contrast, 0 to 1; applied with probability 1/2."""
     saturation: float = Field(0.5, ge=0, lt=1)
     """Largest relative change of saturation, 0 to 1; applied with probability 1/2."""
     hue: float = Field(0.1, ge=0, le=0.5)
-    """Largest rotation of the hue, as a share of the color circle, 0 to 0.5; applied with probability 1/2."""
+    """Largest rotation of the hue, as a fraction of the color circle, 0 to 0.5; applied with probability 1/2."""
 
     @field_validator("photometric", mode="before")
     @classmethod
@@ -142,8 +142,8 @@ class TrainSection(Section):
     iterations: int = Field(80_000, ge=1)
     """Number of optimizer steps."""
     batch: int = Field(16, ge=1)
-    """Crops per optimizer step over all devices together, so that results do not depend on the number of devices. At least
-    2 for the DeepLab heads, whose batch normalization gets 1 x 1 maps."""
+    """Total number of crops per optimizer step across all devices, so that results do not depend on the number of
+    devices. At least 2 for the DeepLab heads, which apply batch normalization to 1 x 1 feature maps."""
     accumulate: int = Field(1, ge=1)
     """Number of parts of a batch that are computed one after another to save memory. Gradients are summed; batch
     normalization uses the statistics of each part."""
@@ -160,46 +160,47 @@ class TrainSection(Section):
     weight_decay: float = Field(5e-4, ge=0)
     """Weight decay of all parameters."""
     schedule: Literal["poly", "cosine"] = "poly"
-    """Decay of the learning rate over the training progress t: poly (1 - t)^power as in OpenMMLab, or cosine."""
+    """Decay of the learning rate with the training progress t: poly, (1 - t)^power as in OpenMMLab, or cosine."""
     power: float = Field(0.9, gt=0)
     """Exponent of the poly schedule."""
     final_learning_rate: float = Field(1e-4, ge=0)
     """Learning rate at the last step."""
     warmup: int = Field(0, ge=0)
-    """Steps in which the learning rate rises linearly from 0."""
+    """Number of steps in which the learning rate rises linearly from 0."""
     clip_gradient: float | None = Field(None, gt=0)
-    """Largest norm of the gradient; by default no limit."""
+    """Maximum norm of the gradient; by default, there is no limit."""
     average: float | None = Field(None, gt=0, lt=1)
     """Decay of an exponential moving average of the weights per step, such as 0.999. The averaged weights are validated and
-    saved; by default there is no average."""
+    saved; by default, weights are not averaged."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
-    """Arithmetic of the network; bfloat16 and float16 use autocast. auto: bfloat16 on devices with fast bfloat16, else
-    float32."""
+    """Arithmetic of the network; bfloat16 and float16 use autocast. auto: bfloat16 on devices with fast bfloat16
+    support, otherwise float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Device of the network."""
     compile: bool = False
-    """Compile the network (torch.compile): about a minute of preparation for faster steps on GPUs."""
+    """Compile the network (torch.compile): takes about a minute, then steps on GPUs are faster."""
     channels_last: bool | None = None
-    """Store weights and images with channels last in memory; by default on CUDA only. On CPUs, whether it is faster depends
-    on the network and the size of the crop."""
+    """Store weights and images in channels-last memory format; by default, on CUDA only. On CPUs, whether it is faster
+    depends on the network and the size of the crop."""
     deterministic: bool = False
-    """Use deterministic kernels where torch has them; slower on GPUs. Runs on CPUs are reproducible without it."""
+    """Use deterministic kernels where torch provides them; slower on GPUs. Runs on CPUs are reproducible without this
+    setting."""
     workers: int = Field(2, ge=0)
     """Number of processes per device that read and augment crops."""
     seed: int = Field(0, ge=0, lt=2**63)
-    """Seed of weights, crops and augmentation."""
+    """Random seed for weights, crops and augmentation."""
     validate_every: int = Field(8_000, ge=1)
-    """Steps between two validations; the best bundle is kept."""
+    """Number of steps between validations; the best bundle is kept."""
     validation: Literal["scenes", "isprs", "isaid"] = "scenes"
     """Validation data. scenes: whole scenes, each pixel counted once. isprs, isaid: the patches on which published scores
     of these datasets are computed."""
     monitor: str = "mean_iou"
-    """Score that decides which bundle is the best: mean_iou, mean_f1, overall_accuracy, or the IoU of a class such as
+    """Score that determines the best bundle: mean_iou, mean_f1, overall_accuracy, or the IoU of one class, such as
     ``iou car``."""
     patience: int | None = Field(None, ge=1)
-    """Validations without a better score after which training stops early; by default it never does."""
+    """Stop training after this number of validations without improvement; by default, training never stops early."""
     checkpoint_every: int = Field(500, ge=1)
-    """Steps between two checkpoints, from which an interrupted run resumes."""
+    """Number of steps between checkpoints, from which an interrupted run can be resumed."""
     loggers: tuple[Literal["wandb", "mlflow"], ...] = ()
     """Loggers in addition to CSV and TensorBoard: wandb, mlflow."""
 
@@ -211,7 +212,7 @@ class TrainSection(Section):
 
 
 class PredictSection(Section):
-    """Settings that the bundle proposes for prediction, also used in validation."""
+    """Default settings for prediction that are stored in the bundle; also used in validation."""
 
     tile: int = Field(512, ge=32, le=MAX_TILE_SIDE)
     """Side of the input of the network in pixels at the GSD of the model."""
@@ -231,9 +232,9 @@ class Recipe(Section):
     """All settings of a training run, as in one YAML file."""
 
     name: str = ""
-    """Name of the runs; by default the name of the file."""
+    """Name of the runs; by default, the name of the recipe file."""
     description: str = ""
-    """One sentence for ``geoseg recipes``."""
+    """One-sentence description for ``geoseg recipes``."""
     data: DataSection
     model: ModelSection = ModelSection()
     loss: tuple[LossComponent, ...] = (WeightedComponent(name="cross_entropy"),)
@@ -250,7 +251,7 @@ class Recipe(Section):
     @classmethod
     def _require_loss(cls, value: tuple[WeightedComponent, ...]) -> tuple[WeightedComponent, ...]:
         if not value:
-            raise ValueError("name at least one loss")
+            raise ValueError("list at least one loss")
         return value
 
 

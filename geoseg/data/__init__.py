@@ -1,4 +1,4 @@
-"""Training data: declared datasets, their preparation, crops of prepared scenes, and export of crops."""
+"""Training data: datasets, their preparation, crops of prepared scenes, and export of crops."""
 
 from typing import TYPE_CHECKING
 

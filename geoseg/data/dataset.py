@@ -1,7 +1,7 @@
-"""Declaration of a dataset: its scenes, how their labels are encoded, and which split each scene belongs to.
+"""Description of a dataset: its scenes, the encoding of their labels, and the split that each scene belongs to.
 
-A declaration holds no pixels. :mod:`geoseg.data.preparation.prepare` converts the scenes to images and masks from which
-crops are cut fast.
+A dataset contains no pixels. :mod:`geoseg.data.preparation.prepare` converts the scenes to images and masks from which
+crops can be read quickly.
 """
 
 from collections import Counter
@@ -20,17 +20,17 @@ from geoseg.legend import Legend
 from geoseg.raster.raster import Raster
 
 UNLABELLED_SPLIT = "unlabelled"
-"""Split of a target domain: images to adapt to, whose labels are held back."""
+"""Split of a target domain: images to adapt to, whose labels are withheld."""
 
 
 class SceneSource(Protocol):
-    """Source of a scene's image and labels that are not raster files. It can be pickled for other processes."""
+    """Source of the image and labels of a scene that are not raster files. It can be sent to other processes."""
 
     def read(self) -> tuple[Raster, NDArray[np.uint8] | None]:
         """Return the image and class indices (row, col) on its grid, 255 where not labeled; None without labels."""
 
     def fingerprint(self) -> tuple[str, int, int]:
-        """Return a value that changes when the source changes, of the form of a file's (name, bytes, date)."""
+        """Return a value that changes when the source changes, in the form (name, bytes, date), as for a file."""
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class LabelledScene:
     """An image with its labels, if it has any."""
 
     name: str
-    """Name, unique in the dataset; may contain slashes."""
+    """Name that is unique in the dataset; may contain slashes."""
     image: Path
     """Raster file, or a member of a zip (:func:`geoseg.raster.archive.zip_member_path`)."""
     label: Path | None
-    """Raster file on the image's grid, or vector file in any CRS; None for an image without labels."""
+    """Raster file on the grid of the image, or vector file in any CRS; None for an image without labels."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Groups the scene belongs to, by name of the grouping: the domain, the flight, the tile it was cut from."""
+    """Groups that the scene belongs to, by grouping: for example the domain, the flight, or the tile it was cut from."""
     gsd: float | None = None
-    """Published ground sampling distance in meters per pixel, used if the file has no CRS."""
+    """Published ground sampling distance in meters per pixel; used if the file has no CRS."""
     source: SceneSource | None = None
     """Source to read instead of the files."""
 
@@ -58,17 +58,17 @@ class Dataset:
     legend: Legend
     """Classes in the order of their indices."""
     encoding: LabelEncoding
-    """Encoding of classes in label files."""
+    """Encoding of the classes in label files."""
     splits: Mapping[str, tuple[LabelledScene, ...]]
-    """Scenes by name of the split (``train``, ``val``, ``test``, ``unlabelled`` …)."""
+    """Scenes by split name (``train``, ``val``, ``test``, ``unlabelled``, ...)."""
     bands: tuple[str, ...] | None = None
     """Published names of the bands in the image files; None: the names in the files."""
     hidden: frozenset[str] = frozenset()
-    """Splits for evaluation only, which are not prepared for training."""
+    """Splits that are only used for evaluation and are not prepared for training."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """Facts that a model trained on the dataset carries in its card: domains, protocol, license."""
+    """Facts that are stored in the card of a model trained on the dataset: domains, protocol, license."""
     remarks: tuple[str, ...] = ()
-    """Oddities of the files that are not errors, one sentence each."""
+    """Remarks about unusual files that are not errors, one sentence each."""
 
     def __post_init__(self) -> None:
         training_names = [scene.name for scene in self.splits.get("train", ())]
@@ -76,11 +76,11 @@ class Dataset:
             counts = Counter(scene.name for scene in scenes)
             name, count = counts.most_common(1)[0] if counts else ("", 0)
             if count > 1:
-                raise DataError(f"two scenes are called {name}", "distinguish them by {names} in data.images")
+                raise DataError(f"two scenes are named {name}", "distinguish them by {names} in data.images")
             if split != "train" and (shared := [name for name in training_names if name in counts]):
                 raise DataError(
                     f"the scene {shared[0]} is in two splits, train and {split}",
-                    "remove it from one of them; scores on training scenes are not valid",
+                    "remove it from one of them; scores on training scenes are not meaningful",
                 )
 
     def scenes(self, split: str) -> tuple[LabelledScene, ...]:
@@ -97,7 +97,7 @@ class Dataset:
 
     @property
     def prepared_splits(self) -> dict[str, tuple[LabelledScene, ...]]:
-        """The splits that are prepared: no hidden ones, and without labels only the split to adapt to."""
+        """The splits to prepare: not hidden, and with labels (except for the split to adapt to)."""
         return {
             split: scenes
             for split, scenes in self.splits.items()

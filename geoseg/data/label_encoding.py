@@ -1,4 +1,4 @@
-"""Encoding of classes in label files: as values, as colors, or as polygons with an attribute."""
+"""Encoding of classes in label files: as pixel values, as colors, or as polygons with an attribute."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,16 +14,16 @@ EncodingKind = Literal["index", "colour", "polygon"]
 
 @dataclass(frozen=True)
 class LabelEncoding:
-    """Table from the content of a label file to class indices; the index 255 means "not labeled"."""
+    """Mapping from the content of a label file to class indices; the index 255 means "not labeled"."""
 
     kind: EncodingKind
-    """Values of a raster, colors of a raster, or polygons."""
+    """Type of label file: raster values, raster colors, or polygons."""
     values: Mapping[Any, int] = field(default_factory=dict)
     """Class index of each pixel value (``index``) or attribute value (``polygon``)."""
     colours: Mapping[Colour, int] = field(default_factory=dict)
     """Class index of each color (``colour``)."""
     column: str | None = None
-    """Attribute with the class of a polygon; None: all polygons belong to ``polygon_class``."""
+    """Attribute that contains the class of a polygon; if None, all polygons belong to ``polygon_class``."""
     polygon_class: int = 0
     """Class index of polygons if there is no ``column``."""
     background: int = IGNORE_INDEX
@@ -48,7 +48,7 @@ def build_encoding(
     priority: Sequence[str] = (),
     layer: str | None = None,
 ) -> LabelEncoding:
-    """Build the encoding that a recipe describes.
+    """Build the encoding described by a recipe.
 
     Args:
         legend: Classes in the order of their indices.
@@ -71,7 +71,9 @@ def build_encoding(
     """
     unknown = sorted(set(values or {}) - set(legend.names))
     if unknown:
-        raise ConfigError(f"data.values names {unknown[0]!r}, which is not in the legend", "use the legend's names")
+        raise ConfigError(
+            f"data.values names {unknown[0]!r}, which is not in the legend", "use the names in the legend"
+        )
     meanings = []
     for entry in legend.entries:
         default = {"index": entry.index, "colour": entry.colour, "polygon": entry.name}[kind]
@@ -107,20 +109,22 @@ def _parse_priority(names: Sequence[str], legend: Legend, column: str | None) ->
 
 
 def _build_table(kind: EncodingKind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:
-    """Return the class index of each value, parsed as this kind of label file requires."""
+    """Return the class index of each value, parsed as required by this type of label file."""
     table: dict[Any, int] = {}
     for value, index in meanings:
         key = {"index": _parse_integer, "colour": parse_colour, "polygon": _keep}[kind](value)
         if table.setdefault(key, index) != index:
             hint = "list each value once: under its class in data.values, or in data.ignore"
-            raise ConfigError(f"{value!r} in label files means two classes, or a class and not labeled", hint)
+            raise ConfigError(
+                f"{value!r} in label files has two meanings (two classes, or a class and not labeled)", hint
+            )
     return table
 
 
 def _parse_integer(value: Any) -> int:
     if isinstance(value, int):
         return value
-    raise ConfigError(f"the label value {value!r} is not an integer", "for colors set data.encoding_kind: colour")
+    raise ConfigError(f"the label value {value!r} is not an integer", "for colors, set data.encoding_kind: colour")
 
 
 def _keep(value: Any) -> Any:
@@ -128,7 +132,7 @@ def _keep(value: Any) -> Any:
 
 
 def guess_kind(label: Path, bands: int, *, has_palette: bool) -> EncodingKind:
-    """Guess the kind of a label file: polygons by its suffix, colors by its bands or palette, values otherwise."""
+    """Guess the type of a label file: polygons by its extension, colors by its bands or palette, values otherwise."""
     if label.suffix.lower() in VECTOR_SUFFIXES:
         return "polygon"
     return "colour" if bands >= 3 or has_palette else "index"

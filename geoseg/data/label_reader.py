@@ -1,4 +1,4 @@
-"""Read label files as class indices, strip by strip, and count the colors or values that are not declared."""
+"""Read label files as class indices, strip by strip, and count undeclared colors or values."""
 
 import logging
 import time
@@ -27,7 +27,7 @@ CodedLabels = tuple[NDArray[np.int64], Mapping[int, int], str]
 """Values or colors as integers (row, col), the class index of each declared one, and a format for messages."""
 
 MAX_NAMED_VALUES = 5
-"""Number of unknown colors or values that a message names."""
+"""Maximum number of unknown colors or values that a message lists."""
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class LabelReader:
     grid: Grid
     """Grid of the image."""
     encoding: LabelEncoding
-    """Meaning of the file's values, colors or attributes."""
+    """Meaning of the values, colors or attributes in the file."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Number of pixels by undeclared color or value."""
     assumed: int = 0
@@ -130,11 +130,11 @@ class LabelReader:
 
     @property
     def unknown_share(self) -> float:
-        """Share of the scene's pixels that have an undeclared color or value, in the windows read so far."""
+        """Fraction of pixels with an undeclared color or value, in the windows read so far."""
         return sum(self.unknown.values()) / max(self.grid.height * self.grid.width, 1)
 
     def describe_unknown(self) -> str:
-        """Return the most frequent undeclared colors or values with their shares, for messages."""
+        """Return the most frequent undeclared colors or values with their fractions, for messages."""
         total = max(self.grid.height * self.grid.width, 1)
         shares = [f"{value} ({number / total:.2%})" for value, number in self.unknown.most_common()]
         return join_names(shares, limit=MAX_NAMED_VALUES)
@@ -191,16 +191,16 @@ def explain_label_miss(label: Path, grid: Grid, encoding: LabelEncoding) -> "Mis
 
 
 def check_unknown_share(label: Path | None, share: float, values: str, *, max_share: float) -> None:
-    """Check the share of undeclared colors or values of a label file, and warn if it is above 0.
+    """Check the fraction of undeclared colors or values in a label file, and log a warning if it is above 0.
 
     Args:
         label: The label file, for the message.
-        share: Share of the pixels with an undeclared color or value.
-        values: The undeclared colors or values, as :meth:`LabelReader.describe_unknown` returns them.
-        max_share: Largest share that is accepted.
+        share: Fraction of pixels with an undeclared color or value.
+        values: The undeclared colors or values, as returned by :meth:`LabelReader.describe_unknown`.
+        max_share: Largest accepted fraction.
 
     Raises:
-        DataError: If the share is larger than ``max_share``.
+        DataError: If the fraction is larger than ``max_share``.
     """
     if share > max_share:
         raise DataError(
@@ -222,7 +222,7 @@ def describe_assumed(pixels: int) -> str:
 
 
 def guess_file_kind(label: Path) -> EncodingKind:
-    """Guess the kind of a label file, from its suffix or from the bands and the palette in its header.
+    """Guess the type of a label file from its extension, or from the bands and the palette in its header.
 
     Raises:
         SceneError: If a raster cannot be opened.

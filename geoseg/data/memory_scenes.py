@@ -1,7 +1,7 @@
-"""Scenes that are read from a source in memory rather than from raster files.
+"""Scenes that are read from an in-memory source instead of raster files.
 
 Such a scene is written to two temporary, uncompressed raster files while it is used. Windows, resampling, validity and
-counting then work by the same code for all scenes.
+counting therefore use the same code for all scenes.
 """
 
 import tempfile
@@ -22,7 +22,7 @@ from geoseg.raster.formats.memmap_geotiff import create_contiguous, create_geoti
 from geoseg.raster.raster import Raster
 
 DTYPES = ("uint8", "uint16", "float32")
-"""Pixel types of stored arrays, the narrowest first."""
+"""Pixel types of stored arrays, narrowest first."""
 
 UNDECLARED_INDEX = 254
 """Index that marks a label value without a declared class, if the value itself is the index of a class."""
@@ -30,21 +30,21 @@ UNDECLARED_INDEX = 254
 
 @dataclass(frozen=True)
 class ArrayStorage:
-    """Pixel type, nodata value and label table with which the arrays of all scenes of a dataset are stored."""
+    """Pixel type, nodata value and label table used to store the arrays of all scenes of a dataset."""
 
     bands: int
     """Number of bands."""
     dtype: str
     """One of :data:`DTYPES`."""
     nodata: float | None
-    """Value that all bands of a pixel without data have; pixels that are not finite have no data either."""
+    """Value in all bands of pixels without data; non-finite pixels also have no data."""
     indices: tuple[tuple[int, int], ...]
     """Pairs of a declared mask value and its class index, 255 for "not labeled"."""
     class_count: int
     """Number of classes."""
 
     def to_raster(self, values: NDArray[Any], grid: Grid, name: str) -> Raster:
-        """Convert an image to a raster of the stored type.
+        """Convert an image to a raster with the storage type.
 
         Args:
             values: Pixels (band, row, col).
@@ -52,10 +52,10 @@ class ArrayStorage:
             name: Name of the image, for messages.
 
         Raises:
-            DataError: If the image has another number of bands, or the type cannot hold its values.
+            DataError: If the image has a different number of bands, or the type cannot represent its values.
         """
         if len(values) != self.bands:
-            message = f"{name} has {len(values)} bands, the first scene has {self.bands}"
+            message = f"{name} has {len(values)} bands, but the first scene has {self.bands}"
             raise DataError(message, "choose bands, or points in time, that all images have")
         if not can_hold(self.dtype, values):
             message = f"{name} does not fit into {self.dtype}, the type of the first scene"
@@ -68,13 +68,16 @@ class ArrayStorage:
         return Raster(stored, valid, grid)
 
     def to_class_indices(self, values: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Return the class indices of a mask's values (row, col).
+        """Return the class indices for the values (row, col) of a mask.
 
-        An undeclared value is kept if it is not the index of a class, and becomes :data:`UNDECLARED_INDEX` otherwise.
-        So undeclared labels are counted later, mostly under their own value.
+        An undeclared value is kept unless it is the index of a class, in which case it becomes
+        :data:`UNDECLARED_INDEX`. This way, undeclared labels can be counted later, mostly under their own value.
         """
         indices = dict(self.indices)
-        low, high = min(*indices, 0) - 1, max(*indices, IGNORE_INDEX) + 1  # every value outside is undeclared
+        low, high = (
+            min(*indices, 0) - 1,
+            max(*indices, IGNORE_INDEX) + 1,
+        )  # every value outside this range is undeclared
         table = np.full(high - low + 1, indices.get(UNDECLARED_INDEX, UNDECLARED_INDEX), np.uint8)
         free = np.arange(self.class_count, UNDECLARED_INDEX)
         table[free - low] = free
@@ -85,12 +88,12 @@ class ArrayStorage:
 
 
 def narrowest_dtype(values: NDArray[Any]) -> str:
-    """Return the first of :data:`DTYPES` that can hold all values of an array."""
+    """Return the first of :data:`DTYPES` that can represent all values of an array."""
     return next(dtype for dtype in DTYPES if can_hold(dtype, values))
 
 
 def can_hold(dtype: str, values: NDArray[Any]) -> bool:
-    """Return True if an integer type holds all values of an array unchanged; always True for float32."""
+    """Return True if an integer type can represent all values of an array; always True for float32."""
     if dtype == "float32":
         return True
     limits = np.iinfo(dtype)
@@ -101,10 +104,10 @@ def can_hold(dtype: str, values: NDArray[Any]) -> bool:
 
 @contextmanager
 def materialize(scene: LabelledScene) -> Iterator[LabelledScene]:
-    """Yield the scene as raster files: itself, or its source written to a temporary folder.
+    """Yield the scene as raster files: the scene itself, or its source written to a temporary folder.
 
     Raises:
-        DataError: If the source cannot be read, or has no labels although the scene has.
+        DataError: If the source cannot be read, or has no labels although the scene has labels.
         OutputError: If the temporary files cannot be written.
     """
     if scene.source is None:
@@ -120,7 +123,7 @@ def materialize(scene: LabelledScene) -> Iterator[LabelledScene]:
 
 
 def _write_image(path: Path, raster: Raster, name: str) -> None:
-    """Write an image in which pixels that are not valid have the nodata value."""
+    """Write an image in which invalid pixels have the nodata value."""
     values: NDArray[Any] = raster.values
     layout: Mapping[str, Any] = {}
     if not raster.valid.all():
@@ -138,9 +141,9 @@ def _write_label(path: Path, grid: Grid, labels: NDArray[np.uint8] | None, name:
 
 
 def _find_unused_value(raster: Raster, name: str) -> int:
-    """Return the lowest value that no valid pixel has in all its bands."""
+    """Return the lowest value that no valid pixel has in all of its bands."""
     limits = np.iinfo(raster.values.dtype)
     for value in range(limits.min, limits.max + 1):
         if not ((raster.values == value).all(axis=0) & raster.valid).any():
             return value
-    raise DataError(f"no value is unused to mark the nodata pixels of {name}", "store it with more bits per pixel")
+    raise DataError(f"no value is unused to mark the nodata pixels of {name}", "store it with more bits per band")

@@ -62,7 +62,7 @@ def match_files(
 ) -> list[SceneFiles]:
     """Match every mask or scene with the other files of the same name.
 
-    One vector file may be the reference of many masks. Two single files match whatever their names are.
+    One vector file may be the reference of many masks. If both are single files, they match regardless of their names.
 
     Args:
         source: Mask or scene: a file, a folder or a pattern.

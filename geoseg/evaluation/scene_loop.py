@@ -54,11 +54,11 @@ class EvaluationTask:
 
 
 def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCallback | None = None) -> Evaluation:
-    """Count all scenes of a task.
+    """Evaluate all scenes of a task.
 
     Args:
         task: Scenes and options.
-        progress: Called with the number of scenes, and with the strips of each scene.
+        progress: Called once with the number of scenes, and for each scene with its number of strips.
         on_scene: Called after each scene, while its files are open.
 
     Raises:

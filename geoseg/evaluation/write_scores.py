@@ -30,10 +30,10 @@ def format_table(evaluation: Evaluation, *, markdown: bool = False, per_scene: b
     Args:
         evaluation: Scores to format.
         markdown: Format tables as Markdown instead of aligned columns.
-        per_scene: Add a table with a row per scene, the lowest mean IoU first.
+        per_scene: Add a table with one row per scene, lowest mean IoU first.
 
     Returns:
-        Tables per class, over all classes, per protocol and domain; a dash where a score is undefined.
+        The scores per class, overall, and per protocol and domain. Undefined scores are shown as a dash.
     """
     style: TableStyle = format_markdown_table if markdown else format_aligned
     parts = [

@@ -1,4 +1,4 @@
-"""Grids: CRS, affine transform, height and width of rasters.
+"""Grids: the CRS, affine transform, height and width of a raster.
 
 The transform maps (col, row) to (x, y) in the CRS: pixel (row, col) covers the parallelogram between
 ``transform @ (col, row)`` and ``transform @ (col + 1, row + 1)``. It may be rotated or south-up. A grid may have no CRS;
@@ -23,13 +23,14 @@ Bounds = tuple[float, float, float, float]
 """(left, bottom, right, top) in CRS units."""
 
 GSD_RATIO = 1.25
-"""Largest ratio of two ground sample distances between which pixels are not resampled."""
+"""Largest ratio of two ground sample distances for which pixels are not resampled."""
 
 SQUARE_RATIO = 1.01
 """Largest ratio of the sides of a pixel that counts as square."""
 
 BORDER_TOLERANCE = 1e-3
-"""Points nearer to the border of a pixel than this fraction of a pixel are on it: coordinates are often rounded."""
+"""Points within this fraction of a pixel from a pixel border count as on the border, because coordinates are often
+rounded."""
 
 CORNER_TOLERANCE = 1e-3
 """Corners of two grids nearer than this fraction of a pixel are equal."""
@@ -43,7 +44,7 @@ WGS84_ECCENTRICITY_SQUARED = 0.00669437999014
 
 
 def map_point(transform: Affine, col: float, row: float) -> tuple[float, float]:
-    """Map a pixel position to (x, y); the operator for it differs between affine 2 and 3."""
+    """Map a pixel position to (x, y); the operator for this differs between affine 2 and 3."""
     return (
         transform.a * col + transform.b * row + transform.c,
         transform.d * col + transform.e * row + transform.f,
@@ -116,7 +117,7 @@ class Grid:
 
     @property
     def corners(self) -> list[tuple[float, float]]:
-        """(x, y) of the four outer corners in CRS units, around the grid from its first pixel."""
+        """(x, y) of the four outer corners in CRS units, in order around the grid, starting at its first pixel."""
         cols_rows = [(0, 0), (self.width, 0), (self.width, self.height), (0, self.height)]
         return [map_point(self.transform, col, row) for col, row in cols_rows]
 
@@ -134,7 +135,7 @@ class Grid:
 
     @property
     def gsd(self) -> float | None:
-        """Ground sample distance at the center in meters per pixel (geometric mean of both sides); None without CRS."""
+        """Ground sample distance at the center in meters per pixel (geometric mean of both sides); None without a CRS."""
         return None if self.crs is None else math.sqrt(self.pixel_area_m2())
 
     def pixel_sides_m(self, gsd: float | None = None) -> Sides | None:
@@ -159,11 +160,11 @@ class Grid:
     def pixel_area_m2(self) -> float:
         """Compute the area of the pixel at the center of the grid in square meters, on the ellipsoid.
 
-        The area is that of the parallelogram between the midpoints of the sides in geocentric coordinates, which is also
-        correct at the poles and at the antimeridian.
+        The area is computed for the parallelogram between the midpoints of the sides in geocentric coordinates, which
+        is also correct at the poles and at the antimeridian.
 
         Raises:
-            GridMismatch: The grid has no CRS.
+            GridMismatch: If the grid has no CRS.
         """
         if self.crs is None:
             raise GridMismatch("the grid has no CRS, so its units are unknown", "set the CRS (gdal_edit -a_srs)")
@@ -179,17 +180,17 @@ class Grid:
         return right - left, down - up
 
     def window_transform(self, window: Window) -> Affine:
-        """Return the transform of the grid that begins at the first pixel of a window."""
+        """Return the transform of a grid that begins at the first pixel of a window."""
         x, y = map_point(self.transform, window.col, window.row)
         t = self.transform
         return Affine(t.a, t.b, x, t.d, t.e, y)
 
     def window_around(self, points: NDArray[np.float64]) -> Window:
-        """Return the smallest window of whole pixels that contains all points; it may reach outside the grid.
+        """Return the smallest window of whole pixels that contains all points; it may extend beyond the grid.
 
         Args:
-            points: (x, y) in the CRS, shape (point, 2). Points closer to the border of a pixel than a thousandth of a pixel
-                are on it.
+            points: (x, y) in the CRS, shape (point, 2). Points within a thousandth of a pixel from a pixel border count
+                as on the border.
         """
         t = ~self.transform
         cols, rows = (points @ [[t.a, t.d], [t.b, t.e]] + [t.c, t.f]).T
@@ -197,16 +198,16 @@ class Grid:
         return Window(row, col, row_stop - row, col_stop - col)
 
     def crop(self, window: Window) -> Self:
-        """Return the grid of a window, which may reach outside this one."""
+        """Return the grid of a window, which may extend beyond this grid."""
         return replace(self, transform=self.window_transform(window), height=window.height, width=window.width)
 
     def resample(self, factor: float) -> Self:
-        """Return the grid of the same extent with ``factor`` times as many pixels along each axis, at least one."""
+        """Return a grid with the same extent and ``factor`` times as many pixels along each axis, at least one."""
         height, width = max(round(self.height * factor), 1), max(round(self.width * factor), 1)
         return self.with_shape(height, width)
 
     def with_shape(self, height: int, width: int) -> Self:
-        """Return the grid of the same extent with ``height`` x ``width`` pixels."""
+        """Return a grid with the same extent and ``height`` x ``width`` pixels."""
         t, down, across = self.transform, self.height / height, self.width / width
         stretched = Affine(t.a * across, t.b * down, t.c, t.d * across, t.e * down, t.f)
         return replace(self, transform=stretched, height=height, width=width)
@@ -216,7 +217,7 @@ class Grid:
 
         Args:
             other: The grid to compare with.
-            tolerance: Largest distance of two corners in pixels.
+            tolerance: Largest distance between corresponding corners in pixels.
         """
         if self.shape != other.shape or self.crs != other.crs:
             return False
@@ -312,7 +313,7 @@ class Grid:
 
 
 def _whole_pixels(positions: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the first pixel that contains one of the positions, and the first pixel after the last."""
+    """Return the first pixel that contains one of the positions, and the first pixel after the last one."""
     first = math.floor(positions.min() + BORDER_TOLERANCE)
     return first, max(math.ceil(positions.max() - BORDER_TOLERANCE), first)
 
@@ -345,7 +346,7 @@ def _is_local(crs: CRS) -> bool:
 
 
 def crs_name(crs: CRS | None) -> str:
-    """Return a short name of a CRS: ``EPSG:32633`` if it has a code, else its own name.
+    """Return a short name of a CRS: ``EPSG:32633`` if it has a code, otherwise its own name.
 
     Example:
         >>> crs_name(CRS("EPSG:32633")), crs_name(None)

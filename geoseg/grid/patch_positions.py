@@ -1,7 +1,8 @@
-"""Division of a scene into patches of one size, by a plain stride or by the rules of published converters.
+"""Divide a scene into patches of the same size, with a plain stride or with the rules of published converters.
 
-A rule yields the first pixels of the patches along one axis; patches are all pairs of them, row by row. Along an axis that
-is shorter than the patch there is one patch from pixel 0 that reaches outside (readers pad on the right and below).
+A rule returns the first pixel of each patch along one axis; the patches are all combinations of rows and columns, row
+by row. Along an axis that is shorter than a patch, a single patch starts at pixel 0 and extends beyond the scene
+(readers pad on the right and at the bottom).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,15 +15,15 @@ PatchRule = Literal["plain", "isprs", "isaid"]
 PATCH_RULES: tuple[PatchRule, ...] = get_args(PatchRule)
 
 DEFAULT_SIZES: dict[PatchRule, tuple[int, int]] = {"plain": (512, 512), "isprs": (512, 256), "isaid": (896, 512)}
-"""Published side and stride of the patches in pixels; for ``plain``, adjacent patches."""
+"""Published side length and stride of the patches in pixels; for ``plain``, patches are adjacent."""
 
 
 def plain_starts(length: int, size: int, stride: int) -> list[int]:
-    """Return 0, stride, 2 stride, ..., and a last patch that is shifted inward to end with the axis.
+    """Return 0, stride, 2 stride, ..., and a last patch that is shifted inward to end at the edge.
 
     Args:
-        length: Pixels of the axis.
-        size: Side of a patch in pixels.
+        length: Number of pixels along the axis.
+        size: Side length of a patch in pixels.
         stride: Distance between patches in pixels.
     """
     steps = max(length - size + stride - 1, 0) // stride
@@ -30,22 +31,19 @@ def plain_starts(length: int, size: int, stride: int) -> list[int]:
 
 
 def isprs_starts(length: int, size: int, stride: int) -> list[int]:
-    """Return the starts of OpenMMLab's converters of Potsdam and Vaihingen, on which published scores are based.
+    """Return the starts used by OpenMMLab's converters for Potsdam and Vaihingen, on which published scores are based.
 
-    The converters compute the number of patches from the stride but their positions from the size; patches that would begin
-    too late are shifted inward, which repeats the last one. With a stride up to the size, patches are adjacent and the last
-    one ends with the axis. With a longer stride they do not reach the end, as in the converters. Arguments are those of
-    :func:`plain_starts`.
+    The converters compute the number of patches from the stride, but their positions from the size; patches that would
+    extend beyond the edge are shifted inward, which repeats the last one. If the stride is at most the size, patches
+    are adjacent and the last one ends at the edge. With a longer stride, they do not reach the edge, as in the
+    converters. The arguments are the same as for :func:`plain_starts`.
     """
     steps = max(-(-(length - size) // stride), 0)
     return sorted({min(step * size, max(length - size, 0)) for step in range(steps + 1)})
 
 
 def isaid_starts(length: int, size: int, stride: int) -> list[int]:
-    """Return the starts of OpenMMLab's converter of iSAID: all multiples of the stride, shifted inward at the end.
-
-    Arguments are those of :func:`plain_starts`.
-    """
+    """Return the starts of OpenMMLab's converter for iSAID: all multiples of the stride, shifted inward at the end."""
     return sorted({min(start, max(length - size, 0)) for start in range(0, length, stride)})
 
 
@@ -62,14 +60,14 @@ def patch_windows(
     """Divide a grid into patches of ``size`` x ``size`` pixels, row by row.
 
     Args:
-        height: Rows of the grid.
-        width: Columns of the grid.
+        height: Number of rows of the grid.
+        width: Number of columns of the grid.
         rule: Name of the rule.
-        size: Side of a patch in pixels; see :data:`DEFAULT_SIZES`.
-        stride: Distance between patches in pixels; by default in proportion to the size.
+        size: Side length of a patch in pixels; see :data:`DEFAULT_SIZES`.
+        stride: Distance between patches in pixels; by default, in proportion to the size.
 
     Raises:
-        ConfigError: An unknown rule, or a size or stride below 1.
+        ConfigError: If the rule is unknown, or the size or stride is below 1.
 
     Example:
         >>> [(window.row, window.col) for window in patch_windows(500, 700)]
@@ -81,7 +79,7 @@ def patch_windows(
     size = default_size if size is None else size
     stride = max(size * default_stride // default_size, 1) if stride is None else stride
     if size < 1 or stride < 1:
-        raise ConfigError(f"invalid patches of {size} pixels every {stride}", "size and stride must be at least 1")
+        raise ConfigError(f"invalid patch size {size} or stride {stride}", "size and stride must be at least 1")
     rows, cols = (STARTS[rule](length, size, stride) for length in (height, width))
     for row in rows:
         for col in cols:

@@ -1,10 +1,11 @@
-"""Division of a grid into tiles for inference and validation, and into strips for operations without context.
+"""Divide a grid into tiles for inference and validation, and into strips for operations without context.
 
-A tile has a *core*, the pixels that are written, and a *view*, the core with its halo, which is the input of the network.
+A tile has a *core* (the pixels that are written) and a *view* (the core plus its halo, the input of the network).
 Cores do not overlap and cover the grid. All views have the same size, so that they can be batched.
 
-Worked example: a scene of 10 columns, size 6, halo 1. Cores are 6 - 2·1 = 4 columns wide and begin at 0, 4 and 8; the last
-one is clipped to 2. Views begin one column earlier (-1, 3, 7) and are 6 wide; readers pad the pixels outside the scene.
+Worked example: a scene with 10 columns, size 6, halo 1. Cores are 6 - 2·1 = 4 columns wide and begin at 0, 4 and 8; the
+last one is clipped to 2. Views begin one column earlier (-1, 3, 7) and are 6 wide; readers pad the pixels outside the
+scene.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ class Tile:
     """A tile of a grid."""
 
     core: Window
-    """The pixels that are written; inside the grid."""
+    """The pixels that are written; always inside the grid."""
     view: Window
     """The pixels that are read, as many in all tiles; may reach outside the grid."""
 
@@ -46,7 +47,7 @@ def tile_rows(height: int, width: int, size: Sizes, halo: Sizes) -> Iterator[lis
         One list per row of tiles, from top to bottom; tiles from left to right.
 
     Raises:
-        ConfigError: The halo leaves no core.
+        ConfigError: If the halo leaves no pixels for the core.
     """
     sizes, halos = both_axes(size), both_axes(halo)
     for side, ring in zip(sizes, halos, strict=True):
@@ -76,7 +77,7 @@ def tiles(height: int, width: int, size: Sizes, halo: Sizes) -> Iterator[Tile]:
 
 
 def strips(height: int, width: int, rows: int) -> Iterator[Window]:
-    """Divide a grid into windows of the full width and at most ``rows`` rows, from top to bottom.
+    """Divide a grid into full-width windows of at most ``rows`` rows, from top to bottom.
 
     Example:
         >>> [strip.shape for strip in strips(10, 7, rows=4)]

@@ -1,7 +1,7 @@
 """Windows: rectangles of whole pixels of a grid.
 
-Row 0, column 0 is the first pixel of the grid. A window may reach outside its grid on every side; readers pad it. Windows
-are half open like Python slices: a window of row 2 and height 3 contains the rows 2, 3 and 4.
+Row 0, column 0 is the first pixel of the grid. A window may extend beyond its grid on every side; readers pad it.
+Windows are half-open like Python slices: a window with row 2 and height 3 contains rows 2, 3 and 4.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Window:
         return self.height == 0 or self.width == 0
 
     def pad(self, pixels: int) -> Self:
-        """Return the window grown by ``pixels`` on every side; a negative number shrinks it."""
+        """Return the window expanded by ``pixels`` on every side; a negative number shrinks it."""
         return type(self)(
             self.row - pixels, self.col - pixels, max(self.height + 2 * pixels, 0), max(self.width + 2 * pixels, 0)
         )
@@ -85,5 +85,5 @@ class Window:
     def slices(self) -> tuple[slice, slice]:
         """Return slices (rows, cols) for the last two axes of an array; row and col must not be negative."""
         if self.row < 0 or self.col < 0:
-            raise ValueError(f"{self} begins outside of the array")
+            raise ValueError(f"{self} begins outside the array")
         return slice(self.row, self.row_stop), slice(self.col, self.col_stop)

@@ -1,4 +1,4 @@
-"""Convert published checkpoints of other projects to bundles."""
+"""Convert published checkpoints from other projects to bundles."""
 
 from typing import TYPE_CHECKING
 

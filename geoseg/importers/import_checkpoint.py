@@ -51,22 +51,22 @@ class ImportedModel:
 def import_checkpoint(
     checkpoint: str | Path, output: str | Path, *, recipe: Recipe | None = None, overwrite: bool = False
 ) -> ImportedModel:
-    """Convert a checkpoint of mmsegmentation (0.x or 1.x) to a bundle.
+    """Convert an mmsegmentation checkpoint (0.x or 1.x) to a bundle.
 
     Settings come from the checkpoint, then from the recipe, then from mmsegmentation's defaults.
 
     Args:
         checkpoint: Path of the .pth file.
         output: Path of the bundle, ending in ``.safetensors``.
-        recipe: Recipe that supplies settings missing in the checkpoint: output stride, multi-grid, align_corners, legend,
-            bands, GSD, tile size.
+        recipe: Recipe that supplies settings missing from the checkpoint: output stride, multi-grid, align_corners,
+            legend, bands, GSD, tile size.
         overwrite: Whether to replace an existing ``output``.
 
     Returns:
         The bundle, its path, and notes on detected and assumed settings.
 
     Raises:
-        BundleError: If the checkpoint is damaged, unsafe or of an unsupported network.
+        BundleError: If the checkpoint is corrupted or unsafe, or its network is not supported.
         ConfigError: If the recipe does not fit the checkpoint.
         OutputError: If ``output`` cannot be written.
 
@@ -74,7 +74,7 @@ def import_checkpoint(
         >>> import_checkpoint("deeplabv3plus_r50-d8.pth", "potsdam.safetensors")  # doctest: +SKIP
     """
     if Path(output).suffix != SUFFIX:
-        raise OutputError(f"{output} does not end in {SUFFIX}", f"rename it: -o model{SUFFIX}")
+        raise OutputError(f"{output} does not end in {SUFFIX}", f"change its extension: -o model{SUFFIX}")
     check_writable(output, overwrite)
     require_checkpoint(Path(checkpoint))
     from geoseg.importers.openmmlab.load_checkpoint import load_checkpoint  # imports torch and timm
@@ -117,14 +117,14 @@ def choose_legend(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple
         ), "numbered, because neither the checkpoint nor the recipe names them"
     if len(legend) != loaded.classes:
         raise ConfigError(
-            f"the recipe's legend has {len(legend)} classes, the checkpoint {loaded.classes}",
+            f"the recipe's legend has {len(legend)} classes, but the checkpoint has {loaded.classes}",
             "use the recipe that matches the checkpoint",
         )
     return legend, "from the recipe"
 
 
 def _legend_in(recipe: Recipe) -> Legend | None:
-    """Return the published legend of the dataset of a recipe, or ``data.legend``: names with or without colors."""
+    """Return the published legend of a recipe's dataset, or ``data.legend``: names with or without colors."""
     option = recipe.data.options.get("legend")
     if option is None:
         return published_legend(recipe.data.dataset)
@@ -179,7 +179,7 @@ def _crop(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None, checkpoint: Path
 
 
 def _tiles_for_crop(crop: int) -> PredictSection:
-    """Return tiles of the size of the training crops, with the default halo or an eighth."""
+    """Return tiles of the size of the training crops, with the default halo or an eighth of the crop size."""
     return PredictSection(tile=max(crop, 32), halo=min(PredictSection().halo, crop // 8))
 
 
@@ -212,8 +212,8 @@ def _bands(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple[str, .
         )
     if len(named) != loaded.bands:
         raise ConfigError(
-            f"the network of the checkpoint expects {loaded.bands} bands, not {', '.join(named)}",
-            "set data.bands in a recipe, in the order of training",
+            f"the checkpoint's network expects {loaded.bands} bands, not {', '.join(named)}",
+            "set data.bands in a recipe, in the order used in training",
         )
     return named
 
@@ -226,7 +226,7 @@ def _normalization(loaded: "OpenMMLabCheckpoint") -> tuple[tuple[float, ...], tu
     if len(mean) != loaded.bands:
         raise BundleError(
             f"the checkpoint has {loaded.bands} bands and no input normalization",
-            "geoseg has a default for three bands only",
+            "geoseg only has a default for three bands",
         )
     return mean, std
 
@@ -250,13 +250,13 @@ def _notes(loaded: "OpenMMLabCheckpoint", legend: Legend, legend_source: str) ->
 
 
 def _digest_notes(card: ModelCard) -> list[str]:
-    """Compare the SHA-256 of the file with the digits at the end of its name, OpenMMLab's convention."""
+    """Compare the SHA-256 of the file with the digits at the end of its name, as is OpenMMLab's convention."""
     expected = re.search(r"-([0-9a-f]{8})\.\w+$", card.provenance["checkpoint"])
     actual = card.provenance["sha256"]
     if expected is None or actual.startswith(expected[1]):
         return []
     note = (
         f"the SHA-256 of the file begins with {actual[:8]}, not with {expected[1]} as in its name: the download may be "
-        "damaged. Names of mmsegmentation 1.x files can have digits of another file"
+        "damaged. Names of mmsegmentation 1.x files can have the digits of a different file"
     )
     return [note]

@@ -1,6 +1,7 @@
-"""Fit a scene to a model: the bands, pixel size and tile size of the network's input, or the reason why they do not fit.
+"""Match a scene to a model: determine the bands, pixel size and tile size of the network's input, or why they do not
+fit.
 
-Everything is decided from the metadata of scene and model, before a pixel is read.
+Everything is determined from the metadata of the scene and the model, before any pixels are read.
 """
 
 import math
@@ -16,7 +17,7 @@ from geoseg.raster.band_names import find_bands
 from geoseg.raster.scene import Scene
 
 MAX_GSD_RATIO = 8.0
-"""Largest ratio between the GSDs of scene and model that is resampled while reading; see
+"""Largest ratio between the GSDs of the scene and the model for which scenes are resampled while reading; see
 :func:`find_resampling_factor`."""
 
 
@@ -25,9 +26,9 @@ class InputPlan:
     """How the network's input is read from a scene."""
 
     bands: tuple[int, ...]
-    """0-based positions of the scene's bands, in the order of the model's."""
+    """0-based positions of the scene's bands, in the order of the model's bands."""
     tile: int
-    """Side of a tile's view in the network's pixels."""
+    """Side length of a tile's view, in pixels of the network's input."""
     halo: int
     """Ring around each tile's core in the network's pixels."""
     scene_tile: tuple[int, int]
@@ -37,7 +38,8 @@ class InputPlan:
     gsd: float | None
     """Meters per pixel of the network's input; None if unknown."""
     mirrors: bool
-    """True if the input beyond the scene's borders is the mirrored scene, False if it is the mean of the training data."""
+    """True if the input beyond the scene's borders is the mirrored scene, False if it is the mean of the training data.
+    """
     notes: tuple[str, ...]
     """Notes for the user, one sentence each."""
 
@@ -47,7 +49,7 @@ class InputPlan:
         return self.scene_tile != (self.tile, self.tile)
 
     def input_shape(self, window: Window) -> tuple[int, int]:
-        """Return rows and columns of the network's input for a window of the scene."""
+        """Return the rows and columns of the network's input for a window of the scene."""
         if not self.resamples:
             return window.shape
         sides = zip(window.shape, self.scene_tile, strict=True)
@@ -70,17 +72,18 @@ def make_input_plan(
 
     Args:
         scene: The scene.
-        card: The model's card.
-        tile: Side of a tile in pixels at the model's GSD; None for the card's.
-        halo: Ring around each core in pixels at the model's GSD; None for the card's, at most a quarter of ``tile``.
+        card: The model card.
+        tile: Side length of a tile in pixels at the model's GSD; None for the value in the card.
+        halo: Width of the margin around each core in pixels at the model's GSD; None for the value in the card, but at
+            most a quarter of ``tile``.
         bands: Bands of the scene; see :func:`choose_bands`.
-        any_dtype: Accept another pixel type than the model's.
-        gsd: Meters per pixel of a scene without CRS, whose pixel size is unknown otherwise.
+        any_dtype: Accept a pixel type that differs from the model's.
+        gsd: Meters per pixel of a scene without a CRS, whose pixel size would otherwise be unknown.
         border: Input beyond the scene's borders: "mirror" or "mean".
 
     Raises:
-        BundleError: The scene does not suit the model.
-        ConfigError: The halo leaves no core.
+        BundleError: If the scene does not match the model.
+        ConfigError: If the halo leaves no core.
     """
     positions, band_notes = choose_bands(scene, card, bands)
     dtype_notes = check_dtype(scene, card, any_dtype=any_dtype)
@@ -112,7 +115,7 @@ def make_input_plan(
 def choose_bands(
     scene: Scene, card: ModelCard, selected: Sequence[str] | str | None = None
 ) -> tuple[tuple[int, ...], list[str]]:
-    """Choose the scene's bands for the network.
+    """Select the bands of the scene for the network.
 
     Args:
         scene: The scene.
@@ -125,7 +128,7 @@ def choose_bands(
         0-based positions of the bands, and notes for the user.
 
     Raises:
-        BundleError: A selected band does not exist, or the number of bands is wrong.
+        BundleError: If a selected band does not exist, or the number of bands is wrong.
     """
     if selected is not None:
         positions = _parse_bands(scene, selected)
@@ -142,22 +145,22 @@ def choose_bands(
 
 
 def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
-    """Compare the pixel types of scene and model.
+    """Compare the pixel types of the scene and the model.
 
     Args:
         scene: The scene.
-        card: The model's card.
-        any_dtype: Accept another type.
+        card: The model card.
+        any_dtype: Accept a different type.
 
     Returns:
         Notes for the user.
 
     Raises:
-        BundleError: The types differ, and ``any_dtype`` is False.
+        BundleError: If the types differ, and ``any_dtype`` is False.
     """
     if scene.dtype.name == card.dtype:
         return []
-    difference = f"the scene's pixels are {scene.dtype.name}, the model was trained on {card.dtype}"
+    difference = f"the scene's pixels are {scene.dtype.name}, but the model was trained on {card.dtype}"
     if not any_dtype:
         raise BundleError(
             difference,
@@ -198,29 +201,30 @@ def find_axis_factors(
 
 
 def find_resampling_factor(scene_gsd: float | None, model_gsd: float | None) -> tuple[float, list[str]]:
-    """Return the number of scene pixels along one pixel of the model, and notes for the user.
+    """Return the number of scene pixels along one model pixel, and notes for the user.
 
-    The factor is 1 if the GSDs are nearly equal or unknown. Larger ratios than :data:`MAX_GSD_RATIO` are refused: a scene
-    far coarser does not show what the model was trained on, and single tiles of one far finer would fill the memory.
+    The factor is 1 if the GSDs are nearly equal or unknown. Ratios larger than :data:`MAX_GSD_RATIO` are rejected: a
+    much coarser scene does not show what the model was trained on, and single tiles of a much finer scene would fill
+    the memory.
 
     Args:
         scene_gsd: Meters per pixel of the scene.
         model_gsd: Meters per pixel of the model's training data.
 
     Raises:
-        BundleError: The ratio of the GSDs is too large.
+        BundleError: If the ratio of the GSDs is too large.
     """
     if model_gsd is None:
         return 1.0, []
     if scene_gsd is None:
         return 1.0, [
-            f"the scene's GSD is unknown, the model was trained at {_format_gsd(model_gsd)}: not resampled (set --gsd)"
+            f"the scene's GSD is unknown; the model was trained at {_format_gsd(model_gsd)}: not resampled (set --gsd)"
         ]
     factor = model_gsd / scene_gsd
     gsds = f"scene {_format_gsd(scene_gsd)}, model {_format_gsd(model_gsd)}"
     if not 1 / MAX_GSD_RATIO <= factor <= MAX_GSD_RATIO:
         raise BundleError(
-            f"the pixel sizes of scene and model differ too much: {gsds}",
+            f"the pixel sizes of the scene and the model differ too much: {gsds}",
             f"resample the scene first (gdalwarp -tr ... -r average), or use a model for about {_format_gsd(scene_gsd)}",
         )
     if is_same_gsd(model_gsd, scene_gsd):
@@ -234,7 +238,7 @@ def _parse_bands(scene: Scene, selected: Sequence[str] | str) -> tuple[int, ...]
 
 
 def _find_band(scene: Scene, text: str) -> int:
-    """Return the position of a band given by name (case-insensitive) or by number from 1."""
+    """Return the position of a band given by name (case-insensitive) or by 1-based number."""
     names = [name.casefold() for name in scene.bands]
     if text.casefold() in names:
         return names.index(text.casefold())
@@ -244,7 +248,7 @@ def _find_band(scene: Scene, text: str) -> int:
     if found is not None:
         return found.positions[0]
     raise BundleError(
-        f"the scene has no band {text!r}, it has {_number_bands(scene.bands)}", did_you_mean(text, scene.bands)
+        f"the scene has no band {text!r}; it has {_number_bands(scene.bands)}", did_you_mean(text, scene.bands)
     )
 
 
@@ -255,9 +259,9 @@ def _require_count(scene: Scene, card: ModelCard, count: int, *, is_selection: b
     needs = f"the model needs {len(card.bands)} ({', '.join(card.bands)})"
     if is_selection:
         raise BundleError(
-            f"{count} {bands} selected, but {needs}", "select one for each, in the model's order: --bands"
+            f"{count} {bands} selected, but {needs}", "use --bands to select one for each, in the model's order"
         )
-    hint = f"choose by name or number, like --bands 3,2,1, from {_number_bands(scene.bands)}"
+    hint = f"choose bands by name or number, for example --bands 3,2,1, from {_number_bands(scene.bands)}"
     raise BundleError(f"the scene has {count} {bands}, but {needs}", hint)
 
 

@@ -1,8 +1,8 @@
 """Predict on many machines: the workers of a Dask cluster predict parts of a scene and write slabs of the mask.
 
-Workers see the same files under the same paths (a shared folder, or URLs); only descriptions of the work and counts are
-sent over the network. A worker that is killed costs the part it was working on: Dask assigns that part to another worker,
-which writes the missing slabs. The process that called ``predict`` joins the slabs (docs/scaling.md).
+All workers must see the same files under the same paths (a shared folder, or URLs); only task descriptions and counts
+are sent over the network. If a worker is killed, only the part it was working on is lost: Dask assigns that part to
+another worker, which writes the missing slabs. The process that called ``predict`` joins the slabs (docs/scaling.md).
 """
 
 import contextlib
@@ -56,15 +56,15 @@ class DaskCluster:
 
         Args:
             task: The task; its model and its scene must be files.
-            partial_rasters: Destination of the slabs, in a folder that all workers see.
+            partial_rasters: Destination of the slabs, in a folder that is visible to all workers.
             parts: Windows as wide as the mask.
-            counter: Receives the tiles of every finished part.
+            counter: Receives the number of tiles of each finished part.
 
         Returns:
             A description of the cluster for the user.
 
         Raises:
-            GeosegError: A worker failed, or workers were lost repeatedly.
+            GeosegError: If a worker failed, or workers were lost repeatedly.
         """
         from distributed import KilledWorker, as_completed
 
@@ -81,8 +81,8 @@ class DaskCluster:
                     task.scene.damaged |= damaged
         except KilledWorker as error:
             raise GeosegError(
-                "workers were lost repeatedly at the same part of the scene",
-                "check their memory: --plan shows what a part needs; use smaller tiles (--tile) or batches (--batch)",
+                "workers were repeatedly lost while predicting the same part of the scene",
+                "check their memory: --plan shows how much a part needs; use smaller tiles (--tile) or batches (--batch)",
             ) from error
         finally:
             self.client.cancel(futures)
@@ -95,13 +95,13 @@ class DaskCluster:
 
 @contextlib.contextmanager
 def open_cluster(address: str) -> Iterator[DaskCluster]:
-    """Connect to a cluster for the block.
+    """Connect to a Dask cluster for the duration of the ``with`` block.
 
     Args:
         address: Address of a Dask scheduler, or ``local:N`` for N worker processes on this machine.
 
     Raises:
-        ConfigError: Dask is not installed, the address is invalid, or no scheduler answers.
+        ConfigError: If Dask is not installed, the address is invalid, or no scheduler responds.
     """
     try:
         import distributed
@@ -109,7 +109,7 @@ def open_cluster(address: str) -> Iterator[DaskCluster]:
         raise ConfigError("prediction on a cluster requires Dask, which is not installed", INSTALL_HINT) from error
     with contextlib.ExitStack() as stack:
         if address.startswith(LOCAL_PREFIX):
-            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it logs every worker it stops
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it logs every worker that it stops
             cluster = distributed.LocalCluster(
                 n_workers=_parse_count(address), threads_per_worker=1, processes=True, dashboard_address=None
             )
@@ -118,7 +118,7 @@ def open_cluster(address: str) -> Iterator[DaskCluster]:
             client = stack.enter_context(distributed.Client(address, timeout=f"{CONNECT_TIMEOUT_S}s"))
         except (OSError, ValueError, TimeoutError) as error:
             raise ConfigError(
-                f"no Dask scheduler answers at {address}: {error}", "use an address like tcp://HOST:8786, or local:4"
+                f"no Dask scheduler responds at {address}: {error}", "use an address like tcp://HOST:8786, or local:4"
             ) from error
         yield DaskCluster(client)
 
@@ -126,7 +126,7 @@ def open_cluster(address: str) -> Iterator[DaskCluster]:
 def predict_part(
     task: PredictionTask, rows: Window, folder: Path, shape: tuple[int, int], outputs: tuple[str, ...]
 ) -> tuple[int, int, set[Window]]:
-    """Predict the missing slabs of some rows, in a worker.
+    """Predict the missing slabs of some rows in a worker.
 
     Args:
         task: The task.
@@ -136,13 +136,13 @@ def predict_part(
         outputs: Names of the outputs.
 
     Returns:
-        The number of tiles, how many of them were not passed to the network, and blocks that could not be read.
+        The number of tiles, how many of them were not passed to the network, and the blocks that could not be read.
     """
     try:
         return _predict_missing(task, rows, folder, shape, outputs)
     except GeosegError as error:
         bare = type(error)(error.message, error.hint)
-    raise bare  # without its cause: GDAL's errors cannot be pickled, and Dask then sends only their text
+    raise bare  # without its cause: GDAL's errors cannot be pickled, and Dask would then only send their text
 
 
 def _predict_missing(
@@ -162,7 +162,7 @@ def _predict_missing(
 
 
 def _write_unless_restarted(partial_rasters: PartialRasters) -> WriteFn:
-    """Write slabs until the prediction is restarted: a worker may still work on a part that nothing waits for."""
+    """Write slabs until the prediction is restarted: a worker may still process a part that is not needed anymore."""
     settings = partial_rasters.settings
 
     def write(window: Window, pixels: OutputPixels) -> None:
@@ -183,14 +183,16 @@ def _make_runner(task: PredictionTask, partial_rasters: PartialRasters, counter:
 
 @functools.lru_cache(maxsize=1)
 def _cache(source: str, _modified: int) -> PredictorCache:
-    """Keep the predictors of a model file from one part to the next, unless the file changes."""
+    """Keep the predictors of a model file between parts, unless the file changes."""
     return PredictorCache(source)
 
 
 def _with_shared_paths(task: PredictionTask, folder: Path) -> PredictionTask:
-    """Return the task with paths that are valid on every machine that sees the same files."""
+    """Return the task with paths that are valid on all machines that see the same files."""
     if not task.source:
-        raise ConfigError("a model without a file cannot be sent to workers", "save it first: bundle.save(path)")
+        raise ConfigError(
+            "a model that is not stored in a file cannot be sent to workers", "save it first: bundle.save(path)"
+        )
     options = replace(task.options, aoi=None if task.options.aoi is None else _absolute(str(task.options.aoi)))
     with Scene.open(_on_disk(task.scene.path, folder)) as scene:
         kind = DamageTolerantScene if options.on_read_error == "skip" else Scene
@@ -198,10 +200,10 @@ def _with_shared_paths(task: PredictionTask, folder: Path) -> PredictionTask:
 
 
 def _on_disk(path: str, folder: Path) -> str:
-    """Return the path of a scene; copy a mosaic in memory to the folder."""
+    """Return the path of a scene; an in-memory mosaic is copied to the folder."""
     if path.startswith(IN_MEMORY):
         if not path.endswith(".vrt"):
-            raise ConfigError("a raster in memory cannot be sent to workers", "write it to a file first")
+            raise ConfigError("an in-memory raster cannot be sent to workers", "write it to a file first")
         return write_vrt(path, folder / "scene.vrt")
     return path if "://" in path or path.startswith("/vsi") else _absolute(path)
 

@@ -1,4 +1,4 @@
-"""The destination of a prediction: files or writers of the mask, of additional outputs and of the preview."""
+"""The destination of a prediction: files or writers for the mask, additional outputs and the preview."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ class Destination:
     mask: str | Path | RasterWriter
     """A GeoTIFF, or a writer."""
     shares: Mapping[str, str | Path | None] = field(default_factory=dict)
-    """GeoTIFFs of additional outputs by name; None for outputs that are not requested."""
+    """GeoTIFFs for additional outputs by name; None for outputs that are not requested."""
     preview: str | Path | None = None
-    """PNG of scene and mask."""
+    """PNG of the scene and its mask."""
     overwrite: bool = False
     """Replace existing files."""
     resume: bool = False
@@ -30,7 +30,7 @@ class Destination:
 
     @property
     def mask_path(self) -> Path | None:
-        """The mask's file; None if the mask is not written to one."""
+        """The file of the mask; None if the mask is not written to a file."""
         return Path(self.mask) if isinstance(self.mask, str | os.PathLike) else None
 
     @property
@@ -39,7 +39,7 @@ class Destination:
         return {name: Path(path) for name, path in self.shares.items() if path is not None}
 
     def check(self, sources: Sequence[str]) -> None:
-        """Check that no result replaces a scene or another result, and that the preview can be written.
+        """Check that no output replaces a scene or another output, and that the preview can be written.
 
         Args:
             sources: The files of the scene.
@@ -55,7 +55,7 @@ class Destination:
         for path in paths:
             for source in map(Path, sources):
                 if path.exists() and source.exists() and path.samefile(source):
-                    raise OutputError(f"the mask would replace the scene {source}", "use another name for the mask")
+                    raise OutputError(f"the mask would replace the scene {source}", "use a different name for the mask")
         require_distinct(paths)
         mask = self.mask_path
         if mask is not None:
@@ -64,7 +64,7 @@ class Destination:
             check_writable(self.preview, self.overwrite)
 
     def make_writer(self, task: PredictionTask) -> RasterWriter:
-        """Create the writer of mask and shares; :class:`OutputError` if they cannot be written."""
+        """Create the writer for the mask and additional outputs; raise :class:`OutputError` if they cannot be written."""
         if not isinstance(self.mask, str | os.PathLike):
             return self.mask
         return CogWriter(

@@ -1,4 +1,4 @@
-"""Encode class scores as the bytes of output rasters: mask, probabilities, confidence, entropy."""
+"""Encode class scores as bytes for the output rasters: mask, probabilities, confidence, entropy."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,8 +23,8 @@ def encode_outputs(strip: ScoreStrip, outputs: Sequence[str], to_probabilities: 
 
     Args:
         strip: The scores.
-        outputs: Names of outputs, the mask among them.
-        to_probabilities: Called only if another output than the mask is requested.
+        outputs: Names of the outputs, including the mask.
+        to_probabilities: Only called if an output other than the mask is requested.
 
     Returns:
         The bytes of each output, axes (band, row, col).
@@ -38,10 +38,10 @@ def encode_outputs(strip: ScoreStrip, outputs: Sequence[str], to_probabilities: 
 
 
 def class_index(scores: Float[Tensor, "class row col"], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return the class with the largest score of each pixel (the first of equal ones), 255 where not valid.
+    """Return the class with the largest score at each pixel (the first one in case of a tie), 255 where not valid.
 
-    The index is the number of classes before the first largest one. Counting them is four times as fast as comparing
-    class by class, and 17 times as fast as ``argmax(0)`` in torch 2.15 on a CPU.
+    The index is the number of classes before the first one with the largest score. Counting them is four times as fast
+    as comparing class by class, and 17 times as fast as ``argmax(0)`` in torch 2.15 on a CPU.
     """
     best = scores.amax(dim=0)
     is_later = scores[0] != best
@@ -55,12 +55,12 @@ def class_index(scores: Float[Tensor, "class row col"], valid: NDArray[np.bool_]
 
 
 def confidence(probabilities: Float[Tensor, "class row col"]) -> Float[Tensor, "1 row col"]:
-    """Return the largest probability of each pixel."""
+    """Return the largest probability at each pixel."""
     return probabilities.amax(dim=0, keepdim=True)
 
 
 def entropy(probabilities: Float[Tensor, "class row col"]) -> Float[Tensor, "1 row col"]:
-    """Return Shannon's entropy of each pixel as a fraction of the largest possible; 0 with one class."""
+    """Return the Shannon entropy at each pixel as a fraction of its maximum; 0 if there is only one class."""
     classes = len(probabilities)
     total: Tensor = torch.special.entr(probabilities).sum(dim=0, keepdim=True)
     return total / math.log(classes) if classes > 1 else total
@@ -71,4 +71,4 @@ SHARE_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "confidence": confidence,
     "entropy": entropy,
 }
-"""Functions from probabilities to the values of an output, 0 to 1."""
+"""Functions that compute the values of an output, 0 to 1, from probabilities."""

@@ -1,4 +1,4 @@
-"""Estimate tiles, time, memory and disk space of a prediction without making it.
+"""Estimate the tiles, time, memory and disk space of a prediction without running it.
 
 The time and memory of the network are measured on a few forward passes of noise; everything else is computed.
 """
@@ -18,7 +18,7 @@ from geoseg.raster.output_bands import make_output
 from geoseg.raster.writers.partial import BLOCK_SIZE
 
 OVERHEAD_SECONDS_PER_PIXEL = 0.06e-6
-"""Overhead per pixel and output band, excluding inference: joining tiles, writing, overviews (measured on 2 cores)."""
+"""Overhead per pixel per output band, excluding inference: joining tiles, writing, overviews (measured on 2 cores)."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class PredictionEstimate:
     shape: tuple[int, int]
     """Height and width of the mask."""
     tiles: int
-    """Number of tiles; those without a valid pixel are not passed to the network."""
+    """Number of tiles; tiles without valid pixels are not passed to the network."""
     seconds: float
     """Wall time if every tile has valid pixels."""
     memory: int
-    """Upper bound of memory in bytes."""
+    """Upper bound on memory in bytes."""
     size: int
-    """Bytes of the outputs before compression. Masks compress to a tenth or less, probabilities to a third."""
+    """Size of the outputs in bytes, before compression. Masks compress to a tenth or less, probabilities to a third."""
     device: str
     """Device, engine and precision."""
     notes: tuple[str, ...]
@@ -57,9 +57,9 @@ def estimate_prediction(
         options: Options of :func:`~geoseg.inference.predict.predict`; None for the defaults.
 
     Raises:
-        SceneError: The scene cannot be read.
-        BundleError: The scene does not suit the model, or the model cannot be read.
-        ConfigError: The options are invalid for scene and model.
+        SceneError: If the scene cannot be read.
+        BundleError: If the scene does not match the model, or the model cannot be read.
+        ConfigError: If the options are invalid for the scene and the model.
     """
     options = PredictOptions() if options is None else options
     cache = PredictorCache.of(model)
@@ -85,7 +85,7 @@ def estimate_task(
     height, width = task.grid.shape
     bands = sum(len(make_output(name, task.card.legend).bands) for name in outputs)
     passes = task.strategy.tiles / batch * (1 if task.options.mode == "slide" else _relative_work(task.options.tta))
-    slab_bytes = 2 * bands * BLOCK_SIZE * width  # the pixels, and a copy that is read back
+    slab_bytes = 2 * bands * BLOCK_SIZE * width  # the pixels, plus a copy that is read back
     return PredictionEstimate(
         shape=(height, width),
         tiles=task.strategy.tiles,
@@ -98,7 +98,7 @@ def estimate_task(
 
 
 def _relative_work(tta: str) -> float:
-    """Return the pixels that the network processes with test-time augmentation, relative to without."""
+    """Return the number of pixels processed with test-time augmentation, relative to no augmentation."""
     return sum(variant.scale**2 for variant in TTA[tta])
 
 

@@ -1,4 +1,4 @@
-"""The number of tiles per forward pass."""
+"""Choose the number of tiles per forward pass."""
 
 import time
 from collections.abc import Callable
@@ -16,10 +16,10 @@ CPU_BATCH = 4
 """Tiles per forward pass on a CPU, where larger batches are not faster."""
 
 MAX_BATCH = 64
-"""Largest number of tiles per forward pass."""
+"""Maximum number of tiles per forward pass."""
 
 MIN_SPEEDUP = 1.03
-"""Smallest speedup per tile for which the batch is doubled."""
+"""Minimum speedup per tile for which the batch size is doubled."""
 
 
 def choose_batch_size(requested: int | None, predictor: Predictor, tile: int) -> int:
@@ -28,7 +28,7 @@ def choose_batch_size(requested: int | None, predictor: Predictor, tile: int) ->
     Args:
         requested: The user's choice; None for a fixed number on CPUs and a measured one on GPUs.
         predictor: The network on its device.
-        tile: Side of a tile in pixels.
+        tile: Side length of a tile in pixels.
     """
     if requested is not None:
         return requested
@@ -38,11 +38,11 @@ def choose_batch_size(requested: int | None, predictor: Predictor, tile: int) ->
 
 
 def find_fastest_batch(measure: Callable[[int], float]) -> int:
-    """Find the smallest power of two that is about as fast per tile as any larger one.
+    """Find the smallest power of two that is about as fast per tile as any larger batch size.
 
     Args:
-        measure: Returns the seconds of a forward pass with a batch; raises :class:`GeosegError` if it does not fit into
-            memory.
+        measure: Returns the duration of a forward pass with a batch in seconds; raises :class:`GeosegError` if it does
+            not fit into memory.
     """
     best, per_tile = 1, measure(1)
     while 2 * best <= MAX_BATCH:
@@ -57,11 +57,11 @@ def find_fastest_batch(measure: Callable[[int], float]) -> int:
 
 
 def measure_pass(predictor: Predictor, tile: int, batch: int, *, passes: int = 3) -> float:
-    """Measure the median seconds of a forward pass of noise, after one pass to warm up.
+    """Measure the median duration of a forward pass on noise in seconds, after one warm-up pass.
 
     Args:
         predictor: The network on its device.
-        tile: Side of the images in pixels.
+        tile: Side length of the images in pixels.
         batch: Number of images.
         passes: Number of passes that are measured.
     """

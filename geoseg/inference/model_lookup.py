@@ -1,6 +1,6 @@
-"""Find the model to predict with: a given one, the newest training run's, or the one of an environment variable.
+"""Find the model to use for prediction: as specified, from the newest training run, or from an environment variable.
 
-The library does not read environment variables itself: the caller passes them in.
+The library does not read environment variables itself; the caller passes them in.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from geoseg.bundle import BEST_NAME, LATEST_NAME
 from geoseg.errors import BundleError
 
 MODEL_VARIABLE = "GEOSEG_MODEL"
-"""Environment variable with the path of a model."""
+"""Environment variable that contains the path of a model."""
 
-MODEL_HINT = f"give one with --model, train one here (geoseg train), or set {MODEL_VARIABLE}"
+MODEL_HINT = f"set one with --model, train one here (geoseg train), or set {MODEL_VARIABLE}"
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,15 @@ class ModelChoice:
 def find_model(
     given: str | Path | None, *, runs: str | Path = "runs", environment: Mapping[str, str] | None = None
 ) -> ModelChoice:
-    """Find a model: ``given``, else that of the newest run, else that of ``environment["GEOSEG_MODEL"]``.
+    """Find a model: ``given``, or else the newest run, or else ``environment["GEOSEG_MODEL"]``.
 
     Args:
-        given: A bundle file, or a folder with a best bundle; None or empty if the user named none.
+        given: A bundle file, or a folder with a best bundle; None or empty if the user did not specify one.
         runs: Folder of the training runs.
         environment: Environment variables.
 
     Raises:
-        BundleError: There is no model, or the named one does not exist.
+        BundleError: If there is no model, or the specified one does not exist.
     """
     if given:
         return ModelChoice(_resolve_bundle(Path(given), "--model"), "given")

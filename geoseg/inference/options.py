@@ -1,4 +1,4 @@
-"""Options of a prediction: names, types, defaults and checks. Importing this module imports neither torch nor GDAL."""
+"""Prediction options: names, types, defaults and checks. Importing this module imports neither torch nor GDAL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -32,42 +32,44 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "precision": PRECISIONS,
     "engine": ENGINES,
 }
-"""Values of the options that are names."""
+"""Allowed values of the options that are names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """How a scene is predicted. Can be sent to other processes.
+    """Options that control how a scene is predicted. They can be sent to other processes.
 
     Raises:
-        ConfigError: A value is invalid, or two options contradict each other.
+        ConfigError: If a value is invalid, or two options contradict each other.
     """
 
     tile: int | None = None
-    """Side of a tile, the network's input, in pixels at the model's GSD; None for the model's."""
+    """Side length of a tile, the network's input, in pixels at the model's GSD; None for the model's default."""
     halo: int | None = None
-    """Context around the core of each tile in pixels at the model's GSD; None for the model's."""
+    """Context around the core of each tile in pixels at the model's GSD; None for the model's default."""
     batch: int | None = None
-    """Tiles per forward pass; None for 4 on CPUs, and for the fastest that fits into memory on GPUs."""
+    """Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits into memory."""
     blend: BlendName = "weighted"
-    """How overlapping tiles are joined: averaged with weights, or cropped to their cores (inference/tiled/blending.py)."""
+    """How overlapping tiles are joined: by a weighted average, or by cropping them to their cores
+    (inference/tiled/blending.py)."""
     window: WindowName = "cosine"
-    """How the weights of averaged tiles decrease towards their edges."""
+    """How the weights of averaged tiles decrease toward their edges."""
     border: BorderName = "mirror"
-    """Input beyond the scene's borders: the scene mirrored, or the mean of the training data."""
+    """Input beyond the scene's borders: the mirrored scene, or the mean of the training data."""
     mode: ModeName = "blended"
-    """``blended``, or ``slide`` for mmsegmentation's slide inference: windows of ``tile`` pixels, logits averaged."""
+    """``blended``, or ``slide`` for mmsegmentation's sliding-window inference: windows of ``tile`` pixels, averaged
+    logits."""
     stride: int | None = None
     """Distance between windows with ``mode="slide"`` in pixels at the model's GSD; None for two thirds of a tile."""
     tta: TtaName = "none"
-    """Test-time augmentation: variants over which probabilities are averaged. In blended mode variants of each tile, in
-    slide mode variants of the whole scene, as in mmsegmentation (inference/tta.py)."""
+    """Test-time augmentation: variants over which probabilities are averaged. Blended mode uses variants of each tile;
+    slide mode uses variants of the whole scene, as in mmsegmentation (inference/tta.py)."""
     bands: str | Sequence[str] | None = None
-    """The scene's bands in the model's order, names or numbers from 1; None for the bands with the model's names."""
+    """The scene's bands in the model's order, as names or 1-based numbers; None for the bands with the model's names."""
     any_dtype: bool = False
-    """Accept a scene of another pixel type than the training data."""
+    """Accept a scene whose pixel type differs from the training data."""
     gsd: float | None = None
-    """Meters per pixel of a scene without CRS."""
+    """Meters per pixel of a scene without a CRS."""
     bbox: "Bounds | None" = None
     """Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``."""
     bbox_crs: str | None = None
@@ -106,7 +108,7 @@ class PredictOptions:
 
     def _check_slide(self) -> None:
         if self.halo is not None:
-            raise ConfigError("halo cannot be used with mode slide", "set the overlap by --stride")
+            raise ConfigError("halo cannot be used with mode slide", "set the overlap with --stride")
         for option in ("blend", "window"):
             if getattr(self, option) != getattr(PredictOptions, option):
                 raise ConfigError(
@@ -115,7 +117,7 @@ class PredictOptions:
                 )
 
     def to_settings(self) -> Mapping[str, Any]:
-        """Convert to JSON types, to be stored with an unfinished prediction."""
+        """Convert the options to JSON types, which are stored with an unfinished prediction."""
         return asdict(self) | {
             "bands": list(self.bands) if isinstance(self.bands, tuple) else self.bands,
             "bbox": list(self.bbox) if self.bbox is not None else None,

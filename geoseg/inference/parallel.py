@@ -1,7 +1,7 @@
-"""Predict the missing rows of a mask: one part after another on one device, or in parallel on several.
+"""Predict the missing rows of a mask: one part after another on a single device, or in parallel on several devices.
 
-However a scene is divided into parts, the mask is equal to the last bit: parts show the network the same tiles in the
-same batches (inference/tile_pipeline.py).
+The mask is bit-identical regardless of how a scene is divided into parts, because the network gets the same tiles in
+the same batches (inference/tile_pipeline.py).
 """
 
 import contextlib
@@ -19,16 +19,17 @@ from geoseg.raster.writers.base import RasterWriter
 from geoseg.raster.writers.partial import BLOCK_SIZE, OutputPixels
 
 ENCODED_ROWS = 64
-"""Rows that are encoded together; intermediate results take several times the memory of their scores."""
+"""Number of rows that are encoded together; intermediate results need several times the memory of their scores."""
 
 PARTS_PER_WORKER = 4
-"""Parts per device or worker. More parts balance the load better, fewer parts predict fewer boundary tiles twice."""
+"""Parts per device or worker. More parts balance the load better; with fewer parts, fewer boundary tiles are predicted
+twice."""
 
 MIN_TILE_ROWS = 6
-"""Smallest number of rows of tiles in a part, unless workers would be idle."""
+"""Minimum number of tile rows in a part, unless workers would be idle."""
 
 WriteFn = Callable[[Window, OutputPixels], None]
-"""Write the pixels of all outputs into a window of the mask."""
+"""Write the pixels of all outputs to a window of the mask."""
 
 
 def predict_rows(
@@ -37,9 +38,9 @@ def predict_rows(
     """Predict some rows of all outputs.
 
     Args:
-        strategy: Strategy of the whole mask.
-        rows: A window as wide as the mask, counted from its first pixel.
-        write: Takes the results.
+        strategy: Tiling strategy for the whole mask.
+        rows: A window as wide as the mask, relative to its first pixel.
+        write: Receives the results.
         runner: The network.
         outputs: Names of the outputs.
     """
@@ -52,13 +53,14 @@ def predict_rows(
 def predict_parts(
     strategy: TilingStrategy, parts: Sequence[Window], writer: RasterWriter, runners: Sequence[TileRunner]
 ) -> None:
-    """Predict parts of a mask into a writer.
+    """Predict parts of a mask and pass them to a writer.
 
     Args:
-        strategy: Strategy of the whole mask.
-        parts: Windows as wide as the mask, counted from its first pixel.
-        writer: Takes the results.
-        runners: One per device, with a common counter; each takes the next part in its thread when it is idle.
+        strategy: Tiling strategy for the whole mask.
+        parts: Windows as wide as the mask, relative to its first pixel.
+        writer: Receives the results.
+        runners: One per device, with a shared counter; each one runs in its own thread and takes the next part when it
+            is idle.
     """
     if len(runners) == 1:
         for rows in parts:
@@ -79,7 +81,7 @@ def predict_parts(
 
 
 def _raise_first_error(futures: Iterable[Future[None]]) -> None:
-    """Raise the error of a thread that failed, rather than that of one that was cancelled for it."""
+    """Raise the error of the thread that failed, not the error of a thread that was canceled because of it."""
     errors = [error for each in futures if (error := each.exception()) is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, PredictionCancelled)):
         raise error
@@ -91,14 +93,14 @@ def _next(remaining: Iterator[Window], lock: threading.Lock) -> Window | None:
 
 
 def split_rows(missing: Sequence[Window], workers: int, *, tile: int) -> list[Window]:
-    """Split missing rows into parts of complete slabs, from top to bottom.
+    """Split missing rows into parts that consist of complete slabs, from top to bottom.
 
-    At the boundary of two parts, tiles are predicted twice, so parts are not small.
+    At the boundary between two parts, tiles are predicted twice, so parts should not be small.
 
     Args:
         missing: Windows as wide as the mask.
         workers: Number of devices or workers that share the parts.
-        tile: Side of a tile in pixels of the scene.
+        tile: Side length of a tile in pixels of the scene.
     """
     if workers == 1:
         return list(missing)

@@ -1,10 +1,10 @@
 """``predict``: from a scene and a model to a mask, in memory or in a GeoTIFF.
 
-Tiles are processed row by row. In memory are only the tiles being read (a few batches), one row of tiles of probabilities
-and the rows of the mask that are not written yet, whatever the scene's height. The mask is on the scene's grid, whatever
-the model's GSD, and covers all of it or an area (prediction_area.py); pixels that are not valid in the scene are 255. A
-file of the mask's name is always complete; the finished part of an interrupted prediction is kept next to it
-(raster/writers/partial.py) for ``resume``.
+Tiles are processed row by row. Regardless of the height of the scene, memory only contains the tiles being read (a few
+batches), the probabilities of one row of tiles, and the rows of the mask that have not been written yet. The mask is on
+the scene's grid, regardless of the model's GSD, and covers the whole scene or an area (prediction_area.py); pixels that
+are not valid in the scene are 255. A file under the final name of the mask is always complete; the finished part of an
+interrupted prediction is kept next to it (raster/writers/partial.py) for ``resume``.
 """
 
 import logging
@@ -79,55 +79,57 @@ def predict(
 ) -> Prediction:
     """Predict the class of every valid pixel of a scene.
 
-    Everything that can be checked is checked before the network is loaded. After an error or Ctrl-C no incomplete mask is
-    left; finished parts can be resumed.
+    All inputs and options are checked before the network is loaded. After an error or Ctrl-C, no incomplete mask is
+    left behind; a prediction can be resumed from its finished parts.
 
     Args:
-        scene: A file (path, URL or GDAL name), an open scene, a raster in memory, or several files with equal CRS, GSD,
-            bands and type, which are predicted as one mosaic.
+        scene: A file (path, URL or GDAL name), an open scene, an in-memory raster, or several files with the same CRS,
+            GSD, bands and type, which are predicted as one mosaic.
         output: GeoTIFF to write, or a writer; None to keep the mask in memory (``prediction.mask``).
         model: A bundle file, a loaded bundle, or a cache of predictors.
-        tile: Side of a tile, the network's input, in pixels at the model's GSD; None for the model's.
-        halo: Context around the core of each tile in pixels at the model's GSD; None for the model's.
-        batch: Tiles per forward pass; None for 4 on CPUs, and for the fastest that fits into memory on GPUs.
+        tile: Side length of a tile, the network's input, in pixels at the model's GSD; None for the model's default.
+        halo: Context around the core of each tile in pixels at the model's GSD; None for the model's default.
+        batch: Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits into memory.
         blend: How overlapping tiles are joined: "weighted" averages them, "crop" keeps their cores.
-        window: How the weights of averaged tiles decrease towards their edges.
+        window: How the weights of averaged tiles decrease toward their edges.
         border: Input beyond the scene's borders: "mirror" or "mean" (the mean of the training data).
-        mode: "blended" tiles, or "slide" for mmsegmentation's slide inference.
-        stride: Distance between windows with mode "slide" in pixels at the model's GSD; None for 2/3 of a tile.
-        tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, flipped too).
-        bands: The scene's bands in the model's order, names or numbers from 1; None for those of the model's names.
-        any_dtype: Accept a scene of another pixel type than the training data.
-        gsd: Meters per pixel of a scene without CRS.
+        mode: "blended" tiles, or "slide" for mmsegmentation's sliding-window inference.
+        stride: Distance between windows with mode "slide", in pixels at the model's GSD; None for 2/3 of a tile.
+        tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, each with its
+            mirror image).
+        bands: The scene's bands in the model's order, as names or 1-based numbers; None for the bands with the model's
+            names.
+        any_dtype: Accept a scene whose pixel type differs from the training data.
+        gsd: Meters per pixel of a scene without a CRS.
         bbox: Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``.
         bbox_crs: CRS of ``bbox``, for instance "EPSG:4326"; None for the scene's.
         aoi: Restrict the mask to the inside of the polygons of a vector file in any CRS.
         on_read_error: If the scene is damaged: "stop" with an error, or "skip" damaged blocks, which become nodata.
-        device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" share the scene.
-        precision: "float32", "bfloat16", or "auto" for bfloat16 where the device is fast in it.
-        engine: What runs the network: "torch", "openvino", or "auto" for the faster one.
+        device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" split the scene across GPUs.
+        precision: "float32", "bfloat16", or "auto" for bfloat16 on devices with fast bfloat16 support.
+        engine: Inference engine: "torch", "openvino", or "auto" for the faster one.
         probabilities: GeoTIFF for the probability of each class, one band per class.
         confidence: GeoTIFF for the probability of the predicted class.
         entropy: GeoTIFF for the entropy of the probabilities, relative to its maximum.
-        preview: PNG to draw scene and mask into.
+        preview: PNG image of the scene and its mask.
         overwrite: Replace existing files.
-        resume: Continue an interrupted prediction with equal options; the result is equal byte for byte to that of an
+        resume: Continue an interrupted prediction with the same options; the result is byte-identical to that of an
             uninterrupted one.
-        cluster: Dask workers that share the work (:func:`~geoseg.inference.dask_cluster.open_cluster`).
-        progress: Reports the tiles that are done.
+        cluster: Dask cluster that runs the prediction (:func:`~geoseg.inference.dask_cluster.open_cluster`).
+        progress: Reports the number of finished tiles.
 
     Returns:
         The result, with the mask and a summary.
 
     Raises:
-        SceneError: The scene cannot be read.
-        BundleError: The scene does not suit the model, or the model cannot be read.
-        OutputError: A file exists already or cannot be written.
-        ConfigError: An option is invalid.
-        LayerError: The polygons of ``aoi`` cannot be read.
+        SceneError: If the scene cannot be read.
+        BundleError: If the scene does not match the model, or the model cannot be read.
+        OutputError: If a file already exists or cannot be written.
+        ConfigError: If an option is invalid.
+        LayerError: If the polygons of ``aoi`` cannot be read.
 
     Example:
-        Predict a scene into memory and look at its classes::
+        Predict a mask in memory and inspect its classes::
 
             prediction = geoseg.predict("scene.tif", model="runs/town/best.safetensors")
             prediction.mask.values, prediction.class_shares
@@ -170,15 +172,15 @@ def run_prediction(
     cluster: "DaskCluster | None" = None,
     progress: Progress = silent,
 ) -> Prediction:
-    """Predict a scene; arguments and errors are those of :func:`predict`, in groups.
+    """Predict a scene; see :func:`predict` for arguments and errors, which are grouped here.
 
     Args:
         scene: The scene.
         destination: Where results are written.
         model: The model.
         options: How the scene is predicted.
-        cluster: Dask workers that share the work.
-        progress: Reports the tiles that are done.
+        cluster: Dask cluster that runs the prediction.
+        progress: Reports the number of finished tiles.
     """
     start = time.perf_counter()
     cache = PredictorCache.of(model)

@@ -1,7 +1,7 @@
 """``predict_many``: one mask for each of many scenes.
 
-An error in one scene does not affect the others. What concerns all of them (a mask that exists already, two masks with
-the same name) is checked before the first is predicted.
+An error in one scene does not affect the others. Conditions that concern all scenes (existing masks, two masks with the
+same name) are checked before the first prediction.
 """
 
 from collections import defaultdict
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SceneOutcome:
-    """The outcome for one of many scenes: a prediction, an error, or neither if its mask existed before."""
+    """The outcome for one of many scenes: a prediction, an error, or neither if its mask already existed."""
 
     scene: str
     """The scene, as given."""
@@ -81,48 +81,50 @@ def predict_many(
     cluster: "DaskCluster | None" = None,
     progress: Progress = silent,
 ) -> Iterator[SceneOutcome]:
-    """Predict scene by scene, each into ``folder/NAME_mask.tif``.
+    """Predict one mask per scene, written to ``folder/NAME_mask.tif``.
 
     Args:
-        scenes: The scenes' files.
-        folder: Folder of the masks; created if necessary.
+        scenes: The files of the scenes.
+        folder: Folder for the masks; created if missing.
         model: A bundle file, a loaded bundle, or a cache of predictors.
-        tile: Side of a tile, the network's input, in pixels at the model's GSD; None for the model's.
-        halo: Context around the core of each tile in pixels at the model's GSD; None for the model's.
-        batch: Tiles per forward pass; None for 4 on CPUs, and for the fastest that fits into memory on GPUs.
+        tile: Side length of a tile, the network's input, in pixels at the model's GSD; None for the model's default.
+        halo: Context around the core of each tile in pixels at the model's GSD; None for the model's default.
+        batch: Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits into memory.
         blend: How overlapping tiles are joined: "weighted" averages them, "crop" keeps their cores.
-        window: How the weights of averaged tiles decrease towards their edges.
+        window: How the weights of averaged tiles decrease toward their edges.
         border: Input beyond the scene's borders: "mirror" or "mean" (the mean of the training data).
-        mode: "blended" tiles, or "slide" for mmsegmentation's slide inference.
-        stride: Distance between windows with mode "slide" in pixels at the model's GSD; None for 2/3 of a tile.
-        tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, flipped too).
-        bands: The scene's bands in the model's order, names or numbers from 1; None for those of the model's names.
-        any_dtype: Accept a scene of another pixel type than the training data.
-        gsd: Meters per pixel of a scene without CRS.
+        mode: "blended" tiles, or "slide" for mmsegmentation's sliding-window inference.
+        stride: Distance between windows with mode "slide", in pixels at the model's GSD; None for 2/3 of a tile.
+        tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, each with its
+            mirror image).
+        bands: The scene's bands in the model's order, as names or 1-based numbers; None for the bands with the model's
+            names.
+        any_dtype: Accept a scene whose pixel type differs from the training data.
+        gsd: Meters per pixel of a scene without a CRS.
         bbox: Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``.
         bbox_crs: CRS of ``bbox``, for instance "EPSG:4326"; None for the scene's.
         aoi: Restrict the mask to the inside of the polygons of a vector file in any CRS.
         on_read_error: If the scene is damaged: "stop" with an error, or "skip" damaged blocks, which become nodata.
-        device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" share the scene.
-        precision: "float32", "bfloat16", or "auto" for bfloat16 where the device is fast in it.
-        engine: What runs the network: "torch", "openvino", or "auto" for the faster one.
-        probabilities: Folder for files like ``NAME_probabilities.tif``, one band per class.
-        confidence: Folder for files like ``NAME_confidence.tif``.
-        entropy: Folder for files like ``NAME_entropy.tif``.
-        preview: Folder for files like ``NAME_preview.png``.
+        device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" split the scene across GPUs.
+        precision: "float32", "bfloat16", or "auto" for bfloat16 on devices with fast bfloat16 support.
+        engine: Inference engine: "torch", "openvino", or "auto" for the faster one.
+        probabilities: Folder for files named ``NAME_probabilities.tif``, with one band per class.
+        confidence: Folder for files named ``NAME_confidence.tif``.
+        entropy: Folder for files named ``NAME_entropy.tif``.
+        preview: Folder for files named ``NAME_preview.png``.
         overwrite: Replace existing files.
-        resume: Leave out scenes whose mask exists, and continue interrupted ones.
-        cluster: Dask workers that share the work; several scenes are then predicted in parallel.
-        progress: Reports the scenes and tiles that are done.
+        resume: Skip scenes whose mask already exists, and continue interrupted predictions.
+        cluster: Dask cluster that runs the predictions; several scenes are then predicted in parallel.
+        progress: Reports the number of finished scenes and tiles.
 
     Yields:
-        The outcome for each scene, in order. Errors of single scenes are part of it.
+        The outcome for each scene, in order, including errors of individual scenes.
 
     Raises:
-        OutputError: A folder cannot be created, a mask exists already, or two masks would get the same name; raised at
-            the first step, before anything is written.
-        BundleError: The model cannot be loaded; raised at the first step.
-        ConfigError: An option is invalid.
+        OutputError: If a folder cannot be created, a mask already exists, or two masks would have the same name; raised
+            in the first iteration, before anything is written.
+        BundleError: If the model cannot be loaded; raised in the first iteration.
+        ConfigError: If an option is invalid.
     """
     options = PredictOptions(
         tile=tile,
@@ -167,7 +169,7 @@ def predict_many(
         numbered = _prefix_progress(progress, f"{number + 1}/{len(scenes)} ")
         try:
             prediction = run_prediction(scene, destination, cache, options, cluster=cluster, progress=numbered)
-        except ConfigError:  # it would be raised for the other scenes as well
+        except ConfigError:  # it would also be raised for the other scenes
             raise
         except GeosegError as error:
             return SceneOutcome(scene, error=error)
@@ -180,7 +182,7 @@ def predict_many(
 
 
 def _map_in_order(predict_one: Callable[[int], SceneOutcome], count: int, *, threads: int) -> Iterator[SceneOutcome]:
-    """Yield the outcomes in order; with several threads, scenes wait for the workers of a cluster in parallel."""
+    """Yield the outcomes in order; with several threads, scenes wait for the workers of a cluster concurrently."""
     if threads == 1:
         yield from map(predict_one, range(count))
         return
@@ -188,7 +190,7 @@ def _map_in_order(predict_one: Callable[[int], SceneOutcome], count: int, *, thr
 
 
 def mask_paths(scenes: Sequence[str], folder: str | Path, *, overwrite: bool) -> list[Path]:
-    """Return the masks' paths and create their folder.
+    """Return the paths of the masks, and create their folder.
 
     Args:
         scenes: The scenes' files.
@@ -196,7 +198,7 @@ def mask_paths(scenes: Sequence[str], folder: str | Path, *, overwrite: bool) ->
         overwrite: Accept existing masks.
 
     Raises:
-        OutputError: A mask cannot be written, or two scenes have the same name.
+        OutputError: If a mask cannot be written, or two scenes have the same name.
     """
     folder = Path(folder)
     paths = [folder / f"{Path(scene).stem}{MASK_ENDING}.tif" for scene in scenes]
@@ -207,7 +209,8 @@ def mask_paths(scenes: Sequence[str], folder: str | Path, *, overwrite: bool) ->
         first, *others = scenes_by_name[path.name.casefold()]
         if others:
             raise OutputError(
-                f"{first} and {others[0]} would both become {path}", "predict them into different folders"
+                f"the masks of {first} and {others[0]} would both be written to {path}",
+                "write them to different folders",
             )
     _require_not_scenes(scenes, paths)
     _make_folder(folder)
@@ -221,8 +224,8 @@ def _make_folder(path: str | Path) -> Path:
     folder = Path(path)
     if folder.is_file() or (folder.suffix.lower() in (".tif", ".tiff", ".png") and not folder.is_dir()):
         raise OutputError(
-            f"the results of many scenes need a folder, {folder} is not one",
-            "name a folder, or make one mask of all scenes with --mosaic",
+            f"the masks of several scenes require a folder, but {folder} is not one",
+            "use a folder, or write a single mask for all scenes with --mosaic",
         )
     with output_errors(folder):
         folder.mkdir(exist_ok=True)
@@ -234,11 +237,11 @@ def _require_not_scenes(scenes: Sequence[str], outputs: Sequence[Path]) -> None:
     sources = {Path(scene).resolve() for scene in scenes if Path(scene).exists()}
     for output in outputs:
         if output.resolve() in sources:
-            raise OutputError(f"the mask would replace the scene {output}", "use another folder for the masks")
+            raise OutputError(f"the mask would replace the scene {output}", "use a different folder for the masks")
 
 
 def _prefix_progress(progress: Progress, prefix: str) -> Progress:
-    """Return a progress whose descriptions begin with the number of the scene."""
+    """Return a progress whose descriptions start with the number of the scene."""
 
     def begin(total: int, description: str, *, done: int = 0) -> Any:
         return progress(total, f"{prefix}{description}", done=done)

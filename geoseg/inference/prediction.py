@@ -1,4 +1,4 @@
-"""The result of a prediction: the mask, what was done, a summary for notebooks, and preview images."""
+"""The result of a prediction: the mask, statistics, a summary for notebooks, and preview images."""
 
 import base64
 import io
@@ -23,10 +23,10 @@ PREVIEW_MASK_OPACITY = 0.55
 """Opacity of the mask over the scene in a preview."""
 
 THUMBNAIL_PIXELS = 320
-"""Longer side of the thumbnail in notebooks."""
+"""Length of the longer side of the thumbnail in notebooks, in pixels."""
 
 OVERVIEW_PIXELS = 1024
-"""Longer side of the overview from which the shares of classes are counted."""
+"""Length of the longer side of the overview in which classes are counted, in pixels."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,13 +34,13 @@ class Prediction:
     """The result of a prediction."""
 
     path: Path | None
-    """The mask's file; None if there is none."""
+    """The file of the mask; None if there is none."""
     shape: tuple[int, int]
-    """Height and width of the mask: those of the scene, or of the area."""
+    """Height and width of the mask: those of the scene or of the area."""
     tiles: int
-    """Number of predicted tiles, without those of a resumed prediction that were finished before."""
+    """Number of predicted tiles, excluding tiles that were already finished when the prediction was resumed."""
     skipped: int
-    """How many of them were not passed to the network, because nothing in them is valid and requested."""
+    """Number of tiles that were not passed to the network because they contain no valid, requested pixels."""
     seconds: float
     """Wall time, including loading the model."""
     device: str
@@ -48,20 +48,20 @@ class Prediction:
     notes: tuple[str, ...]
     """Notes for the user about this scene with this model, one sentence each."""
     edges: tuple[list[int], list[int]]
-    """Rows and columns of the mask at which its tiles meet, where seams could be."""
+    """Rows and columns of the mask at which tiles meet and seams could appear."""
     legend: Legend
     """Classes of the mask."""
     memory_mask: Raster | None = None
-    """The mask if it was predicted into memory; use :attr:`mask`."""
+    """The mask, if it was predicted in memory; use :attr:`mask` instead."""
 
     @property
     def mask(self) -> Raster:
         """Class indices as one band, axes (band, row, col), on the mask's grid; not valid where nothing was predicted.
 
-        A mask that was written to a file is read from it.
+        If the mask was written to a file, it is read back from that file.
 
         Raises:
-            OutputError: A writer of the caller received the mask.
+            OutputError: If the mask was passed to a caller-supplied writer and is therefore not available.
         """
         if self.memory_mask is not None:
             return self.memory_mask
@@ -70,7 +70,7 @@ class Prediction:
 
     @cached_property
     def class_shares(self) -> dict[str, float]:
-        """Share of each class of the predicted pixels, counted in an overview of the mask; largest first."""
+        """Fraction of the predicted pixels in each class, counted in an overview of the mask; largest first."""
         overview = self._overview(OVERVIEW_PIXELS)
         counts = np.bincount(overview.values[0][overview.valid], minlength=len(self.legend))[: len(self.legend)]
         shares = zip(self.legend.names, (counts / max(counts.sum(), 1)).tolist(), strict=True)
@@ -90,8 +90,8 @@ class Prediction:
         facts = {
             "mask": "in memory" if self.path is None else str(self.path),
             "size": f"{height} rows x {width} columns",
-            "classes": ", ".join(f"{name} {percent(share)} %" for name, share in self._shares_if_readable().items()),
-            "tiles": f"{self.tiles}, {self.skipped} of them skipped",
+            "classes": ", ".join(f"{name} {percent(share)}%" for name, share in self._shares_if_readable().items()),
+            "tiles": f"{self.tiles} ({self.skipped} skipped)",
             "time": f"{self.seconds:.1f} s on {self.device}",
             "notes": "; ".join(self.notes),
         }
@@ -123,22 +123,22 @@ class Prediction:
 
     def _require_path(self) -> Path:
         if self.path is None:
-            raise OutputError("the mask was passed to a writer of the caller", "read it from there")
+            raise OutputError("the mask was passed to a caller-supplied writer", "read it from there")
         return self.path
 
 
 def write_preview(scene: Scene, window: Window, mask: str | Path, output: str | Path, *, longest: int = 1024) -> None:
-    """Draw a window of a scene and its mask next to each other into a PNG.
+    """Write a PNG that shows a window of a scene next to its mask.
 
     Args:
         scene: The scene.
         window: The window that the mask covers.
-        mask: The mask's file.
+        mask: The file of the mask.
         output: The PNG to write.
-        longest: Longer side of each image in pixels.
+        longest: Length of the longer side of each image in pixels.
 
     Raises:
-        OutputError: The PNG cannot be written.
+        OutputError: If the PNG cannot be written.
     """
     with Scene.open(mask) as predicted:
         reduced, legend = predicted.read_overview(longest), predicted.legend

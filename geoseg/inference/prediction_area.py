@@ -1,12 +1,13 @@
-"""The part of a scene that is predicted: a window, and within it optionally only the inside of polygons.
+"""The part of a scene that is predicted: a window, optionally restricted to the inside of polygons.
 
-The mask covers the window, on the scene's pixels. Inside it equals the mask of the whole scene, for every network and
-every blend, because the tiling is that of the whole scene: only tiles that contribute to the window are predicted, and
-they see their usual surroundings.
+The mask covers the window, on the pixel grid of the scene. Inside the window, it is identical to the mask of the whole
+scene, for every network and blending mode, because the scene is tiled in the same way: only tiles that contribute to
+the window are predicted, with their usual context.
 
-Example, along columns: tiles of 6 with a halo of 1 have cores of 4, which begin at 0, 4, 8, ..., and views from one column
-before their core to one after it. The window of columns 4 to 5 is inside the core that begins at 4; if views are
-averaged, the view of columns -1 to 4 contributes to column 4 as well. The *region* is then columns 0 to 7: two tiles.
+Example, along columns: 6-pixel tiles with a 1-pixel halo have 4-pixel cores, which begin at 0, 4, 8, ..., and views
+that extend from one column before the core to one column after it. A window that covers columns 4 and 5 is inside the
+core that begins at 4; if views are averaged, the view of columns -1 to 4 also contributes to column 4. The *region* is
+then columns 0 to 7: two tiles.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +33,7 @@ STRIP_ROWS = 1024
 """Rows of a scene that are searched at a time for a pixel inside polygons."""
 
 POINTS_PER_SIDE = 21
-"""Points per side of a box that is transformed to another CRS, where its sides become curves."""
+"""Points per side of a box that is transformed to a different CRS, where its sides become curves."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,10 @@ class PredictionArea:
     """The requested part of a scene."""
 
     window: Window
-    """Extent of the mask in pixels of the scene's grid; inside it."""
+    """Extent of the mask in pixels of the scene's grid; always inside the grid."""
     inside: Callable[[Grid], NDArray[np.bool_]] | None = None
-    """Returns the requested pixels of a grid (True), axes (row, col); None if all are. Called by several threads."""
+    """Function that returns the requested pixels of a grid (True), axes (row, col); None if all pixels are requested.
+    It is called from several threads."""
 
     def region(self, grid: Grid, *, size: tuple[int, int], halo: tuple[int, int], reach: tuple[int, int]) -> Window:
         """Return the block of complete tiles that contribute to the window.
@@ -64,13 +66,13 @@ class PredictionArea:
     def read(self, tile: Tile, region: Window, grid: Grid, read: "Callable[[Tile], TileInput]") -> "TileInput":
         """Read a tile, with pixels that are not requested marked as not valid.
 
-        The network still sees pixels that are not requested; a tile without a requested pixel is not read at all.
+        The network still sees pixels that are not requested; a tile without any requested pixels is not read at all.
 
         Args:
-            tile: The tile, counted from the first pixel of ``region``.
+            tile: The tile, relative to the first pixel of ``region``.
             region: A window of ``grid``.
             grid: The scene's grid.
-            read: Reads a tile that is counted from the first pixel of ``grid``.
+            read: Function that reads a tile given relative to the first pixel of ``grid``.
         """
         from geoseg.inference.tile_pipeline import TileInput  # imports torch
 
@@ -85,7 +87,7 @@ class PredictionArea:
         return TileInput(tile, tile_input.raster if valid.any() else None, valid)
 
     def part(self, rows: Window) -> "PredictionArea":
-        """Restrict the area to some rows of the mask, counted from its first pixel."""
+        """Restrict the area to some rows of the mask, given relative to its first pixel."""
         return replace(self, window=rows.shift(self.window.row, self.window.col).intersection(self.window))
 
     def crop_strips(self, strips: "Iterable[ScoreStrip]", region: Window) -> "Iterator[ScoreStrip]":
@@ -103,19 +105,19 @@ class PredictionArea:
 def find_area(
     grid: Grid, *, bbox: Bounds | None = None, bbox_crs: str | None = None, aoi: str | Path | None = None
 ) -> PredictionArea:
-    """Find the part of a scene inside a bounding box and inside polygons.
+    """Find the part of a scene that is inside a bounding box and inside polygons.
 
     Args:
         grid: The scene's grid.
         bbox: West, south, east, north. On a rotated grid the window surrounds the box. In longitudes, a box with an east
             below its west crosses the antimeridian.
         bbox_crs: CRS of ``bbox``; None for that of the grid.
-        aoi: Vector file with polygons; the window surrounds them.
+        aoi: Vector file with polygons; the window encloses them.
 
     Raises:
-        SceneError: The box or all polygons are outside the grid.
-        ConfigError: The box or its CRS is invalid.
-        LayerError: The polygons cannot be read.
+        SceneError: If the box or all polygons are outside the grid.
+        ConfigError: If the box or its CRS is invalid.
+        LayerError: If the polygons cannot be read.
     """
     window, inside = grid.window, None
     if bbox_crs is not None and bbox is None:

@@ -1,7 +1,7 @@
-"""A model ready for prediction on one device: rasters in, logits or probabilities out.
+"""A model that is ready for prediction on one device: computes logits or probabilities from rasters.
 
-The engine that runs the network (models/engines) changes the speed and, in bfloat16, some digits. Preprocessing follows
-the model card alone: normalization by a tile's own statistics would make neighboring tiles disagree.
+The engine that runs the network (models/engines) affects the speed and, with bfloat16, some digits. Preprocessing
+depends only on the model card: normalization with a tile's own statistics would make neighboring tiles disagree.
 """
 
 import copy
@@ -27,13 +27,13 @@ from geoseg.models.out_of_memory import explain_out_of_memory
 from geoseg.raster.raster import Raster
 
 SOFTMAX_CHUNK_BYTES = 2**19
-"""Size of the chunks of :func:`softmax_`: half of the second-level cache of a core."""
+"""Chunk size of :func:`softmax_`: half of the L2 cache of a core."""
 
 
 class Predictor:
     """A network on a device, in evaluation mode, and the engine that runs it.
 
-    The preparation of an engine takes from a tenth of a second to some seconds: use one predictor for many scenes.
+    Preparing an engine takes from a tenth of a second to several seconds, so use one predictor for many scenes.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class Predictor:
         Args:
             bundle: The model. The engine works on a copy of its current weights.
             device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-            precision: Arithmetic of the network; "auto" is bfloat16 where the device is fast in it.
+            precision: Arithmetic of the network; "auto" is bfloat16 on devices with fast bfloat16 support.
             engine: "auto", "torch" or "openvino"; see :func:`~geoseg.models.engines.select.make_engine`.
-            pixels: Number of pixels that the network will process, for ``engine="auto"``; None for many.
+            pixels: Number of pixels that the network will process, for ``engine="auto"``; None means many.
             live: Run the network itself with torch, because its weights change between calls (training).
 
         Raises:
-            ConfigError: Device, precision or engine are unknown or not available.
+            ConfigError: If the device, precision or engine is unknown or not available.
         """
         self.card = bundle.card
         self.device = choose_device(device)
@@ -80,7 +80,7 @@ class Predictor:
 
     @property
     def description(self) -> str:
-        """Device, engine and precision, for people: ``cpu, OpenVINO, bfloat16``."""
+        """Human-readable device, engine and precision, such as ``cpu, OpenVINO, bfloat16``."""
         return f"{self.device}, {self.engine.name}, {self.precision}"
 
     def probabilities(
@@ -89,12 +89,12 @@ class Predictor:
         """Predict the probability of each class at each pixel.
 
         Args:
-            rasters: As in :meth:`logits`.
-            variants: Variants of the images whose probabilities are averaged (test-time augmentation). Each is one
-                forward pass over the pixels of its scale.
+            rasters: See :meth:`logits`.
+            variants: Variants of the images whose probabilities are averaged (test-time augmentation). Each variant
+                requires one forward pass at its own scale.
 
         Returns:
-            float32, on the device.
+            Probabilities as float32, on the model's device.
         """
         if variants == (IDENTITY,):
             with explain_out_of_memory(MEMORY_HINT):
@@ -110,27 +110,27 @@ class Predictor:
         """Run the network.
 
         Args:
-            rasters: Rasters of one size with the model's bands. Pixels that are not valid become 0 after normalization,
-                the mean of the training data.
-            variant: Symmetry of the network's input; its scale is not applied.
+            rasters: Rasters of the same size with the model's bands. Invalid pixels become 0 after normalization, the
+                mean of the training data.
+            variant: Symmetry applied to the network's input; its scale is not applied.
 
         Returns:
-            Logits in the orientation of the rasters, float32, on the device.
+            Logits in the orientation of the rasters, as float32, on the model's device.
 
         Raises:
-            GeosegError: The memory of the device is too small.
+            GeosegError: If the device runs out of memory.
         """
         with explain_out_of_memory(MEMORY_HINT):
             return variant.turn_back(self.engine(variant.turn(self.images(rasters))))
 
     def images(self, rasters: Sequence[Raster]) -> Float[Tensor, "batch band row col"]:
-        """Normalize rasters to the network's input: (values - mean) / std of the card, 0 where not valid."""
+        """Normalize rasters for the network: (values - mean) / std from the card, 0 where not valid."""
         values = self._send([_to_device_type(raster.values) for raster in rasters])
         valid = self._send([raster.valid for raster in rasters])
         return normalize(values, valid, mean=self._mean, std=self._std)
 
     def _send(self, arrays: Sequence[NDArray[Any]]) -> Tensor:
-        """Stack arrays on the device; transfers to a GPU use pinned memory and do not wait for its computation."""
+        """Stack arrays on the device; transfers to a GPU use pinned memory and do not wait for pending computations."""
         if self.device.type != "cuda":
             return torch.from_numpy(np.stack(arrays)).to(self.device)
         dtype = torch.from_numpy(arrays[0][:0]).dtype
@@ -151,8 +151,9 @@ class Predictor:
 def softmax_(logits: Float[Tensor, "batch class row col"]) -> Float[Tensor, "batch class row col"]:
     """Compute softmax over the classes in place.
 
-    On CPUs the work is done in chunks that fit into the cache, because new memory costs more than the arithmetic: with a
-    batch of tiles and six classes this takes a third of the time of ``softmax(dim=1)``, and the numbers are equal.
+    On CPUs the work is done in chunks that fit into the cache, because allocating memory takes longer than the
+    arithmetic: with a batch of tiles and six classes this takes a third of the time of ``softmax(dim=1)``, and gives
+    identical results.
     """
     if logits.device.type != "cpu":
         return logits.copy_(logits.softmax(dim=1))
@@ -164,5 +165,5 @@ def softmax_(logits: Float[Tensor, "batch class row col"]) -> Float[Tensor, "bat
 
 
 def _to_device_type(values: NDArray[Any]) -> NDArray[Any]:
-    """Convert to a type that every device supports: uint8 is kept (a quarter of the transfer), others become float32."""
+    """Convert to a type that every device supports: uint8 is kept (less data to transfer), all others become float32."""
     return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)

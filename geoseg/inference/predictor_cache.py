@@ -1,4 +1,4 @@
-"""A cache of predictors: the network is loaded and engines are prepared once for many scenes."""
+"""A cache of predictors, so that the network is loaded and engines are prepared only once for many scenes."""
 
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PredictorCache:
-    """A model, loaded when it is first used, and its predictors.
+    """A model, which is loaded on first use, and its predictors.
 
     A predictor keeps the weights that the model had when the predictor was created.
     """
@@ -24,17 +24,18 @@ class PredictorCache:
 
         Args:
             model: A bundle file, or a loaded bundle.
-            scenes: Number of scenes of similar size, by which ``engine="auto"`` weighs the preparation of an engine.
+            scenes: Number of scenes of similar size; ``engine="auto"`` uses it to decide whether preparing an engine
+                pays off.
 
         Raises:
-            BundleError: The file does not exist or is damaged.
+            BundleError: If the file does not exist or is corrupted.
         """
         self._model = model
         self.scenes = scenes
         self.card: ModelCard = model.card if isinstance(model, Bundle) else read_card(model)
-        """The model's card."""
+        """The model card."""
         self.source: str = model.source if isinstance(model, Bundle) else str(model)
-        """The model's file; empty if it has none."""
+        """The model file; empty if there is none."""
         self._predictors: dict[tuple[str, Precision, EngineName, bool], Predictor] = {}
         self._batch_sizes: dict[tuple[int | None, Predictor, int], int] = {}
 
@@ -44,13 +45,13 @@ class PredictorCache:
 
         Args:
             model: A bundle file, a loaded bundle or a cache.
-            scenes: As in the constructor.
+            scenes: See the constructor.
         """
         return model if isinstance(model, PredictorCache) else cls(model, scenes=scenes)
 
     @cached_property
     def bundle(self) -> Bundle:
-        """The loaded model; :class:`BundleError` if the file is damaged."""
+        """The loaded model; raises :class:`BundleError` if the file is corrupted."""
         return self._model if isinstance(self._model, Bundle) else Bundle.load(self._model)
 
     def get(self, device: str, precision: Precision, engine: EngineName, *, pixels: int) -> "Predictor":
@@ -75,9 +76,9 @@ class PredictorCache:
         """Return the number of tiles per forward pass (:func:`choose_batch_size`), measured on first use.
 
         Args:
-            requested: The user's choice; None for the usual or fastest one.
+            requested: The number requested by the user; None for the default or the fastest number.
             predictor: One of the predictors.
-            tile: Side of a tile in pixels.
+            tile: Side length of a tile in pixels.
         """
         from geoseg.inference.find_batch_size import choose_batch_size
 
@@ -92,13 +93,13 @@ Model = str | Path | Bundle | PredictorCache
 
 
 def list_devices(device: str) -> list[str]:
-    """Split the option ``device`` into names of devices.
+    """Split the option ``device`` into device names.
 
     Args:
         device: One name, several separated by commas, or ``cuda:all``.
 
     Raises:
-        ConfigError: ``cuda:all`` is requested, but there is no GPU.
+        ConfigError: If ``cuda:all`` is requested, but there is no GPU.
 
     Example:
         >>> list_devices("cuda:0, cuda:1")

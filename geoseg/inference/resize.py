@@ -1,8 +1,9 @@
-"""Bilinear resizing of images and logits in any window, equal to what OpenCV and torch compute for the full image.
+"""Bilinear resizing of images and logits within any window, identical to what OpenCV and torch compute for the full
+image.
 
-Both interpolate between the two nearest pixels along each axis. The center of pixel i of ``output`` pixels is at
-(i + ½) · size / output - ½ of the ``size`` source pixels; beyond the first and the last center these pixels are repeated.
-A pixel depends on its neighbors only, so a window of the result needs only a window of the source.
+Both interpolate between the two nearest pixels along each axis. The center of output pixel i is at source position (i +
+½) · size / output - ½; beyond the centers of the first and last source pixels, these pixels are repeated. A pixel
+depends only on its neighbors, so a window of the result requires only a window of the source.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch import Tensor
 from geoseg.raster.raster import Raster
 
 OPENCV_WEIGHT_ONE = 2048
-"""Weight 1 in OpenCV's fixed-point arithmetic for uint8."""
+"""The weight 1 in OpenCV's fixed-point arithmetic for uint8."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +28,9 @@ class InterpolationTaps:
     low: NDArray[np.int64]
     """Source pixel before the position."""
     high: NDArray[np.int64]
-    """Source pixel after the position, or the same one."""
+    """Source pixel after the position, or the same pixel."""
     weight: NDArray[np.float32]
-    """Weight of ``high``, 0 to 1; the weight of ``low`` is the rest."""
+    """Weight of ``high``, 0 to 1; the weight of ``low`` is the remainder."""
 
     @property
     def first(self) -> int:
@@ -38,7 +39,7 @@ class InterpolationTaps:
 
     @property
     def count(self) -> int:
-        """Number of source pixels from the first to the last that is used."""
+        """Number of source pixels from the first to the last one that is used."""
         return int(self.high[-1]) + 1 - self.first
 
     def part(self, start: int, stop: int) -> "InterpolationTaps":
@@ -46,15 +47,15 @@ class InterpolationTaps:
         return InterpolationTaps(self.low[start:stop], self.high[start:stop], self.weight[start:stop])
 
     def relative_to(self, first: int) -> "InterpolationTaps":
-        """Count source pixels from pixel ``first``."""
+        """Return the taps with source pixels relative to pixel ``first``."""
         return InterpolationTaps(self.low - first, self.high - first, self.weight)
 
 
 def scale_shape(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Return rows and columns of an image at another scale, as mmcv's ``imrescale`` in mmsegmentation's ``Resize``.
+    """Return the rows and columns of a rescaled image, as in mmcv's ``imrescale`` in mmsegmentation's ``Resize``.
 
-    mmcv rounds the sides twice: first each on its own, then so that the aspect ratio is kept within these sides. For
-    1198 x 2991 at 1.75 the result is 2096 x 5234, not 2097 x 5234.
+    mmcv rounds the sides twice: first each side separately, then such that the aspect ratio is kept within these sides.
+    For 1198 x 2991 pixels and a scale of 1.75, the result is 2096 x 5234, not 2097 x 5234.
     """
 
     def sides(factor: float) -> tuple[int, int]:
@@ -69,7 +70,7 @@ def image_taps(start: int, stop: int, *, output: int, size: int) -> Interpolatio
 
     Args:
         start: First output pixel.
-        stop: End of the output pixels.
+        stop: End of the output pixels (exclusive).
         output: Length of the full output axis.
         size: Length of the full source axis.
     """
@@ -80,9 +81,9 @@ def image_taps(start: int, stop: int, *, output: int, size: int) -> Interpolatio
 
 
 def logit_taps(start: int, stop: int, *, output: int, size: int, align_corners: bool) -> InterpolationTaps:
-    """Compute taps for logits, with torch's rounding; otherwise as :func:`image_taps`.
+    """Compute taps for logits, with torch's rounding; otherwise like :func:`image_taps`.
 
-    With ``align_corners`` the centers of the first pixels coincide, and those of the last pixels.
+    With ``align_corners``, the centers of the first pixels coincide, and so do those of the last pixels.
     """
     pixels = np.arange(start, stop, dtype=np.float64)
     if align_corners:
@@ -104,11 +105,11 @@ def resize_image(
         raster: The source.
         rows: Taps along the rows.
         cols: Taps along the columns.
-        fill: Values (band,) that replace pixels that are not valid.
+        fill: Values (band,) that replace invalid pixels.
 
     Returns:
-        uint8 values equal those of OpenCV's ``INTER_LINEAR``; all other types become float32. A pixel is valid if the
-        nearest source pixel is.
+        The resized raster. uint8 values are identical to those of OpenCV's ``INTER_LINEAR``; all other types become
+        float32. A pixel is valid if the nearest source pixel is.
     """
     values = np.where(raster.valid, raster.values, _cast(fill, raster.values.dtype)[:, None, None])
     interpolate = _interpolate_bytes if values.dtype == np.uint8 else _interpolate_floats
@@ -136,7 +137,7 @@ def _interpolate_axis(logits: Tensor, taps: InterpolationTaps, *, axis: int) -> 
 def _interpolate_bytes(
     values: NDArray[np.uint8], rows: InterpolationTaps, cols: InterpolationTaps
 ) -> NDArray[np.uint8]:
-    """Interpolate as OpenCV: weights of 11 bits; 4 + 16 + 2 bits are dropped (``VResizeLinearVec_32s8u``)."""
+    """Interpolate like OpenCV: with 11-bit weights; 4 + 16 + 2 bits are dropped (``VResizeLinearVec_32s8u``)."""
     before, after = _integer_weights(cols)
     across = values[..., cols.low].astype(np.int32) * before + values[..., cols.high] * after
     across >>= 4

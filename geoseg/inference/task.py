@@ -1,4 +1,4 @@
-"""A prediction task: everything that is decided about the prediction of one scene before a network runs."""
+"""A prediction task: everything that is determined for the prediction of one scene before the network runs."""
 
 import contextlib
 import hashlib
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
     from geoseg.inference.tiling_strategy import TilingStrategy
 
 DATETIME_TAG = "TIFFTAG_DATETIME"
-"""Date of the scene: the one tag of a scene that applies to its mask as well."""
+"""Date of the scene: the only tag of a scene that also applies to its mask."""
 
 SceneInput = str | Path | Scene | Raster | Sequence[str | Path]
-"""A scene: a file, an open scene, a raster in memory, or files that are predicted together as a mosaic."""
+"""A scene: a file, an open scene, an in-memory raster, or files that are predicted together as a mosaic."""
 
 
 @dataclass(frozen=True)
 class PredictionTask:
-    """One scene, one model, and how they are combined. Can be sent to other processes."""
+    """One scene, one model, and how they are combined. A task can be sent to other processes."""
 
     scene: Scene
     """The open scene."""
     card: ModelCard
-    """The model's card."""
+    """The model card."""
     source: str
-    """The model's file; empty if it has none."""
+    """The model file; empty if there is none."""
     options: PredictOptions
     """The user's options."""
     area: PredictionArea
@@ -78,7 +78,7 @@ class PredictionTask:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Metadata tags of the mask that record its origin; unknown ones are left out."""
+        """Metadata tags of the mask that record its origin; unknown values are omitted."""
         tags = {
             "GEOSEG_MODEL": Path(self.source).name,
             "GEOSEG_MODEL_DIGEST": self._digest,
@@ -103,7 +103,7 @@ class PredictionTask:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Everything that determines the mask's pixels, in JSON types; compared when a prediction is resumed."""
+        """Everything that determines the pixels of the mask, as JSON types; compared when a prediction is resumed."""
         path, aoi = self.scene.path, self.options.aoi
         return {
             "geoseg": geoseg.__version__,
@@ -133,14 +133,14 @@ def make_task(scene: Scene, card: ModelCard, options: PredictOptions, *, source:
 
     Args:
         scene: The scene.
-        card: The model's card.
+        card: The model card.
         options: The user's options.
-        source: The model's file; empty if it has none.
+        source: The model file; empty if there is none.
 
     Raises:
-        SceneError: The requested area is outside the scene.
-        BundleError: The scene does not suit the model.
-        ConfigError: The options are invalid for scene and model.
+        SceneError: If the requested area is outside the scene.
+        BundleError: If the scene does not match the model.
+        ConfigError: If the options are invalid for the scene and the model.
     """
     plan = make_input_plan(
         scene,
@@ -160,15 +160,15 @@ def make_task(scene: Scene, card: ModelCard, options: PredictOptions, *, source:
 
 @contextlib.contextmanager
 def open_task(scene: SceneInput, model: PredictorCache, options: PredictOptions) -> Iterator[PredictionTask]:
-    """Open a scene and plan its prediction; close what was opened at the end of the block.
+    """Open a scene and plan its prediction; close all files at the end of the ``with`` block.
 
     Args:
-        scene: The scene, or several that make a mosaic.
+        scene: The scene, or several scenes that form a mosaic.
         model: The model; its network is not loaded.
         options: The user's options.
 
     Raises:
-        SceneError: The scene cannot be read, or scenes do not fit together.
+        SceneError: If the scene cannot be read, or the scenes are not compatible.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(scene, Scene):
@@ -185,7 +185,7 @@ def open_task(scene: SceneInput, model: PredictorCache, options: PredictOptions)
 
 
 def _modification_time(*files: str) -> int | str | None:
-    """Return the modification time of a file in nanoseconds, None if there is no file; a digest for several files."""
+    """Return the modification time of a file in nanoseconds, None if there is no file, or a digest for several files."""
     times = {file: Path(file).stat().st_mtime_ns if Path(file).is_file() else None for file in files}
     return next(iter(times.values())) if len(times) == 1 else hashlib.sha256(repr(times).encode()).hexdigest()[:12]
 

@@ -1,6 +1,6 @@
-"""From tiles of a scene to predictions per tile: reading, batching, counting, and the types passed between the stages.
+"""Predict the tiles of a scene: reading, batching, counting, and the types passed between these stages.
 
-Several threads read, one thread runs the network. Views without a valid pixel are not passed to the network.
+Several threads read tiles, and one thread runs the network. Views without valid pixels are not passed to the network.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
 
 ForwardFn = Callable[[Sequence[Raster]], Float[Tensor, "batch class row col"]]
-"""Run the network on rasters of one size: to probabilities or, in sliding-window inference, to logits."""
+"""Run the network on rasters of the same size; returns probabilities or, in sliding-window inference, logits."""
 
 MAX_BATCHES_HELD = 8
-"""Largest number of batches of tiles that wait until one batch of them has a valid pixel."""
+"""Maximum number of batches of tiles that wait for a full batch of tiles with valid pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class TileInput:
     tile: Tile
     """Position in pixels of the scene's grid."""
     raster: Raster | None
-    """Input of the network, at the model's GSD; None if nothing in the view is valid."""
+    """Input of the network, at the model's GSD; None if the view contains no valid pixels."""
     valid: NDArray[np.bool_]
     """Usable pixels of the scene in the view (True), axes (row, col)."""
 
@@ -52,19 +52,19 @@ class TilePrediction:
     tile: Tile
     """Position in pixels of the scene's grid."""
     probabilities: Float[Tensor, "class row col"] | None
-    """Over the tile's view; None if nothing in the view is valid."""
+    """Probabilities over the tile's view; None if the view contains no valid pixels."""
     valid: NDArray[np.bool_]
     """Usable pixels of the view (True), axes (row, col)."""
 
 
 class ScoreStrip(NamedTuple):
-    """Class scores of some rows of a scene, over its full width."""
+    """Class scores for some rows of a scene, over its full width."""
 
     window: Window
     """Position in pixels of the scene's grid."""
     scores: Float[Tensor, "class row col"]
-    """Larger means more probable. A blend yields probabilities times one factor per pixel, equal for all its classes.
-    The memory is reused for the next strip."""
+    """Larger means more probable. Blending yields probabilities multiplied by a factor per pixel, the same for all
+    classes. The memory is reused for the next strip."""
     valid: NDArray[np.bool_]
     """Pixels with meaningful scores (True), axes (row, col)."""
 
@@ -76,17 +76,17 @@ class ScoreStrip(NamedTuple):
 
 
 class PredictionCancelled(Exception):
-    """Another part of the scene failed, so this one stops."""
+    """Raised to stop a part because another part of the scene failed."""
 
 
 class TileCounter:
-    """Count tiles in all threads, report them as progress, and stop all threads after an error in one of them."""
+    """Counts tiles across all threads, reports progress, and stops all threads after an error in one of them."""
 
     def __init__(self, task: Task) -> None:
         self.tiles = 0
         """Number of predicted tiles."""
         self.skipped = 0
-        """How many of them were not passed to the network."""
+        """Number of tiles that were not passed to the network."""
         self._task = task
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
@@ -105,7 +105,7 @@ class TileCounter:
 
     @contextlib.contextmanager
     def cancel_on_error(self) -> Iterator[None]:
-        """Stop the other threads if the block ends with an exception (Ctrl-C included)."""
+        """Stop the other threads if the ``with`` block ends with an exception, including Ctrl-C."""
         try:
             yield
         except BaseException:
@@ -115,14 +115,14 @@ class TileCounter:
 
 @dataclass(frozen=True)
 class TileRunner:
-    """A network and how tiles are passed to it."""
+    """A network, and how tiles are passed to it."""
 
     predictor: Predictor
     """The network on its device."""
     batch: int
     """Number of tiles per forward pass."""
     counter: TileCounter
-    """Receives every tile."""
+    """Counts all tiles."""
 
     def run(
         self, inputs: Iterable[TileInput], forward: ForwardFn, group: Callable[[Tile], int]
@@ -130,7 +130,7 @@ class TileRunner:
         """Predict tiles in order; see :func:`predict_tiles`.
 
         Raises:
-            PredictionCancelled: Another thread has failed.
+            PredictionCancelled: If another thread has failed.
         """
         for prediction in predict_tiles(inputs, forward, batch=self.batch, group=group):
             self.counter.require_active()
@@ -141,8 +141,8 @@ class TileRunner:
 def read_tile(scene: Scene, plan: InputPlan, tile: Tile) -> TileInput:
     """Read the network's input for a tile.
 
-    Beyond the scene's borders the input shows the scene mirrored if the plan asks for it. Validity is that of the
-    scene's own pixels, because resampling would blur it; beyond the borders nothing is valid.
+    Beyond the borders of the scene, the input is the mirrored scene if the plan requests this. Validity refers to the
+    original pixels of the scene, because resampling would blur it; pixels beyond the borders are not valid.
     """
     raster = scene.read(tile.view, plan.bands, shape=plan.input_shape(tile.view))
     valid = scene.read(tile.view, plan.bands).valid if plan.resamples else raster.valid
@@ -152,11 +152,11 @@ def read_tile(scene: Scene, plan: InputPlan, tile: Tile) -> TileInput:
 
 
 def mirror_edges(raster: Raster, view: Window, grid: Grid) -> Raster:
-    """Fill the pixels of a view beyond the edges of a grid by reflection; the edge pixel is not repeated.
+    """Fill the pixels of a view beyond the edges of a grid by reflection, without repeating the edge pixel.
 
     Args:
-        raster: Pixels of ``view``, possibly at another resolution.
-        view: Window in pixels of ``grid``; may reach outside.
+        raster: Pixels of ``view``, possibly at a different resolution.
+        view: Window in pixels of ``grid``; may extend beyond it.
         grid: Grid of the scene.
     """
     rows = _reflect(view.row, view.height, grid.height, shown=raster.grid.height)
@@ -170,9 +170,9 @@ def mirror_edges(raster: Raster, view: Window, grid: Grid) -> Raster:
 
 
 def _reflect(first: int, size: int, length: int, *, shown: int) -> NDArray[np.int64] | None:
-    """Return the source pixel of each of ``shown`` pixels along an axis; None if all show themselves.
+    """Return the source pixel for each of ``shown`` pixels along an axis; None if no pixel has to be replaced.
 
-    The pixels show ``size`` pixels of an axis that begin at ``first``; the axis ends at 0 and ``length``.
+    The pixels cover ``size`` pixels of an axis that begin at ``first``; the axis extends from 0 to ``length``.
     """
     begin, end = -first * shown / size, (length - first) * shown / size  # the scene's edges, in pixels that are shown
     inside = max(math.ceil(begin - 0.5), 0), min(math.floor(end + 0.5), shown)
@@ -189,14 +189,14 @@ def predict_tiles(
 ) -> Iterator[TilePrediction]:
     """Run the network on tiles in batches.
 
-    Tiles of different groups never share a batch. The output of a network may depend, in the last bit, on the number of
-    images in a batch, but the result of a prediction must not depend on whether it is resumed or distributed.
+    Tiles from different groups never share a batch. The output of a network may differ in the last bit depending on the
+    number of images in a batch, but the result of a prediction must not depend on whether it is resumed or distributed.
 
     Args:
         inputs: Tiles in order.
         forward: Runs the network.
-        batch: Number of tiles with a valid pixel per call of ``forward``.
-        group: Number of the group of a tile; tiles of one group follow each other.
+        batch: Number of tiles with valid pixels per call of ``forward``.
+        group: Function that returns the group number of a tile; tiles of the same group are consecutive.
 
     Yields:
         Predictions in the order of the inputs.
@@ -222,7 +222,7 @@ def _forward(inputs: list[TileInput], forward: ForwardFn) -> Iterator[TilePredic
 
 
 def _resize(probabilities: Float[Tensor, "class _ _"], shape: tuple[int, int]) -> Float[Tensor, "class _ _"]:
-    """Resize to the scene's pixels: bilinear, with the corners of both pixel grids aligned."""
+    """Resize to the pixels of the scene: bilinear, with the corners of both pixel grids aligned."""
     if probabilities.shape[1:] == shape:
         return probabilities
     return F.interpolate(probabilities[None], size=shape, mode="bilinear", align_corners=False)[0]

@@ -18,7 +18,7 @@ from geoseg.raster.scene import Scene
 
 
 class TilingStrategy(Protocol):
-    """How a scene is divided into tiles and its tile predictions become a mask; the network is passed in later."""
+    """Defines how a scene is divided into tiles and how tile predictions are combined; the network is passed in later."""
 
     @property
     def tiles(self) -> int:
@@ -30,13 +30,13 @@ class TilingStrategy(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """Memory for the part of the scene that is held, without the network's own."""
+        """Memory for the part of the scene that is processed, excluding the memory of the network."""
 
     def part(self, rows: Window) -> "TilingStrategy":
         """Restrict the prediction to some rows of the mask; the result in these rows is unchanged.
 
         Args:
-            rows: A window as wide as the mask, counted from its first pixel.
+            rows: A window as wide as the mask, relative to its first pixel.
         """
 
     def probabilities(self, scores: Float[Tensor, "class row col"]) -> Float[Tensor, "class row col"]:
@@ -49,13 +49,13 @@ class TilingStrategy(Protocol):
 def make_strategy(
     scene: Scene, plan: InputPlan, area: PredictionArea, card: ModelCard, options: PredictOptions
 ) -> TilingStrategy:
-    """Create the tiling strategy of ``options.mode`` for a scene.
+    """Create the tiling strategy for a scene, as selected by ``options.mode``.
 
     Args:
         scene: The scene.
         plan: How its pixels are read.
         area: What the mask covers.
-        card: The model's card.
+        card: The model card.
         options: Blend, window, stride and test-time augmentation.
     """
     if options.mode == "slide":

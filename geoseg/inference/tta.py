@@ -1,8 +1,8 @@
-"""Test-time augmentation: the network sees several *variants* of an image, and their probabilities are averaged.
+"""Test-time augmentation: the network processes several *variants* of an image, and their probabilities are averaged.
 
 A variant is a scale and one of the eight symmetries of a square: rows reversed, columns reversed, and then optionally
-rows and columns exchanged. ``ms+flip`` has OpenMMLab's name and definition: six scales, each without and with the columns
-reversed, in that order. As in mmsegmentation, the logits of each variant are turned back, resized to the image, and
+rows and columns exchanged. ``ms+flip`` has the same name and definition as in OpenMMLab: six scales, each with and
+without reversed columns. As in mmsegmentation, the logits of each variant are turned back, resized to the image, and
 passed through softmax before they are averaged.
 """
 
@@ -18,7 +18,7 @@ from geoseg.inference.resize import image_taps, resize_image, scale_shape
 from geoseg.raster.raster import Raster
 
 MULTI_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)
-"""OpenMMLab's scales, its ``img_ratios``."""
+"""OpenMMLab's scales (``img_ratios``)."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TtaVariant:
     """One variant of an image."""
 
     scale: float = 1.0
-    """Pixels of the variant per pixel of the image, along each axis."""
+    """Scale: pixels of the variant per pixel of the image, along each axis."""
     flip_rows: bool = False
     """The last row becomes the first."""
     flip_cols: bool = False
@@ -44,7 +44,7 @@ class TtaVariant:
         return self._flip(logits.mT if self.transposed else logits)
 
     def resize(self, raster: Raster, *, fill: Sequence[float]) -> Raster:
-        """Resize a raster to the scale; pixels that are not valid become ``fill`` (band,)."""
+        """Resize a raster to the scale; invalid pixels become ``fill`` (band,)."""
         if self.scale == 1:
             return raster
         height, width = raster.grid.shape
@@ -79,7 +79,7 @@ TTA: dict[str, TtaVariants] = {
 def mean_probabilities(logits: Iterator[Float[Tensor, "class row col"]], count: int) -> Float[Tensor, "class row col"]:
     """Average the probabilities of ``count`` variants, given as logits.
 
-    A single variant's logits are returned unchanged: the most probable class is the same.
+    If there is a single variant, its logits are returned unchanged, because the most probable class is the same.
     """
     if count == 1:
         return next(logits)

@@ -1,4 +1,4 @@
-"""The interface of losses: logits and target to a scalar, unlabeled pixels ignored."""
+"""The loss interface: maps logits and target to a scalar; unlabeled pixels are ignored."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from geoseg.losses._check_losses import require_class_weights
 class Loss(nn.Module, ABC):
     """A module that maps logits and target to a scalar.
 
-    Pixels whose target is the ignore index have no effect. Without any other pixel, the loss and its gradient are 0.
+    Pixels whose target is the ignore index have no effect. If there are no other pixels, the loss and its gradient are
+    0.
 
     Args:
         classes: Number of classes.
@@ -23,7 +24,8 @@ class Loss(nn.Module, ABC):
     """
 
     perfect_is_zero: ClassVar[bool] = True
-    """Whether the loss of a perfect prediction is 0, the minimum. If not, it is still lower than that of others."""
+    """Whether the loss of a perfect prediction is 0, the minimum. If not, it is still lower than for any other
+    prediction."""
 
     def __init__(self, *, classes: int, ignore_index: int = IGNORE_INDEX) -> None:
         super().__init__()
@@ -34,7 +36,7 @@ class Loss(nn.Module, ABC):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """Compute the loss of logits for a target of class indices."""
+        """Compute the loss of logits for target class indices."""
 
 
 def make_class_weights(class_weights: Sequence[float] | None, classes: int) -> Float[Tensor, " class"]:

@@ -17,7 +17,7 @@ class WeightedSum(nn.Module):
     """The weighted sum of several losses.
 
     Args:
-        parts: Losses by name.
+        parts: Mapping of names to losses.
         weights: Factor of each loss, in the same order.
     """
 

@@ -18,7 +18,7 @@ from geoseg.losses.base import Loss, make_class_weights
 class CrossEntropy(Loss):
     """Cross-entropy, -log softmax(logits)[target], averaged over pixels.
 
-    The average is computed here because torch's mean is NaN without a labeled pixel.
+    The average is computed here because torch's mean is NaN if there is no labeled pixel.
 
     Args:
         classes: Number of classes.
@@ -27,10 +27,10 @@ class CrossEntropy(Loss):
             In a recipe also ``balanced`` or ``sqrt``, which compute them from the class frequencies of the training scenes.
         label_smoothing: Share of each target that is spread evenly over all classes (Szegedy et al. 2016,
             arXiv 1512.00567, section 7).
-        average: ``valid`` is the mean over labeled pixels. ``all`` multiplies it with their share of all pixels, so
-            that a batch with few labeled pixels has a lower weight; mmsegmentation does this by dividing by the number
-            of all pixels. mmsegmentation does not support class weights with unlabeled pixels; here the same rule
-            applies.
+        average: ``valid`` is the mean over labeled pixels. ``all`` multiplies this mean by the fraction of pixels that
+            are labeled, so that a batch with few labeled pixels has a lower weight; mmsegmentation does this by
+            dividing by the total number of pixels. mmsegmentation does not support class weights with unlabeled pixels;
+            here, the same rule applies to them.
     """
 
     def __init__(
@@ -64,6 +64,6 @@ class CrossEntropy(Loss):
         )
         valid = target != self.ignore_index
         total_weight = (weights[torch.where(valid, target, 0)] * valid).sum()
-        # Without a valid pixel, both sums are 0 and so is the mean.
+        # If there is no valid pixel, both sums are 0 and so is the mean.
         mean = losses_of_pixels.sum() / total_weight.clamp(min=torch.finfo(weights.dtype).tiny)
         return mean if self.average == "valid" else mean * valid.float().mean()

@@ -1,4 +1,4 @@
-"""Soft Dice loss: overlap of predicted and labeled areas, with equal weight for every class."""
+"""Soft Dice loss: overlap of predicted and labeled areas, with the same weight for every class."""
 
 from typing import Annotated
 
@@ -17,16 +17,16 @@ class Dice(Loss):
     """Dice loss, 1 - mean over classes of (2 |P ∩ T| + s) / (|P| + |T| + s), over the labeled pixels of a batch.
 
     P are probabilities, and T is 1 where the target is the class (Milletari et al. 2016, arXiv 1606.04797, equation 2,
-    with plain sums in the denominator). The mean is over the classes in the target.
+    with plain sums in the denominator). The mean is taken over the classes that occur in the target.
 
     ``DiceLoss`` of segmentation-models-pytorch is not used because it also divides by absent classes, and because it
-    computes the overlap as a difference of sums over the batch, which loses the third digit in float32 for 16 crops of
-    512 x 512 pixels.
+    computes the overlap as a difference of sums over the batch, which in float32 is only accurate to two digits for 16
+    crops of 512 x 512 pixels.
 
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        smooth: s in pixels; stabilizes the ratio for classes of few pixels.
+        smooth: s in pixels; stabilizes the ratio for classes with few pixels.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Dice(Loss):
     ) -> Float[Tensor, ""]:
         """Return the loss of the batch, between 0 and 1."""
         valid = (target != self.ignore_index).unsqueeze(1)
-        # float32: half precision cannot count the pixels of a crop.
+        # float32, because half precision cannot represent the number of pixels in a crop.
         probabilities = logits.float().softmax(dim=1) * valid
         indices = target.long().masked_fill(~valid.squeeze(1), 0)
         labeled = F.one_hot(indices, self.classes).movedim(-1, 1) * valid

@@ -20,8 +20,8 @@ class Focal(Loss):
 
     Lin et al. 2017, arXiv 1708.02002, equation 5, with softmax instead of sigmoid, for mutually exclusive classes.
 
-    ``FocalLoss`` of segmentation-models-pytorch is not used because it applies a sigmoid to each class and is NaN
-    without a labeled pixel. For two classes, the two losses are identical.
+    ``FocalLoss`` of segmentation-models-pytorch is not used because it applies a sigmoid to each class and returns NaN
+    if there is no labeled pixel. For two classes, the two losses are identical.
 
     Args:
         classes: Number of classes.
@@ -51,7 +51,7 @@ class Focal(Loss):
         target = target.long()
         cross_entropy = F.cross_entropy(logits.float(), target, ignore_index=self.ignore_index, reduction="none")
         tiny = torch.finfo(cross_entropy.dtype).tiny
-        # 1 - p, kept above 0, where the power has an infinite slope for gamma below 1.
+        # 1 - p, clamped above 0, where the power function has an infinite slope if gamma is below 1.
         complement = (-torch.expm1(-cross_entropy)).clamp(min=tiny)
 
         weights = self.get_buffer("class_weights")

@@ -13,13 +13,13 @@ from geoseg.losses.base import Loss
 class Lovasz(Loss):
     """Lovász extension of 1 - IoU at the errors of the probabilities, averaged over the classes in the target.
 
-    Berman et al. 2018, arXiv 1705.08790, computed by segmentation-models-pytorch. Images without a labeled pixel are
-    removed first, because the loss is undefined for them.
+    Berman et al. 2018, arXiv 1705.08790, as implemented in segmentation-models-pytorch. Images without a labeled pixel
+    are removed first, because the loss is undefined for them.
 
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        per_image: Whether to average over images instead of using the IoU of the batch.
+        per_image: Average the loss over images instead of using the IoU of the whole batch.
     """
 
     def __init__(self, *, classes: int, ignore_index: int = IGNORE_INDEX, per_image: bool = False) -> None:
@@ -31,7 +31,7 @@ class Lovasz(Loss):
     ) -> Float[Tensor, ""]:
         """Return the loss of the batch, between 0 and 1."""
         labeled = (target != self.ignore_index).flatten(start_dim=1).any(dim=1)
-        # float32: half precision cannot count the pixels of a crop.
+        # float32, because half precision cannot represent the number of pixels in a crop.
         logits = logits.float()[labeled]
         if not len(logits):
             return logits.sum()

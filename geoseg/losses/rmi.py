@@ -1,8 +1,8 @@
-"""Region mutual information (RMI) loss between the prediction and the labels around a pixel.
+"""Region mutual information (RMI) loss between predictions and labels in the neighborhood of each pixel.
 
-Zhao et al. 2019, "Region Mutual Information Loss for Semantic Segmentation", arXiv 1910.12037, with the constants of the
-authors' code. Every pixel with its neighbors is a point of R x R dimensions, for the labels (y) and for the
-probabilities (p). If both are Gaussian, y given p has the covariance M = Syy - Syp Spp^-1 Spy, and their mutual
+Zhao et al. 2019, "Region Mutual Information Loss for Semantic Segmentation", arXiv 1910.12037, with the constants from
+the authors' code. Every pixel together with its neighbors is a point in R x R dimensions, for the labels (y) and for
+the probabilities (p). If both are Gaussian, y given p has the covariance M = Syy - Syp Spp^-1 Spy, and their mutual
 information is the entropy of y minus 1/2 log det M. The loss is 1/2 log det M.
 """
 
@@ -20,7 +20,7 @@ from geoseg.losses import losses
 from geoseg.losses.base import Loss
 
 RIDGE = 5e-4
-"""Added to the diagonals of Spp and M, which makes both invertible."""
+"""Added to the diagonals of Spp and M to make both invertible."""
 
 FLOOR = 1e-6
 """Added to every probability."""
@@ -31,19 +31,19 @@ class Rmi(Loss):
     """Sum over classes of 1/2 log det M per dimension, averaged over images, plus binary cross-entropy.
 
     Each class has its own sigmoid. Images without a labeled pixel are ignored. The loss is computed in float64, because
-    M is a small difference of large numbers near a perfect prediction. Until the backward pass, it holds 16 R^2 bytes
-    per class and pixel after pooling: 400 MB for 16 crops of 512 x 512 pixels and 6 classes.
+    M is a small difference of large numbers near a perfect prediction. Until the backward pass, it uses 16 R^2 bytes
+    per class per pixel (after pooling): 400 MB for 16 crops of 512 x 512 pixels and 6 classes.
 
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        radius: R, the side of the square of neighbors in pixels.
+        radius: R, the side length of the square neighborhood in pixels.
         pool: How probabilities and labels are downsampled first: ``max``, ``mean`` or ``interpolate`` (bilinear for
             probabilities, nearest for labels).
-        pool_size: Downsampling factor; 1 for none.
+        pool_size: Downsampling factor; 1 disables downsampling.
         cross_entropy_weight: Factor of binary cross-entropy, without which a prediction and its negative have nearly
-            the same loss. 1 is twice the authors' loss. With 0, list a cross-entropy loss in the recipe (PaddleSeg
-            uses 0.5 times ``cross_entropy`` and 0.5 times this loss).
+            the same loss. A value of 1 gives twice the authors' loss. With 0, add a cross-entropy loss to the recipe
+            (PaddleSeg uses 0.5 times ``cross_entropy`` and 0.5 times this loss).
     """
 
     perfect_is_zero: ClassVar[bool] = False
@@ -96,7 +96,7 @@ class Rmi(Loss):
     def _regions(self, maps: Float[Tensor, "image class row col"]) -> Float[Tensor, "image class dimension point"]:
         if min(maps.shape[2:]) < self.radius:
             raise ConfigError(
-                f"the loss rmi needs {self.radius} x {self.radius} pixels, but crops have {maps.shape[2]} x {maps.shape[3]} "
+                f"the loss rmi needs {self.radius} x {self.radius} pixels, but crops are {maps.shape[2]} x {maps.shape[3]} "
                 f"after pooling by {self.pool_size}",
                 "use larger crops, or a smaller pool_size or radius",
             )

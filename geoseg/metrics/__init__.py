@@ -1,4 +1,4 @@
-"""Metrics of masks: confusion matrix and scores, boundary scores, calibration, bootstrap intervals."""
+"""Metrics for masks: confusion matrix and scores, boundary scores, calibration, bootstrap intervals."""
 
 from typing import TYPE_CHECKING
 

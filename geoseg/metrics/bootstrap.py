@@ -1,4 +1,4 @@
-"""Bootstrap confidence intervals of scores over scenes (Efron 1979).
+"""Bootstrap confidence intervals for scores over scenes (Efron 1979).
 
 Errors of neighboring pixels are correlated, so pixels cannot be resampled independently. Whole scenes are drawn with
 replacement, their counts are summed, and the score is computed from the sum.
@@ -13,7 +13,7 @@ from geoseg.metrics.confusion_matrix import ConfusionMatrix
 
 RESAMPLES = 1000
 CONFIDENCE_LEVEL = 0.95
-"""Share of the resamples inside an interval."""
+"""Confidence level: the fraction of resamples inside an interval."""
 SEED = 0
 
 
@@ -24,17 +24,17 @@ def bootstrap_intervals(
     level: float = CONFIDENCE_LEVEL,
     repeats: int = RESAMPLES,
 ) -> dict[str, tuple[float, float]]:
-    """Compute percentile intervals of scores; the random draws are fixed.
+    """Compute percentile intervals for scores; the random draws are fixed.
 
     Args:
         scenes: Confusion matrix of each scene.
-        scores: Computes named scores of a confusion matrix.
-        level: Share of the resamples inside the interval.
+        scores: Function that computes named scores from a confusion matrix.
+        level: Fraction of the resamples inside the interval.
         repeats: Number of resamples.
 
     Returns:
-        (low, high) by name, widened to include the score itself. Empty with fewer than two labeled scenes; undefined
-        scores are omitted.
+        (low, high) by score name, widened to include the score itself. Empty if there are fewer than two labeled
+        scenes; undefined scores are omitted.
     """
     labeled = [scene for scene in scenes if scene.in_reference.any()]
     if len(labeled) < 2:

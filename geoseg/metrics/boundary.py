@@ -1,4 +1,4 @@
-"""Boundary metrics with a tolerance in meters.
+"""Boundary metrics with a distance tolerance in meters.
 
 *Boundary IoU* (Cheng et al. 2021) is the IoU of the pixels of each class within the tolerance of its border, so that
 large areas do not hide errors at edges. *Boundary F1* (Csurka et al. 2013) matches border pixels of one mask with border
@@ -19,9 +19,9 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.metrics.confusion_matrix import divide
 
 TOLERANCE_SLACK = 0.005
-"""Relative increase of the tolerance, so that two pixels of 0.5 m are within 1 m in spite of map distortion."""
+"""Relative increase of the tolerance, so that two 0.5 m pixels are within 1 m despite map distortion."""
 NOT_PREDICTED = 254
-"""Value of labeled pixels without a prediction: not a class of the reference, but known to be wrong."""
+"""Value of labeled pixels without a prediction: not a reference class, but known to be wrong."""
 
 Mask = NDArray[np.uint8]
 Offsets = NDArray[np.int64]
@@ -29,7 +29,7 @@ Offsets = NDArray[np.int64]
 
 @dataclass
 class BoundaryCounts:
-    """Counts of pixels near borders per class. Counts of strips and scenes can be added."""
+    """Number of pixels near borders per class. Counts of different strips and scenes can be added."""
 
     both: NDArray[np.int64]
     """Pixels of the same class in both masks, within the tolerance of the border of that class in both."""
@@ -48,7 +48,7 @@ class BoundaryCounts:
 
     @classmethod
     def none(cls, classes: int) -> Self:
-        """Create counts of 0."""
+        """Create counts that are all 0."""
         return cls(*(np.zeros(classes, np.int64) for _ in range(7)))
 
     def __add__(self, other: "BoundaryCounts") -> "BoundaryCounts":
@@ -60,15 +60,15 @@ class BoundaryCounts:
         return divide(self.both, self.predicted + self.reference - self.both)
 
     def precision(self) -> NDArray[np.float64]:
-        """Compute the share of the predicted border that is correct, per class; NaN without a border."""
+        """Compute the fraction of the predicted border that is correct, per class; NaN without a border."""
         return divide(self.border_right, self.border_predicted)
 
     def recall(self) -> NDArray[np.float64]:
-        """Compute the share of the reference border that is found, per class; NaN without a border."""
+        """Compute the fraction of the reference border that is found, per class; NaN without a border."""
         return divide(self.border_found, self.border_reference)
 
     def f1(self) -> NDArray[np.float64]:
-        """Compute the boundary F1 of each class; 0 if only one mask has a border, NaN if none has."""
+        """Compute the boundary F1 of each class; 0 if only one mask has a border, NaN if neither has one."""
         precision, recall = (np.nan_to_num(score) for score in (self.precision(), self.recall()))
         has_border = self.border_predicted + self.border_reference > 0
         total = precision + recall
@@ -84,7 +84,8 @@ def offsets_within(tolerance_m: float, pixel_m: tuple[float, float]) -> Offsets:
         pixel_m: Height and width of a pixel in meters.
 
     Returns:
-        (row, col) offsets (offset, 2), nearest first, without (0, 0). The four direct neighbors are always included.
+        Array of (row, col) offsets, shape (offset, 2), nearest first, without (0, 0). The four direct neighbors are
+        always included.
     """
     tolerance_m *= 1 + TOLERANCE_SLACK
     reach = [max(int(tolerance_m / side), 1) for side in pixel_m]
@@ -99,14 +100,15 @@ def offsets_within(tolerance_m: float, pixel_m: tuple[float, float]) -> Offsets:
 def count_boundaries(
     predicted: Mask, reference: Mask, offsets: Offsets, classes: int, inside: tuple[slice, slice]
 ) -> BoundaryCounts:
-    """Count boundary pixels in a part of two masks.
+    """Count boundary pixels in a window of two masks.
 
     Args:
         predicted: Predicted class indices (row, col); 255 = not predicted.
         reference: Reference class indices (row, col); 255 = not labeled.
         offsets: Offsets within the tolerance, from :func:`offsets_within`.
         classes: Number of classes.
-        inside: Rows and columns to count. Around them, masks must extend by the largest offset or to the scene edge.
+        inside: Rows and columns to count. The masks must extend beyond them by the largest offset, or to the edge of
+            the scene.
     """
     known = reference != IGNORE_INDEX
     missed = np.where(predicted == IGNORE_INDEX, np.uint8(NOT_PREDICTED), predicted)
@@ -131,7 +133,7 @@ def count_boundaries(
 
 
 def _border(mask: Mask) -> NDArray[np.bool_]:
-    """Find pixels with a direct neighbor of another labeled class."""
+    """Find pixels with a direct neighbor of a different labeled class."""
     found = np.zeros(mask.shape, np.bool_)
     known = mask != IGNORE_INDEX
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
@@ -143,9 +145,10 @@ def _border(mask: Mask) -> NDArray[np.bool_]:
 
 @njit
 def _near_another(mask: Mask, offsets: Offsets) -> NDArray[np.bool_]:
-    """Find labeled pixels with a pixel of another labeled class within the offsets.
+    """Find labeled pixels with a pixel of a different labeled class within the offsets.
 
-    The nearest such pixel has a neighbor of another class, so searching from pixels with such neighbors suffices.
+    The nearest such pixel has a neighbor of a different class, so it is sufficient to search from pixels with such
+    neighbors.
     """
     height, width = mask.shape
     found = np.zeros(mask.shape, np.bool_)
@@ -168,7 +171,7 @@ def _near_another(mask: Mask, offsets: Offsets) -> NDArray[np.bool_]:
 def _near_same(
     mask: Mask, border: NDArray[np.bool_], other: Mask, other_border: NDArray[np.bool_], offsets: Offsets
 ) -> NDArray[np.bool_]:
-    """Find border pixels with a border pixel of the same class in the other mask at the same place or within the offsets."""
+    """Find border pixels with one of the same class in the other mask, at the same position or within the offsets."""
     height, width = mask.shape
     found = np.zeros(mask.shape, np.bool_)
     for i in range(height):

@@ -1,7 +1,7 @@
 """Calibration: whether confidence matches accuracy.
 
-Confidence is the probability of the predicted class. It is counted in steps of 1/254, as in geoseg's confidence rasters,
-so that counts of scenes can be added and binned later.
+Confidence is the probability of the predicted class. It is quantized in steps of 1/254, as in geoseg's confidence
+rasters, so that counts of different scenes can be added and binned later.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ CALIBRATION_BINS = 15
 
 @dataclass
 class Calibration:
-    """Counts of correct and wrong pixels by confidence."""
+    """Number of correct and wrong pixels by confidence."""
 
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((CONFIDENCE_LEVELS, 2), np.int64))
     """Pixels by [confidence level, 0 = wrong or 1 = correct]."""
@@ -27,8 +27,8 @@ class Calibration:
         """Count pixels.
 
         Args:
-            level: Confidence x 254; 255 for pixels that are ignored.
-            correct: Whether the predicted class is correct; the shape of ``level``.
+            level: Confidence x 254; 255 for pixels to ignore.
+            correct: Whether the predicted class is correct; same shape as ``level``.
         """
         codes = 2 * level.reshape(-1).astype(np.int64) + correct.reshape(-1)
         counts = np.bincount(codes, minlength=2 * 256)[: 2 * CONFIDENCE_LEVELS]
@@ -53,7 +53,7 @@ class Calibration:
             return pixels, confidences / pixels, correct / pixels
 
     def error(self, count: int = CALIBRATION_BINS) -> float:
-        """Compute the expected calibration error, 0 to 1: the mean gap of confidence and accuracy, weighted by pixels.
+        """Compute the expected calibration error, 0 to 1: the mean gap of confidence and accuracy, by pixels.
 
         Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. NaN without pixels.
         """
@@ -62,6 +62,6 @@ class Calibration:
 
 
 def quantize_confidence(confidence: NDArray[Any]) -> NDArray[np.uint8]:
-    """Quantize confidences from 0 to 1 in steps of 1/254."""
+    """Quantize confidence values between 0 and 1 in steps of 1/254."""
     steps: NDArray[np.uint8] = np.rint(np.clip(confidence, 0, 1) * (CONFIDENCE_LEVELS - 1)).astype(np.uint8)
     return steps

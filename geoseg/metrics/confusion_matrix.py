@@ -1,7 +1,7 @@
-"""Confusion matrix of a mask and its reference, with scores per class and over all classes.
+"""Confusion matrix of a mask and its reference, with scores per class and overall.
 
-Matrices of crops, scenes and machines can be added. Implemented in NumPy in chunks: two masks of 10^8 pixels take a
-quarter of a second and a few megabytes.
+Matrices of different crops, scenes and machines can be added. They are computed in chunks with NumPy: two masks of 10^8
+pixels take a quarter of a second and a few megabytes of memory.
 """
 
 from typing import Any, Protocol, runtime_checkable
@@ -15,21 +15,21 @@ from geoseg.legend import IGNORE_INDEX
 CHUNK_PIXELS = 1 << 16
 """Pixels per chunk: codes and counts of a chunk fit into the processor cache."""
 PIXEL_VALUES = 256
-"""Number of values of a mask pixel."""
+"""Number of possible values of a mask pixel."""
 
 
 @runtime_checkable
 class TensorLike(Protocol):
-    """A torch tensor, as a protocol, so that comparing masks does not import torch."""
+    """Protocol for torch tensors, so that comparing masks does not import torch."""
 
     def detach(self) -> Any:
         """Return the tensor without its gradient history."""
 
 
 class ConfusionMatrix:
-    """Counts of pixels by reference and predicted class.
+    """Number of pixels by reference and predicted class.
 
-    Matrices of the same classes can be added: the scores of ``a + b`` are those of all pixels together.
+    Matrices with the same classes can be added: the scores of ``a + b`` are the scores over all pixels of both.
 
     Args:
         classes: Number of classes, 1 to 255.
@@ -66,10 +66,10 @@ class ConfusionMatrix:
 
         Args:
             predicted: Class indices; 255 (no prediction) counts as wrong.
-            reference: Class indices of the same shape; pixels of 255 (not labeled) are ignored.
+            reference: Class indices with the same shape; pixels with the value 255 (not labeled) are ignored.
 
         Raises:
-            DataError: If shapes differ, or a value is neither a class index nor 255. Nothing is counted then.
+            DataError: If shapes differ, or a value is neither a class index nor 255. In this case, nothing is counted.
         """
         pairs = _pair_counts(_array("prediction", predicted), _array("reference", reference))
         _require_class_indices("reference", pairs.sum(axis=1), self.classes)
@@ -112,27 +112,27 @@ class ConfusionMatrix:
         return divide(self.true_positives, self.in_reference + self.in_prediction - self.true_positives)
 
     def f1(self) -> NDArray[np.float64]:
-        """Compute F1 (Dice 1945) of each class, 0 to 1: 2 TP / (reference + prediction); NaN for classes that do not occur.
+        """Compute F1 (Dice 1945) of each class, 2 TP / (reference + prediction); NaN for classes that do not occur.
 
         It is the harmonic mean of precision and recall, and 0 if one of them is undefined.
         """
         return divide(2 * self.true_positives, self.in_reference + self.in_prediction)
 
     def precision(self) -> NDArray[np.float64]:
-        """Compute the share of predicted pixels that are correct, per class; NaN for classes never predicted."""
+        """Compute the fraction of predicted pixels that are correct, per class; NaN for classes never predicted."""
         return divide(self.true_positives, self.in_prediction)
 
     def recall(self) -> NDArray[np.float64]:
-        """Compute the share of reference pixels that are found, per class; NaN for classes not in the reference."""
+        """Compute the fraction of reference pixels that are found, per class; NaN for classes not in the reference."""
         return divide(self.true_positives, self.in_reference)
 
     def accuracy(self) -> NDArray[np.float64]:
-        """Compute the accuracy of each class, as segmentation papers call :meth:`recall`."""
+        """Compute the accuracy of each class, the name of :meth:`recall` in segmentation papers."""
         return self.recall()
 
     @property
     def overall_accuracy(self) -> float:
-        """Share of the labeled pixels that are correct, 0 to 1; NaN without labeled pixels."""
+        """Fraction of labeled pixels that are correct, 0 to 1; NaN without labeled pixels."""
         return float(divide(self.true_positives.sum(keepdims=True), self.in_reference.sum(keepdims=True))[0])
 
     @property
@@ -151,12 +151,12 @@ class ConfusionMatrix:
 
     @property
     def mean_iou(self) -> float:
-        """Mean of :meth:`iou` over the classes that occur; NaN if none occurs."""
+        """Mean of :meth:`iou` over the classes that occur; NaN if there are none."""
         return nanmean(self.iou())
 
     @property
     def mean_f1(self) -> float:
-        """Mean of :meth:`f1` over the classes that occur; NaN if none occurs."""
+        """Mean of :meth:`f1` over the classes that occur; NaN if there are none."""
         return nanmean(self.f1())
 
     @property
@@ -180,7 +180,7 @@ def _pair_counts(predicted: NDArray[np.integer[Any]], reference: NDArray[np.inte
     counts = np.zeros(PIXEL_VALUES * PIXEL_VALUES, np.int64)
     for start in range(0, reference.size, CHUNK_PIXELS):
         chunk = slice(start, start + CHUNK_PIXELS)
-        # Both values in one 16-bit number: one pass of bincount counts pairs.
+        # Both values are combined in one 16-bit number, so that a single bincount counts the pairs.
         codes = _bytes("reference", reference[chunk]).astype(np.uint16)
         codes *= PIXEL_VALUES
         codes += _bytes("prediction", predicted[chunk])
@@ -196,7 +196,7 @@ def _bytes(what: str, values: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
 
 
 def _require_class_indices(what: str, pixels: NDArray[np.int64], classes: int) -> None:
-    """Raise :class:`DataError` if a value is neither a class index nor the ignore index; ``pixels`` counts by value."""
+    """Raise :class:`DataError` if a value is neither a class index nor the ignore index; ``pixels`` counts each value."""
     invalid = np.flatnonzero(pixels[classes:IGNORE_INDEX]) + classes
     if invalid.size:
         raise _invalid_values(what, invalid.tolist())
@@ -205,8 +205,8 @@ def _require_class_indices(what: str, pixels: NDArray[np.int64], classes: int) -
 def _invalid_values(what: str, values: list[int]) -> DataError:
     more = " …" if len(values) > 5 else ""
     return DataError(
-        f"the {what} holds {', '.join(map(str, values[:5]))}{more}, which is not a class index",
-        "class indices run from 0 to the number of classes - 1; 255 means no class",
+        f"the {what} contains {', '.join(map(str, values[:5]))}{more}, which is not a valid class index",
+        "class indices range from 0 to the number of classes - 1; 255 means no class",
     )
 
 
@@ -218,6 +218,6 @@ def divide(part: NDArray[Any], whole: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def nanmean(scores: NDArray[np.float64]) -> float:
-    """Return the mean of the defined scores; NaN if none is defined."""
+    """Return the mean of the defined scores; NaN if there are none."""
     defined = scores[~np.isnan(scores)]
     return float(defined.mean()) if defined.size else float("nan")

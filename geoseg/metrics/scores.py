@@ -13,11 +13,11 @@ CLASS_SCORES = {
     "precision": ConfusionMatrix.precision,
     "recall": ConfusionMatrix.recall,
 }
-"""Scores per class. F1 equals Dice; recall is often called class accuracy."""
+"""Scores per class. F1 is identical to Dice; recall is often called class accuracy."""
 
 
 def summarize_scores(counts: ConfusionMatrix, excluded: Collection[int] = ()) -> dict[str, float]:
-    """Compute all scores over classes, 0 to 1 (kappa can be negative); NaN if undefined.
+    """Compute all overall scores, 0 to 1 (kappa can be negative); NaN if undefined.
 
     Args:
         counts: The confusion matrix.

@@ -1,7 +1,8 @@
-"""Atrous spatial pyramid pooling (ASPP): parallel convolutions of several dilations, plain or depthwise separable.
+"""Atrous spatial pyramid pooling (ASPP): parallel convolutions with different dilations, plain or depthwise separable.
 
 Chen et al. 2017, "Rethinking atrous convolution" (arXiv 1706.05587), section 3.3: a 1 x 1 convolution, three dilated
-3 x 3 convolutions and global average pooling in parallel; their outputs are concatenated and convolved.
+3 x 3 convolutions and global average pooling in parallel; their outputs are concatenated and passed through another
+convolution.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ from geoseg.models.layers import ConvModule, SeparableConvModule, resize
 class ImagePooling(nn.Sequential):
     """Global average pooling and a 1 x 1 convolution.
 
-    In training, its norm has one value per image and channel, so it needs at least two images.
+    During training, its normalization layer sees only one value per image and channel, so a batch needs at least two
+    images.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:
@@ -52,7 +54,7 @@ def concatenate_branches(
         branches: The branches of :func:`build_branches`.
         align_corners: How the pooled features are resized.
     """
-    # Interpolated rather than expanded, as in mmsegmentation: the last bit differs.
+    # Interpolated rather than expanded, as in mmsegmentation: the results differ in the last bit.
     pooled = resize(image_pool(features), features, align_corners=align_corners)
     return torch.cat([pooled, *(branch(features) for branch in branches)], dim=1)
 

@@ -13,7 +13,7 @@ from geoseg.models.network import SegmentationNetwork
 
 
 def build_network(model: ModelSection, *, bands: int, classes: int) -> SegmentationNetwork:
-    """Build the network that a model section describes, in training mode.
+    """Build the network described by a model section, in training mode.
 
     Args:
         model: The model section of a recipe.
@@ -39,7 +39,7 @@ def build_network(model: ModelSection, *, bands: int, classes: int) -> Segmentat
 
 
 def build_backbone(model: ModelSection, *, bands: int) -> Backbone:
-    """Build the backbone of a model section, with pretrained weights if it asks for them."""
+    """Build the backbone of a model section, with pretrained weights if requested."""
     return backbones.build(
         find_backbone_module(model.backbone.name),
         model.backbone.options,

@@ -8,11 +8,12 @@ from geoseg.errors import ConfigError
 from geoseg.models.hardware_options import PRECISIONS, Precision, check_device_name
 
 CHANNELS_LAST_DEVICES = {"cuda"}
-"""Device types that compute convolutions faster with channels last. On CPUs, this depends on the network."""
+"""Device types on which convolutions are faster with channels-last memory format. On CPUs, this depends on the network.
+"""
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device of a name.
+    """Return the device with this name.
 
     Args:
         name: A torch device such as ``cpu`` or ``cuda:1``, or ``auto`` for the first available of cuda, mps and cpu.
@@ -30,12 +31,12 @@ def choose_device(name: str) -> torch.device:
         raise ConfigError(f"invalid device {name!r}", f"available devices: auto, {_names(available)}") from error
     if not available.get(device.type) or (device.index or 0) >= _count(device.type):
         raise ConfigError(f"device {name} is not available", f"available devices: auto, {_names(available)}")
-    # With its index, as tensors report it: torch.device("cuda") != torch.device("cuda:0").
+    # Include the index, as tensors do: torch.device("cuda") != torch.device("cuda:0").
     return torch.empty(0, device=device).device
 
 
 def memory_format(device: torch.device, *, channels_last: bool | None = None) -> torch.memory_format:
-    """Return the memory format of images and weights: as requested, or the faster one for the device."""
+    """Return the memory format for images and weights: as requested, or the faster one for the device."""
     use_channels_last = device.type in CHANNELS_LAST_DEVICES if channels_last is None else channels_last
     return torch.channels_last if use_channels_last else torch.contiguous_format
 
@@ -51,8 +52,8 @@ def _count(kind: str) -> int:
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Return whether the device multiplies bfloat16 faster than float32.
 
-    This holds for GPUs with native support and for CPUs with AVX-512 BF16 or AMX. Other CPUs emulate bfloat16 and are
-    slower with it. torch reports the capabilities of CPUs from version 2.9 on; with older versions the result is False.
+    This is the case for GPUs with native support and for CPUs with AVX-512 BF16 or AMX. Other CPUs emulate bfloat16,
+    which is slower. torch reports CPU capabilities since version 2.9; with older versions, the result is False.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
@@ -63,7 +64,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
-    """Return the precision for a device; ``auto`` is bfloat16 where that is faster, else float32.
+    """Return the precision for a device; ``auto`` is bfloat16 where that is faster, otherwise float32.
 
     Raises:
         ConfigError: If the name is invalid.

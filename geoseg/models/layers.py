@@ -1,7 +1,7 @@
 """Building blocks of heads: convolution with norm and ReLU, its separable form, classifier, resizing.
 
 Submodules have OpenMMLab's names (``conv``, ``bn``, ``depthwise_conv``, ``pointwise_conv``), so published checkpoints
-load after a change of prefixes.
+can be loaded after their prefixes are changed.
 """
 
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ConvModule(nn.Module):
-    """Convolution without bias, batch normalization and ReLU. Keeps height and width for odd kernels."""
+    """Convolution without bias, batch normalization and ReLU. Odd kernel sizes preserve the height and width."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, *, dilation: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class ConvModule(nn.Module):
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, features: Float[Tensor, "batch _ row col"]) -> Float[Tensor, "batch _ row col"]:
-        """Return non-negative features of the same height and width."""
+        """Return non-negative features with the same height and width."""
         normalized: Tensor = self.bn(self.conv(features))
         return F.relu(normalized, inplace=True)
 
@@ -42,13 +42,13 @@ class SeparableConvModule(nn.Module):
         self.pointwise_conv = ConvModule(in_channels, out_channels, 1)
 
     def forward(self, features: Float[Tensor, "batch _ row col"]) -> Float[Tensor, "batch _ row col"]:
-        """Return non-negative features of the same height and width."""
+        """Return non-negative features with the same height and width."""
         separated: Tensor = self.pointwise_conv(self.depthwise_conv(features))
         return separated
 
 
 def build_classifier(channels: int, classes: int) -> nn.Conv2d:
-    """Build a 1 x 1 convolution from features to logits, initialized near zero so that classes start equally likely."""
+    """Build a 1 x 1 convolution from features to logits, initialized near zero so classes start equally likely."""
     conv = nn.Conv2d(channels, classes, 1)
     for name, parameter in conv.named_parameters():
         nn.init.normal_(parameter, std=0.01 if name == "weight" else 0)

@@ -11,9 +11,9 @@ from geoseg.models.layers import resize
 class SegmentationNetwork(nn.Module):
     """A backbone, a head and, for training, an auxiliary head.
 
-    Images are (batch, band, row, col), normalized with the mean and std of the model card, of any size from one pixel.
-    Logits are (batch, class, row, col) with the height and width of the images; argmax along the class axis is the
-    class index.
+    Images are (batch, band, row, col), normalized with the mean and std of the model card, of any size down to one
+    pixel. Logits are (batch, class, row, col) with the height and width of the images; argmax along the class axis is
+    the class index.
 
     Args:
         backbone: Maps images to features at several strides.
@@ -48,7 +48,7 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def smallest_batch(self) -> int:
-        """Smallest number of images per device in a training step: 2 if a norm has a single value per image."""
+        """Minimum number of images per device in a training step: 2 if a batch norm sees only one value per image."""
         return self.head.smallest_batch
 
 

@@ -1,7 +1,8 @@
-"""Batch normalization with statistics over the images of all processes, on any device.
+"""Batch normalization with statistics over the images of all processes, for any device.
 
-torch's ``SyncBatchNorm`` supports GPUs only; these classes also run on CPUs, so that training with several processes can
-be tested there. Parameters and buffers have the names of ``BatchNorm2d``, so state dicts are interchangeable.
+torch's ``SyncBatchNorm`` only supports GPUs; these classes also run on CPUs, so that training with several processes
+can be tested there. Parameters and buffers have the same names as in ``BatchNorm2d``, so state dicts are
+interchangeable.
 """
 
 import logging
@@ -47,7 +48,8 @@ def _normalize_over_processes(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
     sums = _sum_over_processes(torch.cat([exact.sum(axes), exact.new_tensor([exact.numel() / exact.shape[1]])]))
     mean, pixels = sums[:-1] / sums[-1], sums[-1]
     centered = exact - _per_channel(mean)
-    # Two passes: the mean of squares minus the squared mean cancels for means much larger than the deviation.
+    # Two passes, because the mean of squares minus the squared mean suffers from cancellation if the mean is much
+    # larger than the standard deviation.
     variance = _sum_over_processes(centered.square().sum(axes)) / pixels
     if norm.running_mean is not None:
         _update_running_statistics(norm, mean.detach(), variance.detach() * pixels / (pixels - 1).clamp(min=1))

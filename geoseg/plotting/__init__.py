@@ -1,4 +1,4 @@
-"""Images for people: composition of RGB images, and panels of a scene with its mask and reference."""
+"""Figures: composition of RGB images, and panels of a scene with its mask and reference."""
 
 from typing import TYPE_CHECKING
 

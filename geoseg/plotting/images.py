@@ -1,4 +1,4 @@
-"""Composition of RGB images: reduction, overlays, outlines, error maps, titled panels with a legend, PNG files.
+"""Composition of RGB images: downsampling, overlays, outlines, error maps, titled panels with a legend, PNG files.
 
 Images are uint8 arrays (row, col, 3). Positions are (row, col) in pixels from the corner of the first pixel.
 """
@@ -25,11 +25,11 @@ OTHER_MARKS: tuple[Colour, ...] = ((225, 0, 190), (60, 60, 255), (0, 200, 220), 
 MIN_COLOUR_DISTANCE = 90.0
 """Colors closer than this (Euclidean distance of red, green and blue) are similar."""
 TEXT_COLOUR, BACKGROUND_COLOUR, BORDER_COLOUR = (33, 33, 33), (255, 255, 255), (150, 150, 150)
-"""Colors of a panel."""
+"""Background and text colors of a panel."""
 
 
 def downsample(image: RgbImage, longest: int) -> RgbImage:
-    """Reduce an image to at most ``longest`` pixels along its longer side by averaging; never enlarge it."""
+    """Downsample an image by averaging to at most ``longest`` pixels along its longer side; never enlarge it."""
     height, width = image.shape[:2]
     factor = longest / max(height, width)
     if factor >= 1:
@@ -47,7 +47,7 @@ def blend(
         image: The image, axes (row, col, 3).
         colours: The overlay, axes (row, col, 3).
         opacity: Opacity of the overlay, 0 to 1.
-        valid: Axes (row, col); True where the overlay is visible; everywhere by default.
+        valid: Axes (row, col); True where the overlay is visible; by default, everywhere.
     """
     weight = np.full(image.shape[:2], opacity) if valid is None else np.where(valid, opacity, 0.0)
     mixed = image + (colours.astype(np.float64) - image) * weight[..., np.newaxis]
@@ -68,7 +68,7 @@ def draw_lines(
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas)
     for line in lines:
-        # Pillow counts from the center of the first pixel, and x comes before y.
+        # Pillow's coordinates are (x, y), relative to the center of the first pixel.
         draw.line([(col - 0.5, row - 0.5) for row, col in line.tolist()], fill=colour, width=width, joint="curve")
     return np.asarray(canvas)
 
@@ -133,9 +133,9 @@ def compose_panel(
     """Arrange titled images in rows, with a legend below.
 
     Args:
-        images: Title and image of each cell.
+        images: Title and image for each cell.
         legend: Classes to list; None for no legend.
-        columns: Images per row; all in one row by default.
+        columns: Images per row; by default, all in one row.
     """
     columns = min(columns or len(images), len(images))
     cell_height = max(image.shape[0] for _, image in images)
@@ -191,7 +191,7 @@ def write_png(path: str | Path, image: RgbImage | Image.Image) -> None:
         image: An array (row, col, 3) or a Pillow image.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     path = Path(path)
     converted = image if isinstance(image, Image.Image) else Image.fromarray(image)

@@ -1,4 +1,4 @@
-"""A panel of images of one scene: the scene, its mask, its reference, their differences, polygons."""
+"""A figure of one scene: the scene, its mask, its reference, their differences, and polygons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ REFERENCE_COLOUR = (0, 255, 255)
 """Colors of outlines that are visible on roofs, roads and trees."""
 
 THIN_LINE_SIZE = 700
-"""Longer side in pixels below which outlines are one pixel wide instead of two."""
+"""Length of the longer side, in pixels, below which outlines are one pixel wide instead of two."""
 
 COLUMNS = 3
 """Images per row."""
@@ -44,7 +44,7 @@ def plot_scene(
 ) -> Path:
     """Write a PNG with a scene next to its mask, reference and polygons.
 
-    If mask and reference are rasters of class indices, one more image shows their differences.
+    If the mask and the reference are rasters of class indices, an additional image shows their differences.
 
     Args:
         scene: The scene.
@@ -52,15 +52,15 @@ def plot_scene(
         mask: Predicted mask, on the grid of the scene.
         reference: Reference labels: a raster on the grid of the scene, or polygons in any CRS.
         polygons: Predicted polygons in any CRS.
-        longest: Longer side of each image in pixels.
+        longest: Length of the longer side of each image in pixels.
         overwrite: True to replace an existing file.
 
     Returns:
         ``output``.
 
     Raises:
-        GridMismatch: Mask or reference is not on the grid of the scene.
-        OutputError: The file cannot be written.
+        GridMismatch: If the mask or the reference is not on the grid of the scene.
+        OutputError: If the file cannot be written.
     """
     check_writable(output, overwrite)
     for layer in (_if_vector(reference), polygons):
@@ -125,7 +125,7 @@ def _if_vector(path: str | Path | None) -> str | Path | None:
 
 
 def _read_labels(path: str | Path | None, base: _Base) -> _Labels | None:
-    """Read a mask or a raster of labels at the size of the image; return None if there is none."""
+    """Read a mask or a label raster at the size of the image; return None if there is none."""
     if path is None or _if_vector(path):
         return None
     with Scene.open(path) as scene:
@@ -198,7 +198,7 @@ def rings_in_pixels(layer: "PolygonLayer", grid: Grid) -> list[tuple[int, Line]]
         grid: The grid.
 
     Returns:
-        Class index and line of each ring.
+        The class index and the line of each ring.
     """
     from geoseg.vector.io.reproject import match_crs
 

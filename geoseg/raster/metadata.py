@@ -111,7 +111,7 @@ class RasterMetadata:
 
         Args:
             dataset: The dataset.
-            alpha: As in :func:`read_metadata`.
+            alpha: See :func:`read_metadata`.
 
         Raises:
             SceneError: The transform is singular.

@@ -1,7 +1,7 @@
-"""Mosaics: several scenes of one kind as one scene, through a virtual raster (VRT) in memory.
+"""Mosaics: several compatible scenes read as a single scene, through an in-memory virtual raster (VRT).
 
-Where scenes overlap, the valid pixels of the later scene are on top; between scenes nothing is valid. Scenes that are
-shifted against each other by a fraction of a pixel are moved to the nearest pixel, as in all mosaics of GDAL.
+Where scenes overlap, the valid pixels of the later scene are on top; gaps between scenes are invalid. Scenes that are
+offset from each other by a fraction of a pixel are snapped to the nearest pixel, as in all GDAL mosaics.
 
 Validity in the VRT: pixels of nodata (``NODATA``) and pixels excluded by an alpha band or a mask (``UseMaskBand``) show the
 scene below. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without alpha

@@ -245,7 +245,7 @@ class Scene:
     def _parts(self, window: Window, shape: tuple[int, int]) -> Iterator[tuple[RasterioWindow, tuple[slice, slice]]]:
         """Yield windows inside the scene and the (rows, cols) of the result that they fill.
 
-        There is more than one only where a resampled window crosses the edge of the scene within a pixel of the result.
+        Yields more than one window only if the edge of the scene falls inside a pixel of the resampled result.
         """
         if window.is_empty or 0 in shape:
             return

@@ -50,7 +50,7 @@ class BestBundleSaver:
         While the score is undefined (NaN), every network counts as the best.
 
         Returns:
-            Whether the network is the best so far.
+            True if the network is the best so far.
         """
         scores = validation.scores()
         score = scores[self.monitor]

@@ -1,7 +1,7 @@
 """Save and load the checkpoint of a training run.
 
-Crops and random numbers of an iteration depend only on its number and the seed. Weights, optimizer state and the number
-of the iteration are therefore sufficient to resume a run with the same result as an uninterrupted one.
+The crops and random numbers of an iteration depend only on the iteration number and the seed. Weights, optimizer state
+and the iteration number are therefore sufficient to resume a run with the same result as an uninterrupted one.
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ class Checkpoint:
     """Whether the training is complete."""
 
     def save(self, run: Path) -> None:
-        """Write the checkpoint into a run folder; an older one is replaced when the new one is complete.
+        """Write the checkpoint to a run folder; an older checkpoint is replaced once the new one is complete.
 
         Raises:
             OutputError: If it cannot be written, for instance because the disk is full.
@@ -93,7 +93,7 @@ class Checkpoint:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             if content.pop("format") != FORMAT:
-                raise ValueError("another version")  # noqa: TRY301 - reported below
+                raise ValueError("unsupported version")  # noqa: TRY301 - reported below
             return cls(state=RunState(**content.pop("standing")), **content)
         except Exception as error:
             # A damaged file can raise any exception; no code from it was run.
@@ -103,7 +103,7 @@ class Checkpoint:
             ) from error
 
     def require_same(self, recipe: Recipe, data: str) -> None:
-        """Check that recipe and data are those of the checkpoint, except for keys that do not affect the result.
+        """Check that the recipe and the data match the checkpoint, except for keys that do not affect the result.
 
         Raises:
             ConfigError: If the recipe has changed.

@@ -9,14 +9,14 @@ from geoseg.config.component_spec import WeightedComponent
 WEIGHT_LIMITS = (0.1, 10.0)
 """Smallest and largest weight. More extreme weights would let a few pixels dominate training."""
 WEIGHT_RULES = ("balanced", "sqrt")
-"""Values of ``class_weights`` in a recipe that stand for computed weights."""
+"""Values of ``class_weights`` in a recipe that request computed weights."""
 
 
 def resolve_class_weights(parts: Sequence[WeightedComponent], pixels: Sequence[int]) -> list[WeightedComponent]:
-    """Replace the rules ``balanced`` and ``sqrt`` in the losses of a recipe by computed class weights.
+    """Replace the rules ``balanced`` and ``sqrt`` in the losses of a recipe with computed class weights.
 
     Args:
-        parts: Losses of a recipe.
+        parts: Losses from a recipe.
         pixels: Number of training pixels of each class.
     """
     return [_resolve(part, pixels) for part in parts]

@@ -1,4 +1,4 @@
-"""Batches of training crops, distributed over processes independently of their number."""
+"""Batches of training crops; their content does not depend on the number of processes."""
 
 from collections.abc import Sequence
 from typing import overload
@@ -13,14 +13,14 @@ from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.grid.window import Window
 
 MAX_NAMED_CROPS = 4
-"""Largest number of crops that a message describes."""
+"""Maximum number of crops that a message describes."""
 
 
 class CropNumbers(Sequence[int]):
-    """The numbers of the crops of one process, in order, from iteration ``done`` to the last.
+    """The crop numbers of one process, in order, from iteration ``done`` to the last.
 
-    Iteration k trains on the crops from k * batch on. Process r of n takes crops r, r + n, r + 2n, ... of these, so the
-    crops of an iteration do not depend on n.
+    Iteration k trains on ``batch`` crops, starting with crop k * batch. Process r of n takes crops r, r + n, r + 2n,
+    ... of these, so the crops of an iteration do not depend on n.
 
     Args:
         iterations: Number of iterations of the run.
@@ -44,11 +44,11 @@ class CropNumbers(Sequence[int]):
     @overload
     def __getitem__(self, place: slice) -> "list[int]": ...
     def __getitem__(self, place: int | slice) -> "int | list[int]":
-        """Return the number of the crop at an index."""
+        """Return the crop number at an index."""
         if isinstance(place, slice):
             return [self[one] for one in range(*place.indices(self.length))]
         if not 0 <= place < self.length:
-            raise IndexError(place)
+            raise IndexError(f"index {place} is out of range for {self.length} crops")
         step, within = divmod(place, self.each)
         return (self.done + step) * self.batch + within * self.processes + self.rank
 
@@ -66,7 +66,7 @@ class TrainingCrops:
         self.change = build_augmentation(recipe.augment, prepared)
 
     def loader(self, done: int) -> CropLoader:
-        """Return a loader of micro-batches from iteration ``done`` on."""
+        """Return a loader of micro-batches, starting at iteration ``done``."""
         train = self.recipe.train
         numbers = CropNumbers(train.iterations, train.batch, rank=self.rank, processes=self.processes, done=done)
         crops = CropDataset(self.scenes, self.sampler, numbers, transform=self.change, seed=train.seed)

@@ -1,4 +1,4 @@
-"""Deterministic kernels: switch them on, and measure how much slower they are."""
+"""Enable deterministic kernels, and measure how much slower they are."""
 
 import os
 import time
@@ -17,9 +17,9 @@ MEASURED_PASSES = 3
 
 
 def measure_determinism_cost(fabric: Fabric, step: TrainingModule, shape: tuple[int, int, int, int]) -> float:
-    """Measure how many times as long a forward and backward pass takes with deterministic kernels.
+    """Measure the slowdown of a forward and backward pass with deterministic kernels.
 
-    Weights, running statistics and settings of torch are restored.
+    Weights, running statistics and torch settings are restored afterwards.
 
     Args:
         fabric: Fabric that runs the module.
@@ -27,7 +27,7 @@ def measure_determinism_cost(fabric: Fabric, step: TrainingModule, shape: tuple[
         shape: Shape of the images, (batch, band, row, col).
 
     Returns:
-        Ratio of the median times.
+        Ratio of the median times, with and without deterministic kernels.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     statistics = {name: buffer.clone() for name, buffer in step.named_buffers()}
@@ -51,7 +51,7 @@ def _set_deterministic(is_on: bool, *, benchmark: bool) -> None:
 
 
 def _time_pass(fabric: Fabric, step: TrainingModule, *fields: Tensor) -> float:
-    """Return the seconds of a forward and backward pass; gradients are discarded."""
+    """Return the duration of a forward and backward pass in seconds; gradients are discarded."""
     _synchronize(fabric.device)
     started = time.perf_counter()
     with fabric.autocast():

@@ -1,7 +1,7 @@
-"""Launch training on one or several devices and machines with Lightning Fabric.
+"""Launch training on one or more devices and machines with Lightning Fabric.
 
-``train.batch`` is the number of crops per optimizer step over all devices, so learning rate and schedule do not depend
-on the hardware. Each of n processes takes every n-th crop of the batch.
+``train.batch`` is the number of crops per optimizer step across all devices, so the learning rate and its schedule do
+not depend on the hardware. Each of n processes takes every n-th crop of the batch.
 """
 
 import logging
@@ -39,7 +39,7 @@ def launch_fabric(train: TrainSection, *, devices: int | str = 1, nodes: int = 1
     Raises:
         ConfigError: If devices are not available, or the batch cannot be divided among them.
     """
-    for name in ("lightning.fabric", "lightning.pytorch"):  # their INFO messages are about the precision
+    for name in ("lightning.fabric", "lightning.pytorch"):  # their INFO messages only concern the precision
         logging.getLogger(name).setLevel(logging.WARNING)
     device = choose_device(train.device)
     devices, nodes = _count_processes(devices, nodes)
@@ -67,7 +67,7 @@ def launch_fabric(train: TrainSection, *, devices: int | str = 1, nodes: int = 1
 
 
 def _count_processes(devices: int | str, nodes: int) -> tuple[int | str, int]:
-    """Return devices per machine and machines: those of torchrun or SLURM, else the requested numbers."""
+    """Return the devices per machine and the number of machines: set by torchrun or SLURM, or else as requested."""
     requested = int(devices) if str(devices).isdecimal() else devices
     started = _started()
     if started is None:
@@ -86,7 +86,7 @@ def _count_processes(devices: int | str, nodes: int) -> tuple[int | str, int]:
 
 
 def _started() -> tuple[int, int] | None:
-    """Return (processes per machine, machines) started by torchrun or SLURM; None without them."""
+    """Return (processes per machine, machines) as started by torchrun or SLURM, or None if neither was used."""
     if TorchElasticEnvironment.detect():
         per_machine, total = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
         return per_machine, total // per_machine
@@ -109,16 +109,16 @@ def _exit_with_parent(parent: int) -> None:
 
 
 def choose_fabric_precision(train: TrainSection, device: torch.device) -> FabricPrecision:
-    """Return Fabric's name of the precision of a recipe."""
+    """Return Fabric's name for the precision set in a recipe."""
     if train.precision == "float16":
         if device.type == "cpu":
-            raise ConfigError("training in float16 is not supported on CPUs", "--set train.precision=bfloat16")
+            raise ConfigError("training in float16 is not supported on CPUs", "use --set train.precision=bfloat16")
         return "16-mixed"
     return "32-true" if choose_precision(train.precision, device) == "float32" else "bf16-mixed"
 
 
 def crops_per_process(train: TrainSection, processes: int) -> int:
-    """Return the crops per forward pass of a process: the batch divided by processes and micro-batches."""
+    """Return the number of crops per forward pass of a process: the batch size divided by processes and micro-batches."""
     return train.batch // (processes * train.accumulate)
 
 
@@ -133,9 +133,9 @@ def _refuse_uneven(train: TrainSection, processes: int) -> None:
 
 
 def freeze_unused_parameters(network: SegmentationNetwork, *, bands: int) -> None:
-    """Freeze parameters that no logit depends on, such as stages that are deeper than the head uses.
+    """Freeze parameters that do not affect the logits, such as those of backbone stages that the head does not use.
 
-    They have no gradients, and distributed processes would wait for these.
+    They receive no gradients, and distributed training would wait for those gradients.
     """
     was_training = network.training
     network.eval()  # running statistics do not change

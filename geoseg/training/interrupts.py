@@ -1,4 +1,4 @@
-"""Stop a training run on SIGTERM or Ctrl-C, after the current step and with a checkpoint."""
+"""Stop a training run on SIGTERM or Ctrl-C, after finishing the current step and saving a checkpoint."""
 
 import signal
 import threading
@@ -19,7 +19,7 @@ class TrainingInterrupted(GeosegError):
             "run the same command to resume",
         )
         self.signal = number
-        """Number of the signal."""
+        """Signal number."""
 
 
 class StopRequest:
@@ -27,12 +27,12 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal = 0
-        """Number of the signal; 0 if none was received."""
+        """Signal number; 0 if none was received."""
 
 
 @contextmanager
 def catch_signals() -> Iterator[StopRequest]:
-    """Record SIGTERM and Ctrl-C inside the block; a second Ctrl-C raises KeyboardInterrupt immediately."""
+    """Record SIGTERM and Ctrl-C inside the ``with`` block; a second Ctrl-C raises KeyboardInterrupt immediately."""
     stop = StopRequest()
     if threading.current_thread() is not threading.main_thread():  # Python delivers signals to the main thread only
         yield stop

@@ -15,7 +15,7 @@ from geoseg._output_files import atomic_path, output_errors
 from geoseg.errors import ConfigError, GeosegError
 
 METRICS_NAME = "metrics.csv"
-"""File name of the CSV log in the folder ``log`` of a run."""
+"""File name of the CSV log in the ``log`` folder of a run."""
 
 logger = logging.getLogger(__name__)
 
@@ -31,9 +31,9 @@ class Logger(Protocol):
 
 
 class CsvLogger:
-    """Writes ``metrics.csv`` with a row per report; missing values are empty.
+    """Writes ``metrics.csv`` with one row per report; missing values are left empty.
 
-    When a run is resumed, the rows after the iteration of its checkpoint are removed.
+    When a run is resumed, rows after the iteration of its checkpoint are removed.
     """
 
     def __init__(self, folder: Path, columns: Sequence[str], *, done: int = 0) -> None:
@@ -132,13 +132,13 @@ class MlflowLogger:
 
 
 def _metric_path(name: str) -> str:
-    """Convert ``iou low vegetation`` to ``iou/low vegetation``, without characters that MLflow refuses."""
+    """Convert ``iou low vegetation`` to ``iou/low vegetation``, without characters that MLflow rejects."""
     kind, *of = name.split(" ", 1)
     return "/".join([kind, *(re.sub(r"[^\w.\- ]", "_", each) for each in of)])
 
 
 def _read_run_id(path: Path) -> str | None:
-    """Return the id of a run in the external service; None for a new run."""
+    """Return the ID of a run in the external service; None for a new run."""
     return path.read_text("utf-8") if path.is_file() else None
 
 
@@ -159,7 +159,7 @@ OPTIONAL_LOGGERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Logger]] = {
 
 
 class FailSoftLogger:
-    """Wraps an external logger: a failure at the start is an error, a later failure a warning that disables it."""
+    """Wraps an external logger: a failure at startup is an error; a later failure disables the logger with a warning."""
 
     def __init__(self, name: str, run: Path, recipe: Mapping[str, Any]) -> None:
         self.name = name
@@ -171,12 +171,12 @@ class FailSoftLogger:
             raise ConfigError(f"{name} failed to start: {_line(error)}", "remove it from train.loggers") from error
 
     def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Write the metrics of an iteration, unless the logger failed before."""
+        """Write the metrics of an iteration, unless the logger has failed."""
         if self.log is not None:
             self._try(partial(self.log.write, iteration, metrics))
 
     def close(self) -> None:
-        """Close the logger, unless it failed before."""
+        """Close the logger, unless it has failed."""
         if self.log is not None:
             self._try(self.log.close)
 
@@ -205,7 +205,7 @@ class LoggerCollection:
         self.loggers = loggers
 
     def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Write metrics to every logger, without undefined (NaN) ones."""
+        """Write metrics to every logger, leaving out undefined (NaN) ones."""
         defined = {name: value for name, value in metrics.items() if not math.isnan(value)}
         for logger in self.loggers:
             logger.write(iteration, defined)
@@ -223,7 +223,7 @@ def open_loggers(
     """Open the loggers of a run.
 
     Args:
-        run: Folder of the run; files are written to its folder ``log``.
+        run: Folder of the run; files are written to its ``log`` subfolder.
         recipe: The resolved recipe, stored with external loggers.
         loggers: Names of external loggers.
         columns: Names of all metrics.

@@ -21,7 +21,8 @@ from geoseg.training.class_weights import resolve_class_weights
 logger = logging.getLogger(__name__)
 
 PLAUSIBLE_RMS = (0.02, 20.0)
-"""Range of the root mean square of normalized pixels. Values outside indicate wrong units of the scenes."""
+"""Expected range of the root mean square of normalized pixels. Values outside it suggest that the scenes use different
+units."""
 
 
 def choose_normalization(model: ModelSection, network: SegmentationNetwork, prepared: PreparedDataset) -> Scaling:
@@ -29,11 +30,11 @@ def choose_normalization(model: ModelSection, network: SegmentationNetwork, prep
 
     Args:
         model: Model section of the recipe.
-        network: The network, whose backbone may define a normalization.
+        network: The network, whose backbone may define its own normalization.
         prepared: The prepared dataset, with band statistics of the training scenes.
 
     Raises:
-        DataError: If a measured band is constant, or ImageNet's normalization does not fit the bands.
+        DataError: If a measured band is constant, or the ImageNet normalization does not fit the bands.
     """
     fixed = network.backbone.scaling(prepared.bands)
     if fixed is None and model.scaling == "imagenet":
@@ -50,20 +51,21 @@ def choose_normalization(model: ModelSection, network: SegmentationNetwork, prep
 def _imagenet(prepared: PreparedDataset) -> Scaling:
     if len(prepared.bands) != len(IMAGENET.mean) or prepared.dtype != "uint8":
         raise DataError(
-            f"model.scaling imagenet needs three bands of uint8, the data have {len(prepared.bands)} of {prepared.dtype}",
-            "--set model.scaling=measured",
+            "model.scaling=imagenet requires three uint8 bands, "
+            f"but the data has {len(prepared.bands)} {prepared.dtype} bands",
+            "use --set model.scaling=measured",
         )
     return IMAGENET
 
 
 def measure_normalization(prepared: PreparedDataset) -> Scaling:
-    """Return mean and standard deviation of each band over the training scenes."""
+    """Return the mean and standard deviation of each band over the training scenes."""
     statistics = prepared.statistics
     return Scaling(tuple(band.mean for band in statistics), tuple(band.std for band in statistics))
 
 
 def warn_about_units(normalization: Scaling, prepared: PreparedDataset) -> None:
-    """Warn if normalized pixels are far too small or too large, which indicates other units than in pretraining."""
+    """Warn if normalized pixels are far too small or too large, which suggests that units differ from pretraining."""
     if normalization == measure_normalization(prepared):
         return
     sizes = [
@@ -73,7 +75,7 @@ def warn_about_units(normalization: Scaling, prepared: PreparedDataset) -> None:
     typical = median(sizes)
     if not PLAUSIBLE_RMS[0] <= typical <= PLAUSIBLE_RMS[1]:
         logger.warning(
-            "normalized pixels are about %.2g instead of about 1: the scenes have other units than the pretraining data "
+            "normalized pixels are about %.2g instead of about 1: the scenes do not have the units of the pretraining data "
             "(the weights expect pixels minus %g divided by %g in the first band)",
             typical,
             normalization.mean[0],
@@ -147,7 +149,7 @@ def _per_band(values: Sequence[float]) -> Float[Tensor, "1 band 1 1"]:
 
 
 def build_module(recipe: Recipe, prepared: PreparedDataset) -> TrainingModule:
-    """Build the training module of a recipe, with equal initial weights in every process.
+    """Build the training module of a recipe, with identical initial weights in every process.
 
     Args:
         recipe: The recipe.
@@ -159,11 +161,11 @@ def build_module(recipe: Recipe, prepared: PreparedDataset) -> TrainingModule:
     """
     torch.manual_seed(recipe.train.seed)
     network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))
-    crops = recipe.train.batch // recipe.train.accumulate  # norms are synchronized between processes
+    crops = recipe.train.batch // recipe.train.accumulate  # batch norms are synchronized between processes
     if crops < network.smallest_batch:
         raise ConfigError(
             f"the head {recipe.model.head.name} cannot train on {crops} crop per forward pass",
-            f"--set train.batch={network.smallest_batch * recipe.train.accumulate} or more",
+            f"use --set train.batch={network.smallest_batch * recipe.train.accumulate} or more",
         )
     normalization = choose_normalization(recipe.model, network, prepared)
     warn_about_units(normalization, prepared)

@@ -1,6 +1,6 @@
 """The optimizer, its learning rate schedule, and the training loop: a generator that yields after each optimizer step.
 
-Learning rate, crops and random numbers of a step depend only on its number and the seed.
+The learning rate, crops and random numbers of a step depend only on the step number and the seed.
 """
 
 import math
@@ -20,16 +20,16 @@ from geoseg.data.crops.read_crop import Crop
 
 
 def build_optimizer(parameters: Iterable[Parameter], train: TrainSection) -> Optimizer:
-    """Build the optimizer of a train section. Weight decay applies to all parameters, as in mmsegmentation."""
+    """Build the optimizer from a train section. Weight decay applies to all parameters, as in mmsegmentation."""
     if train.optimizer == "adamw":
         return AdamW(parameters, lr=train.learning_rate, weight_decay=train.weight_decay)
     return SGD(parameters, lr=train.learning_rate, momentum=train.momentum, weight_decay=train.weight_decay)
 
 
 def compute_learning_rate(train: TrainSection, step: int) -> float:
-    """Compute the learning rate of a step: a linear warm-up, then decay to the final learning rate.
+    """Compute the learning rate of a step: linear warm-up, then decay to the final learning rate.
 
-    The polynomial schedule is that of mmengine's PolyLR, end + (start - end) (1 - t)^power with
+    The polynomial schedule is the one of mmengine's PolyLR, end + (start - end) (1 - t)^power with
     t = step / (iterations - 1).
 
     Args:
@@ -52,7 +52,7 @@ class StepResult(NamedTuple):
     iteration: int
     """Number of completed steps, including this one."""
     loss: Tensor
-    """Mean loss of the crops of this process, on the device."""
+    """Mean loss over the crops of this process, on the device."""
     learning_rate: float
     """Learning rate of the step."""
     seconds: float
@@ -70,7 +70,7 @@ def iterate_steps(
         fabric: Fabric that runs the training.
         step: A :class:`~geoseg.training.module.TrainingModule`, set up by Fabric.
         optimizer: Its optimizer, set up by Fabric.
-        crops: Micro-batches of this process from iteration ``done`` on.
+        crops: Micro-batches of this process, starting at iteration ``done``.
         train: Train section of the recipe.
         done: Number of completed iterations.
     """

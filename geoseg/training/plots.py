@@ -25,7 +25,7 @@ from geoseg.training.validation import evaluation_mode, predict_classes
 
 CROP_COUNT = 8
 CROP_SIDE_PIXELS = 256
-"""Side of a crop in pixels."""
+"""Side length of a crop in pixels."""
 
 
 def choose_fixed_crops(prepared: PreparedDataset, side: int) -> list[Crop]:
@@ -89,7 +89,7 @@ CURVES = {
     VALIDATION: ("mean_iou", "mean_f1", "overall_accuracy"),
     "images per second": ("images_per_second",),
 }
-"""Title of each plot, and the columns it shows."""
+"""Plot titles, and the columns that each plot shows."""
 
 
 def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Sequence[str]] | None = None) -> None:
@@ -99,7 +99,7 @@ def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Seque
         metrics: Path of the CSV file.
         path: PNG file to write.
         name: Title of the figure.
-        curves: Columns by title of the plot; default :data:`CURVES`.
+        curves: Mapping of plot titles to columns; default :data:`CURVES`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - the import takes half a second
     from matplotlib.figure import Figure  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Create, lock and resume the folder of a training run; ``runs/latest`` links to the newest one with a bundle."""
+"""Create, lock and resume the folder of a training run; ``runs/latest`` links to the newest run with a bundle."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ except ImportError:  # Windows: a running training cannot be distinguished from 
 
 LOCK_NAME = ".lock"
 INITIAL_FILES = {LOCK_NAME, "recipe.yaml", "log", temporary_path(Path(CHECKPOINT_NAME)).name}
-"""Names in a run folder before its first checkpoint, which is written before the first step."""
+"""Names of files in a run folder before its first checkpoint, which is written before the first step."""
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class RunFolder:
 
     Args:
         folder: Path of the folder.
-        lock: Open lock file, or None in other processes.
+        lock: Open lock file, or None in processes other than the main process.
         checkpoint: Checkpoint to resume from, or None for a new run.
     """
 
@@ -54,7 +54,7 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Release the lock; remove the folder of a run that failed before it had any result."""
+        """Release the lock; remove the folder if the run failed before it produced any result."""
         if self._lock is None:
             return
         if error is not None and _has_no_result(self.folder):
@@ -72,13 +72,13 @@ def open_run_folder(
         name: Name of the run. If the folder exists, ``name-2``, ``name-3`` ... is used.
         recipe: The recipe. Only a run with the same recipe and data is resumed.
         data: Digest of the prepared dataset.
-        resume: Whether there must be an interrupted run.
-        fresh: Whether to create a new folder in any case.
+        resume: Require an interrupted run.
+        fresh: Always create a new folder.
 
     Raises:
         ConfigError: If the name is invalid, or (with ``resume``) the recipe has changed.
-        DataError: If (with ``resume``) the data have changed.
-        BundleError: If (with ``resume``) no run was interrupted, or its checkpoint is damaged.
+        DataError: If (with ``resume``) the data has changed.
+        BundleError: If (with ``resume``) there is no interrupted run, or its checkpoint is corrupted.
         OutputError: If the folder cannot be created.
     """
     check_run_name(runs, name)
@@ -105,7 +105,7 @@ def _refuse_running(runs: Path, name: str) -> None:
 
 
 def _find_interrupted(runs: Path, name: str, recipe: Recipe, data: str, *, strict: bool) -> RunFolder | None:
-    """Find the newest run of this name with this recipe and data that can be resumed."""
+    """Find the newest resumable run with this name, recipe and data."""
     for folder in reversed(_list_runs(runs, name)):
         lock = _lock(folder) if (folder / CHECKPOINT_NAME).is_file() else None
         if lock is None:
@@ -122,12 +122,12 @@ def _find_interrupted(runs: Path, name: str, recipe: Recipe, data: str, *, stric
             return RunFolder(folder, lock, checkpoint)
         lock.close()
         if checkpoint is not None and not strict:
-            return None  # the same run is complete: start another one
+            return None  # the same run is complete: start a new one
     return None
 
 
 def _load_checkpoint(folder: Path, recipe: Recipe, data: str) -> Checkpoint | None:
-    """Load the checkpoint of a run; None if it is complete and of another recipe or other data."""
+    """Load the checkpoint of a run; None if the run is complete and used a different recipe or different data."""
     checkpoint = Checkpoint.load(folder)
     try:
         checkpoint.require_same(recipe, data)
@@ -139,7 +139,7 @@ def _load_checkpoint(folder: Path, recipe: Recipe, data: str) -> Checkpoint | No
 
 
 def _list_runs(runs: Path, name: str) -> list[Path]:
-    """List the folders of runs of this name, oldest first."""
+    """List the folders of runs with this name, oldest first."""
     pattern = re.compile(re.escape(name) + r"(?:-(\d+))?")
     matches = [(pattern.fullmatch(folder.name), folder) for folder in (runs.iterdir() if runs.is_dir() else ())]
     numbered = [(int(match[1] or 1), folder) for match, folder in matches if match and folder.is_dir()]
@@ -170,7 +170,7 @@ def _create(runs: Path, name: str) -> RunFolder:
 
 
 def _has_no_result(folder: Path) -> bool:
-    """Return whether a run has no bundle, no rows in its log and no steps in its checkpoint."""
+    """Return whether a run has no bundle, no log rows and no completed steps in its checkpoint."""
     if any(folder.glob("*.safetensors")) or read_metrics(folder / "log" / METRICS_NAME):
         return False
     try:

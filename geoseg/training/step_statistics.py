@@ -16,7 +16,7 @@ from geoseg.errors import GeosegError
 from geoseg.training.optimizer_steps import StepResult
 
 MAX_PENDING_STEPS = 25
-"""Steps between host synchronizations of the loss on a GPU."""
+"""Number of steps between synchronizations of the loss from a GPU to the host."""
 DIVERGENCE_HINT = "check these pixels, or lower train.learning_rate, raise train.warmup, or set train.clip_gradient"
 SPEED_WINDOW_STEPS = 50
 """Number of steps over which the speed is averaged."""
@@ -27,7 +27,7 @@ class StepStatistics:
 
     Args:
         fabric: Fabric that runs the training.
-        batch: Crops per step over all processes.
+        batch: Crops per step across all processes.
         describe_crops: Returns a description of the crops of an iteration, for error messages.
     """
 
@@ -43,7 +43,7 @@ class StepStatistics:
         """Add a step.
 
         Raises:
-            GeosegError: If its loss is not finite; on a GPU up to :data:`MAX_PENDING_STEPS` later.
+            GeosegError: If its loss is not finite; on a GPU, raised up to :data:`MAX_PENDING_STEPS` steps later.
         """
         self._pending.append(step)
         self._recent.append(step)
@@ -60,7 +60,7 @@ class StepStatistics:
         pending, self._pending = self._pending, []
         reduced: Any = self.fabric.all_reduce(torch.stack([step.loss for step in pending]), reduce_op="mean")
         losses = reduced.tolist()
-        # The wait for the device is part of the time of the newest step.
+        # The time spent waiting for the device counts toward the newest step.
         newest = self._recent.pop()
         self._recent.append(newest._replace(seconds=newest.seconds + time.perf_counter() - started))
         for step, loss in zip(pending, losses, strict=True):
@@ -72,7 +72,7 @@ class StepStatistics:
         self.loss = losses[-1]
 
     def require_finite(self, network: nn.Module, iteration: int) -> None:
-        """Check that loss and weights are finite after an iteration.
+        """Check that the loss and the weights are finite after an iteration.
 
         Raises:
             GeosegError: If they are not.
@@ -93,13 +93,13 @@ class StepStatistics:
 
     @property
     def wait_share(self) -> float:
-        """Share of the time spent waiting for crops, averaged over the recent steps."""
+        """Fraction of time spent waiting for crops, averaged over the recent steps."""
         seconds = sum(step.seconds for step in self._recent)
         return sum(step.waited for step in self._recent) / seconds if seconds else 0.0
 
     @property
     def memory_gb(self) -> float:
-        """Peak memory in GB: of the device on a GPU, else of the process."""
+        """Peak memory in GB: device memory on a GPU, otherwise memory of the process."""
         if self.fabric.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.fabric.device) / 1e9
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -109,7 +109,7 @@ class StepStatistics:
         """Return a one-line summary for the progress bar."""
         return (
             f"loss {self.loss:.3f}, lr {self.learning_rate:.2g}, {self.images_per_second:.1f} images/s, "
-            f"{100 * self.wait_share:.0f} % wait, {self.memory_gb:.1f} GB"
+            f"{100 * self.wait_share:.0f}% waiting for data, {self.memory_gb:.1f} GB"
         )
 
     def values(self) -> dict[str, float]:

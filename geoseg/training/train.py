@@ -32,16 +32,16 @@ def train(
     fresh: bool = False,
     progress: Progress = silent,
 ) -> TrainingResult:
-    """Train a network from a recipe and keep the bundle with the best score on the validation split.
+    """Train a network from a recipe and keep the bundle with the best validation score.
 
     Scenes are prepared first if necessary. If a run of the same name, recipe and data was interrupted, it is resumed
     from its last checkpoint, with the same result as an uninterrupted run.
 
     Args:
         recipe: A recipe, the path of its YAML file, or the name of an included recipe.
-        overrides: Assignments ``section.key=value`` that change values of a recipe that is loaded by path or name.
-        runs: Folder that contains the folders of runs.
-        name: Name of the run; default the name of the recipe.
+        overrides: Assignments ``section.key=value`` that override values of a recipe loaded by path or name.
+        runs: Folder that contains the run folders.
+        name: Name of the run; by default, the name of the recipe.
         devices: Devices per machine, or ``auto`` for all.
         nodes: Number of machines.
         resume: Raise an error if there is no interrupted run to resume.
@@ -53,7 +53,7 @@ def train(
 
     Raises:
         ConfigError: If the recipe or an option is invalid.
-        DataError: If the data do not fit the recipe.
+        DataError: If the data does not fit the recipe.
         GeosegError: If the loss is not finite, or the device runs out of memory.
         TrainingInterrupted: After SIGTERM or Ctrl-C; a checkpoint is saved first.
 
@@ -90,7 +90,7 @@ def _load(recipe: Recipe | str | Path, overrides: Sequence[str]) -> Recipe:
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Check everything in a recipe that does not depend on pixels, because preparation can take hours.
+    """Check everything in a recipe that does not depend on pixels before scenes are prepared, which can take hours.
 
     What needs no torch is checked first.
 

@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 
 class Trainer:
-    """Trains one run in one process. A context manager: it opens loggers and process groups on entry.
+    """Context manager that trains one run in one process; it opens loggers and process groups on entry.
 
     Args:
         fabric: Launched Fabric.
@@ -70,7 +70,7 @@ class Trainer:
         self.state = self._checkpoint.state if self._checkpoint else RunState()
         if self._checkpoint:
             self.network.load_state_dict(self._checkpoint.network)
-        if isinstance(fabric.strategy, DDPStrategy):  # also for a single device chosen by "auto"
+        if isinstance(fabric.strategy, DDPStrategy):  # including a single device chosen by "auto"
             freeze_unused_parameters(self.network, bands=len(prepared.bands))
             convert_to_sync_batchnorm(self.network, fabric.device)
         module.set_memory_format(memory_format(fabric.device, channels_last=train.channels_last))
@@ -87,7 +87,7 @@ class Trainer:
         self._step, self.optimizer = self.fabric.setup(step, self.optimizer)
         if self.average is not None:
             self.average.network.to(self.fabric.device)
-        # A gloo group, so that processes exchange stop requests without waiting for a GPU.
+        # A gloo group, so that processes can exchange stop requests without waiting for a GPU.
         self._group: Any = dist.new_group(backend="gloo") if self.fabric.world_size > 1 else None
         self._loggers, self._plot = LoggerCollection(()), None
         if self.fabric.is_global_zero:
@@ -147,7 +147,7 @@ class Trainer:
 
     @contextlib.contextmanager
     def _log_failure(self) -> Iterator[None]:
-        """Write the metrics of the last steps if the run fails."""
+        """Write the metrics of the latest steps if the run fails."""
         try:
             yield
         except TrainingInterrupted:
@@ -159,16 +159,16 @@ class Trainer:
             raise
 
     def _report_determinism_cost(self) -> None:
-        """Log the slowdown of deterministic kernels on a GPU. On CPUs there is none."""
+        """Log the slowdown caused by deterministic kernels on a GPU. There is none on CPUs."""
         train = self.recipe.train
         if train.deterministic and self.fabric.device.type == "cuda":
             crops = crops_per_process(train, self.fabric.world_size)
             shape = (crops, len(self.prepared.bands), train.crop, train.crop)
             cost = measure_determinism_cost(self.fabric, self.module, shape)
-            logger.log(NOTICE, "deterministic: true makes a pass %.2f times as long on this device.", cost)
+            logger.log(NOTICE, "With deterministic: true, a pass takes %.2f times as long on this device.", cost)
 
     def _record(self, step: StepResult, task: Task) -> None:
-        """Update state, statistics, average, progress and log after a step."""
+        """Update the state, statistics, weight average, progress and log after a step."""
         self.state.iteration = step.iteration
         self.statistics.add(step)
         if self.average is not None:
@@ -185,7 +185,7 @@ class Trainer:
         return iteration == train.iterations or iteration % min(train.validate_every, train.iterations) == 0
 
     def _finish_iteration(self, iteration: int, stop: StopRequest) -> bool:
-        """Validate and save if due; return whether training ends early for lack of improvement."""
+        """Validate and save if due; return whether training stops early for lack of improvement."""
         train = self.recipe.train
         is_last, ends_early = iteration == train.iterations, False
         if self._is_validation_due(iteration):
@@ -194,17 +194,17 @@ class Trainer:
             ends_early = train.patience is not None and self.state.waited >= train.patience
         signal = 0 if is_last else self._shared_signal(stop)
         if is_last or ends_early or signal or iteration % train.checkpoint_every == 0:
-            self.statistics.require_finite(self.network, iteration)  # never save weights that are not finite
+            self.statistics.require_finite(self.network, iteration)  # never save non-finite weights
             self._save(finished=is_last or ends_early)
         if signal and not ends_early:
-            self.fabric.barrier()  # a process that exits ends the others: wait until the checkpoint is written
+            self.fabric.barrier()  # a process that exits terminates the others: wait until the checkpoint is written
             raise TrainingInterrupted(self.folder, iteration, signal)
         if ends_early and not is_last:
             logger.log(NOTICE, "Stopped early: %s did not improve in %d validations.", train.monitor, train.patience)
         return ends_early
 
     def _shared_signal(self, stop: StopRequest) -> int:
-        """Return the signal that any of the processes received, equal in all of them; 0 for none."""
+        """Return the signal that any process received, with the same result in all processes; 0 for none."""
         if self._group is None:
             return stop.signal
         signal = torch.tensor(stop.signal)
@@ -220,7 +220,7 @@ class Trainer:
     def _report(self, validation: Validation, *, is_best: bool) -> None:
         """Log a validation and draw the plots of the run."""
         iteration, table = self.state.iteration, "\n".join(validation.table())
-        best = "the best so far" if is_best else f"best: iteration {self.state.best_iteration}"
+        best = "best so far" if is_best else f"best: iteration {self.state.best_iteration}"
         logger.log(NOTICE, "Iteration %d: %s (%s)\n%s", iteration, self.statistics.summary(), best, table)
         for note in validation.notes:
             logger.warning("%s", note)

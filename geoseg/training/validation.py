@@ -1,4 +1,4 @@
-"""Validate a network on the validation scenes, by scene and by domain."""
+"""Evaluate a network on the validation scenes, per scene and per domain."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from geoseg.models.network import SegmentationNetwork
 from geoseg.training.module import TrainingModule
 
 PATCH_SIDES = {rule: side for rule, (side, _) in DEFAULT_SIZES.items() if rule != "plain"}
-"""Side of the published patches in pixels, by cutting rule."""
+"""Side length of the published patches in pixels, by patch rule."""
 PROTOCOL_DESCRIPTIONS = {"scenes": "scenes"} | {
     rule: f"patches of {side} pixels as OpenMMLab's converter cuts them, overlaps twice"
     for rule, side in PATCH_SIDES.items()
@@ -54,7 +54,7 @@ class Validation:
         return reduce(add, self.scenes.values())
 
     def scores(self) -> dict[str, float]:
-        """Return named scores: means, overall accuracy, IoU per class, and mean IoU per domain."""
+        """Return the scores by name: means, overall accuracy, IoU per class, and mean IoU per domain."""
         total = self.total
         scores = {
             "mean_iou": total.mean_iou,
@@ -104,7 +104,7 @@ class Validator:
             network: The network, possibly the averaged one.
 
         Returns:
-            The confusion matrices, equal in all processes.
+            The confusion matrices, identical in all processes.
         """
         classes = len(self.legend)
         counts = torch.zeros(len(self.scenes), classes, classes, dtype=torch.int64)
@@ -141,7 +141,7 @@ def _matrix(counts: NDArray[np.int64]) -> ConfusionMatrix:
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Set a network to evaluation mode without gradients inside the block, then restore its mode."""
+    """Set a network to evaluation mode without gradients inside the ``with`` block, then restore its mode."""
     was_training = network.training
     network.eval()
     try:

@@ -13,10 +13,10 @@ from geoseg.models.network import SegmentationNetwork
 
 
 class AveragedNetwork:
-    """A network whose weights and norm statistics are the moving average of another network's.
+    """A network whose weights and batch norm statistics are the moving averages of those of another network.
 
-    In step t, average = d * average + (1 - d) * weights with d = min(decay, (1 + t) / (10 + t)), so that the first steps
-    have little effect.
+    In step t, average = d * average + (1 - d) * weights with d = min(decay, (1 + t) / (10 + t)), so that the initial
+    weights are forgotten quickly.
 
     Args:
         network: The network to average; it is copied.
@@ -33,10 +33,10 @@ class AveragedNetwork:
         keep = min(self.decay, (1 + iteration) / (10 + iteration))
         pairs = list(zip(_tensors(self.network), _tensors(network), strict=True))
         floating = [pair for pair in pairs if pair[0].is_floating_point()]
-        # One call for all tensors: on a GPU, launching a kernel per tensor takes longer than the work.
+        # One call for all tensors: on a GPU, launching one kernel per tensor takes longer than the arithmetic.
         torch._foreach_lerp_([average for average, _ in floating], [current for _, current in floating], 1 - keep)
         for average, current in pairs:
-            if not average.is_floating_point():  # counters of norms
+            if not average.is_floating_point():  # counters of batch norms
                 average.copy_(current)
 
 

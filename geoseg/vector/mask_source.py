@@ -47,9 +47,9 @@ class MaskSource:
     def __post_init__(self) -> None:
         scene, hint = self.scene, "give the raster of class indices that `geoseg predict` writes"
         if len(scene.bands) != 1:
-            raise SceneError(f"{scene.path} has {len(scene.bands)} bands, but a mask has one", hint)
+            raise SceneError(f"{scene.path} has {len(scene.bands)} bands, but a mask must have one", hint)
         if scene.dtype.kind not in "iub" or scene.dtype.itemsize > 4:
-            raise SceneError(f"{scene.path} holds {scene.dtype} values, but a mask holds class indices", hint)
+            raise SceneError(f"{scene.path} contains {scene.dtype} values, but a mask must contain class indices", hint)
 
     @property
     def background(self) -> int:

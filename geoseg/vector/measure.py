@@ -234,9 +234,10 @@ def _measure(
 def _integrate_side(
     samples: FloatArray, frame: FloatArray, left: float, x: float, y: float, dx: float, dy: float
 ) -> tuple[float, float]:
-    """Return the meters from (x, y) to (x + dx, y + dy), and the square meters between this side and the line x = left.
+    """Return the length of the side from (x, y) to (x + dx, y + dy), and the area between it and the line x = left.
 
-    Both by Simpson's rule, along the side and across; the square meters are negative if y decreases.
+    Both are in meters or square meters, and integrated with Simpson's rule along the side and in the x direction. The
+    area is negative if y decreases along the side.
     """
     length, area = 0.0, 0.0
     for part, weight in ((0.0, 1 / 6), (0.5, 2 / 3), (1.0, 1 / 6)):

@@ -229,7 +229,7 @@ def test_a_worker_does_not_write_into_what_was_begun_anew(work, cluster, tmp_pat
 
 
 def test_a_model_without_a_file_is_refused(work, cluster, tmp_path):
-    with pytest.raises(ConfigError, match="without a file"):
+    with pytest.raises(ConfigError, match="not stored in a file"):
         predict(work / "scene.tif", tmp_path / "mask.tif", model=threshold_bundle(), cluster=cluster, **EXACT)
     assert list(tmp_path.iterdir()) == []
 
@@ -257,7 +257,7 @@ def test_an_address_where_no_scheduler_answers_is_a_sentence(address, monkeypatc
     assert module.CONNECT_TIMEOUT_S <= 20
     monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 1)
     begun = time.monotonic()
-    with pytest.raises(ConfigError, match="no Dask scheduler answers at") as caught, open_cluster(address):
+    with pytest.raises(ConfigError, match="no Dask scheduler responds at") as caught, open_cluster(address):
         pass
     assert "\n" not in caught.value.message
     assert "tcp://HOST:8786" in caught.value.hint

@@ -1,1 +1,1 @@
-"""Sample crops from prepared scenes and batch them for training."""
+"""Sample crops from prepared scenes, and batch them for training."""

@@ -1,4 +1,4 @@
-"""The augmentation of a recipe, for the bands and the value range of prepared data."""
+"""Build the augmentation of a recipe for the bands and the value range of the prepared data."""
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import AugmentSection
@@ -12,18 +12,18 @@ def require_color_bands(section: AugmentSection, prepared: PreparedDataset) -> N
     """Check that the photometric distortion of a recipe supports the bands of the data.
 
     Raises:
-        DataError: If OpenMMLab's distortion is used for other data than three bands of uint8.
+        DataError: If OpenMMLab's distortion is used for data that does not have three uint8 bands.
     """
     if section.photometric == "openmmlab" and (len(prepared.bands) != len(RGB) or prepared.dtype != "uint8"):
         raise DataError(
-            f"the data have {len(prepared.bands)} bands of {prepared.dtype}, "
-            "and the photometric distortion openmmlab needs three bands of uint8",
-            "--set augment.photometric=linear",
+            "photometric=openmmlab requires three uint8 bands, "
+            f"but the data has {len(prepared.bands)} {prepared.dtype} bands",
+            "use --set augment.photometric=linear",
         )
 
 
 def build_augmentation(section: AugmentSection, prepared: PreparedDataset) -> Augmentation:
-    """Build the random transform of crops, for the value range of the data; see :func:`require_color_bands`."""
+    """Build the random transform for crops, for the value range of the data; see :func:`require_color_bands`."""
     smallest, largest = 0.0, 255.0
     if prepared.dtype != "uint8":
         smallest = min(band.minimum for band in prepared.statistics)

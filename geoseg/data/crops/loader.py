@@ -14,23 +14,23 @@ from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.errors import GeosegError
 
 CropTransform = Callable[[Tensor, Tensor, Tensor, np.random.Generator], tuple[Tensor, Tensor, Tensor]]
-"""Random transform of image, target and validity of one crop; its only source of randomness is the generator."""
+"""Random transform of the image, target and validity of one crop; its only source of randomness is the generator."""
 
 TERMINATION_GRACE_S = 10
-"""Seconds after SIGTERM at which a worker ends itself, unless its parent ends it before."""
+"""Seconds after SIGTERM until a worker exits by itself, unless its parent terminates it first."""
 
 
 class CropDataset(Dataset[Crop]):
-    """Crops of prepared scenes by number, as a sampler plans them.
+    """Numbered crops of prepared scenes, as planned by a sampler.
 
-    A crop depends on its number and the seed only, not on the process that cuts it or on earlier crops.
+    A crop depends only on its number and the seed, not on the process that reads it or on earlier crops.
 
     Args:
         scenes: Scenes of the sampler.
         sampler: Plans each crop.
-        numbers: Number of the crop at each position of the dataset.
-        transform: Random transform of each crop; None for none.
-        seed: Seed of the transforms.
+        numbers: Crop number at each position of the dataset.
+        transform: Random transform applied to each crop, or None.
+        seed: Random seed for the transforms.
     """
 
     def __init__(
@@ -60,14 +60,14 @@ class CropDataset(Dataset[Crop]):
 
 
 class CropLoader:
-    """Batches of a dataset of crops, in its order; a batch is a :class:`Crop` whose fields are stacked.
+    """Batches of a crop dataset, in order; a batch is a :class:`Crop` with stacked fields.
 
     A :class:`GeosegError` in a worker process is raised in this process unchanged, without the worker's traceback.
 
     Args:
         crops: The crops.
         batch: Crops per batch; the last batch may be smaller.
-        workers: Number of worker processes; 0 cuts crops in this process.
+        workers: Number of worker processes; with 0, crops are read in this process.
         pin_memory: Copy batches to pinned memory, for fast transfer to a GPU.
     """
 
@@ -86,9 +86,9 @@ class CropLoader:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Crop]:
-        """Return the batches. Worker processes start now and end with the iterator."""
-        # Not in the generator, which starts later: the iterator draws one of torch's random numbers, which would
-        # otherwise belong to a training step.
+        """Return the batches. Worker processes start immediately and end with the iterator."""
+        # Not in the generator, which starts later: creating the iterator draws a random number from torch, which would
+        # otherwise be drawn during a training step.
         return _raise_errors(iter(self._loader))
 
 
@@ -100,7 +100,7 @@ def _raise_errors(batches: Iterator[Crop | GeosegError]) -> Iterator[Crop]:
                 raise batch
             yield batch
     finally:
-        del batches  # the traceback of an error would keep it alive, and with it the workers
+        del batches  # otherwise the traceback of an error would keep it and the workers alive
 
 
 class _CropOrError(Dataset[Crop | GeosegError]):
@@ -127,7 +127,7 @@ def _collate(crops: list[Crop | GeosegError]) -> Crop | GeosegError:
 
 
 def _init_worker(worker: int) -> None:  # noqa: ARG001 (torch passes the worker's number)
-    """Ignore signals that are also sent to the parent, which may need one more batch before it ends the workers."""
+    """Ignore signals that are also sent to the parent, which may need one more batch before it terminates the workers."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "alarm"):

@@ -1,9 +1,9 @@
-"""Crops of prepared scenes: how a place is drawn, and how pixels are read and resampled.
+"""Crops of prepared scenes: draw their location, and read and resample their pixels.
 
 Training pipelines resize a region of a scene by a random factor and cut a window from it. A region of L pixels resized by
-the factor m has L' = int(L m + 1/2) pixels, and the crop begins at any of L' - size + 1 of them. Here only the pixels of
-the scene under the crop are read and resampled, once. A resized region that is smaller than the crop is read whole; the
-rest of the crop, on the right and below, is padding.
+the factor m has L' = int(L m + 1/2) pixels, and the crop begins at any of L' - size + 1 of them. Here, only the pixels
+under the crop are read and resampled, and only once. A resized region that is smaller than the crop is read completely;
+the rest of the crop, on the right and at the bottom, is padding.
 """
 
 import math
@@ -27,18 +27,19 @@ from geoseg.raster.resampling_indices import resample_nearest
 
 @dataclass(frozen=True)
 class CropPlan:
-    """Place of one crop."""
+    """Location of one crop."""
 
     scene: int
     """Index of the scene in the sampler's list."""
     window: Window
-    """Pixels of the scene to read; may reach outside."""
+    """Pixels of the scene to read; may extend beyond the scene."""
     size: int
-    """Side of the crop in pixels."""
+    """Side length of the crop in pixels."""
     core: Window | None = None
-    """Part of the crop, in its pixels, whose labels count; outside it the target is "not labeled". None: all of it."""
+    """Part of the crop, in crop pixels, whose labels count; elsewhere, the target is "not labeled". None: the entire
+    crop."""
     shape: tuple[int, int] | None = None
-    """(height, width) that the window is resampled to; the rest of the crop is padding. None: all of the crop."""
+    """(height, width) to which the window is resampled; the rest of the crop is padding. None: the entire crop."""
 
 
 def draw_plan(
@@ -50,18 +51,18 @@ def draw_plan(
     scale: tuple[float, float],
     containing: tuple[int, int] | None = None,
 ) -> CropPlan:
-    """Draw the place of a crop, and the factor by which its region is resized.
+    """Draw the location of a crop, and the factor by which its region is resized.
 
     Args:
-        rng: Random numbers.
+        rng: Random number generator.
         scene: Index of the scene.
-        region: Pixels of the scene that the crop is cut from.
-        size: Side of the crop in pixels.
+        region: Pixels of the scene from which the crop is cut.
+        size: Side length of the crop in pixels.
         scale: Smallest and largest factor; drawn uniformly.
-        containing: (row, col) of a pixel of the scene that the crop must contain; None allows all places.
+        containing: (row, col) of a pixel of the scene that the crop must contain; None allows all locations.
 
     Returns:
-        A plan, uniformly distributed over the allowed places.
+        A plan, uniformly distributed over the allowed locations.
     """
     factor = rng.uniform(*scale)
     pixel = (None, None) if containing is None else (containing[0] - region.row, containing[1] - region.col)
@@ -75,7 +76,7 @@ def draw_plan(
 def _draw_axis(
     rng: np.random.Generator, length: int, size: int, factor: float, pixel: int | None
 ) -> tuple[int, int, int]:
-    """Return first pixel and number of pixels to read along one axis, and the number of crop pixels they fill."""
+    """Return the first pixel and the number of pixels to read along one axis, and the number of crop pixels they fill."""
     resized = max(int(length * factor + 0.5), 1)
     filled = min(resized, size)
     low, high = 0, resized - filled
@@ -89,7 +90,7 @@ def _draw_axis(
 
 
 class Crop(NamedTuple):
-    """Image, target and validity of one window, or of a batch of windows."""
+    """The image, target and validity of one window, or of a batch of windows."""
 
     image: Num[Tensor, "*batch band row col"]
     """Pixels as in the scene, not normalized; 0 where not valid."""
@@ -100,11 +101,11 @@ class Crop(NamedTuple):
 
 
 def cut_crop(scene: PreparedScene, plan: CropPlan) -> Crop:
-    """Read and resample the crop of a plan.
+    """Read and resample a planned crop.
 
     Args:
         scene: The scene that the plan refers to.
-        plan: Place of the crop.
+        plan: Location of the crop.
 
     Returns:
         The crop; its image is resampled bilinearly with antialiasing, target and validity by nearest neighbor.
@@ -126,19 +127,19 @@ def cut_crop(scene: PreparedScene, plan: CropPlan) -> Crop:
 
 
 def _to_tensor(image: NDArray[Any]) -> Tensor:
-    """Return an image (row, col, band) of any type as a tensor (band, row, col), channels-last in memory.
+    """Return an image (row, col, band) of any type as a tensor (band, row, col) in channels-last memory format.
 
-    torch resizes channels-last images twice as fast, and only images of uint8 and float32.
+    torch resizes channels-last images twice as fast, and only supports uint8 and float32 images.
     """
     if image.dtype != np.uint8:
         image = image.astype(np.float32)
-    if not image.flags.c_contiguous:  # compressed files are read band by band
+    if not image.flags.c_contiguous:  # compressed files are read one band at a time
         image = np.stack([*np.moveaxis(image, -1, 0)], axis=-1)
     return torch.from_numpy(image).permute(2, 0, 1)
 
 
 def _pad(crop: Crop, size: int) -> Crop:
-    """Pad a crop on the right and below with pixels that are neither valid nor labeled."""
+    """Pad a crop on the right and at the bottom with pixels that are neither valid nor labeled."""
     height, width = crop.target.shape
     edges = (0, size - width, 0, size - height)
     return Crop(

@@ -1,4 +1,4 @@
-"""A torch dataset of crops from image and label files, for any training loop."""
+"""A PyTorch dataset of crops from image and label files, for any training loop."""
 
 import sys
 from collections.abc import Mapping, Sequence, Sized
@@ -27,40 +27,40 @@ from geoseg.progress import Progress, silent
 from geoseg.raster.discovery import list_rasters_and_layers, list_scenes, match_by_name
 
 FileList = str | Path | Sequence[str | Path]
-"""A list of files, or one file, folder or glob pattern."""
+"""A list of files, or a single file, folder or glob pattern."""
 
 
 class SegmentationDataset(Dataset[dict[str, Tensor]]):
-    """Random or regular crops of labeled scenes, as items of a torch dataset.
+    """Random or regular crops of labeled scenes, as a PyTorch dataset.
 
-    Each item is a dictionary with
+    Each item is a dictionary with the following keys:
 
-    * ``image``: float32 (band, row, col), in the units of the file or normalized; 0 where the image has no data
+    * ``image``: float32 (band, row, col), in the units of the file, or normalized; 0 where the image has no data
     * ``mask``: int64 (row, col), class indices; 255 (:attr:`ignore_index`) where the image is not labeled
 
-    The scenes are converted once, into a folder below ``cache``, and read from there by memory mapping, so that worker
-    processes of a :class:`torch.utils.data.DataLoader` share one copy. An item depends on its index, the seed and the
-    epoch only: the number of workers does not change it. Call :meth:`set_epoch` before each epoch to get new crops.
+    The scenes are converted once, to a folder below ``cache``, and are memory-mapped from there, so that the worker
+    processes of a :class:`torch.utils.data.DataLoader` share one copy. An item depends only on its index, the seed and
+    the epoch, not on the number of workers. Call :meth:`set_epoch` before each epoch to get new crops.
 
     Args:
-        images: Image files: a list, or one file, folder or glob pattern. All images have the same bands.
-        labels: Label files: a list in the order of the images; or a folder or pattern, whose files have the names of the
-            images; or one vector file for all images. Label rasters have the size of their image; polygons may have
-            another CRS.
+        images: Image files: a list, or a single file, folder or glob pattern. All images must have the same bands.
+        labels: Label files: a list in the order of the images; or a folder or pattern with files that have the same
+            names as the images; or one vector file for all images. Label rasters must have the size of their image;
+            polygons may have a different CRS.
         classes: Class names in the order of their indices, with or without colors (``{"water": "#0000ff"}``).
-        crop: Side of a crop in pixels.
-        sampler: ``random``, ``balanced`` (prefers rare classes) or ``grid`` (every pixel once per epoch), or a mapping of
-            ``name`` and the options of the sampler, such as ``{"name": "balanced", "temperature": 0.1}``.
-        length: Number of items; by default all windows of the ``grid`` sampler, for other samplers the number of crops
-            with the area of all scenes.
-        seed: Seed of crops and augmentation.
-        augment: Random transforms, a recipe's section ``augment`` or its keys (``{"rotate90": 0.5}``); None for none, and
-            no resizing.
-        normalize: Subtract the mean of each band over all scenes, and divide by its standard deviation.
+        crop: Side length of a crop in pixels.
+        sampler: ``random``, ``balanced`` (prefers rare classes) or ``grid`` (every pixel once per epoch), or a mapping
+            with ``name`` and the options of the sampler, such as ``{"name": "balanced", "temperature": 0.1}``.
+        length: Number of items; by default, all windows for the ``grid`` sampler, and for other samplers the number of
+            crops that have the same total area as the scenes.
+        seed: Random seed for crops and augmentation.
+        augment: Random transforms: the ``augment`` section of a recipe, or a mapping of its keys (``{"rotate90":
+            0.5}``); None disables transforms and resizing.
+        normalize: Subtract the mean of each band over all scenes, and divide by the standard deviation.
         encoding_kind: Content of label files: class values (``index``), colors (``colour``) or polygons (``polygon``);
-            ``auto`` guesses it from the first file.
-        values: Values, colors or attribute values of some classes, by class name. Other classes are encoded as their
-            index, color or name.
+            ``auto`` infers it from the first file.
+        values: Values, colors or attribute values of individual classes, by class name. Other classes are encoded by
+            their index, color or name.
         ignore: Values, colors or attribute values that mean "not labeled".
         column: Attribute with the class of a polygon.
         polygon_class: Class of all polygons if there is no ``column``; by default the last class.
@@ -74,7 +74,7 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         progress: Progress bar of the conversion; none by default.
 
     Raises:
-        ConfigError: If an option is wrong.
+        ConfigError: If an option is invalid.
         DataError: If a label is missing or does not match its image or the classes.
         SceneError: If an image cannot be read.
         OutputError: If the cache cannot be written.
@@ -116,7 +116,7 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         progress: Progress = silent,
     ) -> None:
         if crop < 1 or (length is not None and length < 1):
-            raise ConfigError(f"crop is {crop} and length is {length}", "both are at least 1")
+            raise ConfigError(f"crop is {crop} and length is {length}", "both must be at least 1")
         legend = classes if isinstance(classes, Legend) else Legend.of(classes)
         scenes = pair_files(images, labels)
         label = scenes[0].label
@@ -139,7 +139,7 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         self._crops = _build_crops(self.prepared, crop, sampler, seed, augment)
         self._length = length or _default_length(self._crops, crop)
         self._epoch = torch.zeros(1, dtype=torch.int64)
-        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # worker processes read it too
+        self._epoch.share_memory_()  # type: ignore[no-untyped-call]  # worker processes also read it
         self._normalize = normalize
 
     @property
@@ -149,7 +149,7 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of the image's bands, in order."""
+        """Band names of the images, in order."""
         return self.prepared.bands
 
     @property
@@ -158,7 +158,7 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         return self.prepared.scenes("train")
 
     def set_epoch(self, epoch: int) -> None:
-        """Select the crops of an epoch (0, 1, 2 …); call it before iterating over the data loader."""
+        """Select the crops of an epoch (0, 1, 2, ...); call this method before iterating over the data loader."""
         self._epoch[0] = epoch
 
     def __len__(self) -> int:
@@ -166,13 +166,13 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         return self._length
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """Return one item; see the class.
+        """Return one item; see the documentation of the class.
 
         Raises:
             IndexError: If the index is out of range.
         """
         if not -self._length <= index < self._length:
-            raise IndexError(f"index {index} of {self._length} items")
+            raise IndexError(f"index {index} is out of range for {self._length} items")
         image, target, valid = self._crops[int(self._epoch) * self._length + index % self._length]
         values = image.float()
         if self._normalize:
@@ -182,14 +182,14 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
     def _standardize(self, image: Tensor) -> Tensor:
         statistics = self.prepared.statistics
         mean = torch.tensor([band.mean for band in statistics]).view(-1, 1, 1)
-        std = torch.tensor([band.std or 1.0 for band in statistics]).view(-1, 1, 1)  # a constant band becomes 0
+        std = torch.tensor([band.std or 1.0 for band in statistics]).view(-1, 1, 1)  # constant bands become 0
         return (image - mean) / std
 
 
 def _declare_section(
     dataset: DatasetDeclaration, cache: str | Path | None, encoding_options: Mapping[str, Any], **options: Any
 ) -> DataSection:
-    """Return a data section that identifies the files and all options of a dataset, as a recipe does."""
+    """Return a data section that identifies the files and all options of a dataset, like a recipe."""
     scenes = dataset.scenes("train")
     content = {
         "dataset": "files",
@@ -205,7 +205,7 @@ def _declare_section(
 def _build_crops(
     prepared: PreparedDataset, size: int, sampler: str | Mapping[str, Any], seed: int, augment: AugmentSection | None
 ) -> CropDataset:
-    """Return the endless sequence of crops of a sampler."""
+    """Return the infinite sequence of crops of a sampler."""
     options = {"name": sampler} if isinstance(sampler, str) else dict(sampler)
     name = options.pop("name", None)
     if name is None:
@@ -235,7 +235,7 @@ def pair_files(images: FileList, labels: FileList) -> tuple[LabelledScene, ...]:
 
     Args:
         images: Image files.
-        labels: Label files: a list in the order of the images; or a folder or pattern, whose files are matched with the
+        labels: Label files: a list in the order of the images; or a folder or pattern, whose files are matched to the
             images by name (:func:`geoseg.raster.discovery.match_by_name`); or one vector file for all images.
 
     Raises:
@@ -250,7 +250,7 @@ def pair_files(images: FileList, labels: FileList) -> tuple[LabelledScene, ...]:
         raise DataError(message, "give one label for each image, in the same order")
     for path in (*image_files, *label_files):
         if not path.exists():
-            raise DataError(f"there is no file {path}", "check the path")
+            raise DataError(f"{path} does not exist", "check the path")
     scene_names = _unique_names(image_files)
     scenes = zip(scene_names, image_files, label_files, strict=True)
     return tuple(LabelledScene(name, image, label) for name, image, label in scenes)
@@ -267,6 +267,6 @@ def _match_labels(images: Sequence[Path], labels: FileList) -> list[Path]:
 
 
 def _unique_names(files: Sequence[Path]) -> list[str]:
-    """Return the stems, or whole paths if stems are not unique."""
+    """Return the stems, or the full paths if stems are not unique."""
     stems = [file.stem for file in files]
     return stems if len(set(stems)) == len(stems) else [file.as_posix().lstrip("/") for file in files]

@@ -1,4 +1,4 @@
-"""Datasets that recipes name, one file per dataset; each declares its scenes and reads no pixels."""
+"""Datasets that recipes refer to by name, one file per dataset; each one lists its scenes without reading pixels."""
 
 from importlib import import_module
 
@@ -10,7 +10,7 @@ datasets: Registry[Dataset] = Registry("dataset", __name__)
 
 
 def published_legend(name: str) -> Legend | None:
-    """Return the legend of a dataset with fixed classes; None if there is no such dataset, or its options name them."""
+    """Return the legend of a dataset with fixed classes; None if there is none, or its options set the classes."""
     if name not in datasets.names():
         return None
     return getattr(import_module(f"{__name__}.{name}"), "LEGEND", None)

@@ -1,6 +1,6 @@
-"""Files of published benchmarks, found by their published names, paired and counted.
+"""Find the files of published benchmarks by file name, pair images with labels, and check their number.
 
-Archives are zipped or unpacked, and their folders differ from download to download. The names of the files do not.
+Archives may be zipped or already extracted, and the folder layout varies between downloads. File names do not.
 """
 
 import re
@@ -17,21 +17,22 @@ SceneKey = tuple[str, ...]
 FilesByKey = dict[SceneKey, Path]
 
 MAX_NAMES = 4
-"""Number of scenes that a message names."""
+"""Maximum number of scenes that a message lists."""
 
 
 def find_files(
     entries: Iterable[FileEntry], pattern: str, *, is_fallback: Callable[[FileEntry], bool] = lambda _: False
 ) -> FilesByKey:
-    """Find the files whose path below the root matches a pattern.
+    """Find the files whose paths below the root match a pattern.
 
     Args:
         entries: Files below the root.
-        pattern: Regular expression for the whole path, ignoring case, with groups that identify the scene.
-        is_fallback: True for files to use only if no other file has the same groups.
+        pattern: Regular expression with groups that identify the scene; matched against the whole path,
+            case-insensitively.
+        is_fallback: Returns True for files that are only used if no other file has the same groups.
 
     Returns:
-        One file for each value of the groups; of equal ones a file outside of zips is preferred.
+        One file for each value of the groups; among duplicates, a file outside a zip archive is preferred.
     """
     compiled = re.compile(pattern, re.IGNORECASE)
     matches = [(match, entry) for entry in entries if (match := compiled.fullmatch(entry.relative_path))]
@@ -46,7 +47,7 @@ def _scene_key(match: re.Match[str]) -> SceneKey:
 def pair_scenes(
     images: FilesByKey, labels: FilesByKey, name: Callable[[SceneKey], str], *, gsd: float | None = None
 ) -> dict[SceneKey, LabelledScene]:
-    """Return a scene for each image, with the label of the same key if there is one.
+    """Return a scene for each image, with the label that has the same key, if any.
 
     Args:
         images: Image files.
@@ -55,7 +56,7 @@ def pair_scenes(
         gsd: Published ground sampling distance in meters per pixel.
 
     Returns:
-        Scenes in the order of their keys, numbers in numerical order.
+        Scenes in the order of their keys; numbers are sorted numerically.
     """
     keys = sorted(images, key=_numerical_order)
     return {key: LabelledScene(name(key), images[key], labels.get(key), gsd=gsd) for key in keys}
@@ -72,23 +73,23 @@ def require_images(
 
     Args:
         images: The images.
-        description: Kind and pattern of the images, for the message.
+        description: Type and file name pattern of the images, for the message.
         root: Folder that was searched.
-        by_kind: Images of all kinds, for the hint.
-        option: Recipe key that chooses the kind.
+        by_kind: Images of all types, for the hint.
+        option: Recipe key that selects the type.
 
     Raises:
-        DataError: If there are none; the hint names the kinds that exist.
+        DataError: If there are none; the hint lists the available types.
     """
     if images:
         return
     kinds = [kind for kind, files in by_kind.items() if files]
     hint = (
-        f"it has images of the kind {' and '.join(kinds)}: --set {option}={kinds[0]}"
+        f"it contains images of type {' and '.join(kinds)}: use --set {option}={kinds[0]}"
         if kinds
-        else "check the folder's name"
+        else "check the name of the folder"
     )
-    raise DataError(f"{root} holds no {description}", hint)
+    raise DataError(f"{root} contains no {description}", hint)
 
 
 def require_complete(
@@ -99,7 +100,7 @@ def require_complete(
     Args:
         expected: Keys of the published scenes.
         keys: Keys of the scenes that were found.
-        description: Kind of the scenes, for the message.
+        description: Description of the scenes, for the message.
         name: Name of a scene from its key.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Common parts of Potsdam and Vaihingen, the two cities of the ISPRS 2D semantic labeling benchmark."""
+"""Code shared by Potsdam and Vaihingen, the two cities of the ISPRS 2D semantic labeling benchmark."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -11,7 +11,7 @@ from geoseg.errors import DataError
 from geoseg.legend import Legend
 
 LabelKind = Literal["no_boundary", "full"]
-"""Labels without the pixels along the borders of objects (the published protocol), or all labels."""
+"""Labels without the pixels along object borders (the published protocol), or all labels."""
 
 LEGEND = Legend.of(
     {
@@ -23,10 +23,10 @@ LEGEND = Legend.of(
         "clutter": "#FF0000",
     }
 )
-"""In the order of OpenMMLab's configurations; torchgeo has clutter first."""
+"""In the order used by OpenMMLab's configurations; in torchgeo, clutter is first."""
 
 BOUNDARY = "#000000"
-"""Color of pixels along borders in labels without boundary: not labeled."""
+"""Color of unlabeled pixels along object borders in the labels without boundaries."""
 
 LICENCE = "ISPRS benchmark: for registered users, for research; cite the ISPRS 2D Semantic Labeling Contest"
 
@@ -42,7 +42,7 @@ def build_city_dataset(
     complete: bool,
     label_pattern: str,
 ) -> Dataset:
-    """Build the dataset of a city, with its published splits and ISPRS colors.
+    """Build the dataset of a city, with the published splits and ISPRS colors.
 
     Args:
         scenes: Scenes by key, with or without a label.
@@ -52,7 +52,7 @@ def build_city_dataset(
         train: Keys of the training split.
         val: Keys of the validation split.
         complete: Require all scenes of both splits, with labels.
-        label_pattern: Pattern of the names of label files, for messages.
+        label_pattern: File name pattern of label files, for messages.
 
     Raises:
         DataError: If a published scene or a label is missing.
@@ -62,7 +62,7 @@ def build_city_dataset(
     unlabelled = [scene.name for scene in scenes.values() if scene.label is None]
     if unlabelled and (complete or len(unlabelled) == len(scenes)):
         message = f"{join_names(unlabelled, limit=MAX_NAMES)} has no label {label_pattern}"
-        raise DataError(message, "put the archive of labels into the folder of the images")
+        raise DataError(message, "put the label archive into the folder with the images")
     labelled = {key: scene for key, scene in scenes.items() if scene.label is not None}
     extra = [name(key) for key in labels if key not in scenes]
     return Dataset(

@@ -1,17 +1,18 @@
-"""Images and labels on disk, found by pattern: the dataset for your own data.
+"""Images and labels on disk, found by a file name pattern: the dataset for your own data.
 
-A pattern is a path below the root with placeholders. ``{group}/images/{name}.jpg`` finds every such image. The label of
-an image is the label pattern with its placeholders filled in, ``{group}/masks/{name}.png`` for instance. ``*`` matches
-anything inside one folder or file name. A label pattern without placeholders is one file for all scenes, of polygons for
-instance.
+A pattern is a path below the root with placeholders. ``{group}/images/{name}.jpg`` finds all matching images. The label
+path of an image is the label pattern with its placeholders filled in, for instance ``{group}/masks/{name}.png``. ``*``
+matches anything within one folder or file name. A label pattern without placeholders is a single file for all scenes,
+for instance a file with polygons.
 
-A scene is named after its placeholders, joined by slashes (``Tile 1/image_part_001``). A split is one or several of
+A scene is named after its placeholders, joined by slashes (``Tile 1/image_part_001``). A split consists of one or more
+of
 
-* patterns of names: ``train: ["Tile 4/*", "Tile 7/*"]``
+* name patterns: ``train: ["Tile 4/*", "Tile 7/*"]``
 * lists of names in a text file below the root: ``train: splits/train.txt``
 * groups: ``val: {group: [Tile 1, Tile 3]}``
-* a share of the groups that no earlier rule selects, by a fixed order: ``val: {share: 0.2, by: group}``
-* ``rest``: all scenes that no other split selects.
+* a fraction of the groups not selected by an earlier rule, in a fixed order: ``val: {share: 0.2, by: group}``
+* ``rest``: all scenes that are not selected by any other split.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ def folder(
     priority: Sequence[str] = (),
     layer: str | None = None,
 ) -> Dataset:
-    """Declare the scenes that match a pattern.
+    """Create a dataset from the scenes that match a pattern.
 
     Args:
         root: Folder of the data.
@@ -74,7 +75,7 @@ def folder(
         layer: Layer of vector files with several.
 
     Raises:
-        ConfigError: If a pattern, a rule or another option is wrong.
+        ConfigError: If a pattern, a rule or another option is invalid.
         DataError: If no image matches, or a label is missing.
     """
     classes = Legend.of(legend)
@@ -96,9 +97,11 @@ def folder(
 
 
 def _find_scenes(root: Path, images: str, labels: str) -> list[LabelledScene]:
-    """Return a scene for every image that matches, and check that its label exists."""
+    """Return a scene for every matching image, and check that its label exists."""
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}", "give the folder of your data: --set data.root=FOLDER")
+        raise DataError(
+            f"the folder {root} does not exist", "set the folder that contains your data: --set data.root=FOLDER"
+        )
     if not images or Path(images).is_absolute():
         hint = "write a pattern below data.root, for instance images/{name}.tif"
         raise ConfigError(f"data.images is {images!r}", hint)
@@ -148,7 +151,7 @@ def _compile_pattern(pattern: str) -> re.Pattern[str]:
 def _assign_splits(
     root: Path, scenes: list[LabelledScene], splits: Mapping[str, SplitRule | Sequence[SplitRule]]
 ) -> dict[str, tuple[LabelledScene, ...]]:
-    """Return the scenes of each split: rules by name come first, then shares, then the rest."""
+    """Return the scenes of each split: rules by name are applied first, then shares, then the rest."""
     members: dict[str, list[LabelledScene]] = {split: [] for split in splits}
     rules = [(split, rule) for split, value in splits.items() for rule in _as_list(value)]
     for split, rule in sorted(rules, key=lambda pair: _priority(pair[1])):
@@ -170,7 +173,7 @@ def _priority(rule: SplitRule) -> int:
 
 
 def _select(root: Path, rule: SplitRule, scenes: list[LabelledScene], free: list[LabelledScene]) -> list[LabelledScene]:
-    """Return the scenes that a rule selects; shares and the rest are taken from free scenes."""
+    """Return the scenes selected by a rule; shares and the rest are taken from ``free`` scenes."""
     if rule == "rest":
         return free
     if isinstance(rule, Mapping):
@@ -178,7 +181,7 @@ def _select(root: Path, rule: SplitRule, scenes: list[LabelledScene], free: list
     lines = [rule]
     if rule.endswith(".txt"):
         if not (root / rule).is_file():
-            raise DataError(f"there is no list of scenes {root / rule}", "check data.splits")
+            raise DataError(f"the list of scenes {root / rule} does not exist", "check data.splits")
         lines = (root / rule).read_text("utf-8").split("\n")
     wanted = [line.strip() for line in lines if line.strip()]
     names = {scene.name for scene in scenes}
@@ -204,14 +207,14 @@ def _select_groups(rule: Mapping[str, Any], scenes: list[LabelledScene]) -> list
 
 
 def _select_share(rule: Mapping[str, Any], free: list[LabelledScene]) -> list[LabelledScene]:
-    """Return a share of the groups, in the order of a hash of their names, which is the same on every machine."""
+    """Return a fraction of the groups, ordered by a hash of their names, which is the same on every machine."""
     by = str(rule.get("by", "name"))
     if free and by not in free[0].groups:
         hint = f"data.images has {{{'}, {'.join(free[0].groups)}}}"
         raise ConfigError(f"data.splits takes a share by {by!r}, which data.images does not have", hint)
     share = rule["share"]
     if not isinstance(share, int | float) or not 0 < share <= 1:
-        raise ConfigError(f"data.splits has the share {share!r}", "a share is above 0 and at most 1")
+        raise ConfigError(f"data.splits has the share {share!r}", "a share must be above 0 and at most 1")
     groups = sorted({s.groups[by] for s in free}, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
     selected = groups[: math.ceil(share * len(groups) - 1e-9)]
     return [scene for scene in free if scene.groups[by] in selected]

@@ -1,8 +1,8 @@
-"""iSAID: 2806 aerial images of DOTA-v1.0 in all sizes, 15 kinds of objects and background.
+"""iSAID: 2,806 aerial images from DOTA-v1.0 of various sizes, with 15 object classes and background.
 
-Read from the folders as DOTA and iSAID publish them: ``train/images/part1.zip`` … ``part3.zip``, ``val/images/part1.zip``,
+Read from the folders published by DOTA and iSAID: ``train/images/part1.zip`` … ``part3.zip``, ``val/images/part1.zip``,
 ``test/images/part1.zip`` and ``part2.zip`` (inside: ``images/P0000.png``), and ``train/`` and
-``val/Semantic_masks/images.zip`` (inside: ``images/P0000_instance_color_RGB.png``), zipped or unpacked.
+``val/Semantic_masks/images.zip`` (inside: ``images/P0000_instance_color_RGB.png``), zipped or extracted.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ LEGEND = Legend.of(
         "Harbor": "#00649B",
     }
 )
-"""Names, order and colors of OpenMMLab's configurations. Background is a class, and counts in their scores."""
+"""Names, order and colors from OpenMMLab's configurations. Background is a class and counts in their scores."""
 
 COUNTS = {"train": 1411, "val": 458, "test": 937}
 """Number of images in each split of DOTA-v1.0."""
@@ -46,10 +46,10 @@ LICENCE = "iSAID and DOTA: for academic purposes only; commercial use is prohibi
 
 @datasets.register
 def isaid(root: Path, *, complete: bool = True) -> Dataset:
-    """Declare iSAID with its published splits; scenes are named ``P0000`` like their files.
+    """Create the iSAID dataset with its published splits; scenes are named after their files, for example ``P0000``.
 
     Args:
-        root: Folder of the archives, zipped or unpacked. The test split has no labels.
+        root: Folder that contains the archives, zipped or extracted. The test split has no labels.
         complete: Require all images of the training and validation splits.
 
     Raises:
@@ -58,7 +58,7 @@ def isaid(root: Path, *, complete: bool = True) -> Dataset:
     files = list_files(root)
     splits, remarks = {}, []
     for split, count in COUNTS.items():
-        folder = rf"(?:.*/)?{split}/(?:.*/)?"  # some programs unpack into a folder with the zip's name
+        folder = rf"(?:.*/)?{split}/(?:.*/)?"  # some programs extract into a folder named after the zip file
         images = find_files(files, rf"{folder}(P\d+)\.png")
         labels = find_files(files, rf"{folder}Semantic_masks/(?:.*/)?(P\d+)_instance_color_RGB\.png")
         scenes = pair_scenes(images, labels, _name)
@@ -67,7 +67,7 @@ def isaid(root: Path, *, complete: bool = True) -> Dataset:
             _require_labels([scene.name for scene in scenes.values() if scene.label is None], split)
             if complete and len(images) < count:
                 raise DataError(
-                    f"{count - len(images)} of {count} images of the split {split} are missing",
+                    f"{count - len(images)} of the {count} images in the split {split} are missing",
                     "download the rest, or continue without them: --set data.complete=false",
                 )
         if extra := [_name(key) for key in labels if key not in images]:
@@ -93,5 +93,5 @@ def _require_labels(unlabelled: list[str], split: str) -> None:
     if unlabelled:
         raise DataError(
             f"{join_names(unlabelled, limit=MAX_NAMES)} has no label {split}/Semantic_masks/P*_instance_color_RGB.png",
-            f"put {split}/Semantic_masks/images.zip of iSAID into the folder of the images of DOTA",
+            f"put {split}/Semantic_masks/images.zip from iSAID into the folder with DOTA's images",
         )

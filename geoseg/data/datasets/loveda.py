@@ -1,12 +1,12 @@
-"""LoveDA: 5987 images of 1024 x 1024 pixels of 0.3 m over three Chinese cities, seven classes, urban and rural.
+"""LoveDA: 5,987 urban and rural images of three Chinese cities (1024 x 1024 pixels, 0.3 m GSD), with seven classes.
 
-Read from the published archives (``Train.zip``, ``Val.zip``, ``Test.zip``), zipped or unpacked, or from the folders
-that OpenMMLab's converter writes (``img_dir/train/0.png``), in which the number of an image determines its domain.
+Read from the published archives (``Train.zip``, ``Val.zip``, ``Test.zip``), zipped or extracted, or from the folders
+written by OpenMMLab's converter (``img_dir/train/0.png``), where the number of an image determines its domain.
 
 Source: Wang et al. 2021, "LoveDA: A remote sensing land-cover dataset for domain adaptive semantic segmentation"
-(arXiv 2110.08733). For domain shift a network is trained on one domain and evaluated on the other. There are two
+(arXiv 2110.08733). For a domain shift, a network is trained on one domain and evaluated on the other. There are two
 protocols, which differ in the unlabeled images of the target domain: those of its validation split (``official``) or
-those of its training split (``train-target``, of ST-DASegNet).
+those of its training split (``train-target``, as in ST-DASegNet).
 """
 
 import shutil
@@ -42,7 +42,7 @@ LEGEND = Legend.of(
         "agricultural": "#FFC380",
     }
 )
-"""Label files hold the class index plus one; 0 means no data."""
+"""Label files contain the class index plus one; 0 means no data."""
 
 IDS: Mapping[str, Mapping[Domain, range]] = {
     "train": {"rural": range(1366), "urban": range(1366, 2522)},
@@ -69,18 +69,20 @@ def loveda(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Declare LoveDA, one of its domains, or the shift between them; scenes are named ``train/rural/0``.
+    """Create the LoveDA dataset, one of its domains, or the shift between them.
 
-    A shift has the splits ``train`` (source, labeled), ``val``, ``unlabelled`` (target images) and ``test``, the labeled
-    validation images of the target, which is hidden from training.
+    Scenes have names such as ``train/rural/0``.
+
+    A shift has the splits ``train`` (source, labeled), ``val``, ``unlabelled`` (target images) and ``test`` (the
+    labeled validation images of the target domain). The ``test`` split is hidden from training.
 
     Args:
-        root: Folder of the archives, zipped or unpacked.
-        domain: Both domains, one of them, or a shift from the first to the second.
-        protocol: Unlabeled target images of a shift.
-        validate_on: Domain of the validation images that select the best model of a shift; with ``target`` the labels
-            of the test split influence training.
-        baseline: Reference for domain adaptation: ``source-only`` has no target images, ``oracle`` trains on the
+        root: Folder that contains the archives, zipped or extracted.
+        domain: ``all``, one domain, or a shift from one domain to the other.
+        protocol: Which target images a shift uses as unlabeled data.
+        validate_on: Domain of the validation images used to select the best model of a shift; with ``target``, the
+            labels of the test split influence training.
+        baseline: Baseline for domain adaptation: ``source-only`` uses no target images, ``oracle`` trains on the
             target's labels.
         complete: Require all published images.
 
@@ -95,7 +97,7 @@ def loveda(
         splits = _shift(scenes, source, target, protocol, validate_on=validate_on, baseline=baseline)
         about["protocol"] = f"{protocol}, validated on {validate_on}" + (f", {baseline}" if baseline else "")
     elif baseline or (protocol, validate_on) != ("official", "source"):
-        hint = "--set data.domain=rural-to-urban, for instance"
+        hint = "set a shift, for instance --set data.domain=rural-to-urban"
         raise ConfigError("protocol, validate_on and baseline require a domain shift", hint)
     else:
         wanted = get_args(Domain) if domain == "all" else (domain,)
@@ -114,7 +116,7 @@ def loveda(
 def _shift(
     scenes: Scenes, source: str, target: str, protocol: Protocol, *, validate_on: str, baseline: Baseline | None
 ) -> dict[str, Sequence[LabelledScene]]:
-    """Return the splits of a shift. Target images to adapt to have no label, even where one is published."""
+    """Return the splits of a shift. Target images to adapt to have no labels, even if labels are published."""
     test = scenes["val", target]
     if baseline == "oracle":
         return {"train": scenes["train", target], "val": test, "test": test}
@@ -146,7 +148,7 @@ def _published(root: Path, *, complete: bool) -> Scenes:
             unlabelled = [scene.name for scene in members if scene.label is None]
             if split != "test" and unlabelled:
                 message = f"{join_names(unlabelled, limit=MAX_NAMES)} has no label in masks_png"
-                raise DataError(message, "unpack the whole archive")
+                raise DataError(message, "extract the whole archive")
             published = len(IDS[split][domain])
             if complete and len(members) < published and (split != "test" or members):
                 raise DataError(
@@ -154,12 +156,14 @@ def _published(root: Path, *, complete: bool) -> Scenes:
                     "put Train.zip and Val.zip into the folder, or continue without them: --set data.complete=false",
                 )
     if not scenes["train", "rural"] + scenes["train", "urban"]:
-        raise DataError(f"{root} holds no images Train/*/images_png/*.png", "give the folder of Train.zip and Val.zip")
+        raise DataError(
+            f"{root} contains no images Train/*/images_png/*.png", "set the folder that contains Train.zip and Val.zip"
+        )
     return scenes
 
 
 def _files(files: Sequence[FileEntry], split: str, kind: Literal["images", "masks"]) -> FilesByKey:
-    """Return the files of a split by (domain, number). In merged folders the number determines the domain."""
+    """Return the files of a split by (domain, number). In merged folders, the number determines the domain."""
     merged = find_files(files, rf"(?:.*/)?{'img' if kind == 'images' else 'ann'}_dir/{split}/(\d+)\.png")
     separate = find_files(files, rf"(?:.*/)?{split}/(rural|urban)/{kind}_png/(\d+)\.png")
     return {_add_domain(split, key): path for key, path in merged.items()} | separate
@@ -174,15 +178,15 @@ def _add_domain(split: str, key: SceneKey) -> SceneKey:
 
 
 def download_loveda(root: Path) -> None:
-    """Download LoveDA's three archives through torchgeo, and verify their checksums.
+    """Download LoveDA's three archives with torchgeo, and verify their checksums.
 
-    Existing archives are not downloaded again. An archive appears under its name only when it is complete.
+    Existing archives are not downloaded again. An archive appears under its final name only once it is complete.
 
     Args:
-        root: Folder for the archives; created if it does not exist.
+        root: Folder for the archives; created if missing.
 
     Raises:
-        DataError: If an archive cannot be downloaded; the hint names the address.
+        DataError: If an archive cannot be downloaded; the hint gives the URL.
         OutputError: If the folder cannot be written.
     """
     part = temporary_path(root / "loveda")

@@ -1,7 +1,7 @@
-"""ISPRS Potsdam: 38 orthophotos of 6000 x 6000 pixels of 5 cm, six classes.
+"""ISPRS Potsdam: 38 orthophotos of 6000 x 6000 pixels with a GSD of 5 cm, six classes.
 
 Read from the archives that ISPRS provides (``2_Ortho_RGB.zip``, ``3_Ortho_IRRG.zip``, ``4_Ortho_RGBIR.zip``,
-``5_Labels_all.zip``, ``5_Labels_all_noBoundary.zip``, ``5_Labels_for_participants.zip``), zipped or unpacked.
+``5_Labels_all.zip``, ``5_Labels_all_noBoundary.zip``, ``5_Labels_for_participants.zip``), zipped or extracted.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ from geoseg.raster.archive import list_files
 LEGEND = isprs.LEGEND
 
 BANDS = {"rgb": ("red", "green", "blue"), "irrg": ("nir", "red", "green"), "rgbir": ("red", "green", "blue", "nir")}
-"""Bands of each kind of orthophoto. The files mark near infrared as alpha or as a color, which is wrong."""
+"""Bands of each type of orthophoto. The files wrongly declare near infrared as alpha or as a color."""
 
 GSD = 0.05
 
@@ -32,7 +32,7 @@ VAL = frozenset(
     for row, cols in {"2": "13 14", "3": "13 14", "4": "13 14 15", "5": "13 14 15", "6": "13 14 15", "7": "13"}.items()
     for col in cols.split()
 )
-"""Tiles whose labels were held back during the contest; the validation split of OpenMMLab's configurations."""
+"""Tiles whose labels were withheld during the contest; the validation split in OpenMMLab's configurations."""
 
 
 @datasets.register
@@ -43,7 +43,7 @@ def potsdam(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Declare Potsdam with the splits of the contest (24 and 14 tiles); scenes are named ``2_10`` after row and column.
+    """Create the Potsdam dataset with the contest splits (24 and 14 tiles); scenes have names such as ``2_10``.
 
     Args:
         root: Folder of the archives, zipped or unpacked.
@@ -58,7 +58,7 @@ def potsdam(
     by_kind = {kind: find_files(files, rf"(?:.*/)?top_potsdam_(\d+)_(\d+)_{kind}\.tiff?") for kind in BANDS}
     require_images(by_kind[images], f"images top_potsdam_*_{images.upper()}.tif", root, by_kind, "data.images")
     ending = "_noBoundary" if labels == "no_boundary" else ""
-    # Tile 4_12 of 5_Labels_all is damaged in copies in circulation, but not in 5_Labels_for_participants.
+    # Tile 4_12 of 5_Labels_all is corrupted in copies in circulation, but not in 5_Labels_for_participants.
     label_files = find_files(
         files,
         rf"(?:.*/)?top_potsdam_(\d+)_(\d+)_label{ending}\.tiff?",

@@ -1,9 +1,9 @@
-"""Any torchgeo dataset with images and masks, by the name of its class.
+"""Any torchgeo dataset with images and masks, selected by class name.
 
-A scene is one sample or, in a dataset indexed by coordinates, one file of its index. torchgeo decodes the samples, so
-every layout that it supports can be used for training; it also unpacks archives into their folder. A split names the
-arguments of the class: a value of ``split``, a mapping of other arguments, or a list of these. A split
-``{share: 0.1}`` or ``{names: ["M-33-*"]}`` is taken from ``train``.
+A scene is one sample or, for a dataset indexed by coordinates, one file in its index. torchgeo decodes the samples, so
+every layout that it supports can be used for training; it also extracts archives into their folder. A split specifies
+the arguments of the class: a value for ``split``, a mapping of other arguments, or a list of these. A split ``{share:
+0.1}`` or ``{names: ["M-33-*"]}`` is taken from ``train``.
 """
 
 import hashlib
@@ -48,25 +48,25 @@ def torchgeo(
     *,
     download: bool = False,
 ) -> Dataset:
-    """Declare the dataset ``torchgeo.datasets.NAME`` in a folder.
+    """Create a dataset from the class ``torchgeo.datasets.NAME`` and a folder.
 
     Args:
-        root: Folder of its files.
+        root: Folder that contains its files.
         name: Name of the class.
-        splits: For each split the arguments of the class; by default torchgeo's own splits.
+        splits: Arguments of the class for each split; by default, torchgeo's own splits.
         options: Arguments of the class for all splits.
-        legend: Class names, with or without colors, in the order of the mask values, without ignored ones; needed only
-            if torchgeo does not name the classes.
-        values: Mask values of classes that do not follow this order.
+        legend: Class names, with or without colors, in the order of the mask values, without ignored ones; only
+            required if torchgeo does not name the classes.
+        values: Mask values for classes that do not follow this order.
         ignore: Mask values that mean "not labeled".
         mask: Key of the mask in a sample.
         mask_layer: Layer of the mask, if it has several.
-        nodata: Value that all bands of a pixel without data have.
-        dtype: Pixel type to store; by default the narrowest that holds the first images.
+        nodata: Value in all bands of pixels without data.
+        dtype: Pixel type to store; by default, the narrowest type that can represent the first images.
         download: Let torchgeo download missing files.
 
     Raises:
-        ConfigError: If an option is wrong, or the dataset has no masks of classes.
+        ConfigError: If an option is invalid, or the masks of the dataset are not classes.
         DataError: If files are missing or cannot be read.
     """
     overrides = OVERRIDES.get(name, DatasetOverrides())
@@ -80,7 +80,7 @@ def torchgeo(
     image, mask_values, _ = first_samples[train]
     if mask_values is None:
         message = f"samples of torchgeo's {name} have no {mask}"
-        raise ConfigError(message, "choose data.mask, or another dataset")
+        raise ConfigError(message, "set data.mask, or choose a different dataset")
     classes, indices = read_classes(open_cached(train), overrides, legend, values, mask_values)
     if dtype == "auto":
         stored_dtype = max((narrowest_dtype(each) for each, _, _ in first_samples.values()), key=DTYPES.index)
@@ -108,7 +108,7 @@ def torchgeo(
 def _resolve_splits(
     factory: DatasetFactory, splits: Mapping[str, Any] | None, *, download: bool
 ) -> tuple[dict[str, list[DatasetFactory]], dict[str, Mapping[str, Any]], list[str]]:
-    """Return the factories of each split, the splits to take from train, and remarks on missing splits."""
+    """Return the factories of each split, the splits to take from ``train``, and remarks about missing splits."""
     has_split = "split" in inspect.signature(find_class(factory.name)).parameters
     wanted: Mapping[str, Any] = splits or (DEFAULT_SPLITS if has_split else {"train": {}})
     subsets = {name: rule for name, rule in wanted.items() if isinstance(rule, Mapping) and SUBSET_KEYS & rule.keys()}
@@ -122,7 +122,7 @@ def _resolve_splits(
                 raise
             remarks += [error.message] if isinstance(error, DataError) else []  # else the class has no such split
     if "train" not in factories:
-        raise ConfigError("data.splits has no split train", "write data.splits: {train: train}, for instance")
+        raise ConfigError("data.splits has no split train", "write, for instance, data.splits: {train: train}")
     return factories, subsets, remarks
 
 
@@ -140,7 +140,7 @@ def _build_factories(factory: DatasetFactory, arguments: Any, *, download: bool)
 def _list_scenes(
     factory: DatasetFactory, reader: SampleReader, storage: ArrayStorage, *, labelled: bool
 ) -> list[LabelledScene]:
-    """Return a scene for each sample, named after its first file, or numbered if these names are not unique."""
+    """Return a scene for each sample, named after its first file, or numbered if those names are not unique."""
     dataset = open_cached(factory)
     files = [list_sample_files(dataset, index) for index in range(len(dataset))]
     names = [members[0].stem if members else "" for members in files]
@@ -158,7 +158,7 @@ def _list_scenes(
 def _take_subsets(
     scenes: Mapping[str, Sequence[LabelledScene]], subsets: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, tuple[LabelledScene, ...]]:
-    """Return the scenes of each split, after moving subsets from train to their splits."""
+    """Return the scenes of each split, after moving subsets from ``train`` to their splits."""
     splits = {split: tuple(members) for split, members in scenes.items()}
     for split, rule in subsets.items():
         taken = _select_names(rule, [scene.name for scene in scenes["train"]])
@@ -168,7 +168,7 @@ def _take_subsets(
 
 
 def _select_names(rule: Mapping[str, Any], names: Sequence[str]) -> set[str]:
-    """Return the names that match patterns, or a share of them by a hash of the names, equal on every machine."""
+    """Return the names that match patterns, or a fraction selected by a hash of the names, the same on every machine."""
     match dict(rule):
         case {"names": list(patterns), **rest} if not rest:
             return {name for name in names if any(fnmatchcase(name.partition("/")[2], each) for each in patterns)}

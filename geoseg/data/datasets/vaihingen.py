@@ -1,7 +1,8 @@
-"""ISPRS Vaihingen: 33 orthophotos of about 2000 x 2500 pixels of 9 cm in near infrared, red and green, six classes.
+"""ISPRS Vaihingen: 33 orthophotos of about 2000 x 2500 pixels with a GSD of 9 cm in near infrared, red and green, six
+classes.
 
 Read from the archives that ISPRS provides (``ISPRS_semantic_labeling_Vaihingen.zip`` with the images in ``top/``,
-``..._ground_truth_COMPLETE.zip``, ``..._ground_truth_eroded_COMPLETE.zip``), zipped or unpacked.
+``..._ground_truth_COMPLETE.zip``, ``..._ground_truth_eroded_COMPLETE.zip``), zipped or extracted.
 """
 
 from pathlib import Path
@@ -18,19 +19,19 @@ GSD = 0.09
 
 TRAIN = frozenset((str(area),) for area in (1, 3, 5, 7, 11, 13, 15, 17, 21, 23, 26, 28, 30, 32, 34, 37))
 VAL = frozenset((str(area),) for area in (2, 4, 6, 8, 10, 12, 14, 16, 20, 22, 24, 27, 29, 31, 33, 35, 38))
-"""Areas whose labels were held back during the contest; the validation split of OpenMMLab's configurations."""
+"""Areas whose labels were withheld during the contest; the validation split in OpenMMLab's configurations."""
 
 IMAGE = r"(?:.*/)?top/top_mosaic_09cm_area(\d+)\.tiff?"
 LABELS = {
     "no_boundary": r"(?:.*/)?top_mosaic_09cm_area(\d+)_noBoundary\.tiff?",
-    # Images and complete labels have the same names and differ in their folder only.
+    # Images and complete labels have the same names and only differ in their folder.
     "full": r"(?!(?:.*/)?top/)(?:.*/)?top_mosaic_09cm_area(\d+)\.tiff?",
 }
 
 
 @datasets.register
 def vaihingen(root: Path, labels: isprs.LabelKind = "no_boundary", *, complete: bool = True) -> Dataset:
-    """Declare Vaihingen with the splits of the contest (16 and 17 areas); scenes are named ``area1`` after the area.
+    """Create the Vaihingen dataset with the contest splits (16 and 17 areas); scenes have names such as ``area1``.
 
     Args:
         root: Folder of the archives, zipped or unpacked. Surface models (DSM) are not read.

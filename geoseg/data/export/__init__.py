@@ -1,1 +1,1 @@
-"""Write crops of scenes to disk."""
+"""Export crops of scenes to disk."""

@@ -20,11 +20,11 @@ from geoseg.raster.discovery import match_by_name
 from geoseg.raster.scene import Scene
 
 SCENE_SUFFIXES = {*RASTER_SUFFIXES, VRT_SUFFIX}
-"""Suffixes of the scenes in a folder."""
+"""File extensions of scenes in a folder."""
 
 
 class WindowPixels(NamedTuple):
-    """Pixels of one window of a source."""
+    """The pixels of one window of a source."""
 
     values: NDArray[Any]
     """Image (band, row, col); 0 where not valid."""
@@ -36,29 +36,29 @@ class WindowPixels(NamedTuple):
 
 @dataclass(frozen=True)
 class CropSource:
-    """Image, labels and validity that are cut along the same windows."""
+    """An image, its labels and its validity, which are cut into the same windows."""
 
     name: str
     """Name of the scene."""
     image: Path
     """Raster file."""
     label: Path | None = None
-    """Raster file with one band of 8 bits on the image's grid."""
+    """Raster file with one 8-bit band on the grid of the image."""
     valid: Path | None = None
-    """Raster file with one band, above 0 where the image has data; None: validity of the image file."""
+    """Raster file with one band that is above 0 where the image has data; None uses the validity of the image file."""
     split: str = ""
-    """Split of a prepared scene."""
+    """Split of the scene, if it is a prepared scene."""
     dataset: str = ""
-    """Dataset of a prepared scene."""
+    """Dataset of the scene, if it is a prepared scene."""
 
     @property
     def stem(self) -> str:
-        """Beginning of the names of its crops."""
+        """Prefix of the names of its crops."""
         return self.image.stem
 
 
 class CropSourceReader:
-    """Reads windows of a source; a context manager.
+    """Context manager that reads windows of a source.
 
     Raises:
         SceneError: If a file cannot be opened.
@@ -73,7 +73,7 @@ class CropSourceReader:
             self._require_match(source, self.label)
 
     def read(self, window: Window) -> WindowPixels:
-        """Return the pixels of a window, which may reach outside."""
+        """Return the pixels of a window, which may extend beyond the image."""
         image = self.image.read(window)
         valid = image.valid if self.valid is None else image.valid & (self.valid.read(window).values[0] > 0)
         if self.label is None:
@@ -90,9 +90,9 @@ class CropSourceReader:
         if label.grid.shape != self.image.grid.shape or len(label.bands) != 1 or label.dtype != np.uint8:
             (h, w), (height, width) = label.grid.shape, self.image.grid.shape
             raise DataError(
-                f"{source.label} has {h} x {w} pixels and {len(label.bands)} bands of {label.dtype}, "
-                f"its image has {height} x {width} pixels",
-                "labels have one band of 8 bits and the image's size; convert colored labels first: geoseg prepare",
+                f"{source.label} has {h} x {w} pixels and {len(label.bands)} {label.dtype} band(s), "
+                f"but its image has {height} x {width} pixels",
+                "labels must have one 8-bit band and the size of the image; convert colored labels with geoseg prepare",
             )
         self.image.grid.require_same_place(label.grid, str(source.image), str(source.label))
 
@@ -108,11 +108,11 @@ class CropSourceReader:
 
 
 def find_crop_sources(paths: Sequence[str | Path], labels: str | Path | None = None) -> list[CropSource]:
-    """Find the scenes of files, folders and prepared folders.
+    """Find the scenes in files, folders and prepared folders.
 
     Args:
-        paths: Raster files, folders of raster files, or folders that :func:`geoseg.prepare` returned.
-        labels: Folder of label rasters with the names of the scenes.
+        paths: Raster files, folders of raster files, or folders returned by :func:`geoseg.prepare`.
+        labels: Folder of label rasters with the same names as the scenes.
 
     Raises:
         DataError: If there are no scenes, two scenes have the same name, or a label is missing.
@@ -124,9 +124,7 @@ def find_crop_sources(paths: Sequence[str | Path], labels: str | Path | None = N
         raise DataError(f"there is no scene in {', '.join(map(str, paths))}", "give raster files, or folders of them")
     (_, stem), count = Counter((source.split, source.stem) for source in sources).most_common(1)[0]
     if count > 1:
-        raise DataError(
-            f"two scenes are called {stem}", "export them separately: their crops would have the same names"
-        )
+        raise DataError(f"two scenes are named {stem}", "export them separately: their crops would have the same names")
     return sources
 
 
@@ -151,7 +149,7 @@ def _list_rasters(folder: Path) -> list[Path]:
 def _list_prepared(folder: Path) -> Iterator[CropSource]:
     prepared = PreparedDataset.load(folder)
     if prepared is None:
-        raise DataError(f"{folder} was prepared by another version of geoseg", "prepare it again")
+        raise DataError(f"{folder} was prepared by a different version of geoseg", "prepare it again")
     for scene in prepared.all_scenes:
         yield CropSource(
             scene.name,

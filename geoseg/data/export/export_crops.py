@@ -1,4 +1,4 @@
-"""Export scenes as crops on disk: the verb ``tile``."""
+"""Export scenes as crops on disk: the command ``tile``."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ from geoseg.registry import current_name
 Layout = Literal["geotiff", "openmmlab"]
 
 DEPRECATED_LAYOUT = "published"
-"""Spelling of ``openmmlab`` that is accepted for one release; the summary file keeps it."""
+"""Old spelling of ``openmmlab``, accepted for one release; it is still used in the summary file."""
 
 SUMMARY_NAME = "crops.json"
 """File in every folder of crops; a folder without it is not replaced."""
@@ -35,11 +35,11 @@ class TileResult:
     """The crops that were written."""
 
     path: Path
-    """Folder of the crops."""
+    """Folder that contains the crops."""
     crops: dict[str, int]
     """Number of crops by split (``""`` for scenes without one)."""
     skipped: int
-    """Number of windows without a valid pixel, which were left out."""
+    """Number of windows that were skipped because they have no valid pixels."""
 
 
 def tile(
@@ -57,30 +57,30 @@ def tile(
 ) -> TileResult:
     """Cut scenes into square crops on disk.
 
-    Crops of scenes that are smaller than a crop reach outside, without data there. The folder appears when it is
-    complete.
+    If a scene is smaller than a crop, the crop extends beyond it and has no data there. The folder only appears once it
+    is complete.
 
     Args:
-        scenes: Raster files, folders of them, or a prepared folder, whose masks are cut too.
+        scenes: Raster files, folders of them, or a prepared folder, whose masks are also cut.
         output: Folder to write.
-        size: Side of a crop in pixels; by default that of the rule.
-        stride: Distance between crops in pixels; by default that of the rule.
-        rule: Rule of the windows, see :mod:`geoseg.grid.patch_positions`.
-        layout: ``geotiff`` writes georeferenced files; ``openmmlab`` writes the files of a benchmark's converter, with
-            its windows, from a prepared folder of this benchmark.
-        labels: Folder of label rasters with the names of the scenes.
-        keep_empty: Write windows without a valid pixel too.
+        size: Side length of a crop in pixels; by default, that of the rule.
+        stride: Distance between crops in pixels; by default, that of the rule.
+        rule: Rule that places the windows; see :mod:`geoseg.grid.patch_positions`.
+        layout: ``geotiff`` writes georeferenced files; ``openmmlab`` writes the same files and windows as the converter
+            of a benchmark, from a prepared folder of that benchmark.
+        labels: Folder of label rasters with the same names as the scenes.
+        keep_empty: Also write windows without valid pixels.
         overwrite: Replace an existing folder of crops.
-        progress: Progress bar; none by default.
+        progress: Progress bar; by default, none.
 
     Returns:
-        Folder and number of the crops.
+        The folder and the number of crops.
 
     Raises:
-        ConfigError: If size, stride or rule is wrong.
+        ConfigError: If the size, stride or rule is invalid.
         DataError: If there are no scenes, or a label is missing or does not match.
         SceneError: If a scene cannot be read.
-        OutputError: If the folder cannot be written, exists or holds other files.
+        OutputError: If the folder cannot be written, already exists, or contains other files.
     """
     output = Path(output)
     sources = find_crop_sources(scenes, labels)
@@ -117,17 +117,17 @@ def count_crops(
     rule: PatchRule = "plain",
     layout: Layout = "geotiff",
 ) -> dict[str, int]:
-    """Count the crops that :func:`tile` would write with ``keep_empty``, from image headers.
+    """Count the crops that :func:`tile` would write with ``keep_empty=True``, reading only the image headers.
 
     Args:
-        scenes: As for :func:`tile`.
-        size: As for :func:`tile`.
-        stride: As for :func:`tile`.
-        rule: As for :func:`tile`.
-        layout: As for :func:`tile`.
+        scenes: See :func:`tile`.
+        size: See :func:`tile`.
+        stride: See :func:`tile`.
+        rule: See :func:`tile`.
+        layout: See :func:`tile`.
 
     Returns:
-        Number of crops by split.
+        The number of crops by split.
     """
     sources = find_crop_sources(scenes)
     exporter = _CropExporter(Path(), rule, size, stride, _resolve_layout(layout, sources))
@@ -139,14 +139,14 @@ def count_crops(
 
 
 def _resolve_layout(layout: str, sources: Sequence[CropSource]) -> OpenmmlabLayout | None:
-    """Return the layout of the sources' benchmark; None for GeoTIFF."""
+    """Return the layout of the benchmark that the sources belong to; None for GeoTIFF."""
     layout = current_name("layout", layout, {DEPRECATED_LAYOUT: "openmmlab"})
     return None if layout == "geotiff" else select_layout(sources)
 
 
 @dataclass(frozen=True)
 class _CropExporter:
-    """Writes the crops of scenes into a folder."""
+    """Writes the crops of scenes to a folder."""
 
     folder: Path
     rule: PatchRule
@@ -161,7 +161,7 @@ class _CropExporter:
         return patch_windows(grid.height, grid.width, self.rule, size=self.size, stride=self.stride)
 
     def export(self, source: CropSource, *, keep_empty: bool) -> tuple[int, int]:
-        """Write the crops of one scene; return how many were written, and how many were left out."""
+        """Write the crops of one scene; return how many were written and how many were skipped."""
         written = skipped = 0
         with CropSourceReader(source) as reader:
             for window in self.windows(reader.grid):
@@ -204,6 +204,6 @@ def _require_replaceable(output: Path, *, overwrite: bool) -> None:
     if not output.exists() or (output.is_dir() and not any(output.iterdir())):
         return
     if not (output / SUMMARY_NAME).is_file():
-        raise OutputError(f"{output} holds other files", "name a new folder for the crops")
+        raise OutputError(f"{output} contains other files", "use a new folder for the crops")
     if not overwrite:
-        raise OutputError(f"{output} exists already", "choose another name, or use --overwrite to replace it")
+        raise OutputError(f"{output} exists already", "choose a different name, or use --overwrite to replace it")

@@ -1,6 +1,6 @@
-"""Crops as OpenMMLab's converters write them: ``img_dir/SPLIT/NAME.png`` and ``ann_dir/SPLIT/NAME.png``.
+"""Write crops in the layout of OpenMMLab's converters: ``img_dir/SPLIT/NAME.png`` and ``ann_dir/SPLIT/NAME.png``.
 
-The names contain the place of a crop, and the labels have the values that OpenMMLab's configurations expect.
+The names contain the position of a crop, and the labels have the values that OpenMMLab's configurations expect.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,23 +20,23 @@ from geoseg.raster.writers.crop_files import write_crop_png
 
 @dataclass(frozen=True)
 class OpenmmlabLayout:
-    """Windows, names and label values of a benchmark's converter."""
+    """Windows, names and label values of the converter for a benchmark."""
 
     rule: PatchRule | None
-    """Rule of the windows; None: whole images."""
+    """Rule that places the windows; None: whole images."""
     image_name: Callable[[str, Window], str]
     """Name of an image file, from the scene's name and the window."""
     label_name: Callable[[str], str]
     """Name of its label file, from the image file's name."""
     first_class: int
-    """Label value of class 0. With 1, pixels without a label are 0, else 255."""
+    """Label value of class 0. If it is 1, unlabeled pixels are 0, otherwise 255."""
 
     def windows(self, grid: Grid) -> Iterator[Window]:
         """Return the windows of a scene."""
         return iter([grid.window]) if self.rule is None else patch_windows(grid.height, grid.width, self.rule)
 
     def write(self, folder: Path, source: CropSource, window: Window, pixels: WindowPixels) -> None:
-        """Write image and label of one window.
+        """Write the image and label of one window.
 
         Args:
             folder: Folder of all crops.
@@ -56,7 +56,9 @@ class OpenmmlabLayout:
         if pixels.target is not None:
             with output_errors(labels):
                 labels.mkdir(parents=True, exist_ok=True)
-            values = pixels.target + np.uint8(self.first_class)  # 255 + 1 overflows to 0, the files' value for no label
+            values = pixels.target + np.uint8(
+                self.first_class
+            )  # 255 + 1 overflows to 0, the value of unlabeled pixels in the files
             write_crop_png(labels / self.label_name(name), values[None])
 
 
@@ -74,19 +76,19 @@ OPENMMLAB_LAYOUTS = {
     "isaid": OpenmmlabLayout("isaid", _by_rows, lambda name: f"{Path(name).stem}_instance_color_RGB.png", 0),
     "loveda": OpenmmlabLayout(None, lambda scene, _: f"{scene.rpartition('/')[2]}.png", str, 1),
 }
-"""Layouts by name of the dataset."""
+"""Mapping of dataset names to layouts."""
 
 
 def select_layout(sources: Sequence[CropSource]) -> OpenmmlabLayout:
     """Return the layout of the benchmark that all sources belong to.
 
     Raises:
-        DataError: If they are not prepared scenes of one such benchmark.
+        DataError: If they are not prepared scenes of a single benchmark with such a layout.
     """
     names = {source.dataset for source in sources}
     if len(names) != 1 or not names <= set(OPENMMLAB_LAYOUTS):
         raise DataError(
-            "the openmmlab layout is that of one benchmark, and these scenes are not prepared from one",
-            f"give the folder that geoseg prepare made of {', '.join(OPENMMLAB_LAYOUTS)}",
+            "the openmmlab layout requires scenes that were prepared from a single benchmark",
+            f"use the folder that geoseg prepare wrote for one of: {', '.join(OPENMMLAB_LAYOUTS)}",
         )
     return OPENMMLAB_LAYOUTS[names.pop()]

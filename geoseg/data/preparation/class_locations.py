@@ -28,10 +28,10 @@ class ClassLocations:
 
     @classmethod
     def from_mask(cls, mask: NDArray[np.uint8], classes: int, *, first_row: int = 0) -> Self:
-        """Count the classes of a mask, or of a strip of it, in cells.
+        """Count the pixels of each class in each cell of a mask or of a strip of a mask.
 
         Args:
-            mask: Class indices (row, col); values from ``classes`` on are not counted.
+            mask: Class indices (row, col); values greater than or equal to ``classes`` are ignored.
             classes: Number of classes.
             first_row: Row of the scene where the strip begins, a multiple of :data:`CELL_SIZE`.
         """

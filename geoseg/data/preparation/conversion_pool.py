@@ -59,14 +59,14 @@ class DiskSpace:
         return cls(sum(pixels), size)
 
     def require(self, folder: Path, share: float = 1.0) -> None:
-        """Check that the disk of a folder has enough free space.
+        """Check that the disk that contains a folder has enough free space.
 
         Args:
             folder: Folder to write to.
-            share: Share of the uncompressed size that the files need.
+            share: Required space as a fraction of the uncompressed size.
 
         Raises:
-            OutputError: If it has less.
+            OutputError: If there is not enough free space.
         """
         free, size = shutil.disk_usage(folder).free, self.size * share
         if size * DISK_MARGIN > free:

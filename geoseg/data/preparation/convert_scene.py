@@ -83,7 +83,7 @@ def convert_scene(conversion: SceneConversion) -> ConversionRecord:
     """Convert one scene and write its record.
 
     Raises:
-        DataError: If the pixel type, the bands or the labels do not match the other scenes.
+        DataError: If the pixel type, the bands or the labels do not match those of the other scenes.
         SceneError: If a file cannot be read.
         OutputError: If a file cannot be written.
     """

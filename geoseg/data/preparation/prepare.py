@@ -94,7 +94,7 @@ def prepare_dataset(
     Args:
         section: Data section that declares the dataset, and the bands and the GSD to convert to.
         dataset: The dataset.
-        name: As for :func:`prepare`, like the following arguments.
+        name: See :func:`prepare`, also for the following arguments.
         folder: Folder to write instead of one below ``section.prepared``.
         overwrite: Replace the scenes of another declaration.
         progress: Progress bar.
@@ -108,7 +108,7 @@ def prepare_dataset(
         logger.info("using the prepared scenes in %s", folder)
         _report_labels(finished)
         return finished
-    logger.log(NOTICE, "Preparing scenes in %s, once.", folder)
+    logger.log(NOTICE, "Preparing scenes in %s (first run only).", folder)
     _log_remarks(dataset)
     _require_own_folder(folder, declared, overwrite=overwrite)
     with lock_folder(folder):

@@ -1,7 +1,8 @@
 """Validate the labels of a dataset without converting anything.
 
-Errors make training impossible or invalid: files that cannot be read, different sizes, undeclared colors, the same image
-in two splits, missing files. Remarks may be intended.
+Errors make training impossible or its results invalid: unreadable files, images and labels of different sizes,
+undeclared colors, the same image in two splits, missing files. Remarks are warnings about findings that may be
+intentional.
 """
 
 import zlib
@@ -106,7 +107,7 @@ def _format_shares(counts: NDArray[np.int64]) -> list[str]:
 
 def _format_unlabelled(scenes: Sequence[SceneLabelReport]) -> str:
     shares = [scene.unlabelled_share for scene in scenes if scene.class_pixels]
-    return f"{100 * sum(shares) / len(shares):.2f} %" if shares else "-"
+    return f"{100 * sum(shares) / len(shares):.2f}%" if shares else "-"
 
 
 def validate_labels(section: DataSection, *, progress: Progress = silent) -> LabelReport:

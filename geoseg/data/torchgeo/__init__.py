@@ -1,1 +1,1 @@
-"""The parts of the dataset ``torchgeo``: ``call`` (opening), ``meaning`` (classes), ``source`` (reading), ``download``."""
+"""Parts of the ``torchgeo`` dataset: creating datasets, their class and band names, and reading samples."""

@@ -1,4 +1,4 @@
-"""Classes and bands of torchgeo's datasets: from their attributes, and from a table where these are missing or wrong."""
+"""Classes and bands of torchgeo's datasets, from their attributes or, if these are missing or wrong, from a table."""
 
 import contextlib
 import itertools
@@ -19,12 +19,12 @@ Values = Mapping[str, Sequence[int]]
 MaskValues = NDArray[np.int64]
 
 NO_COLOUR = (-1, -1, -1)
-"""Placed first in a color table, so that colors outside the table get the value 0 rather than that of a class."""
+"""Placed first in a color table, so that colors outside the table get the value 0 instead of the value of a class."""
 
 
 @dataclass(frozen=True)
 class DatasetOverrides:
-    """Facts about a dataset that torchgeo's attributes lack or state wrongly."""
+    """Facts about a dataset that are missing or wrong in torchgeo's attributes."""
 
     first: int = 0
     """Mask value of the first class."""
@@ -33,7 +33,7 @@ class DatasetOverrides:
     names: tuple[str, ...] = ()
     """Class names in the order of the mask values, if the dataset has none."""
     bands: tuple[str, ...] = ()
-    """Names of the image's bands, if the dataset has none."""
+    """Names of the bands of an image, if the dataset has none."""
     by_colour: bool = False
     """True if torchgeo makes masks from colors; it reads every color outside its table as the first class."""
 
@@ -43,7 +43,7 @@ ROADS = DatasetOverrides(names=("background", "road"))
 ZERO_IS_NO_DATA = DatasetOverrides(ignore=(0,))
 
 OVERRIDES: Mapping[str, DatasetOverrides] = {
-    # The classes of its layer "lc"; 15 means no data, too.
+    # The classes of its layer "lc"; 15 also means no data.
     "ChesapeakeCVPR": DatasetOverrides(
         1, (0, 15), ("water", "tree canopy", "low vegetation", "barren", "impervious", "roads")
     ),
@@ -51,17 +51,17 @@ OVERRIDES: Mapping[str, DatasetOverrides] = {
     "DFC2022": DatasetOverrides(ignore=(0,), bands=("red", "green", "blue", "height")),  # "No information"
     "DeepGlobeLandCover": DatasetOverrides(ignore=(6,), by_colour=True),  # "Unknown"
     "ETCI2021": DatasetOverrides(names=("no flood/water", "flood/water")),
-    "FieldsOfTheWorld": DatasetOverrides(ignore=(3,), names=("background", "field")),  # 3 where only presence is known
+    "FieldsOfTheWorld": DatasetOverrides(ignore=(3,), names=("background", "field")),  # 3: presence only
     "InriaAerialImageLabeling": BUILDINGS,
     # `classes` begins with the background and ends with "no-data", but files contain 0 for no data, 1 for the background
-    # and so on to 7, and torchgeo returns these values: by its names every class would be called like the next.
+    # and so on to 7, and torchgeo returns these values: its names would give every class the name of the next.
     "LoveDA": DatasetOverrides(first=1, ignore=(0, 8)),
     "PASTIS": DatasetOverrides(ignore=(19,)),  # "void_label"
     "Potsdam2D": DatasetOverrides(bands=("red", "green", "blue", "nir"), by_colour=True),
     "Vaihingen2D": DatasetOverrides(bands=("nir", "red", "green"), by_colour=True),
     **dict.fromkeys(("SpaceNet1", "SpaceNet2", "SpaceNet4", "SpaceNet6", "SpaceNet7"), BUILDINGS),
     **dict.fromkeys(("SpaceNet3", "SpaceNet5"), ROADS),
-    # Their names for 0: No data, Fill, Unclassified, Invalid, Unknown; the crop types have none.
+    # Names used for 0: No data, Fill, Unclassified, Invalid, Unknown; the crop type datasets have none.
     **dict.fromkeys(
         ("AgriFieldNet", "BeninSmallHolderCashews", "CV4AKenyaCropType", "CopernicusBenchCloudS3",
          "CopernicusBenchLC100SegS3", "EnviroAtlas", "L7Irish", "L8Biome", "SouthAfricaCropType"),
@@ -78,13 +78,13 @@ def read_classes(
 
     Args:
         dataset: The dataset.
-        overrides: Facts that take precedence over its attributes.
-        legend: Class names, with or without colors, in the order of the mask values; None takes those of the dataset.
-        values: Mask values of classes that do not follow this order.
+        overrides: Facts that take precedence over the attributes of the dataset.
+        legend: Class names, with or without colors, in the order of the mask values; None uses those of the dataset.
+        values: Mask values for classes that do not follow this order.
         mask: A mask in torchgeo's values, for messages.
 
     Returns:
-        Legend, and class index by mask value, 255 for "not labeled".
+        The legend, and a mapping of mask values to class indices, 255 for "not labeled".
 
     Raises:
         ConfigError: If the class names are unknown, or one value has two meanings.
@@ -104,7 +104,7 @@ def read_classes(
 
 
 def _find_names(dataset: Any, overrides: DatasetOverrides, mask: MaskValues) -> Sequence[str]:
-    """Return class names in the order of the mask values, of the dataset or of its part with the masks."""
+    """Return class names in the order of the mask values, from the dataset or from its part that contains the masks."""
     if overrides.names:
         return overrides.names
     for part in (dataset, *reversed(getattr(dataset, "datasets", ()))):
@@ -114,8 +114,8 @@ def _find_names(dataset: Any, overrides: DatasetOverrides, mask: MaskValues) -> 
                 return [str(name) for name in names]
     raise ConfigError(
         f"torchgeo does not name the classes of {type(dataset).__name__}; "
-        f"its first mask has the values {join_names(np.unique(mask)[:10])}",
-        "name them in the order of the values in data.legend, and list the values without a label in data.ignore",
+        f"the first mask has the values {join_names(np.unique(mask)[:10])}",
+        "list the names in the order of the values in data.legend, and list the values of unlabeled pixels in data.ignore",
     )
 
 
@@ -123,7 +123,7 @@ def _find_colours(dataset: Any) -> dict[int, Colour]:
     """Return the colors by mask value; empty if torchgeo has none that can be parsed."""
     for attribute in ("cmap", "colormap", "palette"):
         table = getattr(dataset, attribute, None)
-        colors = getattr(table, "colors", table) or ()  # the first is a color map of matplotlib
+        colors = getattr(table, "colors", table) or ()  # the first one is a Matplotlib colormap
         pairs = colors.items() if isinstance(colors, Mapping) else enumerate(c for c in colors if c != NO_COLOUR)
         with contextlib.suppress(ConfigError, TypeError):
             if parsed := {value: parse_colour(c if isinstance(c, str) else c[:3]) for value, c in pairs}:
@@ -132,13 +132,13 @@ def _find_colours(dataset: Any) -> dict[int, Colour]:
 
 
 def band_names(dataset: Any, overrides: DatasetOverrides, count: int, dtype: str) -> tuple[str, ...]:
-    """Return the names of an image's bands.
+    """Return the names of the bands of an image.
 
     Args:
         dataset: The dataset.
-        overrides: Facts that take precedence over its attributes.
+        overrides: Facts that take precedence over the attributes of the dataset.
         count: Number of bands.
-        dtype: Pixel type; three bands of uint8 are taken for red, green and blue.
+        dtype: Pixel type; three uint8 bands are assumed to be red, green and blue.
 
     Returns:
         ``count`` names; ``band_1``, ``band_2`` … if they are unknown.

@@ -1,4 +1,4 @@
-"""Torchgeo's datasets by class name and arguments: created once per process, with readable errors."""
+"""Create torchgeo datasets from a class name and arguments, once per process and with readable errors."""
 
 import contextlib
 import inspect
@@ -17,19 +17,19 @@ from geoseg.errors import ConfigError, DataError
 
 @dataclass(frozen=True)
 class DatasetFactory:
-    """Creates a dataset of torchgeo from its class name and arguments, in any process."""
+    """Creates a torchgeo dataset from its class name and arguments, in any process."""
 
     name: str
     """Name of the class."""
     root: Path
-    """Folder of its files."""
+    """Folder that contains its files."""
     arguments: str = "{}"
     """Its other keyword arguments, as JSON."""
     label: str = ""
-    """Short text of the arguments, unique among the splits of a dataset, for names of scenes."""
+    """Short text for the arguments, unique among the splits of a dataset, used in scene names."""
 
     def with_split(self, split: Any) -> "DatasetFactory":
-        """Return the factory with a value of the argument ``split``, or with a mapping of further arguments."""
+        """Return a factory with a value for the argument ``split``, or with a mapping of additional arguments."""
         more = dict(split) if isinstance(split, Mapping) else {"split": split}
         label = "-".join(str(one) for each in more.values() for one in (each if isinstance(each, list) else [each]))
         arguments = json.dumps(json.loads(self.arguments) | more, sort_keys=True)
@@ -39,10 +39,11 @@ class DatasetFactory:
         """Create the dataset.
 
         Args:
-            **more: Further arguments of the class; with ``download=True`` checksums are verified if it supports that.
+            **more: Additional arguments of the class; with ``download=True``, checksums are verified if the class
+                supports it.
 
         Raises:
-            ConfigError: If there is no such class, or an argument is wrong.
+            ConfigError: If there is no such class, or an argument is invalid.
             DataError: If its files are missing, cannot be opened or cannot be downloaded.
         """
         dataset_class = find_class(self.name)
@@ -71,7 +72,7 @@ class DatasetFactory:
             hint = "see its page in torchgeo's documentation, and data.splits, data.options"
             raise ConfigError(message, hint) from error
         except Exception as error:
-            # Downloads raise errors of many libraries.
+            # Downloads raise errors from many libraries.
             is_download = bool(arguments.get("download"))
             if not is_download and not isinstance(error, OSError | RuntimeError | DependencyNotFoundError):
                 raise
@@ -88,10 +89,10 @@ def open_cached(factory: DatasetFactory) -> Any:
 
 
 def find_class(name: str) -> Any:
-    """Return the class of this name in ``torchgeo.datasets``.
+    """Return the class with this name in ``torchgeo.datasets``.
 
     Raises:
-        ConfigError: If there is none; the hint names the most similar one.
+        ConfigError: If there is none; the hint suggests the most similar name.
     """
     import torchgeo.datasets  # noqa: PLC0415 - takes five seconds
 
@@ -106,7 +107,7 @@ def find_class(name: str) -> Any:
 
 @contextlib.contextmanager
 def suppress_output() -> Iterator[None]:
-    """Redirect torchgeo's output to stderr, and ignore its warnings of deprecation and missing geotransforms."""
+    """Redirect torchgeo's output to stderr, and ignore its warnings about deprecation and missing geotransforms."""
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", "Dataset has no geotransform")

@@ -1,4 +1,4 @@
-"""Samples of torchgeo's datasets as scenes: image, mask and grid of one sample, read in any process."""
+"""Use samples of torchgeo datasets as scenes: read the image, mask and grid of a sample, in any process."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from geoseg.raster.raster import Raster
 
 @dataclass(frozen=True)
 class SampleReader:
-    """Reads image, mask and grid from the samples of a dataset."""
+    """Reads the image, mask and grid of the samples of a dataset."""
 
     mask: str
     """Key of the mask."""
@@ -36,14 +36,14 @@ class SampleReader:
 
         Args:
             dataset: The dataset.
-            index: Number of the sample; for a dataset indexed by coordinates, number of the file in its index.
+            index: Index of the sample; for a dataset indexed by coordinates, the position of the file in its index.
 
         Returns:
-            Image (band, row, col); mask (row, col) in torchgeo's values, None without a mask; grid of both.
+            The image (band, row, col); the mask (row, col) in torchgeo's values, or None; the grid of both.
 
         Raises:
             ConfigError: If the sample has no image, or its mask has no classes.
-            DataError: If a file is damaged or missing.
+            DataError: If a file is corrupted or missing.
         """
         name = type(dataset).__name__
         if self.by_colour and dataset.colormap[0] != NO_COLOUR:
@@ -56,7 +56,7 @@ class SampleReader:
             raise DataError(message, "a file is damaged or missing: unpack it again") from error
         if "image" not in sample:
             message = f"samples of torchgeo's {name} have {', '.join(sample)}, but no image"
-            raise ConfigError(message, "choose another dataset")
+            raise ConfigError(message, "choose a different dataset")
         image = _to_layers(sample["image"])
         if grid is None or grid.shape != image.shape[1:]:
             grid = Grid(None, Affine.identity(), *image.shape[1:])
@@ -75,7 +75,7 @@ class SampleReader:
 
 
 def _to_layers(values: Any) -> NDArray[Any]:
-    """Return an array (layer, row, col); points in time become further layers."""
+    """Return an array (layer, row, col); points in time become additional layers."""
     array = np.asarray(values)
     return array.reshape(-1, *array.shape[-2:])
 
@@ -84,7 +84,8 @@ def _to_layers(values: Any) -> NDArray[Any]:
 def _select_sample(dataset: Any, index: int) -> Iterator[tuple[Any, Grid | None]]:
     """Yield the query of a sample, and the grid of the sample if it is known.
 
-    For a query by coordinates torchgeo merges all files there. Meanwhile its index is therefore reduced to one file.
+    For a query by coordinates, torchgeo merges all files at that location. Its index is therefore temporarily reduced
+    to one file.
     """
     if not is_geo_dataset(dataset):
         yield index, None
@@ -109,21 +110,21 @@ def _select_sample(dataset: Any, index: int) -> Iterator[tuple[Any, Grid | None]
 
 @dataclass(frozen=True)
 class TorchgeoSource:
-    """One sample of a dataset of torchgeo as the source of a scene."""
+    """One sample of a torchgeo dataset as the source of a scene."""
 
     factory: DatasetFactory
     """Creates the dataset."""
     index: int
-    """Number of the sample."""
+    """Index of the sample."""
     reader: SampleReader
     """Reads the sample."""
     storage: ArrayStorage
-    """Pixel type and label table of all scenes."""
+    """Pixel type and label table shared by all scenes."""
     files: tuple[Path, ...] = field(default=(), repr=False)
     """Files of the sample, as far as torchgeo lists them."""
 
     def read(self) -> tuple[Raster, NDArray[np.uint8] | None]:
-        """Return image and class indices.
+        """Return the image and the class indices.
 
         Raises:
             DataError: If they cannot be read, or do not fit the storage of the first scene.
@@ -133,12 +134,12 @@ class TorchgeoSource:
         return raster, None if mask is None else self.storage.to_class_indices(mask)
 
     def fingerprint(self) -> tuple[str, int, int]:
-        """Return the settings as text, with bytes and date of the files, or of the folder if no files are listed."""
+        """Return the settings as text, with the size and date of the files, or of the folder if no files are listed."""
         stats = [path.stat() for path in self.files or (self.factory.root,)]
         return self._settings(), sum(each.st_size for each in stats), max(each.st_mtime_ns for each in stats)
 
     def _settings(self) -> str:
-        """Return the text of the settings in records. Its names are fixed: a change means that all is converted again."""
+        """Return the settings as text for records. Its names must not change: any change causes a new conversion."""
         factory, reader, storage = self.factory, self.reader, self.storage
         return (
             f"TorchgeoSource(call=Call(name={factory.name!r}, root={factory.root!r}, arguments={factory.arguments!r}, "

@@ -1,7 +1,7 @@
 """Compare the inputs of batch normalization layers with the running statistics from training.
 
-The running statistics of a network summarize its training data. If images of another place have other statistics, the
-network processes features it was not trained on; detecting this needs no labels.
+The running statistics of a network summarize its training data. If images from a different location have different
+statistics, the network processes features it was not trained on; detecting this needs no labels.
 """
 
 import math

@@ -24,14 +24,14 @@ BINS = 51
 
 
 def write_shift_report(shift: DomainShift, output: str | Path) -> Path:
-    """Write the page, and JSON with the same stem, replacing existing files.
+    """Write the HTML report and a JSON file with the same stem, replacing existing files.
 
     Args:
         shift: The domain shift.
-        output: Path of the page.
+        output: Path of the HTML report.
 
     Returns:
-        Path of the page.
+        Path of the HTML report.
     """
     page = Path(output)
     write_text(page.with_suffix(".json"), json.dumps(shift_to_dict(shift), indent=1) + "\n")

@@ -104,7 +104,7 @@ def map_classes(legend: Legend) -> NDArray[np.uint8]:
     if missing:
         raise BundleError(f"the model lacks classes of LoveDA: {join_names(missing)}", hint)
     if unknown:
-        raise BundleError(f"LoveDA lacks classes of the model: {join_names(unknown)}", hint)
+        raise BundleError(f"the model has classes that LoveDA does not: {join_names(unknown)}", hint)
     return legend.mapping_to(LEGEND)
 
 

@@ -1,4 +1,4 @@
-"""Load checkpoints of OpenMMLab's mmsegmentation."""
+"""Load checkpoints from OpenMMLab's mmsegmentation."""
 
 from typing import TYPE_CHECKING
 

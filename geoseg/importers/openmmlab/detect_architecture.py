@@ -16,7 +16,7 @@ State = Mapping[str, Tensor]
 
 SUPPORTED_HINT = "geoseg imports DeepLabV3 and DeepLabV3+ with mmsegmentation's ResNets"
 MAX_NAMED_KEYS = 3
-"""Largest number of keys that a message lists."""
+"""Maximum number of keys that a message lists."""
 
 
 class Architecture(NamedTuple):
@@ -27,17 +27,17 @@ class Architecture(NamedTuple):
     head: str
     """Name of the head."""
     options: dict[str, Any]
-    """Widths of the head that differ from its defaults."""
+    """Channel counts of the head that differ from its defaults."""
     bands: int
     """Number of bands of an image."""
     classes: int
     """Number of classes of the logits."""
     has_auxiliary: bool
-    """Whether the network has an auxiliary head."""
+    """True if the network has an auxiliary head."""
 
 
 def detect_architecture(state: State) -> Architecture:
-    """Detect the architecture of a state dict with geoseg's names.
+    """Detect the architecture from a state dict with geoseg's names.
 
     Raises:
         BundleError: If the network is not supported.
@@ -60,7 +60,7 @@ def detect_architecture(state: State) -> Architecture:
 
 
 def detect_resnet(state: State) -> str:
-    """Return the name of the ResNet with these blocks and this stem."""
+    """Return the name of the ResNet with the blocks and the stem of a state dict."""
     stem = "deep" if "backbone.conv1.0.weight" in state else ""
     block = Bottleneck if "backbone.layer1.0.conv3.weight" in state else BasicBlock
     blocks = tuple(_blocks(state, stage) for stage in (1, 2, 3, 4))
@@ -81,7 +81,7 @@ def require_same_parameters(wanted: State, given: State) -> None:
     """Check that two state dicts have the same names and shapes.
 
     Raises:
-        BundleError: With the first missing, additional or differing parameters.
+        BundleError: If they differ; the message lists the first missing, additional or differing parameters.
     """
     deep_stem = "backbone.conv1.0.weight" in wanted
     lacks, surplus = ([key for key in one if key not in other] for one, other in ((wanted, given), (given, wanted)))
@@ -104,7 +104,7 @@ def _blocks(state: State, stage: int) -> int:
 
 
 def _options(state: State) -> Iterator[tuple[str, int]]:
-    """Yield widths of the head that differ from a quarter of the deepest or 3/16 of the finest features."""
+    """Yield channel counts of the head that are not a quarter of the deepest or 3/16 of the finest features."""
     features = {"channels": ("bottleneck", 4, 1, 4), "low_level_channels": ("c1_bottleneck", 1, 3, 16)}
     for option, (module, stage, share, of) in features.items():
         weight = state.get(f"head.{module}.conv.weight")

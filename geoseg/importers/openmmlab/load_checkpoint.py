@@ -1,4 +1,4 @@
-"""Load a published checkpoint as a network whose logits equal mmsegmentation's."""
+"""Load a published checkpoint as a network whose logits are identical to mmsegmentation's."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,19 +29,19 @@ class OpenMMLabCheckpoint:
     network: SegmentationNetwork
     """In evaluation mode."""
     model: ModelSection
-    """Model section that builds the network."""
+    """Model section from which the network is built."""
     bands: int
     """Number of bands of an image."""
     classes: int
     """Number of classes of the logits."""
     settings: ConfigSettings
-    """Settings that cannot be detected from weights, with their source."""
+    """Settings that cannot be detected from the weights, with their source."""
     file: CheckpointFile
     """Class names, palette, configuration and software versions, if present."""
 
 
 def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> OpenMMLabCheckpoint:
-    """Load DeepLabV3 or DeepLabV3+ with a ResNet from a checkpoint of mmsegmentation 0.x or 1.x.
+    """Load DeepLabV3 or DeepLabV3+ with a ResNet backbone from an mmsegmentation 0.x or 1.x checkpoint.
 
     Args:
         path: Path of the .pth file.
@@ -55,7 +55,7 @@ def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> Open
     detected = detect_architecture(file.state)
     if detected.classes < 2:
         raise BundleError(
-            "the network of the checkpoint has a single output with a threshold",
+            "the checkpoint's network has a single output with a threshold",
             "geoseg needs one output per class, including the background",
         )
     settings = choose_settings(file.config, model)
@@ -68,7 +68,7 @@ def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> Open
 
 
 def to_model_section(architecture: Architecture, settings: ConfigSettings) -> ModelSection:
-    """Return the model section of a recipe for the network."""
+    """Return the model section of a recipe for a network."""
     dilations = {"dilations": list(settings.dilations)} if settings.dilations else {}
     return ModelSection(
         backbone=Component(name=architecture.backbone),
@@ -95,7 +95,7 @@ def build_loaded_network(state: State, model: ModelSection, *, bands: int, class
     Raises:
         BundleError: If names or shapes differ.
     """
-    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
+    with torch.device("meta"):  # no memory or random numbers for weights that are replaced anyway
         network = build_network(model, bands=bands, classes=classes)
     require_same_parameters(network.state_dict(), state)
     network.load_state_dict({key: _to_float32(value) for key, value in state.items()}, assign=True)
@@ -103,5 +103,5 @@ def build_loaded_network(state: State, model: ModelSection, *, bands: int, class
 
 
 def _to_float32(value: Tensor) -> Tensor:
-    """Convert to float32, because some checkpoints are float16. Integer counters stay."""
+    """Convert to float32, because some checkpoints are float16. Integer counters are left unchanged."""
     return value.detach().float() if value.is_floating_point() else value.detach()

@@ -1,8 +1,9 @@
-"""Read weights and metadata from a checkpoint file of OpenMMLab.
+"""Read weights and metadata from an OpenMMLab checkpoint file.
 
 The file is a pickled dict with ``state_dict`` and ``meta``. OpenMMLab 0.x writes ``meta["CLASSES"]``, ``["PALETTE"]`` and
 ``["config"]``, 1.x writes ``meta["dataset_meta"]`` and ``["cfg"]``. A plain state dict is a checkpoint without metadata.
-Only plain data is unpickled, because unpickling other objects runs code from the file. Optimizer and logs are ignored.
+Only plain data is unpickled, because unpickling other objects runs code from the file. Optimizer state and logs are
+ignored.
 """
 
 import re
@@ -22,14 +23,14 @@ from geoseg.models.weights.pretrained import load_pickle
 Colour = tuple[int, int, int]
 
 REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]{1,80})")
-"""Part of torch's message that names a global which is not plain data."""
+"""Part of torch's error message that names a global that is not plain data."""
 IGNORED_PREFIXES = ("ema_", "data_preprocessor.")
 """Prefixes of tensors used in training only: running averages of 0.x (saved networks hold averaged weights) and the input
 normalization, which is also in the configuration."""
 EXPERIMENT_KEYS = ("exp_name", "experiment_name")
 """Keys of ``meta`` with the name of the training run, in 0.x and 1.x."""
 VERSION_KEYS = {"mmseg_version": "mmsegmentation", "mmengine_version": "mmengine"}
-"""Keys of ``meta`` with a version, and the software."""
+"""Keys of ``meta`` that contain a version, and the software they refer to."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,14 @@ def read_checkpoint(path: str | Path) -> CheckpointFile:
     """Read a checkpoint file.
 
     Raises:
-        BundleError: If the file is missing, damaged, not a checkpoint, or holds more than plain data.
+        BundleError: If the file is missing, corrupted or not a checkpoint, or contains more than plain data.
     """
     path = Path(path)
     require_checkpoint(path)
     content = _load(path)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(map(torch.is_tensor, state.values())):
-        raise BundleError(f"{path} has no weights", "use a checkpoint of mmsegmentation: a dict with state_dict")
+        raise BundleError(f"{path} has no weights", "use an mmsegmentation checkpoint: a dict with the key state_dict")
     meta = content.get("meta")
     named = to_geoseg_names({str(key): value for key, value in state.items()})
     return CheckpointFile(
@@ -73,13 +74,13 @@ def _load(path: Path) -> Any:
     try:
         return load_pickle(path)
     except Exception as error:
-        # A damaged pickle can raise any exception; no code from it was run.
+        # A corrupted pickle can raise any exception; no code from it has been run.
         refused = REFUSED_GLOBAL.search(str(error))
         if refused is None:
             raise not_a_checkpoint(path) from error
         raise BundleError(
-            f"{path} holds more than weights ({refused[1]}); reading it could run code from the file",
-            "if you trust it, save its weights only, on the machine where it was written: "
+            f"{path} contains more than weights ({refused[1]}); reading it could run code from the file",
+            "if you trust it, save only its weights, on the machine where it was written: "
             "torch.save({'state_dict': torch.load(FILE, weights_only=False)['state_dict']}, NEW_FILE)",
         ) from error
 

@@ -1,7 +1,7 @@
 """Read settings that cannot be detected from weights: output stride, dilations, ``align_corners``.
 
-Sources, in this order: the configuration in the checkpoint (read as text with regular expressions, never executed), the
-model section of a recipe, mmsegmentation's defaults.
+The sources are, in this order: the configuration in the checkpoint (parsed as text with regular expressions, never
+executed), the model section of a recipe, and mmsegmentation's defaults.
 """
 
 import re
@@ -20,17 +20,17 @@ FROM_CONFIG = "from the configuration in the checkpoint"
 ASSIGNMENT_PATTERN = r"['\"]?\s*[=:]\s*"
 """Pattern between a key and its value, in ``dict(key=value)`` and in ``{'key': value}``."""
 LIST_PATTERN = r"[(\[]([-+\d\s,.eE]*)[)\]]"
-"""Pattern of a tuple or list of numbers, possibly over several lines."""
+"""Pattern of a tuple or list of numbers, possibly spread over several lines."""
 DEFAULT_STRIDES = (1, 2, 2, 2)
 """Strides of mmsegmentation's ResNets if the configuration has none."""
 
 
 @dataclass(frozen=True)
 class ConfigSettings:
-    """Settings of a network that its weights do not determine."""
+    """Settings of a network that are not determined by its weights."""
 
     output_stride: Literal[8, 16] = 8
-    """Input pixels per pixel of the deepest features."""
+    """Ratio of the input resolution to that of the deepest features."""
     multi_grid: tuple[int, ...] | None = None
     """Absolute dilations of the blocks of the last stage; None for the default rule."""
     align_corners: bool = False
@@ -47,7 +47,7 @@ class ConfigSettings:
 
 
 def choose_settings(config: str, model: ModelSection | None) -> ConfigSettings:
-    """Return the settings from a configuration, else from a model section, else the defaults.
+    """Return the settings from a configuration, or else from a model section, or else the defaults.
 
     Args:
         config: Configuration as Python source; may be empty.
@@ -60,7 +60,7 @@ def choose_settings(config: str, model: ModelSection | None) -> ConfigSettings:
 
 
 def settings_from_recipe(model: ModelSection) -> ConfigSettings:
-    """Return the settings in a model section; backbone and head are detected from the weights."""
+    """Return the settings in a model section; the backbone and head are detected from the weights."""
     dilations = model.head.options.get("dilations")
     return ConfigSettings(
         output_stride=model.output_stride,
@@ -95,7 +95,7 @@ def read_settings(text: str) -> ConfigSettings | None:
 
 
 def read_normalization(text: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Return mean and standard deviation per band from a configuration; None if it has none."""
+    """Return the mean and standard deviation per band from a configuration; None if it has none."""
     matches = [re.search(rf"\b{key}{ASSIGNMENT_PATTERN}{LIST_PATTERN}", text) for key in ("mean", "std")]
     try:
         mean, std = (tuple(map(float, re.findall(r"[^\s,]+", match[1]))) if match else () for match in matches)
@@ -105,7 +105,7 @@ def read_normalization(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def is_bgr(text: str) -> bool:
-    """Return whether images stay in the order blue, green, red of the decoder."""
+    """Return whether images are kept in the decoder's band order: blue, green, red."""
     return re.search(rf"\b(?:bgr_)?to_rgb{ASSIGNMENT_PATTERN}[Ff]alse\b", text) is not None
 
 
@@ -119,7 +119,7 @@ def read_crop(text: str) -> int | None:
 
 
 def extract_section(text: str, name: str) -> str:
-    """Return the text inside ``name=dict(...)`` or ``'name': {...}``; empty if brackets are not closed."""
+    """Return the text inside ``name=dict(...)`` or ``'name': {...}``; empty if the brackets are not balanced."""
     start = re.search(rf"\b{name}{ASSIGNMENT_PATTERN}(?:dict\s*\(|\{{)", text)
     if start is None:
         return ""
@@ -148,30 +148,31 @@ def _output_stride(strides: tuple[int, ...], dilations: tuple[int, ...]) -> Lite
     if (strides, dilations) == STAGES[16]:
         return 16
     raise BundleError(
-        f"the backbone of the checkpoint has strides {strides} and dilations {dilations}",
+        f"the checkpoint's backbone has strides {strides} and dilations {dilations}",
         "geoseg supports those of mmsegmentation's D8 and D16 networks",
     )
 
 
 def _refuse_unsupported(backbone: str, head: str, *, contracts: bool) -> None:
-    """Refuse settings that change outputs but no parameter names.
+    """Reject settings that change the outputs but not the parameter names.
 
     Args:
         backbone: Backbone section.
         head: Head section.
-        contracts: Whether the dilation of first blocks is defined by other settings.
+        contracts: Whether the dilation of the first blocks is defined by other settings.
     """
     if re.search(rf"\bstyle{ASSIGNMENT_PATTERN}['\"]caffe", backbone):
-        raise BundleError("not supported: backbone style 'caffe'", "import a checkpoint of style 'pytorch'")
+        raise BundleError("not supported: backbone style 'caffe'", "import a checkpoint with style 'pytorch'")
     if any(
         re.search(rf"\beps{ASSIGNMENT_PATTERN}(?!1e-0?5\b)", extract_section(part, "norm_cfg"))
         for part in (backbone, head)
     ):
         raise BundleError(
-            "not supported: norms with a non-default eps", "import a checkpoint whose norms have an eps of 1e-5"
+            "not supported: batch norms with a non-default eps",
+            "import a checkpoint whose batch norms have an eps of 1e-5",
         )
     if not contracts and not _is_set(backbone, "contract_dilation"):
         raise BundleError(
-            "not supported: a backbone with no contract_dilation",
+            "not supported: a backbone without contract_dilation",
             "import a checkpoint with contract_dilation=True",
         )

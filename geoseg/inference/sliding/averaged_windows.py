@@ -1,13 +1,15 @@
-"""Windows at a regular stride over an image, and the average of their logits, as in mmsegmentation's slide inference.
+"""Windows at a regular stride over an image, and the average of their logits, as in mmsegmentation's sliding-window
+mode.
 
 Windows are ``size`` x ``size`` pixels, or of two sides, and inside the image: a last window that would cross the border is
 shifted back. An image smaller than a window is one window, without padding. Example: 12 columns, size 6, stride 4. Windows
 begin at 0 and 4; the next would end at 14, so it begins at 6 instead of 8. Columns 0 to 3 are covered once, 4 and 5 twice,
 6 to 9 twice, 10 and 11 once.
 
-A variant (inference/tta.py) that flips slides over the flipped image: counted on the image itself, its windows begin at
-0, 2 and 6 in the example, so the shifted one is at the other end. Rows of windows are always processed from top to
-bottom. Like blends (inference/tiled/blending.py), the sum holds one row of windows: 4 x class x size x width bytes.
+If a variant (inference/tta.py) flips the image, windows slide over the flipped image: relative to the original image,
+they begin at 0, 2 and 6 in the example, so the shifted window is at the other end. Rows of windows are always processed
+from top to bottom. As in blending (inference/tiled/blending.py), the sum covers one row of windows: 4 x classes x size
+x width bytes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -32,7 +34,7 @@ def window_starts(length: int, size: int, stride: int) -> list[int]:
 
     Args:
         length: Length of the axis in pixels.
-        size: Side of a window in pixels.
+        size: Side length of a window in pixels.
         stride: Distance between windows in pixels.
     """
     count = max(length - size + stride - 1, 0) // stride + 1
@@ -41,7 +43,7 @@ def window_starts(length: int, size: int, stride: int) -> list[int]:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """The windows over one image that contribute to a part of it. All numbers are pixels of that image."""
+    """The windows over one image that contribute to a part of it. All numbers are in pixels of that image."""
 
     image: tuple[int, int]
     """Rows and columns of the image."""
@@ -52,7 +54,7 @@ class WindowGrid:
     stride: Sizes
     """Distance between windows, or (down, across)."""
     variant: TtaVariant = IDENTITY
-    """Symmetry of the image over which the windows slide; its scale has been applied to the image."""
+    """Symmetry of the image over which the windows slide; the scale has already been applied to the image."""
 
     @property
     def window_shape(self) -> tuple[int, int]:
@@ -85,7 +87,7 @@ class WindowGrid:
         return len(self.rows) * len(self.cols)
 
     def tiles(self) -> Iterator[Tile]:
-        """Yield the windows, row of windows by row of windows; core and view of a tile are equal."""
+        """Yield the windows, one row of windows after another; the core and the view of a tile are identical."""
         for row in self.rows:
             for col in self.cols:
                 window = Window(row, col, *self.window_shape)
@@ -103,15 +105,15 @@ def averaged_logits(
     """Average the logits of overlapping windows.
 
     Args:
-        predictions: Logits of the windows, in the order of ``windows.tiles()``. A window without a valid pixel counts as
-            logits of 0.
+        predictions: Logits of the windows, in the order of ``windows.tiles()``. Windows without valid pixels are
+            treated as logits of 0.
         windows: The windows.
         classes: Number of classes.
         device: Device of the logits.
 
     Yields:
         Mean logits of the rows of ``windows.extent``, from top to bottom. They are complete inside ``windows.part``;
-        around it, windows are missing.
+        outside it, some windows are missing.
     """
     (height, width), extent = windows.window_shape, windows.extent
     buffer = torch.zeros((classes, height, extent.width), device=device)

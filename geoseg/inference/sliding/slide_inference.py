@@ -1,16 +1,17 @@
-"""Sliding-window prediction of a scene: a stream of logits per variant, and their mean, as strips of the mask.
+"""Sliding-window prediction of a scene: one stream of logits per variant, and their mean, as strips of the mask.
 
 mmsegmentation slides over each variant of the full image and resizes the logits to the image. Here every variant is a
 stream that reads its windows, averages their logits (averaged_windows.py) and yields them row by row; the streams advance
-together, one strip of the mask at a time. No image is ever completely in memory, at any scale. The memory is that of one
-row of windows per variant, 4 x class x tile x width bytes times the sum of the scales (1 without augmentation, 2 for
-``flip``, 8 for ``d4``, 13.5 for ``ms+flip``), and about three times as much for intermediate results. Measured with 7
-classes and tiles of 512 on a scene 6000 wide: 0.6 GB without augmentation, 4.3 GB for ``ms+flip``.
+together, one strip of the mask at a time. No image is ever completely in memory, at any scale. The memory required is
+that of one row of windows per variant, 4 x classes x tile x width bytes times the sum of the scales (1 without
+augmentation, 2 for ``flip``, 8 for ``d4``, 13.5 for ``ms+flip``), and about three times as much for intermediate
+results. Measured with 7 classes, 512-pixel tiles and a scene width of 6000 pixels: 0.6 GB without augmentation, 4.3 GB
+for ``ms+flip``.
 
-If scene and model have the same GSD, the computation is that of mmsegmentation. Otherwise windows are planned on the
-scene's grid, as tiles are: tile and stride are converted to the scene's pixels, each window is resampled to the model's
-GSD while it is read, and its logits are resampled back before they are averaged. Scales other than 1 require equal GSDs,
-because pixels would be resampled twice.
+If the scene and the model have the same GSD, the computation is the same as in mmsegmentation. Otherwise, windows are
+planned on the scene's grid, like tiles: the tile size and stride are converted to the scene's pixels, each window is
+resampled to the model's GSD while it is read, and its logits are resampled back before they are averaged. Scales other
+than 1 require the same GSD, because pixels would otherwise be resampled twice.
 """
 
 import contextlib
@@ -45,10 +46,10 @@ from geoseg.model_card import ModelCard
 from geoseg.raster.scene import Scene
 
 STRIP_ROWS = 64
-"""Rows of a strip of the mask."""
+"""Number of rows in a strip of the mask."""
 
 SCALED_READ_MARGIN = 2
-"""Additional pixels of the scene read around a scaled window, because its resized logits may reach them."""
+"""Number of additional scene pixels to read around a scaled window, because its resized logits may extend to them."""
 
 StripScores = tuple[Window, Float[Tensor, "class row col"]]
 """Position in the mask and mean probabilities there; mean logits if there is a single variant."""
@@ -61,13 +62,13 @@ class VariantWindows:
     scene: Scene
     """Source of the pixels."""
     plan: InputPlan
-    """How the pixels are read; its tile is the side of a window."""
+    """How the pixels are read; its tile size is the side length of a window."""
     area: PredictionArea
     """Area that the mask covers."""
     card: ModelCard
-    """The model's card: fill values for nodata, and how the network resizes."""
+    """The model card: fill values for nodata, and how the network resizes."""
     stride: int
-    """Distance between windows in the network's pixels."""
+    """Distance between windows in pixels at the model's GSD."""
     variant: TtaVariant
     """Scale and symmetry of the image over which the windows slide."""
 
@@ -78,7 +79,7 @@ class VariantWindows:
 
     @cached_property
     def taps(self) -> tuple[InterpolationTaps, InterpolationTaps]:
-        """Taps along rows and columns that resize the image's logits to the mask's pixels."""
+        """Taps along rows and columns that resize the logits of the image to the pixels of the mask."""
         (height, width), target, align = self.scene.grid.shape, self.area.window, self.card.model.align_corners
         return (
             logit_taps(target.row, target.row_stop, output=height, size=self.image[0], align_corners=align),
@@ -94,7 +95,7 @@ class VariantWindows:
         return WindowGrid(self.image, part, self.plan.scene_tile, (down, across), self.variant)
 
     def read(self, tile: Tile) -> TileInput:
-        """Read the network's input for a window; windows without a usable and requested pixel have none."""
+        """Read the network's input for a window; windows without usable, requested pixels have no input."""
         if self.variant.scale == 1:
             return read_tile(self.scene, self.plan, tile) if self._is_requested(tile.view) else _empty_input(tile)
         (height, width), (rows, cols), view = self.scene.grid.shape, self.image, tile.view
@@ -121,7 +122,7 @@ class VariantWindows:
         return self._resize_rows(averaged_logits(predictions, self.windows, classes=classes, device=device))
 
     def _resize_rows(self, rows: Iterator[Float[Tensor, "class _ _"]]) -> Iterator[Float[Tensor, "class _ _"]]:
-        """Resize the image's logits, which come in any number of rows at a time, to strips of the mask."""
+        """Resize the logits of the image, which arrive in blocks of any number of rows, to strips of the mask."""
         row_taps, col_taps = self.taps
         col_taps = col_taps.relative_to(self.windows.extent.col)
         held, first = next(rows), self.windows.extent.row
@@ -159,7 +160,7 @@ class SlidingWindow:
 
     @property
     def held_bytes(self) -> int:
-        """Memory of a row of windows per variant, and three times that for intermediate results, as measured."""
+        """Memory for one row of windows per variant, plus three times that for intermediate results, as measured."""
         classes = len(self.variants[0].card.legend)
         pixels = sum(each.windows.window_shape[0] * each.windows.extent.width for each in self.variants)
         return 4 * 4 * classes * pixels
@@ -169,7 +170,7 @@ class SlidingWindow:
         return SlidingWindow(tuple(replace(each, area=each.area.part(rows)) for each in self.variants))
 
     def probabilities(self, scores: Float[Tensor, "class row col"]) -> Float[Tensor, "class row col"]:
-        """Convert the scores of a strip: logits of a single variant, or mean probabilities of several."""
+        """Convert the scores of a strip: the logits of a single variant, or the mean probabilities of several."""
         return scores.softmax(dim=0) if len(self.variants) == 1 else scores
 
     def strips(self, runner: TileRunner) -> Generator[ScoreStrip, None, None]:
@@ -178,7 +179,7 @@ class SlidingWindow:
         with contextlib.closing(self.scores(runner)) as scores:
             for strip, values in scores:
                 source = strip.shift(area.window.row, area.window.col)
-                # A second read, because a scaled window does not show which of the scene's own pixels are usable.
+                # A second read, because a scaled window does not show which of the scene's original pixels are usable.
                 valid = scene.read(source, bands).valid
                 if area.inside is not None:
                     valid &= area.inside(scene.grid.crop(source))
@@ -206,13 +207,13 @@ def make_sliding_window(
         scene: The scene.
         plan: How its pixels are read.
         area: What the mask covers.
-        card: The model's card.
-        stride: Distance between windows in the network's pixels; None for two thirds of a tile.
+        card: The model card.
+        stride: Stride of the windows in pixels at the model's GSD; if None, two thirds of a tile.
         tta: A name in :data:`~geoseg.inference.tta.TTA`.
 
     Raises:
-        ConfigError: Windows at that stride leave out pixels.
-        BundleError: Scene and model have different GSDs, and ``tta`` uses several scales.
+        ConfigError: If windows at that stride would leave gaps.
+        BundleError: If the scene and the model have different GSDs, and ``tta`` uses several scales.
     """
     check_sliding(plan, stride=stride, tta=tta)
     stride = default_stride(plan.tile) if stride is None else stride

@@ -1,4 +1,4 @@
-"""Blended prediction of a scene: from overlapping tiles to strips of class scores (the default mode)."""
+"""Blended prediction of a scene: combine overlapping tiles into strips of class scores (the default mode)."""
 
 import math
 import os
@@ -22,13 +22,13 @@ from geoseg.model_card import ModelCard
 from geoseg.raster.scene import Scene
 
 MIN_GROUP_TILES = 16
-"""Smallest number of tiles that may share batches (:func:`~geoseg.inference.tile_pipeline.predict_tiles`); groups are
-complete rows of tiles."""
+"""Minimum number of tiles in a group whose tiles may share batches
+(:func:`~geoseg.inference.tile_pipeline.predict_tiles`); groups consist of complete rows of tiles."""
 
 FLOAT32_BYTES = 4
 
 MIN_SCORE_SUM = 1e-12
-"""Smaller than any sum of probabilities; avoids division by 0."""
+"""A value smaller than any sum of probabilities; avoids division by 0."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class BlendedTiles:
     area: PredictionArea
     """Area that the mask covers."""
     card: ModelCard
-    """The model's card."""
+    """The model card."""
     blend: str
     """A name in :data:`~geoseg.inference.tiled.blending.BLENDS`."""
     window: str
@@ -68,7 +68,7 @@ class BlendedTiles:
 
     @property
     def held_bytes(self) -> int:
-        """Memory of the probabilities of a row of tiles."""
+        """Memory for the probabilities of one row of tiles."""
         layout = self._layout(torch.device("cpu"))
         return FLOAT32_BYTES * layout.classes * layout.sizes[0] * layout.padded_width
 
@@ -96,7 +96,7 @@ class BlendedTiles:
 
     @cached_property
     def _region(self) -> Window:
-        """Tiles that contribute to the area, in complete groups."""
+        """Window of the tiles that contribute to the area, in complete groups."""
         region, full, rows = (
             self._tile_region(self.area),
             self._tile_region(self.full_area),

@@ -1,18 +1,21 @@
-"""Blend overlapping tile predictions into one mask: from predictions per tile to finished *strips* of the mask.
+"""Blend overlapping tile predictions into one mask, which is returned in *strips*.
 
-A blend is a function from an iterator of tile predictions, row of tiles by row of tiles, to an iterator of strips, top to
-bottom and as wide as the scene. It holds one row of tiles at most: memory grows with the scene's width, never with its
-height: class x tile x width x 4 bytes (0.6 GB for 7 classes, tiles of 512 and a scene 40 000 wide).
+A blend is a function that takes an iterator of tile predictions, one row of tiles after another, and returns an
+iterator of strips, from top to bottom and as wide as the scene. It keeps at most one row of tiles in memory, which
+therefore grows with the width of the scene but not with its height: classes x tile x width x 4 bytes (0.6 GB for 7
+classes, 512-pixel tiles and a width of 40,000 pixels).
 
 *Crop* keeps the core of each tile and discards the halo. If the halo is at least as wide as the receptive radius of the
-network, the mask equals exactly that of the whole scene in one piece. DeepLab's receptive field is unlimited (image
-pooling sees the whole view), so neighboring tiles differ slightly, visible as lines along core edges.
+network, the mask is identical to that of the whole scene predicted as a single tile. DeepLab's receptive field is
+unlimited (image pooling sees the whole view), so neighboring tiles differ slightly, which is visible as lines along
+core edges.
 
-*Weighted* averages probabilities where views overlap, over 2 · halo pixels, with weights that decrease towards the edges
-of the views, so that one tile passes smoothly into the next. It is the default: no network produces visible seams, and
-it costs no additional reading or computing. Sums are not divided by the weights, which are equal for all classes of a
-pixel, so that the largest class does not depend on them. The mask is not exactly that of the whole scene, because pixels
-near the edge of a view, where the network sees padding instead of the scene, contribute a little.
+*Weighted* averages probabilities where views overlap, over 2 · halo pixels, with weights that decrease toward the edges
+of the views, so that tiles blend smoothly into each other. It is the default: it avoids visible seams with any network,
+at no additional cost in reading or computing. Sums are not divided by the weights, because these are the same for all
+classes of a pixel and do not affect which class has the largest score. The mask is not exactly identical to that of the
+whole scene, because pixels near the edge of a view, where the network sees padding instead of the scene, contribute
+slightly.
 """
 
 import math
@@ -35,7 +38,7 @@ class TileLayout:
     """Geometry shared by all tiles of a prediction."""
 
     height: int
-    """Rows of the predicted region."""
+    """Number of rows of the predicted region."""
     width: int
     """Columns of the predicted region."""
     size: Sizes
@@ -78,7 +81,7 @@ class TileLayout:
 
 
 Blend = Callable[[Iterable[TilePrediction], TileLayout], Iterator[ScoreStrip]]
-"""Join tile predictions, row of tiles by row of tiles, to strips."""
+"""Join tile predictions into strips, one row of tiles after another."""
 
 
 def crop_tiles(predictions: Iterable[TilePrediction], layout: TileLayout) -> Iterator[ScoreStrip]:
@@ -97,11 +100,11 @@ def crop_tiles(predictions: Iterable[TilePrediction], layout: TileLayout) -> Ite
 
 
 def blend_weighted(predictions: Iterable[TilePrediction], layout: TileLayout) -> Iterator[ScoreStrip]:
-    """Average each pixel over all tiles in whose views it is located, with larger weights further inside.
+    """Average each pixel over all tiles whose views contain it, with larger weights toward the center of a view.
 
-    The buffer begins at the first row of the current views and, ``halo`` columns before the scene, at their first
-    column. After a row of tiles its first ``step`` rows are out of reach of the next row: they are yielded, and the rest
-    moves up.
+    The buffer begins at the first row of the current views and at their first column, ``halo`` columns before the
+    scene. After a row of tiles, the next row of tiles no longer affects its first ``step`` rows: they are yielded, and
+    the rest moves up.
     """
     (height, width), (halo, left), step = layout.sizes, layout.halos, layout.steps[0]
     weights = window_weights(layout.size, layout.halo, layout.window).to(layout.device)
@@ -119,7 +122,7 @@ def blend_weighted(predictions: Iterable[TilePrediction], layout: TileLayout) ->
         if not window.is_empty:
             inside = window.shift(halo - row, left).slices()
             yield ScoreStrip(window, buffer[:, *inside], valid[inside])
-        for plane in buffer:  # one class after another, because the copy of what moves up takes memory
+        for plane in buffer:  # one class after another, because copying the rows that move up takes memory
             plane[: 2 * halo] = plane[step:].clone()
             plane[2 * halo :] = 0
 
@@ -145,22 +148,22 @@ def window_weights(size: Sizes, halo: Sizes, window: str) -> Float[Tensor, "row 
 
 
 def _cosine(position: Tensor, size: int, halo: int) -> Tensor:
-    """Decrease as sin² over the 2 · halo pixels towards each edge."""
+    """Decrease as sin² over the 2 · halo pixels toward each edge."""
     return torch.sin(_linear(position, size, halo) * (math.pi / 2)) ** 2
 
 
 def _linear(position: Tensor, size: int, halo: int) -> Tensor:
-    """Decrease linearly over the 2 · halo pixels towards each edge."""
+    """Decrease linearly over the 2 · halo pixels toward each edge."""
     return (torch.minimum(position, size - position) / max(2 * halo, 0.5)).clamp(max=1)
 
 
 def _gaussian(position: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (all windows share a signature)
-    """Use a normal distribution over the view with a deviation of size / 8, as in MONAI and nnU-Net."""
+    """Use a normal distribution over the view with a standard deviation of size / 8, as in MONAI and nnU-Net."""
     return torch.exp(-0.5 * ((position - size / 2) / (size / 8)) ** 2)
 
 
 def _uniform(position: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (all windows share a signature)
-    """Weigh all pixels of the view equally."""
+    """Weight all pixels of the view equally."""
     return torch.ones_like(position)
 
 

@@ -1,4 +1,4 @@
-"""Backbones: OpenMMLab's dilated ResNets, torchgeo's satellite ResNets, and any timm model with features."""
+"""Backbones: OpenMMLab's dilated ResNets, torchgeo's satellite ResNets, and any timm model that returns feature maps."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The interface of backbones: images to features at several strides, finest first."""
+"""The backbone interface: maps images to features at several strides, finest first."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ class Scaling(NamedTuple):
     mean: tuple[float, ...]
     """Mean of each band, subtracted first."""
     std: tuple[float, ...]
-    """Standard deviation of each band, divided by afterwards."""
+    """Standard deviation of each band, the divisor."""
 
 
 IMAGENET = Scaling((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-"""Mean and standard deviation of red, green and blue in ImageNet (8 bit), as used by mmsegmentation."""
+"""Mean and standard deviation of red, green and blue in ImageNet (8-bit values), as used by mmsegmentation."""
 
 
 class Backbone(nn.Module, ABC):
@@ -37,8 +37,8 @@ class Backbone(nn.Module, ABC):
     def forward(self, images: Float[Tensor, "batch band row col"]) -> list[Float[Tensor, "batch _ _ _"]]:
         """Return feature maps (batch, channel, row, col) in the order of :attr:`channels`.
 
-        Map ``i`` has ceil(height / strides[i]) rows and ceil(width / strides[i]) columns, for images of any size from
-        one pixel.
+        Map ``i`` has ceil(height / strides[i]) rows and ceil(width / strides[i]) columns, for images of any size down
+        to one pixel.
         """
 
     def scaling(self, bands: Sequence[str]) -> Scaling | None:  # noqa: ARG002 - subclasses with pretrained weights use it

@@ -1,14 +1,15 @@
 """OpenMMLab's dilated ResNets: late stages use dilated convolutions instead of strides.
 
 He et al. 2016 (arXiv 1512.03385) with the stem of He et al. 2019 (arXiv 1812.01187, "ResNet-C") and the dilations of
-Chen et al. 2017 (arXiv 1706.05587). Parameters have timm's names. The following rules are those of mmsegmentation, so
-its published checkpoints fit:
+Chen et al. 2017 (arXiv 1706.05587). Parameters have timm's names. The following rules match mmsegmentation, so its
+published checkpoints can be loaded:
 
 * ``resnet50`` has a stem of three 3 x 3 convolutions (v1c), ``resnet50b`` a single 7 x 7 convolution.
-* A stage that would exceed the output stride doubles the dilation instead of the stride. Its first block has the
+* A stage that would exceed the output stride doubles its dilation instead of its stride. Its first block has the
   dilation of the previous stage.
-* Bottlenecks dilate their 3 x 3 convolution; basic blocks dilate their first convolution only, where timm dilates both.
-* ``multi_grid`` sets absolute dilations of the blocks of the last stage, not factors.
+* Bottlenecks dilate their 3 x 3 convolution; basic blocks dilate their first convolution only, whereas timm dilates
+both.
+* ``multi_grid`` sets the absolute dilations of the blocks of the last stage, not factors.
 """
 
 from collections.abc import Sequence
@@ -36,9 +37,9 @@ class ResNetVariant(NamedTuple):
     blocks: tuple[int, int, int, int]
     """Number of blocks per stage."""
     stem: str
-    """timm's name of the stem: ``deep`` is three 3 x 3 convolutions, an empty string a 7 x 7 convolution."""
+    """timm's name for the stem: ``deep`` is three 3 x 3 convolutions, an empty string is a 7 x 7 convolution."""
     hub: str | None
-    """timm's name of ImageNet weights for this network; None if there are none."""
+    """timm's name for the ImageNet weights of this network; None if there are none."""
 
 
 VARIANTS = {
@@ -52,7 +53,7 @@ VARIANTS = {
     "resnet101b": ResNetVariant(Bottleneck, (3, 4, 23, 3), "", "resnet101.tv_in1k"),
     "resnet152b": ResNetVariant(Bottleneck, (3, 8, 36, 3), "", "resnet152.tv_in1k"),
 }
-"""Networks by name. The names take precedence over timm's (``resnet50b`` is timm's ``resnet50``)."""
+"""Networks by name. These names take precedence over timm's (``resnet50b`` is ``resnet50`` in timm)."""
 
 STAGES = {8: ((1, 2, 1, 1), (1, 1, 2, 4)), 16: ((1, 2, 2, 1), (1, 1, 1, 2))}
 """Stride and dilation of the four stages, by output stride."""
@@ -70,8 +71,8 @@ class DilatedResNet(Backbone):
         output_stride: Stride of the deepest features, 8 or 16.
         multi_grid: Absolute dilations of the blocks of the last stage; None for the default rule.
         pretrained: True downloads ImageNet weights, a path reads a file, False initializes randomly.
-        zero_init_residual: Whether the last norm of each residual branch starts at zero, so that every block starts as
-            the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1), or at one.
+        zero_init_residual: Initialize the last batch norm weight of each residual branch to zero, so that every block
+            starts as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1), instead of one.
     """
 
     def __init__(
@@ -129,7 +130,7 @@ class DilatedResNet(Backbone):
 
 
 def block_dilations(blocks: int, dilation: int) -> list[int]:
-    """Return the dilation of each block of a stage; the first block has half, the dilation of the previous stage."""
+    """Return the dilation of each block of a stage; the first block has the dilation of the previous stage, half of it."""
     return [max(1, dilation // 2)] + [dilation] * (blocks - 1)
 
 

@@ -1,8 +1,8 @@
 """Use any timm model with ``features_only`` as a backbone.
 
-timm's models differ in their outputs and in the image sizes they accept. The wrapper drops maps finer than stride 4,
-transposes maps with channels last, pads images to whole strides or windows and crops the features. Models that accept
-a single image size are refused when the network is built.
+timm's models differ in their outputs and in the image sizes they accept. The wrapper drops feature maps finer than
+stride 4, transposes channels-last maps, pads images to a multiple of the stride or window size, and crops the features.
+Models that accept only one image size are rejected when the network is built.
 """
 
 import logging
@@ -27,7 +27,7 @@ MIN_STRIDE = 4
 """Smallest stride of the feature maps that are returned; finer maps are expensive and add little."""
 
 TRIAL_STRIDES = 33
-"""Side of a trial image in strides, larger than any table of relative positions in timm."""
+"""Side length of a trial image in strides, larger than any relative position table in timm."""
 
 ANY_SIZE_OPTIONS = {"strict_img_size": False, "always_partition": True}
 """Options that let timm's Swin Transformers accept images of any size."""
@@ -39,7 +39,7 @@ class TimmBackbone(Backbone):
 
     A model that cannot be dilated keeps its own output stride, usually 32; heads choose their dilations by
     :attr:`strides`. Swin Transformers partition images of any size into windows in every stage. Files with pretrained
-    weights must be in timm's format. ``multi_grid`` is not supported.
+    weights must use timm's format. ``multi_grid`` is not supported.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class TimmBackbone(Backbone):
         self.strides = tuple(strides[i] for i in self.kept)
 
     def forward(self, images: Float[Tensor, "batch band row col"]) -> list[Float[Tensor, "batch _ _ _"]]:
-        """Return the maps of stride 4 and coarser, cropped to the image."""
+        """Return the feature maps of stride 4 and coarser, cropped to the image."""
         height, width = images.shape[-2:]
-        # Zero padding is the mean of normalized images. Floor division, because model converters do not support the
-        # remainder operator.
+        # Zero is the mean of normalized images, hence zero padding. Floor division, because model converters do not
+        # support the remainder operator.
         below, right = (self.multiple * -(-side // self.multiple) - side for side in (height, width))
         padded = F.pad(images, (0, right, 0, below))
         maps = self.features(padded)
@@ -89,19 +89,19 @@ def _create(variant: str, *, bands: int, output_stride: int, pretrained: bool | 
     try:
         return _create_flexible(variant, output_stride, options)
     except Exception as error:
-        # timm and its download libraries raise many kinds of errors for models without features.
+        # timm and its download libraries raise many types of errors for models without feature maps.
         if pretrained is True:
             _create(
                 variant, bands=bands, output_stride=output_stride, pretrained=False
-            )  # raises if the model itself is the cause
+            )  # raises an error if the model itself is the cause
             raise weights.download_error(variant) from error
         raise ConfigError(
-            f"{variant} cannot be used as a backbone: {error}", "use a convolutional model of timm"
+            f"{variant} cannot be used as a backbone: {error}", "use a convolutional model from timm"
         ) from error
 
 
 def _create_flexible(variant: str, output_stride: int, options: dict[str, Any]) -> Any:
-    """Create the model for images of any size or dilated, if it supports that."""
+    """Create the model with support for any image size or with dilation, if possible."""
     flexible = ANY_SIZE_OPTIONS if variant.startswith("swin") else {"output_stride": output_stride}
     try:
         return timm.create_model(variant, **flexible, **options)
@@ -110,7 +110,7 @@ def _create_flexible(variant: str, output_stride: int, options: dict[str, Any]) 
 
 
 def _read(variant: str, path: Path) -> dict[str, Tensor]:
-    """Read weights from a file and check that none is missing, because timm only logs missing weights."""
+    """Read weights from a file and check that none are missing, because timm only logs missing weights."""
     net: Any = timm.create_model(variant, num_classes=0)
     names = net.pretrained_cfg.get("classifier") or ()
     classifiers = tuple(f"{name}." for name in ([names] if isinstance(names, str) else names))
@@ -120,10 +120,10 @@ def _read(variant: str, path: Path) -> dict[str, Tensor]:
 
 
 def _probe(variant: str, net: Any, *, bands: int) -> tuple[int, bool]:
-    """Find the multiple that images are padded to, and whether maps have channels last, by running small images.
+    """Find the size multiple to which images must be padded, and whether feature maps are channels-last.
 
-    Most models need whole strides, some need pairs of them (2 x 2 attention), others need multiples of the windows
-    that divide their default size.
+    Both are found by running small images. Most models need a multiple of the stride, some need twice that (2 x 2
+    attention), and others need a multiple of the window size that divides their default image size.
     """
     stride = max(net.feature_info.reduction())
     own = net.pretrained_cfg.get("input_size", (3, 0, 0))[1]
@@ -142,7 +142,7 @@ def _probe(variant: str, net: Any, *, bands: int) -> tuple[int, bool]:
 
 @torch.no_grad()
 def _channels_last(net: Any, bands: int, height: int, width: int) -> bool | None:
-    """Return whether feature maps have channels last; None if their shapes differ from the model's description."""
+    """Return whether feature maps are channels-last; None if their shapes do not match the model's description."""
     info = net.feature_info
     try:
         maps = net(torch.zeros(1, bands, height, width, device=next(net.parameters()).device))

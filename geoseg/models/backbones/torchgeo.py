@@ -1,9 +1,9 @@
-"""torchgeo's satellite ResNets: pretrained weights for multispectral bands with their input normalization.
+"""torchgeo's satellite ResNets: pretrained weights for multispectral bands, with their input normalization.
 
 In a recipe: ``backbone: {name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``. The network is the dilated
-ResNet of that depth with a 7 x 7 stem. ``pretrained`` works as for other backbones: True (the default with ``weights``)
-downloads the file once, a path reads a downloaded file, and False builds the network only. The latter is used for
-bundles and does not import torchgeo, which takes seconds.
+ResNet of that depth with a 7 x 7 stem. ``pretrained`` works as with other backbones: True (the default with
+``weights``) downloads the file once, a path reads a downloaded file, and False only builds the network. The latter is
+used for bundles and does not import torchgeo, which takes several seconds.
 """
 
 import logging
@@ -28,7 +28,7 @@ NETWORK_BY_WEIGHTS = {
     "ResNet50_Weights": "resnet50b",
     "ResNet152_Weights": "resnet152b",
 }
-"""Network of each weights enum. ``meta["model"]`` cannot be used: for ResNet-152 weights it is resnet50."""
+"""The network for each weights enum. ``meta["model"]`` cannot be used: for ResNet-152 weights it is resnet50."""
 
 
 @backbones.register
@@ -50,7 +50,7 @@ class TorchgeoResNet(DilatedResNet):
         pretrained: bool | Path = False,
     ) -> None:
         family = weights.partition(".")[0]
-        # Without pretrained weights, the name of the enum suffices; find_weights reports an unknown one.
+        # Without pretrained weights, the enum name is sufficient; find_weights reports unknown names.
         entry = find_weights(weights) if pretrained or family not in NETWORK_BY_WEIGHTS else None
         if entry is not None:
             _refuse_band_count(entry, bands)
@@ -60,15 +60,15 @@ class TorchgeoResNet(DilatedResNet):
         self._entry = entry
         if entry is not None:
             state = weights_io.read_weights(pretrained) if isinstance(pretrained, Path) else download_weights(entry)
-            # Before load_backbone, which would adapt weights for red, green and blue to any number of bands.
+            # Must precede load_backbone, which would adapt RGB weights to any number of bands.
             weights_io.require_matching(self.state_dict(), state)
             weights_io.load_backbone(self, state, first="conv1.weight")
 
     def scaling(self, bands: Sequence[str]) -> Scaling | None:
-        """Return the normalization in the transforms of the weights; None without weights or normalization.
+        """Return the normalization from the transforms of the weights; None without weights or normalization.
 
         Raises:
-            ConfigError: If a band has the name of another band of the weights.
+            ConfigError: If a band is in the position of a different band of the weights.
         """
         if self._entry is None:
             return None
@@ -77,14 +77,14 @@ class TorchgeoResNet(DilatedResNet):
 
 
 def list_weights() -> dict[str, Any]:
-    """Return all ResNet weights of torchgeo by their full names. Imports torchgeo; downloads nothing."""
+    """Return all ResNet weights of torchgeo by full name. Imports torchgeo; downloads nothing."""
     from torchgeo import models  # noqa: PLC0415 - the import takes five seconds
 
     return {str(entry): entry for family in NETWORK_BY_WEIGHTS for entry in getattr(models, family)}
 
 
 def find_weights(name: str) -> Any:
-    """Return the enum entry of a name.
+    """Return the enum entry with this name.
 
     Raises:
         ConfigError: If torchgeo has no such weights; the hint suggests the closest name.
@@ -96,11 +96,12 @@ def find_weights(name: str) -> Any:
 
 
 def download_weights(entry: Any) -> dict[str, Tensor]:
-    """Download the weights that torchgeo publishes into the cache of torch.hub; plain tensors only."""
+    """Download weights published by torchgeo to the torch.hub cache; plain tensors only."""
     try:
         state: dict[str, Tensor] = entry.get_state_dict(progress=False, map_location="cpu", weights_only=True)
     except Exception as error:
-        # urllib, torch and pickle raise different errors for a missing network, page or part of the file.
+        # urllib, torch and pickle raise different errors for a missing connection, a missing page or an incomplete
+        # file.
         raise ConfigError(
             f"cannot download the weights {entry}",
             f"download {entry.url} and set model.pretrained to the path of the file",
@@ -118,7 +119,7 @@ def compose_normalization(transforms: Any, bands: int) -> Scaling | None:
     mean, std = [0.0] * bands, [1.0] * bands
     steps = [each for each in transforms.modules() if isinstance(each, Normalize)]
     for step in steps:
-        # torchvision stores one number for all bands as a list with one element.
+        # torchvision stores a value that applies to all bands as a list with one element.
         next_mean, next_std = (list(each) * (bands // len(each)) for each in (step.mean, step.std))
         mean = [a + b * c for a, b, c in zip(mean, std, next_mean, strict=True)]
         std = [b * d for b, d in zip(std, next_std, strict=True)]
@@ -128,7 +129,7 @@ def compose_normalization(transforms: Any, bands: int) -> Scaling | None:
 def _refuse_band_count(entry: Any, bands: int) -> None:
     wanted = entry.meta["in_chans"]
     if bands != wanted:
-        raise ConfigError(f"{entry} expects {wanted} bands, but the data have {bands}", _band_hint(entry))
+        raise ConfigError(f"{entry} expects {wanted} bands, but the data has {bands}", _band_hint(entry))
 
 
 def _refuse_band_order(entry: Any, bands: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The protocol of inference engines: images in, logits in single precision out."""
+"""The protocol for inference engines, which compute single-precision logits from images."""
 
 from typing import Literal, Protocol, runtime_checkable
 
@@ -20,5 +20,5 @@ class Engine(Protocol):
     def __call__(self, images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch class row col"]:
         """Compute the logits: float32, contiguous, on the device of the images.
 
-        Batch size and image size may differ from call to call.
+        The batch size and image size may change from call to call.
         """

@@ -1,9 +1,10 @@
-"""Split images into two bfloat16 parts, so that a network in bfloat16 loses no digits of its input.
+"""Split images into two bfloat16 parts, so that a bfloat16 network does not lose input precision.
 
-bfloat16 has 8 binary digits. Rounding the pixels to 8 digits changes more classes than all later rounding. Each number is
-therefore split into two numbers of 8 digits, high + low, and the first convolution, the only one that reads pixels,
-computes high·high + low·high + high·low of images and weights (Henry et al. 2019, arXiv 1904.06376). For most networks
-the extra cost is below what can be measured: the first convolution has three bands, later ones hundreds of channels.
+bfloat16 has 8 binary digits. Rounding the pixels to 8 digits changes more predicted classes than all later rounding
+combined. Each number is therefore split into two 8-digit numbers, high + low, and the first convolution, the only one
+that reads pixels, computes high·high + low·high + high·low of images and weights (Henry et al. 2019, arXiv 1904.06376).
+For most networks, the extra cost is too small to measure: the first convolution has three input bands, later ones have
+hundreds of channels.
 """
 
 import copy
@@ -21,14 +22,14 @@ from geoseg.models.engines.equivalence import (
 )
 
 INPUT_COPIES = 3
-"""Products that are computed of the four; low·low is below the precision that is kept."""
+"""Number of products computed out of four; low·low is below the precision that is kept."""
 
 MAX_LOGIT_CHANGE = 1e-4
-"""Largest accepted change of logits by the product that is left out, relative to the largest logit."""
+"""Largest accepted change in the logits from the omitted product, relative to the largest logit."""
 
 
 def split_bf16(images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch bands row col"]:
-    """Concatenate the high, low and high parts of images along the band axis: input for :func:`convert_to_split_input`."""
+    """Concatenate the high, low and high parts of images along the band axis, as input for a converted network."""
     high, low = _split(images)
     return torch.cat([high, low, high], dim=1)
 
@@ -41,7 +42,7 @@ def convert_to_split_input(network: nn.Module, bands: int) -> nn.Module | None:
         bands: Number of bands of its images.
 
     Returns:
-        The copy, whose logits are equal to about 16 bits of precision; None unless exactly one convolution reads the images.
+        The copy, whose logits agree to about 16 bits; None unless exactly one convolution reads the images.
     """
     return rewrite_if_equivalent(lambda: _convert(network, bands), MAX_LOGIT_CHANGE, otherwise="input is not split")
 
@@ -72,6 +73,6 @@ def _first_conv(network: nn.Module, images: Tensor) -> tuple[nn.Conv2d, Tensor]:
 
 
 def _split(numbers: Tensor) -> tuple[Tensor, Tensor]:
-    """Split into the first 8 binary digits and the rest, of which bfloat16 keeps the next 8."""
+    """Split numbers into their first 8 binary digits and the rest, of which bfloat16 keeps the next 8."""
     high = numbers.bfloat16().float()
     return high, numbers - high

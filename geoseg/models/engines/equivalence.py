@@ -1,4 +1,4 @@
-"""Verification that a rewritten network gives the same logits as before on random images."""
+"""Verify that a rewritten network gives the same logits as before on random images."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ TRIAL_SIZE = (64, 96)
 def make_trial_images(
     bands: int, size: tuple[int, int] = TRIAL_SIZE, *, batch: int = 2
 ) -> Float[Tensor, "batch band row col"]:
-    """Draw normal noise with mean 0 and deviation 1, like normalized images; the seed is fixed."""
+    """Generate Gaussian noise with mean 0 and standard deviation 1, like normalized images; the seed is fixed."""
     return torch.randn(batch, bands, *size, generator=torch.Generator().manual_seed(0))
 
 
 def relative_difference(one: Tensor, other: Tensor) -> float:
-    """Return the largest difference of two tensors of logits, relative to the largest logit of ``other``.
+    """Return the largest difference between two tensors of logits, relative to the largest logit of ``other``.
 
-    Below a largest logit of 1 the difference is absolute. The result is NaN if a logit is NaN.
+    If the largest logit is below 1, the difference is absolute. The result is NaN if any logit is NaN.
     """
     return float((one - other).abs().max() / other.abs().max().clamp(min=1))
 
@@ -33,12 +33,12 @@ def relative_difference(one: Tensor, other: Tensor) -> float:
 def rewrite_if_equivalent(
     rewrite: Callable[[], tuple[nn.Module, float]], tolerance: float, *, otherwise: str
 ) -> nn.Module | None:
-    """Rewrite a network, unless that fails or changes its logits.
+    """Rewrite a network, unless this fails or changes its logits.
 
     Args:
         rewrite: Returns the rewritten network and how much its logits changed (:func:`relative_difference`).
         tolerance: Largest accepted change.
-        otherwise: Consequence of a refusal, for the debug log.
+        otherwise: What happens if the rewritten network is rejected, for the debug log.
 
     Returns:
         The rewritten network; None if ``rewrite`` raised an error or the change exceeds ``tolerance``.
@@ -56,7 +56,7 @@ def rewrite_if_equivalent(
 
 @contextmanager
 def forward_hooks(network: nn.Module, hook: Any) -> Iterator[None]:
-    """Call ``hook(module, inputs, output)`` after each module of the network that runs inside the block."""
+    """Call ``hook(module, inputs, output)`` after each module of the network that runs inside the ``with`` block."""
     handles = [module.register_forward_hook(hook) for module in network.modules()]
     try:
         yield

@@ -1,9 +1,9 @@
-"""Fuse batch normalization into the preceding convolutions, for inference.
+"""Fuse batch normalization into the preceding convolutions for inference.
 
-In evaluation mode batch normalization computes w (x - mean) / sqrt(variance + eps) + b per channel, and the output of a
-convolution is linear in its weights. So the factors can be multiplied into the weights once, instead of into every pixel
-(Jacob et al. 2018, arXiv 1712.05877, section 3.2). Modules do not record which convolution feeds which norm; forward
-hooks observe it on trial images.
+In evaluation mode, batch normalization computes w (x - mean) / sqrt(variance + eps) + b per channel, and the output of
+a convolution is linear in its weights. The factors can therefore be multiplied into the weights once, instead of into
+every pixel (Jacob et al. 2018, arXiv 1712.05877, section 3.2). Modules do not record which convolution feeds which
+batch norm, so forward hooks determine this with trial images.
 """
 
 import copy
@@ -24,12 +24,12 @@ from geoseg.models.engines.equivalence import (
 from geoseg.models.sync_batchnorm import SyncBatchNorm2d, SyncBatchNormAct2d
 
 BATCH_NORMS = {nn.BatchNorm2d, SyncBatchNorm2d}
-"""Types of norms that are fused and removed."""
+"""Batch norm types that are fused and removed."""
 BATCH_NORMS_WITH_ACTIVATION = {BatchNormAct2d, SyncBatchNormAct2d}
-"""Types of norms that are fused and replaced by their activation. Norms of all other types stay."""
+"""Batch norm types that are fused and replaced by their activation. All other types are kept."""
 
 MAX_LOGIT_CHANGE = 1e-4
-"""Largest accepted change of logits by rounding, relative to the largest logit."""
+"""Largest accepted change in the logits due to rounding, relative to the largest logit."""
 
 ConvNormPairs = dict[nn.Conv2d, nn.BatchNorm2d]
 
@@ -42,7 +42,8 @@ def fuse_conv_bn(network: nn.Module, bands: int) -> nn.Module:
         bands: Number of bands of its images.
 
     Returns:
-        The copy, whose logits are equal up to rounding; ``network`` itself if it has no batch norm or cannot be fused.
+        The copy, whose logits are the same up to rounding; ``network`` itself if it has no batch norm or cannot be
+        fused.
     """
     if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return network
@@ -62,8 +63,8 @@ def _fuse(network: nn.Module, bands: int) -> tuple[nn.Module, float]:
 
 
 def _find_pairs(network: nn.Module, images: Tensor) -> tuple[ConvNormPairs, Tensor]:
-    """Return convolutions whose output went directly into a norm, both used once; and the logits of the images."""
-    outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # holds the tensor too, so that its id is not reused
+    """Return the logits, and pairs of a convolution and the batch norm that it feeds, both used only once."""
+    outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # also keeps the tensor, so that its id is not reused
     pairs: ConvNormPairs = {}
     uses: Counter[nn.Module] = Counter()
 
@@ -89,7 +90,7 @@ def _fuse_pair(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
 
 
 def _replacement(norm: Any) -> nn.Module:
-    """Return the activation of a fused norm; its dropout does nothing in evaluation mode."""
+    """Return the activation of a fused batch norm; its dropout does nothing in evaluation mode."""
     activation: nn.Module = norm.act if type(norm) in BATCH_NORMS_WITH_ACTIVATION else nn.Identity()
     return activation
 

@@ -1,6 +1,6 @@
 """The OpenVINO engine: faster convolutions than torch on CPUs.
 
-The network is converted in memory, once for images of all sizes; nothing is written to disk. OpenVINO sends usage
+The network is converted in memory once, for all image sizes; nothing is written to disk. OpenVINO sends usage
 statistics to its vendor if its telemetry package is installed; that package is hidden while OpenVINO is imported.
 """
 
@@ -39,7 +39,7 @@ class ConversionError(Exception):
 
 
 class OpenVinoEngine:
-    """Run a fused and converted network; the conversion takes some seconds, and more for larger networks."""
+    """Run a fused and converted network; the conversion takes a few seconds, longer for larger networks."""
 
     name = "OpenVINO"
 
@@ -52,7 +52,7 @@ class OpenVinoEngine:
             bands: Number of bands of its images.
 
         Raises:
-            ConversionError: The network cannot be converted.
+            ConversionError: If the network cannot be converted.
         """
         own = fuse_conv_bn(network, bands)
         split = convert_to_split_input(own, bands) if precision == "bfloat16" else None
@@ -71,10 +71,10 @@ class OpenVinoEngine:
 
 @contextlib.contextmanager
 def without_telemetry() -> Iterator[None]:
-    """Hide OpenVINO's telemetry package from imports inside the block; restore what was imported before."""
+    """Hide OpenVINO's telemetry package from imports inside the ``with`` block; restore earlier imports afterwards."""
     missing = object()
     before: Any = sys.modules.get(TELEMETRY_PACKAGE, missing)
-    sys.modules[TELEMETRY_PACKAGE] = None  # type: ignore[assignment]  # makes Python's import raise ImportError
+    sys.modules[TELEMETRY_PACKAGE] = None  # type: ignore[assignment]  # makes Python raise ImportError
     try:
         yield
     finally:
@@ -84,14 +84,14 @@ def without_telemetry() -> Iterator[None]:
 
 
 def _openvino() -> Any:
-    """Import OpenVINO with its converter, when first needed and without telemetry."""
+    """Import OpenVINO and its converter on first use, without telemetry."""
     with without_telemetry():
         import_module("openvino.tools.ovc.convert_impl")
         return import_module("openvino")
 
 
 def _convert(network: nn.Module, bands: int) -> Any:
-    """Convert the network for images of any number and size, and verify the result."""
+    """Convert the network for any batch size and image size, and verify the result."""
     openvino = _openvino()
     any_size = dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)
     with warnings.catch_warnings(), without_telemetry(), torch.no_grad():

@@ -1,4 +1,4 @@
-"""The PyTorch engine: every device, every network."""
+"""The PyTorch engine, which supports every device and every network."""
 
 import torch
 from jaxtyping import Float
@@ -11,10 +11,10 @@ from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
 
 
 class TorchEngine:
-    """Run a copy of the network with fused batch norms and in channels-last memory format.
+    """Run a copy of the network with fused batch norms and channels-last memory format.
 
-    Together these two are faster on CPUs and GPUs. Channels-last without fusing is slower on CPUs, so a network without
-    batch norm runs unchanged and is not copied.
+    Together, these two optimizations are faster on CPUs and GPUs. Channels-last without fusing is slower on CPUs, so a
+    network without batch norm runs unchanged and is not copied.
     """
 
     name = "torch"

@@ -1,8 +1,8 @@
-"""Select the inference engine: OpenVINO where it is faster and the work is worth its conversion, else PyTorch.
+"""Select the inference engine: OpenVINO where it is faster and the work justifies its conversion, otherwise PyTorch.
 
-The choice depends on the machine, the network and the amount of work, never on measured time: two equal calls produce
-equal masks. Many networks of timm compute with the size of their input; exporting them can take many minutes, so they are
-converted only if OpenVINO is requested by name.
+The choice depends on the machine, the network and the amount of work, never on measured time: identical calls produce
+identical masks. Many timm networks compute with the size of their input; exporting them can take many minutes, so they
+are only converted if OpenVINO is requested by name.
 """
 
 import logging
@@ -22,11 +22,11 @@ from geoseg.models.hardware_options import ENGINES, EngineName
 log = logging.getLogger(__name__)
 
 OPENVINO_MACHINES = {"x86_64", "AMD64"}
-"""Types of CPU on which OpenVINO is faster than torch (measured by benchmarks/engines.py)."""
+"""CPU types on which OpenVINO is faster than torch (measured by benchmarks/engines.py)."""
 
 MIN_WORK_FOR_OPENVINO = 3e14
-"""Pixels times weights from which on the conversion to OpenVINO saves more time than it takes. Convolutions multiply
-every weight with every pixel, apart from strides: 25 megapixels for a ResNet-18, 8 for a ResNet-50."""
+"""Product of pixels and weights above which the conversion to OpenVINO saves more time than it takes. Strides aside,
+convolutions multiply every weight by every pixel: 25 megapixels for a ResNet-18, 8 megapixels for a ResNet-50."""
 
 
 def make_engine(
@@ -41,8 +41,8 @@ def make_engine(
 ) -> Engine:
     """Prepare the engine that runs a network.
 
-    "auto" is OpenVINO on the CPUs for which it was measured (:data:`OPENVINO_MACHINES`), if it is installed, the work is
-    large enough and the network can be converted; a failed conversion is logged. Otherwise, for timm networks and for a
+    "auto" is OpenVINO on the CPUs for which it was measured (:data:`OPENVINO_MACHINES`), if it is installed, there is
+    enough work and the network can be converted; a failed conversion is logged. Otherwise, for timm networks and for a
     ``live`` network, it is torch.
 
     Args:
@@ -51,11 +51,11 @@ def make_engine(
         precision: Arithmetic of the convolutions.
         name: A name in :data:`ENGINES`.
         bands: Number of bands of the images.
-        pixels: Number of pixels that the network will process; None for many.
+        pixels: Number of pixels that the network will process; None means many.
         live: Run the network itself, because its weights change between calls (training).
 
     Raises:
-        ConfigError: The name is unknown, or OpenVINO is requested but cannot run the network.
+        ConfigError: If the name is unknown, or OpenVINO is requested but cannot run the network.
     """
     if name not in ENGINES:
         raise ConfigError(f"unknown engine {name!r}", f"choose one of {', '.join(ENGINES)}")
@@ -98,4 +98,4 @@ def _require_openvino(device: torch.device, *, live: bool) -> None:
     if device.type != "cpu":
         raise ConfigError(f"OpenVINO runs on the CPU, not on {device}", "use --device cpu, or --engine torch")
     if not is_openvino_installed():
-        raise ConfigError("OpenVINO is not installed", "pip install openvino, or use --engine torch")
+        raise ConfigError("OpenVINO is not installed", "run pip install openvino, or use --engine torch")

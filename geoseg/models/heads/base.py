@@ -1,4 +1,4 @@
-"""The interface of heads: features of a backbone to logits."""
+"""The head interface: maps the features of a backbone to logits."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """The DeepLabV3 head: atrous spatial pyramid pooling on the deepest features.
 
-Chen et al. 2017, "Rethinking atrous convolution for semantic image segmentation" (arXiv 1706.05587); layers and names
-as in mmsegmentation, whose bottleneck convolution is 3 x 3 where the paper's is 1 x 1.
+Chen et al. 2017, "Rethinking atrous convolution for semantic image segmentation" (arXiv 1706.05587); layer structure
+and parameter names follow mmsegmentation, which uses a 3 x 3 bottleneck convolution instead of the paper's 1 x 1.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,9 @@ class DeepLabV3(Head):
         strides: Stride of each feature map.
         classes: Number of classes.
         align_corners: How the pooled features are resized.
-        channels: Channels of the head; default a quarter of the deepest features (128 for ResNet-18, 512 for 50 and 101).
-        dilations: Dilations of the 3 x 3 branches; default by output stride.
+        channels: Channels of the head; by default, a quarter of the channels of the deepest features (128 for
+            ResNet-18, 512 for ResNet-50 and ResNet-101).
+        dilations: Dilations of the 3 x 3 branches; the default depends on the output stride.
         dropout: Probability of dropping a channel in training.
     """
 

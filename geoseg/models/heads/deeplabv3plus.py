@@ -1,7 +1,7 @@
 """The DeepLabV3+ head: atrous spatial pyramid pooling combined with low-level features.
 
-Chen et al. 2018, "Encoder-decoder with atrous separable convolution" (arXiv 1802.02611), section 3; layers and names as
-in mmsegmentation.
+Chen et al. 2018, "Encoder-decoder with atrous separable convolution" (arXiv 1802.02611), section 3; layer structure and
+parameter names follow mmsegmentation.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,11 @@ class DeepLabV3Plus(Head):
         strides: Stride of each feature map.
         classes: Number of classes.
         align_corners: How features are resized.
-        channels: Channels of the head; default a quarter of the deepest features (128 for ResNet-18, 512 for 50 and 101).
-        low_level_channels: Channels that the finest features are reduced to; default 3/16 of theirs (12 and 48).
-        dilations: Dilations of the 3 x 3 branches; default by output stride.
+        channels: Channels of the head; by default, a quarter of the channels of the deepest features (128 for
+            ResNet-18, 512 for ResNet-50 and ResNet-101).
+        low_level_channels: Number of channels that the finest features are reduced to; by default, 3/16 of their
+            channels (12 for ResNet-18, 48 for ResNet-50 and ResNet-101).
+        dilations: Dilations of the 3 x 3 branches; the default depends on the output stride.
         dropout: Probability of dropping a channel in training.
     """
 

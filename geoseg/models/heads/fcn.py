@@ -1,6 +1,6 @@
-"""The FCN head: a convolution and the classifier. It is also the auxiliary head in training.
+"""The FCN head: a convolution and the classifier. It also serves as the auxiliary head in training.
 
-Long et al. 2015 (arXiv 1411.4038); as an auxiliary loss Zhao et al. 2017 (PSPNet, arXiv 1612.01105, section 3.3).
+Long et al. 2015 (arXiv 1411.4038); as an auxiliary loss, Zhao et al. 2017 (PSPNet, arXiv 1612.01105, section 3.3).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class FCN(Head):
         classes: Number of classes.
         align_corners: Unused, because this head does not resize.
         feature: Index of the feature map, as in Python sequences (-1 is the deepest).
-        channels: Channels of the head; default a quarter of the feature map's.
+        channels: Channels of the head; by default, a quarter of the channels of the feature map.
         dropout: Probability of dropping a channel in training.
     """
 
@@ -40,7 +40,7 @@ class FCN(Head):
         dropout: Probability = 0.1,
     ) -> None:
         super().__init__()
-        del strides, align_corners  # part of the interface of heads
+        del strides, align_corners  # part of the head interface
         if not -len(in_channels) <= feature < len(in_channels):
             raise ConfigError(
                 f"the head fcn cannot use feature {feature}", f"the backbone has {len(in_channels)} feature maps"

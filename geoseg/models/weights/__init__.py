@@ -1,1 +1,1 @@
-"""Read pretrained weights and translate parameter names of other projects."""
+"""Read pretrained weights and translate parameter names from other projects."""

@@ -10,7 +10,7 @@ TO_GEOSEG = (
     (re.compile(r"^module\."), ""),  # prefix of torch.nn.DataParallel
     (re.compile(r"^decode_head\."), "head."),
     (re.compile(r"^auxiliary_head\."), "auxiliary."),
-    # OpenMMLab numbers all layers of the deep stem, norms and ReLUs included; timm names the last norm bn1.
+    # OpenMMLab numbers all layers of the deep stem, including norms and ReLUs; timm names the last norm bn1.
     (re.compile(r"^(backbone\.|)stem\.7\."), r"\1bn1."),
     (re.compile(r"^(backbone\.|)stem\."), r"\1conv1."),
 )
@@ -21,11 +21,12 @@ TO_OPENMMLAB = (
     (re.compile(r"^auxiliary\."), "auxiliary_head."),
     (re.compile(r"^backbone\.conv1\.(?=\d)"), "backbone.stem."),
 )
-"""Replacements from geoseg to OpenMMLab for whole networks. The last norm of the stem depends on the kind of stem."""
+"""Replacements from geoseg to OpenMMLab for whole networks. The name of the stem's last norm depends on the type of
+stem."""
 
 
 def to_geoseg_names(state: Mapping[str, T]) -> dict[str, T]:
-    """Rename the parameters of an OpenMMLab state dict; geoseg's own names stay unchanged.
+    """Rename the parameters of an OpenMMLab state dict; geoseg's own names are left unchanged.
 
     Accepts whole networks (``backbone.stem.0.weight``) and backbones (``stem.0.weight``).
 
@@ -39,14 +40,14 @@ def to_geoseg_names(state: Mapping[str, T]) -> dict[str, T]:
 
 
 def to_geoseg_name(key: str) -> str:
-    """Return geoseg's name of one parameter."""
+    """Return geoseg's name for a parameter."""
     for pattern, ours in TO_GEOSEG:
         key = pattern.sub(ours, key)
     return key
 
 
 def to_openmmlab_name(key: str, *, deep_stem: bool) -> str:
-    """Return OpenMMLab's name of a parameter, for messages.
+    """Return OpenMMLab's name for a parameter, for messages.
 
     Args:
         key: Parameter name in a geoseg network.

@@ -22,11 +22,11 @@ IGNORED_GLOBALS = (
     "numpy.ndarray",
     "numpy.dtype",
 )
-"""Globals that OpenMMLab's checkpoints reference in addition to tensors: training logs and numpy scalars."""
+"""Globals that OpenMMLab's checkpoints reference in addition to tensors: training logs and NumPy scalars."""
 
 
 class Placeholder:
-    """A stand-in for objects in a checkpoint that are ignored; accepts any arguments."""
+    """A stand-in for ignored objects in a checkpoint; accepts any arguments."""
 
     def __init__(self, *arguments: object) -> None:
         pass
@@ -40,7 +40,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Args:
         path: A safetensors file or a PyTorch checkpoint (see :func:`load_pickle`), of a backbone or of a whole network
-            whose names begin with ``backbone.``.
+            whose parameter names begin with ``backbone.``.
 
     Raises:
         ConfigError: If the file does not exist or cannot be read.
@@ -50,7 +50,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         content = load_file(path) if path.suffix == ".safetensors" else _state_dict(load_pickle(path))
     except Exception as error:
-        # A damaged file can raise any exception.
+        # A corrupted file can raise any exception.
         raise ConfigError(
             f"{path} cannot be read as weights", "the file must be safetensors or a checkpoint of plain tensors"
         ) from error
@@ -62,7 +62,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def load_pickle(path: Path) -> Any:
     """Load tensors and plain data from a PyTorch file without running code from it.
 
-    Training logs in OpenMMLab's checkpoints are replaced by :class:`Placeholder`. Errors of ``torch.load`` pass through.
+    Training logs in OpenMMLab's checkpoints are replaced by :class:`Placeholder`. Errors from ``torch.load`` are passed
+    through.
     """
     with torch.serialization.safe_globals([(Placeholder, name) for name in IGNORED_GLOBALS]):
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -76,7 +77,7 @@ def _state_dict(content: Any) -> Mapping[str, Any]:
 
 
 def download_imagenet(variant: str, hub: str | None) -> dict[str, Tensor]:
-    """Download ImageNet weights of a timm model into the cache of huggingface_hub.
+    """Download ImageNet weights of a timm model to the huggingface_hub cache.
 
     Args:
         variant: Name of the backbone in geoseg, for messages.
@@ -93,7 +94,7 @@ def download_imagenet(variant: str, hub: str | None) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = timm.create_model(hub, pretrained=True, num_classes=0).state_dict()
     except Exception as error:
-        # The exception for a missing network depends on the release of huggingface_hub.
+        # The exception for a missing connection depends on the version of huggingface_hub.
         raise download_error(hub) from error
     return state
 
@@ -102,15 +103,15 @@ def download_error(name: str) -> ConfigError:
     """Return the error for pretrained weights that cannot be downloaded."""
     return ConfigError(
         f"cannot download the pretrained weights of {name}",
-        "connect to the network once, set model.pretrained to the path of a file, or set pretrained: false",
+        "connect to the internet once, set model.pretrained to the path of a file, or set pretrained: false",
     )
 
 
 def load_backbone(backbone: nn.Module, state: Mapping[str, Tensor], *, first: str) -> None:
-    """Load weights into a backbone in place and adapt its first convolution to the number of bands.
+    """Load weights into a backbone, and adapt its first convolution to the number of bands, in place.
 
-    Weights for red, green and blue are repeated cyclically over the bands and scaled by 3 / bands, which keeps the scale
-    of activations; for one band they are summed.
+    RGB weights are repeated cyclically over the bands and scaled by 3 / bands, which preserves the scale of the
+    activations; for a single band, they are summed.
 
     Args:
         backbone: The module to load into.
@@ -118,14 +119,14 @@ def load_backbone(backbone: nn.Module, state: Mapping[str, Tensor], *, first: st
         first: Name of the weight of the first convolution.
 
     Raises:
-        ConfigError: If the weights belong to another network.
+        ConfigError: If the weights belong to a different network.
     """
     wanted = backbone.state_dict()
     fitted = dict(state)
     if first in fitted and fitted[first].shape[1] == 3:
         fitted[first] = adapt_input_conv(wanted[first].shape[1], fitted[first])
     require_matching(wanted, fitted)
-    # Not strict: state may hold a classifier, and files older than torch 0.4.1 lack num_batches_tracked.
+    # Not strict: state may contain a classifier, and files from before torch 0.4.1 lack num_batches_tracked.
     backbone.load_state_dict(fitted, strict=False)
     log.info("loaded %d pretrained tensors", len(wanted))
 
@@ -134,15 +135,20 @@ def require_matching(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) 
     """Check that ``given`` has every expected tensor with its shape and no additional blocks.
 
     Raises:
-        ConfigError: If a tensor is missing, superfluous or of another shape.
+        ConfigError: If a tensor is missing or unexpected, or has the wrong shape.
     """
     parts = {key.partition(".")[0] for key in wanted}
     absent = [key for key in wanted if key not in given and not key.endswith("num_batches_tracked")]
     surplus = [key for key in given if key not in wanted and key.partition(".")[0] in parts]
     changed = [key for key in wanted if key in given and given[key].shape != wanted[key].shape]
-    for what, keys in (("lack", absent), ("have too much:", surplus), ("have another shape of", changed)):
+    for what, keys in (
+        ("lack", absent),
+        ("have unexpected tensors:", surplus),
+        ("have a different shape for", changed),
+    ):
         if keys:
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
             raise ConfigError(
-                f"the pretrained weights {what} {keys[0]}{more}", "they belong to another backbone than the recipe's"
+                f"the pretrained weights {what} {keys[0]}{more}",
+                "they belong to a different backbone than the one in the recipe",
             )

@@ -25,16 +25,16 @@ BLOCK_SIZE = 512
 
 @contextmanager
 def create_compressed(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[StripWriter]:
-    """Create a compressed GeoTIFF strip by strip; it has its final name only when it is complete.
+    """Create a compressed GeoTIFF strip by strip; it appears under its final name only once it is complete.
 
     Args:
-        path: The file to write; its folder is created.
+        path: The file to write; its parent folder is created if missing.
         grid: Grid of the raster.
         bands: Number of bands.
         dtype: Pixel type.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     predictor = 2 if bands > 1 or np.dtype(dtype).itemsize > 1 else 1  # class indices compress worse with predictor 2
     layout = {"tiled": True, "blockxsize": BLOCK_SIZE, "blockysize": BLOCK_SIZE, "compress": "zstd", "zstd_level": 1}

@@ -73,8 +73,8 @@ def write_crop_png(path: Path, values: NDArray[Any]) -> None:
     """
     if values.dtype != np.uint8 or len(values) not in (1, 3):
         raise SceneError(
-            f"{len(values)} bands of {values.dtype} cannot be written as a common PNG",
-            "choose three bands of 8 bits, or write GeoTIFF",
+            f"cannot write {len(values)} {values.dtype} band(s) as PNG",
+            "select three 8-bit bands, or write GeoTIFF",
         )
     image = Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
     with output_errors(path):

@@ -156,7 +156,7 @@ def simplify_coverage(
 def _choose_rows(points: FloatArray) -> tuple[float, int]:
     """Choose the height of the rows of a vertex index, so that each holds few points; return also the lowest row.
 
-    The height is a power of two: coordinates divided by it, and shifted by whole rows, are restored to the last bit.
+    The height is a power of two: coordinates divided by it, and shifted by whole rows, are restored exactly.
     """
     low, high = points[:, 1].min(), points[:, 1].max()
     unit = 2.0 ** np.ceil(np.log2(max(high - low, 1e-12) / max(np.sqrt(len(points)), 1)))

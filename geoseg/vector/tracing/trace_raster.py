@@ -31,19 +31,19 @@ def trace_mask(
     weights: WeightArray | None = None,
     vertices: VertexCollector | None = None,
 ) -> Outlines:
-    """Trace the outlines of all regions of equal class of a mask in memory.
+    """Trace the outlines of all same-class regions in an in-memory mask.
 
-    The result does not depend on ``strip_rows`` and ``strips_per_assembly``, to the last bit.
+    The result is bit-identical for all values of ``strip_rows`` and ``strips_per_assembly``.
 
     Args:
         mask: Class indices (row, col).
         background: Value of pixels without a class; they get no polygon.
         connectivity: Which pixels of one class belong to one polygon.
-        strip_rows: Number of rows traced by one thread at a time; by default so many that a strip has
-            :data:`STRIP_PIXELS` pixels.
+        strip_rows: Number of rows traced by one thread at a time; by default, enough for about :data:`STRIP_PIXELS`
+            pixels per strip.
         strips_per_assembly: Number of strips assembled together; by default :data:`STRIPS_PER_ASSEMBLY`.
         weights: Weights (row, col) to average over each polygon.
-        vertices: Collects all vertices of the borders.
+        vertices: Collector that receives all border vertices.
     """
     rows = strip_rows or max(STRIP_PIXELS // max(mask.shape[1], 1), 64)
     starts = range(0, mask.shape[0], rows)
@@ -68,7 +68,7 @@ def trace_raster(
     strips_per_assembly: int | None = None,
     vertices: VertexCollector | None = None,
 ) -> Iterator[Outlines]:
-    """Trace the outlines of all regions of equal class of an image that arrives in strips.
+    """Trace the outlines of all same-class regions in a mask that is read in strips.
 
     Polygons are yielded as soon as they are complete, so that memory holds only what the latest strips touch. While one
     strip is read, others are traced, in as many threads as there are CPU cores.

@@ -137,9 +137,9 @@ def _follow_all(
 ) -> tuple[int, int]:
     """Fill ``corners``, ``kinds`` and ``table``; return the number of corners and of contours.
 
-    Corners count from the first pixel of the block, ports from the first pixel of the strip. The columns of the table
-    (contour, 5) are the end of its corners, label, class, port of entry and port of exit. A contour begins at each of the
-    ``sides`` that no contour has passed yet.
+    Corners are relative to the first pixel of the block, ports to the first pixel of the strip. The columns of the
+    table (contour, 5) are the end index of the contour's corners, its label, its class, its entry port and its exit
+    port. A contour begins at each of the ``sides`` that no contour has passed yet.
     """
     height, width = block.shape
     last = height - 1

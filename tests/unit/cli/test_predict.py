@@ -162,7 +162,7 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(predict, scene, tmp_pa
     result = predict("scene.tif", "-o", "mask.tif", "--dask", "nonsense")
     assert result.exit_code == 1
     sentence, hint = result.stderr.splitlines()[-2:]
-    assert sentence.startswith("Error: no Dask scheduler answers at nonsense")
+    assert sentence.startswith("Error: no Dask scheduler responds at nonsense")
     assert hint == "Hint: use an address like tcp://HOST:8786, or local:4"
     assert time.monotonic() - begun < 30
     assert names(tmp_path) == ["scene.tif"]

@@ -32,7 +32,7 @@ def test_a_scene_in_two_splits_is_refused_and_both_are_named() -> None:
 
 
 def test_two_scenes_of_one_name_are_refused() -> None:
-    with pytest.raises(DataError, match="two scenes are called a"):
+    with pytest.raises(DataError, match="two scenes are named a"):
         dataset(train=["a", "a"])
 
 

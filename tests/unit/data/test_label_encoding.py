@@ -57,7 +57,7 @@ def test_polygons_without_attribute_are_of_the_last_class_and_lie_on_nothing() -
     ],
 )
 def test_what_stands_for_two_things_is_refused(kind, options) -> None:
-    with pytest.raises(ConfigError, match="in label files means two classes, or a class and not labeled"):
+    with pytest.raises(ConfigError, match="in label files has two meanings"):
         build_encoding(LEGEND, kind, **options)
 
 

@@ -162,7 +162,7 @@ def test_an_image_that_does_not_fit_is_refused(value, dtype):
 
 
 def test_an_image_with_other_bands_is_refused():
-    with pytest.raises(DataError, match="mine has 3 bands, the first scene has 4"):
+    with pytest.raises(DataError, match="mine has 3 bands, but the first scene has 4"):
         ArrayStorage(4, "uint8", None, ((0, 0),), 1).to_raster(noise(3, HEIGHT, WIDTH), GRID, "mine")
 
 

@@ -120,8 +120,8 @@ def test_published_sizes_and_strides_are_the_usual_ones(rule, size, stride, same
     ("options", "message"),
     [
         ({"rule": "isrps"}, "unknown patch rule 'isrps'"),
-        ({"size": 0}, "invalid patches of 0 pixels"),
-        ({"stride": 0}, "invalid patches of 512 pixels every 0"),
+        ({"size": 0}, "invalid patch size 0"),
+        ({"stride": 0}, "invalid patch size 512 or stride 0"),
     ],
 )
 def test_what_cannot_be_cut_is_refused_in_a_sentence(options, message) -> None:

@@ -72,7 +72,7 @@ def test_slices_cut_the_windows_pixels_out_of_an_array(window) -> None:
 
 @pytest.mark.parametrize("window", [Window(-1, 0, 3, 3), Window(0, -2, 3, 3)])
 def test_a_window_that_begins_before_the_array_has_no_slices(window) -> None:
-    with pytest.raises(ValueError, match="begins outside of the array"):
+    with pytest.raises(ValueError, match="begins outside the array"):
         window.slices()
 
 

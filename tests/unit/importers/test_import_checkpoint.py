@@ -173,7 +173,7 @@ def test_missing_colors_are_assigned(checkpoint, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"legend": ["a", "b"]}, "legend has 2 classes, the checkpoint 3"),
+        ({"legend": ["a", "b"]}, "legend has 2 classes, but the checkpoint has 3"),
         ({"legend": 7}, "invalid data.legend 7"),
         ({"bands": ["red", "nir"]}, "expects 3 bands, not red, nir"),
     ],
@@ -227,7 +227,7 @@ def test_failed_command_writes_nothing(geoseg, checkpoint, tmp_path) -> None:
     path.write_bytes(path.read_bytes()[:-100])
     result = geoseg("import", path, "-o", tmp_path / "m.safetensors")
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {path} is not a PyTorch checkpoint, or it is damaged\nHint: ")
+    assert result.stderr.startswith(f"Error: {path} is not a PyTorch checkpoint, or it is corrupted\nHint: ")
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 

@@ -54,7 +54,7 @@ def test_a_mask_that_exists_is_refused_before_anything_is_done(scenes, tmp_path)
 
 def test_two_scenes_of_one_name_are_refused(scenes, tmp_path):
     (tmp_path / "A.tif").touch()
-    with pytest.raises(OutputError, match="would both become"):
+    with pytest.raises(OutputError, match="would both be written to"):
         outcomes([*scenes, str(tmp_path / "A.tif")], tmp_path / "masks")
     assert not (tmp_path / "masks").exists()
 
@@ -74,7 +74,7 @@ def test_a_mask_never_takes_the_place_of_a_scene(scenes, tmp_path):
 @pytest.mark.parametrize("place", ["masks.tif", "file"])
 def test_many_masks_need_a_folder(scenes, tmp_path, place):
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="need a folder"):
+    with pytest.raises(OutputError, match="require a folder"):
         outcomes(scenes, tmp_path / place)
 
 

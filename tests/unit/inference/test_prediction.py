@@ -72,7 +72,7 @@ def test_the_summary_names_file_size_classes_and_time(scene, tmp_path):
     prediction = predict(scene, tmp_path / "mask.tif", model=model(), **EXACT)
     text, html = repr(prediction), prediction._repr_html_()
     path = str(tmp_path / "mask.tif")
-    for words in (path, "120 rows x 160 columns", "high 54.55 %", "low 45.45 %", "cpu, torch, float32"):
+    for words in (path, "120 rows x 160 columns", "high 54.55%", "low 45.45%", "cpu, torch, float32"):
         assert words in text
         assert words in html
     assert "data:image/png;base64," in html
@@ -92,7 +92,7 @@ def test_the_summary_does_without_a_mask_that_is_gone_or_elsewhere(scene, tmp_pa
     for prediction in (gone, elsewhere):
         assert "120 rows x 160 columns" in repr(prediction)
         assert "<img" not in prediction._repr_html_()
-    with pytest.raises(OutputError, match="writer of the caller"):
+    with pytest.raises(OutputError, match="caller-supplied writer"):
         _ = elsewhere.mask
 
 

@@ -65,5 +65,5 @@ def test_unlabelled_image_has_no_effect(pair) -> None:
 
 @pytest.mark.parametrize(("pool", "left"), [("max", "2 x 3"), ("mean", "2 x 3"), ("interpolate", "1 x 2")])
 def test_crops_smaller_than_the_square_are_refused(pool, left) -> None:
-    with pytest.raises(ConfigError, match=f"needs 3 x 3 pixels, but crops have {left}"):
+    with pytest.raises(ConfigError, match=f"needs 3 x 3 pixels, but crops are {left}"):
         Rmi(classes=2, pool=pool)(torch.zeros(1, 2, 5, 7), torch.zeros(1, 5, 7, dtype=torch.long))

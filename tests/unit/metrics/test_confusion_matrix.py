@@ -123,7 +123,7 @@ def test_views_are_counted_like_copies() -> None:
 def test_invalid_class_index_is_named_and_nothing_is_counted(stranger, where) -> None:
     good, bad = np.array([0, 1, 2]), np.array([0, 1, stranger])
     matrix = ConfusionMatrix(CLASSES)
-    with pytest.raises(DataError, match=rf"the {where} holds {stranger}\b"):
+    with pytest.raises(DataError, match=rf"the {where} contains {stranger}\b"):
         matrix.update(*((bad, good) if where == "prediction" else (good, bad)))
     assert matrix.in_reference.sum() == 0
 

@@ -161,7 +161,7 @@ def test_missing_package_of_a_logger_is_an_error(monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ConfigError, match=f"train.loggers lists {name}, which is not installed") as caught:
         require_loggers((name,))
-    assert caught.value.hint == f"pip install 'geoseg[{name}]'"
+    assert caught.value.hint == f"run: pip install 'geoseg[{name}]'"
 
 
 def test_mlflow_receives_valid_names(tmp_path, services):

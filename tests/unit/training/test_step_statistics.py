@@ -84,7 +84,7 @@ def test_speed_is_averaged_over_the_recent_steps(fabric):
 
 def test_summary_before_and_after_the_first_step(fabric):
     statistics = make_statistics(fabric)
-    assert "0.0 images/s, 0 % wait," in statistics.summary()
+    assert "0.0 images/s, 0% waiting for data," in statistics.summary()
     statistics.add(step(1, 0.25))
     assert statistics.summary().startswith("loss 0.250, lr 0.01, ")
     assert statistics.values()["loss"] == 0.25

@@ -34,7 +34,7 @@ def test_polygons_are_counted_by_class(tmp_path):
 def test_a_layer_is_described_by_file_layer_classes_and_crs(tmp_path):
     layer = polygonize(write_predicted_mask(tmp_path / "mask.tif", MASK), tmp_path / "a.gpkg")
     lines = repr(layer).splitlines()
-    assert lines[0] == f"Polygons with {len(layer)} polygons"
+    assert lines[0] == f"{len(layer)} polygons"
     assert lines[1] == f"  file: {tmp_path / 'a.gpkg'}, layer: polygons, CRS: EPSG:32633"
     assert all(f"{name} ({count})" in lines[2] for name, count in layer.class_counts.items())
     assert "in memory" in repr(polygonize(tmp_path / "mask.tif"))

@@ -1,4 +1,4 @@
-"""Samplers: which windows of the scenes become crops, one file per sampler."""
+"""Samplers, which choose the windows that become crops; one file per sampler."""
 
 from typing import TYPE_CHECKING
 

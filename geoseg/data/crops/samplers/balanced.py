@@ -1,4 +1,4 @@
-"""Crops around pixels of drawn classes, so that rare classes are sampled often enough."""
+"""Crops around pixels of randomly drawn classes, so that rare classes are sampled often enough."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated
@@ -20,17 +20,18 @@ from geoseg.grid.window import Window
 class BalancedSampler:
     """Windows that contain a random pixel of a randomly drawn class.
 
-    By default the probability of a class of frequency f is proportional to exp((1 - f) / ``temperature``), as in DAFormer
-    (Hoyer et al. 2022, arXiv 2111.14887, equation 9).
+    By default, the probability of a class with frequency f is proportional to exp((1 - f) / ``temperature``), as in
+    DAFormer (Hoyer et al. 2022, arXiv 2111.14887, equation 9).
 
     Args:
         scenes: Prepared scenes.
-        size: Side of a crop in pixels.
+        size: Side length of a crop in pixels.
         scale: Smallest and largest resize factor; drawn uniformly.
-        seed: Seed of all draws.
+        seed: Random seed.
         classes: Class names in the order of their indices.
-        shares: Share of the crops drawn for some classes, by name; the other classes share the rest equally.
-        temperature: Smaller values prefer rare classes more.
+        shares: Fraction of the crops to draw for some classes, by name; the rest is split equally among the other
+            classes.
+        temperature: Smaller values favor rare classes more strongly.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class BalancedSampler:
     def _draw_pixel(
         rng: np.random.Generator, scene: PreparedScene, class_index: int, corner: NDArray[np.int32]
     ) -> tuple[int, int]:
-        """Return a random pixel (row, col) of a class in the cell that begins at ``corner``."""
+        """Return a random pixel (row, col) of a class in the cell that starts at ``corner``."""
         row, col = int(corner[0]), int(corner[1])
         rows, cols = np.nonzero(scene.read_mask(Window(row, col, CELL_SIZE, CELL_SIZE)) == class_index)
         drawn = int(rng.integers(len(rows)))
@@ -78,9 +79,9 @@ class BalancedSampler:
 
 
 def _prefer_rare_classes(totals: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
-    """Return the probabilities of classes from their pixel counts; 0 for classes that do not occur."""
+    """Compute the probabilities of classes from their pixel counts; 0 for classes that do not occur."""
     frequency = totals / totals.sum()
-    # The 1 of the formula cancels in the normalization.
+    # The 1 in the formula is canceled by the normalization.
     weights: NDArray[np.float64] = np.where(totals > 0, np.exp(-frequency / temperature), 0.0)
     weights /= weights.sum()
     return weights
@@ -89,7 +90,7 @@ def _prefer_rare_classes(totals: NDArray[np.int64], temperature: float) -> NDArr
 def _shares_to_probabilities(
     totals: NDArray[np.int64], shares: Mapping[str, float], classes: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Return the given shares, and equal shares of the rest for the other classes that occur."""
+    """Return the given shares, with the rest split equally among the other classes that occur."""
     probabilities = np.zeros(len(totals))
     for name, share in shares.items():
         if name not in classes:
@@ -97,12 +98,13 @@ def _shares_to_probabilities(
         probabilities[classes.index(name)] = share
     absent = [name for name in shares if not totals[classes.index(name)] and shares[name]]
     if absent:
-        message = f"shares asks for crops of {absent[0]}, which no training pixel shows"
+        message = f"shares requests crops of {absent[0]}, but no training pixel has this class"
         raise ConfigError(message, f"remove {absent[0]} from shares")
     others = (totals > 0) & ~np.isin(np.arange(len(totals)), [classes.index(name) for name in shares])
     rest = 1 - probabilities.sum()
     if rest < -1e-9 or (rest > 1e-9 and not others.any()):
-        raise ConfigError(f"the shares add up to {probabilities.sum():g}", "shares of all classes add up to 1")
+        message = f"the shares add up to {probabilities.sum():g}, not 1"
+        raise ConfigError(message, "the shares of all classes must add up to 1")
     probabilities[others] = max(rest, 0) / max(others.sum(), 1)
     probabilities /= probabilities.sum()
     return probabilities

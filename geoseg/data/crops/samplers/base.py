@@ -1,7 +1,7 @@
-"""Protocol of samplers, and drawing without replacement.
+"""The sampler protocol, and drawing without replacement.
 
-A plan depends on its number and the seed only, not on earlier plans. So crops do not depend on the number of worker
-processes, and a run that continues at step k gets the crops of an uninterrupted run.
+A plan depends only on its number and the seed, not on earlier plans. Crops therefore do not depend on the number of
+worker processes, and a run that is resumed at step k gets the same crops as an uninterrupted run.
 """
 
 from functools import lru_cache
@@ -21,19 +21,19 @@ class Sampler(Protocol):
     """
 
     def plan(self, number: int) -> CropPlan:
-        """Return the plan of crop ``number`` (0, 1, 2 … without end)."""
+        """Return the plan of crop ``number`` (0, 1, 2, ...; there is no upper limit)."""
 
 
 def draw_without_replacement(number: int, count: int, seed: int) -> int:
     """Draw one of ``count`` items.
 
     Args:
-        number: Number of the draw. Each run of ``count`` draws returns every item once, in a new random order.
+        number: Number of the draw. Every ``count`` consecutive draws return each item once, in a new random order.
         count: Number of items.
-        seed: Seed of the orders.
+        seed: Random seed for the order.
 
     Returns:
-        Index of the item.
+        The index of the item.
     """
     epoch, position = divmod(number, count)
     return int(_permutation(seed, epoch, count)[position])

@@ -1,4 +1,4 @@
-"""Crops in regular windows: every pixel exactly once, or as published converters cut scenes."""
+"""Crops from regular windows, which cover every pixel exactly once or follow published converters."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -16,20 +16,20 @@ from geoseg.grid.tiling import tiles
 
 @samplers.register
 class GridSampler:
-    """Regular windows of all scenes, in a random order with a seed, else scene by scene and row by row.
+    """Regular windows of all scenes: with a seed, in random order; otherwise scene by scene and row by row.
 
     Args:
         scenes: Prepared scenes.
-        size: Side of a window in pixels.
-        scale: Not used; windows are not resized.
-        seed: Seed of the orders, a new one in each epoch; None for the fixed order.
-        classes: Not used.
-        rule: With ``tiles`` windows overlap by ``halo`` pixels on every side and only their cores count, so that sums
-            over all windows count each pixel once. The rules of :mod:`geoseg.grid.patch_positions` place windows every
-            ``stride`` pixels (``plain``), or as the published converters do (``isprs``, ``isaid``); pixels in overlaps
-            count several times.
-        stride: Distance between windows in pixels; by default that of the rule.
-        halo: Pixels of context on every side of a tile.
+        size: Side length of a window in pixels.
+        scale: Unused; windows are not resized.
+        seed: Random seed for the order, which changes in each epoch; None for the fixed order.
+        classes: Unused.
+        rule: With ``tiles``, windows overlap by ``halo`` pixels on every side and only their cores count, so that sums
+            over all windows count each pixel once. The rules in :mod:`geoseg.grid.patch_positions` place windows every
+            ``stride`` pixels (``plain``) or as in the published converters (``isprs``, ``isaid``); pixels in overlaps
+            count more than once.
+        stride: Distance between windows in pixels; by default, that of the rule.
+        halo: Width of the context on every side of a tile, in pixels.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class GridSampler:
         return len(self.plans)
 
     def plan(self, number: int) -> CropPlan:
-        """Return the plan of crop ``number``; after the last window the first follows."""
+        """Return the plan of crop ``number``; the last window is followed by the first."""
         if self.seed is None:
             return self.plans[number % len(self.plans)]
         return self.plans[draw_without_replacement(number, len(self.plans), self.seed)]

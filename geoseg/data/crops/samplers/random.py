@@ -1,4 +1,4 @@
-"""Crops at random places, resized by random factors."""
+"""Crops at random locations, resized by random factors."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
@@ -19,29 +19,30 @@ from geoseg.legend import IGNORE_INDEX
 RegionKind = Literal["scene", "image", "isprs", "isaid"]
 
 MAX_EMPTY_ATTEMPTS = 100
-"""Number of windows that are drawn before a window without any labeled pixel is accepted."""
+"""Number of windows to draw before a window without any labeled pixels is accepted."""
 
 
 @samplers.register
 class RandomSampler:
-    """Windows at uniformly random places of regions, resized by a uniformly random factor.
+    """Windows at uniformly random locations in regions, resized by a uniformly random factor.
 
-    A window never leaves its region; a crop that is larger is padded. A window is drawn again while one class fills more
-    than ``largest_share`` of its labeled pixels: the rule of OpenMMLab's pipelines (``cat_max_ratio`` 0.75, ten
-    attempts). The last attempt is accepted unless it has no labeled pixel (in scenes without labels: no valid one). Then
-    other regions are tried, and finally a window around a labeled pixel is taken.
+    A window never extends beyond its region; a crop that is larger than its region is padded. A window is redrawn if a
+    single class covers more than ``largest_share`` of its labeled pixels, as in OpenMMLab's pipelines
+    (``cat_max_ratio`` 0.75, ten attempts). The last attempt is accepted unless it has no labeled pixels (in scenes
+    without labels: no valid pixels). In that case, other regions are tried, and finally a window around a labeled pixel
+    is used.
 
     Args:
         scenes: Prepared scenes.
-        size: Side of a crop in pixels.
+        size: Side length of a crop in pixels.
         scale: Smallest and largest resize factor.
-        seed: Seed of all draws.
-        classes: Not used.
-        pieces: Regions that windows are cut from. ``scene`` draws scenes in proportion to their labeled pixels. As in
-            published training pipelines, ``image`` takes each scene, and ``isprs`` and ``isaid`` each of the patches
-            that the published converters cut, once per epoch.
-        largest_share: Largest accepted share of one class.
-        attempts: Number of draws before a window with a larger share is accepted.
+        seed: Random seed.
+        classes: Unused.
+        pieces: Regions from which windows are cut. ``scene`` draws scenes in proportion to their number of labeled
+            pixels. As in published training pipelines, ``image`` uses each scene once per epoch, and ``isprs`` and
+            ``isaid`` use each patch of the published converters once per epoch.
+        largest_share: Largest accepted fraction of a single class.
+        attempts: Number of draws before a window with a larger fraction is accepted.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class RandomSampler:
         ]
         pixels = np.array([sum(scene.class_pixels) if scene.labelled else scene.valid_pixels for scene in scenes]) + 1.0
         self.probabilities = pixels / pixels.sum() if pieces == "scene" else None
-        """Probability of each scene; None to take each region once per epoch."""
+        """Probability of each scene; None to use each region once per epoch."""
 
     def plan(self, number: int) -> CropPlan:
         """Return the plan of crop ``number``."""
@@ -82,7 +83,7 @@ class RandomSampler:
         return plan
 
     def _plan_at_label(self, rng: np.random.Generator, index: int) -> CropPlan | None:
-        """Return a window of a scene around a labeled pixel; None if the scene has none."""
+        """Return a window of a scene around a labeled pixel; None if there is none."""
         scene = self.scenes[index]
         if not scene.labelled or not len(scene.class_locations.cells):
             return None
@@ -98,7 +99,7 @@ class RandomSampler:
         return self.regions[draw_without_replacement(number, len(self.regions), self.seed)]
 
     def _count_pixels(self, plan: CropPlan) -> NDArray[np.int64]:
-        """Return the number of labeled pixels of each class in a window; without labels, of valid pixels."""
+        """Return the number of labeled pixels per class in a window, or of valid pixels if there are no labels."""
         scene = self.scenes[plan.scene]
         if not scene.labelled:
             return np.array([scene.read_valid(plan.window).sum()])

@@ -64,7 +64,7 @@ def test_a_placeholder_used_twice_must_agree(tmp_path) -> None:
 
 def test_a_star_stands_for_anything_inside_one_folder_name(tiles) -> None:
     options = {"images": "Tile*/im*/{name}.jpg", "labels": "Tile 1/masks/{name}.png"}
-    with pytest.raises(DataError, match="two scenes are called part_1"):
+    with pytest.raises(DataError, match="two scenes are named part_1"):
         split(tiles, {"train": "*"}, **options)
     assert split(tiles, {"train": "*"}, **options | {"images": "* 2/images/{name}.jpg"}) == {
         "train": {"part_1", "part_2"}
@@ -190,7 +190,7 @@ def test_missing_labels_are_counted_and_the_first_is_named(tiles) -> None:
             "no scene is called 'Tile 9/[*]'",
             "the first scene is called 'Tile 1/part_1'",
         ),
-        ({"splits": {"train": "train.txt"}}, "there is no list of scenes .*train.txt", "data.splits"),
+        ({"splits": {"train": "train.txt"}}, "the list of scenes .*train.txt", "data.splits"),
         (
             {"splits": {"train": {"group": ["Tile 1", "Tile1"]}}},
             "no scene has the group 'Tile1'",
@@ -211,7 +211,7 @@ def test_what_fits_no_file_is_refused_in_a_sentence(tiles, options, message, hin
 
 
 def test_a_root_that_is_no_folder_is_refused(tmp_path) -> None:
-    with pytest.raises(DataError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(DataError, match=r"the folder .*nowhere does not exist"):
         split(tmp_path / "nowhere", {"train": "*"})
 
 

@@ -75,7 +75,7 @@ def test_whatever_folders_unpacking_leaves_images_are_found(tmp_path, between) -
 
 def test_missing_images_are_counted(archives) -> None:
     with pytest.raises(
-        DataError, match=f"{COUNTS['train'] - 5} of 1411 images of the split train are missing"
+        DataError, match=f"{COUNTS['train'] - 5} of the 1411 images in the split train are missing"
     ) as error:
         isaid(archives)
     assert "data.complete=false" in error.value.hint
@@ -90,7 +90,7 @@ def test_images_of_dota_alone_are_refused(archives) -> None:
 
 def test_labels_of_isaid_alone_are_refused(archives) -> None:
     shutil.rmtree(archives / "train/images")
-    with pytest.raises(DataError, match=r"holds no images train/images/P\*.png"):
+    with pytest.raises(DataError, match=r"contains no images train/images/P\*.png"):
         isaid(archives, complete=False)
 
 

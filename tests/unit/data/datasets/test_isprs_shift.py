@@ -66,5 +66,5 @@ def test_a_size_to_learn_at_is_needed_and_both_cities_come_to_it(archives) -> No
 
 def test_a_city_that_is_not_there_is_named(tmp_path) -> None:
     potsdam_archives(tmp_path, size=8, kinds=["irrg", "no_boundary"])
-    with pytest.raises(DataError, match="holds no images top/top_mosaic"):
+    with pytest.raises(DataError, match="contains no images top/top_mosaic"):
         isprs_shift(tmp_path)

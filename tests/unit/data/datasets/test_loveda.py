@@ -158,6 +158,6 @@ def test_an_image_without_its_label_is_refused_and_named(tmp_path, complete) -> 
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path) -> None:
-    with pytest.raises(DataError, match="holds no images Train") as error:
+    with pytest.raises(DataError, match="contains no images Train") as error:
         loveda(tmp_path, complete=False)
     assert "Train.zip and Val.zip" in error.value.hint

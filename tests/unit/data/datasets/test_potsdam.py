@@ -122,15 +122,15 @@ def test_missing_tiles_are_counted_and_named(tmp_path) -> None:
 
 def test_another_kind_of_image_is_answered_with_the_kind_that_is_there(tmp_path) -> None:
     potsdam_archives(tmp_path, size=8, kinds=["irrg", "no_boundary"])
-    with pytest.raises(DataError, match=r"holds no images top_potsdam_\*_RGB.tif") as error:
+    with pytest.raises(DataError, match=r"contains no images top_potsdam_\*_RGB.tif") as error:
         potsdam(tmp_path)
-    assert error.value.hint.endswith("of the kind irrg: --set data.images=irrg")
+    assert error.value.hint.endswith("of type irrg: use --set data.images=irrg")
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path) -> None:
-    with pytest.raises(DataError, match="holds no images") as error:
+    with pytest.raises(DataError, match="contains no images") as error:
         potsdam(tmp_path)
-    assert error.value.hint == "check the folder's name"
+    assert error.value.hint == "check the name of the folder"
 
 
 @pytest.mark.parametrize("complete", [True, False])

@@ -145,8 +145,8 @@ def test_a_split_that_is_not_there_is_left_out_and_said(loveda):
     shutil.rmtree(loveda / "Test")
     dataset = build(loveda, "LoveDA")
     assert sorted(dataset.splits) == ["train", "val"]
-    assert dataset.remarks == (f"{loveda} does not hold the files of torchgeo's LoveDA",)
-    with pytest.raises(DataError, match="does not hold the files of torchgeo's LoveDA"):
+    assert dataset.remarks == (f"{loveda} does not contain the files of the torchgeo dataset LoveDA",)
+    with pytest.raises(DataError, match="does not contain the files of the torchgeo dataset LoveDA"):
         build(loveda, "LoveDA", splits={"train": "train", "test": "test"})
 
 
@@ -329,8 +329,8 @@ def test_one_of_several_masks_and_points_in_time_become_a_scene(chips, published
         ({"name": "LovDA"}, ConfigError, "torchgeo has no dataset 'LovDA'", "did you mean LoveDA"),
         ({"name": "LoveDA", "options": {"scen": []}}, ConfigError, "has no argument 'scen'", "did you mean scene"),
         ({"name": "LoveDA", "splits": {"train": "trian"}}, ConfigError, "cannot be called with .*trian", "documentation"),
-        ({"name": "LoveDA", "splits": {"val": "val"}}, DataError, "does not hold the files of torchgeo's LoveDA", "root"),
-        ({"name": "LoveDA"}, DataError, "does not hold the files of torchgeo's LoveDA", "data.download=true"),
+        ({"name": "LoveDA", "splits": {"val": "val"}}, DataError, "does not contain the files of the torchgeo", "root"),
+        ({"name": "LoveDA"}, DataError, "does not contain the files of the torchgeo dataset", "data.download=true"),
         ({"name": "LoveDA", "download": True}, DataError, "torchgeo cannot download LoveDA: no network", "by hand"),
         ({"name": "Potsdam2D", "download": True}, ConfigError, "has no argument 'download'", "root"),
     ],
@@ -350,7 +350,7 @@ def test_train_must_be_said(loveda):
 def test_a_legend_is_asked_for_where_torchgeo_names_no_classes(loveda, published, monkeypatch):
     monkeypatch.delattr(published.LoveDA, "classes")
     with pytest.raises(
-        ConfigError, match="does not name the classes of LoveDA; its first mask has the values 0, 1"
+        ConfigError, match="does not name the classes of LoveDA; the first mask has the values 0, 1"
     ) as refused:
         build(loveda, "LoveDA")
     assert "data.legend" in refused.value.hint

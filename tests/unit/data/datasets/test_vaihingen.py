@@ -92,10 +92,10 @@ def test_images_without_any_labels_are_refused(tmp_path) -> None:
     vaihingen_archives(tmp_path, size=8, kinds=["images", "full"])
     with pytest.raises(DataError, match=r"has no label top_mosaic_09cm_area\*_noBoundary.tif") as error:
         vaihingen(tmp_path)
-    assert error.value.hint == "put the archive of labels into the folder of the images"
+    assert error.value.hint == "put the label archive into the folder with the images"
 
 
 def test_labels_without_images_are_no_images(tmp_path) -> None:
     vaihingen_archives(tmp_path, size=8, kinds=["full", "no_boundary"])
-    with pytest.raises(DataError, match=r"holds no images top/top_mosaic_09cm_area\*.tif"):
+    with pytest.raises(DataError, match=r"contains no images top/top_mosaic_09cm_area\*.tif"):
         vaihingen(tmp_path)

@@ -150,8 +150,8 @@ def test_loveda_images_are_not_cut_and_keep_their_numbers(tmp_path) -> None:
 
 
 @pytest.mark.parametrize(("change", "error", "message"), [
-    ({"size": 0}, ConfigError, "invalid patches"),
-    ({"layout": "openmmlab"}, DataError, "not prepared from one"),
+    ({"size": 0}, ConfigError, "invalid patch size 0"),
+    ({"layout": "openmmlab"}, DataError, "prepared from a single benchmark"),
     ({"labels": "nowhere"}, DataError, "nowhere has no label for town.tif"),
 ])  # fmt: skip
 def test_what_cannot_be_cut_is_one_sentence_and_leaves_nothing(scene, tmp_path, change, error, message) -> None:
@@ -162,14 +162,14 @@ def test_what_cannot_be_cut_is_one_sentence_and_leaves_nothing(scene, tmp_path, 
 
 def test_scenes_of_one_name_would_overwrite_each_other(scene, tmp_path) -> None:
     other = make_raster(tmp_path / "town.tif", noise(3, 70, 90), **UTM)
-    with pytest.raises(DataError, match="two scenes are called town"):
+    with pytest.raises(DataError, match="two scenes are named town"):
         tile([scene, other], tmp_path / "out")
 
 
 def test_a_folder_with_other_files_is_never_replaced(scene, tmp_path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/letter.txt").write_text("dear")
-    with pytest.raises(OutputError, match="holds other files"):
+    with pytest.raises(OutputError, match="contains other files"):
         tile([scene], tmp_path / "mine", overwrite=True)
     assert (tmp_path / "mine/letter.txt").exists()
 

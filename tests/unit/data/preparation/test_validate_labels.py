@@ -38,7 +38,7 @@ def test_good_files_give_no_errors_and_the_shares_of_their_classes(tmp_path) -> 
     header, rows = found.table()
     assert header == ["class", "train (1 scene)", "val (1 scene)"]
     assert [row[0] for row in rows] == ["one", "two", "three", "(not labeled)"]
-    assert rows[-1] == ["(not labeled)", "0.00 %", "0.00 %"]
+    assert rows[-1] == ["(not labeled)", "0.00%", "0.00%"]
 
 
 def test_nothing_is_converted_and_nothing_written(tmp_path) -> None:
@@ -125,5 +125,5 @@ def test_a_prepared_folder_can_be_checked_too(tmp_path) -> None:
 
 
 def test_what_cannot_even_be_found_is_an_error_of_its_own(tmp_path) -> None:
-    with pytest.raises(DataError, match="holds no images"):
+    with pytest.raises(DataError, match="contains no images"):
         validate_labels(archive_section("potsdam", tmp_path))

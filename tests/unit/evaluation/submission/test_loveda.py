@@ -210,7 +210,7 @@ def test_a_model_that_lacks_classes_is_refused_by_their_names(run, tmp_path):
 def test_a_model_that_knows_more_classes_is_refused_by_their_names(run, tmp_path):
     legend = Legend.of([*LEGEND.names, "snow"])
     message = refused(BundleError, run, tmp_path, red_bundle(legend=legend))
-    assert message == "LoveDA lacks classes of the model: snow"
+    assert message == "the model has classes that LoveDA does not: snow"
 
 
 def test_missing_images_are_named_before_anything_is_predicted(run, data, tmp_path):

@@ -63,7 +63,7 @@ class Bomb:
 
 def test_code_in_a_file_is_refused_without_running_it(tmp_path) -> None:
     path = saved(tmp_path, {"state_dict": STATE, "message_hub": Bomb(tmp_path / "ran")})
-    with pytest.raises(BundleError, match=r"holds more than weights \(\w+\.mkdir\)") as error:
+    with pytest.raises(BundleError, match=r"contains more than weights \(\w+\.mkdir\)") as error:
         read_checkpoint(path)
     assert "\n" not in error.value.message
     assert "torch.save" in error.value.hint
@@ -140,7 +140,7 @@ def damaged(folder):
     buffer = io.BytesIO()
     torch.save({"state_dict": STATE}, buffer)
     whole = buffer.getvalue()
-    broken = "is not a PyTorch checkpoint, or it is damaged"
+    broken = "is not a PyTorch checkpoint, or it is corrupted"
     yield from ((whole[:cut], broken) for cut in (0, 3, 50, len(whole) // 2, len(whole) - 30))
     yield from ((text, broken) for text in (b"not a model\n" * 9, b"{}", b"\x80\x02", b"PK\x03\x04"))
     for content in ([1, 2], {}, {"state_dict": {}}, {"state_dict": 3}, {"a": 1}, torch.ones(3)):

@@ -76,7 +76,7 @@ def test_incomplete_configuration_is_ignored(text) -> None:
         (config(strides="(1, 2, 2, 2)"), r"strides \(1, 2, 2, 2\)"),
         (config(dilations="(1, 1, 1, 1)"), r"dilations \(1, 1, 1, 1\)"),
         (config(backbone="style='caffe', contract_dilation=True"), "style 'caffe'"),
-        (config(backbone="contract_dilation=False"), "no contract_dilation"),
+        (config(backbone="contract_dilation=False"), "without contract_dilation"),
         (config().replace("strides=(1, 2, 1, 1), ", ""), r"strides \(1, 2, 2, 2\)"),  # mmsegmentation's default
         (config(head="norm_cfg=dict(type='BN', eps=0.001)"), "a non-default eps"),
     ],

@@ -214,7 +214,7 @@ def test_the_mask_says_how_it_was_made(path, tmp_path):
     [
         ({"mode": "slid"}, ConfigError, "unknown mode 'slid'"),
         ({"tta": "flop"}, ConfigError, "unknown tta 'flop'"),
-        ({"stride": 17}, ConfigError, "windows of 16 pixels at a stride of 17"),
+        ({"stride": 17}, ConfigError, "windows of 16 pixels with a stride of 17"),
         ({"stride": 0}, ConfigError, "stride of 0"),
         ({"mode": "blended", "stride": 8}, ConfigError, "stride 8 requires mode slide"),
         ({"halo": 2}, ConfigError, "halo cannot be used"),

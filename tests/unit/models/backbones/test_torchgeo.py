@@ -115,7 +115,7 @@ def test_unknown_weights_suggest_the_closest_name(name, hint, online) -> None:
 
 
 def test_other_number_of_bands_is_refused_before_the_download(online) -> None:
-    with pytest.raises(ConfigError, match=f"{ALL} expects 13 bands, but the data have 4") as error:
+    with pytest.raises(ConfigError, match=f"{ALL} expects 13 bands, but the data has 4") as error:
         build_backbone(section(), bands=4)
     assert "data.bands to the bands in the order B1, B2, B3" in error.value.hint
     assert not online
@@ -145,8 +145,8 @@ def test_classifier_and_missing_batch_counts_are_accepted(published, tmp_path) -
             lambda s: {k: v for k, v in s.items() if not k.startswith("layer4.1.conv")},
             "lack layer4.1.conv1.weight and 1 more",
         ),
-        (lambda s: s | {"conv1.weight": s["conv1.weight"][:, :3]}, "have another shape of conv1.weight"),
-        (lambda s: s | {"layer1.2.conv1.weight": torch.zeros(1)}, "have too much: layer1.2.conv1.weight"),
+        (lambda s: s | {"conv1.weight": s["conv1.weight"][:, :3]}, "have a different shape for conv1.weight"),
+        (lambda s: s | {"layer1.2.conv1.weight": torch.zeros(1)}, "have unexpected tensors: layer1.2.conv1.weight"),
         (lambda s: {f"encoder.{k}": v for k, v in s.items()}, "lack conv1.weight"),
     ],
     ids=["parts missing", "three bands", "deeper", "other names"],

@@ -116,9 +116,9 @@ def test_compressed_scenes_are_planned_alike(tmp_path) -> None:
     ("shares", "message", "hint"),
     [
         ({"twon": 0.5}, "unknown class 'twon' in shares", "did you mean town?"),
-        ({"sea": 0.5}, "shares asks for crops of sea, which no training pixel shows", "remove sea from shares"),
-        ({"town": 0.7, "wood": 0.7}, "the shares add up to 1.4", "add up to 1"),
-        ({"town": 0.2, "wood": 0.2, "field": 0.2, "sea": 0}, "the shares add up to 0.6", "add up to 1"),
+        ({"sea": 0.5}, "shares requests crops of sea, but no training pixel has this class", "remove sea from shares"),
+        ({"town": 0.7, "wood": 0.7}, "the shares add up to 1.4, not 1", "must add up to 1"),
+        ({"town": 0.2, "wood": 0.2, "field": 0.2, "sea": 0}, "the shares add up to 0.6, not 1", "must add up to 1"),
         ({"town": 1.5}, "sampler balanced: shares: .* is not valid", ""),
     ],
 )
