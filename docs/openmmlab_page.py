@@ -56,8 +56,9 @@ measured: the networks are identical layer by layer, and their logits are bit-id
 geoseg import CHECKPOINT.pth --recipe potsdam.yaml -o model.safetensors
 ```
 
-Settings that the checkpoint does not hold come from the recipe. If they contradict the name of the file or of its training run
-(`d16-mg124`, crop size, dataset), or if `data.bands` contradict `to_rgb=False`, the import is refused and names the option to set.
+Settings that are not in the checkpoint come from the recipe. If they contradict the name of the file or of its training
+run (`d16-mg124`, crop size, dataset), or if `data.bands` contradicts `to_rgb=False`, the import is refused, and the message
+names the option to set.
 
 ## Train a configuration
 
