@@ -32,7 +32,7 @@ def read_signature(path: Path) -> inspect.Signature | None:
 
     Returns:
         Parameters without ``self``. Annotations that cannot be evaluated are left out, and defaults are their source
-        text. None if the module has no decorated class or function with parameters of its own.
+        text. None if the module has no decorated class or function with parameters.
     """
     tree = ast.parse(path.read_text("utf-8"))
     component = find_component(tree)

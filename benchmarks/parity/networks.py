@@ -8,7 +8,7 @@ import peer
 import torch
 from torch import Tensor, nn
 
-from geoseg.importers.openmmlab import OpenMMLabCheckpoint, load_checkpoint
+from geoseg.importers.openmmlab.load_checkpoint import OpenMMLabCheckpoint, load_checkpoint
 from geoseg.losses.cross_entropy import CrossEntropy
 from geoseg.losses.ohem import Ohem
 from geoseg.models.network import SegmentationNetwork

@@ -5,7 +5,7 @@ import torch
 from helpers.openmmlab import CLASSES, config, meta_0x, meta_1x, network, openmmlab_state, section
 
 from geoseg.errors import BundleError
-from geoseg.importers.openmmlab import load_checkpoint
+from geoseg.importers.openmmlab.load_checkpoint import load_checkpoint
 
 MODEL = section()
 
