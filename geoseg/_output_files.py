@@ -110,7 +110,7 @@ def output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = str(error.strerror or error.__cause__ or error)
+        reason = next(iter(str(error.strerror or error.__cause__ or error).splitlines()), "unknown error")
         raise OutputError(f"{path} cannot be written: {reason}", hint_for_write_error(error, reason)) from error
 
 

@@ -95,7 +95,7 @@ class LabelReader:
             hint = "give each image a label of the same size"
             raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", hint)
         self.grid.require_same_place(scene.grid, "the image", str(self.label))
-        if self.encoding.kind == "index" and scene.nodata in self.encoding.values:
+        if self.encoding.kind == "index" and self.encoding.values.get(scene.nodata, IGNORE_INDEX) != IGNORE_INDEX:
             # Files often call a class nodata, 0 for instance: the recipe takes precedence. Alpha and mask still exclude.
             return scene.without_nodata()
         return scene

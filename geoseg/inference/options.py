@@ -81,7 +81,7 @@ class PredictOptions:
     device: str = "auto"
     """Device of the network. Several, separated by commas (``cuda:0,cuda:1``, or ``cuda:all``), share the scene."""
     precision: Precision = "auto"
-    """Arithmetic of the network; auto is bfloat16 where the device is fast in it."""
+    """Arithmetic of the network; auto is bfloat16 on devices with fast bfloat16 support."""
     engine: EngineName = "auto"
     """What runs the network: torch, openvino, or the faster one."""
 

@@ -3,7 +3,7 @@
 Where scenes overlap, the valid pixels of the later scene are on top; gaps between scenes are invalid. Scenes that are
 offset from each other by a fraction of a pixel are snapped to the nearest pixel, as in all GDAL mosaics.
 
-Validity in the VRT: pixels of nodata (``NODATA``) and pixels excluded by an alpha band or a mask (``UseMaskBand``) show the
+Validity in the VRT: nodata pixels (``NODATA``) and pixels excluded by an alpha band or a mask (``UseMaskBand``) show the
 scene below. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without alpha
 and mask (``ScaleOffset``) and a copy of alpha or mask in the others. A scene of several bands with nodata is wrapped in a
 VRT with such a mask, because nodata is a property of a pixel, and a source of a VRT knows one band only.

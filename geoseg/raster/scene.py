@@ -163,7 +163,7 @@ class Scene:
         return kind(self.path, self._metadata, alpha=self._alpha_option)
 
     def without_nodata(self) -> Self:
-        """Close the file and open it again with pixels of nodata as valid; alpha band and mask apply as before."""
+        """Close the file and reopen it with nodata pixels as valid; the alpha band and the mask still apply."""
         self.close()
         metadata = replace(self._metadata, band_nodata=(None,) * len(self.bands))
         return type(self)(self.path, metadata, alpha=self._alpha_option)

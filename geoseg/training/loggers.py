@@ -147,7 +147,7 @@ def _import(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise ConfigError(
-            f"train.loggers lists {name}, which is not installed", f"pip install 'geoseg[{name}]'"
+            f"train.loggers lists {name}, which is not installed", f"run: pip install 'geoseg[{name}]'"
         ) from error
 
 

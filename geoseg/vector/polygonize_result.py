@@ -55,7 +55,7 @@ class Polygons:
         facts = ", ".join(f"{name}: {value}" for name, value in self._facts().items())
         classes = [f"{name} ({number})" for name, number in self.class_counts.items()]
         listed = f"\n  classes: {join_names(classes, limit=MAX_SHOWN_CLASSES)}" if classes else ""
-        return f"Polygons with {count(self.count, 'polygon')}\n  {facts}{listed}"
+        return f"{count(self.count, 'polygon')}\n  {facts}{listed}"
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""

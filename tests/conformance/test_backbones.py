@@ -11,9 +11,10 @@ from geoseg.config.recipe import ModelSection
 from geoseg.models.backbones import backbones
 from geoseg.models.backbones.base import Backbone
 from geoseg.models.backbones.resnet import VARIANTS
-from geoseg.models.build import FAMILIES, build_backbone, build_network
+from geoseg.models.build import build_backbone, build_network
 from geoseg.models.engines.bf16_split_input import convert_to_split_input, split_bf16
 from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
+from geoseg.models.find_backbone import FAMILIES
 
 OWN = sorted(set(backbones.names()) - FAMILIES)
 TIMM = [

@@ -4,7 +4,11 @@ import numba
 import numpy as np
 from hypothesis import strategies as st
 
-from geoseg.augment.photometric_distortion import DistortionAmounts, hsv_to_rgb, rgb_to_hsv
+from geoseg.augment import photometric_distortion
+from geoseg.augment.photometric_distortion import DistortionAmounts
+
+rgb_to_hsv = photometric_distortion.rgb_to_hsv.compile()
+hsv_to_rgb = photometric_distortion.hsv_to_rgb.compile()
 
 
 def _shares(smallest: float, largest: float) -> st.SearchStrategy[float | None]:

@@ -65,13 +65,13 @@ class SceneConversion:
     """Pixel type of all scenes."""
     gsd: float | None
     """Ground sampling distance to resample to, meters per pixel; None keeps the scene's own."""
-    older_digest: str = ""
-    """Digest of the declaration in records of older versions of geoseg, which does not tell the order of classes; empty
-    if the order has changed."""
+    older_digest: str | None = None
+    """Digest of the declaration in records of older versions of geoseg, which does not include the order of classes;
+    None if the order has changed."""
 
     def load_record(self) -> ConversionRecord | None:
         """Return the record of an earlier conversion of the same files; None if there is none."""
-        digests = {self.declaration_digest, self.older_digest} - {""}
+        digests = {self.declaration_digest, self.older_digest}
         record = load_record(self.scene, self.draft, digests)
         if record is not None and record.declaration_digest != self.declaration_digest:
             record = replace(record, declaration_digest=self.declaration_digest)

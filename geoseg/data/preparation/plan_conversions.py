@@ -63,7 +63,7 @@ def plan_conversions(
                 select_by_name=bool(section.bands),
                 dtype=dtype,
                 gsd=section.gsd,
-                older_digest=digest_json(content) if has_same_order else "",
+                older_digest=digest_json(content) if has_same_order else None,
             )
     return list(conversions.values())
 

@@ -65,7 +65,9 @@ class DatasetFactory:
             yield
         except DatasetNotFoundError as error:
             hint = "check data.root; torchgeo downloads the dataset, if it can, with --set data.download=true"
-            raise DataError(f"{self.root} does not hold the files of torchgeo's {self.name}", hint) from error
+            raise DataError(
+                f"{self.root} does not contain the files of the torchgeo dataset {self.name}", hint
+            ) from error
         except (AssertionError, TypeError, ValueError, KeyError) as error:
             reason = str(error) or "a value is not allowed"
             message = f"torchgeo's {self.name} cannot be called with {arguments}: {reason}"

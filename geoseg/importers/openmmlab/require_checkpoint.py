@@ -19,4 +19,4 @@ def require_checkpoint(path: Path) -> None:
 
 def not_a_checkpoint(path: Path) -> BundleError:
     """Return the error about a file that torch cannot read."""
-    return BundleError(f"{path} is not a PyTorch checkpoint, or it is damaged", "download or copy it again")
+    return BundleError(f"{path} is not a PyTorch checkpoint, or it is corrupted", "download or copy it again")

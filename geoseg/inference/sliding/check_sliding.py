@@ -16,7 +16,7 @@ def check_stride(stride: int, size: int) -> None:
     """Raise :class:`ConfigError` unless windows of ``size`` pixels at a stride cover every pixel."""
     if not 1 <= stride <= size:
         raise ConfigError(
-            f"windows of {size} pixels at a stride of {stride} do not cover a scene",
+            f"windows of {size} pixels with a stride of {stride} leave gaps",
             f"use --stride between 1 and {size}, or a larger --tile",
         )
 

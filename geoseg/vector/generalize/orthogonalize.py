@@ -48,7 +48,7 @@ class Orthogonalized(NamedTuple):
     """Polygons of which some got right angles."""
 
     geometries: NDArray[np.object_]
-    """The remaining polygons; those that their neighbors cover entirely are removed."""
+    """The remaining polygons; polygons that are entirely covered by their neighbors are removed."""
     source: IntArray
     """(polygon,): the position that each had before."""
     unchanged: int

@@ -21,7 +21,7 @@ def test_the_background_is_a_value_that_is_not_a_class(tmp_path):
 
 @pytest.mark.parametrize("values", [np.zeros((2, 4, 4), np.uint8), np.zeros((4, 4), np.float32)])
 def test_images_and_heights_are_not_masks(tmp_path, values):
-    with Scene.open(write_mask(tmp_path / "a.tif", values)) as scene, pytest.raises(SceneError, match="a mask h"):
+    with Scene.open(write_mask(tmp_path / "a.tif", values)) as scene, pytest.raises(SceneError, match="a mask must"):
         MaskSource(scene)
 
 

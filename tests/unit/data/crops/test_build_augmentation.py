@@ -23,7 +23,7 @@ def recipe(folder, *, bands=3, dtype="uint8", photometric="openmmlab"):
 def test_other_bands_are_refused_before_there_is_a_run(tmp_path, bands, dtype) -> None:
     with pytest.raises(DataError, match=f"{bands} {dtype} bands") as caught:
         train(recipe(tmp_path / "data", bands=bands, dtype=dtype), runs=tmp_path / "runs")
-    assert caught.value.hint == "--set augment.photometric=linear"
+    assert caught.value.hint == "use --set augment.photometric=linear"
     assert not (tmp_path / "runs").exists()
 
 

@@ -6,7 +6,7 @@ from helpers.openmmlab import config, meta_0x, network, openmmlab_state, section
 
 from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
-from geoseg.importers.openmmlab import load_checkpoint
+from geoseg.importers.openmmlab.load_checkpoint import load_checkpoint
 from geoseg.importers.openmmlab.read_config import ConfigSettings, settings_from_recipe
 from geoseg.importers.openmmlab.read_name import read_name, require_agreement
 
