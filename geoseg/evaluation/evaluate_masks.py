@@ -1,16 +1,23 @@
-"""Evaluate masks against reference rasters or polygons, without loading torch."""
+"""Evaluate masks against reference rasters or polygons, without loading torch.
 
-from collections.abc import Iterator
+The classes are those of the first legend found, or the values that occur in masks and references without a legend.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geoseg._output_files import VECTOR_SUFFIXES
+from geoseg.data.label_encoding import LabelEncoding
 from geoseg.data.label_reader import LabelReader
+from geoseg.errors import SceneError
 from geoseg.evaluation.accumulate_counts import CountOptions, ScenePair, WindowReader
-from geoseg.evaluation.mask_classes import MaskClasses, read_mask_classes
 from geoseg.evaluation.options import DEFAULTS, EvaluationOptions
 from geoseg.evaluation.protocols import select_protocols
 from geoseg.evaluation.reference import SceneFiles, match_files, open_reference, require_known_values
@@ -18,10 +25,80 @@ from geoseg.evaluation.result import Evaluation, SceneCallback
 from geoseg.evaluation.scene_loop import EvaluationScene, EvaluationTask, evaluate_task
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.progress import Progress, silent
-from geoseg.raster.class_values import IgnoredValues, require_class_values
+from geoseg.progress import NOTICE, Progress, silent
+from geoseg.raster.class_values import (
+    ClassValues,
+    IgnoredValues,
+    count_values,
+    integer_nodata,
+    require_class_values,
+)
 from geoseg.raster.read_confidence import open_confidence
 from geoseg.raster.scene import Scene
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CommonClasses:
+    """Classes of the masks of one evaluation."""
+
+    legend: Legend
+    """The classes."""
+    values: Mapping[int, int]
+    """Class index by pixel value, of files without a legend."""
+    ignored: IgnoredValues
+    """What the user says about values without a class."""
+
+    def encoding(self, mask: Scene) -> LabelEncoding:
+        """Return how a mask without a legend encodes the classes: a declared nodata is none unless the user says so."""
+        nodata = None if self.ignored.keeps_nodata else integer_nodata(mask)
+        values = {value: index for value, index in self.values.items() if value != nodata}
+        return LabelEncoding("index", values=values | dict.fromkeys(self.ignored.values, IGNORE_INDEX))
+
+
+def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> CommonClasses:
+    """Return the first legend in the masks, or classes named after all values of masks and reference rasters.
+
+    Args:
+        files: Masks and their references.
+        ignored: What the user says about values without a class.
+
+    Raises:
+        SceneError: A file is not a mask.
+    """
+    values: set[int] = set()
+    for each in files:
+        if each.path.suffix.lower() in VECTOR_SUFFIXES:
+            raise SceneError(
+                f"{each.path} is a vector file, not a mask", "masks are rasters, references may be vectors"
+            )
+        with Scene.open(each.path) as mask:
+            require_class_values(mask)
+            if mask.legend is not None:
+                return CommonClasses(mask.legend, {index: index for index in range(len(mask.legend))}, ignored)
+            values |= set(count_values(mask, ignored))
+    for path in {each.reference for each in files}:
+        values |= _reference_values(path, ignored)
+    classes = ClassValues.of(values)
+    if IGNORE_INDEX in values:
+        logger.log(
+            NOTICE,
+            "%s has no legend, so its values are its classes, and 255 is one of them; --ignore 255 if it means no class",
+            files[0].path,
+        )
+    return CommonClasses(classes.legend, classes.indices, ignored)
+
+
+def _reference_values(path: Path, ignored: IgnoredValues) -> set[int]:
+    """Return the class values of a reference raster that encodes classes by value and has no legend."""
+    if path.suffix.lower() in VECTOR_SUFFIXES:
+        return set()
+    with Scene.open(path) as scene:
+        if scene.legend is not None or len(scene.bands) != 1 or scene.dtype.kind not in "iub":
+            return set()
+        return set(count_values(scene, ignored))
+
 
 UNLABELLED_HINT = "name the right reference, or its background class"
 
@@ -73,7 +150,7 @@ def evaluate_mask(
 
 @contextmanager
 def _open_mask(
-    paths: SceneFiles, classes: MaskClasses, count_options: CountOptions, options: EvaluationOptions
+    paths: SceneFiles, classes: CommonClasses, count_options: CountOptions, options: EvaluationOptions
 ) -> Iterator[EvaluationScene]:
     legend = classes.legend
     with ExitStack() as files:
@@ -96,7 +173,7 @@ def _open_mask(
 
 
 @contextmanager
-def _open_mask_values(mask: Scene, classes: MaskClasses) -> Iterator[WindowReader]:
+def _open_mask_values(mask: Scene, classes: CommonClasses) -> Iterator[WindowReader]:
     """Open a mask as class indices of the legend: matched by name if the mask has its own legend, otherwise by value.
 
     Raises:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from geoseg._text import did_you_mean
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import Recipe
 from geoseg.data.crops.samplers import samplers
 from geoseg.data.preparation.open_dataset import open_dataset
 from geoseg.errors import ConfigError
+from geoseg.legend import Legend
 from geoseg.losses._check_losses import check_losses
 from geoseg.models.find_backbone import find_backbone_module
 from geoseg.models.hardware_options import check_device_name
@@ -15,7 +17,6 @@ from geoseg.models.heads import heads
 from geoseg.progress import Progress, silent
 from geoseg.training.class_weights import resolve_class_weights
 from geoseg.training.loggers import require_loggers
-from geoseg.training.monitor import require_monitor
 from geoseg.training.run_name import check_run_name
 from geoseg.training.training_result import TrainingResult
 
@@ -113,3 +114,10 @@ def check_recipe(recipe: Recipe) -> None:
 
     choose_device(train.device)
     build_loss(losses, classes=len(legend))
+
+
+def require_monitor(monitor: str, legend: Legend) -> None:
+    """Raise :class:`ConfigError` if validation has no score of this name."""
+    names = ["mean_iou", "mean_f1", "overall_accuracy", *(f"iou {name}" for name in legend.names)]
+    if monitor not in names:
+        raise ConfigError(f"train.monitor: unknown score {monitor!r}", did_you_mean(monitor, names))

@@ -109,7 +109,7 @@ def polygonize(
         if confidence is not None or ignore:
             name = "confidence" if confidence is not None else "ignore"
             raise ConfigError(f"{path} holds polygons, but {name} applies to pixels", f"leave out --{name}")
-        from geoseg.vector.write_polygons import polygonize_layer
+        from geoseg.vector.polygonize_pipeline import polygonize_layer
 
         return polygonize_layer(path, options, target)
     with ExitStack() as files:
@@ -123,7 +123,7 @@ def polygonize(
             probabilities = files.enter_context(open_confidence(confidence, source.scene.grid, source.scene.legend))
             names = f"the mask {source.scene.path}", f"the confidence raster {confidence}"
             source.scene.grid.require_match(probabilities.scene.grid, *names)
-        from geoseg.vector.write_polygons import polygonize_mask  # imports GeoPandas and numba
+        from geoseg.vector.polygonize_pipeline import polygonize_mask  # imports GeoPandas and numba
 
         return polygonize_mask(source, probabilities, options, target)
 

@@ -105,11 +105,17 @@ def gdal_resample(path: Path, shape: tuple[int, int], bands: int, resampling: Re
                 return copy.read(out_shape=(bands, *shape), resampling=resampling)
 
 
-@pytest.mark.parametrize("name", RASTERS)
-@pytest.mark.parametrize("factor", [0.5, 1.5])
+# GDAL halves rotated.tif by the plain mean of 2 x 2 pixels, although its 15 rows become 8: see the test after this one.
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [
+        (name, factor)
+        for name in RASTERS
+        for factor in (0.5, 1.5)
+        if (name, factor) != ("rasterio_tests/rotated.tif", 0.5)
+    ],
+)
 def test_resampling_inside_is_gdals(shared_data: Path, name: str, factor: float) -> None:
-    if (name, factor) == ("rasterio_tests/rotated.tif", 0.5):
-        pytest.skip("GDAL takes the plain mean of 2 x 2 pixels although 15 rows become 8; see the test below")
     with Scene.open(shared_data / name) as scene:
         shape = scene.grid.resample(factor).shape
         if shape == scene.grid.shape:

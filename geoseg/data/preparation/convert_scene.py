@@ -71,7 +71,7 @@ class SceneConversion:
 
     def load_record(self) -> ConversionRecord | None:
         """Return the record of an earlier conversion of the same files; None if there is none."""
-        digests = {self.declaration_digest, self.older_digest}
+        digests = {digest for digest in (self.declaration_digest, self.older_digest) if digest is not None}
         record = load_record(self.scene, self.draft, digests)
         if record is not None and record.declaration_digest != self.declaration_digest:
             record = replace(record, declaration_digest=self.declaration_digest)

@@ -21,7 +21,7 @@ from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.metrics import ConfusionMatrix
 from geoseg.models.backbones.base import Scaling
 from geoseg.training.module import TrainingModule
-from geoseg.training.monitor import require_monitor
+from geoseg.training.train import require_monitor
 from geoseg.training.validation import Validation, Validator, evaluation_mode
 
 SCALING = Scaling((100.0, 110.0, 120.0), (50.0, 60.0, 70.0))

@@ -183,7 +183,9 @@ def test_other_rasters_are_refused(write, tmp_path, values, words):
 
 
 def test_a_bad_output_is_an_error_before_the_work(write, tmp_path, monkeypatch):
-    monkeypatch.setattr("geoseg.vector.write_polygons.trace_outlines", lambda *_, **__: pytest.fail("began to work"))
+    monkeypatch.setattr(
+        "geoseg.vector.polygonize_pipeline.trace_outlines", lambda *_, **__: pytest.fail("began to work")
+    )
     with pytest.raises(OutputError, match="dxf"):
         polygonize(write(SMALL_MASK), tmp_path / "a.dxf")
     with pytest.raises(ConfigError, match="connectivity must be 4 or 8"):
