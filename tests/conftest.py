@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 
 # Machines are busy, so time says nothing. CI repeats the same examples: a new one is for whoever looks for it.
-settings.register_profile("geoseg", deadline=None, max_examples=50, derandomize="CI" in os.environ)
+settings.register_profile("geoseg", deadline=None, max_examples=30, derandomize="CI" in os.environ)
 settings.load_profile("geoseg")
 
 

@@ -61,7 +61,7 @@ def full_mask(scene):
     return functools.cache(lambda **options: masked(scene, SEES_FAR, **options))
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     window=windows_inside(),
     blend=st.sampled_from(["weighted", "crop"]),

@@ -85,8 +85,8 @@ def test_the_id_is_the_first_pixel_and_the_mean_weight_that_of_all_pixels(mask, 
         assert outlines.mean_weights[k] == pytest.approx(known.mean() if len(known) else np.nan, rel=1e-5, nan_ok=True)
 
 
-def test_thousands_of_random_masks_keep_the_laws():
-    for k, mask in enumerate(random_masks(2000)):
+def test_many_random_masks_keep_the_laws():
+    for k, mask in enumerate(random_masks(1200)):
         cut = {"strip_rows": 1 + k % 7, "strips_per_assembly": 1 + k % 3}
         outlines = trace_mask(mask, background=BACKGROUND, connectivity=(4, 8)[k % 2], **cut)
         geometries = shapes(outlines)
