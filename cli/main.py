@@ -5,6 +5,7 @@ Subcommands are imported when they are called. Their summaries are kept in a tab
 not import torch, GDAL or NumPy.
 """
 
+import errno
 import os
 import traceback
 from importlib import import_module
@@ -89,15 +90,27 @@ class Commands(click.Group):
             except GeosegError as error:
                 console.print_error(error.message, error.hint)
                 ctx.exit(1)
+            except BrokenPipeError:
+                raise  # click exits silently on a closed pipe
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    self._report_internal_error(ctx)
+                console.print_error(
+                    f"a file name is too long: {str(error.filename)[:80]}...", "use a shorter file name"
+                )
+                ctx.exit(1)
             except KeyboardInterrupt:
                 console.print_error("stopped by the user; no incomplete output was left behind")
                 ctx.exit(STOPPED)
-            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-                raise  # click prints the message, or exits silently on a closed pipe
+            except (click.ClickException, click.exceptions.Exit, click.Abort):
+                raise  # click prints the message
             except Exception:
-                click.echo(traceback.format_exc(), err=True)
-                click.echo(REPORT, err=True)
-                ctx.exit(INTERNAL_ERROR)
+                self._report_internal_error(ctx)
+
+    def _report_internal_error(self, ctx: click.Context) -> None:
+        click.echo(traceback.format_exc(), err=True)
+        click.echo(REPORT, err=True)
+        ctx.exit(INTERNAL_ERROR)
 
 
 @click.group("geoseg", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

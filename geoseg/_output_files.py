@@ -73,6 +73,14 @@ def atomic_path(path: Path, *, temporary: Path | None = None, fsync: bool = Fals
         remove_files(part)
 
 
+def path_exists(path: str | Path) -> bool:
+    """Report whether a file or folder exists; False for text that is too long to be a path."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def check_writable(path: str | Path, overwrite: bool) -> None:
     """Check, before any work starts, that ``path`` can be written later.
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from geoseg._output_files import RECIPE_SUFFIXES
+from geoseg._output_files import RECIPE_SUFFIXES, path_exists
 from geoseg._text import did_you_mean
 from geoseg.config.parse_yaml import MAX_DEPTH, parse_yaml
 from geoseg.config.recipe import Recipe
@@ -97,9 +97,10 @@ def list_recipes() -> dict[str, str]:
 def _read(source: str) -> tuple[str, str]:
     """Return (label, text) of a recipe file or an included recipe."""
     path = Path(source)
-    if path.is_dir() and not is_shipped(source):
+    is_there = path_exists(path)
+    if is_there and path.is_dir() and not is_shipped(source):
         raise ConfigError(f"{source} is a folder", "name the YAML file inside it")
-    if path.exists() and not path.is_dir():
+    if is_there and not path.is_dir():
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_RECIPE_BYTES + 1)
@@ -112,7 +113,7 @@ def _read(source: str) -> tuple[str, str]:
             raise ConfigError(f"{source} cannot be read as text: {error}", "a recipe is a YAML file") from error
     name = _shipped_file(source)
     if is_shipped(source):
-        if path.is_dir():
+        if is_there:
             logger.log(NOTICE, "Using the included recipe %s; the folder of this name is not a recipe.", path.stem)
         return name, (files(SHIPPED_PACKAGE) / name).read_text("utf-8")
     names = (Path(known).stem for known in list_recipes())
@@ -121,7 +122,7 @@ def _read(source: str) -> tuple[str, str]:
 
 def is_shipped(source: str) -> bool:
     """Return whether a name is that of an included recipe."""
-    return "/" not in source and (files(SHIPPED_PACKAGE) / _shipped_file(source)).is_file()
+    return _shipped_file(source) in {file.name for file in files(SHIPPED_PACKAGE).iterdir()}
 
 
 def _shipped_file(source: str) -> str:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 CodedLabels = tuple[NDArray[np.int64], Mapping[int, int], str]
 """Values or colors as integers (row, col), the class index of each declared one, and a format for messages."""
 
+NO_CODE = int(np.iinfo(np.int64).min)
+"""A code that no pixel has, for files without any declared value."""
+
 MAX_NAMED_VALUES = 5
 """Maximum number of unknown colors or values that a message lists."""
 
@@ -173,6 +176,7 @@ class LabelReader:
         self, codes: NDArray[np.int64], valid: NDArray[np.bool_], indices: Mapping[int, int], *, spelling: str
     ) -> NDArray[np.uint8]:
         """Return the class index of each code, 255 where not valid; count undeclared codes, which become 255."""
+        indices = indices or {NO_CODE: IGNORE_INDEX}
         keys = np.array(sorted(indices), np.int64)
         index_of_key = np.array([indices[int(key)] for key in keys], np.uint8)
         position = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)

@@ -133,7 +133,9 @@ def evaluate_mask(
         SceneError: A file is not a mask.
     """
     files = match_files(mask, reference, confidence=confidence, image=scene)
-    classes = read_mask_classes(files, IgnoredValues.parse(options.ignore))
+    classes = read_mask_classes(
+        files, IgnoredValues.parse(options.ignore, skip_others=_has_other_values(files, options))
+    )
     legend = classes.legend
     count_options = options.count_options(legend, select_protocols("", options.protocols, legend=legend))
     task = EvaluationTask(
@@ -182,19 +184,26 @@ def _open_mask_values(mask: Scene, classes: CommonClasses) -> Iterator[WindowRea
     """
     require_class_values(mask)
     if mask.legend is not None:
-        yield _reader_by_name(mask, mask.legend, classes.legend)
+        yield _reader_by_name(mask, mask.legend, classes)
         return
     with closing(LabelReader(Path(mask.path), mask.grid, classes.encoding(mask))) as reader:
         yield reader.read
         require_known_values(reader, "the first mask's legend")
 
 
-def _reader_by_name(scene: Scene, own: Legend, legend: Legend) -> WindowReader:
-    table = None if own == legend else own.mapping_to(legend)
+def _has_other_values(files: Sequence[SceneFiles], options: EvaluationOptions) -> bool:
+    """Report whether ``ignore`` may contain attribute values or colors besides pixel values."""
+    rasters = [each.reference for each in files if each.reference.suffix.lower() not in VECTOR_SUFFIXES]
+    return bool(rasters) or options.column is not None
+
+
+def _reader_by_name(scene: Scene, own: Legend, classes: CommonClasses) -> WindowReader:
+    table = np.arange(IGNORE_INDEX + 1, dtype=np.uint8) if own == classes.legend else own.mapping_to(classes.legend)
+    table[[value for value in classes.ignored.values if 0 <= value <= IGNORE_INDEX]] = IGNORE_INDEX
 
     def read(window: Window) -> NDArray[np.uint8]:
         raster = scene.read(window, nearest=True)
-        class_index = np.where(raster.valid, raster.values[0], np.uint8(IGNORE_INDEX))
-        return class_index if table is None else table[class_index]
+        class_index: NDArray[np.uint8] = table[np.where(raster.valid, raster.values[0], np.uint8(IGNORE_INDEX))]
+        return class_index
 
     return read

@@ -1,5 +1,6 @@
 """Evaluate a model on a split of a recipe's dataset, or on scenes with reference files."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from geoseg.bundle import Bundle
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.datasets._isprs import LabelKind
-from geoseg.data.label_reader import LabelReader, check_unknown_share
+from geoseg.data.label_reader import LabelReader, check_unknown_share, describe_assumed
 from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.convert_scene import open_image
 from geoseg.data.preparation.open_dataset import open_dataset
@@ -28,6 +29,8 @@ from geoseg.legend import Legend
 from geoseg.model_card import ModelCard
 from geoseg.progress import Progress, silent
 from geoseg.raster.scene import Scene
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate_model(
@@ -110,6 +113,8 @@ class _SplitOpener:
                 pixel_m=self.options.pixel_size_m(scene.grid, gsd, scene.path),
             )
             yield EvaluationScene(pair, scene, self.dataset.bands, find_miss=reader.find_miss)
+            for note in (*reader.notes, *filter(None, [describe_assumed(reader.assumed)])):
+                logger.warning("%s: %s", labelled.name, note)
             check_unknown_share(
                 labelled.label, reader.unknown_share, reader.describe_unknown(), max_share=self.data.unknown_share
             )

@@ -20,7 +20,7 @@ from geoseg.evaluation.options import EvaluationOptions
 from geoseg.grid.grid import Grid, make_transformer
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
-from geoseg.raster.class_values import IgnoredValues
+from geoseg.raster.class_values import IgnoredValues, integer_nodata
 from geoseg.raster.discovery import is_collection, list_rasters_and_layers, match_by_name, scene_name
 from geoseg.raster.scene import Scene
 from geoseg.vector.io.require_file import require_file
@@ -189,9 +189,11 @@ def _reference_encoding(
 ) -> LabelEncoding:
     """Return how the file encodes the classes of ``legend``."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
+        ignored_names = set(options.ignore) & set(legend.names) if options.column else set()
         return build_encoding(
             legend,
             "polygon",
+            values={name: [] for name in ignored_names},  # ignored values are no class
             ignore=_parse_attribute_values(options.ignore) if options.column else (),
             column=options.column,
             polygon_class=options.polygon_class,
@@ -204,14 +206,15 @@ def _reference_encoding(
             f"{path} is a raster and has no attributes",
             "column, class, background, priority and layer apply to vector files",
         )
-    ignored = IgnoredValues.parse(options.ignore)
     with Scene.open(path) as scene:
         if scene.legend is None and guess_kind(path, len(scene.bands), has_palette=False) == "colour":
-            return build_encoding(legend, "colour", ignore=() if ignored.keeps_nodata else options.ignore)
-        for word in options.ignore:
-            if word != "none" and not word.lstrip("-").isdecimal():
-                raise ConfigError(f"ignore: {word!r} is not a value of {path}", "its values are integers")
+            if "none" in options.ignore:
+                raise ConfigError(f"ignore: none does not apply to the colors of {path}", "list colors, like #000000")
+            return build_encoding(legend, "colour", ignore=options.ignore)
+        ignored = IgnoredValues.parse(options.ignore)
         indices = _indices_by_value(scene, legend, values)
+        nodata = None if ignored.keeps_nodata else integer_nodata(scene)
+        indices = {value: index for value, index in indices.items() if value != nodata}
         return LabelEncoding("index", values={**indices, **dict.fromkeys(ignored.values, IGNORE_INDEX)})
 
 
@@ -219,8 +222,10 @@ def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
     """Return the attribute values that words on the command line can mean: ``1`` is a number or a text, ``null`` none."""
     values: list[Any] = [*words]
     for word in words:
-        with suppress(ValueError):  # also null, true and numbers
-            values.append(json.loads(word))
+        with suppress(ValueError, RecursionError):
+            value = json.loads(word)
+            if not isinstance(value, list | dict):  # a number, true, false or null
+                values.append(value)
     return values
 
 

@@ -72,7 +72,8 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
                 counts = count_scene(scene.pair, task.options, progress=progress)
                 if on_scene is not None:
                     on_scene(SceneContext(scene.pair, task.legend, counts, scene.image, scene.bands))
-                misses.append(scene.find_miss())
+                if None not in misses:  # explaining a miss opens the file again
+                    misses.append(scene.find_miss())
             scenes.append(counts)
             bar.advance(note=name)
     _require_touching_polygons(misses)

@@ -4,7 +4,7 @@ import math
 import os
 from pathlib import Path
 
-from geoseg._output_files import MODEL_SUFFIXES, RECIPE_SUFFIXES, VECTOR_SUFFIXES
+from geoseg._output_files import MODEL_SUFFIXES, RECIPE_SUFFIXES, VECTOR_SUFFIXES, path_exists
 from geoseg.bundle import BEST_NAME, digest_file, read_card
 from geoseg.config.load import is_shipped, load_recipe, to_yaml
 from geoseg.errors import SceneError
@@ -127,4 +127,4 @@ def _describe_folder(folder: Path) -> FileInfo:
 
 def _is_recipe_name(source: str) -> bool:
     """Return True if a string can only be the name of a shipped recipe."""
-    return not Path(source).suffix and "/" not in source and not Path(source).exists()
+    return not Path(source).suffix and "/" not in source and not path_exists(source)

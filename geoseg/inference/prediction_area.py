@@ -10,6 +10,7 @@ core that begins at 4; if views are averaged, the view of columns -1 to 4 also c
 then columns 0 to 7: two tiles.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -178,16 +179,19 @@ def _outline(bbox: Bounds, crs: str | None, grid: Grid) -> NDArray[np.float64]:
         )
     if grid.crs is not None and grid.crs.is_geographic:
         xs = _move_to_grid(xs, grid)
+        ys = np.tile(ys, len(xs) // len(ys))
     return np.stack([xs, ys], axis=1)
 
 
 def _move_to_grid(xs: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
-    """Move longitudes of a box by whole turns: first to one continuous range, then to where the grid is."""
+    """Move longitudes of a box by whole turns to where the grid is; repeat them if the grid contains several turns."""
     left, _, right, _ = grid.bounds
     continuous = np.unwrap(xs, period=360)
-    center = (continuous.min() + continuous.max()) / 2
-    moved: NDArray[np.float64] = continuous + 360 * np.round(((left + right) / 2 - center) / 360)
-    return moved
+    west, east = continuous.min(), continuous.max()
+    first, last = math.floor((left - east) / 360) + 1, math.ceil((right - west) / 360) - 1
+    if first > last:  # beside the grid
+        first = last = round(((left + right) / 2 - (west + east) / 2) / 360)
+    return np.concatenate([continuous + 360 * turn for turn in range(first, last + 1)])
 
 
 def _parse_crs(crs: str, grid: Grid) -> CRS:

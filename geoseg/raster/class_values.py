@@ -4,6 +4,7 @@ geoseg writes 255 where there is no class and declares it as nodata. In files of
 other: masks of two classes are often stored as 0 and 255.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
 from geoseg.raster.scene import Scene
+
+INTEGER = re.compile(r"-?[0-9]+")
 
 STRIP_PIXELS = 2**24
 """Pixels per strip when values are counted."""
@@ -35,14 +38,21 @@ class IgnoredValues:
     """True if a declared nodata value is a class, too."""
 
     @classmethod
-    def parse(cls, words: Sequence[str]) -> Self:
-        """Parse the values of ``ignore``: integers, or the single word ``none``; colors are left out.
+    def parse(cls, words: Sequence[str], *, skip_others: bool = False) -> Self:
+        """Parse the values of ``ignore``: integers, or the single word ``none``.
+
+        Args:
+            words: The values.
+            skip_others: Skip words that are not integers, which may be colors or attribute values.
 
         Raises:
-            ConfigError: ``none`` is given together with a value.
+            ConfigError: If ``none`` is given together with a value, or a word is not an integer.
         """
         if "none" not in words:
-            return cls(frozenset(int(word) for word in words if word.lstrip("-").isdecimal()))
+            others = [word for word in words if not INTEGER.fullmatch(word)]
+            if others and not skip_others:
+                raise ConfigError(f"ignore: {others[0]!r} is not a pixel value", "give integers, or none")
+            return cls(frozenset(int(word) for word in words if word not in others))
         if len(words) > 1:
             raise ConfigError("ignore: none is given together with a value", "give either none or values")
         return cls(keeps_nodata=True)
@@ -70,7 +80,7 @@ class ClassValues:
         """
         if not values or 0 <= min(values) <= max(values) < IGNORE_INDEX:
             return cls(make_numbered_legend(values), {value: value for value in values})
-        names = sorted({0, *values})
+        names = sorted({0, *values}) if len({0, *values}) <= IGNORE_INDEX else sorted(values)
         numbers = {value: index for index, value in enumerate(names)}
         return cls(Legend.of([str(value) for value in names]), {value: numbers[value] for value in values})
 

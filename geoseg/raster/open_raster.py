@@ -18,6 +18,7 @@ from pyproj.exceptions import ProjError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
+from geoseg._output_files import path_exists
 from geoseg._text import did_you_mean
 from geoseg.errors import SceneError
 
@@ -157,9 +158,10 @@ def _make_open_error(path: str, error: Exception) -> SceneError:
         return _make_crs_error(path, error)
     if "://" in path or path.startswith("/vsi"):
         return SceneError(f"{path} cannot be opened: {error}", "check the address and the network connection")
-    if file.is_dir():
+    is_there = path_exists(file)
+    if is_there and file.is_dir():
         return SceneError(f"{path} is a folder, not a raster", "name one raster file in it")
-    if not file.exists():
+    if not is_there:
         neighbors = [f.name for f in file.parent.iterdir()] if file.parent.is_dir() else []
         hint = did_you_mean(file.name, neighbors) if 0 < len(neighbors) < 1000 else ""
         return SceneError(f"{path} does not exist", hint if hint.startswith("did") else "check the path")

@@ -272,7 +272,9 @@ class Scene:
         valid[:] = self._read_valid(handle, indexes, part, valid.shape, values if nearest else None)
         if nearest:
             return
-        if self._metadata.masks_differ or not _is_finite(values):
+        if part.width * part.height > MAX_EXACT_PIXELS and handle.overviews(indexes[0]):
+            pass  # an image for display: GDAL reads overviews, which were made band by band
+        elif self._metadata.masks_differ or not _is_finite(values):
             for rows, piece in _split_rows(part, len(valid)):
                 self._resample_valid(handle, indexes, piece, values[:, rows], resampling=resampling)
         if self.dtype.kind == "f":
@@ -305,8 +307,6 @@ class Scene:
         self, handle: Any, indexes: list[int], part: RasterioWindow, out: NDArray[Any], *, resampling: Resampling
     ) -> None:
         """Resample again, weighted by the validity of pixels, where GDAL's masks of the bands differ from it."""
-        if part.width * part.height > MAX_EXACT_PIXELS and handle.overviews(indexes[0]):
-            return  # an image for display: GDAL reads overviews, which were made band by band
         whole = surround(part, out.shape[1:], self.grid.shape, resampling=resampling)
         values = np.empty((len(indexes), whole.height, whole.width), self.dtype)
         self._read_bands(handle, indexes, whole, values, resampling=Resampling.nearest)

@@ -43,8 +43,6 @@ class AreaOfInterest:
         for note in polygons.notes:
             logger.warning("%s", note)
         if not len(polygons.frame):
-            if polygons.notes:
-                raise LayerError(f"no polygon touches the scene; {polygons.notes[0]}", "give polygons around the scene")
             miss = explain_miss(path, grid)
             raise LayerError(miss.message, miss.hint or "compare their bounds, which `geoseg info` prints")
         return cls(shapely.STRtree(shapely.get_parts(polygons.frame.geometry.to_numpy())))

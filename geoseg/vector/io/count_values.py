@@ -66,8 +66,11 @@ def _open_batches(
 ) -> Iterator[tuple[pa.Schema, Iterable[pa.RecordBatch]]]:
     if is_parquet(name):
         with pq.ParquetFile(name) as file:
-            schema = file.schema_arrow
-            known = [column for column in columns if column in schema.names]
+            fields = [field for field in file.schema_arrow if field.name in columns and _is_countable(field.type)]
+        texts = [field.name for field in fields if not pa.types.is_integer(field.type)]
+        # Texts stay in dictionaries: a short file may repeat one long text millions of times.
+        with pq.ParquetFile(name, read_dictionary=texts) as file:
+            schema, known = file.schema_arrow, [field.name for field in fields]
             yield pa.schema([schema.field(column) for column in known]), file.iter_batches(BATCH_ROWS, columns=known)
         return
     options = {"read_geometry": False, "use_pyarrow": True, "batch_size": BATCH_ROWS}

@@ -49,12 +49,13 @@ def _continue_ids(stream: PolygonStream, existing: Path) -> PolygonStream:
     if ID_COLUMN not in columns or ID_COLUMN not in stream.schema.names:
         return stream
     if is_parquet(existing):
-        ids = pq.read_table(existing, columns=[ID_COLUMN])[ID_COLUMN].to_numpy()
+        ids = pq.read_table(existing, columns=[ID_COLUMN])[ID_COLUMN].to_pandas()
     else:
         layer = find_layer(existing)
-        ids = pyogrio.read_dataframe(existing, layer=layer, columns=[ID_COLUMN], read_geometry=False)[
-            ID_COLUMN
-        ].to_numpy()
+        ids = pyogrio.read_dataframe(existing, layer=layer, columns=[ID_COLUMN], read_geometry=False)[ID_COLUMN]
+    ids = ids.dropna()  # polygons that were drawn by hand have none
+    if len(ids) and ids.dtype.kind not in "iuf":
+        raise LayerError(f"{ID_COLUMN} of {existing} holds text, not numbers", "rename the column, or write a new file")
     first, position = int(ids.max()) + 1 if len(ids) else 0, stream.schema.get_field_index(ID_COLUMN)
 
     def shift(batch: pa.RecordBatch) -> pa.RecordBatch:

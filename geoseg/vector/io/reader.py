@@ -92,7 +92,8 @@ def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | No
             frame = _read_in_order(name, layer, info, boxes)
     if grid is None:
         return frame
-    return frame[_touches_any(frame, boxes or [EVERYWHERE], keep_empty=is_parquet(name))]
+    # A spatial filter returns no feature without geometry: a missing one could not be read, and is counted later.
+    return frame[_touches_any(frame, boxes or [EVERYWHERE], keep_empty=is_parquet(name) or boxes is not None)]
 
 
 def _read_in_order(name: str, layer: str, info: Mapping[str, Any], boxes: Sequence[Bounds] | None) -> gpd.GeoDataFrame:
@@ -209,7 +210,9 @@ def _count_nowhere(name: str, layer: str | None) -> int:
 @lru_cache(maxsize=16)  # a file may hold the labels of many scenes
 def _count_nowhere_in_version(name: str, layer: str, _modified: int) -> int:
     column = pyogrio.read_info(name, layer=layer)["geometry_name"]
-    where = f'"{column}" IS NULL OR ST_IsEmpty("{column}")' if column else "OGR_GEOMETRY IS NULL"
+    where = f'"{column}" IS NULL' if column else "OGR_GEOMETRY IS NULL"
+    if column and Path(name).suffix.lower() == ".gpkg":  # other SQLite files store geometries that ST_IsEmpty misreads
+        where += f' OR ST_IsEmpty("{column}")'
     try:  # with geometry: without it, FlatGeobuf has none in the filter either
         return len(pyogrio.read_dataframe(name, layer=layer, where=where, columns=[]))
     except (DataLayerError, ValueError):

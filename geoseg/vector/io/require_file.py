@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from geoseg._output_files import path_exists
 from geoseg._text import did_you_mean
 from geoseg.errors import LayerError
 
@@ -13,7 +14,7 @@ MAX_SUGGESTION_FILES = 1000
 def require_file(path: str | Path) -> str:
     """Return the path as text; :class:`LayerError` if it is a local file that does not exist."""
     name = os.fspath(path)
-    if "://" in name or name.startswith("/vsi") or Path(name).exists():
+    if "://" in name or name.startswith("/vsi") or path_exists(name):
         return name
     siblings = [file.name for file in Path(name).parent.glob("*")]
     hint = did_you_mean(Path(name).name, siblings) if len(siblings) < MAX_SUGGESTION_FILES else ""

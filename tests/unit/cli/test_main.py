@@ -154,3 +154,10 @@ def test_help_loads_no_command_and_nothing_heavy():
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_loads_nothing_heavy(name):
     assert not imported_by(name, "--help") & {"torch", "numpy", "rasterio", "geopandas"}
+
+
+@pytest.mark.parametrize("command", [("info",), ("train",), ("prepare",), ("polygonize",)])
+def test_a_name_that_is_too_long_is_one_sentence(geoseg, command):
+    result = geoseg(*command, "x" * 300)
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 2

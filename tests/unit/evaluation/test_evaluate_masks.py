@@ -321,6 +321,45 @@ def test_a_declared_nodata_is_no_class_unless_the_user_says_so(tmp_path):
     assert everything.total.ignored == 0
 
 
+def test_a_nodata_of_the_reference_is_no_class_even_if_the_mask_has_its_value(tmp_path):
+    values = noise(30, 20, high=2)
+    mask, reference = foreign(tmp_path / "m.tif", values), foreign(tmp_path / "r.tif", values, nodata=0)
+    total = evaluate_mask(mask, reference).total
+    assert total.counts.tolist() == [[0, 0], [0, (values == 1).sum()]]
+    assert total.ignored == (values == 0).sum()
+    assert evaluate_mask(mask, reference, ignore=["none"]).total.ignored == 0
+
+
+def test_a_wide_mask_without_any_class_has_no_score_but_an_error(tmp_path):
+    empty = foreign(tmp_path / "m.tif", np.full((30, 20), 9), np.uint16, nodata=9)
+    total = evaluate_mask(empty, foreign(tmp_path / "r.tif", np.ones((30, 20)))).total
+    assert total.missed.sum() == 600
+
+
+def test_ignored_values_of_a_mask_with_a_legend_have_no_prediction(tmp_path, mask):
+    reference = write(tmp_path / "reference.tif", noise(50, 40, high=3), legend=LEGEND)
+    plain, ignored = (evaluate_mask(mask, reference, ignore=ignore).total for ignore in ([], ["1"]))
+    assert ignored.in_prediction[1] == 0
+    assert ignored.missed.sum() == plain.in_prediction[1] - plain.counts[:, 1].sum() + ignored.missed.sum()
+
+
+@pytest.mark.parametrize("ignore", ["foo", "[255]", "--5"])
+def test_what_is_no_pixel_value_cannot_be_ignored(tmp_path, ignore):
+    mask = foreign(tmp_path / "m.tif", noise(30, 20, high=2))
+    polygons = write_polygons(tmp_path / "a.gpkg", [pixel_box(0, 0, 5, 5)])
+    for reference in (mask, polygons):
+        with pytest.raises(ConfigError, match="is not a pixel value"):
+            evaluate_mask(mask, reference, ignore=[ignore])
+
+
+def test_an_ignored_attribute_value_is_no_class(tmp_path):
+    shapes = [pixel_box(0, 0, 5, 5), pixel_box(10, 10, 15, 15)]
+    reference = write_polygons(tmp_path / "a.gpkg", shapes, kinds=["0", "1"])
+    mask = foreign(tmp_path / "m.tif", np.ones((50, 40)))
+    total = evaluate_mask(mask, reference, column="kind", ignore=["0", "[1]"]).total
+    assert total.in_reference.tolist() == [0, 25]
+
+
 def test_255_is_ignored_if_the_user_says_so_and_its_number_is_said(tmp_path):
     values = np.where(noise(30, 20, high=4) == 3, 255, noise(30, 20, high=3))
     mask = foreign(tmp_path / "mask.tif", np.roll(values, 1))

@@ -178,3 +178,14 @@ def test_parquet_without_geometries_is_said(tmp_path):
     pq.write_table(pa.table({"a": [1]}), path)
     with pytest.raises(LayerError, match="is not GeoParquet"):
         describe(path)
+
+
+def test_a_long_text_that_is_repeated_does_not_fill_the_memory(tmp_path):
+    path = tmp_path / "long.parquet"
+    rows = 20_000
+    frame = gpd.GeoDataFrame({"note": ["x" * 40_000] * rows}, geometry=[box(0, 0, 1, 1)] * rows, crs="EPSG:32633")
+    frame.to_parquet(path)
+    _, peak_mb = run_and_measure(
+        "import sys; from geoseg.file_info.describe import describe; describe(sys.argv[1])", path
+    )
+    assert peak_mb < 500

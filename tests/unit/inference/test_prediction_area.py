@@ -259,3 +259,10 @@ def test_polygons_between_the_centers_of_pixels_are_refused(tmp_path):
     gpd.GeoDataFrame(geometry=[sliver], crs=UTM).to_file(tmp_path / "a.gpkg")
     with pytest.raises(SceneError, match="center of a pixel"):
         find_area(GRID, aoi=tmp_path / "a.gpkg")
+
+
+def test_a_box_across_the_seam_of_a_grid_from_0_to_360_has_both_halves():
+    grid = Grid(CRS("EPSG:4326"), Affine(1, 0, 0, 0, -1, 90), 180, 360)
+    assert find_area(grid, bbox=(-10, -10, 10, 10)).window == Window(80, 0, 20, 360)
+    assert find_area(grid, bbox=(-180, -90, 180, 90)).window == grid.window
+    assert find_area(grid, bbox=(170, -10, -170, 10)).window == Window(80, 170, 20, 20)

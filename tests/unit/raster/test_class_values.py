@@ -51,3 +51,16 @@ def test_an_image_has_too_many_values_for_a_mask(tmp_path):
 def test_none_is_not_combined_with_a_value():
     with pytest.raises(ConfigError, match="none"):
         IgnoredValues.parse(["none", "255"])
+
+
+def test_255_values_of_which_none_is_0_are_255_classes():
+    classes = ClassValues.of(range(1, 256))
+    assert len(classes.legend) == 255
+    assert sorted(classes.indices.values()) == list(range(255))
+
+
+@pytest.mark.parametrize("word", ["foo", "--5", "1.5", ""])
+def test_only_integers_and_none_can_be_ignored(word):
+    with pytest.raises(ConfigError, match="is not a pixel value"):
+        IgnoredValues.parse([word])
+    assert IgnoredValues.parse([word, "-3"], skip_others=True).values == {-3}

@@ -11,7 +11,7 @@ import shapely
 from helpers.vectors import layer_of, smooth_mask, write_layer, write_mask
 from pyogrio.errors import DataLayerError
 
-from geoseg.errors import OutputError
+from geoseg.errors import LayerError, OutputError
 from geoseg.vector.io import formats
 from geoseg.vector.io.output_spec import OutputSpec
 from geoseg.vector.polygonize import polygonize
@@ -116,3 +116,16 @@ def test_identifiers_stay_unique_when_polygons_are_appended(tmp_path, suffix):
     for append in (False, True, True):
         polygons = polygonize(mask, output, append=append)
     assert sorted(polygons.frame["polygon_id"]) == list(range(12))
+
+
+def test_polygons_without_identifier_do_not_stop_appending(tmp_path):
+    """QGIS leaves it out of a polygon that is drawn by hand."""
+    mask = write_mask(tmp_path / "m.tif", np.array([[0, 1], [1, 0]], np.uint8))
+    output = tmp_path / "o.gpkg"
+    frame = polygonize(mask, output).frame
+    frame.loc[0, "polygon_id"] = None
+    frame.to_file(output, layer="polygons")
+    assert sorted(polygonize(mask, output, append=True).frame["polygon_id"].dropna()) == list(range(1, 8))
+    frame.assign(polygon_id="a").to_file(output, layer="polygons")
+    with pytest.raises(LayerError, match="polygon_id"):
+        polygonize(mask, output, append=True)
