@@ -30,7 +30,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
         Kind of the file, labeled facts, and classes with their pixels, polygons or scores.
 
     Raises:
-        GeosegError: The file does not exist or cannot be read.
+        GeosegError: If the file does not exist or cannot be read.
 
     Example:
         >>> import geoseg

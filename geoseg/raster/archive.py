@@ -38,7 +38,7 @@ def list_files(root: Path) -> list[FileEntry]:
     """List all files below a folder, including members of zips, sorted by relative path; skip hidden files.
 
     Raises:
-        DataError: The folder does not exist, or a zip is damaged.
+        DataError: If the folder does not exist, or a zip is damaged.
     """
     if not root.is_dir():
         raise DataError(f"there is no folder {root}", "give the folder of the archives, zipped or unpacked")

@@ -39,7 +39,7 @@ class IgnoredValues:
         """Parse the values of ``ignore``: integers, or the single word ``none``; colors are left out.
 
         Raises:
-            ConfigError: ``none`` is given together with a value.
+            ConfigError: If ``none`` is given together with a value.
         """
         if "none" not in words:
             return cls(frozenset(int(word) for word in words if word.lstrip("-").isdecimal()))
@@ -62,7 +62,7 @@ class ClassValues:
         """Number the values: by themselves if all are 0 to 254, otherwise in ascending order, beginning with 0.
 
         Raises:
-            ConfigError: There are more than 255 values.
+            ConfigError: If there are more than 255 values.
 
         Example:
             >>> ClassValues.of([0, 2]).legend.names, ClassValues.of([0, 255]).legend.names
@@ -99,7 +99,7 @@ def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Coun
         ignored: What the user says about values without a class.
 
     Raises:
-        SceneError: There are more values than classes can be.
+        SceneError: If there are more values than classes can be.
     """
     counts: Counter[int] = Counter()
     for part in _counts_of_strips(scene, ignored):

@@ -38,7 +38,7 @@ def list_scenes(arguments: Sequence[str]) -> list[str]:
         The paths in the order of the arguments, sorted by name inside folders and patterns.
 
     Raises:
-        SceneError: A folder or a pattern without scenes.
+        SceneError: If a folder or a pattern without scenes.
     """
     return list(dict.fromkeys(path for argument in arguments for path in _expand(argument)))
 
@@ -78,8 +78,8 @@ def list_rasters_and_layers(argument: str) -> list[str]:
         The paths, sorted by name.
 
     Raises:
-        DataError: A folder without rasters and vector files.
-        SceneError: A pattern without files.
+        DataError: If a folder without rasters and vector files.
+        SceneError: If a pattern without files.
     """
     if not Path(argument).is_dir():
         return list_scenes([argument])
@@ -112,7 +112,7 @@ def match_by_name(files: Sequence[Path], candidates: Iterable[Path], *, folder: 
         One candidate for each file.
 
     Raises:
-        DataError: A file has no candidate.
+        DataError: If a file has no candidate.
     """
     by_name: dict[str, Path] = {}
     for path in candidates:

@@ -114,7 +114,7 @@ class RasterMetadata:
             alpha: See :func:`read_metadata`.
 
         Raises:
-            SceneError: The transform is singular.
+            SceneError: If the transform is singular.
         """
         alpha_band, alpha_notes = _find_alpha(dataset, alpha)
         indexes = tuple(index for index in dataset.indexes if index != alpha_band)
@@ -157,7 +157,7 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
             to decide by its values.
 
     Raises:
-        SceneError: The file is missing, is not a raster or has no usable band.
+        SceneError: If the file is missing, is not a raster or has no usable band.
     """
     with open_raster(path) as dataset:
         try:

@@ -63,7 +63,7 @@ def open_mosaic(paths: Sequence[str | Path]) -> Iterator[Scene]:
         paths: Files with the same CRS, pixel size, rotation, bands (names and order), pixel type and nodata value.
 
     Raises:
-        SceneError: A file cannot be read, or differs from the first one.
+        SceneError: If a file cannot be read, or differs from the first one.
     """
     sources = [MosaicSource(os.fspath(path), read_metadata(os.fspath(path))) for path in paths]
     if not sources:

@@ -72,7 +72,7 @@ def open_raster(path: str) -> Any:
     """Open a raster file or URL as a rasterio dataset, with or without georeferencing.
 
     Raises:
-        SceneError: The file does not exist or is not a raster.
+        SceneError: If the file does not exist or is not a raster.
     """
     try:
         with quiet_gdal():

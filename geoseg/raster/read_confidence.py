@@ -43,7 +43,7 @@ class ConfidenceBands:
             legend: The classes of the mask; None accepts one band per class for any number of classes.
 
         Raises:
-            SceneError: The raster has neither a band of confidence nor one band per class.
+            SceneError: If the raster has neither a band of confidence nor one band per class.
         """
         count = len(scene.bands)
         if count == 1:
@@ -84,7 +84,7 @@ class ConfidenceRaster:
             Steps from 0 to 254, axes (row, col); 255 where the raster is not valid.
 
         Raises:
-            SceneError: The raster holds neither bytes, which are read as steps, nor floating-point numbers; or it holds
+            SceneError: If the raster holds neither bytes, which are read as steps, nor floating-point numbers; or it holds
                 255 without declaring it as nodata.
         """
         scene, bands = self.scene, self.bands
@@ -139,8 +139,8 @@ def open_confidence(path: str | Path, grid: Grid, legend: Legend | None) -> Iter
         legend: The classes of the mask; None if unknown.
 
     Raises:
-        GridMismatch: The raster and the mask are on different grids.
-        SceneError: The raster cannot be read, or has other bands.
+        GridMismatch: If the raster and the mask are on different grids.
+        SceneError: If the raster cannot be read, or has other bands.
     """
     with Scene.open(path) as scene:
         grid.require_same_place(scene.grid, "the mask", str(path))

@@ -93,7 +93,7 @@ class Scene:
                 None to decide by its values.
 
         Raises:
-            SceneError: The file is missing, is not a raster or has no usable band.
+            SceneError: If the file is missing, is not a raster or has no usable band.
         """
         name = os.fspath(path)
         return cls(name, read_metadata(name, alpha=alpha), alpha=alpha)
@@ -122,7 +122,7 @@ class Scene:
             Values (band, row, col), 0 where not valid; validity (row, col); the grid of the result.
 
         Raises:
-            SceneError: The file cannot be read there, or the scene has been closed.
+            SceneError: If the file cannot be read there, or the scene has been closed.
         """
         indexes = self._indexes(bands)
         grid = self.grid.crop(window)

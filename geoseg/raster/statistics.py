@@ -112,7 +112,7 @@ class RunningStatistics:
             names: Names of the bands.
 
         Raises:
-            SceneError: No pixel was valid.
+            SceneError: If no pixel was valid.
         """
         if not self.count:
             raise SceneError("no scene has a valid pixel", "check the nodata value (gdalinfo shows it)")

@@ -72,7 +72,7 @@ def write_vrt(source: str, target: Path) -> str:
         ``target`` as text.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     with output_errors(target), quiet_gdal():
         rasterio.shutil.copy(source, target, driver="VRT")

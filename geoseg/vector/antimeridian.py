@@ -42,8 +42,8 @@ def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_
         is_cut: Whether to cut them at the antimeridian, if the target is a geographic CRS.
 
     Raises:
-        LayerError: Some points are outside the area of use of the target.
-        GridMismatch: There is no transformation between the two CRSs.
+        LayerError: If some points are outside the area of use of the target.
+        GridMismatch: If there is no transformation between the two CRSs.
     """
     transformer = make_transformer(source, target)
     points = np.stack(transformer.transform(*polygons.points.T), axis=1)

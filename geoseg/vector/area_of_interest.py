@@ -36,8 +36,8 @@ class AreaOfInterest:
         What is left out or repaired is logged.
 
         Raises:
-            LayerError: The file cannot be read or has no polygon there, or only one of file and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If the file cannot be read or has no polygon there, or only one of file and grid has a CRS.
+            GridMismatch: If PROJ knows no transformation between the CRSs.
         """
         polygons = GridPolygons.read(path, grid)
         for note in polygons.notes:

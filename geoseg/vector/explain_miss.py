@@ -47,7 +47,7 @@ def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: 
         layer: Name of the layer in a file with several.
 
     Raises:
-        LayerError: The file cannot be read.
+        LayerError: If the file cannot be read.
     """
     is_frame = isinstance(polygons, gpd.GeoDataFrame)
     name = "the layer" if is_frame else str(polygons)

@@ -46,7 +46,7 @@ def read_class_indices(
         hint: What to do about unknown values; ``{values}`` stands for them, as in a recipe.
 
     Raises:
-        LayerError: The column is missing, or values have no class.
+        LayerError: If the column is missing, or values have no class.
     """
     if column not in frame.columns:
         raise LayerError(f"{name} has no column {column!r}", did_you_mean(column, map(str, frame.columns)))
@@ -136,8 +136,8 @@ class LabelPolygons:
         """Read the polygons of a file that may intersect a grid; arguments as for :meth:`select`.
 
         Raises:
-            LayerError: The file cannot be read, a value has no class, or only one of file and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If the file cannot be read, a value has no class, or only one of file and grid has a CRS.
+            GridMismatch: If PROJ knows no transformation between the CRSs.
         """
         polygons = GridPolygons.read(path, grid, layer=layer)
         return cls.select(

@@ -55,7 +55,7 @@ class PolygonLayer:
             column: Column with the class of each polygon; without it, every polygon is its own class.
 
         Raises:
-            LayerError: The file cannot be read, or has no polygons.
+            LayerError: If the file cannot be read, or has no polygons.
         """
         frame = read_polygons(path)
         notes = () if column in frame.columns else (
@@ -87,7 +87,7 @@ class PolygonLayer:
             smooth: Whether to round corners.
 
         Raises:
-            LayerError: The layer has no CRS.
+            LayerError: If the layer has no CRS.
         """
         if not (tolerance_m > 0 or smooth) or not len(self):
             return self
@@ -102,7 +102,7 @@ class PolygonLayer:
             min_area_m2: Polygons below this area, in square meters, are merged.
 
         Raises:
-            LayerError: The layer has no CRS.
+            LayerError: If the layer has no CRS.
         """
         if min_area_m2 <= 0 or not len(self):
             return self
@@ -116,7 +116,7 @@ class PolygonLayer:
             max_area_m2: Holes below this area, in square meters, are filled.
 
         Raises:
-            LayerError: The layer has no CRS.
+            LayerError: If the layer has no CRS.
         """
         if max_area_m2 <= 0 or not len(self):
             return self
@@ -135,8 +135,8 @@ class PolygonLayer:
             within: The polygons do not grow beyond this area.
 
         Raises:
-            LayerError: The layer has no CRS.
-            ConfigError: There is no class of such a name.
+            LayerError: If the layer has no CRS.
+            ConfigError: If there is no class of such a name.
         """
         if not classes or not len(self):
             return self

@@ -77,11 +77,11 @@ def polygonize(
         The polygons, with notes for the user.
 
     Raises:
-        SceneError: The raster is not a mask.
-        GridMismatch: The confidence raster has another grid.
-        OutputError: The output cannot be written; checked before the work where possible.
-        ConfigError: A class is unknown, or options contradict each other.
-        LayerError: An option is in meters, and the mask has no CRS.
+        SceneError: If the raster is not a mask.
+        GridMismatch: If the confidence raster has another grid.
+        OutputError: If the output cannot be written; checked before the work where possible.
+        ConfigError: If a class is unknown, or options contradict each other.
+        LayerError: If an option is in meters, and the mask has no CRS.
     """
     options = PolygonizeOptions(
         connectivity=connectivity,

@@ -54,10 +54,10 @@ def rasterize(
         Class indices, axes (row, col).
 
     Raises:
-        LayerError: The file cannot be read, the column is missing, ``classes`` lacks a value of the attribute, only one of
+        LayerError: If the file cannot be read, the column is missing, ``classes`` lacks a value of the attribute, only one of
             layer and grid has a CRS, or the coordinates of the file are not in its CRS.
-        GridMismatch: PROJ knows no transformation between the CRSs.
-        ConfigError: The values to burn are missing, contradictory or not class indices.
+        GridMismatch: If PROJ knows no transformation between the CRSs.
+        ConfigError: If the values to burn are missing, contradictory or not class indices.
     """
     if (value is None) == (column is None):
         raise ConfigError("polygons are burned with one value or by a column", "give either value or column")

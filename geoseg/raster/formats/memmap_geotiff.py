@@ -69,7 +69,7 @@ def create_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -
         dtype: Pixel type.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     rows = max(STRIP_BYTES // (grid.width * bands * np.dtype(dtype).itemsize), 1)
     with _replace_when_complete(path, _require_contiguous) as temporary:
@@ -102,7 +102,7 @@ def create_geotiff(
         check: Raises ``OSError`` if the written file is incomplete.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     with (
         _replace_when_complete(path, check) as temporary,
@@ -152,7 +152,7 @@ def open_memmap(path: Path) -> NDArray[Any]:
     """Memory-map the pixels of a file of :func:`create_contiguous`, read-only, axes (row, col, band).
 
     Raises:
-        DataError: The pixels of the file are not contiguous.
+        DataError: If the pixels of the file are not contiguous.
     """
     first_byte, shape, dtype = _read_layout(path)
     return np.memmap(path, dtype, "r", first_byte, shape)

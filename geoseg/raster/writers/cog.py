@@ -50,7 +50,7 @@ class CogWriter:
         gcps: Ground control points of a scene without a transform (``scene.gcps``).
 
     Raises:
-        OutputError: A file cannot be written; raised here as far as it can be known before the work.
+        OutputError: If a file cannot be written; raised here as far as it can be known before the work.
     """
 
     partial: PartialRasters | None = None
@@ -78,7 +78,7 @@ class CogWriter:
         """Begin rasters on ``grid``, or continue with the unfinished ones.
 
         Raises:
-            OutputError: Unfinished rasters exist and neither ``resume`` nor ``overwrite`` is set, or their settings are
+            OutputError: If unfinished rasters exist and neither ``resume`` nor ``overwrite`` is set, or their settings are
                 different.
         """
         self._grid, self._legend = grid, legend
@@ -176,7 +176,7 @@ def check_cog_paths(mask: Path, paths: Collection[Path], *, overwrite: bool, res
         resume: True to continue with an unfinished mask.
 
     Raises:
-        OutputError: A file cannot be written, or two have the same path.
+        OutputError: If a file cannot be written, or two have the same path.
     """
     for path in paths:
         _check_suffix(path)
@@ -234,7 +234,7 @@ def copy_to_cog(source: Path, target: Path, *, is_mask: bool) -> None:
         is_mask: True for class indices: overviews hold the most frequent value instead of the mean.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: If the file cannot be written.
     """
     options = {
         "driver": "COG",

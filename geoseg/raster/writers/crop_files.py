@@ -35,7 +35,7 @@ def write_crop_geotiff(
         nodata: Value of pixels without data.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     profile = {
         "driver": "GTiff",
@@ -68,8 +68,8 @@ def write_crop_png(path: Path, values: NDArray[Any]) -> None:
         values: One or three bands of uint8, axes (band, row, col).
 
     Raises:
-        SceneError: The values have another type or number of bands.
-        OutputError: The file cannot be written.
+        SceneError: If the values have another type or number of bands.
+        OutputError: If the file cannot be written.
     """
     if values.dtype != np.uint8 or len(values) not in (1, 3):
         raise SceneError(

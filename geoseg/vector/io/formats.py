@@ -37,7 +37,7 @@ def write_polygons(stream: PolygonStream, path: Path, existing: Path | None = No
         existing: A file whose rows, and in a GeoPackage other layers, are copied first; None for no such file.
 
     Raises:
-        LayerError: The columns or geometry types of ``existing`` differ.
+        LayerError: If the columns or geometry types of ``existing`` differ.
     """
     stream = stream if existing is None else _continue_ids(stream, existing)
     _WRITERS[path.suffix.lower()](stream, path, existing)
@@ -112,7 +112,7 @@ def match_geometry_type(stream: PolygonStream, existing: Path, *, may_become_mul
         may_become_multi: Whether MultiPolygons can be appended to a file of Polygons.
 
     Raises:
-        LayerError: The file lacks a column of the stream, or its geometry type cannot change and has to.
+        LayerError: If the file lacks a column of the stream, or its geometry type cannot change and has to.
     """
     columns, is_multi = _read_columns(existing)
     missing = [name for name in stream.schema.names if name not in {*columns, GEOMETRY, BBOX}]

@@ -28,8 +28,8 @@ class OutputSpec:
     """Where and how polygons are written.
 
     Raises:
-        OutputError: The suffix of the path is not that of a vector format.
-        ConfigError: The options contradict each other.
+        OutputError: If the suffix of the path is not that of a vector format.
+        ConfigError: If the options contradict each other.
     """
 
     path: Path | None
@@ -61,8 +61,8 @@ class OutputSpec:
             own_crs: The CRS of the polygons.
 
         Raises:
-            OutputError: The file exists or cannot be created, or the output needs a CRS and the polygons have none.
-            ConfigError: The format does not allow the CRS.
+            OutputError: If the file exists or cannot be created, or the output needs a CRS and the polygons have none.
+            ConfigError: If the format does not allow the CRS.
         """
         if self.path is not None:
             check_writable(self.path, self.overwrite or self.append)
@@ -75,8 +75,8 @@ class OutputSpec:
             own_crs: The CRS of the polygons.
 
         Raises:
-            OutputError: The polygons have no CRS, or are on a site grid, so they cannot be reprojected.
-            ConfigError: GeoJSON is to be written in another CRS than WGS 84.
+            OutputError: If the polygons have no CRS, or are on a site grid, so they cannot be reprojected.
+            ConfigError: If GeoJSON is to be written in another CRS than WGS 84.
         """
         crs = self.crs
         if self.path is not None and self.path.suffix.lower() == ".geojson":

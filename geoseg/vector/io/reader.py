@@ -77,8 +77,8 @@ def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | No
         The features in the file's CRS.
 
     Raises:
-        LayerError: The file cannot be read, has no such layer, or has several and ``layer`` is None.
-        GridMismatch: The CRS of the file cannot be transformed to that of the grid.
+        LayerError: If the file cannot be read, has no such layer, or has several and ``layer`` is None.
+        GridMismatch: If the CRS of the file cannot be transformed to that of the grid.
     """
     name = require_file(path)
     with layer_errors(name):
@@ -135,7 +135,7 @@ def read_polygons(path: str | Path, *, layer: str | None = None) -> gpd.GeoDataF
     """Read the polygons of a file (see :mod:`geoseg.vector.io.select_polygons`); log what is left out or repaired.
 
     Raises:
-        LayerError: The file cannot be read, has several layers, or has features but no polygons.
+        LayerError: If the file cannot be read, has several layers, or has features but no polygons.
     """
     frame, counts = select_polygons(read_features(path, layer=layer))
     left_out = describe_selection(counts)
@@ -162,8 +162,8 @@ class GridPolygons:
         """Select the polygons of a frame, and reproject them to the CRS of a grid.
 
         Raises:
-            LayerError: Only one of frame and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If only one of frame and grid has a CRS.
+            GridMismatch: If PROJ knows no transformation between the CRSs.
         """
         selected, counts = select_polygons(frame)
         reprojected, crossing = reproject_polygons(selected, grid, name=name)
@@ -179,8 +179,8 @@ class GridPolygons:
         """Read the polygons of a vector file that may intersect a grid.
 
         Raises:
-            LayerError: The file cannot be read, has no such layer, or only one of file and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If the file cannot be read, has no such layer, or only one of file and grid has a CRS.
+            GridMismatch: If PROJ knows no transformation between the CRSs.
         """
         name = require_file(path)
         with layer_errors(name):
@@ -230,7 +230,7 @@ def find_layer(path: str | Path, layer: str | None = None) -> str:
     """Find the layer to read: the one named, else the only one that can hold polygons, else the one named as geoseg does.
 
     Raises:
-        LayerError: There is no such layer, or several could be meant.
+        LayerError: If there is no such layer, or several could be meant.
     """
     names = list_layers(path)
     if not names:

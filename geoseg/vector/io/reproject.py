@@ -41,8 +41,8 @@ def require_transformable(source: CRS | None, target: CRS | None, name: str = "t
     """Check that the coordinates of a layer can be transformed to the CRS of a grid.
 
     Raises:
-        LayerError: Only one of the two has a CRS.
-        GridMismatch: PROJ knows no transformation, for example from a site grid.
+        LayerError: If only one of the two has a CRS.
+        GridMismatch: If PROJ knows no transformation, for example from a site grid.
     """
     if (source is None) != (target is None):
         without, other = ("the grid", name) if target is None else (name, "the grid")
@@ -57,8 +57,8 @@ def match_crs(frame: gpd.GeoDataFrame, crs: CRS | None) -> gpd.GeoDataFrame:
     """Reproject features of any geometry type to a CRS, vertex by vertex; unchanged if neither has a CRS.
 
     Raises:
-        LayerError: Only one of the two has a CRS.
-        GridMismatch: PROJ knows no transformation.
+        LayerError: If only one of the two has a CRS.
+        GridMismatch: If PROJ knows no transformation.
     """
     require_transformable(frame.crs, crs)
     return frame if crs is None or frame.crs == crs else frame.to_crs(crs)
@@ -113,8 +113,8 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
         with edges of more than half a turn, which were read as crossing the antimeridian.
 
     Raises:
-        LayerError: Only one of frame and grid has a CRS.
-        GridMismatch: PROJ knows no transformation.
+        LayerError: If only one of frame and grid has a CRS.
+        GridMismatch: If PROJ knows no transformation.
     """
     source = None if frame.crs is None else CRS.from_user_input(frame.crs)
     require_transformable(source, grid.crs, name)

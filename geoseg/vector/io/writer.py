@@ -100,8 +100,8 @@ class FileWriter:
         """Write all rows of a stream.
 
         Raises:
-            OutputError: A file cannot be written.
-            LayerError: The rows do not match the file that they are appended to.
+            OutputError: If a file cannot be written.
+            LayerError: If the rows do not match the file that they are appended to.
         """
         if self._per_class:
             return self._write_per_class(stream)
