@@ -57,7 +57,7 @@ class LocalMetric:
         """Sample the metric.
 
         Args:
-            crs: The CRS; if None, the metric is NaN. Where the CRS is not defined, the metric at its origin is used.
+            crs: The CRS; if None, the metric is NaN. Where the CRS is undefined, the nominal size of its unit is used.
             bounds: Left, bottom, right and top in CRS units.
         """
         left, bottom, right, top = bounds

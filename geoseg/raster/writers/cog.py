@@ -256,7 +256,7 @@ def copy_to_cog(source: Path, target: Path, *, is_mask: bool) -> None:
 def _require_complete(raster: Path, counts: NDArray[np.int64]) -> None:
     """Raise OSError if pixel values were lost: GDAL does not report a disk that fills up with the last few kilobytes."""
     if not np.array_equal(count_pixels(raster), counts):
-        raise OSError("the file read back is not the file written")
+        raise OSError("the file read back differs from the file written")
 
 
 def count_pixels(raster: Path) -> NDArray[np.int64]:

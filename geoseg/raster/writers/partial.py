@@ -195,7 +195,7 @@ def _write_slab(path: Path, pixels: NDArray[np.uint8]) -> None:
             dataset = rasterio.open(temporary)
         with dataset:
             if not np.array_equal(dataset.read(), pixels):
-                raise OSError("the file read back is not the file written")
+                raise OSError("the file read back differs from the file written")
 
 
 def _profile(shape: tuple[int, ...]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ running down): counterclockwise around a region, clockwise around its holes. At 
 
     ? = left ahead, own = the region      left ahead is not own                  -> turn left (keep to our own pixel)
                                           left and right ahead are both own      -> turn right
-        ahead  ? | ?                      left ahead is own, right ahead is not  -> go straight on
+        ahead  ? | ?                      left ahead is own, right ahead is not  -> go straight
         behind own | other
 
 A corner is kept if the contour turns there, or if the contour continues straight and the region on its right changes. In
@@ -40,11 +40,11 @@ EAST, NORTH, WEST, SOUTH = range(4)
 STEP_ROW, STEP_COL = (0, -1, 0, 1), (1, 0, -1, 0)
 """Step (row, col) in each direction."""
 LEFT_ROW, LEFT_COL = (-1, -1, 0, 0), (0, -1, -1, 0)
-"""The pixel left ahead of a corner in each direction, relative to the pixel right below the corner."""
+"""The pixel ahead on the left of a corner in each direction, relative to the pixel to the lower right of the corner."""
 RIGHT_ROW, RIGHT_COL = (0, -1, -1, 0), (0, 0, -1, -1)
-"""The pixel right ahead of a corner, likewise."""
+"""The pixel ahead on the right, likewise."""
 OTHER_ROW, OTHER_COL = (0, 0, -1, -1), (-1, 0, 0, -1)
-"""The pixel right behind a corner, likewise: the region on the other side of the border that led to the corner."""
+"""The pixel behind on the right, likewise: the region on the other side of the border that led to the corner."""
 
 
 @dataclass(frozen=True)
