@@ -47,7 +47,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
         return _describe_folder(Path(source))
     if suffix in VECTOR_SUFFIXES:
         require_file(source)
-        from geoseg.file_info.describe_vector import describe_layer  # noqa: PLC0415 (importing geopandas takes about a second)
+        from geoseg.file_info.describe_vector import describe_layer  # noqa: PLC0415 (importing geopandas takes a second)
 
         return describe_layer(source)
     return describe_scene(source, progress=progress)

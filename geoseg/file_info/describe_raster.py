@@ -150,7 +150,7 @@ def _value_notes(scene: Scene, values: _Values) -> list[str]:
 
 
 def _window_shape(scene: Scene) -> tuple[int, int]:
-    """Return the size (rows, columns) of a window of whole blocks with about :data:`STRIP_PIXELS` pixels, as wide as possible."""
+    """Return the rows and columns of a window of whole blocks: about :data:`STRIP_PIXELS` pixels, as wide as possible."""
     height, width = scene.block_shape
     cols = min(max(STRIP_PIXELS // (height * width), 1) * width, scene.grid.width)
     return max(STRIP_PIXELS // (height * cols), 1) * height, cols

@@ -42,7 +42,9 @@ def list_files(root: Path) -> list[FileEntry]:
         DataError: If the folder does not exist, or a zip archive is damaged or encrypted.
     """
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}", "specify the folder that contains the archives, zipped or extracted")
+        raise DataError(
+            f"there is no folder {root}", "specify the folder that contains the archives, zipped or extracted"
+        )
     files: list[FileEntry] = []
     for path in sorted(root.rglob("*")):
         relative_path = path.relative_to(root).as_posix()

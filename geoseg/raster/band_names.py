@@ -1,8 +1,8 @@
 """Find the bands in a file that correspond to the band names in a model or a recipe.
 
-The following evidence is used, in this order: the band names in the file; the color interpretation in the file; the common
-names of sensor bands (``B02`` is blue on Sentinel-2). If these do not determine all bands, callers use band positions and
-say so in a note.
+The following evidence is used, in this order: the band names in the file; the color interpretation in the file; the
+common names of sensor bands (``B02`` is blue on Sentinel-2). If these do not determine all bands, callers use band
+positions and say so in a note.
 """
 
 import re
@@ -92,9 +92,10 @@ class BandNames:
 
     @property
     def is_default_colour(self) -> bool:
-        """True if red, green and blue are GDAL's default color interpretation, and the descriptions contain different names.
+        """True if red, green and blue are only GDAL's default interpretation, and the descriptions differ from it.
 
-        GDAL marks the first three of four 8-bit bands this way by default, so this is not used to choose among named bands.
+        GDAL marks the first three of four 8-bit bands this way by default, so this is not used to choose among named
+        bands.
         """
         rest = len(self.colours) - len(RGB)
         is_default = rest > 0 and tuple(self.colours) == (*RGB, *[""] * rest)
@@ -148,9 +149,7 @@ def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:
     named = {by_name[sensor] for sensor in sensors}
     if by_colour is not None:
         names, stated = ", ".join(file.names), ", ".join(file.colours)
-        note = (
-            f"the band names ({names}) contradict the color interpretation ({stated}), which is used: set --bands to override it"
-        )
+        note = f"the band names ({names}) contradict the color interpretation ({stated}), which is used: --bands overrides it"
         return FoundBands(by_colour, "by color interpretation", (note,) if named - {by_colour} else ())
     if len(named) == 1:
         evidence = f"by the band names of {' or '.join(sensors)}" if any(sensors) else "by common band names"
@@ -188,8 +187,8 @@ def read_sensor_names(names: Sequence[str], origin: str = "") -> dict[str, list[
         origin: File name and tags; if they identify a sensor, only that sensor is considered.
 
     Returns:
-        For each sensor, the common name of each band, empty where unknown. If there are no band numbers, the only key is an
-        empty string.
+        For each sensor, the common name of each band, empty where unknown. If there are no band numbers, the only key is
+        an empty string.
 
     Example:
         >>> read_sensor_names(["B02", "B03", "nir"])
@@ -228,7 +227,7 @@ def _band_number(name: str) -> str:
 
 
 def _find_positions(wanted: Sequence[str], names: Sequence[Sequence[str]]) -> tuple[int, ...] | None:
-    """Return the position of the first band with each requested name; None if a name has no band, or a band has two names."""
+    """Return the first band with each requested name; None if a name has no band, or a band has two names."""
     found = [next((i for i, own in enumerate(names) if name and name in own), None) for name in wanted]
     positions = tuple(position for position in found if position is not None)
     return positions if len(set(positions)) == len(wanted) else None

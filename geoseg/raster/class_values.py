@@ -1,5 +1,6 @@
-"""Read the class values of rasters without a legend: every value is a class, except a declared nodata value and values that
-the user ignores.
+"""Read the class values of rasters without a legend.
+
+Every value is a class, except a declared nodata value and the values that the user ignores.
 
 geoseg writes 255 where there is no class and declares it as nodata. In files from other programs, 255 is a value like any
 other: two-class masks are often stored as 0 and 255.
@@ -60,7 +61,7 @@ class ClassValues:
 
     @classmethod
     def of(cls, values: Collection[int]) -> Self:
-        """Assign class indices: the values themselves if all are from 0 to 254, otherwise ascending numbers starting at 0.
+        """Assign class indices: the values themselves if all are from 0 to 254, otherwise ascending numbers from 0.
 
         Raises:
             ConfigError: If there are more than 255 values.
@@ -89,7 +90,9 @@ def require_class_values(scene: Scene) -> None:
     """Raise :class:`SceneError` unless a raster has one band of integers."""
     if len(scene.bands) != 1 or scene.dtype.kind not in "iub":
         bands = f"{len(scene.bands)} band{'s' if len(scene.bands) > 1 else ''} of {scene.dtype}"
-        raise SceneError(f"{scene.path} is not a mask: it has {bands}", "a mask must have one band of integer class values")
+        raise SceneError(
+            f"{scene.path} is not a mask: it has {bands}", "a mask must have one band of integer class values"
+        )
 
 
 def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Counter[int]:

@@ -26,8 +26,8 @@ def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
         bands: Names of all bands.
 
     Returns:
-        The bands with these names or the corresponding sensor band names; otherwise the first three bands, or if there are
-        fewer, the first band three times.
+        The bands with these names or the corresponding sensor band names; otherwise the first three bands, or if there
+        are fewer, the first band three times.
 
     Example:
         >>> choose_rgb_bands(["blue", "green", "red", "nir"])

@@ -50,7 +50,7 @@ class RasterMetadata:
     """All properties of a raster file except its pixels."""
 
     grid: Grid
-    """CRS, transform and size; the CRS is None without a transform or if only ground control points georeference the raster."""
+    """CRS, transform and size; the CRS is None without a transform or with only ground control points."""
     band_names: BandNames
     """The information in the file about its bands, in file order, without the alpha band."""
     indexes: tuple[int, ...]
@@ -154,8 +154,8 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
 
     Args:
         path: File, URL or GDAL path.
-        alpha: If the last band is marked as alpha: True to use it as the validity of the pixels, False to use it as an image
-            band, None to decide based on its values.
+        alpha: If the last band is marked as alpha: True to use it as the validity of the pixels, False to use it as an
+            image band, None to decide based on its values.
 
     Raises:
         SceneError: If the file is missing, is not a raster or has no usable band.
@@ -185,7 +185,9 @@ def _find_alpha(dataset: Any, alpha: bool | None) -> tuple[int | None, list[str]
         return None, []
     if alpha or not looks_like_image(_central_pixels(dataset, last)):
         return last, []
-    return None, [f"band {last} is marked as alpha but contains an image (often near infrared): it is read as an image band"]
+    return None, [
+        f"band {last} is marked as alpha but contains an image (often near infrared): it is read as an image band"
+    ]
 
 
 def _central_pixels(dataset: Any, index: int, side: int = 256) -> NDArray[Any]:
@@ -209,7 +211,7 @@ def looks_like_image(values: NDArray[Any]) -> bool:
 def _can_masks_differ(
     dataset: Any, indexes: Sequence[int], *, has_mask: bool, alpha: int | None, nodata: Sequence[float | None]
 ) -> bool:
-    """Return False if GDAL masks all bands with the same single source of validity that geoseg uses, or neither masks any."""
+    """Return False if GDAL masks all bands with the one source of validity that geoseg uses, or neither masks any."""
     masked = [dataset.mask_flag_enums[index - 1] != [MaskFlags.all_valid] for index in indexes]
     used = has_mask + (alpha is not None)
     return (
@@ -234,7 +236,7 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
         notes = ["no CRS: results have the coordinates of the scene, and no areas in square meters"]
     if transform.is_identity and dataset.rpcs is not None:
         notes.append(
-            "georeferenced by rational polynomials (RPC) only: warp the scene first (gdalwarp -rpc) to get georeferenced results"
+            "georeferenced by rational polynomials (RPC) only: for results with a CRS, warp the scene first (gdalwarp -rpc)"
         )
     grid = Grid(crs, Affine(*transform[:6]), dataset.height, dataset.width)
     return grid, gcps, notes
@@ -243,7 +245,7 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
 def _gcps_note(count: int) -> str:
     return (
         f"georeferenced by {count} ground control points only: results have pixel coordinates and the same points; "
-        f"warp the scene first (gdalwarp) to get georeferenced results"
+        f"for results with a CRS, warp the scene first (gdalwarp)"
     )
 
 

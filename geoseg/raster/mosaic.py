@@ -3,11 +3,11 @@
 Where scenes overlap, the valid pixels of the later scene are on top; gaps between scenes are invalid. Scenes that are
 offset from each other by a fraction of a pixel are snapped to the nearest pixel, as in all GDAL mosaics.
 
-Validity in the VRT: where pixels are nodata (``NODATA``) or excluded by an alpha band or a mask (``UseMaskBand``), the scene
-below is used. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without an alpha
-band or a mask (``ScaleOffset``), and a copy of the alpha band or the mask in the others. A scene with several bands and
-nodata is wrapped in a VRT with such a mask, because geoseg evaluates nodata over all bands of a pixel, but a VRT source
-refers to a single band.
+Validity in the VRT: where pixels are nodata (``NODATA``) or excluded by an alpha band or a mask (``UseMaskBand``), the
+scene below is used. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without
+an alpha band or a mask (``ScaleOffset``), and a copy of the alpha band or the mask in the others. A scene with several
+bands and nodata is wrapped in a VRT with such a mask, because geoseg evaluates nodata over all bands of a pixel, but a
+VRT source refers to a single band.
 """
 
 import contextlib

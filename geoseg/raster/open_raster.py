@@ -37,16 +37,18 @@ VSI_PREFIXES = {"s3": "vsis3", "gs": "vsigs", "az": "vsiaz", "oss": "vsioss"}
 """GDAL's virtual file systems for object storage by URL scheme; GDAL looks up credentials itself."""
 
 READ_ERRORS = (RasterioError, CPLE_BaseError, ProjError, OSError, ValueError, ArithmeticError, RuntimeError)
-"""Errors that rasterio, GDAL and PROJ raise for unusable files; ValueError is raised for a CRS, RPCs or text encodings."""
+"""Errors that rasterio, GDAL and PROJ raise for unusable files; ValueError is about a CRS, RPCs or a text encoding."""
 
-_OPENING = threading.Lock()  # warnings.catch_warnings affects the whole process, so only one thread at a time may use it
+_OPENING = (
+    threading.Lock()
+)  # warnings.catch_warnings affects the whole process, so only one thread at a time may use it
 
 
 def gdal_environment() -> rasterio.Env:
     """Return a context manager that sets geoseg's GDAL options."""
-    # The default is 5% of the machine's memory, regardless of the container's limit. Writing a 400-megapixel mask as a COG
-    # peaked at 671 MB with the default and was not slower with a tenth of that (measured with GDAL 3.10). The size is set
-    # through an environment variable, because rasterio's option applies only inside the context and is in bytes.
+    # The default is 5% of the machine's memory, regardless of the container's limit. Writing a 400-megapixel mask as a
+    # COG peaked at 671 MB with the default and was not slower with a tenth of that (measured with GDAL 3.10). The size is
+    # set through an environment variable, because rasterio's option applies only inside the context and is in bytes.
     os.environ.setdefault(BLOCK_CACHE_VARIABLE, str(BLOCK_CACHE_MB))
     return rasterio.Env(
         # A single lost connection to object storage must not abort an hour-long prediction.
@@ -123,7 +125,7 @@ def require_bounded_blocks(path: str, dataset: Any) -> None:
         size = height * width * itemsize * bands
         if size > MAX_BLOCK_BYTES:
             raise SceneError(
-                f"{path} stores its pixels in blocks of {height} x {width}, each of which needs {size / 1e9:.1f} GB of memory",
+                f"{path} stores its pixels in blocks of {height} x {width}, each of which needs {size / 1e9:.1f} GB",
                 "convert it to smaller blocks first (gdal_translate -co TILED=YES), on a machine with enough memory",
             )
 

@@ -1,7 +1,7 @@
-"""Define the rasters that a prediction can write: the mask, and fractions from 0 to 1 (probabilities, confidence, entropy).
+"""Define the outputs of a prediction: the mask, and fractions from 0 to 1 (probabilities, confidence, entropy).
 
-Every output is an 8-bit raster with 255 where nothing was predicted. Fractions are stored as 0 to 254 with a band scale of
-1/254, which GIS programs apply. They are accurate to 0.002, and the files take about a tenth of the space of
+Every output is an 8-bit raster with 255 where nothing was predicted. Fractions are stored as 0 to 254 with a band scale
+of 1/254, which GIS programs apply. They are accurate to 0.002, and the files take about a tenth of the space of
 floating-point rasters.
 """
 

@@ -1,8 +1,9 @@
 """Determine which pixels are valid, considering all bands together, and resample pixels weighted by validity.
 
-GDAL determines validity band by band: while resampling, it excludes each band's nodata value from the mean of that band. In
-an image with a black collar and a nodata value of 0, the mean of two red values 0 and 40 therefore becomes 40 instead of
-20. In this module, a pixel is valid in all bands or in none, so the mean of a band is ``sum(value * valid) / sum(valid)``.
+GDAL determines validity band by band: while resampling, it excludes each band's nodata value from the mean of that band.
+In an image with a black collar and a nodata value of 0, the mean of two red values 0 and 40 therefore becomes 40 instead
+of 20. In this module, a pixel is valid in all bands or in none, so the mean of a band is ``sum(value * valid) /
+sum(valid)``.
 """
 
 import math
@@ -29,8 +30,8 @@ def has_data(values: NDArray[Any], nodata: Nodata) -> NDArray[np.bool_]:
         nodata: Nodata value of each band. Bands that declare none are not compared.
 
     Returns:
-        Validity, axes (row, col): False where all bands that declare nodata have their own nodata value, or any band is not
-        finite.
+        Validity, axes (row, col): False where all bands that declare nodata have their own nodata value, or any band is
+        not finite.
     """
     declared = [(band, value) for band, value in zip(values, nodata, strict=True) if value is not None]
     valid = np.full(values.shape[1:], not declared)
@@ -57,7 +58,8 @@ def resample_valid_pixels(
         resampling: The resampling method.
     """
     count, height, width = values.shape
-    # The name must not be that of an existing file: rasterio deletes a file with the same name before it creates a raster.
+    # The name must not be that of an existing file: rasterio deletes a file with the same name before it creates a
+    # raster.
     name = f"/vsimem/geoseg/pixels-{threading.get_ident()}"
     profile = {"count": count, "height": height, "width": width, "dtype": values.dtype}
     with rasterio.open(name, "w+", driver="MEM", transform=Affine.scale(2, -2), **profile) as dataset:
@@ -87,7 +89,7 @@ def surround(
 
 
 def differs(values: NDArray[Any], value: float) -> NDArray[np.bool_]:
-    """Return True where values differ from a number; much faster than comparing bytes with a float in numpy."""
+    """Return True where values differ from a number, avoiding numpy's slow comparison of bytes with floats."""
     is_integer = values.dtype.kind in "iu" and math.isfinite(value) and value == int(value)
     different: NDArray[np.bool_] = values != (int(value) if is_integer else value)
     return different

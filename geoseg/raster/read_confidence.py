@@ -84,8 +84,8 @@ class ConfidenceRaster:
             Values from 0 to 254, axes (row, col); 255 where the raster is not valid.
 
         Raises:
-            SceneError: If the raster contains neither bytes, which are returned unchanged, nor floating-point numbers, or if it
-                contains 255 without declaring it as nodata.
+            SceneError: If the raster contains neither bytes, which are returned unchanged, nor floating-point numbers, or
+                if it contains 255 without declaring it as nodata.
         """
         scene, bands = self.scene, self.bands
         if scene.dtype != np.uint8 and scene.dtype.kind != "f":

@@ -1,10 +1,10 @@
 """Compute the spans of file pixels that GDAL resamples, and nearest-neighbor indices.
 
-Spans are computed one axis at a time. A window may extend beyond the file, and the edge of the file may be inside an output
-pixel. Example: a file has 10 rows, and a window of 16 rows that begins at row -3 is read as 8 rows, so each output row covers
-2 file rows. Output row 0 covers file rows -3 and -2, row 1 covers -1 and 0, rows 2 to 5 cover 1 to 8, row 6 covers 9 and 10,
-and row 7 covers 11 and 12. Rows 2 to 5 are inside the file; rows 1 and 6 are half inside and are computed from the half that
-is inside; rows 0 and 7 are padding.
+Spans are computed one axis at a time. A window may extend beyond the file, and the edge of the file may be inside an
+output pixel. Example: a file has 10 rows, and a window of 16 rows that begins at row -3 is read as 8 rows, so each output
+row covers 2 file rows. Output row 0 covers file rows -3 and -2, row 1 covers -1 and 0, rows 2 to 5 cover 1 to 8, row 6
+covers 9 and 10, and row 7 covers 11 and 12. Rows 2 to 5 are inside the file; rows 1 and 6 are half inside and are
+computed from the half that is inside; rows 0 and 7 are padding.
 """
 
 import math
@@ -73,8 +73,8 @@ def avoid_equal_weights(part: RasterioWindow, shape: tuple[int, int]) -> Rasteri
         shape: (height, width) of the result.
 
     Returns:
-        ``part`` unchanged, unless exactly two columns and parts of rows are averaged. It is also unchanged if both axes are
-        reduced by the same factor, up to the rounding of their sizes.
+        ``part`` unchanged, unless exactly two columns and parts of rows are averaged. It is also unchanged if both axes
+        are reduced by the same factor, up to the rounding of their sizes.
     """
     down, across = part.height / shape[0], part.width / shape[1]
     whole_rows = float(part.row_off).is_integer() and float(down).is_integer()

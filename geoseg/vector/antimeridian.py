@@ -1,8 +1,8 @@
 """Reproject polygons, and cut those in longitude and latitude at the antimeridian, as RFC 7946 requires for GeoJSON.
 
 A ring that crosses longitude 180 has a side from +180 to -180, which would run around the world. Such rings are unrolled:
-longitudes continue beyond 180. An unrolled ring around a pole is not closed; it is then closed along the pole. The unrolled
-polygons are cut at 180, and their parts are shifted back.
+longitudes continue beyond 180. An unrolled ring around a pole is not closed; it is then closed along the pole. The
+unrolled polygons are cut at 180, and their parts are shifted back.
 """
 
 import math
@@ -23,7 +23,7 @@ EDGE_POINTS = 101
 """Number of points per side of a grid that are tested to find out whether the grid crosses the antimeridian."""
 
 LONGITUDE_STEP = 2.0**-36
-"""Longitudes are rounded to multiples of this value (a few micrometers), so that adding and subtracting turns is exact."""
+"""Longitudes are rounded to multiples of this value (a few micrometers) to make adding and subtracting turns exact."""
 
 LINE_TOLERANCE = 5e-11
 """Points closer to the antimeridian than this fraction of half a turn (about a millimeter) are moved onto it."""

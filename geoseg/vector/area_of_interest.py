@@ -36,7 +36,8 @@ class AreaOfInterest:
         Features that are left out or repaired are logged.
 
         Raises:
-            LayerError: If the file cannot be read or has no polygons on the grid, or only one of the file and the grid has a CRS.
+            LayerError: If the file cannot be read or has no polygons on the grid, or only one of the file and the grid
+                has a CRS.
             GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         polygons = GridPolygons.read(path, grid)
@@ -44,7 +45,9 @@ class AreaOfInterest:
             logger.warning("%s", note)
         if not len(polygons.frame):
             if polygons.notes:
-                raise LayerError(f"no polygon touches the scene; {polygons.notes[0]}", "use polygons that overlap the scene")
+                raise LayerError(
+                    f"no polygon touches the scene; {polygons.notes[0]}", "use polygons that overlap the scene"
+                )
             miss = explain_miss(path, grid)
             raise LayerError(miss.message, miss.hint or "compare their bounds, which `geoseg info` prints")
         return cls(shapely.STRtree(shapely.get_parts(polygons.frame.geometry.to_numpy())))
@@ -63,7 +66,7 @@ class AreaOfInterest:
         """
         bounds = grid.crop(grid.window.pad(1)).bounds
         near = self.tree.geometries[self.tree.query(shapely.box(*bounds))]
-        near = shapely.clip_by_rect(near, *bounds)  # rasterization time grows with the number of vertices; coastlines have millions
+        near = shapely.clip_by_rect(near, *bounds)  # fewer vertices to rasterize; coastlines have millions
         near = near[~shapely.is_empty(near)]
         if not len(near):
             return np.zeros(grid.shape, np.bool_)

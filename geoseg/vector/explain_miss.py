@@ -1,4 +1,4 @@
-"""Find out why no polygon in a layer touches a grid: no overlap, wrong CRS, swapped axes, or polygons smaller than a pixel."""
+"""Find out why no polygon in a layer touches a grid: no overlap, wrong CRS, swapped axes, or tiny polygons."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +58,7 @@ def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: 
         return _other_place(name, extent, crs, grid)
     is_impossible = not _is_in_range(extent, crs)
     if _overlaps(extent, crs, grid):
-        return Miss(f"no polygon of {name} contains the center of a pixel", "compare the polygons with the pixels in a GIS")
+        return Miss(f"no polygon of {name} contains the center of a pixel", "compare the two in a GIS")
     for explain in (_wrong_crs, _swapped_axes):
         found = explain(name, extent, crs, grid)
         if found is not None:

@@ -192,7 +192,8 @@ class LabelPolygons:
         """Burn the polygons into an array on a grid, or on part of a grid.
 
         Returns:
-            Class indices (row, col), ``fill`` outside the polygons; and whether the center of any pixel is inside a polygon.
+            Class indices (row, col), ``fill`` outside the polygons; and whether the center of any pixel is inside a
+            polygon.
         """
         near = np.sort(self._tree.query(shapely.box(*grid.crop(grid.window.pad(1)).bounds)))
         mask = np.full(grid.shape, fill, np.uint8)
@@ -219,7 +220,7 @@ def _rank(value: int, priority: Sequence[int]) -> int:
 def _describe_ambiguity(
     geometries: NDArray[np.object_], values: NDArray[np.int64], ranks: NDArray[np.int64], name: str
 ) -> tuple[str, ...]:
-    """Return a note if polygons of different classes overlap, and neither layer order nor priority determines the top one."""
+    """Return a note if polygons of different classes overlap in an order that neither layer nor priority determines."""
     first, second = shapely.STRtree(geometries).query(geometries, predicate="intersects")
     is_open = (first < second) & (values[first] != values[second]) & (ranks[first] == ranks[second])
     first, second = first[is_open], second[is_open]

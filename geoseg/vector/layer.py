@@ -37,8 +37,8 @@ class PolygonLayer:
     """
 
     frame: gpd.GeoDataFrame
-    """One row per polygon: attributes (see :mod:`geoseg.vector.attributes`; files not written by geoseg may have different
-    columns), and a Polygon or MultiPolygon in CRS units."""
+    """One row per polygon: attributes and a Polygon or MultiPolygon in CRS units. :mod:`geoseg.vector.attributes` lists the
+    attributes; files that were not written by geoseg may have different ones."""
     legend: Legend | None
     """Names and colors of the classes; None if unknown."""
     notes: tuple[str, ...] = ()
@@ -82,8 +82,8 @@ class PolygonLayer:
         """Remove vertices of borders, and round corners; see :mod:`geoseg.vector.generalize.simplify`.
 
         Args:
-            tolerance_m: How far borders may move, in meters. A tolerance of one pixel (GSD) straightens the staircases along
-                slanted borders; 0 removes no vertices.
+            tolerance_m: How far borders may move, in meters. A tolerance of one pixel (GSD) straightens the staircases
+                along slanted borders; 0 removes no vertices.
             smooth: Whether to round corners.
 
         Raises:
@@ -155,7 +155,7 @@ class PolygonLayer:
         return replace(self._with(result.geometries, result.source), notes=(*self.notes, *said))
 
     def select_classes(self, classes: Sequence[str]) -> Self:
-        """Keep only the polygons of the named classes; raise :class:`ConfigError` if there is no class with such a name."""
+        """Keep only the polygons of the named classes; raise :class:`ConfigError` if a class does not exist."""
         return replace(self, frame=self.frame[self._is_of_classes(classes)].reset_index(drop=True))
 
     def dissolve(self) -> Self:
@@ -213,7 +213,7 @@ class PolygonLayer:
         return matches
 
     def _number_classes(self) -> NDArray[np.int64]:
-        """Return the class number of each polygon (polygon,); without a class column, every polygon has a different number."""
+        """Return the class number of each polygon (polygon,); without a class column, each polygon has its own number."""
         if self.column not in self.frame.columns:
             return np.arange(len(self))
         numbers: NDArray[np.int64] = pd.factorize(self.frame[self.column], sort=True)[0].astype(np.int64)

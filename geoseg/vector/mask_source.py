@@ -69,13 +69,15 @@ class MaskSource:
 
     @property
     def _ignored(self) -> list[int]:
-        """Valid values without a class; these include 255 only in a file with a legend, because such a file was written by geoseg."""
+        """Valid values without a class; 255 is included only for a file with a legend, which geoseg wrote."""
         return [*([] if self.scene.legend is None else [IGNORE_INDEX]), *sorted(self.ignored.values)]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for users about the file."""
-        notes = tuple(note for note in self.scene.notes if "palette" not in note)  # masks are expected to have a palette
+        notes = tuple(
+            note for note in self.scene.notes if "palette" not in note
+        )  # masks are expected to have a palette
         if self.scene.grid.crs is None and not notes:
             return ("no CRS: polygons have the coordinates of the mask, and no areas in square meters",)
         return notes
@@ -141,7 +143,7 @@ class MaskClasses:
 
     @property
     def legend(self) -> Legend | None:
-        """The stored legend, or else one with the values as names; None if they are not from 0 to 255, or there are too many."""
+        """The stored legend, or else one named after the values; None if there are too many or any is not from 0 to 255."""
         if self.stored_legend is not None:
             return self.stored_legend
         fits = not self.values or (0 <= min(self.values) <= max(self.values) <= IGNORE_INDEX)
@@ -161,11 +163,9 @@ class MaskClasses:
             named = "the mask has no legend: classes are named by their values"
             if IGNORE_INDEX not in self.values:
                 return (named,)
-            return (named, "255 is a class, because the mask does not declare it as nodata: use --ignore 255 to leave it out")
+            return (named, "255 is a class, because the mask does not declare it as nodata: --ignore 255 excludes it")
         if max(self.values) >= len(legend):
-            return (
-                f"the mask contains values that are not among the {len(legend)} classes of its legend: they are named by their value",
-            )
+            return (f"the mask contains values outside the {len(legend)} classes of its legend, named by value",)
         return ()
 
     def require(self, names: Iterable[str]) -> None:

@@ -124,8 +124,8 @@ def densify(polygons: PolygonArrays, pieces: IntArray) -> PolygonArrays:
 
     Args:
         polygons: The polygons.
-        pieces: (point,): number of pieces into which the side from each point to the next is divided; 1 for the last point
-            of a ring.
+        pieces: (point,): number of pieces into which the side from each point to the next is divided; 1 for the last
+            point of a ring.
     """
     points, following = polygons.points, np.roll(polygons.points, -1, axis=0)
     swap = (points[:, 0] > following[:, 0]) | ((points[:, 0] == following[:, 0]) & (points[:, 1] > following[:, 1]))

@@ -58,7 +58,8 @@ def polygonize(
         connectivity: 4: the pixels of a polygon are connected through their sides. 8: also through corners alone, so
             polygons may have several parts.
         fill_holes_m2: Fill holes smaller than this area, in square meters.
-        min_area_m2: Merge polygons smaller than this area, in square meters, into the neighbor with the longest shared border.
+        min_area_m2: Merge polygons smaller than this area, in square meters, into the neighbor with the longest shared
+            border.
         simplify_m: Remove vertices; borders move by at most this distance, in meters.
         smooth: Round corners.
         orthogonalize: Names of classes whose polygons get right angles, such as buildings.
@@ -139,7 +140,9 @@ def _is_vector_layer(path: Path) -> bool:
 def _check_options(scene: Scene, options: PolygonizeOptions) -> None:
     """Raise errors before processing starts that would otherwise be raised at the end."""
     if scene.grid.crs is None and options.needs_crs:
-        raise LayerError(f"{scene.path} has no CRS, which is required for options in meters", "assign a CRS (gdal_edit -a_srs)")
+        raise LayerError(
+            f"{scene.path} has no CRS, which is required for options in meters", "assign a CRS (gdal_edit -a_srs)"
+        )
     if scene.legend is not None:
         for name in (*(options.classes or ()), *options.orthogonalize):
             scene.legend.index_of(name)

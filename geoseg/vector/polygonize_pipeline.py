@@ -156,7 +156,7 @@ def polygonize_mask(
     grid, legend = source.scene.grid, source.scene.legend
     values: set[int] = set()
     raster = source.raster()
-    if legend is None and options.merges_regions:  # so that a class that loses all its polygons can still be selected by name
+    if legend is None and options.merges_regions:  # a class that loses all its polygons can still be named
         raster = record_raster_values(raster, values)
     raster = generalize_raster(raster, grid, options)
     outlines = record_values(trace_outlines(raster, grid, options, confidence), values)

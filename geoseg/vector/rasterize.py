@@ -46,8 +46,8 @@ def rasterize(
         column: Attribute that contains the class of each polygon.
         classes: Mapping of attribute values to class indices, with the key None for missing values; None if the attribute
             is the class index.
-        priority: Class indices, topmost first, where polygons overlap; all other classes are below them. Polygons with the
-            same priority are drawn in the order of the layer, the last one on top.
+        priority: Class indices, topmost first, where polygons overlap; all other classes are below them. Polygons with
+            the same priority are drawn in the order of the layer, the last one on top.
         fill: Class index outside the polygons.
         layer: Name of the layer, for a file with several layers.
 
@@ -55,8 +55,8 @@ def rasterize(
         Class indices, axes (row, col).
 
     Raises:
-        LayerError: If the file cannot be read, the column is missing, ``classes`` lacks an attribute value, only one of the
-            layer and the grid has a CRS, or the coordinates in the file are not in its CRS.
+        LayerError: If the file cannot be read, the column is missing, ``classes`` lacks an attribute value, only one of
+            the layer and the grid has a CRS, or the coordinates in the file are not in its CRS.
         GridMismatch: If PROJ has no transformation between the two CRSs.
         ConfigError: If the values to burn are missing, contradictory or not class indices.
     """

@@ -170,5 +170,7 @@ def _read_layout(path: Path) -> tuple[int, tuple[int, int, int], np.dtype[Any]]:
         is_contiguous &= file.count == 1 or file.interleaving == Interleaving.pixel
     strip_bytes = strip_rows * shape[1] * shape[2] * dtype.itemsize
     if not is_contiguous or offsets != [offsets[0] + y * strip_bytes for y in strips]:
-        raise DataError(f"the pixels of {path} are not contiguous", "delete the prepared folder; it will be created again")
+        raise DataError(
+            f"the pixels of {path} are not contiguous", "delete the prepared folder; it will be created again"
+        )
     return offsets[0], shape, dtype

@@ -1,4 +1,4 @@
-"""Find the borders that the polygons of a coverage share, and choose the neighbor that each small polygon is merged into."""
+"""Find the borders shared by polygons in a coverage, and choose the neighbor into which each small polygon is merged."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,7 @@ class Borders(NamedTuple):
 
 
 def find_shared_borders(geometries: NDArray[np.object_]) -> Borders:
-    """Find the shared borders in a coverage and their lengths in CRS units, by hashing segments to find those that occur twice."""
+    """Find the shared borders in a coverage, with lengths in CRS units, by hashing to find segments that occur twice."""
     ends, owner = list_segments(geometries)
     swap = (ends[:, 0] > ends[:, 2]) | ((ends[:, 0] == ends[:, 2]) & (ends[:, 1] > ends[:, 3]))
     ends[swap] = ends[swap][:, [2, 3, 0, 1]]

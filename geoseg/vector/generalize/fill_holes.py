@@ -107,7 +107,9 @@ def _find_small_holes(outlines: Outlines, size: PixelSize, max_area_m2: float) -
     owners = np.searchsorted(outlines.polygon_rings, rings, "right") - 1
     starts, lengths = outlines.ring_offsets[:-1][rings], np.diff(outlines.ring_offsets)[rings]
     row, col = outlines.corners[expand_ranges(starts, lengths)].astype(np.int64).T
-    above = np.append(0.0, np.cumsum(size.areas_m2))[row]  # area in square meters of the column of pixels above a corner
+    above = np.append(0.0, np.cumsum(size.areas_m2))[
+        row
+    ]  # area in square meters of the column of pixels above a corner
     products = np.append(col[:-1] * np.diff(above), 0.0) if len(row) else above
     offsets = to_offsets(lengths)
     products[offsets[1:] - 1] = 0  # not a side: leads from one ring to the next

@@ -74,7 +74,8 @@ def orthogonalize_coverage(
         within: Polygon to which the new outlines are clipped.
 
     Returns:
-        The remaining polygons. If the input is a coverage, so is the result: outlines that would break it are left unchanged.
+        The remaining polygons. If the input is a coverage, so is the result: outlines that would break it are left
+        unchanged.
     """
     left, bottom, right, top = (float(side) for side in shapely.total_bounds(geometries))
     tolerance = tolerance_m / meters_per_unit(crs, (left, bottom, right, top))
@@ -141,14 +142,14 @@ def _orthogonalize_part(polygon: shapely.Polygon, tolerance: float) -> shapely.P
 
 
 def find_main_direction(polygon: shapely.Polygon) -> float:
-    """Return the angle in radians, from 0 to pi / 2, that the sides of a polygon are mostly parallel or perpendicular to."""
+    """Return the angle of the main direction of a polygon's sides in radians, from 0 to pi / 2."""
     dx, dy = np.diff(shapely.get_coordinates(polygon.exterior), axis=0).T
     weights, angles = dx * dx + dy * dy, 4 * np.arctan2(dy, dx)
     return math.atan2((weights * np.sin(angles)).sum(), (weights * np.cos(angles)).sum()) / 4 % (math.pi / 2)
 
 
 def _orthogonalize_ring(points: FloatArray, angle: float, tolerance: float) -> FloatArray | None:
-    """Make the sides of a closed ring (point, 2) parallel or perpendicular to ``angle``; return None if fewer than four remain."""
+    """Make the sides of a closed ring (point, 2) parallel or perpendicular to ``angle``; None if fewer than 4 remain."""
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     center = points[:-1].mean(axis=0)
     lines = _list_lines((points - center) @ rotation)
@@ -256,7 +257,8 @@ def replace_in_coverage(
 def _find_faces(geometries: NDArray[np.object_], grid_size: float) -> NDArray[np.object_]:
     """Find the faces between all borders, which are cut where they cross, at points of a fine grid.
 
-    On a grid (snap rounding), all crossings are found, however small the angle; with arbitrary points, some would be missed.
+    On a grid (snap rounding), all crossings are found, however small the angle; with arbitrary points, some would be
+    missed.
     """
     lines = shapely.union_all(shapely.boundary(geometries), grid_size=grid_size)
     return shapely.get_parts(shapely.polygonize([lines]))

@@ -204,7 +204,7 @@ def _sum_borders(strips: list[_StripRegions], position: IntArray, size: PixelSiz
 
 
 def _sum_pairs(first: IntArray, second: IntArray, counts: IntArray) -> IntArray:
-    """Sum the counts (pair, 2) of identical pairs in either order; return (pair, 4): smaller label, larger label, two counts."""
+    """Sum the counts (pair, 2) of pairs in either order; return (pair, 4): smaller label, larger label, two counts."""
     low, high = np.minimum(first, second), np.maximum(first, second)
     key = (low << 32) | high
     order = np.argsort(key, kind="stable")
@@ -226,7 +226,7 @@ def _count_pixels(
     areas: IntArray,
     values: IntArray,
 ) -> None:
-    """Fill the last three arrays by region; ``units`` is the pixel area in each row, starting at the first row of the strip."""
+    """Fill the last three arrays by region; ``units`` is the pixel area in each row of the strip."""
     for i in range(labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
             if labels[i, j]:

@@ -98,7 +98,7 @@ def _simplify_rings(
 
 @njit
 def _find_uppermost(points: FloatArray, first: int, size: int) -> int:
-    """Find the point of a ring with the smallest y, then x: the same start for both polygons along a ring without nodes."""
+    """Find the point with the smallest y, then x: the same start for both polygons along a ring without nodes."""
     begin = 0
     for k in range(1, size):
         x, y = points[first + k, 0], points[first + k, 1]
@@ -129,8 +129,8 @@ def simplify_coverage(
     """Simplify and smooth the polygons of a layer.
 
     Nodes and vertices at the corners of the layer's bounds do not move, and polygons never vanish. If the two sides of a
-    border have different vertices (the polygons are not a valid coverage), they are treated as two borders, which may move
-    apart by up to the tolerance.
+    border have different vertices (the polygons are not a valid coverage), they are treated as two borders, which may
+    move apart by up to the tolerance.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
@@ -156,7 +156,8 @@ def simplify_coverage(
 def _choose_rows(points: FloatArray) -> tuple[float, int]:
     """Choose the row height of a vertex index such that each row contains few points; also return the lowest row.
 
-    The height is a power of two, so that coordinates that are divided by it and shifted by whole rows can be restored exactly.
+    The height is a power of two, so that coordinates that are divided by it and shifted by whole rows can be restored
+    exactly.
     """
     low, high = points[:, 1].min(), points[:, 1].max()
     unit = 2.0 ** np.ceil(np.log2(max(high - low, 1e-12) / max(np.sqrt(len(points)), 1)))

@@ -223,7 +223,8 @@ def smooth_arc(
             out[filled, 0], out[filled, 1] = bx, by
             filled += 1
             continue
-        # A curve begins where the previous one ends, except at the start of the arc or after a corner that is not rounded.
+        # A curve begins where the previous one ends, except at the start of the arc or after a corner that is not
+        # rounded.
         has_start = filled > begin and out[filled - 1, 0] == ax and out[filled - 1, 1] == ay
         for step in range(1 if has_start else 0, CURVE_SIDES + 1):
             t = step / CURVE_SIDES

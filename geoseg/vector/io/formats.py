@@ -86,7 +86,8 @@ def read_layer_crs(path: Path) -> CRS | None:
         return CRS.from_user_input(crs) if crs else None
     except Exception as error:  # several libraries raise errors for damaged files
         raise LayerError(
-            f"{path} cannot be read as polygons: {error}", "choose a different output, or use --overwrite instead of --append"
+            f"{path} cannot be read as polygons: {error}",
+            "choose a different output, or use --overwrite instead of --append",
         ) from error
 
 
@@ -182,7 +183,7 @@ def _write_with_gdal(
 
 
 def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException]) -> Iterator[pa.RecordBatch]:
-    """Yield batches, and record an error that ends them in a list, because GDAL replaces it (even Ctrl-C) with its own error."""
+    """Yield batches, and record an error that ends them: GDAL replaces any exception, even Ctrl-C, with its own."""
     try:
         yield from batches
     except BaseException as error:

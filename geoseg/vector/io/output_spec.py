@@ -71,8 +71,8 @@ class OutputSpec:
     def resolve_crs(self, own_crs: CRS | None) -> CRS | None:
         """Determine the CRS of the written coordinates.
 
-        In order of precedence: WGS 84 for GeoJSON, the CRS of the file that rows are appended to, the requested CRS, and the
-        CRS of the polygons.
+        In order of precedence: WGS 84 for GeoJSON, the CRS of the file that rows are appended to, the requested CRS, and
+        the CRS of the polygons.
 
         Args:
             own_crs: The CRS of the polygons.
@@ -85,7 +85,8 @@ class OutputSpec:
         if self.path is not None and self.path.suffix.lower() == ".geojson":
             if crs is not None and crs != WGS84:
                 raise ConfigError(
-                    "GeoJSON coordinates are always longitude and latitude (RFC 7946)", "leave out --crs, or write .gpkg"
+                    "GeoJSON coordinates are always longitude and latitude (RFC 7946)",
+                    "leave out --crs, or write .gpkg",
                 )
             crs = WGS84
         elif self.path is not None and self.append and self.path.exists():
@@ -104,7 +105,7 @@ class OutputSpec:
 
     @contextmanager
     def open(self) -> "Iterator[PolygonWriter]":
-        """Open the output; files get their final names if the context ends without an error, and are removed otherwise."""
+        """Open the output; files get their final names if the context succeeds, and are removed otherwise."""
         from geoseg.vector.io.writer import FileWriter, FrameWriter
 
         if self.path is None:

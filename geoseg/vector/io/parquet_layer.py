@@ -1,4 +1,4 @@
-"""Inspect GeoParquet files without reading them entirely: metadata, columns in batches, and the memory that all rows need.
+"""Inspect GeoParquet files without reading them entirely: metadata, columns in batches, and memory for all rows.
 
 A file of a few kilobytes can declare billions of rows, because repeated values take up no space.
 """
@@ -93,7 +93,7 @@ class ParquetLayer:
         yield from self.file.iter_batches(batch_size=BATCH_ROWS, columns=list(names))
 
     def require_memory(self, names: Sequence[str], *, rows: int) -> None:
-        """Raise :class:`LayerError` if the given columns need too much memory, judging by the sizes that the file declares.
+        """Raise :class:`LayerError` if the given columns need too much memory, according to the declared sizes.
 
         Args:
             names: Names of the columns.

@@ -46,7 +46,7 @@ def read_legend(path: str | Path) -> Legend | None:
         }
         categories = root.iterfind("renderer-v2/categories/category")
         return Legend.of({str(category.get("value")): colours[str(category.get("symbol"))] for category in categories})
-    except (ET.ParseError, KeyError, IndexError, StopIteration, ValueError, GeosegError):  # a style written by a different program
+    except (ET.ParseError, KeyError, IndexError, StopIteration, ValueError, GeosegError):  # not written by geoseg
         return None
 
 

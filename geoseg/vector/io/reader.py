@@ -52,8 +52,9 @@ MAX_NAMED_LAYERS = 10
 
 
 def is_vector_layer(path: Path) -> bool:
-    """Return whether a file contains polygons rather than pixels, judging by its suffix and, for a GeoPackage, by its table
-    of contents.
+    """Return whether a file contains polygons rather than pixels.
+
+    This is determined from the suffix and, for a GeoPackage, from the table of contents.
     """
     if path.suffix.lower() not in LAYER_SUFFIXES or not path.exists():
         return False
@@ -120,7 +121,7 @@ def _has_index(info: Mapping[str, Any]) -> bool:
 
 
 def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty: bool) -> NDArray[np.bool_]:
-    """Return which features have bounds that intersect any of the boxes; ``keep_empty`` also selects those without bounds."""
+    """Return which features have bounds that intersect a box; ``keep_empty`` also selects those without bounds."""
     bounds = shapely.bounds(frame.geometry.to_numpy())
     touches = np.zeros(len(frame), np.bool_)
     for left, bottom, right, top in boxes:
@@ -132,7 +133,9 @@ def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty
 
 
 def read_polygons(path: str | Path, *, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Read the polygons of a file (see :mod:`geoseg.vector.io.select_polygons`); log features that are left out or repaired.
+    """Read the polygons in a file; log features that are left out or repaired.
+
+    See :mod:`geoseg.vector.io.select_polygons`.
 
     Raises:
         LayerError: If the file cannot be read, has several layers, or has features but no polygons.
@@ -171,7 +174,9 @@ class GridPolygons:
         if lost := len(selected) - len(reprojected):
             notes.append(f"left out {_count(lost)} that cannot be represented in {crs_name(grid.crs)}")
         if crossing:
-            notes.append(f"{_count(crossing)} with edges longer than 180 degrees, interpreted as crossing the antimeridian")
+            notes.append(
+                f"{_count(crossing)} with edges longer than 180 degrees, interpreted as crossing the antimeridian"
+            )
         return cls(reprojected, tuple(f"{name}: {note}" for note in notes))
 
     @classmethod
@@ -200,7 +205,7 @@ def _count(polygons: int) -> str:
 
 
 def _count_nowhere(name: str, layer: str | None) -> int:
-    """Count the features without geometry, which no spatial filter returns; return 0 if the format does not support this."""
+    """Count the features without geometry, which no spatial filter returns; 0 if the format does not support this."""
     if layer is None or not Path(name).exists():  # GeoParquet is read without a spatial filter
         return 0
     return _count_nowhere_in_version(name, layer, Path(name).stat().st_mtime_ns)

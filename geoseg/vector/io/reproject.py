@@ -109,8 +109,8 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
         name: Name of the layer to use in messages.
 
     Returns:
-        The frame with valid polygons in the CRS of the grid, or unchanged if neither has a CRS; and the number of polygons
-        with edges longer than half a turn, which were interpreted as crossing the antimeridian.
+        The frame with valid polygons in the CRS of the grid, or unchanged if neither has a CRS; and the number of
+        polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
 
     Raises:
         LayerError: If only one of frame and grid has a CRS.

@@ -1,6 +1,7 @@
 """Select the geometries in a layer that are polygons. All functions that read polygons use this module.
 
-* Polygons and MultiPolygons are selected; z coordinates are dropped. GDAL converts curves to short segments while reading.
+* Polygons and MultiPolygons are selected; z coordinates are dropped. GDAL converts curves to short segments while
+  reading.
 * The polygons in a GeometryCollection are selected.
 * A self-crossing polygon is repaired by the even-odd rule, with which GDAL and QGIS also draw it: a point is inside if a
   ray from the point crosses the border an odd number of times. Overlapping parts of a MultiPolygon are united.

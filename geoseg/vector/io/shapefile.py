@@ -16,8 +16,8 @@ SHORT_NAMES = {"class_index": "class_id", "perimeter_m": "perim_m"}
 """Short names for columns whose first ten characters would be unclear."""
 
 SHAPEFILE_LIMITS = (
-    "Shapefile is limited to 2 GB, 10 characters per column name and 254 characters per text, without colors: class_index "
-    "is renamed to class_id, perimeter_m to perim_m"
+    "Shapefile is limited to 2 GB, column names of 10 characters and texts of 254 characters, without colors: "
+    "class_index is renamed to class_id, and perimeter_m to perim_m"
 )
 """Note for users about the format."""
 

@@ -226,7 +226,7 @@ class _CountedRows:
 
 @contextmanager
 def _counted(stream: PolygonStream, path: Path) -> Iterator[tuple[_CountedRows, PolygonStream]]:
-    """Yield a counter and the stream it counts; an error in the stream replaces the resulting error of the writing library."""
+    """Yield a counter and the stream it counts; an error in the stream takes precedence over the error it causes."""
     rows = _CountedRows(stream)
     try:
         with _gdal_errors(path):

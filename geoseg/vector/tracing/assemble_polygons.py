@@ -4,8 +4,8 @@ The border of a region consists of one shell and any number of holes. With 8-con
 touch at corners form one polygon with several parts. The parts are still the 4-connected regions, because an area that is
 connected only at a point is not a valid single polygon.
 
-A polygon is complete when none of its pixels is in the last row read. Polygons are ordered by their last rows, and polygons
-that end in the same row by their first pixels in reading order, regardless of how the image is cut into strips.
+A polygon is complete when none of its pixels is in the last row read. Polygons are ordered by their last rows, and
+polygons that end in the same row by their first pixels in reading order, regardless of how the image is cut into strips.
 """
 
 from collections.abc import Sequence

@@ -62,7 +62,7 @@ class Outlines:
         )
 
     def split(self, max_corners: int) -> Iterator["Outlines"]:
-        """Split into views of consecutive polygons with at most ``max_corners`` corners each, but at least one polygon."""
+        """Split into views of consecutive polygons, each with at most ``max_corners`` corners or a single polygon."""
         ends = self.ring_offsets[self.polygon_rings[1:]]
         start = 0
         while start < len(self):

@@ -50,8 +50,8 @@ def pad_strips(
         strips: Class indices of full-width strips and their weights, top to bottom.
         width: Number of columns of the image.
         background: Value of pixels without a class.
-        close: Whether to add a last block with one background row below the image. A block includes the corners at the top
-            of its rows, so contours along the lower edge of the image are closed in this block.
+        close: Whether to add a last block with one background row below the image. A block includes the corners at the
+            top of its rows, so contours along the lower edge of the image are closed in this block.
     """
     row, above, unknown = 0, None, None
     for strip, weights in strips:

@@ -50,7 +50,7 @@ class Rings:
 
     @property
     def tops(self) -> NDArray[np.int32]:
-        """(ring, 2): the first corner of each ring, which is its uppermost corner (the leftmost one if there are several)."""
+        """(ring, 2): the first corner of each ring, its uppermost (if there are several, the leftmost) corner."""
         return self.corners[to_offsets(self.lengths)[:-1]]
 
     def take(self, positions: IntArray) -> "Rings":
@@ -184,7 +184,7 @@ def _put_ring(
     ring_nodes: NDArray[np.bool_],
     at: int,
 ) -> tuple[int, int]:
-    """Copy the corners from ``start`` to ``stop`` as a ring to position ``at``; return twice its area and its last row."""
+    """Copy corners ``start`` to ``stop`` as a ring to position ``at``; return twice its area and its last row."""
     begin, lowest, area = start, 0, 0
     for n in range(start, stop):
         following = n + 1 if n + 1 < stop else start

@@ -17,7 +17,7 @@ NO_PORT = -1
 """Port of closed contours."""
 
 PLAIN_CORNER, NODE_CORNER, PINCHED_CORNER = range(3)
-"""Kinds of corners: two borders meet; three or four borders meet; four meet, and two of them bound the contour's region."""
+"""Kinds of corners: two borders meet; three or four meet; four meet, and two of them bound the contour's region."""
 
 
 @dataclass(frozen=True)

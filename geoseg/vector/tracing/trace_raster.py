@@ -70,8 +70,8 @@ def trace_raster(
 ) -> Iterator[Outlines]:
     """Trace the outlines of all same-class regions in a mask that is read in strips.
 
-    Polygons are yielded as soon as they are complete, so only the polygons that the latest strips touch are kept in memory.
-    While one strip is read, others are traced, in as many threads as there are CPU cores.
+    Polygons are yielded as soon as they are complete, so only the polygons that the latest strips touch are kept in
+    memory. While one strip is read, others are traced, in as many threads as there are CPU cores.
 
     Args:
         strips: Full-width strips of class indices (row, col) with at least one row, and their weights, top to bottom.

@@ -1,8 +1,8 @@
 """Step 2 of tracing: trace contours around the regions in one strip of a class raster, along pixel corners.
 
 A *region* is a 4-connected set of pixels of one class. Corner (row, col) is the upper left corner of pixel (row, col), so
-an image of H x W pixels has corners 0 … H and 0 … W. A contour follows pixel sides with its region on the left (with rows
-running down): counterclockwise around a region, clockwise around its holes. At each corner there are three possibilities:
+an image of H x W pixels has corners 0 … H and 0 … W. A contour follows pixel sides with its region on the left. With rows
+running down, it is counterclockwise around a region and clockwise around holes. Each corner has three possibilities:
 
     ? = left ahead, own = the region      left ahead is not own                  -> turn left (keep to our own pixel)
                                           left and right ahead are both own      -> turn right
@@ -18,9 +18,10 @@ only at a corner, as in ``own other / other own``, the contour turns left and pa
 *pinched*, and ``split_rings`` splits the contour there.
 
 The image is cut into strips, each padded to form a *block*: its rows, the row above them, and a background column on each
-side. A strip includes the corners at the top of its rows. Contours leave the strip through the vertical pixel sides in the
-row above and in its last row. A contour in a strip is either closed, or leads from one *port* to another. A port is the
-number of such a vertical side, so a contour that leaves through a port continues in the contour that enters through it.
+side. A strip includes the corners at the top of its rows. Contours leave the strip through the vertical pixel sides in
+the row above and in its last row. A contour in a strip is either closed, or leads from one *port* to another. A port is
+the number of such a vertical side, so a contour that leaves through a port continues in the contour that enters through
+it.
 """
 
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class StripContours:
     contours: Contours
     """The contours, with corners relative to the whole image and labels of this strip."""
     parents: IntArray
-    """(label,): union-find parents of the labels; labels with the same root form one region (see ``connected_components``)."""
+    """(label,): union-find parents; labels with the same root form one region (see ``connected_components``)."""
     diagonal: IntArray
     """(pair, 2): labels of the same class that touch at corners; empty with 4-connectivity."""
     top: IntArray
@@ -102,7 +103,9 @@ def _sum_weights(labels: NDArray[np.int32], weights: WeightArray | None, count: 
 
 def _trace_contours(block: NDArray[np.int32], labels: NDArray[np.int32], background: int, row: int) -> Contours:
     """Trace all contours of a block whose strip begins at ``row`` of the image."""
-    capacity = 4 * block.size  # upper bound for the number of corners and of contours; untouched memory is not allocated
+    capacity = (
+        4 * block.size
+    )  # upper bound for the number of corners and of contours; untouched memory is not allocated
     corners, kinds = np.empty((capacity, 2), np.int32), np.empty(capacity, np.uint8)
     table = np.empty((2 * block.size, 5), np.int64)
     corner_count, contour_count = _follow_all(block, labels, background, _find_sides(block), corners, kinds, table)
@@ -116,8 +119,8 @@ def _trace_contours(block: NDArray[np.int32], labels: NDArray[np.int32], backgro
 def _find_sides(block: NDArray[np.int32]) -> IntArray:
     """Find the pixel sides between classes at which a contour can begin, encoded as width x (row + 1) + column.
 
-    The vertical sides at the lower seam come first (as row -1), then the vertical sides at the upper seam (row 0), each to
-    the left of its column; then the upper sides of all pixels, because every ring has such a side.
+    The vertical sides at the lower seam come first (as row -1), then the vertical sides at the upper seam (row 0), each
+    to the left of its column; then the upper sides of all pixels, because every ring has such a side.
     """
     width = block.shape[1]
     seams, upper = block[[-1, 0]], np.flatnonzero(block[1:] != block[:-1]) + 2 * width

@@ -95,8 +95,10 @@ def _find_vertices(block: NDArray[np.int32], columns: NDArray[np.int32], counts:
 
 @njit
 def is_inside(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, x: float, y: float) -> bool:
-    """Return whether (x, y), a point within the bounds of triangle a b c, is inside the triangle, which may be flat, or on
-    its border."""
+    """Return whether (x, y) is inside triangle a b c or on its border.
+
+    The point must be within the bounds of the triangle, which may be degenerate.
+    """
     one = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
     two = (cx - bx) * (y - by) - (cy - by) * (x - bx)
     three = (ax - cx) * (y - cy) - (ay - cy) * (x - cx)

@@ -314,7 +314,7 @@ def test_nothing_replaces_itself_and_text_is_not_a_layer(mask, tmp_path):
     (tmp_path / "text.geojson").write_text("no layer")
     with pytest.raises(LayerError, match="cannot be read as polygons"):
         polygonize(tmp_path / "text.geojson", tmp_path / "b.gpkg")
-    with pytest.raises(ConfigError, match="holds polygons, but"):
+    with pytest.raises(ConfigError, match="contains polygons, but"):
         polygonize(tmp_path / "a.fgb", tmp_path / "b.gpkg", confidence=mask)
 
 
