@@ -149,7 +149,10 @@ def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:
     named = {by_name[sensor] for sensor in sensors}
     if by_colour is not None:
         names, stated = ", ".join(file.names), ", ".join(file.colours)
-        note = f"the band names ({names}) contradict the color interpretation ({stated}), which is used: --bands overrides it"
+        note = (
+            f"the band names ({names}) contradict the color interpretation ({stated}), which is used: "
+            "set --bands to override it"
+        )
         return FoundBands(by_colour, "by color interpretation", (note,) if named - {by_colour} else ())
     if len(named) == 1:
         evidence = f"by the band names of {' or '.join(sensors)}" if any(sensors) else "by common band names"

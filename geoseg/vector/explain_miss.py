@@ -58,7 +58,9 @@ def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: 
         return _other_place(name, extent, crs, grid)
     is_impossible = not _is_in_range(extent, crs)
     if _overlaps(extent, crs, grid):
-        return Miss(f"no polygon of {name} contains the center of a pixel", "compare the two in a GIS")
+        return Miss(
+            f"no polygon of {name} contains the center of a pixel", "compare the polygons with the pixel grid in a GIS"
+        )
     for explain in (_wrong_crs, _swapped_axes):
         found = explain(name, extent, crs, grid)
         if found is not None:

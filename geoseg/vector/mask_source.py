@@ -165,7 +165,9 @@ class MaskClasses:
                 return (named,)
             return (named, "255 is a class, because the mask does not declare it as nodata: --ignore 255 excludes it")
         if max(self.values) >= len(legend):
-            return (f"the mask contains values outside the {len(legend)} classes of its legend, named by value",)
+            return (
+                f"the mask contains values that are not in its legend of {len(legend)} classes: they are named by value",
+            )
         return ()
 
     def require(self, names: Iterable[str]) -> None:

@@ -267,7 +267,7 @@ def test_layers_of_other_programs_keep_their_columns(tmp_path):
     layer = polygonize(tmp_path / "other.gpkg", tmp_path / "other_polygons.gpkg", min_area_m2=5)
     assert layer.path.name == "other_polygons.gpkg"
     assert layer.frame["kind"].tolist() == ["field"]
-    assert any("its own class" in note for note in layer.notes)
+    assert any("a separate class" in note for note in layer.notes)
     with pytest.raises(LayerError, match="class_name"):
         polygonize(tmp_path / "other.gpkg", tmp_path / "a.gpkg", classes=["field"])
 
