@@ -165,8 +165,8 @@ class GridPolygons:
         """Select the polygons of a frame, and reproject them to the CRS of a grid.
 
         Raises:
-            LayerError: If only one of frame and grid has a CRS.
-            GridMismatch: If PROJ knows no transformation between the CRSs.
+            LayerError: If only one of the frame and the grid has a CRS.
+            GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         selected, counts = select_polygons(frame)
         reprojected, crossing = reproject_polygons(selected, grid, name=name)
@@ -184,8 +184,8 @@ class GridPolygons:
         """Read the polygons of a vector file that may intersect a grid.
 
         Raises:
-            LayerError: If the file cannot be read, has no such layer, or only one of file and grid has a CRS.
-            GridMismatch: If PROJ knows no transformation between the CRSs.
+            LayerError: If the file cannot be read, has no such layer, or only one of the file and the grid has a CRS.
+            GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         name = require_file(path)
         with layer_errors(name):

@@ -58,7 +58,7 @@ def match_crs(frame: gpd.GeoDataFrame, crs: CRS | None) -> gpd.GeoDataFrame:
 
     Raises:
         LayerError: If only one of the two has a CRS.
-        GridMismatch: If PROJ knows no transformation.
+        GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     require_transformable(frame.crs, crs)
     return frame if crs is None or frame.crs == crs else frame.to_crs(crs)
@@ -113,8 +113,8 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
         polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
 
     Raises:
-        LayerError: If only one of frame and grid has a CRS.
-        GridMismatch: If PROJ knows no transformation.
+        LayerError: If only one of the frame and the grid has a CRS.
+        GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     source = None if frame.crs is None else CRS.from_user_input(frame.crs)
     require_transformable(source, grid.crs, name)
