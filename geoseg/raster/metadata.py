@@ -236,7 +236,7 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
         notes = ["no CRS: results have the coordinates of the scene, and no areas in square meters"]
     if transform.is_identity and dataset.rpcs is not None:
         notes.append(
-            "georeferenced by rational polynomials (RPC) only: for results with a CRS, warp the scene first (gdalwarp -rpc)"
+            "georeferenced only by rational polynomials (RPC): warp the scene first (gdalwarp -rpc) to get a CRS"
         )
     grid = Grid(crs, Affine(*transform[:6]), dataset.height, dataset.width)
     return grid, gcps, notes

@@ -37,8 +37,8 @@ class PolygonLayer:
     """
 
     frame: gpd.GeoDataFrame
-    """One row per polygon: attributes and a Polygon or MultiPolygon in CRS units. :mod:`geoseg.vector.attributes` lists the
-    attributes; files that were not written by geoseg may have different ones."""
+    """One row per polygon: attributes and a Polygon or MultiPolygon in CRS units. For the attributes, see
+    :mod:`geoseg.vector.attributes`; files that were not written by geoseg may have different ones."""
     legend: Legend | None
     """Names and colors of the classes; None if unknown."""
     notes: tuple[str, ...] = ()
