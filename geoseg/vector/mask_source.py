@@ -143,7 +143,7 @@ class MaskClasses:
 
     @property
     def legend(self) -> Legend | None:
-        """The stored legend, or else one with the values as names; None if there are too many, or some exceed 8 bits."""
+        """The stored legend, or else one with the values as names; None if any is not in 0 to 255, or there are too many."""
         if self.stored_legend is not None:
             return self.stored_legend
         fits = not self.values or (0 <= min(self.values) <= max(self.values) <= IGNORE_INDEX)
