@@ -1,4 +1,4 @@
-"""Describe any file that geoseg reads or writes: scene, mask, label raster, polygons, model or recipe."""
+"""Describe any file that geoseg can read or write: a scene, mask, label raster, vector file, model or recipe."""
 
 from typing import TYPE_CHECKING
 

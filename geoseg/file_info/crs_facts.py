@@ -1,4 +1,4 @@
-"""Describe a CRS: its code and name, or the most similar EPSG code of a CRS without one."""
+"""Describe a CRS by its code and name, or by the most similar EPSG code if it has no code."""
 
 from pyproj import CRS
 
@@ -6,7 +6,7 @@ from geoseg.file_info.info import Fact, make_fact
 from geoseg.grid.grid import crs_name
 
 MIN_CONFIDENCE = 20
-"""Smallest confidence of PROJ, in percent, that two CRS are similar."""
+"""Minimum PROJ confidence, in percent, for two CRSs to be reported as similar."""
 
 
 def crs_facts(crs: CRS | None) -> tuple[Fact, ...]:
@@ -18,5 +18,5 @@ def crs_facts(crs: CRS | None) -> tuple[Fact, ...]:
     code = None if name.startswith("EPSG:") else crs.to_epsg(min_confidence=MIN_CONFIDENCE)
     if code is None:
         return facts
-    text = f"EPSG:{code} ({CRS.from_epsg(code).name}): similar, not equal"
+    text = f"EPSG:{code} ({CRS.from_epsg(code).name}): similar, not identical"
     return (*facts, make_fact("nearest EPSG code", f"EPSG:{code}", text))

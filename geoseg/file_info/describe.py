@@ -1,4 +1,4 @@
-"""Describe any file that geoseg reads or writes; recipes and models here. Loads no torch."""
+"""Describe any file that geoseg can read or write. This module handles recipes and models, and does not import torch."""
 
 import math
 import os
@@ -15,22 +15,22 @@ from geoseg.progress import Progress, silent
 from geoseg.vector.io.require_file import require_file
 
 CLASS_SCORE_PREFIX = "iou "
-"""Prefix of the scores of single classes in a model card; the name of the class follows."""
+"""Prefix of per-class scores in a model card, followed by the class name."""
 
 
 def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
     """Describe a scene, mask, label raster, vector file, model or recipe.
 
     Args:
-        path: The file, the folder of a run, or the name of a shipped recipe. The suffix determines the kind of file;
+        path: A file, a run folder, or the name of a built-in recipe. The suffix determines the kind of file;
             files with other suffixes are opened as rasters.
-        progress: Called with the number of strips while the pixels of a mask are counted.
+        progress: Called with the number of windows, to report progress while the pixels of a mask are counted.
 
     Returns:
-        Kind of the file, labeled facts, and classes with their pixels, polygons or scores.
+        The kind of file, labeled facts, and the classes with their pixel counts, polygon counts or scores.
 
     Raises:
-        GeosegError: The file does not exist or cannot be read.
+        GeosegError: If the file does not exist or cannot be read.
 
     Example:
         >>> import geoseg
@@ -47,20 +47,20 @@ def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
         return _describe_folder(Path(source))
     if suffix in VECTOR_SUFFIXES:
         require_file(source)
-        from geoseg.file_info.describe_vector import describe_layer  # noqa: PLC0415 (geopandas takes a second)
+        from geoseg.file_info.describe_vector import describe_layer  # noqa: PLC0415 (importing geopandas takes a second)
 
         return describe_layer(source)
     return describe_scene(source, progress=progress)
 
 
 def describe_recipe(source: str) -> FileInfo:
-    """Describe a recipe with all its defaults."""
+    """Describe a recipe, including all defaults."""
     recipe = load_recipe(source)
     return FileInfo("recipe", source, (make_fact("recipe", recipe.model_dump(mode="json"), ""),), text=to_yaml(recipe))
 
 
 def describe_model(source: str) -> FileInfo:
-    """Describe a model by its card; the weights are read for the digest of the file only."""
+    """Describe a model by its card; the weights are read only to compute the file digest."""
     card = read_card(source)
     facts = (*_network(card), *_input(card), *_outcome(card), make_fact("digest", digest_file(source)))
     return FileInfo("model", source, facts, _class_rows(card))
@@ -88,12 +88,12 @@ def _input(card: ModelCard) -> tuple[Fact, ...]:
         ),
         make_fact("GSD", card.gsd, gsd_text(card.gsd)),
         make_fact("crop", card.crop, f"{card.crop} pixels in training"),
-        make_fact("tile", [card.tile, card.halo], f"{card.tile} pixels in prediction, of which a halo of {card.halo}"),
+        make_fact("tile", [card.tile, card.halo], f"{card.tile} pixels in prediction, including a halo of {card.halo}"),
     )
 
 
 def _outcome(card: ModelCard) -> tuple[Fact, ...]:
-    """Return scores over all classes, their protocol, and the provenance of the weights."""
+    """Return the overall scores, their protocol, and the provenance of the weights."""
     scores = {name: score for name, score in card.scores.items() if not name.startswith(CLASS_SCORE_PREFIX)}
     text = ", ".join(f"{name} {score:.4f}" for name, score in scores.items()) or "none recorded"
     return (
@@ -112,16 +112,16 @@ def _class_rows(card: ModelCard) -> tuple[ClassRow, ...]:
 
 
 def _finite(score: float) -> float | None:
-    """Return None for NaN, which JSON lacks."""
+    """Return None for NaN, which JSON does not support."""
     return score if math.isfinite(score) else None
 
 
 def _describe_folder(folder: Path) -> FileInfo:
-    """Describe the model in the folder of a run."""
+    """Describe the model in a run folder."""
     if not (folder / BEST_NAME).is_file():
         if is_shipped(str(folder)):
             return describe_recipe(str(folder))
-        raise SceneError(f"{folder} is a folder", "name one file in it")
+        raise SceneError(f"{folder} is a folder", "specify a file in it")
     return describe_model(str(folder / BEST_NAME))
 
 

@@ -1,4 +1,4 @@
-"""Describe a raster: a scene, a mask (it has a legend) or a label raster (one band of few integers)."""
+"""Describe a raster: a scene, a mask (which has a legend) or a label raster (one band with few distinct integers)."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -18,30 +18,30 @@ from geoseg.raster.metadata import CLASSES_TAG
 from geoseg.raster.scene import Scene
 
 MAX_LABEL_VALUES = 32
-"""A single band of integers with at most this many values is a label raster."""
+"""Maximum number of distinct integers in the single band of a label raster."""
 MAX_VALUES = 256
-"""Largest number of values that are counted."""
+"""Maximum number of distinct values that are counted."""
 OVERVIEW_SIZE = 512
-"""Longest side of the reduced image in which values are counted, pixels."""
+"""Longer side, in pixels, of the reduced image in which values are counted."""
 STRIP_PIXELS = 2**24
-"""Pixels per window when a mask is counted."""
+"""Number of pixels per window when the pixels of a mask are counted."""
 MAX_COUNTED_PIXELS = 2**40
-"""Pixels above which a mask is not counted, because it takes hours."""
+"""Maximum number of pixels in a mask whose pixels are counted; counting more would take hours."""
 
 
 def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
-    """Describe a raster file; masks and label rasters with the pixels of each class.
+    """Describe a raster file; for masks and label rasters, include the pixel count of each class.
 
     Args:
         path: The file.
-        progress: Called with the number of windows while pixels are counted.
+        progress: Called with the number of windows, to report progress while pixels are counted.
     """
     with Scene.open(path) as scene:
         facts = (*_grid_facts(scene.grid), *_pixel_facts(scene))
         if not _holds_labels(scene):
             return FileInfo("scene", path, facts, notes=scene.notes)
         if scene.grid.height * scene.grid.width > MAX_COUNTED_PIXELS:
-            note = f"its pixels are not counted, because there are more than {MAX_COUNTED_PIXELS:,}"
+            note = f"pixels are not counted, because the raster has more than {MAX_COUNTED_PIXELS:,} of them"
             return FileInfo("scene", path, facts, notes=(*scene.notes, note))
         values = _count(scene, progress)
         if values is None:
@@ -107,21 +107,21 @@ def _holds_labels(scene: Scene) -> bool:
 
 @dataclass
 class _Values:
-    """Pixels and areas by class value."""
+    """Pixel counts and areas by class value."""
 
     pixels: Counter[int] = field(default_factory=Counter)
     """Number of pixels by value."""
     areas_m2: dict[int, float] = field(default_factory=lambda: defaultdict(float))
-    """Area by value in square meters; empty without CRS."""
+    """Area in square meters by value; empty without a CRS."""
     unlabeled: int = 0
     """Number of pixels without a class."""
 
 
 def _count(scene: Scene, progress: Progress) -> _Values | None:
-    """Count the pixels of each value in one window at a time; None if there are too many values for classes.
+    """Count the pixels of each value, one window at a time; return None if there are too many values to be classes.
 
-    255 is a value like any other, except in files with a legend, which geoseg wrote. Areas are computed window by window,
-    because the area of a pixel in a geographic CRS changes with latitude.
+    255 is treated like any other value, except in files with a legend, which geoseg wrote. Areas are computed window by
+    window, because the area of a pixel in a geographic CRS depends on the latitude.
     """
     counted = _Values()
     rows, cols = _window_shape(scene)
@@ -150,7 +150,7 @@ def _value_notes(scene: Scene, values: _Values) -> list[str]:
 
 
 def _window_shape(scene: Scene) -> tuple[int, int]:
-    """Return the rows and columns of a window: whole blocks, about :data:`STRIP_PIXELS` pixels, as wide as possible."""
+    """Return the rows and columns of a window of whole blocks: about :data:`STRIP_PIXELS` pixels, as wide as possible."""
     height, width = scene.block_shape
     cols = min(max(STRIP_PIXELS // (height * width), 1) * width, scene.grid.width)
     return max(STRIP_PIXELS // (height * cols), 1) * height, cols
@@ -164,7 +164,7 @@ def _count_windows(height: int, width: int, rows: int, cols: int) -> Iterator[Wi
 
 
 def _names_and_colours(scene: Scene) -> dict[int, tuple[str, str | None]]:
-    """Return name and color by pixel value, from the legend or the palette."""
+    """Return the name and color of each pixel value, from the legend or the palette."""
     if scene.legend is not None:
         return {entry.index: (entry.name, entry.hex) for entry in scene.legend.entries}
     if scene.palette is None:
@@ -175,7 +175,7 @@ def _names_and_colours(scene: Scene) -> dict[int, tuple[str, str | None]]:
 
 
 def _class_rows(scene: Scene, values: _Values) -> tuple[ClassRow, ...]:
-    """Return the classes of the legend and all other values that occur, with pixels, share and area."""
+    """Return the classes in the legend and all other values that occur, with pixel count, fraction and area."""
     known = _names_and_colours(scene)
     declared = set() if scene.legend is None else set(known)
     labeled = values.pixels.total()

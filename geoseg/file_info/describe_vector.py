@@ -1,4 +1,4 @@
-"""Describe a vector file: extent, columns and, if geoseg wrote it, classes."""
+"""Describe a vector file: extent, columns and, if the file was written by geoseg, classes."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from geoseg.vector.io.layer_metadata import ClassCount, LayerMetadata, read_laye
 
 
 def describe_layer(path: str) -> FileInfo:
-    """Describe a vector file, with the polygons and the area of each class."""
+    """Describe a vector file, including the number and area of the polygons in each class."""
     layer = read_layer_metadata(path)
     bounds = None if layer.bounds is None else list(layer.bounds)
     facts = (
@@ -38,7 +38,7 @@ def _bounds_text(layer: LayerMetadata) -> str:
 
 
 def _class_rows(classes: tuple[ClassCount, ...]) -> tuple[ClassRow, ...]:
-    """Return the classes with their share of the total area."""
+    """Return the classes, each with its fraction of the total area."""
     total_m2 = sum(row.area_m2 or 0 for row in classes)
     return tuple(
         ClassRow(

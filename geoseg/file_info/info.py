@@ -1,4 +1,4 @@
-"""Description of a file: labeled facts, classes with their counts, and notes."""
+"""The description of a file: labeled facts, classes with their counts, and notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,51 +20,51 @@ class Fact:
 
 
 def make_fact(label: str, value: Any, text: str | None = None) -> Fact:
-    """Return a fact; without ``text``, lists are joined with commas and None is ``unknown``."""
+    """Return a fact; without ``text``, lists are joined with commas, and None is shown as ``unknown``."""
     return Fact(label, value, _to_text(value) if text is None else text)
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class with its counts."""
+    """One class with its count, area and score."""
 
     index: int
     """Class index."""
     name: str
-    """Name of the class; its value if it has no name."""
+    """Name of the class, or its value if it has no name."""
     colour: str | None
     """``#rrggbb``; None if the file defines no color."""
     count: int | None = None
-    """Number of pixels of a mask, or of polygons of a layer."""
+    """Number of pixels in a mask, or of polygons in a layer."""
     share: float | None = None
-    """Share of all labeled pixels, or of the total area; 0 to 1."""
+    """Fraction of all labeled pixels, or of the total area, from 0 to 1."""
     area_m2: float | None = None
-    """Area on the ground in square meters; None without CRS."""
+    """Area on the ground in square meters; None without a CRS."""
     iou: float | None = None
-    """Intersection over union of a model on its validation split, 0 to 1."""
+    """Intersection over union of a model on its validation split, from 0 to 1."""
 
 
 @dataclass(frozen=True, repr=False)
 class FileInfo:
-    """Description of a file, as returned by :func:`geoseg.describe`."""
+    """The description of a file, as returned by :func:`geoseg.describe`."""
 
     kind: str
-    """recipe, model, scene, mask, label raster or polygons."""
+    """Kind of file: recipe, model, scene, mask, label raster or polygons."""
     source: str
-    """Path or name as given."""
+    """The path or name that was described."""
     facts: tuple[Fact, ...]
-    """Properties of the file, in reading order."""
+    """Properties of the file, in display order."""
     classes: tuple[ClassRow, ...] = ()
-    """Classes in order of their index."""
+    """Classes in order of class index."""
     counted: str = ""
     """What :attr:`ClassRow.count` counts: pixels or polygons; empty if nothing was counted."""
     notes: tuple[str, ...] = ()
     """Notes for the user, one sentence each."""
     text: str = ""
-    """A recipe as YAML with all defaults; empty for other files."""
+    """The recipe as YAML, including all defaults; empty for other files."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the description as a mapping for JSON."""
+        """Return the description as a mapping that can be serialized to JSON."""
         content: dict[str, Any] = {"kind": self.kind, "source": self.source}
         content |= {fact.label.replace(" ", "_").lower(): fact.value for fact in self.facts}
         if self.classes:
@@ -87,7 +87,7 @@ def area_text(area_m2: float, largest_m2: float | None = None) -> str:
 
     Args:
         area_m2: The area in square meters.
-        largest_m2: Area that determines the unit, for columns; by default the area itself.
+        largest_m2: Area that determines the unit, so that a column has a single unit; by default, ``area_m2``.
     """
     size = area_m2 if largest_m2 is None else largest_m2
     if size < 100_000:
@@ -96,7 +96,7 @@ def area_text(area_m2: float, largest_m2: float | None = None) -> str:
 
 
 def gsd_text(gsd: float | None) -> str:
-    """Format a ground sampling distance with its unit."""
+    """Format a ground sample distance with its unit."""
     if gsd is None:
         return "unknown"
     return f"{gsd:.4g} m per pixel" if gsd < 1000 else f"{gsd:,.0f} m per pixel"

@@ -1,4 +1,4 @@
-"""Raster files and arrays: scenes, mosaics, metadata, band statistics, outputs of predictions."""
+"""Raster files and arrays: scenes, mosaics, metadata, band statistics, and prediction outputs."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Files in folders and inside zip archives, listed together and opened without unpacking."""
+"""List the files in folders and zip archives, and open archived files without extracting them."""
 
 import zipfile
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ JUNK = {"__MACOSX", ".DS_Store", "Thumbs.db"}
 """Names of files that operating systems add to folders and archives."""
 
 ENCRYPTED = 1
-"""Flag bit of an encrypted member (section 4.4.4 of the zip specification)."""
+"""Flag bit that marks an encrypted member (section 4.4.4 of the zip specification)."""
 
 
 @dataclass(frozen=True, order=True)
@@ -19,9 +19,10 @@ class FileEntry:
     """A file below a root folder."""
 
     relative_path: str
-    """Path from the root with slashes; a zip counts as a folder (``2_Ortho_RGB.zip/top_potsdam_2_10_RGB.tif``)."""
+    """Path relative to the root, with slashes; zip archives are treated as folders, for example
+    ``2_Ortho_RGB.zip/top_potsdam_2_10_RGB.tif``."""
     path: Path
-    """The path GDAL opens: the file, or ``/vsizip/{archive}/member``."""
+    """Path that GDAL can open: the file, or ``/vsizip/{archive}/member``."""
 
     @property
     def name(self) -> str:
@@ -30,18 +31,20 @@ class FileEntry:
 
     @property
     def is_packed(self) -> bool:
-        """True for a member of a zip."""
+        """True for a member of a zip archive."""
         return is_zip_member(self.path)
 
 
 def list_files(root: Path) -> list[FileEntry]:
-    """List all files below a folder, including members of zips, sorted by relative path; skip hidden files.
+    """List all files below a folder, including members of zip archives, sorted by relative path; skip hidden files.
 
     Raises:
-        DataError: The folder does not exist, or a zip is damaged.
+        DataError: If the folder does not exist, or a zip archive is damaged or encrypted.
     """
     if not root.is_dir():
-        raise DataError(f"there is no folder {root}", "give the folder of the archives, zipped or unpacked")
+        raise DataError(
+            f"there is no folder {root}", "specify the folder that contains the archives, zipped or extracted"
+        )
     files: list[FileEntry] = []
     for path in sorted(root.rglob("*")):
         relative_path = path.relative_to(root).as_posix()
@@ -56,7 +59,7 @@ def list_files(root: Path) -> list[FileEntry]:
 
 
 def zip_member_path(archive: Path, member: str) -> Path:
-    """Return GDAL's path of a member of a zip.
+    """Return the GDAL path of a member of a zip archive.
 
     The braces are needed because :class:`Path` would merge the slashes before an absolute path.
     """
@@ -64,7 +67,7 @@ def zip_member_path(archive: Path, member: str) -> Path:
 
 
 def is_zip_member(path: Path) -> bool:
-    """Return True for a path of :func:`zip_member_path`."""
+    """Return True for a path returned by :func:`zip_member_path`."""
     return path.as_posix().startswith("/vsizip/{")
 
 
@@ -72,7 +75,7 @@ def fingerprint(path: Path) -> tuple[str, int, int]:
     """Return values that change with the content of a file.
 
     Returns:
-        (name, size in bytes, modification time in ns), or (name, size, CRC-32) of a member of a zip.
+        (name, size in bytes, modification time in ns), or (name, size, CRC-32) for a member of a zip archive.
     """
     if not is_zip_member(path):
         status = path.stat()
@@ -84,14 +87,14 @@ def fingerprint(path: Path) -> tuple[str, int, int]:
 
 @lru_cache(maxsize=64)
 def _read_members(archive: Path, modified: int) -> dict[str, tuple[int, int]]:  # noqa: ARG001 - part of the cache key
-    """Return (size in bytes, CRC-32) of each file in a zip by its name."""
+    """Return (size in bytes, CRC-32) of each file in a zip archive by name."""
     try:
         with zipfile.ZipFile(archive) as file:
             members = [info for info in file.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError) as error:
         raise DataError(f"{archive} is not a readable zip archive: {error}", "download it again") from error
     if any(info.flag_bits & ENCRYPTED for info in members):
-        raise DataError(f"{archive} is encrypted", "unpack it with its password, and give the folder")
+        raise DataError(f"{archive} is encrypted", "extract it with its password, and specify the folder")
     return {PurePosixPath(info.filename).as_posix(): (info.file_size, info.CRC) for info in members}
 
 

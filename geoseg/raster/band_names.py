@@ -1,7 +1,8 @@
-"""What bands are: the bands of a file that a model or a recipe means by a name.
+"""Find the bands in a file that correspond to the band names in a model or a recipe.
 
-Evidence, in this order: the name itself among the file's band names; the color interpretation of the file; common names of
-sensors (``B02`` is blue on Sentinel-2). If these do not settle all bands, callers use positions and say so.
+The following evidence is used, in this order: the band names in the file; the color interpretation in the file; the
+common names of sensor bands (``B02`` is blue on Sentinel-2). If these do not determine all bands, callers use band
+positions and say so in a note.
 """
 
 import re
@@ -29,7 +30,7 @@ COMMON_NAMES = {
     "lwir11": ("tir 1", "tirs 1"),
     "lwir12": ("tir 2", "tirs 2"),
 }
-"""Common names of bands (those of the STAC electro-optical extension), and other ways in which they are written."""
+"""Common band names (from the STAC electro-optical extension), with alternative spellings."""
 
 SENSOR_BANDS = {
     "Sentinel-2": {
@@ -46,28 +47,28 @@ SENSOR_BANDS = {
     "Pleiades and SPOT 6": {"B0": "blue", "B1": "green", "B2": "red", "B3": "nir"},
     "Gaofen": {"MSS1": "blue", "MSS2": "green", "MSS3": "red", "MSS4": "nir"},
 }  # fmt: skip
-"""What the band numbers of sensors mean. PlanetScope, NAIP, WorldView and RapidEye write :data:`COMMON_NAMES`."""
+"""Meaning of the band numbers of sensors. PlanetScope, NAIP, WorldView and RapidEye files use :data:`COMMON_NAMES`."""
 
 ZERO_PADDED = "Sentinel-2"
-"""The sensor whose numbers have two digits (``B02``)."""
+"""The sensor whose band numbers have two digits (``B02``)."""
 
 SCENE_IDS = {
     "Sentinel-2": re.compile(r"(^|[^A-Z0-9])S2[ABCD](_|$)|SENTINEL-?2|(^|_)T\d{2}[A-Z]{3}_\d{8}T", re.IGNORECASE),
     "Landsat 8 and 9": re.compile(r"(^|[^A-Z0-9])L[COT]0[89]_|LANDSAT[_ ]?[89]", re.IGNORECASE),
     "Landsat 4 to 7": re.compile(r"(^|[^A-Z0-9])L[ETM]0[4-7]_|LANDSAT[_ ]?[4-7]", re.IGNORECASE),
 }
-"""File names and tags by which sensors are recognized."""
+"""Patterns in file names and tags that identify sensors."""
 
 GENERIC_NAME = re.compile(r"(band|layer|channel|raster)?[\s_.#-]*\d+", re.IGNORECASE)
-"""Names that only count bands, such as ``Band 1``."""
+"""Generic names that only number the bands, such as ``Band 1``."""
 
 NUMBERED_BAND = re.compile(r"(?:(?:sr|toa|st|rad)[_ ]?)?(b|mss)[_ -]?(\d{1,2})(a?)\b", re.IGNORECASE)
-"""Band number of a sensor at the beginning of a name: ``B02``, ``SR_B4``, ``B8A``."""
+"""Sensor band number at the beginning of a name, such as ``B02``, ``SR_B4`` or ``B8A``."""
 
 RGB = ("red", "green", "blue")
 
 COLOUR_NAMES = frozenset({"red", "green", "blue", "nir", "rededge", "coastal", "pan"})
-"""Color interpretations that are common names."""
+"""Color interpretations that are also common names."""
 
 ZERO_PADDED_NUMBER = re.compile(r"(?:sr_)?b0\d", re.IGNORECASE)
 
@@ -78,22 +79,23 @@ _SPELLINGS = {
 
 @dataclass(frozen=True)
 class BandNames:
-    """What a file says about its bands; each sequence has one entry per band."""
+    """The information in a file about its bands; each sequence has one entry per band."""
 
     names: Sequence[str]
     """Unique names."""
     descriptions: Sequence[str]
-    """Descriptions in the file; empty if there is none."""
+    """Band descriptions in the file; an empty string for a band without one."""
     colours: Sequence[str]
-    """Common names that the color interpretation states; empty if it states none."""
+    """Common names given by the color interpretation; an empty string for a band without one."""
     origin: str = ""
-    """File name and tags, by which a sensor may be recognized."""
+    """File name and tags, which may identify the sensor."""
 
     @property
     def is_default_colour(self) -> bool:
-        """True if red, green and blue are what GDAL writes unasked, and the descriptions speak of something else.
+        """True if red, green and blue are only GDAL's default interpretation, and the descriptions differ from it.
 
-        GDAL marks the first three of four bands of bytes like this; such a mark does not choose among bands with names.
+        GDAL marks the first three of four 8-bit bands this way by default, so this is not used to choose among named
+        bands.
         """
         rest = len(self.colours) - len(RGB)
         is_default = rest > 0 and tuple(self.colours) == (*RGB, *[""] * rest)
@@ -101,7 +103,7 @@ class BandNames:
         return is_default and are_named and not any(map(any, read_sensor_names(self.descriptions).values()))
 
     def claims(self) -> str:
-        """Return what the file states about its bands, in words."""
+        """Describe in words what the file states about its bands."""
         colours = ", ".join(colour or "undefined" for colour in self.colours)
         described = ", ".join(text or "none" for text in self.descriptions)
         parts = [f"color interpretation {colours}"] if any(self.colours) else []
@@ -111,25 +113,25 @@ class BandNames:
 
 @dataclass(frozen=True)
 class FoundBands:
-    """Bands of a file that were found by name."""
+    """The bands in a file that were found by name."""
 
     positions: tuple[int, ...]
-    """0-based position of each wanted band."""
+    """0-based position of each requested band."""
     evidence: str
-    """How they were found, in words; empty if all by their own names."""
+    """How the bands were found, in words; empty if all were found by their own names."""
     notes: tuple[str, ...] = ()
     """Contradictions in the file, one sentence each."""
 
 
 def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:
-    """Find bands of a file by name.
+    """Find bands in a file by name.
 
     Args:
-        wanted: Names of bands: those of a file, common names, or names of a sensor.
-        file: What the file says about its bands.
+        wanted: Band names: names used in the file, common names, or sensor band names.
+        file: The information in the file about its bands.
 
     Returns:
-        Distinct positions; None if the evidence does not settle all bands.
+        Distinct positions; None if the evidence does not determine all bands.
 
     Example:
         >>> find_bands(["red", "nir"], BandNames(["B04", "B08"], ["B04", "B08"], ["", ""]))
@@ -148,7 +150,8 @@ def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:
     if by_colour is not None:
         names, stated = ", ".join(file.names), ", ".join(file.colours)
         note = (
-            f"the band names ({names}) contradict the color interpretation ({stated}), which is used: --bands chooses"
+            f"the band names ({names}) contradict the color interpretation ({stated}), which is used: "
+            "set --bands to override it"
         )
         return FoundBands(by_colour, "by color interpretation", (note,) if named - {by_colour} else ())
     if len(named) == 1:
@@ -159,12 +162,12 @@ def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:
 
 
 def is_generic(name: str) -> bool:
-    """Return True for a name that only counts bands, such as ``Band 1``."""
+    """Return True for a generic name that only numbers the band, such as ``Band 1``."""
     return GENERIC_NAME.fullmatch(name.strip()) is not None
 
 
 def common_name(name: str) -> str:
-    """Return the common name of a band that is named in words; empty if it is none.
+    """Return the common name that corresponds to a band name in words; empty if there is none.
 
     Example:
         >>> common_name("Near Infrared"), common_name("Band 4 (Red)"), common_name("B02")
@@ -180,14 +183,15 @@ def common_name(name: str) -> str:
 
 
 def read_sensor_names(names: Sequence[str], origin: str = "") -> dict[str, list[str]]:
-    """Read band names as those of each sensor that has all the numbers in them.
+    """Interpret band names for each sensor that has all the band numbers in them.
 
     Args:
-        names: Names of bands.
-        origin: File name and tags; if they name a sensor, only this one is considered.
+        names: Band names.
+        origin: File name and tags; if they identify a sensor, only that sensor is considered.
 
     Returns:
-        The common name of each band, empty where unknown, by sensor; under the empty name if there are no numbers.
+        For each sensor, the common name of each band, empty where unknown. If there are no band numbers, the only key is
+        an empty string.
 
     Example:
         >>> read_sensor_names(["B02", "B03", "nir"])
@@ -196,7 +200,7 @@ def read_sensor_names(names: Sequence[str], origin: str = "") -> dict[str, list[
     words, numbers = [common_name(name) for name in names], [_band_number(name) for name in names]
     if any(
         len(name) == 1 and not word for name, word in zip(names, words, strict=True)
-    ):  # a, b, c, d: letters only count
+    ):  # a, b, c, d: the letters only number the bands
         words = ["" if len(name) == 1 else word for name, word in zip(names, words, strict=True)]
     if not any(numbers):
         return {"": words}
@@ -211,7 +215,7 @@ def read_sensor_names(names: Sequence[str], origin: str = "") -> dict[str, list[
 
 
 def _settle(names: Sequence[str]) -> list[str]:
-    """Return the common name of each band on which all sensors agree, else the name itself."""
+    """Return the common name of each band if all sensors agree on it, else the name itself."""
     readings = [*zip(*read_sensor_names(names).values(), strict=True)] or [()] * len(names)
     return [
         next(iter(set(reading))) or name.casefold() if len(set(reading)) == 1 else name.casefold()
@@ -220,13 +224,13 @@ def _settle(names: Sequence[str]) -> list[str]:
 
 
 def _band_number(name: str) -> str:
-    """Return the number of a sensor's band without leading zeros, ``B8A`` for instance; empty if there is none."""
+    """Return the sensor band number without leading zeros, for example ``B8A``; empty if there is none."""
     match = NUMBERED_BAND.match(name.strip())
     return f"{match[1]}{int(match[2])}{match[3]}".upper() if match else ""
 
 
 def _find_positions(wanted: Sequence[str], names: Sequence[Sequence[str]]) -> tuple[int, ...] | None:
-    """Return the first band with each wanted name; None if a name has none, or a band has two."""
+    """Return the first band with each requested name; None if a name has no band, or a band has two names."""
     found = [next((i for i, own in enumerate(names) if name and name in own), None) for name in wanted]
     positions = tuple(position for position in found if position is not None)
     return positions if len(set(positions)) == len(wanted) else None

@@ -1,7 +1,9 @@
-"""Class values of rasters without a legend: every value is a class, except a declared nodata and what the user ignores.
+"""Read the class values of rasters without a legend.
 
-geoseg writes 255 where there is no class and declares it as nodata. In files of other programs 255 is a value like any
-other: masks of two classes are often stored as 0 and 255.
+Every value is a class, except a declared nodata value and the values that the user ignores.
+
+geoseg writes 255 where there is no class and declares it as nodata. In files from other programs, 255 is a value like any
+other: two-class masks are often stored as 0 and 255.
 """
 
 import re
@@ -22,7 +24,7 @@ from geoseg.raster.scene import Scene
 INTEGER = re.compile(r"-?[0-9]+")
 
 STRIP_PIXELS = 2**24
-"""Pixels per strip when values are counted."""
+"""Number of pixels per strip when values are counted."""
 
 COUNTED_BY_TABLE = (np.dtype(np.uint8), np.dtype(np.uint16))
 """Pixel types whose values are counted in a table; values of other types are sorted."""
@@ -30,12 +32,12 @@ COUNTED_BY_TABLE = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 @dataclass(frozen=True)
 class IgnoredValues:
-    """Values that mean "no class", besides a declared nodata."""
+    """Values that mean "no class", in addition to a declared nodata value."""
 
     values: frozenset[int] = frozenset()
     """Pixel values without a class."""
     keeps_nodata: bool = False
-    """True if a declared nodata value is a class, too."""
+    """True if a declared nodata value is also a class."""
 
     @classmethod
     def parse(cls, words: Sequence[str], *, skip_others: bool = False) -> Self:
@@ -54,25 +56,25 @@ class IgnoredValues:
                 raise ConfigError(f"ignore: {others[0]!r} is not a pixel value", "give integers, or none")
             return cls(frozenset(int(word) for word in words if word not in others))
         if len(words) > 1:
-            raise ConfigError("ignore: none is given together with a value", "give either none or values")
+            raise ConfigError("ignore: none is combined with a value", "specify either none or values")
         return cls(keeps_nodata=True)
 
 
 @dataclass(frozen=True)
 class ClassValues:
-    """Classes that are named by the values of pixels."""
+    """Classes that are named after pixel values."""
 
     legend: Legend
-    """The classes; their names are the values."""
+    """The classes, whose names are the values."""
     indices: Mapping[int, int]
     """Class index by value, for the values that occur."""
 
     @classmethod
     def of(cls, values: Collection[int]) -> Self:
-        """Number the values: by themselves if all are 0 to 254, otherwise in ascending order, beginning with 0.
+        """Assign class indices: the values themselves if all are from 0 to 254, otherwise ascending numbers from 0.
 
         Raises:
-            ConfigError: There are more than 255 values.
+            ConfigError: If there are more than 255 values.
 
         Example:
             >>> ClassValues.of([0, 2]).legend.names, ClassValues.of([0, 255]).legend.names
@@ -86,7 +88,7 @@ class ClassValues:
 
 
 NOTHING_IGNORED = IgnoredValues()
-"""The default: only a declared nodata means "no class"."""
+"""The default: only a declared nodata value means "no class"."""
 
 
 def integer_nodata(scene: Scene) -> int | None:
@@ -98,7 +100,9 @@ def require_class_values(scene: Scene) -> None:
     """Raise :class:`SceneError` unless a raster has one band of integers."""
     if len(scene.bands) != 1 or scene.dtype.kind not in "iub":
         bands = f"{len(scene.bands)} band{'s' if len(scene.bands) > 1 else ''} of {scene.dtype}"
-        raise SceneError(f"{scene.path} is not a mask: it has {bands}", "a mask has one band of integer class values")
+        raise SceneError(
+            f"{scene.path} is not a mask: it has {bands}", "a mask must have one band of integer class values"
+        )
 
 
 def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Counter[int]:
@@ -106,10 +110,10 @@ def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Coun
 
     Args:
         scene: A raster with one band of integers.
-        ignored: What the user says about values without a class.
+        ignored: Values without a class, as specified by the user.
 
     Raises:
-        SceneError: There are more values than classes can be.
+        SceneError: If there are more distinct values than possible classes.
     """
     counts: Counter[int] = Counter()
     for part in _counts_of_strips(scene, ignored):
@@ -117,13 +121,13 @@ def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Coun
         if len(counts) > IGNORE_INDEX:
             raise SceneError(
                 f"{scene.path} is not a mask: it has more than {IGNORE_INDEX} different values",
-                "give a raster of class values, not an image",
+                "use a raster of class values, not an image",
             )
     return counts
 
 
 def _counts_of_strips(scene: Scene, ignored: IgnoredValues) -> Iterator[dict[int, int]]:
-    """Yield the pixels by value of one strip after another."""
+    """Yield the pixel counts by value of each strip."""
     block_rows = scene.block_shape[0]
     rows = max(STRIP_PIXELS // (block_rows * scene.grid.width), 1) * block_rows
     with open_values(scene, ignored) as opened:
@@ -134,11 +138,11 @@ def _counts_of_strips(scene: Scene, ignored: IgnoredValues) -> Iterator[dict[int
 
 @contextmanager
 def open_values(scene: Scene, ignored: IgnoredValues) -> Iterator[Scene]:
-    """Open a raster for reading its class values, with nodata as a value if the user says so.
+    """Open a raster to read its class values, treating nodata as a value if the user requests it.
 
     Args:
         scene: The open raster; it stays open.
-        ignored: What the user says about values without a class.
+        ignored: Values without a class, as specified by the user.
     """
     if not ignored.keeps_nodata:
         yield scene

@@ -1,4 +1,4 @@
-"""Scenes with damaged blocks: their pixels are read as not valid instead of raising an error."""
+"""Read scenes with damaged blocks: pixels in damaged blocks are not valid, and no error is raised."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,10 @@ from geoseg.raster.scene import Scene
 
 
 class DamageTolerantScene(Scene):
-    """A scene that skips damaged blocks and records them in :attr:`damaged`."""
+    """A scene that skips damaged blocks, and records them in :attr:`damaged`."""
 
     damaged: set[Window]
-    """Blocks of the file that could not be read so far."""
+    """Blocks of the file that could not be read, so far."""
 
     def __init__(self, path: str, metadata: RasterMetadata, *, alpha: bool | None = None) -> None:
         super().__init__(path, metadata, alpha=alpha)
@@ -33,9 +33,9 @@ class DamageTolerantScene(Scene):
         shape: tuple[int, int] | None = None,
         nearest: bool = False,
     ) -> Raster:
-        """Read the pixels of a window like :meth:`Scene.read`.
+        """Read the pixels in a window like :meth:`Scene.read`.
 
-        Around damaged blocks, resampling is by nearest neighbor.
+        Windows that contain damaged blocks are resampled by nearest neighbor.
         """
         self._indexes(bands)  # an invalid band is an error, not damage
         try:

@@ -1,6 +1,6 @@
-"""Expansion of arguments into scenes: a file, a folder of files, or a glob pattern (``tiles/*.tif``).
+"""Expand arguments into scenes: a file, a folder of files, or a glob pattern (``tiles/*.tif``).
 
-Also the matching of files of one scene, such as an image and its label, by their names.
+This module also matches the files of a scene, such as an image and its label, by name.
 """
 
 import glob
@@ -14,17 +14,17 @@ from geoseg.errors import DataError, SceneError
 from geoseg.raster.output_bands import SHARES
 
 MASK_ENDING = "_mask"
-"""Ending of the names of predicted masks, before the suffix."""
+"""Ending of the file names of predicted masks, before the suffix."""
 
 RESULT_ENDINGS = (MASK_ENDING, *(f"_{name}" for name in SHARES), "_preview")
-"""Endings of the names of all predicted files; such files in a folder are not scenes."""
+"""Endings of the names of all predicted files; files in a folder with these endings are not scenes."""
 
 NAME_ENDING = re.compile(r"[_.-](masks?|labels?|reference|confidence|probabilities)$", re.IGNORECASE)
-"""Ending of a file name that is not part of the scene's name."""
+"""Ending of a file name that is not part of the scene name."""
 
 
 def is_collection(arguments: Sequence[str]) -> bool:
-    """Return True if the arguments may expand to several scenes: there are several, or one is a folder or a pattern."""
+    """Return True if there are several arguments, or one is a folder or a pattern, so there may be several scenes."""
     return len(arguments) != 1 or Path(arguments[0]).is_dir() or _is_pattern(arguments[0])
 
 
@@ -35,10 +35,10 @@ def list_scenes(arguments: Sequence[str]) -> list[str]:
         arguments: Paths, URLs, folders or glob patterns. Paths and URLs are returned unchanged and not checked.
 
     Returns:
-        The paths in the order of the arguments, sorted by name inside folders and patterns.
+        The paths in the order of the arguments, sorted by name within each folder or pattern.
 
     Raises:
-        SceneError: A folder or a pattern without scenes.
+        SceneError: If a folder or a pattern contains no scenes.
     """
     return list(dict.fromkeys(path for argument in arguments for path in _expand(argument)))
 
@@ -71,15 +71,15 @@ def list_rasters_and_layers(argument: str) -> list[str]:
     """Expand an argument into files that are images, labels or masks.
 
     Args:
-        argument: Path, folder or glob pattern. In a folder predicted masks, which :func:`list_scenes` leaves out, and
-            vector files are included.
+        argument: Path, folder or glob pattern. The result for a folder includes vector files and predicted masks, which
+            :func:`list_scenes` leaves out.
 
     Returns:
         The paths, sorted by name.
 
     Raises:
-        DataError: A folder without rasters and vector files.
-        SceneError: A pattern without files.
+        DataError: If a folder contains neither rasters nor vector files.
+        SceneError: If no file matches a pattern.
     """
     if not Path(argument).is_dir():
         return list_scenes([argument])
@@ -95,24 +95,24 @@ def list_rasters_and_layers(argument: str) -> list[str]:
 
 
 def scene_name(path: Path) -> str:
-    """Return the name of the scene in a file: the stem without endings such as ``_mask`` and ``_label``."""
+    """Return the scene name of a file: the stem without endings such as ``_mask`` and ``_label``."""
     return NAME_ENDING.sub("", path.stem) or path.stem
 
 
 def match_by_name(files: Sequence[Path], candidates: Iterable[Path], *, folder: str | Path, kind: str) -> list[Path]:
-    """Find the file of the same scene for each file, by :func:`scene_name`.
+    """Find the candidate that belongs to the same scene for each file, using :func:`scene_name`.
 
     Args:
         files: Files to match.
-        candidates: Files to choose from; of two with the same name the first is taken.
-        folder: Where the candidates are from, for the message.
-        kind: What the candidates are, ``label`` for instance, for the message.
+        candidates: Files to choose from; if two have the same name, the first is used.
+        folder: Folder that contains the candidates, for error messages.
+        kind: What the candidates are, such as ``label``, for error messages.
 
     Returns:
         One candidate for each file.
 
     Raises:
-        DataError: A file has no candidate.
+        DataError: If there is no candidate for a file.
     """
     by_name: dict[str, Path] = {}
     for path in candidates:

@@ -1,4 +1,4 @@
-"""RGB images of rasters for display: choice of bands, contrast stretch, a checkerboard where there is no data."""
+"""Render rasters as RGB images: choose bands, stretch the contrast, and draw a checkerboard where there is no data."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,10 +13,10 @@ RgbImage = NDArray[np.uint8]
 """Red, green and blue, axes (row, col, 3)."""
 
 PERCENTILES = (2, 98)
-"""Percentiles of a band that become black and white."""
+"""Percentiles of a band that are mapped to black and white."""
 
 MAX_SAMPLES = 1_000_000
-"""About how many pixels of a band the percentiles are computed from."""
+"""Approximate number of pixels per band from which the percentiles are computed."""
 
 
 def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
@@ -26,7 +26,8 @@ def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
         bands: Names of all bands.
 
     Returns:
-        The bands of these names or of a sensor's names for them, else the first three, else three times the first.
+        The bands with these names or the corresponding sensor band names; otherwise the first three bands, or if there
+        are fewer, the first band three times.
 
     Example:
         >>> choose_rgb_bands(["blue", "green", "red", "nir"])
@@ -42,11 +43,12 @@ def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
 def render_rgb(raster: Raster, bands: Sequence[int] = (0, 1, 2)) -> RgbImage:
     """Render a raster as an RGB image.
 
-    Values of uint8 are kept; others are stretched, band by band, from the 2nd to the 98th percentile of valid pixels.
+    uint8 values are kept; values of other types are stretched in each band, from the 2nd to the 98th percentile of valid
+    pixels.
 
     Args:
         raster: The pixels.
-        bands: Positions of red, green and blue; if the raster has fewer bands, the first band is rendered in gray.
+        bands: Positions of the red, green and blue bands; if the raster has fewer bands, the first is rendered in gray.
 
     Returns:
         The image, with a checkerboard where pixels are not valid.

@@ -1,4 +1,4 @@
-"""A raster in memory as a scene, so that it can be read like a file."""
+"""Open an in-memory raster as a scene, so that it can be read like a file."""
 
 import contextlib
 import hashlib
@@ -12,10 +12,10 @@ from geoseg.raster.scene import Scene
 
 @contextlib.contextmanager
 def open_memory_scene(raster: Raster) -> Iterator[Scene]:
-    """Copy a raster to an uncompressed GeoTIFF in memory and open it; release the memory at the end of the block.
+    """Copy a raster to an uncompressed in-memory GeoTIFF and open it; release the memory at the end of the block.
 
     Args:
-        raster: The pixels; their validity becomes the mask of the GeoTIFF.
+        raster: The pixels; the validity mask becomes the mask of the GeoTIFF.
     """
     content = hashlib.sha256(raster.values.tobytes() + raster.valid.tobytes() + repr(raster.grid).encode())
     profile = {

@@ -1,6 +1,6 @@
-"""Metadata of raster files: grid, bands, validity, legend, ground control points.
+"""Read the metadata of raster files: grid, bands, validity, legend, ground control points.
 
-Reading metadata reads the pixels of one small window only, to find out whether a band marked as alpha is one.
+Only one small window of pixels is read, to find out whether a band that is marked as alpha really is an alpha band.
 """
 
 import math
@@ -36,7 +36,7 @@ GroundControl = tuple[list[GroundControlPoint], CRS | None]
 """Ground control points (row, col to x, y) and the CRS of their x and y."""
 
 CLASSES_TAG = "GEOSEG_CLASSES"
-"""Dataset tag of a mask with its legend as JSON."""
+"""Dataset tag that contains the legend of a mask as JSON."""
 
 SENSOR_TAGS = ("SPACECRAFT_ID", "SPACECRAFT_NAME", "PRODUCT_URI", "SATELLITE", "SENSOR", "TIFFTAG_IMAGEDESCRIPTION")
 """Dataset tags that may name the sensor."""
@@ -50,52 +50,53 @@ class RasterMetadata:
     """All properties of a raster file except its pixels."""
 
     grid: Grid
-    """CRS, transform and size; without CRS if there is no transform, or if only ground control points locate the raster."""
+    """CRS, transform and size; the CRS is None without a transform or with only ground control points."""
     band_names: BandNames
-    """What the file says about its bands, in its order, without the alpha band."""
+    """The information in the file about its bands, in file order, without the alpha band."""
     indexes: tuple[int, ...]
-    """GDAL's 1-based index of each of ``bands``."""
+    """GDAL's 1-based band index of each entry of ``bands``."""
     alpha: int | None
     """GDAL's index of the alpha band (0 = not valid); None if there is none."""
     has_mask: bool
     """True if the file has a validity mask (internal or .msk)."""
     dtype: np.dtype[Any]
-    """The type that can hold the values of all bands."""
+    """Data type that can represent the values of all bands."""
     has_mixed_dtypes: bool
-    """True if bands are stored in different types."""
+    """True if the bands have different data types."""
     band_nodata: tuple[float | None, ...]
-    """Nodata value of each of ``bands``; they differ in some virtual rasters."""
+    """Nodata value of each entry of ``bands``; these differ in some virtual rasters."""
     masks_differ: bool
-    """True if GDAL's masks of the bands, which it resamples by, can differ from the validity of pixels."""
+    """True if the band masks that GDAL uses for resampling can differ from the validity of pixels."""
     block_shape: tuple[int, int]
-    """(height, width) of the blocks in which the file stores pixels."""
+    """(height, width) of the blocks in which the file is stored."""
     legend: Legend | None
-    """Class names and colors, if geoseg wrote the file."""
+    """Class names and colors, if the file was written by geoseg."""
     palette: NDArray[np.uint8] | None
-    """Red, green, blue, alpha by pixel value, shape (256, 4), if the first band has a color table."""
+    """Red, green, blue and alpha of each pixel value, shape (256, 4), if the first band has a color table."""
     tags: Mapping[str, str]
     """Dataset tags."""
     gcps: GroundControl | None
-    """Ground control points, if nothing else locates the raster."""
+    """Ground control points, if the raster is not georeferenced by other means."""
     notes: tuple[str, ...]
-    """Remarks for the user, one sentence each."""
+    """Notes for the user, one sentence each."""
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """A unique name per band, in the order of the file, without the alpha band.
+        """Unique names of the bands, in file order, without the alpha band.
 
-        It is the description, or the color interpretation where there is none or only a number (``Band 1``).
+        The name is the description of the band, or its color interpretation if the description is missing or generic
+        (``Band 1``).
         """
         return tuple(self.band_names.names)
 
     @property
     def nodata(self) -> float | None:
-        """Value of pixels without data; None if bands declare none, or different ones."""
+        """Value of pixels without data; None if the bands declare no nodata value or different values."""
         return self.band_nodata[0] if len({repr(value) for value in self.band_nodata}) == 1 else None
 
     @property
     def validity(self) -> str:
-        """Source of the validity of pixels, in words."""
+        """Description of how the validity of pixels is determined."""
         declared = [None if value is None else f"{value:g}" for value in self.band_nodata]
         by_band = f"nodata {', '.join(value or 'none' for value in declared)} by band"
         sources = {
@@ -114,7 +115,7 @@ class RasterMetadata:
             alpha: See :func:`read_metadata`.
 
         Raises:
-            SceneError: The transform is singular.
+            SceneError: If the transform is singular.
         """
         alpha_band, alpha_notes = _find_alpha(dataset, alpha)
         indexes = tuple(index for index in dataset.indexes if index != alpha_band)
@@ -153,24 +154,24 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
 
     Args:
         path: File, URL or GDAL path.
-        alpha: True if a last band marked as alpha is the validity of the pixels, False if it is a band of the image, None
-            to decide by its values.
+        alpha: If the last band is marked as alpha: True to use it as the validity of the pixels, False to use it as an
+            image band, None to decide based on its values.
 
     Raises:
-        SceneError: The file is missing, is not a raster or has no usable band.
+        SceneError: If the file is missing, is not a raster or has no usable band.
     """
     with open_raster(path) as dataset:
         try:
             require_bands(path, dataset)
             require_bounded_blocks(path, dataset)
-            with gdal_environment():  # which passes warnings of GDAL to Python's logging
+            with gdal_environment():  # this passes GDAL warnings to Python's logging
                 return RasterMetadata.from_dataset(dataset, alpha=alpha)
         except READ_ERRORS as error:
-            raise make_read_error(path, "its description or its central pixels", error) from error
+            raise make_read_error(path, "its metadata or central pixels", error) from error
 
 
 def crop_gcps(gcps: GroundControl | None, window: Window) -> GroundControl | None:
-    """Return ground control points relative to the first pixel of a window; they may be outside of it."""
+    """Return ground control points relative to the first pixel of a window; they may be outside the window."""
     if gcps is None:
         return None
     points, crs = gcps
@@ -184,7 +185,9 @@ def _find_alpha(dataset: Any, alpha: bool | None) -> tuple[int | None, list[str]
         return None, []
     if alpha or not looks_like_image(_central_pixels(dataset, last)):
         return last, []
-    return None, [f"band {last} is marked as alpha but contains an image (often near infrared): it is read as such"]
+    return None, [
+        f"band {last} is marked as alpha but contains an image (often near infrared): it is read as an image band"
+    ]
 
 
 def _central_pixels(dataset: Any, index: int, side: int = 256) -> NDArray[Any]:
@@ -195,10 +198,11 @@ def _central_pixels(dataset: Any, index: int, side: int = 256) -> NDArray[Any]:
 
 
 def looks_like_image(values: NDArray[Any]) -> bool:
-    """Return True if the values of a band marked as alpha vary like those of an image.
+    """Return True if the values of a band that is marked as alpha vary like the values of an image band.
 
-    Aerial images with four bands often have near infrared marked as alpha (NAIP, ISPRS Potsdam). A true alpha band is 0 or
-    one other value, except for a few pixels along edges: most of its non-zero pixels have the most frequent value.
+    In four-band aerial images, the near-infrared band is often marked as alpha (NAIP, ISPRS Potsdam). A true alpha band
+    contains only 0 and one other value, except for a few pixels along edges: most of its nonzero pixels have the most
+    frequent value.
     """
     _, counts = np.unique(values[values != 0], return_counts=True)
     return bool(counts.size) and bool(2 * counts.max() < counts.sum())
@@ -207,7 +211,7 @@ def looks_like_image(values: NDArray[Any]) -> bool:
 def _can_masks_differ(
     dataset: Any, indexes: Sequence[int], *, has_mask: bool, alpha: int | None, nodata: Sequence[float | None]
 ) -> bool:
-    """Return True unless GDAL masks all bands by the one source of validity that geoseg uses, or neither masks any."""
+    """Return False if GDAL masks all bands with the one source of validity that geoseg uses, or neither masks any."""
     masked = [dataset.mask_flag_enums[index - 1] != [MaskFlags.all_valid] for index in indexes]
     used = has_mask + (alpha is not None)
     return (
@@ -221,18 +225,18 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
     transform = dataset.transform
     if transform.determinant == 0 or not math.isfinite(transform.determinant):
         raise SceneError(
-            f"the transform of {dataset.name} is singular or not finite", "set a valid one (gdal_edit -a_ullr)"
+            f"the transform of {dataset.name} is singular or not finite", "set a valid transform (gdal_edit -a_ullr)"
         )
     gcps = None
     if points and transform.is_identity:
         gcps, crs, notes = (list(points), _read_crs(points_crs)[0]), None, [_gcps_note(len(points))]
     elif crs is not None and transform.is_identity:
-        crs, notes = None, ["a CRS but no transform: results are in pixel coordinates, without areas in square meters"]
+        crs, notes = None, ["CRS but no transform: results have pixel coordinates, and no areas in square meters"]
     elif crs is None and not notes:
-        notes = ["no CRS: results are in the coordinates of the scene, without areas in square meters"]
+        notes = ["no CRS: results have the coordinates of the scene, and no areas in square meters"]
     if transform.is_identity and dataset.rpcs is not None:
         notes.append(
-            "georeferenced by rational polynomials (RPC) only: warp the scene first (gdalwarp -rpc) for results on the map"
+            "georeferenced only by rational polynomials (RPC): warp the scene first (gdalwarp -rpc) to get a CRS"
         )
     grid = Grid(crs, Affine(*transform[:6]), dataset.height, dataset.width)
     return grid, gcps, notes
@@ -240,8 +244,8 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
 
 def _gcps_note(count: int) -> str:
     return (
-        f"georeferenced by {count} ground control points only: results are in pixel coordinates with the same points; "
-        f"warp the scene first (gdalwarp) for results on the map"
+        f"georeferenced by {count} ground control points only: results have pixel coordinates and the same points; "
+        f"for results with a CRS, warp the scene first (gdalwarp)"
     )
 
 
@@ -251,7 +255,7 @@ def _read_crs(crs: Any) -> tuple[CRS | None, list[str]]:
     try:
         return CRS.from_wkt(crs.to_wkt(version="WKT2_2019")), []
     except CRSError:
-        return None, ["the CRS is invalid and is ignored: results have no CRS (gdal_edit -a_srs sets one)"]
+        return None, ["the CRS is invalid and is ignored: results have no CRS (use gdal_edit -a_srs to set one)"]
 
 
 def _describe_bands(dataset: Any, indexes: Sequence[int]) -> BandNames:
@@ -273,7 +277,7 @@ def _read_palette(dataset: Any) -> NDArray[np.uint8] | None:
         return None
     try:
         colours = dataset.colormap(1)
-    except ValueError:  # the band is marked as having a palette, but has none
+    except ValueError:  # the band is marked as having a palette, but does not have one
         return None
     table = np.zeros((256, 4), np.uint8)
     for value, colour in colours.items():
@@ -283,19 +287,19 @@ def _read_palette(dataset: Any) -> NDArray[np.uint8] | None:
 
 
 def _scale_notes(dataset: Any, indexes: Sequence[int]) -> list[str]:
-    """Return a note about scale and offset tags, which only say how stored values are converted to physical ones."""
+    """Return a note about scale and offset tags, which only describe how to convert stored values to physical ones."""
     pairs = dict.fromkeys((dataset.scales[index - 1], dataset.offsets[index - 1]) for index in indexes)
     if set(pairs) <= {(1.0, 0.0)}:
         return []
     listed = ", ".join(f"{scale:g} and {offset:g}" for scale, offset in pairs)
-    return [f"the tags of scale and offset ({listed}) are not applied: values are used as stored"]
+    return [f"the scale and offset tags ({listed}) are not applied: values are used as stored"]
 
 
 def _palette_notes(dataset: Any, legend: Legend | None) -> list[str]:
     if legend is not None or dataset.colorinterp[0] != ColorInterp.palette:
         return []
     return [
-        "the pixels are indices of a color palette and are read as one band (gdal_translate -expand rgb converts them)"
+        "the pixels are color palette indices and are read as one band (use gdal_translate -expand rgb to convert them)"
     ]
 
 

@@ -1,12 +1,13 @@
-"""Mosaics: several compatible scenes read as a single scene, through an in-memory virtual raster (VRT).
+"""Read several compatible scenes as a single scene (a mosaic), through an in-memory virtual raster (VRT).
 
 Where scenes overlap, the valid pixels of the later scene are on top; gaps between scenes are invalid. Scenes that are
 offset from each other by a fraction of a pixel are snapped to the nearest pixel, as in all GDAL mosaics.
 
-Validity in the VRT: nodata pixels (``NODATA``) and pixels excluded by an alpha band or a mask (``UseMaskBand``) show the
-scene below. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without alpha
-and mask (``ScaleOffset``) and a copy of alpha or mask in the others. A scene of several bands with nodata is wrapped in a
-VRT with such a mask, because nodata is a property of a pixel, and a source of a VRT knows one band only.
+Validity in the VRT: where pixels are nodata (``NODATA``) or excluded by an alpha band or a mask (``UseMaskBand``), the
+scene below is used. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without
+an alpha band or a mask (``ScaleOffset``), and a copy of the alpha band or the mask in the others. A scene with several
+bands and nodata is wrapped in a VRT with such a mask, because geoseg evaluates nodata over all bands of a pixel, but a
+VRT source refers to a single band.
 """
 
 import contextlib
@@ -28,29 +29,29 @@ from geoseg.raster.scene import Scene
 from geoseg.raster.vrt import add_elements, make_vrt_root
 
 VRT_COLOURS = ("red", "green", "blue")
-"""Color interpretations that are written into the VRT."""
+"""Color interpretations that are written to the VRT."""
 
 MAX_DRIFT = 0.1
-"""Pixels by which two scenes may drift apart over their length because their pixel sizes are not exactly equal."""
+"""Maximum drift between two scenes over their length, in pixels, caused by slightly different pixel sizes."""
 
 
 @dataclass(frozen=True)
 class MosaicSource:
-    """One scene of a mosaic."""
+    """One scene in a mosaic."""
 
     path: str
-    """The file, as given."""
+    """Path of the file, as specified."""
     metadata: RasterMetadata
-    """Its properties."""
+    """Metadata of the file."""
 
     @property
     def is_masked(self) -> bool:
-        """True if an alpha band or a mask marks the valid pixels, or nodata in several bands together."""
+        """True if valid pixels are marked by an alpha band, a mask, or nodata in several bands together."""
         return self.metadata.alpha is not None or self.metadata.has_mask or self.needs_mask
 
     @property
     def needs_mask(self) -> bool:
-        """True if nodata in several bands marks pixels: by itself, GDAL would overlay scenes band by band."""
+        """True if pixels are marked by nodata in several bands, because GDAL alone would overlay scenes band by band."""
         masked = self.metadata.alpha is not None or self.metadata.has_mask
         return not masked and len(self.metadata.bands) > 1 and any(v is not None for v in self.metadata.band_nodata)
 
@@ -63,11 +64,11 @@ def open_mosaic(paths: Sequence[str | Path]) -> Iterator[Scene]:
         paths: Files with the same CRS, pixel size, rotation, bands (names and order), pixel type and nodata value.
 
     Raises:
-        SceneError: A file cannot be read, or differs from the first one.
+        SceneError: If a file cannot be read, or its properties differ from those of the first file.
     """
     sources = [MosaicSource(os.fspath(path), read_metadata(os.fspath(path))) for path in paths]
     if not sources:
-        raise SceneError("a mosaic needs scenes, got none", "name at least one scene")
+        raise SceneError("a mosaic requires at least one scene, got none", "specify at least one scene")
     for source in sources:
         _require_compatible(source, sources[0])
     name = f"{Path(sources[0].path).stem}_and_{len(sources) - 1}_more.vrt"
@@ -76,7 +77,7 @@ def open_mosaic(paths: Sequence[str | Path]) -> Iterator[Scene]:
 
 
 def build_mosaic_vrt(sources: Sequence[MosaicSource]) -> bytes:
-    """Build the VRT of sources with the same properties."""
+    """Build the VRT for sources with the same properties."""
     first = sources[0].metadata
     windows = [_window(source.metadata.grid, first.grid) for source in sources]
     row, col = min(w.row for w in windows), min(w.col for w in windows)
@@ -96,18 +97,18 @@ def build_mosaic_vrt(sources: Sequence[MosaicSource]) -> bytes:
 
 
 def _band_tags(metadata: RasterMetadata, number: int) -> dict[str, str]:
-    """Return nodata value and color interpretation of a band."""
+    """Return the nodata value and color interpretation of a band."""
     nodata, colour = metadata.band_nodata[number], metadata.band_names.colours[number]
     tags = {} if nodata is None else {"NoDataValue": repr(nodata)}
     return {**tags, "ColorInterp": colour.capitalize()} if colour in VRT_COLOURS else tags
 
 
 def _add_source(band: Element, source: MosaicSource, window: Window, position: int | None = None) -> None:
-    """Add a source to the band of pixels at a position, or to the validity band."""
+    """Add a source to the image band at a position, or to the validity band if the position is None."""
     metadata = source.metadata
     validity = "mask,1" if source.is_masked else "1"
     number = validity if position is None else str(position + 1 if source.needs_mask else metadata.indexes[position])
-    # Simple sources are resampled one by one, which is visible at their borders (GDAL 3.10); complex ones are not.
+    # Simple sources are resampled one by one, which is visible at their borders (GDAL 3.10); complex sources are not.
     element = SubElement(band, "ComplexSource")
     name = _mask_nodata(source) if source.needs_mask else _source_name(source.path)
     add_elements(element, SourceFilename=name, SourceBand=number)
@@ -122,7 +123,7 @@ def _add_source(band: Element, source: MosaicSource, window: Window, position: i
 
 
 def _mask_nodata(source: MosaicSource) -> str:
-    """Return a VRT of a scene whose mask is 0 where all bands that declare nodata hold their nodata value."""
+    """Return a VRT of a scene whose mask is 0 where all bands that declare nodata have their nodata value."""
     metadata = source.metadata
     root = make_vrt_root(metadata.grid, georeferenced=False)
     names = {"SourceFilename": _source_name(source.path)}
@@ -150,25 +151,25 @@ def _source_options(source: MosaicSource, position: int | None) -> dict[str, str
 
 
 def _source_name(path: str) -> str:
-    # Absolute, because GDAL takes relative names from the folder of the VRT.
+    # The path is absolute, because GDAL resolves relative names from the folder that contains the VRT.
     name = gdal_path(path)
     return name if name.startswith("/vsi") or "://" in name else os.path.abspath(name)  # noqa: PTH100  (no links followed)
 
 
 def _type_name(dtype: np.dtype[np.generic]) -> str:
-    """Return GDAL's name of a pixel type."""
+    """Return GDAL's name for a pixel type."""
     name = dtype.name
     return "Byte" if name == "uint8" else f"U{name[1:].capitalize()}" if name.startswith("u") else name.capitalize()
 
 
 def _window(grid: Grid, first: Grid) -> Window:
-    """Return the window of a grid in pixels of the first grid."""
+    """Return the window that a grid covers, in pixels of the first grid."""
     col, row = map_point(~first.transform, *grid.corners[0])
     return Window(round(row), round(col), *grid.shape)
 
 
 def _require_compatible(source: MosaicSource, first: MosaicSource) -> None:
-    """Raise :class:`SceneError` if a source cannot be part of a mosaic with the first one."""
+    """Raise :class:`SceneError` if a source cannot be combined with the first one in a mosaic."""
     reason = _find_difference(source.metadata, first.metadata)
     if reason:
         other = "" if source is first else f" with {first.path}"
@@ -179,7 +180,7 @@ def _require_compatible(source: MosaicSource, first: MosaicSource) -> None:
 
 
 def _find_difference(scene: RasterMetadata, first: RasterMetadata) -> str:
-    """Describe the first difference between two scenes; empty if there is none."""
+    """Describe the first difference between two scenes; return an empty string if there is none."""
     grid, first_grid = scene.grid, first.grid
     problems = {
         "it is not georeferenced": scene.gcps is not None or grid.transform.is_identity,
@@ -197,18 +198,18 @@ def _find_difference(scene: RasterMetadata, first: RasterMetadata) -> str:
 
 
 def _nodata(metadata: RasterMetadata) -> str:
-    """Return the nodata value in words, or those of all bands if they differ."""
+    """Return the nodata value as text, or the values of all bands if they differ."""
     return ", ".join(dict.fromkeys(map(repr, metadata.band_nodata)))
 
 
 def _contradicts(scene: RasterMetadata, first: RasterMetadata) -> bool:
-    """Return True if the color interpretations of a band are two different ones."""
+    """Return True if the scenes declare different color interpretations for a band."""
     pairs = zip(scene.band_names.colours, first.band_names.colours, strict=False)
     return any(a and b and a != b for a, b in pairs)
 
 
 def _drift(grid: Grid, first: Grid) -> float:
-    """Return how many pixels two grids drift apart over the length of the longer one."""
+    """Return the drift between two grids in pixels, over the length of the longer one."""
     a, b = grid.transform, first.transform
     steps = max(abs(a.a - b.a), abs(a.b - b.b), abs(a.d - b.d), abs(a.e - b.e))
     return steps * max(*grid.shape, *first.shape) / min(first.pixel_size)

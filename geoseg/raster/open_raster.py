@@ -1,7 +1,7 @@
-"""Opening of raster files: GDAL's options, paths of remote files, errors that explain why a file cannot be read.
+"""Open raster files: set GDAL options, resolve remote paths, and explain why a file cannot be read.
 
-GDAL's defaults suit single commands: gigabytes of block cache on a large machine, no retry when a server fails. geoseg
-opens every raster inside ``with gdal_environment():``.
+GDAL's defaults are meant for single commands: gigabytes of block cache on a large machine, and no retries when a server
+fails. geoseg opens every raster inside ``with gdal_environment():``.
 """
 
 import contextlib
@@ -23,37 +23,39 @@ from geoseg._text import did_you_mean
 from geoseg.errors import SceneError
 
 BLOCK_CACHE_MB = 256
-"""Megabytes of GDAL's block cache; it also bounds the memory for writing a Cloud Optimized GeoTIFF."""
+"""Size of GDAL's block cache in megabytes; it also limits the memory used to write a Cloud Optimized GeoTIFF."""
 
 BLOCK_CACHE_VARIABLE = "GDAL_CACHEMAX"
-"""Environment variable that GDAL reads when it stores its first block, and never again."""
+"""Environment variable that GDAL reads only once, when it stores its first block."""
 
 MAX_BLOCK_BYTES = 2**30
-"""Largest block of a file, in bytes; of all bands if they are interleaved by pixel."""
+"""Maximum size of a block in a file in bytes, over all bands if the file is pixel-interleaved."""
 
 HTTP_TIMEOUT_S = 60
-"""Seconds after which a server that sends no data is given up."""
+"""Timeout in seconds for a server that sends no data."""
 
 VSI_PREFIXES = {"s3": "vsis3", "gs": "vsigs", "az": "vsiaz", "oss": "vsioss"}
-"""GDAL's virtual file systems of object storage by URL scheme; GDAL finds the credentials itself."""
+"""GDAL's virtual file systems for object storage by URL scheme; GDAL looks up credentials itself."""
 
 READ_ERRORS = (RasterioError, CPLE_BaseError, ProjError, OSError, ValueError, ArithmeticError, RuntimeError)
-"""What rasterio, GDAL and PROJ raise for a file they cannot use: ValueError for a CRS, RPCs or text in another encoding."""
+"""Errors that rasterio, GDAL and PROJ raise for unusable files; ValueError is about a CRS, RPCs or a text encoding."""
 
-_OPENING = threading.Lock()  # warnings.catch_warnings changes the whole process: one thread at a time
+_OPENING = (
+    threading.Lock()
+)  # warnings.catch_warnings affects the whole process, so only one thread at a time may use it
 
 
 def gdal_environment() -> rasterio.Env:
     """Return a context manager that sets geoseg's GDAL options."""
-    # The default is 5 % of the machine's memory, whatever the limit of the container. Writing a mask of 400 megapixels as
-    # COG peaked at 671 MB with the default and was not slower with a tenth of that (measured, GDAL 3.10). It is set as an
-    # environment variable, because rasterio's option holds only inside the context and counts bytes.
+    # The default is 5% of the machine's memory, regardless of the container's limit. Writing a 400-megapixel mask as a
+    # COG peaked at 671 MB with the default and was not slower with a tenth of that (measured with GDAL 3.10). The size is
+    # set through an environment variable, because rasterio's option applies only inside the context and is in bytes.
     os.environ.setdefault(BLOCK_CACHE_VARIABLE, str(BLOCK_CACHE_MB))
     return rasterio.Env(
-        # A single lost connection to object storage must not end an hour of prediction.
+        # A single lost connection to object storage must not abort an hour-long prediction.
         GDAL_HTTP_MAX_RETRY=3,
         GDAL_HTTP_RETRY_DELAY=1,
-        # A server that does not answer must not block forever.
+        # A server that does not respond must not block forever.
         GDAL_HTTP_CONNECTTIMEOUT=HTTP_TIMEOUT_S,
         GDAL_HTTP_LOW_SPEED_LIMIT=1,
         GDAL_HTTP_LOW_SPEED_TIME=HTTP_TIMEOUT_S,
@@ -73,7 +75,7 @@ def open_raster(path: str) -> Any:
     """Open a raster file or URL as a rasterio dataset, with or without georeferencing.
 
     Raises:
-        SceneError: The file does not exist or is not a raster.
+        SceneError: If the file does not exist or is not a raster.
     """
     try:
         with quiet_gdal():
@@ -83,7 +85,7 @@ def open_raster(path: str) -> Any:
 
 
 def gdal_path(path: str) -> str:
-    """Return the path by which GDAL reads a file; URLs are converted to GDAL's virtual file systems.
+    """Return the path that GDAL uses to read a file; URLs are converted to GDAL virtual file system paths.
 
     Example:
         >>> gdal_path("s3://bucket/scene.tif")
@@ -98,12 +100,12 @@ def gdal_path(path: str) -> str:
 
 
 def require_bands(path: str, dataset: Any) -> None:
-    """Raise :class:`SceneError` unless an open dataset has bands of real numbers."""
+    """Raise :class:`SceneError` unless an open dataset has bands, and these contain real numbers."""
     if dataset.count == 0:
         children = dataset.subdatasets
         raise SceneError(
             f"{path} has no bands",
-            f"it contains {len(children)} rasters; name one of them: {children[0]}" if children else "",
+            f"it contains {len(children)} rasters; specify one of them, such as {children[0]}" if children else "",
         )
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):
         raise SceneError(
@@ -115,8 +117,8 @@ def require_bands(path: str, dataset: Any) -> None:
 def require_bounded_blocks(path: str, dataset: Any) -> None:
     """Raise :class:`SceneError` if reading one pixel takes more memory than :data:`MAX_BLOCK_BYTES`.
 
-    GDAL reads whole blocks, of all bands if they are interleaved by pixel. A sparse file of a few kilobytes can declare
-    blocks of gigabytes.
+    GDAL reads whole blocks, with all bands if the file is pixel-interleaved. A sparse file of a few kilobytes can declare
+    blocks of several gigabytes.
     """
     bands = dataset.count if dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL" else 1
     sizes = (np.dtype(dtype).itemsize for dtype in dataset.dtypes)
@@ -124,7 +126,7 @@ def require_bounded_blocks(path: str, dataset: Any) -> None:
         size = height * width * itemsize * bands
         if size > MAX_BLOCK_BYTES:
             raise SceneError(
-                f"{path} stores its pixels in blocks of {height} x {width}, each of which takes {size / 1e9:.1f} GB",
+                f"{path} stores its pixels in blocks of {height} x {width}, each of which needs {size / 1e9:.1f} GB",
                 "convert it to smaller blocks first (gdal_translate -co TILED=YES), on a machine with enough memory",
             )
 
@@ -134,8 +136,8 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
 
     Args:
         path: The file or URL.
-        where: The part of the file, in words.
-        error: The error of GDAL.
+        where: Description of the part of the file.
+        error: The error raised by GDAL.
     """
     reason = " ".join(str(error.__cause__ or error).split())
     if isinstance(error, CRSError | ProjError):
@@ -149,7 +151,7 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
 
 def _make_crs_error(path: str, error: Exception) -> SceneError:
     reason = " ".join(str(error).split())
-    return SceneError(f"the CRS of {path} is invalid: {reason}", "set a valid one (gdal_edit -a_srs)")
+    return SceneError(f"the CRS of {path} is invalid: {reason}", "set a valid CRS (gdal_edit -a_srs)")
 
 
 def _make_open_error(path: str, error: Exception) -> SceneError:

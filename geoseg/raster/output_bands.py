@@ -1,7 +1,8 @@
-"""Rasters that a prediction can write: the mask, and shares between 0 and 1 (probabilities, confidence, entropy).
+"""Define the outputs of a prediction: the mask, and fractions from 0 to 1 (probabilities, confidence, entropy).
 
-Every output is a raster of bytes with 255 where nothing was predicted. Shares are stored as 0 to 254 with a band scale of
-1/254, which GIS programs apply. They are exact to 0.002 and need a tenth of the space of floating-point numbers.
+Every output is an 8-bit raster with 255 where nothing was predicted. Fractions are stored as 0 to 254 with a band scale
+of 1/254, which GIS programs apply. They are accurate to 0.002, and the files take about a tenth of the space of
+floating-point rasters.
 """
 
 from dataclasses import dataclass
@@ -13,14 +14,14 @@ from numpy.typing import NDArray
 from geoseg.legend import IGNORE_INDEX, Legend
 
 SHARE_STEPS = 254
-"""The stored value of a share of 1; 255 is nodata."""
+"""The stored value for a fraction of 1; 255 is nodata."""
 
 SHARES = {
     "probabilities": "the probability of each class, one band per class",
     "confidence": "the probability of the predicted class",
     "entropy": "entropy of the probabilities relative to its maximum: 0 is certain, 1 is a uniform distribution",
 }
-"""Outputs that are shares, with a description."""
+"""Descriptions of the outputs that contain fractions, by name."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +31,16 @@ class PredictionOutput:
     name: str
     """``mask`` or a name in :data:`SHARES`."""
     bands: tuple[str, ...]
-    """Names of its bands."""
+    """Names of the bands."""
 
     @property
     def is_mask(self) -> bool:
-        """True for class indices, False for shares."""
+        """True for class indices, False for fractions."""
         return self.name == "mask"
 
 
 def make_output(name: str, legend: Legend) -> PredictionOutput:
-    """Create the output of a name for a model with the classes of ``legend``.
+    """Create the output with the given name for a model with the classes in ``legend``.
 
     Example:
         >>> make_output("probabilities", Legend.of(["water", "road"])).bands
@@ -50,13 +51,13 @@ def make_output(name: str, legend: Legend) -> PredictionOutput:
 
 
 def encode_shares(shares: NDArray[Any], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Encode shares as bytes.
+    """Encode fractions as bytes.
 
     Args:
-        shares: Numbers from 0 to 1, axes (band, row, col).
-        valid: Axes (row, col); True where the shares are defined.
+        shares: Fractions from 0 to 1, axes (band, row, col).
+        valid: Axes (row, col); True where the fractions are defined.
 
     Returns:
-        Values 0 to 254, axes (band, row, col); 255 where not valid.
+        Values from 0 to 254, axes (band, row, col); 255 where not valid.
     """
     return np.where(valid, np.rint(shares * SHARE_STEPS), IGNORE_INDEX).astype(np.uint8)

@@ -1,8 +1,9 @@
-"""Validity by pixel: which pixels have data, decided over all bands, and resampling that weights pixels by it.
+"""Determine which pixels are valid, considering all bands together, and resample pixels weighted by validity.
 
-GDAL decides band by band: while resampling, it leaves each band's nodata value out of that band's mean. Beside a black
-collar that is tagged as nodata 0, the mean of a dark red of 0 and 40 becomes 40 instead of 20. Here a pixel is valid in
-all bands or in none, so the mean of a band is ``sum(value * valid) / sum(valid)``.
+GDAL determines validity band by band: while resampling, it excludes each band's nodata value from the mean of that band.
+In an image with a black collar and a nodata value of 0, the mean of two red values 0 and 40 therefore becomes 40 instead
+of 20. In this module, a pixel is valid in all bands or in none, so the mean of a band is ``sum(value * valid) /
+sum(valid)``.
 """
 
 import math
@@ -22,14 +23,15 @@ Nodata = Sequence[float | None]
 
 
 def has_data(values: NDArray[Any], nodata: Nodata) -> NDArray[np.bool_]:
-    """Return the validity of pixels by their values.
+    """Determine the validity of pixels from their values.
 
     Args:
         values: Pixel values, axes (band, row, col).
         nodata: Nodata value of each band. Bands that declare none are not compared.
 
     Returns:
-        True, axes (row, col), unless all bands that declare nodata hold their own nodata value, or any band is not finite.
+        Validity, axes (row, col): False where all bands that declare nodata have their own nodata value, or any band is
+        not finite.
     """
     declared = [(band, value) for band, value in zip(values, nodata, strict=True) if value is not None]
     valid = np.full(values.shape[1:], not declared)
@@ -46,17 +48,18 @@ def resample_valid_pixels(
     *,
     resampling: Resampling,
 ) -> None:
-    """Resample the valid pixels of an array with GDAL; pixels that are not valid have no weight in any band.
+    """Resample the valid pixels in an array with GDAL; pixels that are not valid have no weight in any band.
 
     Args:
         values: Pixel values, axes (band, row, col).
         valid: Validity, axes (row, col).
-        part: The part of ``values`` that is resampled; may begin and end inside pixels.
+        part: The part of ``values`` to resample; may begin and end inside pixels.
         out: Receives the result, axes (band, row, col).
-        resampling: The method.
+        resampling: The resampling method.
     """
     count, height, width = values.shape
-    # The name is that of no file: rasterio removes a file of the same name before it creates a raster.
+    # The name must not be that of an existing file: rasterio deletes a file with the same name before it creates a
+    # raster.
     name = f"/vsimem/geoseg/pixels-{threading.get_ident()}"
     profile = {"count": count, "height": height, "width": width, "dtype": values.dtype}
     with rasterio.open(name, "w+", driver="MEM", transform=Affine.scale(2, -2), **profile) as dataset:
@@ -68,13 +71,13 @@ def resample_valid_pixels(
 def surround(
     part: RasterioWindow, out: tuple[int, int], within: tuple[int, int], *, resampling: Resampling
 ) -> RasterioWindow:
-    """Return the whole pixels from which GDAL resamples a part of a raster.
+    """Return the window of whole pixels that GDAL needs to resample a part of a raster.
 
     Args:
         part: The part; may begin and end inside pixels.
         out: (height, width) of the result.
         within: (height, width) of the raster.
-        resampling: The method: bilinear reaches beyond the part.
+        resampling: The resampling method; bilinear resampling reaches beyond the part.
     """
     begin, size = (part.row_off, part.col_off), (part.height, part.width)
     starts, stops = [], []
@@ -86,7 +89,7 @@ def surround(
 
 
 def differs(values: NDArray[Any], value: float) -> NDArray[np.bool_]:
-    """Return True where values are not equal to a number; numpy compares bytes with floats many times more slowly."""
+    """Return True where values differ from a number, avoiding numpy's slow comparison of bytes with floats."""
     is_integer = values.dtype.kind in "iu" and math.isfinite(value) and value == int(value)
     different: NDArray[np.bool_] = values != (int(value) if is_integer else value)
     return different

@@ -1,4 +1,4 @@
-"""Pixels in memory with their validity and their grid."""
+"""In-memory pixels with their validity and grid."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,7 +12,7 @@ from geoseg.grid.window import Window
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """Georeferenced pixels in memory.
+    """Georeferenced in-memory pixels.
 
     Example:
         >>> import numpy as np
@@ -35,11 +35,11 @@ class Raster:
         assert self.values.shape[1:] == self.valid.shape == self.grid.shape
 
     def crop(self, window: Window) -> Self:
-        """Return the pixels of a window inside this raster as views of the same memory."""
-        assert self.grid.window.contains(window), f"{window} reaches outside {self.grid.shape}"
+        """Return the pixels in a window inside this raster as views of the same memory."""
+        assert self.grid.window.contains(window), f"{window} is not inside a raster of shape {self.grid.shape}"
         rows, cols = window.slices()
         return type(self)(self.values[:, rows, cols], self.valid[rows, cols], self.grid.crop(window))
 
     def fill(self, value: float) -> NDArray[Any]:
-        """Return a copy of the values, axes (band, row, col), with ``value`` in all bands of pixels that are not valid."""
+        """Return a copy of the values, axes (band, row, col), in which pixels that are not valid are set to ``value``."""
         return np.where(self.valid, self.values, np.asarray(value, self.values.dtype))

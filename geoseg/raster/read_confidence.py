@@ -1,7 +1,7 @@
-"""Confidence rasters: the probability of the predicted class, or the probabilities of all classes, on a mask's grid.
+"""Read confidence rasters: the probability of the predicted class, or the probabilities of all classes, on a mask's grid.
 
-``geoseg predict`` writes both kinds as bytes with a scale of 1/254. Rasters of other programs may hold floating-point
-numbers from 0 to 1.
+``geoseg predict`` writes both kinds as bytes with a scale of 1/254. Rasters from other programs may contain
+floating-point numbers from 0 to 1.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from geoseg.raster.output_bands import SHARE_STEPS
 from geoseg.raster.scene import Scene
 
 CONFIDENCE_BAND = "confidence"
-"""Description of the band that holds the probability of the predicted class."""
+"""Description of the band that contains the probability of the predicted class."""
 
 
 @dataclass(frozen=True)
 class ConfidenceBands:
-    """Positions of the bands of a confidence raster; at least one of the two fields is set."""
+    """Positions of the bands in a confidence raster; at least one of the two fields is set."""
 
     confidence: int | None
     """Position of the band with the probability of the predicted class."""
@@ -36,14 +36,14 @@ class ConfidenceBands:
 
     @classmethod
     def find(cls, scene: Scene, legend: Legend | None) -> "ConfidenceBands":
-        """Find the bands by their descriptions, or by their number if they have no such descriptions.
+        """Find the bands by their descriptions, or by the number of bands if there are no such descriptions.
 
         Args:
             scene: The confidence raster.
             legend: The classes of the mask; None accepts one band per class for any number of classes.
 
         Raises:
-            SceneError: The raster has neither a band of confidence nor one band per class.
+            SceneError: If the raster has neither a confidence band nor one band per class.
         """
         count = len(scene.bands)
         if count == 1:
@@ -68,11 +68,11 @@ class ConfidenceRaster:
     scene: Scene
     """The raster."""
     bands: ConfidenceBands
-    """Positions of its bands."""
+    """Positions of the bands."""
     scale: float
-    """Factor from stored numbers to probabilities."""
+    """Scale that converts stored values to probabilities."""
     offset: float
-    """Probability of a stored 0."""
+    """Offset that converts stored values to probabilities: the probability of a stored 0."""
 
     def read_levels(self, window: Window) -> NDArray[np.uint8]:
         """Read the probability of the most probable class in steps of 1/254.
@@ -81,23 +81,23 @@ class ConfidenceRaster:
             window: A window of the raster.
 
         Returns:
-            Steps from 0 to 254, axes (row, col); 255 where the raster is not valid.
+            Values from 0 to 254, axes (row, col); 255 where the raster is not valid.
 
         Raises:
-            SceneError: The raster holds neither bytes, which are read as steps, nor floating-point numbers; or it holds
-                255 without declaring it as nodata.
+            SceneError: If the raster contains neither bytes, which are returned unchanged, nor floating-point numbers, or
+                if it contains 255 without declaring it as nodata.
         """
         scene, bands = self.scene, self.bands
         if scene.dtype != np.uint8 and scene.dtype.kind != "f":
             raise SceneError(
-                f"{scene.path} holds {scene.dtype} pixels", "use a raster of bytes (0 to 254) or floats (0 to 1)"
+                f"{scene.path} contains {scene.dtype} pixels", "use a raster of bytes (0 to 254) or floats (0 to 1)"
             )
         positions = bands.classes if bands.confidence is None else [bands.confidence]
         raster = scene.read(window, positions, nearest=True)
         highest = raster.values.max(axis=0)
         if highest.dtype == np.uint8 and (raster.valid & (highest == IGNORE_INDEX)).any():
             raise SceneError(
-                f"{scene.path} holds 255, but probabilities are stored as 0 to 254",
+                f"{scene.path} contains 255, but probabilities are stored as 0 to 254",
                 "declare 255 as nodata (gdal_edit -a_nodata 255), or convert the values to floats from 0 to 1",
             )
         levels = (
@@ -109,8 +109,8 @@ class ConfidenceRaster:
         """Read the probability of the class that a mask assigns to each pixel.
 
         Args:
-            classes: Class indices of full rows of the mask, axes (row, col); other values have no probability.
-            row: The first of these rows.
+            classes: Class indices in full rows of the mask, axes (row, col); other values have no probability.
+            row: Index of the first of these rows.
 
         Returns:
             Probabilities, axes (row, col); NaN where unknown.
@@ -134,13 +134,13 @@ def open_confidence(path: str | Path, grid: Grid, legend: Legend | None) -> Iter
     """Open the confidence raster of a mask, and close it at the end of the context.
 
     Args:
-        path: A raster with one band of confidence, or one band of probabilities per class.
+        path: A raster with one confidence band, or one probability band per class.
         grid: The grid of the mask.
         legend: The classes of the mask; None if unknown.
 
     Raises:
-        GridMismatch: The raster and the mask are on different grids.
-        SceneError: The raster cannot be read, or has other bands.
+        GridMismatch: If the raster and the mask are on different grids.
+        SceneError: If the raster cannot be read, or does not have the required bands.
     """
     with Scene.open(path) as scene:
         grid.require_same_place(scene.grid, "the mask", str(path))

@@ -1,10 +1,10 @@
-"""Resampling: spans of file pixels that GDAL resamples, and nearest-neighbor indices.
+"""Compute the spans of file pixels that GDAL resamples, and nearest-neighbor indices.
 
-Spans are computed one axis at a time. A window may reach outside the file, and the edge of the file may be inside an output
-pixel. Worked example: a file of 10 rows, a window of 16 rows that begins at row -3, read as 8 rows, so that an output row
-covers 2 file rows. Output row 0 covers file rows -3 and -2, row 1 covers -1 and 0, rows 2 to 5 cover 1 to 8, row 6 covers 9
-and 10, row 7 covers 11 and 12. Rows 2 to 5 are inside the file; rows 1 and 6 are half inside and are computed from that
-half; rows 0 and 7 are padding.
+Spans are computed one axis at a time. A window may extend beyond the file, and the edge of the file may be inside an
+output pixel. Example: a file has 10 rows, and a window of 16 rows that begins at row -3 is read as 8 rows, so each output
+row covers 2 file rows. Output row 0 covers file rows -3 and -2, row 1 covers -1 and 0, rows 2 to 5 cover 1 to 8, row 6
+covers 9 and 10, and row 7 covers 11 and 12. Rows 2 to 5 are inside the file; rows 1 and 6 are half inside and are
+computed from the half that is inside; rows 0 and 7 are padding.
 """
 
 import math
@@ -22,34 +22,34 @@ TOLERANCE = 1e-9
 """Rounding tolerance of positions, in output pixels."""
 
 SIZE_ROUNDING = 0.05
-"""Largest difference of the factors of both axes that is due to rounding of the result's size."""
+"""Largest difference between the factors of the two axes that can result from rounding the output size."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Adjacent output pixels of one axis, and the part of the file they are resampled from."""
+    """Adjacent output pixels along one axis, and the part of the file from which they are resampled."""
 
     start: int
     """First output pixel."""
     stop: int
-    """First output pixel after the last."""
+    """Index after the last output pixel."""
     offset: float
-    """Start of the part, in file pixels from the first edge of the file."""
+    """Start of the part, in file pixels from the top or left edge of the file."""
     length: float
     """Length of the part, in file pixels."""
 
 
 def spans(first: int, size: int, output: int, *, length: int) -> Iterator[Span]:
-    """Split the output pixels of one axis into spans that GDAL can resample without reaching outside the file.
+    """Split the output pixels along one axis into spans that GDAL can resample without reading outside the file.
 
     Args:
         first: First file pixel of the window; may be negative.
-        size: Number of file pixels of the window.
-        output: Number of output pixels of the window.
-        length: Number of pixels of the file.
+        size: Number of file pixels in the window.
+        output: Number of output pixels in the window.
+        length: Number of pixels in the file.
 
     Yields:
-        At most three spans. Output pixels whose center is outside the file are in none: they are padding.
+        At most three spans. Output pixels whose center is outside the file are not in any span: they are padding.
     """
     step = size / output
     enter, leave = -first / step, (length - first) / step  # the file's edges, in output pixels
@@ -63,18 +63,18 @@ def spans(first: int, size: int, output: int, *, length: int) -> Iterator[Span]:
 
 
 def avoid_equal_weights(part: RasterioWindow, shape: tuple[int, int]) -> RasterioWindow:
-    """Return a part of a file from which GDAL averages with the weights of partly covered rows.
+    """Adjust a part of a file so that GDAL weights partially covered rows when averaging.
 
-    GDAL 3.10 takes the plain mean of 2 x 2 pixels wherever all output pixels cover two columns exactly, also where they
-    cover parts of the two rows. A part that is narrower by a millionth is averaged by the general rule.
+    GDAL 3.10 takes the unweighted mean of 2 x 2 pixels wherever all output pixels cover exactly two columns, even if they
+    cover only parts of the two rows. A part that is narrower by a millionth is averaged with weights.
 
     Args:
         part: The part; may begin and end inside pixels.
         shape: (height, width) of the result.
 
     Returns:
-        ``part`` itself unless exactly two columns and parts of rows are averaged. Axes that are reduced by the same factor,
-        up to the rounding of their sizes, keep it, too.
+        ``part`` unchanged, unless exactly two columns and parts of rows are averaged. It is also unchanged if both axes
+        are reduced by the same factor, up to the rounding of their sizes.
     """
     down, across = part.height / shape[0], part.width / shape[1]
     whole_rows = float(part.row_off).is_integer() and float(down).is_integer()
@@ -84,9 +84,9 @@ def avoid_equal_weights(part: RasterioWindow, shape: tuple[int, int]) -> Rasteri
 
 
 def nearest_indices(size: int, output: int) -> NDArray[np.int64]:
-    """Return, for each of ``output`` pixels of one axis, the nearest of ``size`` pixels over the same extent.
+    """Return, for each of ``output`` pixels along one axis, the nearest of ``size`` pixels over the same extent.
 
-    The choice equals that of torch's "nearest-exact".
+    The result is identical to that of PyTorch's "nearest-exact" mode.
 
     Example:
         >>> nearest_indices(6, 3).tolist()
@@ -96,7 +96,7 @@ def nearest_indices(size: int, output: int) -> NDArray[np.int64]:
 
 
 def resample_nearest(values: NDArray[Pixel], shape: tuple[int, int]) -> NDArray[Pixel]:
-    """Resample values, axes (row, col), to another shape over the same extent by nearest neighbor."""
+    """Resample values, axes (row, col), to a new shape over the same extent, using nearest-neighbor resampling."""
     if values.shape == shape:
         return values
     rows, cols = (nearest_indices(size, output) for size, output in zip(values.shape, shape, strict=True))

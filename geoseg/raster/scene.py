@@ -1,7 +1,7 @@
-"""Scenes: raster files that can be read at any window, with the validity of each pixel.
+"""Scenes: raster files from which any window can be read, with the validity of each pixel.
 
-Windows may reach outside the scene; pixels there are 0 and not valid. A scene may be shared between threads and sent to
-other processes: GDAL allows one thread at a time per open file, so each thread has its own file handle.
+Windows may extend beyond the scene; pixels outside the scene are 0 and not valid. A scene can be shared between threads
+and sent to other processes. GDAL allows one thread at a time per open file, so each thread has a separate file handle.
 """
 
 import base64
@@ -38,14 +38,14 @@ THUMBNAIL_SIZE = 240
 """Longer side of the thumbnail in notebooks, in pixels."""
 
 MAX_EXACT_PIXELS = 1 << 25
-"""Number of pixels of the file that are resampled at once by the validity of pixels."""
+"""Number of file pixels that are resampled at once when resampling is weighted by validity."""
 
 
 class Scene:
-    """A raster file that is open for reading; a context manager that closes it.
+    """A raster file that is open for reading; can be used as a context manager that closes the file.
 
-    Its attributes are those of :class:`~geoseg.raster.metadata.RasterMetadata`, and ``path`` (as given) and ``name`` (the
-    file name without suffix).
+    The attributes are those of :class:`~geoseg.raster.metadata.RasterMetadata`, plus ``path`` (as specified) and ``name``
+    (the file name without suffix).
 
     Example:
         >>> import numpy as np, rasterio
@@ -77,8 +77,8 @@ class Scene:
         self.validity = metadata.validity
         self._metadata = metadata
         self._alpha_option = alpha
-        # By process and thread: a forked process shares the file positions of its parent and must not read through them.
-        # Identifiers of finished threads are reused, and with them their handles.
+        # Keyed by process and thread: a forked process shares file positions with its parent and must not use its
+        # handles. Identifiers of finished threads are reused, and so are their handles.
         self._handles: dict[tuple[int, int], Any] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -89,11 +89,11 @@ class Scene:
 
         Args:
             path: File, URL (``https://...``, ``s3://...``) or GDAL path (``/vsizip/...``).
-            alpha: True if a last band marked as alpha is the validity of the pixels, False if it is a band of the image,
-                None to decide by its values.
+            alpha: If the last band is marked as alpha: True to use it as the validity of the pixels, False to use it as
+                an image band, None to decide based on its values.
 
         Raises:
-            SceneError: The file is missing, is not a raster or has no usable band.
+            SceneError: If the file is missing, is not a raster or has no usable band.
         """
         name = os.fspath(path)
         return cls(name, read_metadata(name, alpha=alpha), alpha=alpha)
@@ -106,23 +106,25 @@ class Scene:
         shape: tuple[int, int] | None = None,
         nearest: bool = False,
     ) -> Raster:
-        """Read the pixels of a window, which may reach outside the scene.
+        """Read the pixels in a window, which may extend beyond the scene.
 
-        A pixel is valid if it is inside the scene, alpha band and mask are not 0, at least one of the bands is not nodata,
-        and all are finite. Nodata may differ per band: each band is compared with its own value, bands without one are not
-        compared. Pixels that are not valid have no weight in any band when pixels are resampled.
+        A pixel is valid if it is inside the scene, the alpha band and the mask are not 0, at least one band is not
+        nodata, and all bands are finite. Nodata values may differ between bands: each band is compared with its own
+        value, and bands without one are not compared. Pixels that are not valid have no weight in any band when pixels
+        are resampled.
 
         Args:
             window: Rows and columns of the scene.
             bands: 0-based positions in ``self.bands``; all by default.
-            shape: (height, width) to resample to: by average when reducing, bilinear when enlarging.
-            nearest: True to resample by nearest neighbor (class indices).
+            shape: (height, width) to resample to, by averaging when reducing and by bilinear interpolation when
+                enlarging.
+            nearest: True to use nearest-neighbor resampling, for class indices.
 
         Returns:
-            Values (band, row, col), 0 where not valid; validity (row, col); the grid of the result.
+            The values (band, row, col), 0 where not valid; the validity (row, col); and the grid of the result.
 
         Raises:
-            SceneError: The file cannot be read there, or the scene has been closed.
+            SceneError: If the window cannot be read, or the scene has been closed.
         """
         indexes = self._indexes(bands)
         grid = self.grid.crop(window)
@@ -141,35 +143,35 @@ class Scene:
         return Raster(values, valid, grid)
 
     def read_overview(self, longest: int = 1024) -> Raster:
-        """Read the whole scene at a reduced size, never enlarged.
+        """Read the whole scene at a reduced size, without ever enlarging it.
 
         Args:
-            longest: Largest number of pixels along the longer side.
+            longest: Maximum number of pixels along the longer side.
 
         Returns:
-            The pixels; of a mask with a legend, nearest neighbors instead of means.
+            The pixels, resampled by averaging, or by nearest neighbor for a mask with a legend.
         """
         return self.read(self.grid.window, shape=self._overview_shape(longest), nearest=self.legend is not None)
 
     def band_positions(self, names: Sequence[str]) -> list[int]:
-        """Return the 0-based position of each band name; raise :class:`SceneError` if a band does not exist."""
+        """Return the 0-based position of each named band; raise :class:`SceneError` if a band does not exist."""
         for name in names:
             if name not in self.bands:
                 raise SceneError(f"{self.path} has no band {name!r}", did_you_mean(name, self.bands))
         return [self.bands.index(name) for name in names]
 
     def reopen(self, kind: type[AnyScene]) -> AnyScene:
-        """Open the same file as another class of scene, with separate handles."""
+        """Open the same file as a different scene class, with separate handles."""
         return kind(self.path, self._metadata, alpha=self._alpha_option)
 
     def without_nodata(self) -> Self:
-        """Close the file and reopen it with nodata pixels as valid; the alpha band and the mask still apply."""
+        """Close the file and reopen it, treating nodata pixels as valid; the alpha band and the mask still apply."""
         self.close()
         metadata = replace(self._metadata, band_nodata=(None,) * len(self.bands))
         return type(self)(self.path, metadata, alpha=self._alpha_option)
 
     def close(self) -> None:
-        """Close the file in all threads of this process; no thread may be reading, and none may read afterwards."""
+        """Close the file in all threads of this process; no thread may be reading at that time or read afterward."""
         with self._lock:
             self._closed = True
             own = [key for key in self._handles if key[0] == os.getpid()]
@@ -192,7 +194,7 @@ class Scene:
         return "\n".join([f"{type(self).__name__} {self.path!r}", *lines])
 
     def _repr_html_(self) -> str:
-        """Return a table of the properties with a thumbnail, for notebooks."""
+        """Return a table of properties with a thumbnail, for notebooks."""
         facts = {"path": self.path, **self._facts()}
         rows = (f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in facts.items())
         image = "" if self._closed else f'<img src="data:image/png;base64,{self._thumbnail()}" alt="thumbnail">'
@@ -212,7 +214,7 @@ class Scene:
         return self.grid.resample(min(1.0, longest / max(self.grid.shape))).shape
 
     def _thumbnail(self) -> str:
-        """Return a small PNG of the scene in base64."""
+        """Return a small PNG image of the scene, encoded as base64."""
         if self.palette is not None and self.dtype == np.uint8:
             shape = self._overview_shape(THUMBNAIL_SIZE)
             image = self.palette[self.read(self.grid.window, [0], shape=shape, nearest=True).values[0]][..., :3]
@@ -227,7 +229,8 @@ class Scene:
         wrong = [position for position in positions if not 0 <= position < len(self.bands)]
         if wrong:
             raise SceneError(
-                f"{self.path} has no band at position {wrong[0]}", f"it has {len(self.bands)} bands, counted from 0"
+                f"{self.path} has no band at position {wrong[0]}",
+                f"it has {len(self.bands)} bands; positions start at 0",
             )
         return [self._metadata.indexes[position] for position in positions]
 
@@ -243,7 +246,7 @@ class Scene:
         return handle
 
     def _parts(self, window: Window, shape: tuple[int, int]) -> Iterator[tuple[RasterioWindow, tuple[slice, slice]]]:
-        """Yield windows inside the scene and the (rows, cols) of the result that they fill.
+        """Yield windows inside the scene, and the (rows, cols) of the result that each fills.
 
         Yields more than one window only if the edge of the scene falls inside a pixel of the resampled result.
         """
@@ -263,7 +266,7 @@ class Scene:
         *,
         resampling: Resampling,
     ) -> None:
-        """Fill ``values`` and ``valid`` from a window inside the file; validity is that of the nearest pixel."""
+        """Fill ``values`` and ``valid`` from a window inside the file; validity is taken from the nearest pixel."""
         handle = self._handle()
         nearest = resampling == Resampling.nearest
         if resampling == Resampling.average:
@@ -288,7 +291,7 @@ class Scene:
         shape: tuple[int, ...],
         values: NDArray[Any] | None = None,
     ) -> NDArray[np.bool_]:
-        """Read the validity of nearest pixels, axes (row, col); ``values`` are those of the nearest pixels, if known."""
+        """Read the validity of the nearest pixels, axes (row, col); ``values`` are their values, if known."""
         metadata = self._metadata
         nodata = [metadata.band_nodata[metadata.indexes.index(index)] for index in indexes]
         valid = np.ones(shape, np.bool_)
@@ -320,12 +323,12 @@ class Scene:
     def _read_gdal_mask(
         self, handle: Any, index: int, values: NDArray[Any], window: RasterioWindow
     ) -> NDArray[np.bool_]:
-        """Return the mask, axes (row, col), by which GDAL resamples a band of these values."""
+        """Return the mask, axes (row, col), that GDAL uses to resample a band with these values."""
         nodata = self._metadata.band_nodata[self._metadata.indexes.index(index)]
         if nodata is None or self._metadata.has_mask:
             mask: NDArray[np.bool_] = handle.read_masks(index, window=window) != 0
             return mask
-        return differs(values, nodata)  # rasterio would warn about nodata beside an alpha band
+        return differs(values, nodata)  # rasterio would warn about nodata in a file with an alpha band
 
     def _read_bands(
         self, handle: Any, indexes: list[int], part: RasterioWindow, out: NDArray[Any], *, resampling: Resampling
@@ -333,7 +336,7 @@ class Scene:
         if not self._metadata.has_mixed_dtypes:
             handle.read(indexes, window=part, out=out, resampling=resampling)
             return
-        for index, band in zip(indexes, out, strict=True):  # rasterio reads bands of one type only together
+        for index, band in zip(indexes, out, strict=True):  # rasterio reads bands together only if their types match
             band[:] = handle.read(index, window=part, out_shape=band.shape, resampling=resampling)
 
 
@@ -342,7 +345,7 @@ def _is_finite(values: NDArray[Any]) -> bool:
 
 
 def _split_rows(part: RasterioWindow, rows: int) -> Iterator[tuple[slice, RasterioWindow]]:
-    """Split a part of the file, and the rows of the result, into pieces that fit into memory."""
+    """Split a part of the file and the rows of the result into pieces that fit in memory."""
     step = part.height / rows
     count = max(int(MAX_EXACT_PIXELS // (part.width * step)), 1)
     if count >= rows:

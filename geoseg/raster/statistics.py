@@ -1,4 +1,4 @@
-"""Mean, standard deviation and range of each band over the valid pixels of many rasters, in one pass."""
+"""Compute the mean, standard deviation and range of each band over the valid pixels of many rasters, in one pass."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -20,7 +20,7 @@ class BandStatistics:
     mean: float
     """Arithmetic mean."""
     std: float
-    """Standard deviation of the population."""
+    """Population standard deviation."""
     minimum: float
     """Smallest value."""
     maximum: float
@@ -31,8 +31,8 @@ class BandStatistics:
 class BandSums:
     """Sums of one band that can be merged without loss of precision.
 
-    Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance (1983). A plain sum of squares loses all digits where
-    the mean is large relative to the standard deviation, as in imagery of 16 bits.
+    Chan, Golub, LeVeque: Algorithms for Computing the Sample Variance (1983). A plain sum of squares loses all
+    significant digits if the mean is large relative to the standard deviation, as in 16-bit imagery.
     """
 
     count: int = 0
@@ -47,8 +47,8 @@ class BandSums:
     """Largest value."""
 
     def add(self, values: NDArray[Any]) -> None:
-        """Add values, shape (value,), at least one."""
-        if values.dtype == np.uint8:  # a histogram first is several times faster
+        """Add one or more values, shape (value,)."""
+        if values.dtype == np.uint8:  # computing a histogram first is several times faster
             counts = np.bincount(values, minlength=256)
             levels = np.flatnonzero(counts)
             self.merge(_sum_weighted(levels.astype(np.float64), counts[levels]))
@@ -56,7 +56,7 @@ class BandSums:
             self.merge(_sum_weighted(values.astype(np.float64), np.ones(1)))
 
     def merge(self, other: "BandSums") -> None:
-        """Add the values of other sums."""
+        """Add the values that are included in other sums."""
         if not other.count:
             return
         total, difference = self.count + other.count, other.mean - self.mean
@@ -67,7 +67,7 @@ class BandSums:
 
 
 def _sum_weighted(values: NDArray[np.float64], weights: NDArray[Any]) -> BandSums:
-    """Return the sums of values with a frequency each; a single weight applies to all values."""
+    """Return the sums of weighted values; the weights are frequencies, and a single weight applies to all values."""
     counts = np.broadcast_to(weights, values.shape)
     count = int(counts.sum())
     mean = float((values * counts).sum() / count)
@@ -76,7 +76,7 @@ def _sum_weighted(values: NDArray[np.float64], weights: NDArray[Any]) -> BandSum
 
 
 class RunningStatistics:
-    """Statistics that are updated raster by raster."""
+    """Statistics that are updated incrementally, one raster at a time."""
 
     def __init__(self) -> None:
         self.bands: list[BandSums] = []
@@ -98,7 +98,7 @@ class RunningStatistics:
                 sums.add(band[raster.valid])
 
     def merge(self, other: "RunningStatistics") -> None:
-        """Add the pixels of other statistics of the same bands."""
+        """Add the pixels that are included in other statistics of the same bands."""
         if not other.count:
             return
         self.bands = self.bands or [BandSums() for _ in other.bands]
@@ -112,14 +112,14 @@ class RunningStatistics:
             names: Names of the bands.
 
         Raises:
-            SceneError: No pixel was valid.
+            SceneError: If no pixel is valid.
         """
         if not self.count:
             raise SceneError("no scene has a valid pixel", "check the nodata value (gdalinfo shows it)")
         return tuple(_summarize(name, sums) for name, sums in zip(names, self.bands, strict=True))
 
     def to_json(self) -> list[dict[str, float]]:
-        """Return the sums per band as JSON types."""
+        """Return the sums per band as JSON-compatible types."""
         return [asdict(band) for band in self.bands] if self.count else []
 
     @classmethod

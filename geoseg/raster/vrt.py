@@ -1,4 +1,4 @@
-"""Virtual rasters of GDAL (VRT): XML files that refer to the pixels of other files."""
+"""GDAL virtual rasters (VRT): XML documents that refer to the pixels in other files."""
 
 import html
 import re
@@ -12,13 +12,13 @@ from geoseg.grid.grid import Grid
 from geoseg.raster.open_raster import open_raster, quiet_gdal
 
 INLINE = "<VRTDataset"
-"""Beginning of a virtual raster that is written in place of a file name."""
+"""Start of a virtual raster that is passed as XML text instead of a file name."""
 
 SOURCE = re.compile(r"<SourceFilename[^>]*>([^<]*)<")
-"""Name of a source in a virtual raster."""
+"""Pattern for the file name of a source in a virtual raster."""
 
 IN_MEMORY = "/vsimem/"
-"""Prefix of GDAL's files in memory."""
+"""Prefix of GDAL's in-memory files."""
 
 
 def make_vrt_root(grid: Grid, *, georeferenced: bool = True) -> Element:
@@ -26,27 +26,27 @@ def make_vrt_root(grid: Grid, *, georeferenced: bool = True) -> Element:
 
     Args:
         grid: Size, CRS and transform of the raster.
-        georeferenced: False to write the size only.
+        georeferenced: False to write only the size.
     """
     root = Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
     t = grid.transform
     if georeferenced and grid.crs is not None:
         add_elements(root, SRS=grid.crs.to_wkt())
-    if georeferenced and not t.is_identity:  # for GDAL, identity means "no transform"
+    if georeferenced and not t.is_identity:  # GDAL interprets the identity as "no transform"
         add_elements(root, GeoTransform=", ".join(map(repr, map(float, (t.c, t.a, t.b, t.f, t.d, t.e)))))
     return root
 
 
 def add_elements(parent: Element, **texts: str) -> None:
-    """Add a child element with text for each keyword."""
+    """Add a child element with text for each keyword argument."""
     for tag, text in texts.items():
         SubElement(parent, tag).text = text
 
 
 def list_vrt_files(path: str) -> list[str]:
-    """List the files that a virtual raster consists of, itself included unless it is in memory.
+    """List the files that make up a virtual raster, including the VRT file itself unless it is in memory.
 
-    Of any other raster, return its path only.
+    For any other raster, the list contains only the path.
     """
     if Path(path).suffix.lower() != VRT_SUFFIX:
         return [path]
@@ -55,24 +55,24 @@ def list_vrt_files(path: str) -> list[str]:
 
 
 def _expand_inline(name: str) -> list[str]:
-    """Return the sources of a virtual raster that is written in place of a file name; of a file, its name only."""
+    """Return the sources of a virtual raster that is passed as XML text; for a file, return only its name."""
     if not name.startswith(INLINE):
         return [name]
     return [html.unescape(source) for source in dict.fromkeys(SOURCE.findall(name))]
 
 
 def write_vrt(source: str, target: Path) -> str:
-    """Write a virtual raster that is in memory to a file, so that other processes can open it.
+    """Write an in-memory virtual raster to a file, so that other processes can open it.
 
     Args:
-        source: GDAL's name of the virtual raster.
+        source: GDAL name of the virtual raster.
         target: The file to write.
 
     Returns:
         ``target`` as text.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     with output_errors(target), quiet_gdal():
         rasterio.shutil.copy(source, target, driver="VRT")

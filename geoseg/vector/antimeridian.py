@@ -1,8 +1,8 @@
-"""Reproject polygons, and cut those in longitude and latitude at the antimeridian, as RFC 7946 demands of GeoJSON.
+"""Reproject polygons, and cut those in longitude and latitude at the antimeridian, as RFC 7946 requires for GeoJSON.
 
 A ring that crosses longitude 180 has a side from +180 to -180, which would run around the world. Such rings are unrolled:
-longitudes continue beyond 180. A ring around a pole does not close then; it is closed along the pole. The unrolled
-polygons are cut at 180, and their parts are shifted back.
+longitudes continue beyond 180. An unrolled ring around a pole is not closed; it is then closed along the pole. The
+unrolled polygons are cut at 180, and their parts are shifted back.
 """
 
 import math
@@ -20,35 +20,35 @@ from geoseg.vector.polygon_arrays import PolygonArrays, densify
 from geoseg.vector.tracing.ragged_arrays import FloatArray
 
 EDGE_POINTS = 101
-"""Points per side of a grid, at which it is determined whether the grid crosses the antimeridian."""
+"""Number of points per side of a grid that are tested to find out whether the grid crosses the antimeridian."""
 
 LONGITUDE_STEP = 2.0**-36
-"""Longitudes are rounded to multiples of this, a few micrometers: adding turns to them and subtracting them is exact."""
+"""Longitudes are rounded to multiples of this value (a few micrometers) to make adding and subtracting turns exact."""
 
 LINE_TOLERANCE = 5e-11
-"""Distance from the antimeridian, as a fraction of half a turn, up to which points are moved to it: about a millimeter."""
+"""Points closer to the antimeridian than this fraction of half a turn (about a millimeter) are moved onto it."""
 
 POLE_TOLERANCE = 1e-10
-"""Distance from a pole, as a fraction of a turn, up to which a point counts as the pole, where it has no longitude."""
+"""Points closer to a pole than this fraction of a turn are treated as the pole, which has no longitude."""
 
 
 def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_cut: bool) -> PolygonArrays:
     """Reproject polygons.
 
     Args:
-        polygons: Polygons in the source.
-        source: Their CRS.
-        target: Another CRS.
-        is_cut: Whether to cut them at the antimeridian, if the target is a geographic CRS.
+        polygons: Polygons in the source CRS.
+        source: CRS of the polygons.
+        target: CRS to reproject to.
+        is_cut: Whether to cut the polygons at the antimeridian if the target CRS is geographic.
 
     Raises:
-        LayerError: Some points are outside the area of use of the target.
-        GridMismatch: There is no transformation between the two CRSs.
+        LayerError: If some points are outside the area of use of the target CRS.
+        GridMismatch: If there is no transformation between the two CRSs.
     """
     transformer = make_transformer(source, target)
     points = np.stack(transformer.transform(*polygons.points.T), axis=1)
     if is_cut and target.is_geographic:
-        # Near a pole, straight sides become curves: no piece of a side spans more than a degree.
+        # Near a pole, straight sides become curves, so no piece of a side may span more than a degree.
         turn = _full_turn(target)
         span = np.abs(np.diff(points[:, 0], append=0))
         pieces = np.maximum(np.ceil(np.minimum(span, np.abs(turn - span)) / turn * 360), 1)
@@ -57,7 +57,7 @@ def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_
         points = np.stack(transformer.transform(*polygons.points.T), axis=1)
     if not np.isfinite(points).all():
         raise LayerError(
-            f"some polygons are outside the area of use of {crs_name(target)}", "choose a CRS for this region"
+            f"some polygons are outside the area of use of {crs_name(target)}", "choose a CRS that covers this region"
         )
     if not is_cut:
         return replace(polygons, points=points)
@@ -70,7 +70,7 @@ def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_
 
 
 def crosses_antimeridian(grid: Grid, crs: CRS) -> bool:
-    """Return whether the area of a grid contains points of the antimeridian of a geographic CRS, or a pole."""
+    """Return whether a grid contains a pole or crosses the antimeridian of a geographic CRS."""
     if not crs.is_geographic or grid.crs is None:
         return False
     part = np.linspace(0, 1, EDGE_POINTS)[:, None]
@@ -85,11 +85,11 @@ def cut_at_antimeridian(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np
     """Cut the polygons that cross the antimeridian of a geographic CRS or contain a pole; others stay unchanged.
 
     Args:
-        geometries: Polygons and MultiPolygons, of which no side is longer than half a turn.
-        crs: Their CRS; in other than geographic CRSs, nothing is cut.
+        geometries: Polygons and MultiPolygons with no side longer than half a turn.
+        crs: CRS of the polygons; nothing is cut unless it is geographic.
 
     Returns:
-        Polygons and MultiPolygons within longitudes of -180 and 180 degrees.
+        Polygons and MultiPolygons with longitudes between -180 and 180 degrees.
     """
     if not crs.is_geographic or not len(geometries):
         return geometries
@@ -105,7 +105,7 @@ def cut_at_antimeridian(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np
 
 
 def _full_turn(crs: CRS) -> float:
-    """Return a turn in units of the CRS: 360 degrees, or 400 grads."""
+    """Return a full turn in units of the CRS: 360 degrees, or 400 grads."""
     return round(2 * math.pi / crs.axis_info[0].unit_conversion_factor, 6)
 
 
@@ -140,7 +140,7 @@ def _unroll(ring: FloatArray, turn: float) -> FloatArray:
     lon = _continue_longitudes(lon, turn)
     if abs(lon[-1] - lon[0]) < turn / 2:
         return np.column_stack([lon, lat])
-    # A ring around a pole: begin it at the antimeridian, and close it along the pole.
+    # This ring encloses a pole: start it at the antimeridian, and close it along the pole.
     start = int(np.argmax(np.isclose(np.abs(ring[:-1, 0]), turn / 2, rtol=0, atol=turn * 1e-12)))
     ring = np.concatenate([ring[start:-1], ring[: start + 1]])
     lon, lat = _continue_longitudes(ring[:, 0], turn), ring[:, 1]
@@ -153,7 +153,7 @@ def _unroll(ring: FloatArray, turn: float) -> FloatArray:
 
 
 def _continue_longitudes(lon: FloatArray, turn: float) -> FloatArray:
-    """Add whole turns, so that no step is longer than half a turn; ``np.unwrap`` adds turns with rounding errors."""
+    """Add whole turns so that no step is longer than half a turn; ``np.unwrap`` would introduce rounding errors."""
     continued: FloatArray = lon - turn * np.append(0, np.cumsum(np.rint(np.diff(lon) / turn)))
     return continued
 
@@ -163,7 +163,7 @@ def _split_poles(ring: FloatArray, turn: float) -> FloatArray:
     is_pole = _is_pole(ring, turn)[:-1]
     if not is_pole.any() or is_pole.all():
         return ring
-    ring = np.roll(ring[:-1], -int(np.argmin(is_pole)), axis=0)  # begin elsewhere
+    ring = np.roll(ring[:-1], -int(np.argmin(is_pole)), axis=0)  # start at a different corner
     corners: list[FloatArray] = []
     for before, point, after, at_pole in zip(
         np.roll(ring, 1, axis=0), ring, np.roll(ring, -1, axis=0), _is_pole(ring, turn), strict=True
@@ -173,7 +173,7 @@ def _split_poles(ring: FloatArray, turn: float) -> FloatArray:
 
 
 def _insert_crossings(ring: FloatArray, turn: float) -> FloatArray:
-    """Add a point at every crossing of the antimeridian, with the same latitude in both directions of the side."""
+    """Add a point wherever a side crosses the antimeridian; its latitude is the same in both directions of the side."""
     half = turn / 2
     jumps = np.flatnonzero(np.abs(np.diff(ring[:, 0])) > half)
     east = np.where(ring[jumps, 0] > 0, jumps, jumps + 1)  # the end with positive longitude

@@ -1,6 +1,6 @@
-"""Areas of interest: polygons that select pixels of a grid. A pixel is inside if its center is.
+"""Areas of interest: polygons that select the pixels of a grid whose centers they contain.
 
-Only the requested window is rasterized, with the polygons near it, so that memory does not grow with the grid.
+Only the requested window and the polygons near it are rasterized, so memory use does not grow with the grid.
 """
 
 import logging
@@ -33,11 +33,12 @@ class AreaOfInterest:
     def read(cls, path: str | Path, grid: Grid) -> Self:
         """Read the polygons of a vector file that may intersect a grid, and reproject them to its CRS.
 
-        What is left out or repaired is logged.
+        Features that are left out or repaired are logged.
 
         Raises:
-            LayerError: The file cannot be read or has no polygon there, or only one of file and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If the file cannot be read or has no polygons on the grid, or only one of the file and the grid
+                has a CRS.
+            GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         polygons = GridPolygons.read(path, grid)
         for note in polygons.notes:
@@ -57,14 +58,14 @@ class AreaOfInterest:
         """Rasterize the polygons on a grid in their CRS.
 
         Returns:
-            True where the center of the pixel is in a polygon, axes (row, col).
+            True where the center of the pixel is inside a polygon, axes (row, col).
         """
         bounds = grid.crop(grid.window.pad(1)).bounds
         near = self.tree.geometries[self.tree.query(shapely.box(*bounds))]
-        near = shapely.clip_by_rect(near, *bounds)  # rasterizing takes time per vertex; coastlines have millions
+        near = shapely.clip_by_rect(near, *bounds)  # fewer vertices to rasterize; coastlines have millions
         near = near[~shapely.is_empty(near)]
         if not len(near):
             return np.zeros(grid.shape, np.bool_)
-        with quiet_gdal():  # rasterio silences a warning here, and other threads that open files would restore it
+        with quiet_gdal():  # rasterio suppresses a warning here, and other threads that open files would re-enable it
             inside: NDArray[np.bool_] = geometry_mask(near, grid.shape, transform=grid.transform, invert=True)
         return inside

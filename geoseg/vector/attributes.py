@@ -30,10 +30,10 @@ ATTRIBUTES = [
 ]
 """Columns of the layers that geoseg writes.
 
-* ``polygon_id``: position of the polygon's first pixel in the mask, row by row, whatever the strips and options.
-* ``area_m2``, ``perimeter_m``: on the ellipsoid; null without CRS.
+* ``polygon_id``: row-major index of the polygon's first pixel in the mask, regardless of strips and options.
+* ``area_m2``, ``perimeter_m``: measured on the ellipsoid; null without a CRS.
 * ``confidence``: mean probability of the pixels; null if unknown.
-* ``source``, ``model``: names of files.
+* ``source``, ``model``: file names of the scene and the model.
 """
 
 BATCH_CORNERS = 500_000
@@ -47,23 +47,23 @@ class Attributes:
     grid: Grid
     """Grid of the mask."""
     legend: Legend | None
-    """Names of the classes; other values are named by their number."""
+    """Names of the classes; a value without a name is shown as its number."""
     source: str | None = None
-    """File name of the scene or mask that the polygons come from."""
+    """File name of the scene or mask that the polygons were traced from."""
     model: str | None = None
     """File name of the model that predicted the mask."""
     crs: CRS | None = None
-    """CRS of the rows; None for that of the grid."""
+    """CRS of the rows; None to use the CRS of the grid."""
     is_multi: bool = False
     """Whether polygons may have several parts."""
 
     @cached_property
     def metric(self) -> LocalMetric:
-        """Lengths and areas in the CRS of the grid."""
+        """Metric for lengths and areas in the CRS of the grid."""
         return LocalMetric.for_bounds(self.grid.crs, self.grid.bounds)
 
     def stream(self, outlines: Iterable[Outlines]) -> PolygonStream:
-        """Convert outlines to rows, in several threads, as the stream is read."""
+        """Convert outlines to rows in several threads while the stream is read."""
         crs, metric = self.crs or self.grid.crs, self.metric
         is_cut = crs is not None and crs != self.grid.crs and crosses_antimeridian(self.grid, crs)
         is_multi = self.is_multi or is_cut
@@ -104,5 +104,5 @@ class Attributes:
 
 
 def name_class(index: int, legend: Legend | None) -> str:
-    """Return the name of a class, or its number if the legend has no such class."""
+    """Return the name of a class, or its number if the class is not in the legend."""
     return legend.names[index] if legend is not None and 0 <= index < len(legend) else str(index)

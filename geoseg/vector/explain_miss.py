@@ -1,4 +1,4 @@
-"""Reasons why no polygon of a layer touches a grid: another place, wrong CRS, swapped axes, or polygons below a pixel."""
+"""Find out why no polygon in a layer touches a grid: no overlap, wrong CRS, swapped axes, or tiny polygons."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,16 +21,16 @@ LON_LAT = CRS("OGC:CRS84")
 
 @dataclass(frozen=True)
 class Miss:
-    """Why no polygon touches the center of a pixel."""
+    """The reason why no polygon contains the center of a pixel."""
 
     message: str
-    """The likely reason in one sentence, with the name of the file."""
+    """The likely reason in one sentence that names the file."""
     hint: str
     """How to fix it."""
     is_empty: bool = False
-    """True if the layer has no features: nothing is there on purpose."""
+    """True if the layer has no features, which may be intentional."""
     is_impossible: bool = False
-    """True if the coordinates cannot be in the CRS that the file states."""
+    """True if the coordinates are outside the range of the CRS that the file declares."""
 
     @property
     def note(self) -> str:
@@ -44,28 +44,30 @@ def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: 
     Args:
         polygons: A frame, or a vector file.
         grid: The grid that no polygon touches.
-        layer: Name of the layer in a file with several.
+        layer: Name of the layer, for a file with several layers.
 
     Raises:
-        LayerError: The file cannot be read.
+        LayerError: If the file cannot be read.
     """
     is_frame = isinstance(polygons, gpd.GeoDataFrame)
     name = "the layer" if is_frame else str(polygons)
     extent, crs = _frame_extent(polygons) if is_frame else _file_extent(polygons, layer)
     if extent is None:
-        return Miss(f"{name} holds no polygons", "", is_empty=True)
+        return Miss(f"{name} contains no polygons", "", is_empty=True)
     if crs is None or grid.crs is None:
         return _other_place(name, extent, crs, grid)
     is_impossible = not _is_in_range(extent, crs)
     if _overlaps(extent, crs, grid):
-        return Miss(f"no polygon of {name} contains the center of a pixel", "compare polygons and pixels in a GIS")
+        return Miss(
+            f"no polygon of {name} contains the center of a pixel", "compare the polygons with the pixel grid in a GIS"
+        )
     for explain in (_wrong_crs, _swapped_axes):
         found = explain(name, extent, crs, grid)
         if found is not None:
             return Miss(*found, is_impossible=is_impossible)
     if is_impossible:
         return Miss(
-            f"{name} states {crs_name(crs)}, but its coordinates ({_format(extent)}) are not longitudes and latitudes",
+            f"{name} declares {crs_name(crs)}, but its coordinates ({_format(extent)}) are not longitudes and latitudes",
             "assign the CRS of the coordinates: ogr2ogr -a_srs EPSG:... fixed.gpkg FILE; GeoJSON without a crs member is "
             "read as longitude and latitude",
             is_impossible=True,
@@ -91,7 +93,7 @@ def _file_extent(path: str | Path, layer: str | None) -> tuple[Bounds | None, CR
 
 
 def _is_in_range(extent: Bounds, crs: CRS) -> bool:
-    """Return False if a CRS with longitudes cannot express the extent."""
+    """Return False if the CRS is geographic and the extent exceeds the range of its coordinates."""
     if not crs.is_geographic:
         return True
     west, south, east, north = extent
@@ -100,7 +102,7 @@ def _is_in_range(extent: Bounds, crs: CRS) -> bool:
 
 
 def _overlaps(extent: Bounds, crs: CRS, grid: Grid) -> bool:
-    """Return whether an extent overlaps a grid, if its coordinates are in ``crs``."""
+    """Return whether an extent overlaps a grid, assuming that its coordinates are in ``crs``."""
     assert grid.crs is not None
     if not _is_in_range(extent, crs):
         return False
@@ -120,7 +122,7 @@ def _wrong_crs(name: str, extent: Bounds, crs: CRS, grid: Grid) -> tuple[str, st
             fitting = "longitudes and latitudes" if candidate is LON_LAT else f"in {crs_name(candidate)}"
             code = "EPSG:4326" if candidate is LON_LAT else crs_name(candidate)
             why = ", as GeoJSON without a crs member does" if crs.is_geographic else ""
-            claim = f"no polygon of {name} touches the scene: it states {crs_name(crs)}{why}"
+            claim = f"no polygon of {name} touches the scene: the file declares {crs_name(crs)}{why}"
             seem = f"but its coordinates ({_format(extent)}) seem to be {fitting}"
             return f"{claim}, {seem}", f"assign the CRS: ogr2ogr -a_srs {code} fixed.gpkg {name}"
     return None
@@ -133,7 +135,7 @@ def _swapped_axes(name: str, extent: Bounds, crs: CRS, grid: Grid) -> tuple[str,
     for candidate in (crs, grid.crs):
         if _overlaps(swapped, candidate, grid):
             return (
-                f"no polygon of {name} touches the scene: x and y of its coordinates ({_format(extent)}) seem to be swapped",
+                f"no polygon of {name} touches the scene: the x and y coordinates ({_format(extent)}) seem to be swapped",
                 'write x (longitude, easting) first; QGIS: "Swap X and Y coordinates"',
             )
     return None
@@ -143,7 +145,7 @@ def _other_place(name: str, extent: Bounds, crs: CRS | None, grid: Grid) -> Miss
     return Miss(
         f"no polygon of {name} touches the scene: the polygons span {_format(extent)} in {crs_name(crs)}, "
         f"the scene {_format(grid.bounds)} in {crs_name(grid.crs)}",
-        "give polygons of the same place, or correct the CRS of one of them",
+        "use polygons that overlap the scene, or correct the CRS of one of the two",
     )
 
 

@@ -1,6 +1,6 @@
-"""Polygons with class indices on a grid, in the order in which they are burned: later polygons cover earlier ones.
+"""Polygons with class indices on a grid, in the order in which they are burned. Later polygons cover earlier ones.
 
-The class index of a polygon is looked up by the value of an attribute.
+The class index of a polygon is looked up from the value of an attribute.
 """
 
 import json
@@ -25,10 +25,10 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.vector.io.reader import GridPolygons
 
 MAX_NAMED_VALUES = 20
-"""Number of unknown values that a message names."""
+"""Maximum number of unknown values listed in a message."""
 
-PYTHON_HINT = f"add them to classes, as {IGNORE_INDEX} if these polygons are not labelled"
-"""What to do about unknown values in a call of :func:`geoseg.rasterize`."""
+PYTHON_HINT = f"add them to classes, as {IGNORE_INDEX} if these polygons are unlabeled"
+"""Hint for unknown values in a call to :func:`geoseg.rasterize`."""
 
 
 def read_class_indices(
@@ -36,17 +36,17 @@ def read_class_indices(
 ) -> NDArray[np.int64]:
     """Look up the class index of each row.
 
-    Numbers are equal if their values are, whatever their types. A missing value (NULL, NaN) is the key None.
+    Numbers are compared by value, regardless of type. A missing value (NULL, NaN) is looked up as None.
 
     Args:
         frame: The rows.
         column: Attribute with the class.
-        classes: Class index by value; None if the attribute is the class index.
-        name: Name of the layer for messages.
-        hint: What to do about unknown values; ``{values}`` stands for them, as in a recipe.
+        classes: Mapping of attribute values to class indices; None if the attribute is the class index.
+        name: Name of the layer to use in messages.
+        hint: Hint for unknown values; ``{values}`` is replaced by these values, formatted as in a recipe.
 
     Raises:
-        LayerError: The column is missing, or values have no class.
+        LayerError: If the column is missing, or some values have no class.
     """
     if column not in frame.columns:
         raise LayerError(f"{name} has no column {column!r}", did_you_mean(column, map(str, frame.columns)))
@@ -55,12 +55,12 @@ def read_class_indices(
     indices = [_to_index(value) if table is None else table.get(value) for value in values]
     unknown = Counter(format_value(value) for value, index in zip(values, indices, strict=True) if index is None)
     if unknown:
-        raise _unknown_error(unknown, column, name, "map them to class indices by classes" if table is None else hint)
+        raise _unknown_error(unknown, column, name, "map them to class indices with classes" if table is None else hint)
     return np.array(indices, dtype=np.int64)
 
 
 def normalize_value(value: Any) -> Any:
-    """Return an attribute value as the plain Python value that a recipe holds: None, bool, int, float or str.
+    """Return an attribute value as the plain Python value that a recipe would contain: None, bool, int, float or str.
 
     Example:
         >>> normalize_value(np.float64(1.0)), normalize_value(float("nan")), normalize_value("1")
@@ -78,7 +78,7 @@ def normalize_value(value: Any) -> Any:
 
 
 def format_value(value: Any) -> str:
-    """Write a value as in a recipe.
+    """Format a value as in a recipe.
 
     Example:
         >>> [format_value(value) for value in (None, 1, 1.5, True, "1")]
@@ -111,14 +111,14 @@ def _as_list(values: Iterable[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class LabelPolygons:
-    """Polygons of one layer with their class indices."""
+    """The polygons of one layer with their class indices."""
 
     geometries: NDArray[np.object_]
     """Valid Polygons and MultiPolygons in the CRS of a grid (polygon,), in the order in which they are burned."""
     values: NDArray[np.int64]
     """Class index of each polygon."""
     notes: tuple[str, ...] = ()
-    """What was left out, repaired or ambiguous, one sentence each."""
+    """Notes about polygons that were left out, repaired or ambiguous, one sentence each."""
 
     @classmethod
     def read(
@@ -133,11 +133,11 @@ class LabelPolygons:
         layer: str | None = None,
         hint: str = PYTHON_HINT,
     ) -> Self:
-        """Read the polygons of a file that may intersect a grid; arguments as for :meth:`select`.
+        """Read the polygons in a file that may intersect a grid; for the arguments, see :meth:`select`.
 
         Raises:
-            LayerError: The file cannot be read, a value has no class, or only one of file and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If the file cannot be read, a value has no class, or only one of the file and the grid has a CRS.
+            GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         polygons = GridPolygons.read(path, grid, layer=layer)
         return cls.select(
@@ -156,17 +156,17 @@ class LabelPolygons:
         name: str = "the layer",
         hint: str = PYTHON_HINT,
     ) -> Self:
-        """Look up the classes of polygons, and sort them by priority.
+        """Look up the classes of polygons, and sort the polygons by priority.
 
         Args:
             polygons: The polygons.
-            value: Class index of all polygons, if there is no ``column``.
+            value: Class index of all polygons, if ``column`` is not given.
             column: Attribute with the class.
-            classes: Class index by value of the attribute; None if the attribute is the class index.
-            priority: Class indices, the one on top first; other classes lie below them. Polygons of equal priority lie in
-                the order of the layer, the last one on top.
-            name: Name of the layer for messages.
-            hint: What to do about values without a class.
+            classes: Mapping of attribute values to class indices; None if the attribute is the class index.
+            priority: Class indices, topmost first; all other classes are below them. Polygons with the same priority are
+                drawn in the order of the layer, the last one on top.
+            name: Name of the layer to use in messages.
+            hint: Hint for values without a class.
         """
         frame = polygons.frame
         values = (
@@ -189,10 +189,11 @@ class LabelPolygons:
         return shapely.STRtree(self.geometries)
 
     def burn(self, grid: Grid, *, fill: int = IGNORE_INDEX) -> tuple[NDArray[np.uint8], bool]:
-        """Burn the polygons on a grid, or on a part of it.
+        """Burn the polygons into an array on a grid, or on part of a grid.
 
         Returns:
-            Class indices (row, col), ``fill`` outside polygons; and whether the center of any pixel is in a polygon.
+            Class indices (row, col), ``fill`` outside the polygons; and whether the center of any pixel is inside a
+            polygon.
         """
         near = np.sort(self._tree.query(shapely.box(*grid.crop(grid.window.pad(1)).bounds)))
         mask = np.full(grid.shape, fill, np.uint8)
@@ -206,20 +207,20 @@ class LabelPolygons:
 
 
 def require_class_index(number: int) -> None:
-    """Raise :class:`ConfigError` unless a number is a class index or 255."""
+    """Raise :class:`ConfigError` unless a number is a valid class index or 255."""
     if not 0 <= number <= IGNORE_INDEX:
         raise ConfigError(f"invalid class index {number}", f"class indices are between 0 and {IGNORE_INDEX}")
 
 
 def _rank(value: int, priority: Sequence[int]) -> int:
-    """Return the position of a class among burned classes: 0 at the bottom."""
+    """Return the rank of a class in the stacking order; 0 is at the bottom."""
     return len(priority) - list(priority).index(value) if value in priority else 0
 
 
 def _describe_ambiguity(
     geometries: NDArray[np.object_], values: NDArray[np.int64], ranks: NDArray[np.int64], name: str
 ) -> tuple[str, ...]:
-    """Return a note if polygons of different classes overlap, and neither layer nor priority says which is on top."""
+    """Return a note if polygons of different classes overlap in an order that neither layer nor priority determines."""
     first, second = shapely.STRtree(geometries).query(geometries, predicate="intersects")
     is_open = (first < second) & (values[first] != values[second]) & (ranks[first] == ranks[second])
     first, second = first[is_open], second[is_open]
@@ -227,5 +228,5 @@ def _describe_ambiguity(
     if not count:
         return ()
     pairs = "1 pair of polygons" if count == 1 else f"{count} pairs of polygons"
-    reason = "but FlatGeobuf does not keep the order of features: set a priority of classes, or use GeoPackage"
+    reason = "but FlatGeobuf does not keep the order of features: set priority, or use GeoPackage"
     return (f"{name}: {pairs} of different classes overlap, {reason}",)

@@ -31,14 +31,14 @@ from geoseg.vector.polygon_arrays import PolygonArrays
 
 @dataclass(frozen=True, eq=False)
 class PolygonLayer:
-    """Polygons with attributes; methods return changed layers and return layers whose shared borders stay identical.
+    """Polygons with attributes. Methods return new layers in which shared borders remain identical.
 
-    The polygons are a coverage: they do not overlap, and neighbors have the same vertices along shared borders.
+    The polygons form a coverage: they do not overlap, and neighbors have the same vertices along shared borders.
     """
 
     frame: gpd.GeoDataFrame
-    """One row per polygon: attributes (see :mod:`geoseg.vector.attributes`; other files may have other columns), and a
-    Polygon or MultiPolygon in CRS units."""
+    """One row per polygon: attributes and a Polygon or MultiPolygon in CRS units. For the attributes, see
+    :mod:`geoseg.vector.attributes`; files that were not written by geoseg may have different ones."""
     legend: Legend | None
     """Names and colors of the classes; None if unknown."""
     notes: tuple[str, ...] = ()
@@ -51,15 +51,15 @@ class PolygonLayer:
         """Read the polygons of a vector file.
 
         Args:
-            path: A vector file; features without area are left out.
-            column: Column with the class of each polygon; without it, every polygon is its own class.
+            path: A vector file; features without an area are left out.
+            column: Column with the class of each polygon; without it, every polygon is a separate class.
 
         Raises:
-            LayerError: The file cannot be read, or has no polygons.
+            LayerError: If the file cannot be read, or has no polygons.
         """
         frame = read_polygons(path)
         notes = () if column in frame.columns else (
-            f"the layer has no column {column!r}: every polygon is its own class",
+            f"the layer has no column {column!r}: every polygon is treated as a separate class",
         )  # fmt: skip
         return cls(frame, read_legend(path), notes, column)
 
@@ -82,12 +82,12 @@ class PolygonLayer:
         """Remove vertices of borders, and round corners; see :mod:`geoseg.vector.generalize.simplify`.
 
         Args:
-            tolerance_m: How far borders may move, in meters. One ground sample distance straightens the staircases of
-                slanting borders; 0 removes no vertices.
+            tolerance_m: How far borders may move, in meters. A tolerance of one pixel (GSD) straightens the staircases
+                along slanted borders; 0 removes no vertices.
             smooth: Whether to round corners.
 
         Raises:
-            LayerError: The layer has no CRS.
+            LayerError: If the layer has no CRS.
         """
         if not (tolerance_m > 0 or smooth) or not len(self):
             return self
@@ -99,10 +99,10 @@ class PolygonLayer:
         """Merge small polygons into the neighbor with the longest shared border, and remove those without neighbors.
 
         Args:
-            min_area_m2: Polygons below this area, in square meters, are merged.
+            min_area_m2: Polygons smaller than this area, in square meters, are merged.
 
         Raises:
-            LayerError: The layer has no CRS.
+            LayerError: If the layer has no CRS.
         """
         if min_area_m2 <= 0 or not len(self):
             return self
@@ -113,10 +113,10 @@ class PolygonLayer:
         """Fill small holes, and remove the polygons inside them.
 
         Args:
-            max_area_m2: Holes below this area, in square meters, are filled.
+            max_area_m2: Holes smaller than this area, in square meters, are filled.
 
         Raises:
-            LayerError: The layer has no CRS.
+            LayerError: If the layer has no CRS.
         """
         if max_area_m2 <= 0 or not len(self):
             return self
@@ -125,18 +125,18 @@ class PolygonLayer:
     def orthogonalize(
         self, classes: Sequence[str], tolerance_m: float, *, within: shapely.Polygon | None = None
     ) -> Self:
-        """Give the polygons of some classes right angles; neighbors follow.
+        """Give the polygons of some classes right angles, and adjust their neighbors.
 
         See :mod:`geoseg.vector.generalize.orthogonalize`.
 
         Args:
             classes: Class names.
             tolerance_m: Sides shorter than this, in meters, are removed.
-            within: The polygons do not grow beyond this area.
+            within: Area beyond which the polygons do not grow.
 
         Raises:
-            LayerError: The layer has no CRS.
-            ConfigError: There is no class of such a name.
+            LayerError: If the layer has no CRS.
+            ConfigError: If there is no class with one of these names.
         """
         if not classes or not len(self):
             return self
@@ -146,7 +146,7 @@ class PolygonLayer:
         removed = len(self) - len(result.geometries)
         said = (
             *(
-                [f"polygons without right angles, which would break the coverage: {result.unchanged}"]
+                [f"polygons left unchanged, because right angles would break the coverage: {result.unchanged}"]
                 if result.unchanged
                 else []
             ),
@@ -155,13 +155,13 @@ class PolygonLayer:
         return replace(self._with(result.geometries, result.source), notes=(*self.notes, *said))
 
     def select_classes(self, classes: Sequence[str]) -> Self:
-        """Keep only the polygons of some classes, by name; :class:`ConfigError` if there is no class of such a name."""
+        """Keep only the polygons of the named classes; raise :class:`ConfigError` if a class does not exist."""
         return replace(self, frame=self.frame[self._is_of_classes(classes)].reset_index(drop=True))
 
     def dissolve(self) -> Self:
-        """Unite the polygons of each class to one polygon of many parts.
+        """Unite the polygons of each class into one polygon with many parts.
 
-        Its ``polygon_id`` is the smallest; its ``confidence`` is the mean, weighted by area.
+        The ``polygon_id`` of the result is the smallest one; its ``confidence`` is the mean, weighted by area.
         """
         if not len(self) or self.column not in self.frame.columns:
             return self
@@ -178,7 +178,7 @@ class PolygonLayer:
         return dissolved
 
     def to_stream(self, crs: CRS | None = None) -> PolygonStream:
-        """Stream the rows in a CRS (None for the layer's own)."""
+        """Stream the rows in a CRS (None to use the CRS of the layer)."""
         own = self.crs
         if crs is None or own is None or crs == own:
             return PolygonStream.from_frame(self.frame)
@@ -199,7 +199,7 @@ class PolygonLayer:
         return self.crs
 
     def _is_of_classes(self, classes: Sequence[str]) -> "pd.Series[bool]":
-        """Report for each polygon whether it is of one of the classes, all of which must exist."""
+        """Return whether each polygon belongs to one of the classes, all of which must exist."""
         if self.column not in self.frame.columns:
             raise LayerError(
                 f"the layer has no column {self.column!r} with the class of each polygon",
@@ -213,14 +213,14 @@ class PolygonLayer:
         return matches
 
     def _number_classes(self) -> NDArray[np.int64]:
-        """Return a number per class, (polygon,); without a class column, one per polygon."""
+        """Return the class number of each polygon (polygon,); without a class column, each polygon has its own number."""
         if self.column not in self.frame.columns:
             return np.arange(len(self))
         numbers: NDArray[np.int64] = pd.factorize(self.frame[self.column], sort=True)[0].astype(np.int64)
         return numbers
 
     def _with(self, geometries: NDArray[np.object_], source: NDArray[np.int64]) -> Self:
-        """Return the layer of other geometries, each with the attributes of the polygon at its position in ``source``."""
+        """Return a layer with new geometries; geometry k has the attributes of polygon ``source[k]``."""
         frame = self.frame.iloc[source].reset_index(drop=True).set_geometry(geometries, crs=self.crs)
         for name, values in zip(("area_m2", "perimeter_m"), measure_polygons(geometries, self.crs), strict=True):
             frame[name] = values

@@ -1,4 +1,4 @@
-"""Masks as sources of polygons: their pixels as a class raster, their classes, and notes about them."""
+"""Provide the pixels of a mask as a class raster, together with its classes and notes for users."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -24,28 +24,32 @@ if TYPE_CHECKING:
     from geoseg.vector.attributes import Attributes
 
 INT32_BACKGROUND = int(np.iinfo(np.int32).min)
-"""Value of pixels without a class in masks of more than 8 bits."""
+"""Value of pixels without a class in masks with more than 8 bits."""
 
 TRIM_EVERY_STRIPS = 16
 """Number of strips after which freed memory is returned to the operating system."""
 
 MIN_STRIP_ROWS = 16
-"""Least number of rows of a strip, for masks of any width."""
+"""Minimum number of rows per strip, for masks of any width."""
 
 
 @dataclass(frozen=True)
 class MaskSource:
-    """A raster of class indices; :class:`SceneError` unless it has one band of integers of at most 32 bits."""
+    """A raster of class indices.
+
+    Raises:
+        SceneError: If the raster does not have exactly one band of integers with at most 32 bits.
+    """
 
     scene: Scene
     """The open raster."""
     ignored: IgnoredValues = NOTHING_IGNORED
-    """What the user says about values without a class."""
+    """Values without a class, as specified by the user."""
     progress: Progress = silent
-    """Reports the strips that were read."""
+    """Progress of reading, in strips."""
 
     def __post_init__(self) -> None:
-        scene, hint = self.scene, "give the raster of class indices that `geoseg predict` writes"
+        scene, hint = self.scene, "use a raster of class indices, as written by `geoseg predict`"
         if len(scene.bands) != 1:
             raise SceneError(f"{scene.path} has {len(scene.bands)} bands, but a mask must have one", hint)
         if scene.dtype.kind not in "iub" or scene.dtype.itemsize > 4:
@@ -53,9 +57,9 @@ class MaskSource:
 
     @property
     def background(self) -> int:
-        """Value of pixels without a class in :meth:`raster`: one that no pixel with a class has.
+        """Value of pixels without a class in :meth:`raster`; no pixel with a class has this value.
 
-        Masks of bytes without nodata may use all values, so that they are converted to 32 bits.
+        8-bit masks without nodata may use all values, so they are converted to 32 bits.
         """
         if self.scene.dtype != np.uint8:
             return INT32_BACKGROUND
@@ -65,26 +69,28 @@ class MaskSource:
 
     @property
     def _ignored(self) -> list[int]:
-        """Valid values without a class; 255 is one of them only in a file with a legend, which geoseg wrote."""
+        """Valid values without a class; 255 is included only for a file with a legend, which geoseg wrote."""
         return [*([] if self.scene.legend is None else [IGNORE_INDEX]), *sorted(self.ignored.values)]
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for users about the file."""
-        notes = tuple(note for note in self.scene.notes if "palette" not in note)  # masks are expected to have one
+        notes = tuple(
+            note for note in self.scene.notes if "palette" not in note
+        )  # masks are expected to have a palette
         if self.scene.grid.crs is None and not notes:
-            return ("no CRS: polygons are in the coordinates of the mask, without areas in square meters",)
+            return ("no CRS: polygons have the coordinates of the mask, and no areas in square meters",)
         return notes
 
     def raster(self) -> ClassRaster:
-        """Return the pixels, which are read in strips."""
+        """Return the pixels as a raster that is read in strips."""
         return ClassRaster(self.scene.grid.width, self.background, self._read_strips)
 
     def attributes(self, *, crs: CRS | None, is_multi: bool) -> "Attributes":
         """Return the attributes of the mask's polygons.
 
         Args:
-            crs: CRS of the polygons; None for that of the mask.
+            crs: CRS of the polygons; None to use the CRS of the mask.
             is_multi: Whether polygons may have several parts.
         """
         from geoseg.vector.attributes import Attributes
@@ -100,7 +106,7 @@ class MaskSource:
         )
 
     def _read_strips(self) -> Iterator[ClassArray]:
-        """Read full rows of blocks if they hold few pixels, else fewer rows: GDAL caches the blocks of a strip."""
+        """Read full rows of blocks if they contain few pixels, else fewer rows: GDAL caches the blocks of a strip."""
         height, width = self.scene.grid.shape
         rows = max(STRIP_PIXELS // width, MIN_STRIP_ROWS)
         block_rows = self.scene.block_shape[0]
@@ -115,10 +121,10 @@ class MaskSource:
                     trim()
 
     def _to_classes(self, values: NDArray[Any], valid: NDArray[np.bool_]) -> ClassArray:
-        """Convert to uint8 or int32, with the background value where there is no class."""
+        """Convert values to uint8 or int32, with the background value where there is no class."""
         if self.background == INT32_BACKGROUND:
             if values.dtype == np.uint32 and values.max(initial=0) > np.iinfo(np.int32).max:
-                raise SceneError(f"{self.scene.path} holds values above 2147483647", "a mask holds class indices")
+                raise SceneError(f"{self.scene.path} contains values above 2147483647", "use a raster of class indices")
             values = values.astype(np.int32)
         for value in self._ignored:
             valid = valid & (values != value)
@@ -128,16 +134,16 @@ class MaskSource:
 
 @dataclass(frozen=True)
 class MaskClasses:
-    """The classes that occur in a mask; known when all of it has been traced."""
+    """The classes that occur in a mask; known once the whole mask has been traced."""
 
     values: frozenset[int]
-    """Pixel values that got a polygon."""
+    """Pixel values for which polygons were traced."""
     stored_legend: Legend | None
-    """The legend in the mask's file."""
+    """The legend stored in the mask file."""
 
     @property
     def legend(self) -> Legend | None:
-        """The stored legend, else one with the values as names; None if they are not bytes, or too many."""
+        """The stored legend, or else one with the values as names; None if any is not in 0 to 255, or there are too many."""
         if self.stored_legend is not None:
             return self.stored_legend
         fits = not self.values or (0 <= min(self.values) <= max(self.values) <= IGNORE_INDEX)
@@ -148,7 +154,7 @@ class MaskClasses:
         """Notes for users about the classes."""
         legend = self.legend
         if not self.values:
-            return ("the mask holds no class: the layer is empty",)
+            return ("the mask contains no classes: the layer is empty",)
         if legend is None:
             return (
                 "values below 0 or above 255 are not class indices: classes are named by their values, without colors",
@@ -157,10 +163,10 @@ class MaskClasses:
             named = "the mask has no legend: classes are named by their values"
             if IGNORE_INDEX not in self.values:
                 return (named,)
-            return (named, "255 is a class, because the mask does not declare it as nodata: --ignore 255 leaves it out")
+            return (named, "255 is a class, because the mask does not declare it as nodata: --ignore 255 excludes it")
         if max(self.values) >= len(legend):
             return (
-                f"the mask holds values that its legend of {len(legend)} classes lacks: they are named by their value",
+                f"the mask contains values that are not in its legend of {len(legend)} classes: they are named by value",
             )
         return ()
 

@@ -1,9 +1,9 @@
-"""Areas and lengths on the ellipsoid of polygons in any CRS, fast enough for millions of polygons.
+"""Measure areas and lengths on the ellipsoid for polygons in any CRS, fast enough for millions of polygons.
 
-The geodesic area of a polygon (GeographicLib, through pyproj) takes tens of microseconds. We sample the metric tensor
-(E, F, G of Gauss: the length on the ellipsoid of a step along x and along y) on a coarse grid over the layer instead, and
-interpolate it. If the scale hardly changes over a polygon, its planar area and the lengths of its sides are multiplied
-by the scale; otherwise they are integrated along its sides.
+Computing the geodesic area of one polygon (GeographicLib, through pyproj) takes tens of microseconds. Instead, the metric
+tensor (Gauss's E, F and G, which give the length on the ellipsoid of a step along x and y) is sampled on a coarse grid
+over the layer and interpolated. If the scale is nearly constant over a polygon, its planar area and side lengths are
+multiplied by the scale; otherwise they are integrated along its sides.
 """
 
 import math
@@ -22,42 +22,42 @@ from geoseg.vector.polygon_arrays import PolygonArrays
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 SAMPLES_PER_AXIS = 33
-"""Samples of the metric along each axis."""
+"""Number of samples of the metric along each axis."""
 
 WIDE_SAMPLES_PER_AXIS = 193
-"""Samples along each axis over more than about 500 km. Over the whole globe in degrees, the relative error of areas is then
-below 4e-5."""
+"""Number of samples along each axis for extents above about 500 km. For the whole globe in degrees, the relative error of
+areas is then below 4e-5."""
 
 MAX_SCALE_CHANGE = 1e-4
-"""Relative change of scale over the bounds of a polygon up to which its scale counts as constant."""
+"""Maximum relative change of scale over the bounds of a polygon for the scale to be treated as constant."""
 
 
 class Measures(NamedTuple):
-    """Measures of polygons, each an array with one entry per polygon."""
+    """Measurements of polygons, as arrays with one entry per polygon."""
 
     areas: FloatArray
-    """Square meters on the ellipsoid."""
+    """Area on the ellipsoid in square meters."""
     perimeters: FloatArray
-    """Meters on the ellipsoid, holes included."""
+    """Perimeter on the ellipsoid in meters, including holes."""
     bounds: FloatArray
     """(polygon, 4): left, bottom, right, top in CRS units."""
 
 
 @dataclass(frozen=True)
 class LocalMetric:
-    """The metric of a CRS within bounds: the lengths and areas on the ellipsoid of steps in its coordinates."""
+    """The metric of a CRS within bounds, which gives the length and area on the ellipsoid of steps in its coordinates."""
 
     samples: FloatArray
-    """(row, col, 4): E, F, G and the scale of areas (see :func:`metric_tensor`), from the lower left corner on."""
+    """(row, col, 4): E, F, G and the area scale (see :func:`metric_tensor`), starting at the lower left corner."""
     frame: FloatArray
-    """(4,): x and y of the first sample, and the spacing of samples in x and in y, in CRS units."""
+    """(4,): x and y of the first sample, and the sample spacing in x and y, in CRS units."""
 
     @classmethod
     def for_bounds(cls, crs: CRS | None, bounds: Bounds) -> Self:
         """Sample the metric.
 
         Args:
-            crs: The CRS; without one, the metric is NaN. Where it is not defined, its unit counts as at its origin.
+            crs: The CRS; if None, the metric is NaN. Where the CRS is undefined, the nominal size of its unit is used.
             bounds: Left, bottom, right and top in CRS units.
         """
         left, bottom, right, top = bounds
@@ -72,7 +72,7 @@ class LocalMetric:
         return cls(metric_tensor(crs, x, y, span), frame)
 
     def measure(self, polygons: PolygonArrays) -> Measures:
-        """Measure polygons that are located within the bounds of the metric."""
+        """Measure polygons that are within the bounds of the metric."""
         count = len(polygons)
         areas, lengths, bounds = np.empty(count), np.empty(count), np.empty((count, 4))
         points, rings, polygon_rings = polygons.points, polygons.ring_offsets, polygons.polygon_rings
@@ -81,20 +81,20 @@ class LocalMetric:
 
 
 def metric_tensor(crs: CRS, x: Any, y: Any, span: float) -> FloatArray:
-    """Compute the metric tensor of a CRS, by central differences of points in space.
+    """Compute the metric tensor of a CRS, using central differences of points in space.
 
-    Differences in space are also right at the poles and at the date line.
+    Differences in space are also correct at the poles and at the antimeridian.
 
     Args:
         crs: The CRS.
         x: First coordinates in CRS units, an array of any shape.
         y: Second coordinates, of the same shape.
-        span: Extent of the area of interest in CRS units. Differences are taken over a thousandth of it, but not over less
-            than about ten meters, where rounding errors would dominate.
+        span: Extent of the area of interest in CRS units. The step for differences is a thousandth of the extent, but at
+            least about ten meters, because rounding errors would dominate below that.
 
     Returns:
-        E, F, G (square meters per square unit along x, along both, and along y) and the area scale (square meters that a
-        square unit covers), along a new last axis.
+        E, F, G (square meters per square unit along x, along both, and along y) and the area scale (square meters per
+        square unit), along a new last axis.
     """
     step = max(span / 1000, 1e-4 if crs.is_geographic else 10)
     half = step / 2
@@ -114,7 +114,7 @@ def metric_at_center(crs: CRS, bounds: Bounds) -> FloatArray:
 
 
 def meters_per_unit(crs: CRS, bounds: Bounds) -> float:
-    """Return how many meters a CRS unit measures on the ellipsoid at the center of bounds."""
+    """Return the length in meters of one CRS unit on the ellipsoid at the center of bounds."""
     return float(metric_at_center(crs, bounds)[3] ** 0.5)
 
 
@@ -122,7 +122,7 @@ def measure_polygons(geometries: NDArray[np.object_], crs: CRS | None) -> tuple[
     """Measure shapely Polygons and MultiPolygons on the ellipsoid.
 
     Args:
-        geometries: Polygons in coordinates of the CRS.
+        geometries: Polygons in the coordinates of the CRS.
         crs: The CRS.
 
     Returns:
@@ -142,11 +142,11 @@ class PixelSize:
     """The size of the pixels of a grid on the ellipsoid."""
 
     areas_m2: FloatArray
-    """(row,): square meters of the pixel in the middle of each row."""
+    """(row,): area in square meters of the pixel in the middle of each row."""
     width_m: float
-    """Meters from one column to the next, at the center of the grid."""
+    """Distance in meters from one column to the next, at the center of the grid."""
     height_m: float
-    """Meters from one row to the next, at the center of the grid."""
+    """Distance in meters from one row to the next, at the center of the grid."""
 
     @classmethod
     def from_grid(cls, grid: Grid) -> Self:
@@ -164,7 +164,7 @@ class PixelSize:
 
 
 def _to_geocentric(crs: CRS, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Convert to (x, y, z) from the center of the ellipsoid in meters; NaN where the CRS is not defined."""
+    """Convert to geocentric (x, y, z) in meters; NaN where the CRS is not defined."""
     try:
         lon, lat = Transformer.from_crs(crs, "OGC:CRS84", always_xy=True).transform(x, y)
     except (CRSError, ProjError):  # a CRS without a relation to the globe, such as an engineering CRS
@@ -178,7 +178,7 @@ def _to_geocentric(crs: CRS, x: FloatArray, y: FloatArray) -> FloatArray:
 
 @njit
 def _interpolate(samples: FloatArray, frame: FloatArray, x: float, y: float) -> tuple[float, float, float, float]:
-    """Interpolate the metric bilinearly; beyond the samples, extend the values at their edge."""
+    """Interpolate the metric bilinearly; beyond the samples, use the values at the edge."""
     u = min(max((x - frame[0]) / frame[2], 0.0), samples.shape[1] - 1.000001)
     v = min(max((y - frame[1]) / frame[3], 0.0), samples.shape[0] - 1.000001)
     col, row = int(u), int(v)
@@ -204,7 +204,7 @@ def _measure(
     lengths: FloatArray,
     bounds: FloatArray,
 ) -> None:
-    """Fill ``areas``, ``lengths`` and ``bounds``; holes run against their shells, so that their areas are subtracted."""
+    """Fill ``areas``, ``lengths`` and ``bounds``; holes have the opposite orientation, so their areas are subtracted."""
     for k in range(len(polygons) - 1):
         first, stop = rings[polygons[k]], rings[polygons[k + 1]]
         left, bottom, right, top = math.inf, math.inf, -math.inf, -math.inf

@@ -9,19 +9,19 @@ from geoseg.vector.tracing.trace_raster import Connectivity
 
 @dataclass(frozen=True, kw_only=True)
 class PolygonizeOptions:
-    """How a mask or a layer is turned into polygons; steps are done in the order of the fields.
+    """How a mask or a layer is converted to polygons; the steps are performed in the order of the fields.
 
-    Defaults are those of :func:`~geoseg.vector.polygonize.polygonize`.
+    The defaults are those of :func:`~geoseg.vector.polygonize.polygonize`.
     """
 
     connectivity: Connectivity
-    """4: pixels of one polygon share sides; 8: they may also share only corners."""
+    """4: the pixels of a polygon are connected through their sides; 8: also through corners alone."""
     fill_holes_m2: float
-    """Holes below this area, in square meters, are filled."""
+    """Holes smaller than this area, in square meters, are filled."""
     min_area_m2: float
-    """Polygons below this area, in square meters, are merged into a neighbor."""
+    """Polygons smaller than this area, in square meters, are merged into a neighbor."""
     simplify_m: float
-    """How far borders may move when vertices are removed, in meters."""
+    """Maximum distance in meters that borders may move when vertices are removed."""
     smooth: bool
     """Whether corners are rounded."""
     orthogonalize: Sequence[str]
@@ -29,7 +29,7 @@ class PolygonizeOptions:
     classes: Sequence[str] | None
     """Names of the classes to keep; None for all."""
     dissolve: bool
-    """Whether all polygons of a class become one polygon of many parts."""
+    """Whether all polygons of a class are united into one polygon with many parts."""
 
     def __post_init__(self) -> None:
         if self.connectivity not in (4, 8):
@@ -47,12 +47,12 @@ class PolygonizeOptions:
 
     @property
     def merges_regions(self) -> bool:
-        """Whether polygons may be merged into others, so that classes may vanish."""
+        """Whether polygons may be merged into others, which can make classes vanish."""
         return self.fill_holes_m2 > 0 or self.min_area_m2 > 0
 
     @property
     def needs_crs(self) -> bool:
-        """Whether an option is in meters."""
+        """Whether any option is in meters or square meters."""
         return self.merges_regions or self.reshapes_borders or bool(self.orthogonalize)
 
     @property

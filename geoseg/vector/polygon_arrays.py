@@ -1,4 +1,4 @@
-"""Polygons in CRS coordinates as ragged arrays, and their conversion from outlines and from and to shapely."""
+"""Store polygons in CRS coordinates as ragged arrays, and convert them from outlines and to and from shapely."""
 
 import math
 from dataclasses import dataclass, replace
@@ -16,10 +16,13 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
 
 @dataclass(frozen=True)
 class PolygonArrays:
-    """Polygons as nested ragged arrays: polygons of parts, parts of rings, rings of points; offsets as in Outlines."""
+    """Polygons as nested ragged arrays: polygons contain parts, parts contain rings, and rings contain points.
+
+    Offsets are defined as in Outlines.
+    """
 
     points: FloatArray
-    """(point, 2): x and y in CRS units. Rings are closed; shells run counter-clockwise, holes clockwise."""
+    """(point, 2): x and y in CRS units. Rings are closed; shells are counterclockwise, holes clockwise."""
     ring_offsets: IntArray
     """Offsets of rings in ``points``."""
     part_offsets: IntArray
@@ -33,10 +36,10 @@ class PolygonArrays:
 
         Args:
             outlines: Polygons in pixel corners.
-            transform: Maps (col, row) of pixel corners to (x, y); it may rotate and mirror.
+            transform: Maps (col, row) of pixel corners to (x, y); may include rotation and reflection.
         """
         corners, t = outlines.corners, transform
-        if t.determinant > 0:  # rows run up, which turns counter-clockwise rings clockwise: reverse them
+        if t.determinant > 0:  # rows run upward, which makes counterclockwise rings clockwise: reverse them
             starts, stops = outlines.ring_offsets[:-1], outlines.ring_offsets[1:]
             corners = corners[np.repeat(starts + stops - 1, stops - starts) - np.arange(len(corners))]
         points = np.empty((len(corners), 2))
@@ -47,7 +50,7 @@ class PolygonArrays:
 
     @classmethod
     def from_geometries(cls, geometries: NDArray[np.object_]) -> Self:
-        """Convert shapely Polygons and MultiPolygons; a z coordinate is dropped."""
+        """Convert shapely Polygons and MultiPolygons; z coordinates are dropped."""
         parts, owner = shapely.get_parts(geometries, return_index=True)
         if not len(parts):
             empty = np.zeros(1, np.int64)
@@ -70,7 +73,7 @@ class PolygonArrays:
         return _compute_bounds(self.points, self.ring_offsets[self.polygon_rings])
 
     def to_geometries(self) -> NDArray[np.object_]:
-        """Convert to shapely: one Polygon per polygon, or a MultiPolygon if it has several parts."""
+        """Convert each polygon to a shapely Polygon, or to a MultiPolygon if it has several parts."""
         rings = self.ring_offsets, self.part_offsets
         parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, self.points, rings)
         return group_parts(parts, np.repeat(np.arange(len(self)), np.diff(self.polygon_offsets)))
@@ -93,10 +96,10 @@ def group_parts(parts: NDArray[np.object_], owner: IntArray) -> NDArray[np.objec
 
     Args:
         parts: Shapely Polygons (part,).
-        owner: The owner of each part: ascending numbers from 0 on, without gaps.
+        owner: The owner of each part: ascending numbers starting at 0, without gaps.
 
     Returns:
-        A geometry per owner: its Polygon, or a MultiPolygon if it has several.
+        One geometry per owner: its Polygon, or a MultiPolygon if it has several.
     """
     counts = np.bincount(owner)
     if (counts == 1).all():
@@ -109,7 +112,7 @@ def group_parts(parts: NDArray[np.object_], owner: IntArray) -> NDArray[np.objec
 
 
 def restore_points(geometries: NDArray[np.object_], points: FloatArray, grid_size: float) -> NDArray[np.object_]:
-    """Move vertices to the first of ``points`` (point, 2) that is equal after rounding to multiples of ``grid_size``."""
+    """Move vertices to the first of ``points`` (point, 2) that rounds to the same multiples of ``grid_size``."""
     both = np.concatenate([points, shapely.get_coordinates(geometries)])
     _, first, inverse = np.unique(np.rint(both / grid_size), axis=0, return_index=True, return_inverse=True)
     restored: NDArray[np.object_] = shapely.set_coordinates(geometries.copy(), both[first[inverse]][len(points) :])
@@ -117,11 +120,12 @@ def restore_points(geometries: NDArray[np.object_], points: FloatArray, grid_siz
 
 
 def densify(polygons: PolygonArrays, pieces: IntArray) -> PolygonArrays:
-    """Divide sides into pieces of equal length, with the same points in both directions of a side.
+    """Divide sides into pieces of equal length, at the same points in both directions of a side.
 
     Args:
         polygons: The polygons.
-        pieces: (point,): number of pieces of the side from each point to the next; 1 for the last point of a ring.
+        pieces: (point,): number of pieces into which the side from each point to the next is divided; 1 for the last
+            point of a ring.
     """
     points, following = polygons.points, np.roll(polygons.points, -1, axis=0)
     swap = (points[:, 0] > following[:, 0]) | ((points[:, 0] == following[:, 0]) & (points[:, 1] > following[:, 1]))

@@ -1,8 +1,8 @@
-"""Conversion of masks to polygons: :func:`polygonize`, from a raster of class indices to a layer for a GIS.
+"""Convert masks to polygons: :func:`polygonize` turns a raster of class indices into a layer for a GIS.
 
-The mask is read in strips of rows, and polygons are written as soon as they are complete. Memory use grows with the
-polygons that are open between two strips, and with the number of polygons where an option compares them, but not with
-the number of pixels.
+The mask is read in strips of rows, and polygons are written as soon as they are complete. Memory use depends on the
+number of polygons that are incomplete between two strips, and for options that compare polygons, on the total number of
+polygons, but not on the number of pixels.
 """
 
 from collections.abc import Sequence
@@ -47,41 +47,42 @@ def polygonize(
 ) -> "Polygons":
     """Convert a mask to polygons with class, area and perimeter.
 
-    Names and colors of classes come from the legend that geoseg stores in masks; in other masks, classes are named by
-    their values. Neighbors share their borders exactly, also after generalization, which is done in the order of the
-    parameters.
+    Class names and colors come from the legend that geoseg stores in masks; in masks without a legend, classes are named
+    by their values. Neighbors share their borders exactly, even after generalization, which is performed in the order of
+    the parameters.
 
     Args:
-        mask: A raster with one band of class values; nodata gets no polygons. Also a vector file, whose polygons are then
-            generalized.
+        mask: A raster with one band of class values, in which nodata pixels get no polygons; or a vector file whose
+            polygons are generalized.
         output: The file to write (.gpkg, .parquet, .fgb, .geojson or .shp); None keeps the polygons in memory.
-        connectivity: 4: the pixels of a polygon share sides. 8: they may also share only corners, so that polygons may
-            have several parts.
-        fill_holes_m2: Fill holes below this area, in square meters.
-        min_area_m2: Merge polygons below this area, in square meters, into the neighbor with the longest shared border.
+        connectivity: 4: the pixels of a polygon are connected through their sides. 8: also through corners alone, so
+            polygons may have several parts.
+        fill_holes_m2: Fill holes smaller than this area, in square meters.
+        min_area_m2: Merge polygons smaller than this area, in square meters, into the neighbor with the longest shared
+            border.
         simplify_m: Remove vertices; borders move by at most this distance, in meters.
         smooth: Round corners.
         orthogonalize: Names of classes whose polygons get right angles, such as buildings.
         classes: Names of the classes to keep; None for all.
-        ignore: Values of pixels that get no polygons, besides a declared nodata; ``("none",)``: a declared nodata is a
-            class, too.
-        dissolve: Unite all polygons of a class to one polygon of many parts.
-        per_class: Write each class to its own layer (.gpkg) or file (``NAME_class``, other formats).
+        ignore: Pixel values that get no polygons, in addition to a declared nodata value; with ``("none",)``, a declared
+            nodata value is also a class.
+        dissolve: Unite all polygons of a class into one polygon with many parts.
+        per_class: Write each class to a separate layer (.gpkg) or file (``NAME_class``, other formats).
         confidence: A raster of confidences or probabilities on the mask's grid; each polygon gets the mean.
-        crs: CRS of the coordinates, such as ``EPSG:25832``; None for that of the mask.
+        crs: CRS of the coordinates, such as ``EPSG:25832``; None to use the CRS of the mask.
         overwrite: Replace an existing file.
         append: Add the polygons to an existing file, in its CRS.
-        progress: Reports the strips that were read.
+        progress: Called with the number of strips, to report progress.
 
     Returns:
-        The polygons, with notes for the user.
+        The polygons, and notes for the user.
 
     Raises:
-        SceneError: The raster is not a mask.
-        GridMismatch: The confidence raster has another grid.
-        OutputError: The output cannot be written; checked before the work where possible.
-        ConfigError: A class is unknown, or options contradict each other.
-        LayerError: An option is in meters, and the mask has no CRS.
+        SceneError: If the raster is not a mask.
+        GridMismatch: If the confidence raster has a different grid.
+        OutputError: If the output cannot be written; where possible, this is checked before processing starts.
+        ConfigError: If a class is unknown, or options contradict each other.
+        LayerError: If an option is in meters or square meters, and the mask has no CRS.
     """
     options = PolygonizeOptions(
         connectivity=connectivity,
@@ -102,13 +103,13 @@ def polygonize(
     )
     path = Path(mask.path if isinstance(mask, Scene) else mask)
     if target.path is not None and target.path.resolve() == path.resolve():
-        raise OutputError(f"the output would replace its source {path}", "give another output")
+        raise OutputError(f"the output would replace its source {path}", "choose a different output")
     if target.path is not None:
         check_writable(target.path, overwrite or append)
     if not isinstance(mask, Scene) and _is_vector_layer(path):
         if confidence is not None or ignore:
             name = "confidence" if confidence is not None else "ignore"
-            raise ConfigError(f"{path} holds polygons, but {name} applies to pixels", f"leave out --{name}")
+            raise ConfigError(f"{path} contains polygons, but {name} applies to pixels", f"leave out --{name}")
         from geoseg.vector.polygonize_pipeline import polygonize_layer
 
         return polygonize_layer(path, options, target)
@@ -123,7 +124,7 @@ def polygonize(
             probabilities = files.enter_context(open_confidence(confidence, source.scene.grid, source.scene.legend))
             names = f"the mask {source.scene.path}", f"the confidence raster {confidence}"
             source.scene.grid.require_match(probabilities.scene.grid, *names)
-        from geoseg.vector.polygonize_pipeline import polygonize_mask  # imports GeoPandas and numba
+        from geoseg.vector.polygonize_pipeline import polygonize_mask  # this imports GeoPandas and numba
 
         return polygonize_mask(source, probabilities, options, target)
 
@@ -137,9 +138,11 @@ def _is_vector_layer(path: Path) -> bool:
 
 
 def _check_options(scene: Scene, options: PolygonizeOptions) -> None:
-    """Raise before the work the errors that would occur after it."""
+    """Raise errors before processing starts that would otherwise be raised at the end."""
     if scene.grid.crs is None and options.needs_crs:
-        raise LayerError(f"{scene.path} has no CRS, which options in meters need", "assign a CRS (gdal_edit -a_srs)")
+        raise LayerError(
+            f"{scene.path} has no CRS, which is required for options in meters", "assign a CRS (gdal_edit -a_srs)"
+        )
     if scene.legend is not None:
         for name in (*(options.classes or ()), *options.orthogonalize):
             scene.legend.index_of(name)

@@ -1,6 +1,6 @@
 """Trace, generalize and write polygons, after the checks of :func:`geoseg.vector.polygonize.polygonize`.
 
-Each step from the mask to the outlines of its polygons is an iterator over portions, so that memory use is bounded.
+Each step from the mask to the polygon outlines is an iterator over portions, so memory use is bounded.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,11 +52,11 @@ def trace_outlines(
     Args:
         raster: The classes.
         grid: The grid of the raster.
-        options: The options of this step are ``connectivity``, ``simplify_m`` and ``smooth``.
-        confidence: Probabilities on the same grid, averaged per polygon; None for none.
+        options: This step uses ``connectivity``, ``simplify_m`` and ``smooth``.
+        confidence: Probabilities on the same grid, to be averaged over each polygon; may be None.
 
     Returns:
-        Portions of the outlines, yielded as soon as they are complete.
+        An iterator over portions of the outlines, which are yielded as soon as they are complete.
     """
     vertices = VertexCollector() if options.reshapes_borders else None
     outlines = trace_raster(
@@ -70,7 +70,7 @@ def trace_outlines(
 
 
 def record_raster_values(raster: ClassRaster, values: set[int]) -> ClassRaster:
-    """Return a raster that adds the class values of its strips to ``values`` as they are read."""
+    """Return a raster that adds the class values in its strips to ``values`` as the strips are read."""
 
     def read() -> Iterator[ClassArray]:
         for strip in raster.strips():
@@ -90,12 +90,12 @@ def record_values(outlines: Iterable[Outlines], values: set[int]) -> Iterator[Ou
 def select_classes(
     outlines: Iterable[Outlines], classes: Sequence[str] | None, legend: Legend | None
 ) -> Iterator[Outlines]:
-    """Yield the outlines of some classes.
+    """Yield the outlines of the selected classes.
 
     Args:
         outlines: Portions of outlines.
         classes: Class names; None for all.
-        legend: Names of the class values; other values are named by their number.
+        legend: Names of the class values; a value without a name is named by its number.
     """
     for portion in outlines:
         if classes is None:
@@ -128,7 +128,7 @@ def _reshape(
 
 
 def _split(outlines: Iterable[Outlines], vertices: VertexCollector) -> Iterator[tuple[Outlines, VertexIndex]]:
-    """Split outlines into smaller portions, each with all vertices around it."""
+    """Split outlines into smaller portions, each with all vertices in its vicinity."""
     for portion in outlines:
         index = vertices.build_index()
         for part in portion.split(PORTION_CORNERS):
@@ -136,7 +136,7 @@ def _split(outlines: Iterable[Outlines], vertices: VertexCollector) -> Iterator[
 
 
 def _fix_image_corners(outlines: Outlines, grid: Grid) -> Outlines:
-    """Make nodes, which do not move, of the corners of the image."""
+    """Mark the corners of the image as nodes, which do not move."""
     row, col = outlines.corners.T
     fixed = ((row == 0) | (row == grid.height)) & ((col == 0) | (col == grid.width))
     return replace(outlines, is_node=outlines.is_node | fixed)
@@ -149,14 +149,14 @@ def polygonize_mask(
 
     Args:
         source: The mask.
-        confidence: Probabilities on its grid; None for none.
-        options: How polygons are generalized.
-        output: Where they are written.
+        confidence: Probabilities on the grid of the mask; may be None.
+        options: How the polygons are generalized.
+        output: Where the polygons are written.
     """
     grid, legend = source.scene.grid, source.scene.legend
     values: set[int] = set()
     raster = source.raster()
-    if legend is None and options.merges_regions:  # a class that loses all its polygons can be named nevertheless
+    if legend is None and options.merges_regions:  # a class that loses all its polygons can still be named
         raster = record_raster_values(raster, values)
     raster = generalize_raster(raster, grid, options)
     outlines = record_values(trace_outlines(raster, grid, options, confidence), values)
@@ -198,5 +198,5 @@ def _write_layer(layer: PolygonLayer, options: PolygonizeOptions, output: Output
 
 
 def _orthogonal_tolerance(options: PolygonizeOptions, gsd: float | None) -> float:
-    """Return the length below which sides are removed, in meters: at least 1.5 pixels, or 1 m if there are no pixels."""
+    """Return the length in meters below which sides are removed: at least 1.5 pixels, or 1 m if there are no pixels."""
     return max(options.simplify_m, 1.0 if gsd is None else 1.5 * gsd)

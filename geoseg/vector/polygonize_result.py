@@ -1,4 +1,4 @@
-"""The result of polygonization, with a short description for terminals and notebooks."""
+"""The result of polygonization, with a short representation for terminals and notebooks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from geoseg.vector.io.reader import read_polygons
 from geoseg.vector.io.writer import WriteSummary
 
 MAX_SHOWN_CLASSES = 20
-"""Number of classes that the description of a layer lists."""
+"""Maximum number of classes listed in the representation."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -22,11 +22,11 @@ class Polygons:
     """Polygons that were written to a file, or kept in memory."""
 
     path: Path | None
-    """The file, or the name from which the names of files per class are made; None for polygons in memory."""
+    """The file, or the base name of the files per class; None for polygons in memory."""
     crs: CRS | None
     """CRS of the coordinates; None if unknown."""
     summary: WriteSummary
-    """Numbers of polygons, and the polygons if they are in memory."""
+    """Polygon counts, and the polygons if they are in memory."""
     notes: tuple[str, ...]
     """Notes for users, one sentence each."""
 
@@ -35,7 +35,7 @@ class Polygons:
 
     @property
     def count(self) -> int:
-        """Number of polygons that were written by this call."""
+        """Number of polygons written by this call."""
         return self.summary.count
 
     @property

@@ -1,7 +1,7 @@
-"""Conversion of polygons to masks: labels drawn in a GIS become class indices on the grid of a scene.
+"""Convert polygons, such as labels drawn in a GIS, to masks of class indices on the grid of a scene.
 
-A pixel belongs to a polygon if its center is inside; where polygons overlap, the later one in the layer wins, unless
-classes have a priority. :mod:`geoseg.vector.io.select_polygons` decides which geometries count.
+A pixel belongs to a polygon if its center is inside the polygon. Where polygons overlap, the last one in the layer is on
+top, unless classes have a priority. :mod:`geoseg.vector.io.select_polygons` decides which geometries are used.
 """
 
 import logging
@@ -36,33 +36,34 @@ def rasterize(
 ) -> NDArray[np.uint8]:
     """Burn polygons into a mask.
 
-    What is left out (points, lines, features without geometry) or repaired (polygons that cross themselves) is counted
-    and logged as a warning.
+    Features that are left out (points, lines, features without geometry) or repaired (self-crossing polygons) are counted
+    and reported in a logged warning.
 
     Args:
-        polygons: A frame, or a vector file of which only the features near the grid are read; in any CRS.
+        polygons: A frame, or a vector file, in any CRS. From a file, only the features near the grid are read.
         grid: The grid of the mask.
-        value: Class index of all polygons; give either ``value`` or ``column``.
-        column: Attribute that holds the class of each polygon.
-        classes: Class index by value of the attribute, None for missing values; None if the attribute is the class index.
-        priority: Class indices, the one on top first, where polygons overlap; other classes lie below them. Polygons of
-            equal priority lie in the order of the layer, the last one on top.
-        fill: Class index outside polygons.
-        layer: Name of the layer in a file with several.
+        value: Class index of all polygons; specify either ``value`` or ``column``.
+        column: Attribute that contains the class of each polygon.
+        classes: Mapping of attribute values to class indices, with the key None for missing values; None if the attribute
+            is the class index.
+        priority: Class indices, topmost first, where polygons overlap; all other classes are below them. Polygons with
+            the same priority are drawn in the order of the layer, the last one on top.
+        fill: Class index outside the polygons.
+        layer: Name of the layer, for a file with several layers.
 
     Returns:
         Class indices, axes (row, col).
 
     Raises:
-        LayerError: The file cannot be read, the column is missing, ``classes`` lacks a value of the attribute, only one of
-            layer and grid has a CRS, or the coordinates of the file are not in its CRS.
-        GridMismatch: PROJ knows no transformation between the CRSs.
-        ConfigError: The values to burn are missing, contradictory or not class indices.
+        LayerError: If the file cannot be read, the column is missing, ``classes`` lacks an attribute value, only one of
+            the layer and the grid has a CRS, or the coordinates in the file are not in its CRS.
+        GridMismatch: If PROJ has no transformation between the two CRSs.
+        ConfigError: If the values to burn are missing, contradictory or not class indices.
     """
     if (value is None) == (column is None):
-        raise ConfigError("polygons are burned with one value or by a column", "give either value or column")
+        raise ConfigError("rasterize takes either value or column", "specify exactly one of the two")
     if column is None and (classes is not None or priority):
-        raise ConfigError("classes and priority apply to the values of a column, but none is given", "give column")
+        raise ConfigError("classes and priority require column", "specify column")
     for number in (fill, *priority, *(() if value is None else (value,))):
         require_class_index(number)
     is_frame = isinstance(polygons, gpd.GeoDataFrame)

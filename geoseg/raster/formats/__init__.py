@@ -1,1 +1,1 @@
-"""GeoTIFF layouts of prepared scenes: memory-mappable, or compressed in tiles."""
+"""GeoTIFF layouts for prepared scenes: memory-mappable, or tiled and compressed."""

@@ -1,7 +1,7 @@
 """GeoTIFFs whose pixels can be memory-mapped: uncompressed, pixel-interleaved, contiguous.
 
-QGIS opens such a file like any other. Reading a window takes as long as copying the bytes: in measurements ten times as
-many crops per second as from compressed tiles.
+QGIS opens such a file like any other. Reading a window takes no longer than copying its bytes: in measurements, ten times
+as many crops per second were read as from compressed tiles.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,18 +23,18 @@ from geoseg.grid.window import Window
 from geoseg.raster.open_raster import gdal_environment, open_raster, quiet_gdal
 
 STRIP_BYTES = 1 << 20
-"""Approximate size of a strip, the unit in which other programs read the file."""
+"""Approximate size in bytes of a strip, the unit in which other programs read the file."""
 
 
 class StripWriter(Protocol):
-    """Writes strips of the full width of an image, from top to bottom."""
+    """Writer of full-width image strips, from top to bottom."""
 
     def write(self, window: Window, values: NDArray[Any]) -> None:
-        """Write values, axes (band, row, col), into a window of the full width."""
+        """Write values, axes (band, row, col), into a full-width window."""
 
 
 class _GdalWriter:
-    """Writes strips through GDAL."""
+    """Writer that uses GDAL."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -44,7 +44,7 @@ class _GdalWriter:
 
 
 class _RawWriter:
-    """Writes strips into a file whose layout GDAL has created."""
+    """Writer that writes directly to a file whose layout was created by GDAL."""
 
     def __init__(self, file: BinaryIO, first_byte: int) -> None:
         self._file, self._first_byte = file, first_byte
@@ -57,19 +57,19 @@ class _RawWriter:
 
 @contextmanager
 def create_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[StripWriter]:
-    """Create a GeoTIFF that :func:`open_memmap` can map; it has its final name only when it is complete.
+    """Create a GeoTIFF that :func:`open_memmap` can map; it appears under its final name only once it is complete.
 
-    GDAL creates the layout and the pixels are written directly: GDAL itself delays strips of zeros to the end of the
-    file, so that the rows would not be in order.
+    GDAL creates the layout, and the pixels are written directly: GDAL itself would move strips of zeros to the end of the
+    file, so the rows would not be in order.
 
     Args:
-        path: The file to write; its folder is created.
+        path: The file to write; its parent folder is created if missing.
         grid: Grid of the raster.
         bands: Number of bands.
         dtype: Pixel type.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     rows = max(STRIP_BYTES // (grid.width * bands * np.dtype(dtype).itemsize), 1)
     with _replace_when_complete(path, _require_contiguous) as temporary:
@@ -91,18 +91,18 @@ def create_geotiff(
     layout: Mapping[str, Any],
     check: Callable[[Path], None] = lambda _: None,
 ) -> Iterator[StripWriter]:
-    """Create a pixel-interleaved GeoTIFF strip by strip; it has its final name only when it is complete.
+    """Create a pixel-interleaved GeoTIFF strip by strip; it appears under its final name only once it is complete.
 
     Args:
-        path: The file to write; its folder is created.
+        path: The file to write; its parent folder is created if missing.
         grid: Grid of the raster.
         bands: Number of bands.
         dtype: Pixel type.
-        layout: GDAL's creation options for blocks and compression.
-        check: Raises ``OSError`` if the written file is incomplete.
+        layout: GDAL creation options for blocks and compression.
+        check: Function that raises ``OSError`` if the written file is incomplete.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     with (
         _replace_when_complete(path, check) as temporary,
@@ -131,12 +131,12 @@ def _create_dataset(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout
         "count": bands,
         "dtype": np.dtype(dtype).name,
         "interleave": "pixel",
-        "alpha": "no",  # otherwise GDAL marks the fourth band of 8 bits as alpha
+        "alpha": "no",  # otherwise GDAL marks the fourth 8-bit band as alpha
         "bigtiff": "if_safer",
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # for opening only: it allows one thread at a time
+    with quiet_gdal():  # only for opening the file, because it allows one thread at a time
         return rasterio.open(path, "w", **profile, **layout)
 
 
@@ -145,21 +145,21 @@ def _require_contiguous(path: Path) -> None:
     try:
         open_memmap(path)
     except (GeosegError, ValueError) as error:
-        raise OSError("the file read back is not the file written") from error
+        raise OSError("the file read back differs from the file written") from error
 
 
 def open_memmap(path: Path) -> NDArray[Any]:
-    """Memory-map the pixels of a file of :func:`create_contiguous`, read-only, axes (row, col, band).
+    """Memory-map the pixels of a file written by :func:`create_contiguous`, read-only, axes (row, col, band).
 
     Raises:
-        DataError: The pixels of the file are not contiguous.
+        DataError: If the pixels in the file are not contiguous.
     """
     first_byte, shape, dtype = _read_layout(path)
     return np.memmap(path, dtype, "r", first_byte, shape)
 
 
 def _read_layout(path: Path) -> tuple[int, tuple[int, int, int], np.dtype[Any]]:
-    """Return the position of the first pixel, (row, col, band) and the type; raise DataError unless contiguous."""
+    """Return the byte offset of the first pixel, the shape (row, col, band) and the data type."""
     with gdal_environment(), open_raster(str(path)) as file:
         shape = (file.height, file.width, file.count)
         dtype = np.dtype(file.dtypes[0])
@@ -170,5 +170,7 @@ def _read_layout(path: Path) -> tuple[int, tuple[int, int, int], np.dtype[Any]]:
         is_contiguous &= file.count == 1 or file.interleaving == Interleaving.pixel
     strip_bytes = strip_rows * shape[1] * shape[2] * dtype.itemsize
     if not is_contiguous or offsets != [offsets[0] + y * strip_bytes for y in strips]:
-        raise DataError(f"the pixels of {path} are not contiguous", "delete the prepared folder; it is created again")
+        raise DataError(
+            f"the pixels of {path} are not contiguous", "delete the prepared folder; it will be created again"
+        )
     return offsets[0], shape, dtype

@@ -1,6 +1,6 @@
-"""Compressed, tiled GeoTIFFs: the alternative to :mod:`geoseg.raster.formats.memmap_geotiff` where disk space is short.
+"""Compressed, tiled GeoTIFFs: an alternative to :mod:`geoseg.raster.formats.memmap_geotiff` if disk space is limited.
 
-They take about half the bytes and yield about half the crops per second.
+They take about half the disk space, and about half as many crops can be read per second.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from geoseg.raster.open_raster import gdal_environment, open_raster
 from geoseg.raster.scene import Scene
 
 BLOCK_SIZE = 512
-"""Side of a stored block in pixels."""
+"""Side length of a stored block in pixels."""
 
 
 @contextmanager
@@ -53,19 +53,19 @@ def _require_complete(path: Path) -> None:
             tags = ("BLOCK_OFFSET", "BLOCK_SIZE")
             blocks = [[file.get_tag_item(f"{tag}_{number}", "TIFF", bidx=1) for tag in tags] for number in numbers]
     except GeosegError as error:
-        raise OSError("the file read back is not the file written") from error
+        raise OSError("the file read back differs from the file written") from error
     if any(None in block or sum(map(int, block)) > path.stat().st_size for block in blocks):
-        raise OSError("the file read back is not the file written")
+        raise OSError("the file read back differs from the file written")
 
 
 class CompressedPixels:
-    """The pixels of a file, read on access: ``pixels[rows, cols]`` returns an array (row, col, band).
+    """The pixels in a file, which are read on access: ``pixels[rows, cols]`` returns an array (row, col, band).
 
-    Objects may be sent to other processes.
+    Instances can be sent to other processes.
 
     Args:
         path: The file.
-        band: 0-based position of a single band to return as (row, col); all bands by default.
+        band: 0-based position of a single band to return as (row, col); by default, all bands are returned.
     """
 
     def __init__(self, path: Path, band: int | None = None) -> None:
@@ -82,7 +82,7 @@ class CompressedPixels:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(row, col, band), or (row, col) of a single band."""
+        """Shape (row, col, band), or (row, col) for a single band."""
         full = (*self._scene.grid.shape, len(self._scene.bands))
         return full if self.band is None else full[:2]
 

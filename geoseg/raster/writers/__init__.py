@@ -1,1 +1,1 @@
-"""Writers of rasters: Cloud Optimized GeoTIFF, memory, unfinished rasters on disk, single crops."""
+"""Raster writers: Cloud Optimized GeoTIFF, in-memory rasters, unfinished rasters on disk, and single crops."""

@@ -1,7 +1,7 @@
-"""The raster attribute table of a mask: name, color and pixel count of each class, which GIS programs display.
+"""Write the raster attribute table of a mask, which GIS programs display: name, color and pixel count of each class.
 
-rasterio cannot write such tables, so the table is written into GDAL's sidecar file ``<raster>.aux.xml`` (PAM). GDAL
-copies it together with the raster.
+rasterio cannot write such tables, so the table is written to GDAL's sidecar file ``<raster>.aux.xml`` (PAM). GDAL copies
+this file together with the raster.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from geoseg.legend import Legend
 
 INTEGER, REAL, STRING = 0, 1, 2
-"""GDAL's GDALRATFieldType."""
+"""Values of GDALRATFieldType."""
 
 COLUMNS = (
     ("VALUE", INTEGER, 5),  # GFU_MinMax: the pixel value
@@ -21,13 +21,13 @@ COLUMNS = (
     ("RED", INTEGER, 6),
     ("GREEN", INTEGER, 7),
     ("BLUE", INTEGER, 8),
-    ("COUNT", REAL, 1),  # GFU_PixelCount; not an integer, because GDAL's end at 2 147 483 647
+    ("COUNT", REAL, 1),  # GFU_PixelCount; not an integer, because GDAL's integers end at 2,147,483,647
 )
 """Name, type and GDALRATFieldUsage of each column."""
 
 
 def pam_path(raster: Path) -> Path:
-    """Return the sidecar file in which GDAL stores what the raster's format cannot hold."""
+    """Return the sidecar file in which GDAL stores metadata that the raster format does not support."""
     return raster.with_name(f"{raster.name}.aux.xml")
 
 
@@ -36,19 +36,19 @@ def write_attribute_table(raster: Path, legend: Legend, counts: NDArray[np.int64
 
     Args:
         raster: The mask.
-        legend: Its classes.
-        counts: Number of pixels by value, shape (256,).
+        legend: The classes of the mask.
+        counts: Number of pixels with each value, shape (256,).
     """
     band = Element("PAMRasterBand", band="1")
     band.append(make_attribute_table(legend, counts))
     path = pam_path(raster)
-    # GDAL may have written to it before, for example a CRS that GeoTIFF cannot express.
+    # GDAL may already have written to the file, for example a CRS that GeoTIFF cannot represent.
     content = path.read_text("utf-8") if path.exists() else "<PAMDataset></PAMDataset>"
     path.write_text(content.replace("</PAMDataset>", f"{tostring(band, 'unicode')}</PAMDataset>"), "utf-8")
 
 
 def make_attribute_table(legend: Legend, counts: NDArray[np.int64]) -> Element:
-    """Create the XML element of an attribute table; arguments as in :func:`write_attribute_table`."""
+    """Create the XML element of an attribute table; for the arguments, see :func:`write_attribute_table`."""
     table = Element("GDALRasterAttributeTable", tableType="thematic")
     for index, (name, kind, usage) in enumerate(COLUMNS):
         column = SubElement(table, "FieldDefn", index=str(index))

@@ -1,4 +1,4 @@
-"""The protocol of raster writers: they take predicted pixels window by window and complete or discard the rasters."""
+"""The raster writer protocol: writers receive predicted pixels window by window, and complete or discard the rasters."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,31 +11,31 @@ from geoseg.raster.writers.partial import OutputPixels, PartialRasters
 
 
 class RasterWriter(Protocol):
-    """Destination of predicted windows; pixels that are never written are 255, the ignore index."""
+    """Destination for predicted windows; pixels that are never written have the value 255, the ignore index."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the outputs to write, see :mod:`geoseg.raster.output_bands`."""
+        """Names of the outputs to write; see :mod:`geoseg.raster.output_bands`."""
 
     @property
     def partial(self) -> PartialRasters | None:
-        """Unfinished rasters on disk that other processes may write to; None if there are none."""
+        """Unfinished rasters on disk that other processes can write to; None if there are none."""
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin rasters on ``grid`` for the classes of ``legend``."""
+        """Begin rasters on ``grid`` for the classes in ``legend``."""
 
     @property
     def missing(self) -> list[Window]:
-        """Windows that are not written yet, as wide as the grid, from top to bottom."""
+        """Windows that have not been written yet, as wide as the grid, from top to bottom."""
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Write the pixels of every output into a window inside the grid; each pixel once, from any thread."""
+        """Write the pixels of every output to a window inside the grid; call from any thread, but once per pixel."""
 
     def finish(self) -> None:
         """Complete the rasters."""
 
     def abandon(self) -> None:
-        """Stop without leaving a raster that looks complete; may be called at any time before :meth:`finish` ends."""
+        """Stop without leaving rasters that look complete; may be called at any time before :meth:`finish` returns."""
 
 
 AnyRasterWriter = TypeVar("AnyRasterWriter", bound=RasterWriter)
@@ -43,7 +43,7 @@ AnyRasterWriter = TypeVar("AnyRasterWriter", bound=RasterWriter)
 
 @contextlib.contextmanager
 def open_writer(writer: AnyRasterWriter, grid: Grid, legend: Legend) -> Iterator[AnyRasterWriter]:
-    """Open a writer for the block; finish it at the end, or abandon it on any exception (including Ctrl-C).
+    """Open a writer for the block; finish it at the end, or abandon it on any exception, including Ctrl-C.
 
     Args:
         writer: The writer to open.

@@ -1,8 +1,8 @@
-"""The writer of Cloud Optimized GeoTIFFs (COG): a mask in the colors of its legend, and shares such as confidence.
+"""Write Cloud Optimized GeoTIFFs (COG): a mask in the colors of its legend, and fractions such as confidence.
 
-A COG must be written in one go, but a prediction may be interrupted. Pixels are therefore collected in slabs in a folder
-next to the mask (:mod:`geoseg.raster.writers.partial`). When all are written, GDAL copies them into COGs, which are then
-renamed to their final names. Blocks of 512 pixels and DEFLATE were the fastest in measurements.
+A COG must be written in a single pass, but a prediction may be interrupted. Pixels are therefore collected as slabs in a
+folder next to the mask (:mod:`geoseg.raster.writers.partial`). Once all slabs are complete, GDAL copies them to COGs,
+which are then renamed to their final names. Blocks of 512 x 512 pixels with DEFLATE were fastest in measurements.
 """
 
 import logging
@@ -35,22 +35,23 @@ log = logging.getLogger(__name__)
 
 
 class CogWriter:
-    """Write a mask with colors, class names and overviews, and optionally shares, as Cloud Optimized GeoTIFFs.
+    """Writer of a mask with colors, class names and overviews, and optionally fractions, as Cloud Optimized GeoTIFFs.
 
-    If the writer is abandoned, complete slabs stay in a folder next to the mask, and a writer with the same settings and
-    ``resume`` continues with them.
+    If the writer is abandoned, complete slabs are kept in a folder next to the mask. A writer with the same settings and
+    ``resume=True`` continues from them.
 
     Args:
-        path: File of the mask (.tif).
-        shares: Files of the shares by output name, see :data:`geoseg.raster.output_bands.SHARES`.
+        path: Mask file (.tif).
+        shares: Files for fractions by output name; see :data:`geoseg.raster.output_bands.SHARES`.
         overwrite: True to replace existing files and unfinished rasters.
-        resume: True to continue with an unfinished mask of the same settings.
-        settings: Everything that determines the pixels, as JSON types; slabs of different settings are never mixed.
-        tags: Dataset tags to write into every file.
+        resume: True to continue an unfinished mask that has the same settings.
+        settings: Everything that determines the pixels, as JSON-compatible types; slabs with different settings are never
+            mixed.
+        tags: Dataset tags to write to every file.
         gcps: Ground control points of a scene without a transform (``scene.gcps``).
 
     Raises:
-        OutputError: A file cannot be written; raised here as far as it can be known before the work.
+        OutputError: If a file cannot be written, as far as this can be determined before writing.
     """
 
     partial: PartialRasters | None = None
@@ -75,11 +76,11 @@ class CogWriter:
         self._settings, self._tags = dict(settings or {}), dict(tags or {})
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin rasters on ``grid``, or continue with the unfinished ones.
+        """Begin rasters on ``grid``, or continue unfinished rasters.
 
         Raises:
-            OutputError: Unfinished rasters exist and neither ``resume`` nor ``overwrite`` is set, or their settings are
-                different.
+            OutputError: If unfinished rasters exist and neither ``resume`` nor ``overwrite`` is set, or their settings
+                are different.
         """
         self._grid, self._legend = grid, legend
         outputs = [make_output(name, legend) for name in self._paths]
@@ -109,26 +110,26 @@ class CogWriter:
 
     @property
     def missing(self) -> list[Window]:
-        """Windows that are not written yet, as wide as the grid."""
+        """Windows that have not been written yet, as wide as the grid."""
         return self._open_partial().missing
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Write the pixels of every output into a window inside the grid; each pixel once, from any thread."""
+        """Write the pixels of every output to a window inside the grid; call from any thread, but once per pixel."""
         with output_errors(self.path):
             self._open_partial().write(window, pixels)
 
     def finish(self) -> None:
-        """Convert the slabs to the final files and rename these; missing pixels are nodata."""
+        """Convert the slabs to the final files, and give these their final names; missing pixels are nodata."""
         partial = self._open_partial()
         with output_errors(self.path):
             partial.flush()
             files = [(output, self._assemble(partial, output)) for output in partial.outputs]
-            for output, file in reversed(files):  # the mask last: if it exists, all files do
+            for output, file in reversed(files):  # the mask is renamed last: if it exists, all files exist
                 _move(file, self._paths[output.name])
         partial.delete()
 
     def abandon(self) -> None:
-        """Keep complete slabs for ``resume``; existing files stay unchanged."""
+        """Keep complete slabs for ``resume``; existing files remain unchanged."""
         if self.partial is None:
             return
         if self.partial.settings is not None and _count_slabs(self.partial):
@@ -142,7 +143,7 @@ class CogWriter:
         return self.partial
 
     def _assemble(self, partial: PartialRasters, output: PredictionOutput) -> Path:
-        """Write the final file of an output into the folder of the slabs."""
+        """Write the final file of an output to the folder that contains the slabs."""
         folder = partial.folder
         virtual, final = folder / f"{output.name}.vrt", folder / f"{output.name}.cog.tif"
         remove_files(virtual, final, pam_path(final))
@@ -156,7 +157,7 @@ class CogWriter:
             if output.is_mask:
                 write_attribute_table(final, self._legend, counts)
         except OSError:
-            remove_files(final, pam_path(final))  # the disk may be full; the slabs hold all pixels
+            remove_files(final, pam_path(final))  # the disk may be full, and the slabs contain all pixels
             raise
         return final
 
@@ -167,33 +168,33 @@ def partial_folder(mask: Path) -> Path:
 
 
 def check_cog_paths(mask: Path, paths: Collection[Path], *, overwrite: bool, resume: bool) -> None:
-    """Check before the work that a mask and its shares can be written.
+    """Check before processing starts that a mask and its fraction rasters can be written.
 
     Args:
-        mask: File of the mask.
-        paths: Files of the mask and of all shares.
+        mask: Mask file.
+        paths: Files of the mask and of all fraction rasters.
         overwrite: True to replace existing files.
-        resume: True to continue with an unfinished mask.
+        resume: True to continue an unfinished mask.
 
     Raises:
-        OutputError: A file cannot be written, or two have the same path.
+        OutputError: If a file cannot be written, or two have the same path.
     """
     for path in paths:
         _check_suffix(path)
-        # A run that was killed at its very end may have renamed some of its files already.
+        # A run that was killed at the very end may have already renamed some of its files.
         check_writable(path, overwrite or (resume and has_partial(mask)))
     require_distinct(paths)
 
 
 def has_partial(mask: Path) -> bool:
-    """Return True if there are slabs of an unfinished mask."""
+    """Return True if slabs of an unfinished mask exist."""
     folder = partial_folder(mask)
     return (folder / SETTINGS_NAME).exists() and any(folder.glob("mask-*.tif"))
 
 
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in (".tif", ".tiff"):
-        raise OutputError(f"{path} is not a file name of a GeoTIFF", f"change the suffix: {path.with_suffix('.tif')}")
+        raise OutputError(f"{path} is not a GeoTIFF file name", f"change the suffix: {path.with_suffix('.tif')}")
 
 
 def _count_slabs(partial: PartialRasters) -> int:
@@ -205,7 +206,7 @@ def _progress_text(partial: PartialRasters) -> str:
 
 
 def _require_same(previous: dict[str, Any], settings: dict[str, Any], folder: Path) -> None:
-    """Raise :class:`OutputError` with the first difference between two settings."""
+    """Raise :class:`OutputError` that names the first difference between two settings, if there is one."""
     for key in (*settings, *previous):
         if previous.get(key) != settings.get(key):
             raise OutputError(
@@ -217,7 +218,7 @@ def _require_same(previous: dict[str, Any], settings: dict[str, Any], folder: Pa
 def _move(file: Path, target: Path) -> None:
     # GDAL would use the validity mask and overviews of the old file for the new one.
     remove_files(*(target.with_name(target.name + suffix) for suffix in (".msk", ".ovr")))
-    # The sidecar first, so that the new raster is never visible without its attribute table.
+    # The sidecar is moved first, so that the new raster is never visible without its attribute table.
     if pam_path(file).exists():
         pam_path(file).replace(pam_path(target))
     else:
@@ -229,16 +230,16 @@ def copy_to_cog(source: Path, target: Path, *, is_mask: bool) -> None:
     """Copy a raster to a Cloud Optimized GeoTIFF.
 
     Args:
-        source: Any raster GDAL can read.
+        source: Any raster that GDAL can read.
         target: The file to write.
-        is_mask: True for class indices: overviews hold the most frequent value instead of the mean.
+        is_mask: True for class indices, so that overviews contain the most frequent value instead of the mean.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: If the file cannot be written.
     """
     options = {
         "driver": "COG",
-        "compress": "DEFLATE",  # all readers support it, unlike ZSTD
+        "compress": "DEFLATE",  # supported by all readers, unlike ZSTD
         "blocksize": BLOCK_SIZE,
         # Differences between class indices compress worse than the indices themselves.
         "predictor": "NO" if is_mask else "YES",
@@ -249,31 +250,31 @@ def copy_to_cog(source: Path, target: Path, *, is_mask: bool) -> None:
     with gdal_environment():
         try:
             rasterio.shutil.copy(source, target, **options)
-        except Exception as error:  # rasterio lets GDAL's own errors through, which have no public name
+        except Exception as error:  # rasterio passes on GDAL's own errors, which have no public class
             raise OSError(str(error)) from error
 
 
 def _require_complete(raster: Path, counts: NDArray[np.int64]) -> None:
     """Raise OSError if pixel values were lost: GDAL does not report a disk that fills up with the last few kilobytes."""
     if not np.array_equal(count_pixels(raster), counts):
-        raise OSError("the file read back is not the file written")
+        raise OSError("the file read back differs from the file written")
 
 
 def count_pixels(raster: Path) -> NDArray[np.int64]:
-    """Count the pixels of all bands of a uint8 raster by value, shape (256,); this reads the whole file."""
+    """Count the pixels in all bands of a uint8 raster by value, shape (256,); this reads the whole file."""
     counts = np.zeros(256, np.int64)
     with quiet_gdal():
         dataset = rasterio.open(raster)
     with dataset:
         for window in _chunks(dataset.height, dataset.width):
             for band in dataset.read(window=RasterioWindow(window.col, window.row, window.width, window.height)):
-                # Pillow counts bytes four times as fast as np.bincount, which converts them to 8-byte integers first.
+                # Pillow counts bytes four times as fast as np.bincount, which first converts them to 8-byte integers.
                 counts += Image.fromarray(band).histogram()
     return counts
 
 
 def _chunks(height: int, width: int) -> Iterator[Window]:
-    """Yield windows of whole blocks that take tens of megabytes."""
+    """Yield windows of whole blocks that take tens of megabytes each."""
     for strip in strips(height, width, BLOCK_SIZE):
         for col in range(0, width, 16 * BLOCK_SIZE):
             yield Window(strip.row, col, strip.height, min(16 * BLOCK_SIZE, width - col))

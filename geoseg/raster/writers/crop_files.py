@@ -1,4 +1,4 @@
-"""Crops as single files: georeferenced GeoTIFF, or plain PNG for computer vision programs."""
+"""Write crops as single files: georeferenced GeoTIFF, or plain PNG for computer vision programs."""
 
 from pathlib import Path
 from typing import Any
@@ -30,12 +30,12 @@ def write_crop_geotiff(
         values: Pixel values, axes (band, row, col).
         grid: CRS and transform of the crop.
         bands: Band descriptions.
-        valid: Axes (row, col); pixels that are not valid get the nodata value, or are excluded by an internal mask if
-            there is no such value.
+        valid: Axes (row, col); pixels that are not valid are set to the nodata value, or excluded by an internal mask if
+            there is no nodata value.
         nodata: Value of pixels without data.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: If the file cannot be written.
     """
     profile = {
         "driver": "GTiff",
@@ -48,7 +48,7 @@ def write_crop_geotiff(
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # for opening only: it allows one thread at a time
+    with quiet_gdal():  # only for opening the file, because it allows one thread at a time
         file = rasterio.open(path, "w", **profile)
     with output_errors(path), gdal_environment(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), file:
         if valid is not None and nodata is not None:
@@ -65,11 +65,11 @@ def write_crop_png(path: Path, values: NDArray[Any]) -> None:
 
     Args:
         path: The file to write.
-        values: One or three bands of uint8, axes (band, row, col).
+        values: One or three uint8 bands, axes (band, row, col).
 
     Raises:
-        SceneError: The values have another type or number of bands.
-        OutputError: The file cannot be written.
+        SceneError: If the values have a different type or number of bands.
+        OutputError: If the file cannot be written.
     """
     if values.dtype != np.uint8 or len(values) not in (1, 3):
         raise SceneError(

@@ -1,4 +1,4 @@
-"""A raster writer that keeps the rasters in memory, for evaluation, tests and notebooks."""
+"""Write rasters to memory, for evaluation, tests and notebooks."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,9 @@ from geoseg.raster.writers.partial import OutputPixels, require_inside
 
 
 class MemoryWriter:
-    """Keep predicted rasters as arrays; :attr:`mask`, :attr:`raster` and :attr:`pixels` exist after :meth:`finish`.
+    """Writer that keeps predicted rasters as arrays.
+
+    :attr:`mask`, :attr:`raster` and :attr:`pixels` are available after :meth:`finish`.
 
     Args:
         outputs: Names of the outputs to keep; ``mask`` must be one of them.
@@ -25,26 +27,26 @@ class MemoryWriter:
     mask: NDArray[np.uint8]
     """Class indices, axes (row, col); 255 where nothing was predicted."""
     raster: Raster
-    """The mask as one band on its grid; valid where a class was predicted."""
+    """The mask as a single-band raster; valid where a class was predicted."""
     partial: None = None
-    """Arrays in memory are not shared with other processes."""
+    """Always None, because in-memory arrays are not shared with other processes."""
 
     def __init__(self, outputs: tuple[str, ...] = ("mask",)) -> None:
         self.outputs = outputs
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin with 255 in all pixels."""
+        """Allocate the rasters, with all pixels set to 255."""
         self._grid, self.legend = grid, legend
         bands = {name: len(make_output(name, legend).bands) for name in self.outputs}
         self._pixels = {name: np.full((count, *grid.shape), IGNORE_INDEX, np.uint8) for name, count in bands.items()}
 
     @property
     def missing(self) -> list[Window]:
-        """The window of the whole grid."""
+        """A window that covers the whole grid."""
         return [self._grid.window]
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Copy pixels, axes (band, row, col), into a window inside the grid."""
+        """Copy pixels, axes (band, row, col), to a window inside the grid."""
         require_inside(self._grid.shape, window, pixels)
         for name, array in self._pixels.items():
             array[:, *window.slices()] = pixels[name]

@@ -1,11 +1,11 @@
-"""Unfinished rasters on disk, in *slabs*: files of 512 rows, each of which is complete as soon as it has its name.
+"""Store unfinished rasters on disk as *slabs*: files of 512 rows that are complete once they have their final names.
 
-A program that is killed loses the slab it was writing and nothing else; the next run writes :attr:`PartialRasters.missing`.
-Several processes, on several machines that share the folder, may write different slabs of the same rasters.
+A program that is killed loses only the slab that it was writing; the next run writes :attr:`PartialRasters.missing`.
+Several processes, even on different machines that share the folder, may write different slabs of the same rasters.
 
-A folder holds the slabs of one or several outputs of one prediction, and the settings they were made with. A slab is one
-row of blocks of the final file. With ZSTD, where GDAL has it, writing a slab and reading it back takes 2 ms per megapixel.
-Every slab is read back, because GDAL does not report a disk that fills up while it closes a file.
+A folder contains the slabs of one or more outputs of a prediction, and the settings used to create them. A slab is one
+row of blocks in the final file. With ZSTD, if supported by GDAL, writing a slab and reading it back takes 2 ms per
+megapixel. Every slab is read back, because GDAL does not report a disk that fills up while a file is closed.
 """
 
 import contextlib
@@ -33,23 +33,24 @@ from geoseg.raster.open_raster import quiet_gdal
 from geoseg.raster.output_bands import PredictionOutput
 
 BLOCK_SIZE = 512
-"""Side of the files' blocks in pixels, and rows of a slab; a multiple of 16, as TIFF requires."""
+"""Side length of the blocks in pixels, and number of rows in a slab; a multiple of 16, as required by TIFF."""
 
 SETTINGS_NAME = "settings.json"
-"""File in the folder with the settings of the prediction."""
+"""Name of the file in the folder that contains the settings of the prediction."""
 
 OutputPixels = Mapping[str, NDArray[np.uint8]]
-"""Bytes by output name, axes (band, row, col)."""
+"""uint8 arrays by output name, axes (band, row, col)."""
 
 
 class PartialRasters:
-    """The slabs of some outputs in a folder.
+    """The slabs of one or more outputs in a folder.
 
-    Windows count from the first pixel of the rasters. They may be written in any order and by several threads, each pixel
-    once; the pixels of a slab are kept in memory until it is full. Methods raise ``OSError`` if the disk is full.
+    Windows are relative to the first pixel of the rasters. They may be written in any order and by several threads, but
+    each pixel only once; the pixels of a slab are kept in memory until the slab is full. Methods raise ``OSError`` if the
+    disk is full.
 
     Args:
-        folder: Folder of the slabs.
+        folder: Folder that contains the slabs.
         shape: (height, width) of the rasters.
         outputs: The outputs; each has one file per slab.
     """
@@ -63,7 +64,7 @@ class PartialRasters:
 
     @property
     def settings(self) -> dict[str, Any] | None:
-        """Settings that the slabs in the folder were made with; None if there are none."""
+        """Settings that were used to create the slabs in the folder; None if there are none."""
         try:
             settings: dict[str, Any] = json.loads((self.folder / SETTINGS_NAME).read_text("utf-8"))
         except (OSError, ValueError):
@@ -71,7 +72,7 @@ class PartialRasters:
         return settings
 
     def create(self, settings: Mapping[str, Any]) -> None:
-        """Create an empty folder for slabs of these settings; delete an existing one."""
+        """Create an empty folder for slabs with these settings; delete an existing folder first."""
         self.delete()
         self.folder.mkdir()
         (self.folder / SETTINGS_NAME).write_text(json.dumps(dict(settings)), "utf-8")
@@ -81,7 +82,7 @@ class PartialRasters:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def shared_value(self, name: str, compute: Callable[[], int]) -> int:
-        """Return a number that is computed once for all processes that write to the folder.
+        """Return a number that is computed only once for all processes that write to the folder.
 
         Args:
             name: Name of the number.
@@ -92,7 +93,7 @@ class PartialRasters:
             number, temporary = compute(), entry.with_suffix(f".{uuid.uuid4().hex}.part")
             temporary.mkdir()
             (temporary / "number.txt").write_text(str(number), "ascii")
-            # Atomic, and only the first one succeeds: a folder cannot replace a folder that is not empty.
+            # This is atomic, and only the first process succeeds: a folder cannot replace a folder that is not empty.
             with contextlib.suppress(OSError):
                 temporary.rename(entry)
         return int((entry / "number.txt").read_text("ascii"))
@@ -106,7 +107,7 @@ class PartialRasters:
     def missing(self) -> list[Window]:
         """Windows of the missing slabs, adjacent ones merged."""
         missing = [window for window in self.slab_windows if not self.has_slab(window)]
-        # Slab number minus position in the list is constant over adjacent slabs.
+        # The slab number minus the position in the list is constant for adjacent slabs.
         groups = groupby(enumerate(missing), key=lambda item: item[1].row // BLOCK_SIZE - item[0])
         merged = []
         for _, group in groups:
@@ -119,15 +120,15 @@ class PartialRasters:
         return all(self.slab_path(output, slab_window).exists() for output in self.outputs)
 
     def slab_path(self, output: PredictionOutput, slab_window: Window) -> Path:
-        """Return the file of one slab of an output."""
+        """Return the path of one slab of an output."""
         return self.folder / f"{output.name}-{slab_window.row:09}.tif"
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Add the pixels of a window, and write the slabs that are full.
+        """Add the pixels in a window, and write slabs that are full.
 
         Args:
             window: A window inside the rasters.
-            pixels: Bytes of every output, axes (band, row, col).
+            pixels: uint8 array of every output, axes (band, row, col).
         """
         require_inside(self.shape, window, pixels)
         for slab_window, part in _overlapping_slabs(window, self.shape):
@@ -140,7 +141,7 @@ class PartialRasters:
                 self._write(buffer)
 
     def flush(self) -> None:
-        """Write the slabs that are not full; their missing pixels are nodata."""
+        """Write slabs that are not full yet; their missing pixels are nodata."""
         for buffer in list(self._buffers.values()):
             self._write(buffer)
 
@@ -151,15 +152,15 @@ class PartialRasters:
 
 
 def require_inside(shape: tuple[int, int], window: Window, pixels: OutputPixels) -> None:
-    """Assert that a window is inside a raster of ``shape`` and that the pixels are bytes of the window's shape."""
-    assert Window(0, 0, *shape).contains(window), f"{window} reaches outside a raster of {shape}"
+    """Assert that a window is inside a raster of ``shape``, and that the pixels are uint8 arrays of the window's size."""
+    assert Window(0, 0, *shape).contains(window), f"{window} is not inside a raster of shape {shape}"
     for name, values in pixels.items():
-        assert values.shape[1:] == window.shape, f"{name} of {values.shape} for a window of {window.shape}"
+        assert values.shape[1:] == window.shape, f"{name} has shape {values.shape}, the window {window.shape}"
         assert values.dtype == np.uint8, f"{name} must be uint8, got {values.dtype}"
 
 
 class _SlabBuffer:
-    """Pixels of a slab that is not written yet."""
+    """Pixels of a slab that has not been written yet."""
 
     def __init__(self, window: Window, outputs: Sequence[PredictionOutput]) -> None:
         self.window = window
@@ -168,7 +169,7 @@ class _SlabBuffer:
         self.pixels = {name: np.full(shape, IGNORE_INDEX, np.uint8) for name, shape in shapes.items()}
 
     def add(self, part: Window, window: Window, pixels: OutputPixels) -> bool:
-        """Copy the part of a window's pixels that is in this slab; return True if the slab is full now."""
+        """Copy the pixels in a window that belong to this slab; return True if the slab is now full."""
         for name, array in self.pixels.items():
             array[:, *part.relative_to(self.window).slices()] = pixels[name][:, *part.relative_to(window).slices()]
         self.missing_pixels -= part.height * part.width
@@ -185,7 +186,7 @@ def _overlapping_slabs(window: Window, shape: tuple[int, int]) -> Iterator[tuple
 
 
 def _write_slab(path: Path, pixels: NDArray[np.uint8]) -> None:
-    # Random names, because process numbers are not unique across machines.
+    # Names are random, because process IDs are not unique across machines.
     with atomic_path(path, temporary=path.with_suffix(f".{uuid.uuid4().hex}.part")) as temporary:
         with quiet_gdal():
             dataset = rasterio.open(temporary, "w", **_profile(pixels.shape))
@@ -195,7 +196,7 @@ def _write_slab(path: Path, pixels: NDArray[np.uint8]) -> None:
             dataset = rasterio.open(temporary)
         with dataset:
             if not np.array_equal(dataset.read(), pixels):
-                raise OSError("the file read back is not the file written")
+                raise OSError("the file read back differs from the file written")
 
 
 def _profile(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -216,7 +217,7 @@ def _profile(shape: tuple[int, ...]) -> dict[str, Any]:
 
 @functools.cache
 def fast_compression() -> dict[str, Any]:
-    """Return GDAL's fastest compression options for temporary files: ZSTD if available, else DEFLATE."""
+    """Return GDAL's fastest compression options for temporary files: ZSTD if available, otherwise DEFLATE."""
     try:
         with (
             MemoryFile() as file,

@@ -1,4 +1,4 @@
-"""Virtual rasters (VRT) over the slabs of an unfinished raster, from which GDAL copies the final file."""
+"""Build virtual rasters (VRT) over the slabs of an unfinished raster, which GDAL copies to the final file."""
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -20,10 +20,10 @@ def build_partial_vrt(
     tags: Mapping[str, str],
     gcps: GroundControl | None,
 ) -> bytes:
-    """Build the VRT of one output, for a file in the folder of its slabs.
+    """Build the VRT of one output, for a file in the folder that contains its slabs.
 
     Args:
-        partial: The slabs; missing ones are nodata.
+        partial: The slabs; missing slabs are nodata.
         output: The output to build the VRT for.
         grid: Grid of the raster.
         legend: Colors and names of the classes; written if the output is the mask.
@@ -37,7 +37,7 @@ def build_partial_vrt(
     if gcps is not None:
         _add_gcps(root, gcps)
     metadata = SubElement(root, "Metadata")
-    # GDAL shifts the transform of files with the tag "Point" by half a pixel; ours is that of pixel corners.
+    # GDAL shifts the transform of files with the tag "Point" by half a pixel, but our transform refers to pixel corners.
     kept = {key: value for key, value in tags.items() if key != "AREA_OR_POINT"}
     for key, value in (kept | {CLASSES_TAG: legend.to_json()} if output.is_mask else kept).items():
         SubElement(metadata, "MDI", key=key).text = value

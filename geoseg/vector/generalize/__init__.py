@@ -1,10 +1,10 @@
-"""Generalize polygons: fill holes, merge small polygons, simplify and smooth borders, make right angles.
+"""Generalize polygons: fill holes, merge small polygons, simplify and smooth borders, and make angles right angles.
 
 The polygons of a mask are a *coverage*: they do not overlap, and neighbors share all vertices of their common border.
-Every operation keeps it a coverage.
+Every operation preserves this property.
 
-A mask is generalized while it is read in strips, so that memory does not grow with its size; a layer of polygons is in
-memory. Most operations therefore exist twice, next to each other in one module, with the same result:
+A mask is generalized while it is read in strips, so memory use does not grow with its size; a layer of polygons is held
+in memory. Most operations therefore have two implementations in the same module, with identical results:
 
 ================================  ====================================  ==================================
 Operation                         Masks, in strips                      Polygons, in memory

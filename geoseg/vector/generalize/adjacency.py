@@ -1,4 +1,4 @@
-"""Borders shared by polygons of a coverage, and which small polygon is merged into which neighbor."""
+"""Find the borders shared by polygons in a coverage, and choose the neighbor into which each small polygon is merged."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,18 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 
 class Borders(NamedTuple):
-    """Pairs of polygons, by position, that share a border; each pair in both orders."""
+    """Pairs of polygons that share a border, as positions; each pair is listed in both orders."""
 
     first: IntArray
-    """(border,): one polygon."""
+    """(border,): position of one polygon."""
     second: IntArray
-    """(border,): the other polygon."""
+    """(border,): position of the other polygon."""
     length: FloatArray
     """(border,): length of the shared border."""
 
 
 def find_shared_borders(geometries: NDArray[np.object_]) -> Borders:
-    """Find which polygons of a coverage share borders, with lengths in CRS units: segments that occur twice, by hashing."""
+    """Find the shared borders in a coverage, with lengths in CRS units, by hashing to find segments that occur twice."""
     ends, owner = list_segments(geometries)
     swap = (ends[:, 0] > ends[:, 2]) | ((ends[:, 0] == ends[:, 2]) & (ends[:, 1] > ends[:, 3]))
     ends[swap] = ends[swap][:, [2, 3, 0, 1]]
@@ -39,19 +39,19 @@ def find_shared_borders(geometries: NDArray[np.object_]) -> Borders:
 
 
 def find_merge_targets(borders: Borders, areas: FloatArray, min_area: float) -> IntArray:
-    """Decide into which polygon each polygon is merged.
+    """Decide which polygon each polygon is merged into.
 
-    Small polygons are merged smallest first, each into the neighbor with the longest shared border; one that has grown
-    enough in the meantime stays. Every round merges all small polygons without a smaller neighbor, as no two of these
-    touch.
+    Small polygons are merged smallest first, each into the neighbor with the longest shared border; a polygon that has
+    grown enough in the meantime is kept. Each round merges all small polygons that have no smaller neighbor, because no
+    two of these touch.
 
     Args:
         borders: The shared borders.
         areas: Area of each polygon.
-        min_area: Polygons below this area are merged, in the unit of ``areas``.
+        min_area: Polygons smaller than this area are merged, in the unit of ``areas``.
 
     Returns:
-        For each polygon the position of the polygon of which it becomes a part, its own if it stays.
+        For each polygon, the position of the polygon it is merged into, or its own position if it is kept.
     """
     areas, owner = areas.copy(), np.arange(len(areas))
     first, second, length = borders
@@ -65,7 +65,7 @@ def find_merge_targets(borders: Borders, areas: FloatArray, min_area: float) -> 
         if not len(merges):
             return owner
         merges = merges[np.lexsort((second[merges], -areas[second[merges]], -length[merges], first[merges]))]
-        merges = merges[np.diff(first[merges], prepend=-1) > 0]  # the longest border of each
+        merges = merges[np.diff(first[merges], prepend=-1) > 0]  # the longest border of each polygon
         target = np.arange(len(areas))
         target[first[merges]] = second[merges]
         np.add.at(areas, second[merges], areas[first[merges]])
@@ -73,7 +73,7 @@ def find_merge_targets(borders: Borders, areas: FloatArray, min_area: float) -> 
 
 
 def list_segments(geometries: NDArray[np.object_]) -> tuple[FloatArray, IntArray]:
-    """List the segments of all rings (segment, 4: x, y, x, y), and the position of the polygon of each."""
+    """List the segments of all rings (segment, 4: x, y, x, y), and the position of the polygon each belongs to."""
     parts, part_owner = shapely.get_parts(geometries, return_index=True)
     rings, ring_part = shapely.get_rings(parts, return_index=True)
     points, point_ring = shapely.get_coordinates(rings, return_index=True)
@@ -82,7 +82,7 @@ def list_segments(geometries: NDArray[np.object_]) -> tuple[FloatArray, IntArray
 
 
 def _sum_borders(first: IntArray, second: IntArray, length: FloatArray) -> Borders:
-    """Sum the lengths of equal pairs, and drop the borders of a polygon with itself."""
+    """Sum the lengths of identical pairs, and drop borders between a polygon and itself."""
     differs = first != second
     first, second, length = first[differs], second[differs], length[differs]
     order = np.lexsort((second, first))

@@ -1,7 +1,7 @@
-"""Fill small holes with the class around them, in a mask while it is read in strips and in polygons.
+"""Fill small holes with the surrounding class, in a mask that is read in strips or in polygons.
 
 The mask is read twice: the first pass traces it and keeps the rings of small holes; the second draws them over the
-pixels, large holes last, as they contain the others.
+pixels, the largest holes last because they may contain smaller ones.
 """
 
 from collections.abc import Iterator
@@ -28,11 +28,11 @@ def fill_coverage_holes(
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
-        crs: Their CRS.
+        crs: CRS of the polygons.
         max_area_m2: Holes below this area are filled, in square meters.
 
     Returns:
-        The remaining polygons, and the position that each had before.
+        The remaining polygons, and the original position of each.
     """
     parts, owner = shapely.get_parts(geometries, return_index=True)
     rings, ring_part = shapely.get_rings(parts, return_index=True)
@@ -52,7 +52,7 @@ def fill_coverage_holes(
 
 
 def _find_inside(geometries: NDArray[np.object_], holes: NDArray[np.object_]) -> IntArray:
-    """Find the positions of the polygons inside holes."""
+    """Find the positions of the polygons that are inside holes."""
     points = shapely.STRtree(shapely.point_on_surface(geometries))
     _, inside = points.query(np.asarray(shapely.polygons(holes)), predicate="contains")
     positions: IntArray = inside.astype(np.int64)
@@ -62,13 +62,13 @@ def _find_inside(geometries: NDArray[np.object_], holes: NDArray[np.object_]) ->
 def fill_raster_holes(
     raster: ClassRaster, size: PixelSize, max_area_m2: float, *, connectivity: Connectivity = 4
 ) -> ClassRaster:
-    """Fill the holes of regions, with all that is inside.
+    """Fill the holes of regions, including everything inside them.
 
     Args:
-        raster: The class raster; it is read immediately, and again for each reading of the result.
-        size: Size of its pixels.
+        raster: The class raster; it is read immediately, and again each time the result is read.
+        size: Size of the raster's pixels.
         max_area_m2: Holes below this area are filled, in square meters.
-        connectivity: Which pixels of one class are a region.
+        connectivity: Which pixels of a class form a region, 4 or 8.
     """
     strips = ((strip, None) for strip in raster.strips())
     portions = trace_raster(strips, width=raster.width, background=raster.background, connectivity=connectivity)
@@ -93,13 +93,13 @@ class _Holes(NamedTuple):
     """Rings of holes."""
 
     corners: NDArray[np.int32]
-    """(corner, 2): row and column, of closed rings."""
+    """(corner, 2): row and column of the corners of closed rings."""
     offsets: IntArray
     """Offsets of the rings in ``corners``."""
     values: IntArray
-    """(hole,): class around the hole."""
+    """(hole,): class that surrounds the hole."""
     areas: FloatArray
-    """(hole,): square meters."""
+    """(hole,): area in square meters."""
 
 
 def _find_small_holes(outlines: Outlines, size: PixelSize, max_area_m2: float) -> _Holes:
@@ -107,10 +107,12 @@ def _find_small_holes(outlines: Outlines, size: PixelSize, max_area_m2: float) -
     owners = np.searchsorted(outlines.polygon_rings, rings, "right") - 1
     starts, lengths = outlines.ring_offsets[:-1][rings], np.diff(outlines.ring_offsets)[rings]
     row, col = outlines.corners[expand_ranges(starts, lengths)].astype(np.int64).T
-    above = np.append(0.0, np.cumsum(size.areas_m2))[row]  # square meters of the column of pixels above a corner
+    above = np.append(0.0, np.cumsum(size.areas_m2))[
+        row
+    ]  # area in square meters of the column of pixels above a corner
     products = np.append(col[:-1] * np.diff(above), 0.0) if len(row) else above
     offsets = to_offsets(lengths)
-    products[offsets[1:] - 1] = 0  # from one ring to the next
+    products[offsets[1:] - 1] = 0  # not a side: leads from one ring to the next
     areas = np.abs(np.add.reduceat(products, offsets[:-1])) if len(rings) else above
     is_small = areas < max_area_m2
     corners = outlines.corners[expand_ranges(starts[is_small], lengths[is_small])].astype(np.int32)
@@ -137,7 +139,7 @@ def _fill(
     values: IntArray,
     selected: IntArray,
 ) -> None:
-    """Draw the selected rings over a strip that begins at ``row``, by the even-odd rule on their vertical sides."""
+    """Draw the selected rings over a strip that begins at ``row``, using the even-odd rule on their vertical sides."""
     crossings = np.empty(strip.shape[1] + 1, np.int64)
     for k in selected:
         first, last = offsets[k], offsets[k + 1] - 1

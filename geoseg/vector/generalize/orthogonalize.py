@@ -1,14 +1,15 @@
-"""Make the angles of buildings right angles, and adapt their neighbors.
+"""Make the corners of buildings right-angled, and adapt their neighbors.
 
-The main direction of a building is the mean direction of its sides, weighted by the square of their length, with angles
-counted modulo 90 degrees. Relative to this direction, every side runs more along or more across; consecutive sides of one
-kind become one line, at their mean position, and lines meet at right angles. Sides shorter than the tolerance are removed
-first: the lines before and after such a side are of one kind, and become one. Outlines that would change too much are
-only simplified.
+The main direction of a building is the mean direction of its sides modulo 90 degrees, weighted by the squared side
+lengths. Each side is classified as parallel or perpendicular to the main direction, whichever is closer. Consecutive
+sides of the same kind become one line at their mean position, and lines meet at right angles. Sides shorter than the
+tolerance are removed first: the lines before and after such a side are of the same kind and are merged. Outlines that
+would change too much are only simplified.
 
-The new outlines replace the old ones so that the coverage remains one. All borders around are cut where they cross, and
-the faces between them are assigned: a face inside a new shape belongs to this shape; a face inside another polygon stays
-with that polygon; a face that only an old shape covered goes to the neighbor with the longest shared border.
+The new outlines replace the old ones in such a way that the result is still a coverage. All nearby borders are cut where
+they cross, and the faces between them are assigned to polygons: a face inside a new shape is assigned to that shape; a
+face inside a different polygon is kept by that polygon; a face that was covered only by an old shape is assigned to the
+neighbor with the longest shared border.
 """
 
 import math
@@ -26,33 +27,33 @@ from geoseg.vector.polygon_arrays import restore_points
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 COLLINEAR_TOLERANCE = 0.01
-"""Distance up to which three points count as collinear, as a fraction of the tolerance."""
+"""Largest distance from a line at which three points are treated as collinear, as a fraction of the tolerance."""
 
 GRID_TOLERANCE = 2e-6
-"""Distance between the points at which new and old borders may cross, as a fraction of the tolerance."""
+"""Spacing of the grid on which new and old borders may cross, as a fraction of the tolerance."""
 
 MIN_IOU = 0.8
-"""Intersection over union of an outline before and after, below which it is only simplified."""
+"""Smallest intersection over union of the old and the new outline; below it, the outline is only simplified."""
 
 MIN_SIDE = 1e-8
-"""Length in CRS units up to which QGIS takes the ends of a side for one point that is repeated."""
+"""Longest side, in CRS units, whose two ends QGIS treats as a repeated point."""
 
 UNASSIGNED = -1
-"""Owner of faces that only an old shape covered."""
+"""Owner of faces that were covered only by an old shape."""
 
 OUTSIDE = -2
 """Owner of faces outside all polygons."""
 
 
 class Orthogonalized(NamedTuple):
-    """Polygons of which some got right angles."""
+    """Polygons after some of them were given right angles."""
 
     geometries: NDArray[np.object_]
-    """The remaining polygons; polygons that are entirely covered by their neighbors are removed."""
+    """The remaining polygons; polygons that their neighbors cover entirely are removed."""
     source: IntArray
-    """(polygon,): the position that each had before."""
+    """(polygon,): original position of each polygon."""
     unchanged: int
-    """Number of outlines that stay as they are, because right angles would have broken the coverage."""
+    """Number of outlines that were left unchanged because right angles would have broken the coverage."""
 
 
 def orthogonalize_coverage(
@@ -63,17 +64,18 @@ def orthogonalize_coverage(
     *,
     within: shapely.Polygon | None = None,
 ) -> Orthogonalized:
-    """Make right angles in some polygons of a coverage.
+    """Give some polygons of a coverage right angles.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
-        positions: Which of them get right angles.
-        crs: Their CRS.
-        tolerance_m: Sides below this length are removed, in meters.
-        within: The new outlines are clipped to this polygon.
+        positions: Positions of the polygons that get right angles.
+        crs: CRS of the polygons.
+        tolerance_m: Sides shorter than this length, in meters, are removed.
+        within: Polygon to which the new outlines are clipped.
 
     Returns:
-        The remaining polygons. They are a coverage if the given ones were: outlines that would break it stay as they are.
+        The remaining polygons. If the input is a coverage, so is the result: outlines that would break it are left
+        unchanged.
     """
     left, bottom, right, top = (float(side) for side in shapely.total_bounds(geometries))
     tolerance = tolerance_m / meters_per_unit(crs, (left, bottom, right, top))
@@ -97,7 +99,7 @@ def orthogonalize_coverage(
 
 
 def find_faults(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Find the polygons that are invalid, overlap others, lack a vertex of a neighbor, or repeat points."""
+    """Find polygons that are invalid, overlap others, lack a vertex of a neighbor, or contain repeated points."""
     ends, owner = list_segments(geometries)
     is_short = np.abs(ends[:, :2] - ends[:, 2:]).max(axis=1, initial=0) <= MIN_SIDE
     faults: NDArray[np.bool_] = ~shapely.is_valid(geometries)
@@ -107,18 +109,18 @@ def find_faults(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
 
 
 def _keep_polygons(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Drop the points and lines of an intersection."""
+    """Drop the points and lines from an intersection."""
     parts = [part for part in shapely.get_parts(geometry) if shapely.get_dimensions(part) == 2]
     polygons: shapely.Geometry = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
     return polygons
 
 
 def orthogonalize_polygon(geometry: shapely.Geometry, tolerance: float) -> shapely.Geometry:
-    """Make right angles in a Polygon or MultiPolygon, or only simplify it if right angles would change it too much.
+    """Give a Polygon or MultiPolygon right angles, or only simplify it if right angles would change it too much.
 
     Args:
         geometry: The polygon.
-        tolerance: Sides below this length are removed, in the units of the polygon.
+        tolerance: Sides shorter than this length, in the units of the polygon, are removed.
     """
     parts = [_orthogonalize_part(part, tolerance) for part in shapely.get_parts(geometry)]
     return parts[0] if len(parts) == 1 else shapely.union_all(parts)  # parts may overlap after the change
@@ -140,14 +142,14 @@ def _orthogonalize_part(polygon: shapely.Polygon, tolerance: float) -> shapely.P
 
 
 def find_main_direction(polygon: shapely.Polygon) -> float:
-    """Find the angle in radians, from 0 to a quarter turn, along or across which the sides of a polygon run."""
+    """Return the angle of the main direction of a polygon's sides in radians, from 0 to pi / 2."""
     dx, dy = np.diff(shapely.get_coordinates(polygon.exterior), axis=0).T
     weights, angles = dx * dx + dy * dy, 4 * np.arctan2(dy, dx)
     return math.atan2((weights * np.sin(angles)).sum(), (weights * np.cos(angles)).sum()) / 4 % (math.pi / 2)
 
 
 def _orthogonalize_ring(points: FloatArray, angle: float, tolerance: float) -> FloatArray | None:
-    """Give a closed ring (point, 2) sides along ``angle`` and across it; return None if less than four sides are left."""
+    """Make the sides of a closed ring (point, 2) parallel or perpendicular to ``angle``; None if fewer than 4 remain."""
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     center = points[:-1].mean(axis=0)
     lines = _list_lines((points - center) @ rotation)
@@ -163,14 +165,14 @@ def _orthogonalize_ring(points: FloatArray, angle: float, tolerance: float) -> F
 
 
 class _Line(NamedTuple):
-    """A line along an axis."""
+    """A line parallel to an axis."""
 
     is_along_x: bool
-    """Whether it runs along x, else along y."""
+    """True if the line is parallel to the x axis, False if it is parallel to the y axis."""
     at: float
-    """Its y if it runs along x, else its x."""
+    """The y coordinate of a line parallel to the x axis, or the x coordinate of a line parallel to the y axis."""
     length: float
-    """Total length of the sides that it replaces."""
+    """Total length of the sides that the line replaces."""
 
 
 def _list_lines(points: FloatArray) -> list[_Line]:
@@ -183,7 +185,7 @@ def _list_lines(points: FloatArray) -> list[_Line]:
 
 
 def _merge(lines: list[_Line]) -> list[_Line]:
-    """Merge consecutive lines of one kind, also across the end of the ring."""
+    """Merge consecutive lines of the same kind, including across the end of the ring."""
     merged: list[_Line] = []
     for line in lines:
         is_same = merged and merged[-1].is_along_x == line.is_along_x
@@ -199,7 +201,7 @@ def _average(one: _Line, other: _Line) -> _Line:
 
 
 def _find_shortest(lines: list[_Line]) -> tuple[float, int]:
-    """Return the length of the shortest side, which its neighbors determine, and its position."""
+    """Return the length of the shortest side, which is determined by its neighbors, and its position."""
     count = len(lines)
     return min((abs(lines[(k + 1) % count].at - lines[k - 1].at), k) for k in range(count))
 
@@ -216,12 +218,12 @@ def replace_in_coverage(
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
-        positions: Which of them to replace.
-        shapes: The shape that replaces each.
-        grid_size: New vertices lie on a grid of this size, in CRS units: a power of two.
+        positions: Positions of the polygons to replace.
+        shapes: New shape of each of these polygons.
+        grid_size: Spacing of the grid on which new vertices lie, in CRS units; a power of two.
 
     Returns:
-        The remaining polygons, and the position that each had before.
+        The remaining polygons, and the original position of each.
     """
     is_changed = ~shapely.equals(geometries[positions], shapes)
     positions, shapes = positions[is_changed], shapes[is_changed]
@@ -253,16 +255,17 @@ def replace_in_coverage(
 
 
 def _find_faces(geometries: NDArray[np.object_], grid_size: float) -> NDArray[np.object_]:
-    """Find the areas between all borders, which are cut where they cross, at points of a fine grid.
+    """Find the faces between all borders, which are cut where they cross, at points of a fine grid.
 
-    On a grid (snap rounding), all crossings are found, however flat they are; with points anywhere, some are missed.
+    On a grid (snap rounding), all crossings are found, however small the angle; with arbitrary points, some would be
+    missed.
     """
     lines = shapely.union_all(shapely.boundary(geometries), grid_size=grid_size)
     return shapely.get_parts(shapely.polygonize([lines]))
 
 
 def _assign_rest(faces: NDArray[np.object_], owner: IntArray) -> IntArray:
-    """Assign the unassigned faces to the owner with the longest shared border, neighbors of owners first."""
+    """Assign each unassigned face to the owner with the longest shared border, starting with neighbors of owners."""
     owner = owner.copy()
     first, second, length = find_shared_borders(faces)
     while True:

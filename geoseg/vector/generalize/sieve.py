@@ -1,8 +1,8 @@
-"""Merge small polygons into their neighbors, in a mask while it is read in strips and in polygons.
+"""Merge small polygons into their neighbors, in a mask that is read in strips or in polygons.
 
-The mask is read twice, with memory proportional to the number of its polygons. The first pass labels every strip, and
-counts the pixels of each region and the pixel sides that it shares with others. Then the class of each region is decided
-(see ``find_merge_targets``). The second pass labels the strips again, and assigns the new classes.
+The mask is read twice, with memory use proportional to the number of polygons. The first pass labels every strip, and
+counts the pixels of each region and the pixel sides that it shares with other regions. The class of each region is then
+decided (see ``find_merge_targets``). The second pass labels the strips again, and assigns the new classes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from geoseg.vector.tracing.raster_strips import Block, ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import Connectivity
 
 UNITS_PER_PIXEL = 2**20
-"""Units in which the area of the largest pixel is counted: sums of whole numbers are the same for any strips."""
+"""Number of area units in the largest pixel. Areas are integers, so their sums do not depend on the strips."""
 
 
 def sieve_coverage(
@@ -33,16 +33,16 @@ def sieve_coverage(
 ) -> tuple[NDArray[np.object_], IntArray]:
     """Merge small polygons into the neighbor with the longest shared border, smallest first.
 
-    Polygons of one class that then share a border become one polygon. Small polygons without neighbors are removed.
+    Polygons of the same class that then share a border become one polygon. Small polygons without neighbors are removed.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
-        classes: Class of each polygon, as a number.
+        classes: Class number of each polygon.
         areas: Area of each polygon.
-        min_area: Polygons below this area are merged, in the unit of ``areas``.
+        min_area: Polygons smaller than this area are merged, in the unit of ``areas``.
 
     Returns:
-        The remaining polygons, and for each the position of the polygon that it continues.
+        The remaining polygons, and the original position of each.
     """
     borders = find_shared_borders(geometries)
     owner = find_merge_targets(borders, areas, min_area)
@@ -72,10 +72,10 @@ def sieve_raster(
     Small regions without neighbors become background.
 
     Args:
-        raster: The class raster; it is read immediately, and again for each reading of the result.
-        size: Size of its pixels.
-        min_area_m2: Regions below this area are merged, in square meters.
-        connectivity: Which pixels of one class are a region.
+        raster: The class raster; it is read immediately, and again each time the result is read.
+        size: Size of the raster's pixels.
+        min_area_m2: Regions smaller than this area, in square meters, are merged.
+        connectivity: Which pixels of a class form a region, 4 or 8.
     """
     largest = float(size.areas_m2.max())
     units = np.append(np.rint(size.areas_m2 * (UNITS_PER_PIXEL / largest)).astype(np.int64), 0)  # 0: below the image
@@ -94,32 +94,32 @@ def sieve_raster(
 
 @dataclass(frozen=True)
 class _StripRegions:
-    """The regions of one strip; labels of one region within the strip are one label here."""
+    """The regions of one strip; labels that belong to the same region within the strip are combined into one."""
 
     diagonal: IntArray
-    """(pair, 2): labels of one class that touch at corners; empty with 4-connectivity."""
+    """(pair, 2): labels of the same class that touch at corners; empty with 4-connectivity."""
     top: IntArray
-    """(position,): labels of the row above the strip, at some columns; see :func:`_shorten_seams`."""
+    """(position,): labels in the row above the strip, at selected columns; see :func:`_shorten_seams`."""
     bottom: IntArray
-    """(position,): labels of the last row of the strip, at the columns of ``top`` of the next strip."""
+    """(position,): labels in the last row of the strip, at the columns of the next strip's ``top``."""
     pixels: IntArray
-    """(label,): number of pixels of the strip."""
+    """(label,): number of pixels in the strip."""
     units: IntArray
     """(label,): area of these pixels, in units of the largest pixel divided by :data:`UNITS_PER_PIXEL`."""
     values: IntArray
     """(label,): class."""
     sides: IntArray
-    """(pair, 4): two labels that share pixel sides, one of them small within this strip; number of shared sides along
-    columns, and along rows."""
+    """(pair, 4): two labels that share pixel sides, at least one of them small within this strip; number of shared sides
+    along columns, and along rows."""
 
     @property
     def parents(self) -> IntArray:
-        """(label,): each label is its own region."""
+        """(label,): the label itself, because each label is a separate region."""
         return np.arange(len(self.pixels))
 
 
 def _shorten_seams(strips: Iterable[_StripRegions]) -> list[_StripRegions]:
-    """Keep only the columns of seams where a run of labels begins: full rows of all strips would take much memory."""
+    """Keep only the seam columns at which a run of labels begins: full rows of all strips would need too much memory."""
     shortened: list[_StripRegions] = []
     for strip in strips:
         if shortened:
@@ -142,7 +142,7 @@ def _reclassify(
 
 
 def _label_regions(block: Block, raster: ClassRaster) -> tuple[NDArray[np.int32], IntArray]:
-    """Label a block (row, col), and number the region of each label; there are far fewer regions than labels."""
+    """Label a block (row, col), and return the region number of each label; there are far fewer regions than labels."""
     labels, parents = label_block(block.classes, raster.background)
     roots = find_roots(parents)
     return labels, (np.cumsum(roots == np.arange(len(roots))) - 1)[roots]
@@ -176,7 +176,7 @@ def _count_regions(
 def _choose_classes(
     strips: list[_StripRegions], raster: ClassRaster, size: PixelSize, min_area_m2: float
 ) -> ClassArray:
-    """Choose the new class of every label of every strip."""
+    """Choose the new class of every label in every strip."""
     _, polygon = unite_regions(strips)
     values = np.concatenate([strip.values for strip in strips])
     polygons, position = np.unique(polygon, return_inverse=True)
@@ -193,7 +193,7 @@ def _choose_classes(
 
 
 def _sum_borders(strips: list[_StripRegions], position: IntArray, size: PixelSize) -> Borders:
-    """Sum the lengths in meters of the borders that polygons share."""
+    """Sum the lengths of the borders that polygons share, in meters."""
     first_labels = to_offsets([len(strip.pixels) for strip in strips])[:-1]
     pairs = np.concatenate([strip.sides[:, :2] + first for strip, first in zip(strips, first_labels, strict=True)])
     counts = np.concatenate([strip.sides[:, 2:] for strip in strips])
@@ -204,7 +204,7 @@ def _sum_borders(strips: list[_StripRegions], position: IntArray, size: PixelSiz
 
 
 def _sum_pairs(first: IntArray, second: IntArray, counts: IntArray) -> IntArray:
-    """Sum the counts (pair, 2) of equal pairs in any order; return (pair, 4): smaller label, larger label, two counts."""
+    """Sum the counts (pair, 2) of pairs in either order; return (pair, 4): smaller label, larger label, two counts."""
     low, high = np.minimum(first, second), np.maximum(first, second)
     key = (low << 32) | high
     order = np.argsort(key, kind="stable")
@@ -226,7 +226,7 @@ def _count_pixels(
     areas: IntArray,
     values: IntArray,
 ) -> None:
-    """Fill the last three by region; ``units`` is the area of a pixel by row, from the first row of the strip."""
+    """Fill the last three arrays by region; ``units`` is the pixel area in each row of the strip."""
     for i in range(labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
             if labels[i, j]:
@@ -239,7 +239,7 @@ def _count_pixels(
 
 @njit
 def _list_sides(labels: NDArray[np.int32], regions: IntArray, pixels: IntArray, small: float, sides: IntArray) -> int:
-    """Fill ``sides`` (side, 3: two regions, 1 if they are neighbors in a row, else 0); return their number."""
+    """Fill ``sides`` (side, 3: two regions, 1 if they are neighbors in a row, else 0); return the number of sides."""
     count = 0
     for i in range(1, labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):

@@ -1,9 +1,9 @@
-"""Simplify and smooth shared borders without gaps, overlaps or crossings, of traced outlines and of polygon layers.
+"""Simplify and smooth the shared borders of traced outlines and polygon layers, without gaps, overlaps or crossings.
 
-Rings are cut at *nodes*, where three or four borders meet, into *arcs*. The result for an arc depends only on the arc, in
-a direction that its ends determine, and on the vertices of the layer before the change. Both polygons along an arc
-therefore get the same result, in any order and in any batch. Nodes never move. ``simplify_arcs`` holds the rules for a
-single arc.
+Rings are cut into *arcs* at *nodes*, where three or four borders meet. The result for an arc depends only on the arc
+itself, traversed in a direction determined by its ends, and on the original vertices of the layer. Both polygons along an
+arc therefore get the same result, regardless of order and batch. Nodes never move. ``simplify_arcs`` implements the rules
+for a single arc.
 """
 
 from dataclasses import replace
@@ -24,15 +24,15 @@ from geoseg.vector.tracing.vertex_spatial_index import VertexIndex
 
 
 def simplify_outlines(outlines: Outlines, vertices: VertexIndex, options: BoundaryOptions) -> Outlines:
-    """Simplify and smooth the outlines of a raster, or a portion of them.
+    """Simplify and smooth the outlines of a raster, or some of them.
 
     Args:
-        outlines: Outlines with their nodes.
-        vertices: The vertices of all polygons around.
-        options: Tolerance, smoothing and the size of pixels in meters.
+        outlines: Outlines with marked nodes.
+        vertices: The vertices of all polygons in the vicinity.
+        options: Tolerance, smoothing and pixel size in meters.
 
     Returns:
-        The outlines with other corners; no node is marked in them.
+        The outlines with their new corners; nodes are no longer marked.
     """
     if options.is_identity or not len(outlines):
         return outlines
@@ -40,7 +40,7 @@ def simplify_outlines(outlines: Outlines, vertices: VertexIndex, options: Bounda
     max_length = int(np.diff(outlines.ring_offsets).max())
     out = np.empty(((CURVE_SIDES + 1 if options.smooth else 1) * len(points) + 2, 2))
     offsets = np.zeros_like(outlines.ring_offsets)
-    options = options._replace(tolerance=float(options.tolerance))  # numba would compile again for an int
+    options = options._replace(tolerance=float(options.tolerance))  # numba would recompile for an int
     nodes, rings = outlines.is_node, outlines.ring_offsets
     _simplify_rings(points, nodes, rings, *vertices, options, max_length, out, offsets)
     corners = np.ascontiguousarray(out[: offsets[-1], ::-1])
@@ -83,7 +83,7 @@ def _simplify_rings(
             is_reversed = _is_reversed(arc, count)
             if is_reversed:
                 _reverse(arc, count + 1)
-            if is_loop:  # repeat it, so that its first corner has a next one
+            if is_loop:  # repeat the loop, so that its first corner has a successor
                 arc[count + 1 : 2 * count + 1] = arc[1 : count + 1]
             kept_count = simplify_arc(arc, count + 1, starts, xs, ys, options, before, after, kept)
             stop = smooth_arc(arc, kept, kept_count, starts, xs, ys, options.smooth, is_loop, out, filled)
@@ -98,7 +98,7 @@ def _simplify_rings(
 
 @njit
 def _find_uppermost(points: FloatArray, first: int, size: int) -> int:
-    """Find the first point of a ring by y, then by x: the start that both polygons along a ring without nodes agree on."""
+    """Find the point with the smallest y, then x: the same start for both polygons along a ring without nodes."""
     begin = 0
     for k in range(1, size):
         x, y = points[first + k, 0], points[first + k, 1]
@@ -109,9 +109,9 @@ def _find_uppermost(points: FloatArray, first: int, size: int) -> int:
 
 @njit
 def _is_reversed(arc: FloatArray, last: int) -> bool:
-    """Return whether an arc (points 0 to ``last``) begins at its lower end, or at the right one of two on a level."""
+    """Return whether an arc (points 0 to ``last``) begins at its lower end, or at its right end if both are level."""
     ax, ay, bx, by = arc[0, 0], arc[0, 1], arc[last, 0], arc[last, 1]
-    if ax == bx and ay == by:  # a closed arc: compare the neighbors of its end
+    if ax == bx and ay == by:  # a closed arc: compare the neighbors of the point where it is closed
         ax, ay, bx, by = arc[1, 0], arc[1, 1], arc[last - 1, 0], arc[last - 1, 1]
     return bool(ay > by or (ay == by and ax > bx))
 
@@ -128,13 +128,13 @@ def simplify_coverage(
 ) -> NDArray[np.object_]:
     """Simplify and smooth the polygons of a layer.
 
-    Nodes do not move, nor do vertices at the corners of the layer's bounds; polygons never vanish. If a border has other
-    vertices on both sides (the polygons are not a valid coverage), its sides count as two borders, which may move apart by
-    the tolerance.
+    Nodes and vertices at the corners of the layer's bounds do not move, and polygons never vanish. If the two sides of a
+    border have different vertices (the polygons are not a valid coverage), they are treated as two borders, which may
+    move apart by up to the tolerance.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
-        crs: Their CRS.
+        crs: CRS of the polygons.
         tolerance_m: How far borders may move, in meters; 0 removes no vertices.
         smooth: Whether to round corners.
     """
@@ -154,9 +154,10 @@ def simplify_coverage(
 
 
 def _choose_rows(points: FloatArray) -> tuple[float, int]:
-    """Choose the height of the rows of a vertex index, so that each holds few points; return also the lowest row.
+    """Choose the row height of a vertex index such that each row contains few points; also return the lowest row.
 
-    The height is a power of two: coordinates divided by it, and shifted by whole rows, are restored exactly.
+    The height is a power of two, so that coordinates that are divided by it and shifted by whole rows can be restored
+    exactly.
     """
     low, high = points[:, 1].min(), points[:, 1].max()
     unit = 2.0 ** np.ceil(np.log2(max(high - low, 1e-12) / max(np.sqrt(len(points)), 1)))
@@ -179,7 +180,7 @@ def _to_outlines(points: FloatArray, polygons: PolygonArrays) -> Outlines:
 
 
 def _find_nodes(points: FloatArray, polygons: PolygonArrays) -> NDArray[np.bool_]:
-    """Mark the points at which not exactly two distinct sides meet, and those at the corners of the layer's bounds."""
+    """Mark all points except those where exactly two distinct sides meet; also mark the corners of the layer's bounds."""
     _, name = np.unique(points, axis=0, return_inverse=True)
     is_side = np.ones(len(points), np.bool_)
     is_side[polygons.ring_offsets[1:] - 1] = False  # the last point of a ring repeats its first one

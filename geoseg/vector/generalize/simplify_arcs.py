@@ -1,19 +1,20 @@
-"""Remove vertices of a single arc and round its corners: the numba kernels of ``simplify``.
+"""Remove the vertices of a single arc and round its corners: the numba kernels of ``simplify``.
 
 An *arc* is the border between two polygons from one node to the next (see ``simplify``).
 
-Vertices are removed by the area of the triangle p v q that they span with their neighbors (Visvalingam and Whyatt, 1993),
-smallest first, up to the square of the tolerance. A vertex stays
+Vertices are removed in order of the area of the triangle p v q that each vertex v forms with its neighbors p and q
+(Visvalingam and Whyatt, 1993), smallest first, up to the square of the tolerance. A vertex is kept
 
-* if its triangle holds a vertex of another border, or a vertex that its own arc keeps. Otherwise the side p q that
-  replaces it crosses nothing: a crossing border would have to end in the triangle, or to cross p v or v q;
-* if a vertex that was removed between p and q would be farther than the tolerance from p q;
-* if it is the last inner vertex of its arc and is located to the right of p q, or if p q runs along the grid (or the
-  points are not on a grid). So at most one of two arcs between the same nodes becomes the side p q. (An arc without nodes
-  keeps two vertices besides its first.)
+* if its triangle contains a vertex of another border, or a kept vertex of the same arc. Otherwise the side p q that
+  replaces the vertex crosses nothing: a border that crosses p q would have to end inside the triangle, or cross p v or
+  v q;
+* if a vertex that was removed between p and q would be farther from p q than the tolerance;
+* if it is the last inner vertex of its arc and is to the right of p q, or if p q is parallel to the grid (or the points
+  are not on a grid). At most one of two arcs between the same nodes can therefore become the side p q. (An arc without
+  nodes keeps two vertices in addition to its first.)
 
 A corner p v q is rounded by a quadratic Bézier curve (the limit of Chaikin's corner cutting) from the midpoint of p v to
-the midpoint of v q, unless the triangle of v and the midpoints holds another vertex.
+the midpoint of v q, unless the triangle formed by v and the two midpoints contains another vertex.
 """
 
 import heapq
@@ -24,7 +25,7 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 from geoseg.vector.tracing.vertex_spatial_index import count_inside, is_inside
 
 MAX_REPLACED_VERTICES = 1024
-"""Largest number of vertices that one side replaces; it bounds the checks for each vertex."""
+"""Maximum number of vertices that one side may replace; it limits the number of checks for each vertex."""
 
 CURVE_SIDES = 3
 """Number of sides of the curve that rounds a corner."""
@@ -38,9 +39,9 @@ class BoundaryOptions(NamedTuple):
     smooth: bool = False
     """Whether to round corners."""
     x_scale: float = 1.0
-    """Meters from x to x + 1."""
+    """Distance from x to x + 1 in meters."""
     y_scale: float = 1.0
-    """Meters from y to y + 1."""
+    """Distance from y to y + 1 in meters."""
 
     @property
     def is_identity(self) -> bool:
@@ -60,21 +61,21 @@ def simplify_arc(
     after: IntArray,
     kept: IntArray,
 ) -> int:
-    """Select the points of an arc that stay.
+    """Select the points of an arc to keep.
 
     Args:
         arc: Points (point, 2: x, y).
         count: Number of points of the arc; the rest of the array is ignored.
-        starts: Starts of the rows of the index of all vertices around; see VertexIndex.
-        xs: Their x.
-        ys: Their y, or empty.
+        starts: Row starts of the index of all vertices in the vicinity; see VertexIndex.
+        xs: x of these vertices.
+        ys: y of these vertices, or empty.
         options: The tolerance and the scales.
         before: Scratch space of at least ``count`` numbers.
         after: Scratch space of at least ``count`` numbers.
-        kept: Receives the positions of the points that stay, in order.
+        kept: Receives the positions of the kept points, in order.
 
     Returns:
-        The number of points that stay.
+        The number of kept points.
     """
     tolerance, x_scale, y_scale = options.tolerance, options.x_scale, options.y_scale
     for k in range(count):
@@ -94,7 +95,7 @@ def simplify_arc(
         while len(heap) > 0 and inner > min_inner:
             _, v, p, q = heapq.heappop(heap)
             if before[v] != p or after[v] != q or p < 0:
-                continue  # a neighbor was removed since
+                continue  # a neighbor has been removed in the meantime
             if not _is_removable(arc, p, v, q, inner, starts, xs, ys, tolerance, x_scale, y_scale):
                 continue
             after[p], before[q], before[v] = q, p, -2
@@ -132,7 +133,7 @@ def _is_removable(
     x_scale: float,
     y_scale: float,
 ) -> bool:
-    """Return whether the side p q may replace vertex v, by the three rules of the module."""
+    """Return whether the side p q may replace vertex v, according to the three rules in the module docstring."""
     px, py, vx, vy, qx, qy = arc[p, 0], arc[p, 1], arc[v, 0], arc[v, 1], arc[q, 0], arc[q, 1]
     if q - p > MAX_REPLACED_VERTICES:
         return False
@@ -163,7 +164,7 @@ def _is_free(
     xs: FloatArray,
     ys: FloatArray,
 ) -> bool:
-    """Return whether triangle a b c holds no vertices but those of the arc from ``p`` to ``q``."""
+    """Return whether triangle a b c contains no vertices other than those of the arc from ``p`` to ``q``."""
     left, right = min(ax, bx, cx), max(ax, bx, cx)
     low, high = min(ay, by, cy), max(ay, by, cy)
     own = 0
@@ -187,17 +188,17 @@ def smooth_arc(
     out: FloatArray,
     filled: int,
 ) -> int:
-    """Append the points of an arc that stay to ``out``, with round corners if ``smooth``.
+    """Append the kept points of an arc to ``out``, with rounded corners if ``smooth``.
 
     Args:
-        arc: Points (point, 2: x, y); those of a loop are repeated once, so that its first corner has a next one.
-        kept: Positions of the points that stay, with space for one more.
-        kept_count: Number of points that stay.
-        starts: Starts of the rows of the index of all vertices around; see VertexIndex.
-        xs: Their x.
-        ys: Their y, or empty.
+        arc: Points (point, 2: x, y); those of a loop are repeated once, so that its first corner has a successor.
+        kept: Positions of the kept points, with space for one more.
+        kept_count: Number of kept points.
+        starts: Row starts of the index of all vertices in the vicinity; see VertexIndex.
+        xs: x of these vertices.
+        ys: y of these vertices, or empty.
         smooth: Whether to round corners.
-        is_loop: Whether the arc has no nodes, so that its first point, which is also its last, is a corner like all others.
+        is_loop: Whether the arc has no nodes, so that its first point, which is also its last, is an ordinary corner.
         out: Receives the points.
         filled: Number of points in ``out`` so far.
 
@@ -222,7 +223,8 @@ def smooth_arc(
             out[filled, 0], out[filled, 1] = bx, by
             filled += 1
             continue
-        # A curve begins where the one before ends, unless that corner is not rounded or the arc begins.
+        # A curve begins where the previous one ends, except at the start of the arc or after a corner that is not
+        # rounded.
         has_start = filled > begin and out[filled - 1, 0] == ax and out[filled - 1, 1] == ay
         for step in range(1 if has_start else 0, CURVE_SIDES + 1):
             t = step / CURVE_SIDES

@@ -1,4 +1,4 @@
-"""Streams of polygons as Arrow batches, the form in which polygons are written to every format."""
+"""Streams of polygons as Arrow batches, which are the input of the writers for all formats."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -20,24 +20,24 @@ CLASS_COLUMN = "class_name"
 """Column with the name of the class of each polygon."""
 
 ID_COLUMN = "polygon_id"
-"""Column with the identifier of each polygon, unique in a file."""
+"""Column with the identifier of each polygon, unique within a file."""
 
 GEOMETRY, BBOX = "geometry", "bbox"
-"""Columns of every stream: the geometry as well-known binary (WKB), and its bounds."""
+"""Columns of every stream: the geometry as well-known binary (WKB), and the bounds of the geometry."""
 
 BBOX_FIELD = pa.field(BBOX, pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")]))
-"""The covering of GeoParquet 1.1, by which readers skip rows."""
+"""The GeoParquet 1.1 covering, which allows readers to skip rows."""
 
 FLOAT_ATTRIBUTES = {"area_m2", "perimeter_m", "confidence"}
-"""Attributes that are numbers even if all their values are null."""
+"""Attributes that are numeric even if all their values are null."""
 
 BATCH_ROWS = 65_536
-"""Rows per batch of a stream from a frame."""
+"""Number of rows per batch when a frame is streamed."""
 
 
 @dataclass(frozen=True)
 class PolygonStream:
-    """Polygons with attributes in batches that can be read once."""
+    """Polygons with attributes, in batches that can be read only once."""
 
     schema: pa.Schema
     """Fields of the attributes, the geometry and the bounds."""
@@ -50,7 +50,7 @@ class PolygonStream:
 
     @classmethod
     def from_frame(cls, frame: gpd.GeoDataFrame) -> Self:
-        """Stream a frame; all geometries become MultiPolygons if one of them is."""
+        """Stream a frame; if any geometry is a MultiPolygon, all are converted to MultiPolygons."""
         geometries = frame.geometry.to_numpy()
         is_multi = bool((shapely.get_type_id(geometries) == shapely.GeometryType.MULTIPOLYGON).any())
         attributes = pa.Table.from_pandas(frame.drop(columns=frame.geometry.name), preserve_index=False)
@@ -60,7 +60,7 @@ class PolygonStream:
         return cls(schema, batches, frame.crs, is_multi)
 
     def to_frame(self) -> gpd.GeoDataFrame:
-        """Read all rows into memory, without their bounds column."""
+        """Read all rows into memory, without the bounds column."""
         stream = self.without_bbox()
         table = pa.Table.from_batches(stream.batches, stream.schema)
         frame = table.drop_columns([GEOMETRY]).to_pandas()
@@ -74,14 +74,14 @@ class PolygonStream:
         return replace(self, schema=schema, batches=(batch.select(schema.names) for batch in self.batches))
 
     def as_multi(self) -> Self:
-        """Return the stream with every Polygon as a MultiPolygon of one part."""
+        """Return the stream with every Polygon converted to a MultiPolygon with one part."""
         if self.is_multi:
             return self
         return replace(self, is_multi=True, batches=(_to_multi(batch) for batch in self.batches))
 
 
 def _require_type(field: pa.Field) -> pa.Field:
-    """Replace the null type, which files cannot hold, by float or text."""
+    """Replace the null type, which files cannot store, with float or text."""
     known_type = pa.float64() if field.name in FLOAT_ATTRIBUTES else pa.string()
     return field.with_type(known_type) if pa.types.is_null(field.type) else field
 
@@ -106,13 +106,13 @@ def _to_multi(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _encode_multi(geometries: NDArray[np.object_]) -> Any:
-    """Encode Polygons and MultiPolygons as WKB of MultiPolygons."""
+    """Encode Polygons and MultiPolygons as WKB MultiPolygons."""
     parts, owner = shapely.get_parts(geometries, return_index=True)
     return shapely.to_wkb(shapely.multipolygons(parts, indices=owner)) if len(parts) else []
 
 
 def make_geometry_field(crs: CRS | None) -> pa.Field:
-    """Make the field of a WKB column in a CRS, with the metadata of the GeoArrow specification."""
+    """Make the field of a WKB column in a CRS, with GeoArrow metadata."""
     extension = {"crs": crs.to_json_dict()} if crs is not None else {}
     metadata = {"ARROW:extension:name": "geoarrow.wkb", "ARROW:extension:metadata": json.dumps(extension)}
     return pa.field(GEOMETRY, pa.binary(), metadata=metadata)
@@ -124,14 +124,14 @@ def encode_bbox(bounds: NDArray[np.float64]) -> pa.Array:
 
 
 POLYGON, MULTIPOLYGON = 3, 6
-"""Geometry types of OGC Simple Features."""
+"""Geometry type codes of OGC Simple Features."""
 
 
 def encode_wkb(polygons: PolygonArrays, *, is_multi: bool) -> pa.Array:
     """Encode polygons as little-endian WKB.
 
     Args:
-        polygons: Polygons whose encoding takes less than 2 GB.
+        polygons: Polygons whose encoded size is less than 2 GB.
         is_multi: True to encode MultiPolygons, False to encode each polygon's only part as a Polygon.
 
     Returns:
@@ -146,7 +146,7 @@ def encode_wkb(polygons: PolygonArrays, *, is_multi: bool) -> pa.Array:
 
 
 def _count_bytes(rings: IntArray, parts: IntArray, polygons: IntArray, *, is_multi: bool) -> IntArray:
-    """Count the bytes of each polygon."""
+    """Return the encoded size of each polygon in bytes."""
     bytes_per_part = 9 + 4 * np.diff(parts) + 16 * np.diff(rings[parts])
     return np.diff(to_offsets(bytes_per_part)[polygons]) + (9 if is_multi else 0)
 
@@ -182,6 +182,6 @@ def _fill(
 
 @njit
 def _put(buffer: NDArray[np.uint8], at: int, number: int) -> None:
-    """Write an integer as four bytes, little-endian."""
+    """Write an integer as four little-endian bytes."""
     for k in range(4):
         buffer[at + k] = (number >> (8 * k)) & 255

@@ -1,4 +1,4 @@
-"""Count the values of columns with few different values, such as the class of each polygon, without the geometries."""
+"""Count the values of columns with few distinct values, such as the class of each polygon, without reading geometries."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,22 +11,22 @@ import pyogrio
 from geoseg.vector.io.geoparquet import is_parquet
 
 MAX_VALUES = 20
-"""Columns with more different values are not counted."""
+"""Maximum number of distinct values; columns with more are not counted."""
 
 MAX_VALUE_CHARACTERS = 60
-"""Columns with longer values are not counted: they hold text, not classes."""
+"""Maximum length of a value in characters; columns with longer values contain text, not classes, and are not counted."""
 
 BATCH_ROWS = 16_384
-"""Rows that are read at a time."""
+"""Number of rows that are read at a time."""
 
 NULL = "null"
-"""Text of a missing value."""
+"""Text that represents a missing value."""
 
 
 def count_values(name: str, layer: str | None, columns: Iterable[str]) -> dict[str, dict[str, int]]:
     """Count the values of text, integer and boolean columns.
 
-    Rows are read in batches, and a column is dropped as soon as it has too many values.
+    Rows are read in batches, and a column is dropped as soon as it has too many distinct values.
 
     Args:
         name: A vector file.
@@ -34,8 +34,8 @@ def count_values(name: str, layer: str | None, columns: Iterable[str]) -> dict[s
         columns: Names of the columns to count.
 
     Returns:
-        Number of rows by value (as text, most frequent first) and column. Integer columns in which every value occurs
-        once, such as identifiers, are left out.
+        For each column, the number of rows by value (as text, most frequent first). Integer columns in which every value
+        occurs only once, such as identifiers, are left out.
     """
     counts: dict[str, Counter[str]] = {}
     numeric: set[str] = set()
@@ -86,7 +86,7 @@ def _is_countable(kind: pa.DataType) -> bool:
 
 
 def _to_texts(column: pa.Array) -> Mapping[str, int]:
-    """Return the number of rows by value of a batch, values as text."""
+    """Return the number of rows in a batch by value, with values as text."""
     counted = column.value_counts()
     pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
     return {NULL if value is None else str(value): count for value, count in pairs}

@@ -1,4 +1,4 @@
-"""Vector file formats by suffix: how a stream of polygons is written to each, or appended to a file of each."""
+"""Write streams of polygons to the vector file format selected by the suffix, or append them to existing files."""
 
 import shutil
 import warnings
@@ -25,7 +25,7 @@ from geoseg.vector.io.reader import LAYER_NAME, find_layer, read_batches
 from geoseg.vector.io.shapefile import shorten_names
 
 GEOJSON_DIGITS = 8
-"""Decimals of a degree in GeoJSON: about a millimeter, so that adjacent pixels of 5 cm stay apart."""
+"""Number of decimal places of degrees in GeoJSON: about a millimeter, so that adjacent 5 cm pixels remain distinct."""
 
 
 def write_polygons(stream: PolygonStream, path: Path, existing: Path | None = None) -> None:
@@ -34,17 +34,17 @@ def write_polygons(stream: PolygonStream, path: Path, existing: Path | None = No
     Args:
         stream: The polygons.
         path: The file to create; its suffix selects the format.
-        existing: A file whose rows, and in a GeoPackage other layers, are copied first; None for no such file.
+        existing: A file whose rows (and, for a GeoPackage, other layers) are copied first; None if there is no such file.
 
     Raises:
-        LayerError: The columns or geometry types of ``existing`` differ.
+        LayerError: If the columns or geometry types of ``existing`` differ from those of the stream.
     """
     stream = stream if existing is None else _continue_ids(stream, existing)
     _WRITERS[path.suffix.lower()](stream, path, existing)
 
 
 def _continue_ids(stream: PolygonStream, existing: Path) -> PolygonStream:
-    """Add a constant to the identifiers of a stream, so that they are larger than those of an existing file."""
+    """Add a constant to the identifiers in a stream, so that they are larger than those in an existing file."""
     columns, _ = _read_columns(existing)
     if ID_COLUMN not in columns or ID_COLUMN not in stream.schema.names:
         return stream
@@ -72,7 +72,7 @@ def add_layer(stream: PolygonStream, path: Path, layer: str) -> None:
 
 
 def add_styles(legend: Legend, path: Path, layers: Sequence[str]) -> None:
-    """Add a QGIS style per layer to a GeoPackage, unless it has styles already."""
+    """Add a QGIS style for each layer to a GeoPackage, unless it already has styles."""
     if layers and STYLE_TABLE not in {name for name, _ in pyogrio.list_layers(path)}:
         table = pd.concat([build_style_table(legend, layer=layer) for layer in layers])
         pyogrio.write_dataframe(table, path, driver="GPKG", layer=STYLE_TABLE, append=True, layer_options={"FID": "id"})
@@ -85,16 +85,17 @@ def read_layer_crs(path: Path) -> CRS | None:
             return read_parquet_crs(path)
         crs = pyogrio.read_info(path, layer=find_layer(path))["crs"]
         return CRS.from_user_input(crs) if crs else None
-    except Exception as error:  # damaged files raise errors of several libraries
+    except Exception as error:  # several libraries raise errors for damaged files
         raise LayerError(
-            f"{path} cannot be read as polygons: {error}", "give another output, or --overwrite instead of --append"
+            f"{path} cannot be read as polygons: {error}",
+            "choose a different output, or use --overwrite instead of --append",
         ) from error
 
 
 def append_rows(stream: PolygonStream, existing: Path | None) -> PolygonStream:
-    """Return a stream of the rows of an existing file (None: no rows), followed by those of ``stream``.
+    """Return a stream with the rows of an existing file (none if it is None), followed by those of ``stream``.
 
-    Most formats cannot grow, so appending rewrites the file.
+    Most formats do not support appending, so the file is rewritten.
     """
     if existing is None:
         return stream
@@ -105,27 +106,27 @@ def append_rows(stream: PolygonStream, existing: Path | None) -> PolygonStream:
 
 
 def match_geometry_type(stream: PolygonStream, existing: Path, *, may_become_multi: bool = True) -> PolygonStream:
-    """Return the stream with the geometry type of an existing file.
+    """Convert a stream to the geometry type of an existing file.
 
     Args:
         stream: Polygons or MultiPolygons.
         existing: The file.
-        may_become_multi: Whether MultiPolygons can be appended to a file of Polygons.
+        may_become_multi: Whether MultiPolygons can be appended to a file that contains Polygons.
 
     Raises:
-        LayerError: The file lacks a column of the stream, or its geometry type cannot change and has to.
+        LayerError: If the file lacks a column of the stream, or its geometry type would have to change but cannot.
     """
     columns, is_multi = _read_columns(existing)
     missing = [name for name in stream.schema.names if name not in {*columns, GEOMETRY, BBOX}]
     if missing:
         raise LayerError(
             f"{existing} has no column {missing[0]!r}, so nothing can be appended to it",
-            "append to a layer written by `geoseg polygonize`, or give another output",
+            "append to a layer written by `geoseg polygonize`, or choose a different output",
         )
     if stream.is_multi and not is_multi and not may_become_multi:
         raise LayerError(
-            f"{existing} holds polygons of one part, but those to append may have several",
-            "append with --connectivity 4 and without --dissolve, or give another output",
+            f"{existing} contains single-part polygons, but the polygons to append may have several parts",
+            "append with --connectivity 4 and without --dissolve, or choose a different output",
         )
     return stream.as_multi() if is_multi else stream
 
@@ -183,7 +184,7 @@ def _write_with_gdal(
 
 
 def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException]) -> Iterator[pa.RecordBatch]:
-    """Yield batches, and add the error that ends them to a list: GDAL replaces it, even Ctrl-C, by another error."""
+    """Yield batches, and record an error that ends them: GDAL replaces any exception, even Ctrl-C, with its own."""
     try:
         yield from batches
     except BaseException as error:
@@ -193,7 +194,7 @@ def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException])
 
 @contextmanager
 def _raise_first(errors: Sequence[BaseException]) -> Iterator[None]:
-    """If the block fails, raise the first of some errors instead of the one that followed from it."""
+    """If the block fails, raise the first recorded error instead of the one that it caused."""
     try:
         yield
     except Exception:
@@ -209,4 +210,4 @@ _WRITERS: dict[str, Callable[[PolygonStream, Path, Path | None], None]] = {
     ".geojson": _write_geojson,
     ".shp": _write_shapefile,
 }
-"""Functions that take the stream, the new file, and the existing file whose rows come first."""
+"""Writer functions by suffix; arguments are the stream, the new file, and the existing file whose rows come first."""

@@ -1,4 +1,4 @@
-"""GeoParquet 1.1 files: geometries as well-known binary (WKB) with bounds per row, written one row group at a time."""
+"""Read and write GeoParquet 1.1: WKB (well-known binary) geometries with bounds for each row, one row group at a time."""
 
 import json
 from collections.abc import Iterator
@@ -15,16 +15,16 @@ from geoseg.vector.io.arrow import BBOX, GEOMETRY, PolygonStream
 from geoseg.vector.io.parquet_layer import ParquetLayer
 
 ROW_GROUP_BYTES = 32 * 2**20
-"""Approximate size of a row group before compression."""
+"""Approximate size of a row group in bytes, before compression."""
 
 
 def is_parquet(path: str | Path) -> bool:
-    """Report whether a file is GeoParquet, by its suffix."""
+    """Return whether a file is GeoParquet, judging by its suffix."""
     return Path(path).suffix.lower() == ".parquet"
 
 
 def write_parquet(stream: PolygonStream, path: Path) -> None:
-    """Write a stream, with one row group at a time in memory."""
+    """Write a stream, keeping only one row group at a time in memory."""
     schema = _without_extension(stream.schema)
     bounds = np.array([np.inf, np.inf, -np.inf, -np.inf])
     text = [field.name for field in schema if pa.types.is_string(field.type)]  # other values rarely repeat
@@ -43,7 +43,7 @@ def read_parquet_crs(path: str | Path) -> CRS | None:
 
 
 def read_parquet(path: str | Path) -> gpd.GeoDataFrame:
-    """Read all rows into memory, without their bounds column."""
+    """Read all rows into memory, without the bounds column."""
     layer = ParquetLayer.open(str(path))
     layer.require_memory(layer.file.schema_arrow.names, rows=layer.rows)
     frame = gpd.read_parquet(path)
@@ -51,7 +51,7 @@ def read_parquet(path: str | Path) -> gpd.GeoDataFrame:
 
 
 def _without_extension(schema: pa.Schema) -> pa.Schema:
-    """Drop the metadata of GeoArrow, with which Parquet readers would see another type."""
+    """Drop the GeoArrow metadata, which would make Parquet readers see a different type."""
     position = schema.get_field_index(GEOMETRY)
     return schema.set(position, schema.field(position).remove_metadata())
 

@@ -1,4 +1,4 @@
-"""Metadata of vector files: layers, CRS, bounds, columns, and polygons per class, read in batches of bounded size."""
+"""Read the metadata of vector files: layers, CRS, bounds, columns and polygons per class, in batches of bounded size."""
 
 import math
 from collections import Counter
@@ -23,18 +23,18 @@ from geoseg.vector.io.reader import layer_errors, list_layers
 from geoseg.vector.io.require_file import require_file
 
 CLASS_COLUMNS = ["class_index", "class_name", "area_m2"]
-"""Columns of geoseg's layers that describe the class of a polygon."""
+"""Columns in geoseg's layers that describe the class of a polygon."""
 
 REQUIRED_COLUMNS = {"class_index", "class_name"}
-"""Columns without which polygons are not counted by class."""
+"""Columns that are required to count polygons by class."""
 
 MAX_CLASSES = 65_536
-"""Number of different values above which columns are not taken for classes."""
+"""Maximum number of distinct values for a column to be interpreted as classes."""
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """The number and area of the polygons of one class."""
+    """The number and total area of the polygons in one class."""
 
     index: int
     """Class index."""
@@ -43,7 +43,7 @@ class ClassCount:
     polygons: int
     """Number of polygons."""
     area_m2: float | None
-    """Total area in square meters; None if the file does not hold areas."""
+    """Total area in square meters; None if the file does not contain areas."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class LayerMetadata:
     features: int
     """Number of features."""
     geometry: str
-    """Geometry type, as GDAL names it."""
+    """GDAL's name for the geometry type."""
     crs: CRS | None
     """CRS of the coordinates; None if unknown."""
     bounds: Bounds | None
@@ -67,7 +67,7 @@ class LayerMetadata:
     classes: tuple[ClassCount, ...]
     """Polygons per class in order of class index; empty if the file has no class columns."""
     values: Mapping[str, Mapping[str, int]]
-    """Number of features by value, of each column with few different values."""
+    """Number of features by value, for each column with few distinct values."""
 
 
 def read_layer_metadata(path: str | Path) -> LayerMetadata:
@@ -80,7 +80,7 @@ def read_layer_metadata(path: str | Path) -> LayerMetadata:
 def _read_with_gdal(name: str) -> LayerMetadata:
     layers = list_layers(name)
     if not layers:
-        raise LayerError(f"{name} has no layer with geometries", "give a file with polygons")
+        raise LayerError(f"{name} has no layer with geometries", "use a file that contains polygons")
     info = pyogrio.read_info(name, layer=layers[0], force_feature_count=True, force_total_bounds=True)
     columns = tuple(str(column) for column in info["fields"])
     return LayerMetadata(
@@ -97,7 +97,7 @@ def _read_with_gdal(name: str) -> LayerMetadata:
 
 
 def _read_class_columns(name: str, layer: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the class columns in batches; nothing if there are none."""
+    """Yield the class columns in batches; yield nothing if there are none."""
     known = [column for column in CLASS_COLUMNS if column in columns]
     if not set(known) >= REQUIRED_COLUMNS:
         return
@@ -132,7 +132,7 @@ def _other_columns(columns: Sequence[str]) -> list[str]:
 
 
 def _count_classes(batches: Iterable[pa.RecordBatch]) -> tuple[ClassCount, ...]:
-    """Sum up polygons and areas per class; return nothing if there are more than :data:`MAX_CLASSES` of them."""
+    """Sum up polygons and areas per class; return an empty tuple if there are more than :data:`MAX_CLASSES` classes."""
     counts: Counter[tuple[Any, Any]] = Counter()
     areas_m2: dict[tuple[Any, Any], float] = {}
     for batch in batches:
@@ -149,7 +149,7 @@ def _count_classes(batches: Iterable[pa.RecordBatch]) -> tuple[ClassCount, ...]:
 
 
 def _sum_by_class(batch: pa.RecordBatch) -> pa.Table:
-    """Return the number of rows and the sum of known areas per class; without an area column, null."""
+    """Return the number of rows and the sum of known areas per class; the sum is null if there is no area column."""
     columns = {name: batch.column(name) for name in sorted(REQUIRED_COLUMNS)}
     areas = batch.column("area_m2") if "area_m2" in batch.schema.names else pa.nulls(len(batch))
     areas = areas.cast(pa.float64())

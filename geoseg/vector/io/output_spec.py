@@ -1,4 +1,4 @@
-"""The output of polygons: the file or frame, its CRS, and what happens to an existing file."""
+"""Specify the output for polygons: the file or frame, its CRS, and the treatment of an existing file."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ from geoseg.grid.grid import make_transformer
 from geoseg.legend import Legend
 from geoseg.vector.io.drivers import DRIVERS
 
-if TYPE_CHECKING:  # they import GeoPandas, which checking an output does not need
+if TYPE_CHECKING:  # these modules import GeoPandas, which is not needed to check an output
     from geoseg.vector.io.arrow import PolygonStream
     from geoseg.vector.io.writer import PolygonWriter, WriteSummary
 
@@ -28,14 +28,14 @@ class OutputSpec:
     """Where and how polygons are written.
 
     Raises:
-        OutputError: The suffix of the path is not that of a vector format.
-        ConfigError: The options contradict each other.
+        OutputError: If the suffix of the path is not that of a supported vector format.
+        ConfigError: If the options contradict each other.
     """
 
     path: Path | None
     """The file, whose suffix selects the format; None to keep the polygons in memory."""
     crs: CRS | None = None
-    """CRS to write coordinates in; None for that of the polygons."""
+    """CRS of the written coordinates; None to use the CRS of the polygons."""
     overwrite: bool = False
     """Whether an existing file may be replaced."""
     append: bool = False
@@ -45,44 +45,48 @@ class OutputSpec:
 
     def __post_init__(self) -> None:
         if self.path is not None and self.path.suffix.lower() not in DRIVERS:
-            message = f"{self.path.name} has no suffix of a vector format that geoseg writes"
+            message = f"the suffix of {self.path.name} is not that of a vector format that geoseg writes"
             raise OutputError(message, f"use one of {join_names(DRIVERS)}")
         if self.append and self.overwrite:
             raise ConfigError("a layer is either overwritten or appended to", "leave out --overwrite or --append")
         if self.per_class and self.append:
             raise ConfigError("layers per class cannot be appended to", "leave out --per-class or --append")
         if self.path is None and (self.overwrite or self.append or self.per_class):
-            raise ConfigError("overwrite, append and per_class need an output file", "give output")
+            raise ConfigError("overwrite, append and per_class need an output file", "specify output")
 
     def check(self, own_crs: CRS | None) -> None:
-        """Check before the work starts that polygons can be written at its end.
+        """Check before processing starts that the polygons can be written when it ends.
 
         Args:
             own_crs: The CRS of the polygons.
 
         Raises:
-            OutputError: The file exists or cannot be created, or the output needs a CRS and the polygons have none.
-            ConfigError: The format does not allow the CRS.
+            OutputError: If the file exists or cannot be created, or the output needs a CRS and the polygons have none.
+            ConfigError: If the format does not allow the CRS.
         """
         if self.path is not None:
             check_writable(self.path, self.overwrite or self.append)
         self.resolve_crs(own_crs)
 
     def resolve_crs(self, own_crs: CRS | None) -> CRS | None:
-        """Determine the CRS of the written coordinates: that of GeoJSON, of the file appended to, the given, or the own.
+        """Determine the CRS of the written coordinates.
+
+        In order of precedence: WGS 84 for GeoJSON, the CRS of the file that rows are appended to, the requested CRS, and
+        the CRS of the polygons.
 
         Args:
             own_crs: The CRS of the polygons.
 
         Raises:
-            OutputError: The polygons have no CRS, or are on a site grid, so they cannot be reprojected.
-            ConfigError: GeoJSON is to be written in another CRS than WGS 84.
+            OutputError: If the polygons cannot be reprojected, because they have no CRS or are on a site grid.
+            ConfigError: If GeoJSON is requested in a CRS other than WGS 84.
         """
         crs = self.crs
         if self.path is not None and self.path.suffix.lower() == ".geojson":
             if crs is not None and crs != WGS84:
                 raise ConfigError(
-                    "GeoJSON is always in longitude and latitude (RFC 7946)", "leave out --crs, or write .gpkg"
+                    "GeoJSON coordinates are always longitude and latitude (RFC 7946)",
+                    "leave out --crs, or write .gpkg",
                 )
             crs = WGS84
         elif self.path is not None and self.append and self.path.exists():
@@ -90,7 +94,7 @@ class OutputSpec:
 
             crs = read_layer_crs(self.path)
         if own_crs is None and crs is not None:
-            reason = "GeoJSON is in longitude and latitude" if crs == WGS84 else "they cannot be reprojected"
+            reason = "GeoJSON requires longitude and latitude" if crs == WGS84 else "they cannot be reprojected"
             raise OutputError(f"the polygons have no CRS, and {reason}", "write .gpkg without --crs")
         if own_crs is not None and crs is not None:
             try:
@@ -101,7 +105,7 @@ class OutputSpec:
 
     @contextmanager
     def open(self) -> "Iterator[PolygonWriter]":
-        """Open the output; files get their names when the context ends without an error, and are removed otherwise."""
+        """Open the output; files get their final names if the context succeeds, and are removed otherwise."""
         from geoseg.vector.io.writer import FileWriter, FrameWriter
 
         if self.path is None:
@@ -111,7 +115,7 @@ class OutputSpec:
             yield FileWriter(self.path, files, overwrite=self.overwrite, append=self.append, per_class=self.per_class)
 
     def write(self, stream: "PolygonStream", legend: Legend | None = None) -> "WriteSummary":
-        """Write a stream in the CRS of :meth:`resolve_crs`, and the class colors."""
+        """Write a stream in the CRS returned by :meth:`resolve_crs`, and the class colors."""
         with self.open() as writer:
             summary = writer.write(stream)
             writer.write_style(legend)
@@ -128,10 +132,10 @@ class OutputSpec:
 
 
 def parse_crs(text: str | None) -> CRS | None:
-    """Parse the name of a CRS, such as ``EPSG:25832``, or its well-known text; :class:`ConfigError` if it is invalid."""
+    """Parse a CRS name such as ``EPSG:25832``, or well-known text; raise :class:`ConfigError` if it is invalid."""
     if text is None:
         return None
     try:
         return CRS.from_user_input(text)
     except CRSError as error:
-        raise ConfigError(f"invalid CRS {text!r}", "write a code such as EPSG:25832, or well-known text") from error
+        raise ConfigError(f"invalid CRS {text!r}", "use a code such as EPSG:25832, or well-known text") from error

@@ -1,6 +1,6 @@
-"""GeoParquet files without reading them whole: metadata, single columns in batches, and the memory that all rows take.
+"""Inspect GeoParquet files without reading them entirely: metadata, columns in batches, and memory for all rows.
 
-A file of a few kilobytes can declare billions of rows, because repeated values take no space in it.
+A file of a few kilobytes can declare billions of rows, because repeated values take up no space.
 """
 
 import json
@@ -20,10 +20,10 @@ from geoseg.grid.grid import Bounds
 from geoseg.vector.io.arrow import BATCH_ROWS, BBOX
 
 BYTES_PER_VALUE = 16
-"""Approximate memory of a value in a frame, at least."""
+"""Minimum memory that a value takes in a frame, in bytes (approximate)."""
 
 MEMORY_SHARE = 0.5
-"""Share of the machine's memory that the rows of a file may take."""
+"""Maximum memory for the rows of a file, as a fraction of the machine's memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,24 +31,24 @@ class ParquetLayer:
     """An open GeoParquet file."""
 
     name: str
-    """The file."""
+    """Path of the file."""
     file: pq.ParquetFile
-    """The file, of which the footer has been read."""
+    """The open file; only the footer has been read."""
     geometry: str
     """Name of the geometry column."""
     description: Mapping[str, Any]
-    """Metadata of the geometry column, by the keys of the GeoParquet specification."""
+    """Metadata of the geometry column, with the keys of the GeoParquet specification."""
 
     @classmethod
     def open(cls, name: str) -> Self:
-        """Open a file; ValueError or LookupError of pyarrow if it is not GeoParquet."""
+        """Open a file; pyarrow raises ValueError or LookupError if it is not GeoParquet."""
         file = pq.ParquetFile(name)
         try:
             geo = json.loads(file.metadata.metadata[b"geo"])
             return cls(name, file, geo["primary_column"], geo["columns"][geo["primary_column"]])
         except (LookupError, TypeError, ValueError, RecursionError) as error:
             raise LayerError(
-                f"{name} is not GeoParquet: it has no valid metadata of geometries", "write it again"
+                f"{name} is not GeoParquet: it has no valid geometry metadata", "write it again"
             ) from error
 
     @property
@@ -70,12 +70,12 @@ class ParquetLayer:
 
     @property
     def geometry_types(self) -> list[str]:
-        """Types of the geometries, as the file declares them."""
+        """Geometry types that the file declares."""
         return sorted(map(str, self.description.get("geometry_types", ())))
 
     @property
     def bounds(self) -> Bounds | None:
-        """Declared bounds, else those of all geometries, read in batches; None if there are no coordinates."""
+        """Declared bounds, or else the bounds of all geometries, read in batches; None if there are no coordinates."""
         declared = self.description.get("bbox")
         if declared is not None:
             return _to_2d(declared)
@@ -88,27 +88,27 @@ class ParquetLayer:
         return _to_2d(found.tolist()) if np.isfinite(found).all() else None
 
     def read_columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Yield some columns in batches of rows."""
+        """Yield the given columns in batches of rows."""
         self.require_memory(names, rows=min(self.rows, BATCH_ROWS))
         yield from self.file.iter_batches(batch_size=BATCH_ROWS, columns=list(names))
 
     def require_memory(self, names: Sequence[str], *, rows: int) -> None:
-        """Raise :class:`LayerError` if some columns take too much memory, judged by the sizes that the file declares.
+        """Raise :class:`LayerError` if the given columns need too much memory, according to the declared sizes.
 
         Args:
-            names: The columns.
-            rows: Number of rows in memory at once; a row group is decoded as a whole if all rows are.
+            names: Names of the columns.
+            rows: Number of rows in memory at once; if these are all rows, row groups are decoded as a whole.
         """
         needed = max(self._declared_bytes(names, whole=rows == self.rows), rows * len(names) * BYTES_PER_VALUE)
         available = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if needed > available:
             raise LayerError(
-                f"{self.name} declares {self.rows:,} rows, which take {needed / 1e9:,.0f} GB of memory",
-                "cut out the part that you need first (ogr2ogr -spat)",
+                f"{self.name} declares {self.rows:,} rows, which need {needed / 1e9:,.0f} GB of memory",
+                "extract the part that you need first (ogr2ogr -spat)",
             )
 
     def _declared_bytes(self, names: Sequence[str], *, whole: bool) -> int:
-        """Return the declared size of columns without compression: of the whole file, or of its largest row group."""
+        """Return the declared uncompressed size of columns in bytes, for the whole file or for its largest row group."""
         metadata = self.file.metadata
         groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
         sizes = [
@@ -123,7 +123,7 @@ class ParquetLayer:
 
 
 def _to_2d(bounds: Sequence[float]) -> Bounds:
-    """Return left, bottom, right and top of bounds in two or three dimensions."""
+    """Return left, bottom, right and top of two- or three-dimensional bounds."""
     half = len(bounds) // 2
     left, bottom, right, top = (float(value) for value in (*bounds[:2], *bounds[half : half + 2]))
     return left, bottom, right, top

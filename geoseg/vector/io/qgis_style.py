@@ -1,6 +1,6 @@
 """QGIS layer styles that draw each class in its color.
 
-QGIS opens a layer of a GeoPackage in the default style of the table ``layer_styles``.
+QGIS opens a GeoPackage layer with the default style in the table ``layer_styles``.
 """
 
 from datetime import UTC, datetime
@@ -14,10 +14,10 @@ from geoseg.errors import GeosegError
 from geoseg.legend import Colour, Legend
 
 STYLE_TABLE = "layer_styles"
-"""Table of a GeoPackage from which QGIS reads styles."""
+"""GeoPackage table from which QGIS reads styles."""
 
 OUTLINE_BRIGHTNESS = 0.6
-"""Brightness of the outline of polygons relative to their fill."""
+"""Brightness of polygon outlines relative to the fill."""
 
 
 def to_qml(legend: Legend, *, column: str = "class_name") -> str:
@@ -46,7 +46,7 @@ def read_legend(path: str | Path) -> Legend | None:
         }
         categories = root.iterfind("renderer-v2/categories/category")
         return Legend.of({str(category.get("value")): colours[str(category.get("symbol"))] for category in categories})
-    except (ET.ParseError, KeyError, IndexError, StopIteration, ValueError, GeosegError):  # a style of another program
+    except (ET.ParseError, KeyError, IndexError, StopIteration, ValueError, GeosegError):  # not written by geoseg
         return None
 
 
@@ -57,7 +57,7 @@ def _fill_color(symbol: ET.Element) -> list[int]:
 
 
 def build_style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") -> pd.DataFrame:
-    """Make the row of ``layer_styles`` with the default style of ``layer``."""
+    """Make the ``layer_styles`` row with the default style of ``layer``."""
     row = {
         "f_table_catalog": "",
         "f_table_schema": "",

@@ -1,7 +1,7 @@
-"""Read vector files: the choice of the layer, the order of its features, and the spatial filter.
+"""Read vector files: choose the layer, preserve the order of its features, and apply the spatial filter.
 
 Labels, references and areas of interest are read by :class:`GridPolygons`, layers to generalize by :func:`read_polygons`.
-Both use :mod:`geoseg.vector.io.select_polygons`, which decides which geometries count.
+Both use :mod:`geoseg.vector.io.select_polygons`, which decides which geometries are used.
 """
 
 import contextlib
@@ -39,21 +39,22 @@ from geoseg.vector.io.select_polygons import describe_selection, select_polygons
 logger = logging.getLogger(__name__)
 
 LAYER_NAME = "polygons"
-"""Name of the layer that geoseg writes, in formats with named layers."""
+"""Name of the layer that geoseg writes to formats with named layers."""
 
 LINEAR_KINDS = ("Point", "LineString", "CircularString", "CompoundCurve", "MultiCurve")
-"""Parts of the names of GDAL's geometry types without area."""
+"""Substrings of GDAL's names for geometry types that have no area."""
 
 EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
-"""Bounds that contain every geometry, but not a missing one."""
+"""Bounds that contain every geometry, but exclude missing ones."""
 
 MAX_NAMED_LAYERS = 10
-"""Number of layers that a message names."""
+"""Maximum number of layers listed in a message."""
 
 
 def is_vector_layer(path: Path) -> bool:
-    """Report whether a file holds polygons rather than pixels, judged by its suffix, and its table of contents if it is
-    a GeoPackage.
+    """Return whether a file contains polygons rather than pixels.
+
+    This is determined from the suffix and, for a GeoPackage, from the table of contents.
     """
     if path.suffix.lower() not in LAYER_SUFFIXES or not path.exists():
         return False
@@ -66,7 +67,7 @@ def is_vector_layer(path: Path) -> bool:
 
 
 def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Read features of any geometry type, as they are in the file, in the order of the layer.
+    """Read features of any geometry type unchanged, in the order of the layer.
 
     Args:
         path: A vector file.
@@ -77,8 +78,8 @@ def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | No
         The features in the file's CRS.
 
     Raises:
-        LayerError: The file cannot be read, has no such layer, or has several and ``layer`` is None.
-        GridMismatch: The CRS of the file cannot be transformed to that of the grid.
+        LayerError: If the file cannot be read, has no such layer, or has several and ``layer`` is None.
+        GridMismatch: If the CRS of the file cannot be transformed to the CRS of the grid.
     """
     name = require_file(path)
     with layer_errors(name):
@@ -99,8 +100,8 @@ def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | No
 def _read_in_order(name: str, layer: str, info: Mapping[str, Any], boxes: Sequence[Bounds] | None) -> gpd.GeoDataFrame:
     """Read features in the order of the layer.
 
-    A format with a spatial index returns the features inside a box in the order of the index; there, feature ids have the
-    order of the layer. Other formats are read from the first feature to the last.
+    A format with a spatial index returns the features inside a box in the order of the index; in these formats, the
+    feature IDs reflect the order of the layer. Other formats are read from the first feature to the last.
     """
     options = {"layer": layer, "fid_as_index": True, "on_invalid": "ignore"}
     if boxes is not None and info["total_bounds"] is not None:
@@ -111,7 +112,7 @@ def _read_in_order(name: str, layer: str, info: Mapping[str, Any], boxes: Sequen
     frames = [pyogrio.read_dataframe(name, bbox=box, **options) for box in boxes]
     if len(frames) == 1 and not _has_index(info):
         return frames[0]
-    filled = [frame for frame in frames if len(frame)] or frames[:1]  # pandas warns about empty ones
+    filled = [frame for frame in frames if len(frame)] or frames[:1]  # pandas warns about empty frames
     frame = filled[0] if len(filled) == 1 else pd.concat(filled)
     return frame[~frame.index.duplicated()].sort_index()
 
@@ -121,7 +122,7 @@ def _has_index(info: Mapping[str, Any]) -> bool:
 
 
 def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty: bool) -> NDArray[np.bool_]:
-    """Return which features have bounds that intersect one of the boxes; ``keep_empty`` selects those without bounds."""
+    """Return which features have bounds that intersect a box; ``keep_empty`` also selects those without bounds."""
     bounds = shapely.bounds(frame.geometry.to_numpy())
     touches = np.zeros(len(frame), np.bool_)
     for left, bottom, right, top in boxes:
@@ -133,15 +134,17 @@ def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty
 
 
 def read_polygons(path: str | Path, *, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Read the polygons of a file (see :mod:`geoseg.vector.io.select_polygons`); log what is left out or repaired.
+    """Read the polygons in a file; log features that are left out or repaired.
+
+    See :mod:`geoseg.vector.io.select_polygons`.
 
     Raises:
-        LayerError: The file cannot be read, has several layers, or has features but no polygons.
+        LayerError: If the file cannot be read, has several layers, or has features but no polygons.
     """
     frame, counts = select_polygons(read_features(path, layer=layer))
     left_out = describe_selection(counts)
     if not len(frame) and left_out:
-        raise LayerError(f"{path} holds no polygons: {left_out}", "give a layer of polygons")
+        raise LayerError(f"{path} contains no polygons: {left_out}", "use a layer of polygons")
     if left_out:
         logger.warning("%s: %s", path, left_out)
     return frame.reset_index(drop=True)
@@ -149,30 +152,32 @@ def read_polygons(path: str | Path, *, layer: str | None = None) -> gpd.GeoDataF
 
 @dataclass(frozen=True, eq=False)
 class GridPolygons:
-    """The polygons of a layer that may intersect a grid."""
+    """The polygons in a layer that may intersect a grid."""
 
     frame: gpd.GeoDataFrame
     """Valid Polygons and MultiPolygons in the CRS of the grid, in the order of the layer, with their attributes."""
     notes: tuple[str, ...] = ()
-    """What was left out or repaired, one sentence each."""
+    """Notes about features that were left out or repaired, one sentence each."""
     keeps_order: bool = True
-    """False if the format sorted the features when the file was written."""
+    """False if the format reordered the features when the file was written."""
 
     @classmethod
     def from_frame(cls, frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the layer") -> Self:
         """Select the polygons of a frame, and reproject them to the CRS of a grid.
 
         Raises:
-            LayerError: Only one of frame and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If only one of the frame and the grid has a CRS.
+            GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         selected, counts = select_polygons(frame)
         reprojected, crossing = reproject_polygons(selected, grid, name=name)
         notes = [describe_selection(counts)] if counts else []
         if lost := len(selected) - len(reprojected):
-            notes.append(f"left out {_count(lost)} that {crs_name(grid.crs)} cannot express")
+            notes.append(f"left out {_count(lost)} that cannot be represented in {crs_name(grid.crs)}")
         if crossing:
-            notes.append(f"{_count(crossing)} with edges of more than 180 degrees, read as crossing the antimeridian")
+            notes.append(
+                f"{_count(crossing)} with edges longer than 180 degrees, interpreted as crossing the antimeridian"
+            )
         return cls(reprojected, tuple(f"{name}: {note}" for note in notes))
 
     @classmethod
@@ -180,8 +185,8 @@ class GridPolygons:
         """Read the polygons of a vector file that may intersect a grid.
 
         Raises:
-            LayerError: The file cannot be read, has no such layer, or only one of file and grid has a CRS.
-            GridMismatch: PROJ knows no transformation between the CRSs.
+            LayerError: If the file cannot be read, has no such layer, or only one of the file and the grid has a CRS.
+            GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         name = require_file(path)
         with layer_errors(name):
@@ -201,13 +206,13 @@ def _count(polygons: int) -> str:
 
 
 def _count_nowhere(name: str, layer: str | None) -> int:
-    """Count the features without geometry, which no spatial filter returns; 0 if the format cannot tell."""
+    """Count the features without geometry, which no spatial filter returns; 0 if the format does not support this."""
     if layer is None or not Path(name).exists():  # GeoParquet is read without a spatial filter
         return 0
     return _count_nowhere_in_version(name, layer, Path(name).stat().st_mtime_ns)
 
 
-@lru_cache(maxsize=16)  # a file may hold the labels of many scenes
+@lru_cache(maxsize=16)  # a file may contain the labels of many scenes
 def _count_nowhere_in_version(name: str, layer: str, _modified: int) -> int:
     column = pyogrio.read_info(name, layer=layer)["geometry_name"]
     where = f'"{column}" IS NULL' if column else "OGR_GEOMETRY IS NULL"
@@ -220,7 +225,7 @@ def _count_nowhere_in_version(name: str, layer: str, _modified: int) -> int:
 
 
 def _is_sorted(name: str) -> bool:
-    """Return True for FlatGeobuf with a spatial index: its features are sorted by the index when it is written."""
+    """Return True for FlatGeobuf with a spatial index: its features are sorted by the index when the file is written."""
     return name.lower().endswith(".fgb") and _has_index(pyogrio.read_info(name))
 
 
@@ -230,14 +235,17 @@ def list_layers(path: str | Path) -> list[str]:
 
 
 def find_layer(path: str | Path, layer: str | None = None) -> str:
-    """Find the layer to read: the one named, else the only one that can hold polygons, else the one named as geoseg does.
+    """Find the layer to read.
+
+    This is ``layer`` if given, otherwise the only layer that can contain polygons, or the layer with the name that geoseg
+    uses.
 
     Raises:
-        LayerError: There is no such layer, or several could be meant.
+        LayerError: If there is no such layer, or the choice is ambiguous.
     """
     names = list_layers(path)
     if not names:
-        raise LayerError(f"{path} has no layer with geometries", "give a file with polygons")
+        raise LayerError(f"{path} has no layer with geometries", "use a file that contains polygons")
     if layer is not None and layer not in names:
         raise LayerError(f"{path} has no layer {layer!r}", did_you_mean(layer, names))
     if layer is not None or len(names) == 1:
@@ -246,11 +254,11 @@ def find_layer(path: str | Path, layer: str | None = None) -> str:
     areal = [name for name in names if not any(word in kinds[name] for word in LINEAR_KINDS)]
     if len(areal) != 1 and LAYER_NAME not in areal:
         raise LayerError(
-            f"{path} has {len(names)} layers of geometries: {join_names(names, limit=MAX_NAMED_LAYERS)}",
-            f"select one (layer, in a recipe data.layer), or copy it: ogr2ogr one.gpkg {path} {names[0]}",
+            f"{path} has {len(names)} layers with geometries: {join_names(names, limit=MAX_NAMED_LAYERS)}",
+            f"select one (layer, or data.layer in a recipe), or copy it: ogr2ogr one.gpkg {path} {names[0]}",
         )
     found = areal[0] if len(areal) == 1 else LAYER_NAME
-    logger.warning("%s has %d layers of geometries; %s is read", path, len(names), found)
+    logger.warning("%s has %d layers with geometries; reading %s", path, len(names), found)
     return found
 
 
@@ -259,8 +267,8 @@ def read_batches(path: Path, schema: pa.Schema, *, where: str | None = None) -> 
 
     Args:
         path: A vector file.
-        schema: The fields to read, among them geometry and bounds (see :mod:`geoseg.vector.io.arrow`).
-        where: An SQL condition on rows; not for GeoParquet.
+        schema: The fields to read, including geometry and bounds (see :mod:`geoseg.vector.io.arrow`).
+        where: An SQL condition that selects rows; not supported for GeoParquet.
     """
     if is_parquet(path):
         for batch in pq.ParquetFile(path).iter_batches():
@@ -282,12 +290,12 @@ def _cast_batch(batch: pa.RecordBatch, geometry: str, schema: pa.Schema) -> pa.R
 
 @contextlib.contextmanager
 def layer_errors(name: str) -> Iterator[None]:
-    """Convert the errors of the reading libraries into a :class:`LayerError`."""
+    """Convert errors raised by the libraries that read files into a :class:`LayerError`."""
     try:
         yield
     except (DataSourceError, DataLayerError, CRSError, ShapelyError, ValueError, OSError) as error:
         reason = " ".join(str(error).split())
-        raise LayerError(f"{name} cannot be read as polygons: {reason}", "give a GeoPackage, GeoJSON, ...") from error
+        raise LayerError(f"{name} cannot be read as polygons: {reason}", "use a GeoPackage, GeoJSON, ...") from error
 
 
 def _parse_crs(crs: str | None) -> CRS | None:

@@ -1,12 +1,12 @@
-"""Reproject polygons to the CRS of a grid: engineering CRSs, long edges, the antimeridian, and the poles.
+"""Reproject polygons to the CRS of a grid, including engineering CRSs, long edges, the antimeridian and the poles.
 
-Ordinary polygons are transformed vertex by vertex. Four cases need more:
+Ordinary polygons are transformed vertex by vertex. Four cases need special treatment:
 
-* An edge longer than a degree, or 100 km, is a curve in the other CRS: it gets intermediate vertices.
-* A polygon that leaves the area of use of the grid's CRS is clipped to the surroundings of the grid first.
-* In longitudes, an edge of more than half a turn crosses the antimeridian: its polygon is continued beyond 180 degrees.
-  (An edge of a whole turn belongs to a box around the world.) A ring around a pole is extended to the pole.
-* Longitudes may be counted from -180 or from 0: a polygon is moved by whole turns to where the grid is.
+* An edge longer than one degree or 100 km is a curve in the target CRS, so intermediate vertices are added.
+* A polygon that extends beyond the area of use of the grid's CRS is first clipped to the surroundings of the grid.
+* In a geographic CRS, an edge longer than half a turn crosses the antimeridian, so its polygon is continued beyond 180
+  degrees. (An edge of a full turn belongs to a box around the world.) A ring around a pole is extended to the pole.
+* Longitudes may start at -180 or at 0, so a polygon is shifted by full turns to the longitudes of the grid.
 """
 
 import math
@@ -24,25 +24,25 @@ from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
 from geoseg.vector.io.select_polygons import unite_polygons
 
 EDGE_POINTS = 21
-"""Points per side when bounds are reprojected, because straight sides become curves."""
+"""Number of points per side when bounds are reprojected, because straight sides become curves."""
 
 BOX_MARGIN = 0.02
-"""Part of its size by which a reprojected box is enlarged, because its sides are curves between the points."""
+"""Fraction of its size by which a reprojected box is enlarged, because its sides are curves between the points."""
 
 LONGEST_EDGE_DEG = 1.0
 LONGEST_EDGE_M = 100_000.0
-"""Longest edges that are transformed by their ends only."""
+"""Longest edges for which only the end points are transformed."""
 
 WHOLE_TURN_TOLERANCE = 1e-6
-"""Fraction of a turn by which an edge around the world may differ from a whole turn."""
+"""Tolerance for the length of an edge around the world, as a fraction of a turn."""
 
 
 def require_transformable(source: CRS | None, target: CRS | None, name: str = "the layer") -> None:
-    """Check that the coordinates of a layer can be transformed to the CRS of a grid.
+    """Check that coordinates can be transformed from the CRS of a layer to the CRS of a grid.
 
     Raises:
-        LayerError: Only one of the two has a CRS.
-        GridMismatch: PROJ knows no transformation, for example from a site grid.
+        LayerError: If only one of the two has a CRS.
+        GridMismatch: If PROJ has no transformation, for example from a site grid.
     """
     if (source is None) != (target is None):
         without, other = ("the grid", name) if target is None else (name, "the grid")
@@ -57,18 +57,18 @@ def match_crs(frame: gpd.GeoDataFrame, crs: CRS | None) -> gpd.GeoDataFrame:
     """Reproject features of any geometry type to a CRS, vertex by vertex; unchanged if neither has a CRS.
 
     Raises:
-        LayerError: Only one of the two has a CRS.
-        GridMismatch: PROJ knows no transformation.
+        LayerError: If only one of the two has a CRS.
+        GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     require_transformable(frame.crs, crs)
     return frame if crs is None or frame.crs == crs else frame.to_crs(crs)
 
 
 def find_boxes(grid: Grid, crs: CRS | None) -> list[Bounds] | None:
-    """Return the bounds of a grid in another CRS: one box, or several if the CRS has longitudes.
+    """Return the bounds of a grid in the given CRS: one box, or several if the CRS is geographic.
 
     Returns:
-        Boxes (left, bottom, right, top) in CRS units; None, which means everything, if they are unknown.
+        Boxes (left, bottom, right, top) in CRS units; None if they are unknown, which means no restriction.
     """
     if crs is None or grid.crs is None:
         return [grid.bounds] if crs is grid.crs else None
@@ -96,25 +96,25 @@ def _enlarge(box: Bounds) -> Bounds:
 
 
 def turn_of(crs: CRS) -> float:
-    """Return a whole turn in the unit of a geographic CRS: 360 if it is the degree."""
+    """Return a full turn in the unit of a geographic CRS, for example 360 for degrees."""
     return 2 * math.pi / crs.axis_info[0].unit_conversion_factor
 
 
 def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the layer") -> tuple[gpd.GeoDataFrame, int]:
-    """Reproject polygons to the CRS of a grid, and move longitudes to those of the grid.
+    """Reproject polygons to the CRS of a grid, and shift longitudes to the range of the grid.
 
     Args:
         frame: Valid polygons.
         grid: The grid; polygons that are far from it may be clipped or left out.
-        name: Name of the layer for messages.
+        name: Name of the layer to use in messages.
 
     Returns:
-        The frame with valid polygons in the CRS of the grid, or unchanged if neither has a CRS; and the number of polygons
-        with edges of more than half a turn, which were read as crossing the antimeridian.
+        The frame with valid polygons in the CRS of the grid, or unchanged if neither has a CRS; and the number of
+        polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
 
     Raises:
-        LayerError: Only one of frame and grid has a CRS.
-        GridMismatch: PROJ knows no transformation.
+        LayerError: If only one of the frame and the grid has a CRS.
+        GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     source = None if frame.crs is None else CRS.from_user_input(frame.crs)
     require_transformable(source, grid.crs, name)
@@ -132,8 +132,8 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
 
 
 def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid) -> tuple[NDArray[np.object_], int]:
-    """Transform polygons; those outside the area of use become empty. Return them and how many had edges
-    of more than half a turn.
+    """Transform polygons; those outside the area of use become empty. Also return the number of polygons with edges
+    longer than half a turn.
     """
     assert grid.crs is not None
     transformer, boxes = make_transformer(source, grid.crs), find_boxes(grid, source)
@@ -168,14 +168,14 @@ def _transform(geometries: NDArray[np.object_], transformer: Transformer) -> NDA
 
 
 def _longest_edge(crs: CRS) -> float:
-    """Return the longest edge, in CRS units, that is transformed by its ends only."""
+    """Return the length of the longest edge, in CRS units, for which only the end points are transformed."""
     if crs.is_geographic:
         return LONGEST_EDGE_DEG * turn_of(crs) / 360
     return LONGEST_EDGE_M / (crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0)
 
 
 def _edges(geometries: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the vectors of all edges (edge, 2) and the position of their polygon."""
+    """Return the vectors of all edges (edge, 2) and the position of the polygon each belongs to."""
     parts, owner = shapely.get_parts(geometries, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
@@ -184,7 +184,7 @@ def _edges(geometries: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArra
 
 
 def _longest_edges(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
-    """Return the length of the longest edge of each polygon along an axis."""
+    """Return, for each polygon, the largest extent of an edge along either axis."""
     edges, owner = _edges(geometries)
     longest = np.zeros(len(geometries))
     np.maximum.at(longest, owner, np.abs(edges).max(axis=1, initial=0))
@@ -192,7 +192,7 @@ def _longest_edges(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
 
 
 def _has_edge_over(geometries: NDArray[np.object_], turn: float) -> NDArray[np.bool_]:
-    """Return which polygons have an edge of more than half a turn along x, but less than a whole turn."""
+    """Return which polygons have an edge that spans more than half a turn along x, but less than a full turn."""
     edges, owner = _edges(geometries)
     length = np.abs(edges[:, 0])
     found = np.zeros(len(geometries), np.bool_)
@@ -208,7 +208,7 @@ def _is_finite(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
 
 
 def _clip_to(geometry: shapely.Geometry, boxes: list[Bounds]) -> shapely.Geometry:
-    """Clip a polygon to the surroundings of boxes: their size on each side."""
+    """Clip a polygon to boxes that are enlarged on each side by their own size."""
     pieces = []
     for left, bottom, right, top in boxes:
         pad = max(right - left, top - bottom)
@@ -229,7 +229,7 @@ def _unwrap(geometry: shapely.Geometry, turn: float) -> shapely.Geometry:
 
 
 def _unwrap_ring(ring: shapely.LinearRing, turn: float) -> shapely.Geometry:
-    """Return the inside of a ring with continuous longitudes; a ring around a pole is extended to the pole."""
+    """Return the interior of a ring with continuous longitudes; a ring around a pole is extended to the pole."""
     points = shapely.get_coordinates(ring)
     x, y = np.unwrap(points[:, 0], period=turn), points[:, 1]
     if abs(x[-1] - x[0]) > turn / 2:
@@ -239,7 +239,7 @@ def _unwrap_ring(ring: shapely.LinearRing, turn: float) -> shapely.Geometry:
 
 
 def _move_to_grid(geometries: NDArray[np.object_], grid: Grid, turn: float) -> NDArray[np.object_]:
-    """Move polygons by whole turns so that they are at the longitudes of the grid; repeat them if several fit."""
+    """Shift polygons by full turns to the longitudes of the grid; repeat a polygon if several shifts fit."""
     left, _, right, _ = grid.bounds
     bounds = shapely.bounds(geometries)
     first, last = np.ceil((left - bounds[:, 2]) / turn), np.floor((right - bounds[:, 0]) / turn)

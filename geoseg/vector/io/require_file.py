@@ -1,4 +1,4 @@
-"""The check that a vector file exists, without GeoPandas."""
+"""Check that a vector file exists, without importing GeoPandas."""
 
 import os
 from pathlib import Path
@@ -8,11 +8,11 @@ from geoseg._text import did_you_mean
 from geoseg.errors import LayerError
 
 MAX_SUGGESTION_FILES = 1000
-"""Size of a folder above which no similar file name is suggested."""
+"""Maximum number of files in a folder for which a similar file name is suggested."""
 
 
 def require_file(path: str | Path) -> str:
-    """Return the path as text; :class:`LayerError` if it is a local file that does not exist."""
+    """Return the path as text; raise :class:`LayerError` if it is a local file that does not exist."""
     name = os.fspath(path)
     if "://" in name or name.startswith("/vsi") or path_exists(name):
         return name

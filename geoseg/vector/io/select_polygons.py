@@ -1,11 +1,12 @@
-"""The decision which geometries of a layer count as polygons. All readers of polygons use it.
+"""Select the geometries in a layer that are polygons. All functions that read polygons use this module.
 
-* Polygons and MultiPolygons count, without heights. GDAL converts curves to short segments while reading.
-* Of a GeometryCollection, the polygons count.
-* A polygon that crosses itself is repaired: a point is inside if a ray from it crosses the border an odd number of times,
-  as GDAL and QGIS draw it. Parts of a MultiPolygon that overlap are united.
+* Polygons and MultiPolygons are selected; z coordinates are dropped. GDAL converts curves to short segments while
+  reading.
+* The polygons in a GeometryCollection are selected.
+* A self-crossing polygon is repaired by the even-odd rule, with which GDAL and QGIS also draw it: a point is inside if a
+  ray from the point crosses the border an odd number of times. Overlapping parts of a MultiPolygon are united.
 * Everything else is left out and counted: points, lines, features without geometry, polygons without area, and geometries
-  with coordinates that are not finite.
+  with non-finite coordinates.
 """
 
 from collections.abc import Iterable
@@ -20,14 +21,14 @@ POLYGON_DIMENSION = 2
 
 
 def select_polygons(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, dict[str, int]]:
-    """Select the features with an area, and make them valid.
+    """Select the features that have an area, and make them valid.
 
     Args:
         frame: Features of any geometry type.
 
     Returns:
-        The selected features in their order, each a valid 2D Polygon or MultiPolygon; and the number of features by what
-        was done to them, see :func:`describe_selection`.
+        The selected features in their original order, each a valid 2D Polygon or MultiPolygon; and the number of features
+        that were left out or repaired, by reason (see :func:`describe_selection`).
     """
     geometries = shapely.force_2d(frame.geometry.to_numpy())
     reasons = _find_reasons(geometries)
@@ -44,7 +45,7 @@ def select_polygons(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, dict[str
 
 
 def describe_selection(counts: dict[str, int]) -> str:
-    """Describe the counts of :func:`select_polygons` in one sentence; empty if nothing was left out or repaired.
+    """Describe the counts from :func:`select_polygons` in one sentence; empty if nothing was left out or repaired.
 
     Example:
         >>> describe_selection({"point": 2, "without geometry": 1, "repaired": 1})
@@ -65,7 +66,7 @@ def describe_selection(counts: dict[str, int]) -> str:
 
 
 def _find_reasons(geometries: NDArray[np.object_]) -> NDArray[np.str_]:
-    """Return why each geometry is left out; empty text if it has an area."""
+    """Return the reason why each geometry is left out; an empty string if it has an area."""
     dimensions = shapely.get_dimensions(geometries)
     reasons = np.full(len(geometries), "", "<U40")
     reasons[dimensions == 0] = "point"
@@ -93,7 +94,7 @@ def unite_polygons(geometries: Iterable[shapely.Geometry]) -> shapely.Geometry:
 
 
 def _polygons_of(geometry: shapely.Geometry) -> list[shapely.Geometry]:
-    """Return the polygons of a geometry, also those nested in collections."""
+    """Return the polygons in a geometry, including those nested in collections."""
     parts = [geometry]
     while any(shapely.get_type_id(parts) > shapely.GeometryType.POLYGON):  # Multi-geometries and collections
         parts = list(shapely.get_parts(parts))

@@ -1,4 +1,4 @@
-"""The limits of Shapefile: column names of ten characters, and a layer that consists of several files."""
+"""Handle the limitations of Shapefile: ten-character column names, and layers that consist of several files."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,17 +13,17 @@ SIDECAR_SUFFIXES = (".shx", ".dbf", ".prj", ".cpg")
 """Suffixes of the files that belong to a .shp file."""
 
 SHORT_NAMES = {"class_index": "class_id", "perimeter_m": "perim_m"}
-"""Short names of columns whose first ten characters would be unclear."""
+"""Short names for columns whose first ten characters would be unclear."""
 
 SHAPEFILE_LIMITS = (
-    "Shapefile holds at most 2 GB, column names of 10 characters, texts of 254 characters and no colors: class_index is "
-    "renamed to class_id, perimeter_m to perim_m"
+    "Shapefile is limited to 2 GB, column names of 10 characters and texts of 254 characters, without colors: "
+    "class_index is renamed to class_id, and perimeter_m to perim_m"
 )
 """Note for users about the format."""
 
 
 def shorten_names(stream: PolygonStream) -> PolygonStream:
-    """Return the stream with column names of at most ten characters."""
+    """Shorten the column names of a stream to at most ten characters."""
     fields = [field.with_name(SHORT_NAMES.get(field.name, field.name[:10])) for field in stream.schema]
     schema = pa.schema(fields)
     batches: Iterator[pa.RecordBatch] = (

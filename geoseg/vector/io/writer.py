@@ -1,4 +1,4 @@
-"""Writers of polygons: a frame in memory, one file, or a layer or file per class."""
+"""Write polygons to a frame in memory, to one file, or to one layer or file per class."""
 
 import contextlib
 from collections import Counter
@@ -31,10 +31,10 @@ from geoseg.vector.io.reader import LAYER_NAME, read_batches
 from geoseg.vector.io.shapefile import move_sidecars, remove_sidecars
 
 RESERVED_PREFIXES = ("gpkg", "sqlite_", "rtree_", STYLE_TABLE)
-"""Beginnings of table names that belong to GeoPackage, SQLite and QGIS."""
+"""Prefixes of table names that are reserved by GeoPackage, SQLite and QGIS."""
 
 MAX_NAME_PART = 60
-"""Largest number of characters of a class name in a file name; 255 bytes is the limit of most file systems."""
+"""Maximum length of a class name in a file name, in characters; most file systems limit file names to 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,21 @@ class WriteSummary:
     count: int
     """Number of polygons."""
     class_counts: Mapping[str, int]
-    """Polygons by class name; empty if the polygons have no such column."""
+    """Number of polygons by class name; empty if the polygons have no class column."""
     layers: tuple[str, ...] = ()
     """Names of the layers, in formats with several layers per file."""
     frame: gpd.GeoDataFrame | None = None
-    """The polygons if they stay in memory."""
+    """The polygons, if they are kept in memory."""
 
 
 class PolygonWriter(Protocol):
-    """A destination of polygons; :meth:`write` is called once, then :meth:`write_style`."""
+    """Destination for polygons; :meth:`write` is called once, then :meth:`write_style`."""
 
     def write(self, stream: PolygonStream) -> WriteSummary:
         """Write all rows of a stream."""
 
     def write_style(self, legend: Legend | None) -> None:
-        """Write the class colors of a legend, if the format holds styles."""
+        """Write the class colors of a legend, if the format supports styles."""
 
 
 class FrameWriter:
@@ -70,7 +70,7 @@ class FrameWriter:
         return rows.summarize(frame=replace(stream, batches=rows).to_frame())
 
     def write_style(self, legend: Legend | None) -> None:
-        """Do nothing: frames have no style."""
+        """Do nothing, because frames have no style."""
 
 
 class FileWriter:
@@ -83,7 +83,7 @@ class FileWriter:
 
         Args:
             path: The file, whose suffix selects the format.
-            files: The context at whose end the files get their names, or are removed after an error.
+            files: Context at the end of which files get their final names, or are removed after an error.
             overwrite: Whether existing files may be replaced.
             append: Whether rows are added to an existing file.
             per_class: Whether each class gets its own layer (GeoPackage) or file (other formats).
@@ -100,8 +100,8 @@ class FileWriter:
         """Write all rows of a stream.
 
         Raises:
-            OutputError: A file cannot be written.
-            LayerError: The rows do not match the file that they are appended to.
+            OutputError: If a file cannot be written.
+            LayerError: If the rows do not match the file that they are appended to.
         """
         if self._per_class:
             return self._write_per_class(stream)
@@ -113,7 +113,7 @@ class FileWriter:
         return rows.summarize(layers=() if self._geopackage is None else (LAYER_NAME,))
 
     def write_style(self, legend: Legend | None) -> None:
-        """Add the class colors to a GeoPackage that has no styles yet; other formats have none."""
+        """Add the class colors to a GeoPackage that has no styles yet; other formats do not support styles."""
         if legend is not None and self._geopackage is not None:
             with _gdal_errors(self._path):
                 add_styles(legend, self._geopackage, self._layers)
@@ -160,18 +160,18 @@ def _select_class(stream: PolygonStream, path: Path, name: str) -> PolygonStream
 
 
 def _to_file_name(name: str) -> str:
-    """Replace characters that file names may not hold, and shorten the name."""
+    """Replace characters that are not allowed in file names, and shorten the name."""
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)[:MAX_NAME_PART]
 
 
 def _to_layer_name(name: str) -> str:
-    """Return a name that a layer of a GeoPackage may have: GDAL refuses some first characters and reserved prefixes."""
+    """Return a valid name for a GeoPackage layer: GDAL rejects some first characters and reserved prefixes."""
     is_refused = not (name[:1].isalnum() or name[:1] == "_") or name.lower().startswith(RESERVED_PREFIXES)
     return f"_{name}" if is_refused else name
 
 
 def _make_distinct(names: Sequence[str]) -> list[str]:
-    """Number names that are equal apart from upper and lower case: SQLite and some file systems do not tell them apart."""
+    """Number the names that differ only in case, because SQLite and some file systems do not distinguish them."""
     taken: set[str] = set()
     distinct = []
     for name in names:
@@ -184,13 +184,13 @@ def _make_distinct(names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces ``path``, with its sidecar files, if the block succeeds."""
+    """Yield a temporary path; if the block succeeds, the file and its sidecar files replace ``path``."""
     part = temporary_path(path)
     try:
         with output_errors(path), atomic_path(path, temporary=part):
-            remove_files(part)  # GDAL would add to the file of a killed run
+            remove_files(part)  # GDAL would append to the file left by a killed run
             yield part
-            # SQLite would replay an old journal on the new file.
+            # SQLite would apply an old journal to the new file.
             remove_files(*(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")))
             move_sidecars(part, path)
     finally:
@@ -198,7 +198,7 @@ def _replace_file(path: Path) -> Iterator[Path]:
 
 
 class _CountedRows:
-    """Batches that are counted as they are read; keeps an error of the stream."""
+    """Iterator that counts batches while they are read, and keeps an error raised by the stream."""
 
     def __init__(self, stream: PolygonStream) -> None:
         self._batches = stream.batches
@@ -226,7 +226,7 @@ class _CountedRows:
 
 @contextmanager
 def _counted(stream: PolygonStream, path: Path) -> Iterator[tuple[_CountedRows, PolygonStream]]:
-    """Yield a counter and the stream it counts; an error of the stream replaces that of the writing library."""
+    """Yield a counter and the stream it counts; an error in the stream takes precedence over the error it causes."""
     rows = _CountedRows(stream)
     try:
         with _gdal_errors(path):
@@ -239,7 +239,7 @@ def _counted(stream: PolygonStream, path: Path) -> Iterator[tuple[_CountedRows, 
 
 @contextlib.contextmanager
 def _gdal_errors(path: Path) -> Iterator[None]:
-    """Convert errors of GDAL and Arrow into an :class:`OutputError`."""
+    """Convert GDAL and Arrow errors into an :class:`OutputError`."""
     try:
         yield
     except (DataSourceError, DataLayerError, pa.ArrowException, RuntimeError) as error:

@@ -1,11 +1,11 @@
-"""Step 5 of tracing: assemble rings to polygons, and return polygons as soon as they are complete.
+"""Step 5 of tracing: assemble rings into polygons, and return polygons as soon as they are complete.
 
-The border of a region is one shell and any number of holes. With 8-connectivity, regions of one class that touch at
-corners form one polygon with several parts. The parts are still the 4-connected regions, because an area that is connected
-at a point only is not a valid single polygon.
+The border of a region consists of one shell and any number of holes. With 8-connectivity, regions of the same class that
+touch at corners form one polygon with several parts. The parts are still the 4-connected regions, because an area that is
+connected only at a point is not a valid single polygon.
 
-A polygon is complete when none of its pixels is in the last row read. Polygons are ordered by their lowest rows, and those
-that end in one row by their first pixels in reading order, however the image is cut into strips.
+A polygon is complete when none of its pixels is in the last row read. Polygons are ordered by their last rows, and
+polygons that end in the same row by their first pixels in reading order, regardless of how the image is cut into strips.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from geoseg.vector.tracing.stitch_contours import Contours, stitch_contours
 from geoseg.vector.tracing.trace_strip import StripContours
 
 CORNER_BITS = 33
-"""Bits of the number of a corner in an image of up to 92 000 x 92 000 pixels; larger images are sorted more slowly."""
+"""Number of bits of a corner index in images of up to 92,000 x 92,000 pixels; sorting is slower for larger images."""
 
 
 class PolygonAssembler:
-    """Assembles the polygons of an image from its strips, top to bottom."""
+    """Assembler that builds the polygons of an image from its strips, top to bottom."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -41,7 +41,7 @@ class PolygonAssembler:
             is_last: Whether these are the last strips of the image.
 
         Returns:
-            The polygons that these strips complete; with ``is_last``, all that are left.
+            The polygons that these strips complete; with ``is_last``, all remaining polygons.
         """
         strips = [self._unfinished, *strips]
         first_labels = to_offsets([len(strip.parents) for strip in strips])
@@ -86,7 +86,7 @@ class PolygonAssembler:
 
 
 class LabeledStrip(Protocol):
-    """Labels of a strip and of the row above it; see StripContours."""
+    """Labels in a strip and in the row above it; see StripContours."""
 
     @property
     def parents(self) -> IntArray: ...  # noqa: D102
@@ -105,8 +105,8 @@ def unite_regions(strips: Sequence[LabeledStrip]) -> tuple[IntArray, IntArray]:
         strips: Labels of the strips, top to bottom.
 
     Returns:
-        For every label, numbered consecutively over all strips, its 4-connected region and its polygon. Both are named by
-        their smallest label.
+        For every label, numbered consecutively over all strips, its 4-connected region and its polygon. Both are
+        identified by their smallest label.
     """
     first_labels = to_offsets([len(strip.parents) for strip in strips])[:-1]
     parents = np.concatenate([strip.parents + first for strip, first in zip(strips, first_labels, strict=True)])
@@ -123,7 +123,7 @@ def unite_regions(strips: Sequence[LabeledStrip]) -> tuple[IntArray, IntArray]:
 
 
 def _sort_rings(rings: Rings, complete: IntArray, region: IntArray, polygon: IntArray, width: int) -> IntArray:
-    """Sort the positions of complete rings by polygon and part, the shell before its holes."""
+    """Sort the positions of complete rings by polygon and part, with each shell before its holes."""
     labels = rings.labels[complete]
     ring_region, ring_polygon = region[labels], polygon[labels]
     lowest = np.zeros(len(polygon), np.int64)
@@ -138,7 +138,7 @@ def _sort_rings(rings: Rings, complete: IntArray, region: IntArray, polygon: Int
     corner += (rings.double_areas[complete] < 0) << CORNER_BITS
     if corner.max(initial=0) >= 2 << CORNER_BITS or len(parts) >= 1 << (62 - CORNER_BITS):
         order = np.lexsort((corner, rank[ring_region]))
-    else:  # one stable sort is faster, as the rings are partly sorted
+    else:  # a stable sort is faster, because the rings are partly sorted
         order = np.argsort((rank[ring_region] << (CORNER_BITS + 1)) | corner, kind="stable")
     ordered: IntArray = complete[order]
     return ordered
@@ -174,7 +174,7 @@ def _average_weights(sums: FloatArray | None, polygon: IntArray, selected: IntAr
 
 
 def _sum_by_key(sums: FloatArray, keys: IntArray) -> FloatArray:
-    """Sum the rows (label, 2) of equal keys, and put each sum at the position of the key."""
+    """Sum the rows (label, 2) with the same key, and store each sum at the position of the key."""
     return np.stack([np.bincount(keys, column, len(keys)) for column in sums.T], axis=1)
 
 
@@ -186,7 +186,7 @@ def _find_first_members(groups: IntArray, count: int) -> IntArray:
 
 
 def _row_above_image(width: int) -> StripContours:
-    """Make a strip of background, the starting point of the assembly."""
+    """Make a strip of background pixels, the starting point of the assembly."""
     none = np.empty(0, np.int64)
     return StripContours(
         contours=Contours(np.empty((0, 2), np.int32), np.empty(0, np.uint8), none, none, none, none, none),

@@ -1,4 +1,4 @@
-"""Connected components of a block of class indices, labeled by union-find.
+"""Label the connected components of a block of class indices, using union-find.
 
 Labels are assigned in reading order; label 0 is the background. A label that touches another label of the same class is
 *united* with it: ``parents[label]`` is a smaller label of the same component, and the smallest label, which is its own
@@ -14,7 +14,7 @@ from geoseg.vector.tracing.ragged_arrays import IntArray
 
 @njit
 def find_root(parents: IntArray, label: int) -> int:
-    """Find the root of a label; halve the path to it, so that later searches are short."""
+    """Find the root of a label, and halve the path to it to make later searches faster."""
     while parents[label] != label:
         parents[label] = parents[parents[label]]
         label = parents[label]
@@ -33,7 +33,7 @@ def unite(parents: IntArray, first: int, second: int) -> None:
 
 @njit
 def unite_pairs(parents: IntArray, first: IntArray, second: IntArray) -> IntArray:
-    """Unite labels pair by pair, and return the root of every label."""
+    """Unite the labels of each pair, and return the root of every label."""
     for k in range(len(first)):
         unite(parents, first[k], second[k])
     return find_roots(parents)
@@ -52,8 +52,8 @@ def label_block(block: NDArray[np.int32], background: int) -> tuple[NDArray[np.i
     """Label the 4-connected components of a block.
 
     Args:
-        block: Class indices (row, col). The first column must be background, so that no run of equal pixels continues in
-            the next row.
+        block: Class indices (row, col). The first column must be background, so that no run of identical pixels
+            continues in the next row.
         background: Value of pixels without a class.
 
     Returns:
@@ -79,8 +79,9 @@ def _label_runs(
 ) -> int:
     """Fill ``labels`` (zeros) and ``parents``; return the number of labels, including the background.
 
-    ``starts`` are the starts of all runs but the first. A run takes the label of the pixel above its first pixel if both
-    have the same class, else a new label. It is united with all other runs of its class in the row above that it touches.
+    ``starts`` are the starts of all runs except the first. A run gets the label of the pixel above its first pixel if
+    both have the same class, else a new label. It is united with all other runs of the same class that it touches in the
+    row above.
     """
     count, above = 1, 0  # above: the first run that can reach the pixels above the current run
     for run in range(len(starts)):
@@ -106,7 +107,7 @@ def _label_runs(
 
 
 def find_diagonal_pairs(block: NDArray[np.int32], labels: NDArray[np.int32], background: int) -> IntArray:
-    """Find the pairs of labels (pair, 2) of one class that touch at a corner: the links that 8-connectivity adds."""
+    """Find the pairs of labels (pair, 2) of the same class that touch at a corner, which 8-connectivity joins."""
     pairs = []
     for upper, lower in ((np.s_[:-1, :-1], np.s_[1:, 1:]), (np.s_[:-1, 1:], np.s_[1:, :-1])):
         touch = (block[upper] == block[lower]) & (block[upper] != background) & (labels[upper] != labels[lower])

@@ -1,4 +1,4 @@
-"""Outlines of polygons in pixel corners: the result of tracing."""
+"""Polygon outlines in pixel corner coordinates: the result of tracing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, expand_ran
 
 @dataclass(frozen=True)
 class Outlines:
-    """The polygons of a class raster in pixel corners: polygons of parts, parts of rings, rings of corners.
+    """The polygons of a class raster: polygons contain parts, parts contain rings, and rings contain pixel corners.
 
-    These are nested ragged arrays: item k of n is located from ``offsets[k]`` to ``offsets[k + 1]``.
+    These are nested ragged arrays: item k extends from ``offsets[k]`` to ``offsets[k + 1]``.
     """
 
     corners: NDArray[np.int32] | FloatArray
@@ -22,7 +22,7 @@ class Outlines:
     is_node: NDArray[np.bool_]
     """(corner,): True where three or four borders meet."""
     ring_offsets: IntArray
-    """Offsets of rings in ``corners``. Seen with rows running down, shells run counter-clockwise and holes clockwise."""
+    """Offsets of rings in ``corners``. With rows running down, shells are counterclockwise and holes clockwise."""
     part_offsets: IntArray
     """Offsets of parts in the rings: the first ring of a part is its shell, the others are its holes."""
     polygon_offsets: IntArray
@@ -32,9 +32,9 @@ class Outlines:
     pixel_counts: IntArray
     """(polygon,): number of pixels."""
     ids: IntArray
-    """(polygon,): position of the first pixel of the polygon, if the pixels of the image are numbered row by row."""
+    """(polygon,): row-major index of the first pixel of the polygon in the image."""
     mean_weights: FloatArray
-    """(polygon,): mean weight of the pixels; NaN if no weight is known."""
+    """(polygon,): mean weight of the pixels; NaN if all weights are unknown."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -62,7 +62,7 @@ class Outlines:
         )
 
     def split(self, max_corners: int) -> Iterator["Outlines"]:
-        """Split into views of consecutive polygons with at most ``max_corners`` corners, but at least one polygon."""
+        """Split into views of consecutive polygons, each with at most ``max_corners`` corners or a single polygon."""
         ends = self.ring_offsets[self.polygon_rings[1:]]
         start = 0
         while start < len(self):
@@ -89,7 +89,7 @@ class Outlines:
 
 
 def concatenate_outlines(portions: Sequence[Outlines]) -> Outlines:
-    """Concatenate the polygons of at least one portion."""
+    """Concatenate the polygons of one or more portions."""
     columns: dict[str, Any] = {
         name: np.concatenate([getattr(portion, name) for portion in portions])
         for name in ("corners", "is_node", "values", "pixel_counts", "ids", "mean_weights")

@@ -1,6 +1,6 @@
 """Ragged arrays: ranges of varying length stored one after another in a flat array.
 
-Ranges are described by their lengths, or by offsets of length n + 1: range k of n holds the items from ``offsets[k]`` to
+The n ranges are described by their lengths, or by n + 1 offsets: range k contains the items from ``offsets[k]`` to
 ``offsets[k + 1]``.
 """
 
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from geoseg._numba_jit import njit
 
 IntArray = NDArray[np.int64]
-"""Offsets, positions, labels and counts."""
+"""Array of offsets, positions, labels or counts."""
 
 FloatArray = NDArray[np.float64]
-"""Coordinates and measures."""
+"""Array of coordinates or measurements."""
 
 
 def to_offsets(lengths: Sequence[int] | IntArray) -> IntArray:
-    """Return the offsets (range + 1,) of ranges of these lengths."""
+    """Return the offsets (range + 1,) of ranges with these lengths."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
@@ -59,5 +59,5 @@ def _gather(items: NDArray[Any], starts: IntArray, lengths: IntArray, gathered: 
 
 
 def find_starts(keys: IntArray) -> IntArray:
-    """Find the positions at which a new key begins, in non-negative keys whose equal values are adjacent."""
+    """Find the positions at which a new key begins, given non-negative keys in which identical values are adjacent."""
     return np.flatnonzero(np.diff(keys, prepend=-1))

@@ -1,4 +1,4 @@
-"""Class rasters read strip by strip, and their strips padded to blocks."""
+"""Read class rasters strip by strip, and pad the strips to blocks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -11,30 +11,30 @@ ClassArray = NDArray[np.uint8] | NDArray[np.int32]
 """Class indices (row, col)."""
 
 WeightArray = NDArray[np.float32]
-"""A weight per pixel (row, col), such as a confidence; NaN where it is unknown."""
+"""Weights of pixels (row, col), such as confidences; NaN where unknown."""
 
 
 class Block(NamedTuple):
-    """A strip with the pixels around it."""
+    """A strip padded with surrounding pixels."""
 
     row: int
     """First row of the strip in the image."""
     classes: NDArray[np.int32]
-    """Class indices (1 + row, 1 + col + 1): the row above the strip, the strip, a background column on each side."""
+    """Class indices (1 + row, 1 + col + 1): the row above the strip, the strip, and a background column on each side."""
     weights: WeightArray | None
-    """Weights of the pixels of the strip (row, col), if known."""
+    """Weights of the pixels in the strip (row, col), if known."""
 
 
 @dataclass(frozen=True)
 class ClassRaster:
-    """A raster of class indices that is read in strips, any number of times; memory use is independent of its height."""
+    """A raster of class indices that can be read repeatedly in strips; memory use is independent of its height."""
 
     width: int
     """Number of columns."""
     background: int
     """Value of pixels without a class."""
     strips: Callable[[], Iterator[ClassArray]]
-    """Return an iterator over strips of full width, top to bottom; every call cuts at the same rows."""
+    """Return an iterator over full-width strips, top to bottom; every call cuts the raster at the same rows."""
 
     def blocks(self, *, close: bool = False) -> Iterator[Block]:
         """Yield the padded strips; see :func:`pad_strips`."""
@@ -44,14 +44,14 @@ class ClassRaster:
 def pad_strips(
     strips: Iterable[tuple[ClassArray, WeightArray | None]], width: int, background: int, *, close: bool
 ) -> Iterator[Block]:
-    """Pad each strip by the row above it and by a column of background on each side.
+    """Pad each strip with the row above it and with a background column on each side.
 
     Args:
-        strips: Class indices of full width and their weights, top to bottom.
+        strips: Class indices of full-width strips and their weights, top to bottom.
         width: Number of columns of the image.
         background: Value of pixels without a class.
-        close: Whether to add a last block with one row of background below the image. A block owns the corners at the top
-            of its rows, so contours along the lower edge of the image are closed in this block.
+        close: Whether to add a last block with one background row below the image. A block includes the corners at the
+            top of its rows, so contours along the lower edge of the image are closed in this block.
     """
     row, above, unknown = 0, None, None
     for strip, weights in strips:

@@ -1,8 +1,9 @@
 """Step 4 of tracing: split closed contours into simple rings.
 
 A contour that passes a pinched corner twice is split there into two rings that touch at a point. The polygons are then
-valid by OGC Simple Features, where shells and holes may touch at points but a ring must not touch itself. Every ring
-begins at its uppermost corner, the leftmost of these, so that it does not depend on how the image is cut into strips.
+valid according to OGC Simple Features, where shells and holes may touch at points but a ring must not touch itself. Every
+ring begins at its uppermost corner (the leftmost one if there are several), so it does not depend on how the image is cut
+into strips.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from geoseg.vector.tracing.stitch_contours import NODE_CORNER, PINCHED_CORNER, C
 
 @dataclass(frozen=True)
 class Rings:
-    """Closed rings one after another; all arrays but the first two have one entry per ring."""
+    """Closed rings stored one after another; all arrays except the first two have one entry per ring."""
 
     corners: NDArray[np.int32]
     """(corner, 2): row and column; the first corner of a ring is repeated at its end."""
@@ -30,15 +31,15 @@ class Rings:
     double_areas: IntArray
     """Twice the number of pixels inside, negative for holes."""
     bottoms: IntArray
-    """Lowest row of the corners."""
+    """Last row of the corners."""
     labels: IntArray
-    """The region that the ring borders."""
+    """The region that the ring bounds."""
     values: IntArray
     """Class of the region."""
 
     @classmethod
     def empty(cls) -> Self:
-        """Make a collection without rings."""
+        """Make an empty collection of rings."""
         none = np.empty(0, np.int64)
         return cls(np.empty((0, 2), np.int32), np.empty(0, np.bool_), none, none, none, none, none)
 
@@ -49,7 +50,7 @@ class Rings:
 
     @property
     def tops(self) -> NDArray[np.int32]:
-        """(ring, 2): the first corner of each ring, which is its uppermost and the leftmost of these."""
+        """(ring, 2): the first corner of each ring, its uppermost (if there are several, the leftmost) corner."""
         return self.corners[to_offsets(self.lengths)[:-1]]
 
     def take(self, positions: IntArray) -> "Rings":
@@ -101,10 +102,10 @@ def _split_all(
     ring_nodes: NDArray[np.bool_],
     table: IntArray,
 ) -> tuple[int, int]:
-    """Fill the last three; return the number of corners and of rings.
+    """Fill the last three arrays; return the number of corners and the number of rings.
 
-    The columns of the table (ring, 4) are the end of its corners, contour, double area and lowest row. ``pinches`` is the
-    number of pinched corners of each contour.
+    The columns of the table (ring, 4) are the end index of the ring's corners, the contour, twice the area, and the last
+    row. ``pinches`` is the number of pinched corners of each contour.
     """
     corner_count, ring_count = 0, 0
     for contour in range(len(stops)):
@@ -137,11 +138,11 @@ def _split_contour(
     corner_count: int,
     ring_count: int,
 ) -> tuple[int, int]:
-    """Append the rings of one contour; return the new number of corners and of rings.
+    """Append the rings of one contour; return the new number of corners and the new number of rings.
 
-    The corners are pushed on a stack. If a pinched corner is already on the stack, all corners above it are a ring, and
-    are popped. (Contours never cross themselves, so these corners nest like brackets.) The position of a pinched corner
-    on the stack is found by a hash table with linear probing.
+    The corners are pushed onto a stack. If a pinched corner is already on the stack, all corners above it form a ring
+    and are popped. (Contours never cross themselves, so these corners nest like parentheses.) The position of a pinched
+    corner on the stack is looked up in a hash table with linear probing.
     """
     stack, stack_nodes = np.empty_like(corners), np.empty_like(is_node)
     size = 1
@@ -183,7 +184,7 @@ def _put_ring(
     ring_nodes: NDArray[np.bool_],
     at: int,
 ) -> tuple[int, int]:
-    """Copy the corners from ``start`` to ``stop`` as a ring to position ``at``; return its double area and lowest row."""
+    """Copy corners ``start`` to ``stop`` as a ring to position ``at``; return twice its area and its last row."""
     begin, lowest, area = start, 0, 0
     for n in range(start, stop):
         following = n + 1 if n + 1 < stop else start

@@ -1,7 +1,7 @@
-"""Step 3 of tracing: stitch the open contours of strips end to end across the seams.
+"""Step 3 of tracing: join the open contours of strips end to end across the seams.
 
-A contour that leaves a strip through a port continues in the contour that enters another strip through this port. At the
-lower edge of the image all contours are closed; before, some stay open until the next strips are added.
+A contour that leaves a strip through a port continues in the contour that enters the adjacent strip through that port. At
+the lower edge of the image, all contours are closed; until then, some stay open until the next strips are added.
 """
 
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ NO_PORT = -1
 """Port of closed contours."""
 
 PLAIN_CORNER, NODE_CORNER, PINCHED_CORNER = range(3)
-"""Kinds of corners: two borders meet there; three or four; four, two of which belong to the region of the contour."""
+"""Kinds of corners: two borders meet; three or four meet; four meet, and two of them bound the contour's region."""
 
 
 @dataclass(frozen=True)
 class Contours:
-    """Contours around regions one after another, closed or open; all arrays but the first two have one entry each."""
+    """Closed or open contours stored one after another; all arrays except the first two have one entry per contour."""
 
     corners: NDArray[np.int32]
     """(corner, 2): row and column; the first corner of a closed contour is not repeated."""
     kinds: NDArray[np.uint8]
     """(corner,): PLAIN_CORNER, NODE_CORNER or PINCHED_CORNER."""
     stops: IntArray
-    """End of the corners of each contour."""
+    """End index of the corners of each contour."""
     labels: IntArray
     """The region on the left."""
     values: IntArray
@@ -93,7 +93,7 @@ def _split(contours: Contours, count: int) -> tuple[Contours, Contours]:
 
 
 def _find_successors(enters: IntArray, leaves: IntArray) -> tuple[IntArray, IntArray]:
-    """Find the piece in which each piece continues (-1: none yet), and the open pieces that continue no other.
+    """Find the successor of each piece (-1: none yet), and the open pieces that have no predecessor.
 
     Closed pieces are their own successors.
     """
@@ -114,7 +114,7 @@ def _find_successors(enters: IntArray, leaves: IntArray) -> tuple[IntArray, IntA
 
 @njit
 def _order_pieces(successors: IntArray, heads: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Order pieces so that each contour's pieces are consecutive, those of ``heads`` first; mark where contours begin."""
+    """Order pieces so that each contour's pieces are consecutive, starting with ``heads``; mark where contours begin."""
     order, begins = np.empty(len(successors), np.int64), np.zeros(len(successors), np.bool_)
     done = np.zeros(len(successors), np.bool_)
     count = 0

@@ -1,4 +1,4 @@
-"""Trace the outlines of all regions of a class raster, strip by strip."""
+"""Trace the outlines of all regions in a class raster, strip by strip."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -12,10 +12,10 @@ from geoseg.vector.tracing.trace_strip import StripContours, trace_strip
 from geoseg.vector.tracing.vertex_spatial_index import VertexCollector
 
 Connectivity = Literal[4, 8]
-"""4: pixels of one class are connected if they share a side; 8: also if they share a corner."""
+"""4: pixels of the same class are connected if they share a side; 8: also if they share a corner."""
 
 STRIP_PIXELS = 1_000_000
-"""Approximate number of pixels of a strip: enough to keep stitching cheap, few enough for the caches of the CPU."""
+"""Approximate number of pixels per strip: enough to keep stitching cheap, but few enough to fit in the CPU caches."""
 
 STRIPS_PER_ASSEMBLY = 8
 """Number of strips that are assembled together; every assembly copies the unfinished polygons."""
@@ -70,16 +70,17 @@ def trace_raster(
 ) -> Iterator[Outlines]:
     """Trace the outlines of all same-class regions in a mask that is read in strips.
 
-    Polygons are yielded as soon as they are complete, so that memory holds only what the latest strips touch. While one
-    strip is read, others are traced, in as many threads as there are CPU cores.
+    Polygons are yielded as soon as they are complete, so only the polygons that the latest strips touch are kept in
+    memory. While one strip is read, others are traced, in as many threads as there are CPU cores.
 
     Args:
-        strips: Class indices (row, col) of full width and at least one row with their weights, top to bottom.
+        strips: Full-width strips of class indices (row, col) with at least one row, and their weights, top to bottom.
         width: Number of columns.
         background: Value of pixels without a class; they get no polygon.
         connectivity: Which pixels of one class belong to one polygon.
         strips_per_assembly: Number of strips assembled together; by default :data:`STRIPS_PER_ASSEMBLY`.
-        vertices: Collects the vertices of the borders; when a portion is yielded, it holds all vertices around it.
+        vertices: Collector that receives the border vertices; when a portion is yielded, it contains all vertices in the
+            vicinity of the portion.
 
     Yields:
         Portions of the outlines; the last one, which may be empty, after all strips.

@@ -1,26 +1,27 @@
-"""Step 2 of tracing: contours around the regions of one strip of a class raster, in pixel corners.
+"""Step 2 of tracing: trace contours around the regions in one strip of a class raster, along pixel corners.
 
 A *region* is a 4-connected set of pixels of one class. Corner (row, col) is the upper left corner of pixel (row, col), so
-an image of H x W pixels has corners 0 … H and 0 … W. A contour follows pixel sides with its region on the left, seen with
-rows running down: counter-clockwise around a region, clockwise around its holes. At each corner it can take three ways:
+an image of H x W pixels has corners 0 … H and 0 … W. A contour follows pixel sides with its region on the left. With rows
+running down, it is counterclockwise around a region and clockwise around holes. Each corner has three possibilities:
 
     ? = left ahead, own = the region      left ahead is not own                  -> turn left (keep to our own pixel)
                                           left and right ahead are both own      -> turn right
-        ahead  ? | ?                      left ahead is own, right ahead is not  -> go straight on
+        ahead  ? | ?                      left ahead is own, right ahead is not  -> go straight
         behind own | other
 
-A corner is kept if the contour turns there, or if it goes straight on and the region on its right changes. In the second
-case three regions meet, and each of them gets a vertex. The polygons therefore form a coverage: neighbors share all
-vertices of their common border, and can be simplified together.
+A corner is kept if the contour turns there, or if the contour continues straight and the region on its right changes. In
+the latter case, three regions meet, and each of them gets a vertex. The polygons therefore form a coverage: neighbors
+share all vertices of their common border, and can be simplified together.
 
 A corner at which three or four borders meet is a *node*; simplification never moves it. If two pixels of a region touch
-at a corner only, as in ``own other / other own``, the contour turns left and passes the node twice. Such a corner is
+only at a corner, as in ``own other / other own``, the contour turns left and passes the node twice. Such a corner is
 *pinched*, and ``split_rings`` splits the contour there.
 
-The image is cut into strips, each padded to a *block*: its rows, the row above them, and a column of background on each
-side. A strip owns the corners at the top of its rows. Contours leave it through the vertical pixel sides in the row above
-and in its last row. A contour of a strip is either closed, or leads from one *port* to another. Ports number those
-vertical sides, so a contour that leaves through a port continues in the contour that enters there.
+The image is cut into strips, each padded to form a *block*: its rows, the row above them, and a background column on each
+side. A strip includes the corners at the top of its rows. Contours leave the strip through the vertical pixel sides in
+the row above and in its last row. A contour in a strip is either closed, or leads from one *port* to another. A port is
+the number of such a vertical side, so a contour that leaves through a port continues in the contour that enters through
+it.
 """
 
 from dataclasses import dataclass
@@ -36,35 +37,35 @@ from geoseg.vector.tracing.stitch_contours import NO_PORT, NODE_CORNER, PINCHED_
 from geoseg.vector.tracing.vertex_spatial_index import StripVertices, find_strip_vertices
 
 EAST, NORTH, WEST, SOUTH = range(4)
-"""Directions; the next one is a left turn, the previous one a right turn."""
+"""Directions; the next one is reached by a left turn, the previous one by a right turn."""
 STEP_ROW, STEP_COL = (0, -1, 0, 1), (1, 0, -1, 0)
-"""A step in each direction."""
+"""Step (row, col) in each direction."""
 LEFT_ROW, LEFT_COL = (-1, -1, 0, 0), (0, -1, -1, 0)
-"""The pixel left ahead of a corner in each direction, relative to the pixel right below the corner."""
+"""The pixel ahead on the left of a corner in each direction, relative to the pixel to the lower right of the corner."""
 RIGHT_ROW, RIGHT_COL = (0, -1, -1, 0), (0, 0, -1, -1)
-"""The pixel right ahead, likewise."""
+"""The pixel ahead on the right, likewise."""
 OTHER_ROW, OTHER_COL = (0, 0, -1, -1), (-1, 0, 0, -1)
-"""The pixel right behind, likewise: the region on the other side of the border that led to the corner."""
+"""The pixel behind on the right, likewise: the region on the other side of the border that led to the corner."""
 
 
 @dataclass(frozen=True)
 class StripContours:
-    """The contours and regions of one strip."""
+    """The contours and regions in one strip."""
 
     contours: Contours
-    """The contours, in corners of the whole image and labels of this strip."""
+    """The contours, with corners relative to the whole image and labels of this strip."""
     parents: IntArray
-    """(label,): union-find parents of the labels; labels of one root are one region (see ``connected_components``)."""
+    """(label,): union-find parents; labels with the same root form one region (see ``connected_components``)."""
     diagonal: IntArray
-    """(pair, 2): labels of one class that touch at corners; empty with 4-connectivity."""
+    """(pair, 2): labels of the same class that touch at corners; empty with 4-connectivity."""
     top: IntArray
     """(col,): labels of the row above the strip."""
     bottom: IntArray
     """(col,): labels of the last row of the strip."""
     weight_sums: FloatArray
-    """(label, 2): sum and number of the known weights of the strip's pixels; (0, 2) without weights."""
+    """(label, 2): sum and number of the known weights in the strip; (0, 2) without weights."""
     vertices: StripVertices | None = None
-    """The vertices at the corners that the strip owns, if collected."""
+    """The vertices at the corners that belong to the strip, if collected."""
 
 
 def trace_strip(
@@ -75,7 +76,7 @@ def trace_strip(
     Args:
         block: The padded strip.
         background: Value of pixels without a class.
-        find_diagonals: Whether to find the regions of one class that touch at corners, for 8-connectivity.
+        find_diagonals: Whether to find the regions of the same class that touch at corners, for 8-connectivity.
         find_vertices: Whether to find the vertices of the borders.
     """
     classes = block.classes
@@ -102,7 +103,9 @@ def _sum_weights(labels: NDArray[np.int32], weights: WeightArray | None, count: 
 
 def _trace_contours(block: NDArray[np.int32], labels: NDArray[np.int32], background: int, row: int) -> Contours:
     """Trace all contours of a block whose strip begins at ``row`` of the image."""
-    capacity = 4 * block.size  # upper bound of corners and of contours; untouched memory is not allocated
+    capacity = (
+        4 * block.size
+    )  # upper bound for the number of corners and of contours; untouched memory is not allocated
     corners, kinds = np.empty((capacity, 2), np.int32), np.empty(capacity, np.uint8)
     table = np.empty((2 * block.size, 5), np.int64)
     corner_count, contour_count = _follow_all(block, labels, background, _find_sides(block), corners, kinds, table)
@@ -114,10 +117,10 @@ def _trace_contours(block: NDArray[np.int32], labels: NDArray[np.int32], backgro
 
 
 def _find_sides(block: NDArray[np.int32]) -> IntArray:
-    """Find the pixel sides between classes at which a contour can begin, each as width x (row + 1) + column.
+    """Find the pixel sides between classes at which a contour can begin, encoded as width x (row + 1) + column.
 
-    First the vertical sides at the lower seam (as row -1), then those at the upper seam (row 0), each left of its column;
-    then the upper sides of all pixels, as every ring has such a side.
+    The vertical sides at the lower seam come first (as row -1), then the vertical sides at the upper seam (row 0), each
+    to the left of its column; then the upper sides of all pixels, because every ring has such a side.
     """
     width = block.shape[1]
     seams, upper = block[[-1, 0]], np.flatnonzero(block[1:] != block[:-1]) + 2 * width
@@ -135,7 +138,7 @@ def _follow_all(
     kinds: NDArray[np.uint8],
     table: IntArray,
 ) -> tuple[int, int]:
-    """Fill ``corners``, ``kinds`` and ``table``; return the number of corners and of contours.
+    """Fill ``corners``, ``kinds`` and ``table``; return the number of corners and the number of contours.
 
     Corners are relative to the first pixel of the block, ports to the first pixel of the strip. The columns of the
     table (contour, 5) are the end index of the contour's corners, its label, its class, its entry port and its exit
@@ -143,7 +146,7 @@ def _follow_all(
     """
     height, width = block.shape
     last = height - 1
-    passed = np.zeros((height, width), np.bool_)  # pixels whose upper side a contour has passed
+    passed = np.zeros((height, width), np.bool_)  # pixels whose upper side has been passed by a contour
     corner_count, contour_count = 0, 0
     for side in sides:
         i, j = side // width - 1, side % width
@@ -179,7 +182,7 @@ def _follow(
 ) -> tuple[int, int]:
     """Follow the border from corner (row, col) with class ``own`` on the left until it is closed or leaves the strip.
 
-    Append the kept corners after the first ``count``; return their new number and the port of exit.
+    Append the kept corners after the first ``count``; return the new number of corners and the exit port.
     """
     height, width = block.shape
     while True:
@@ -205,6 +208,6 @@ def _follow(
             kinds[count] = PINCHED_CORNER if is_pinched else (NODE_CORNER if borders > 2 else PLAIN_CORNER)
             count += 1
         if direction == WEST:
-            if passed[row, col - 1]:  # the first side of the ring, the only one that is passed twice
+            if passed[row, col - 1]:  # the first side of the ring, the only side that is passed twice
                 return count, NO_PORT
             passed[row, col - 1] = True

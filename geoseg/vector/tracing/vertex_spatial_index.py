@@ -1,8 +1,7 @@
-"""Spatial index of the vertices of all borders, which counts the vertices in a triangle.
+"""Spatial index of all border vertices, used to count the vertices in a triangle.
 
-Vertices are sorted by row, and within a row from left to right. The corners of a grid are stored by their (row, col);
-other points are sorted into rows of height 1. In memory, a corner of a grid takes one number of four bytes, however many
-borders meet there.
+Vertices are sorted by row, and from left to right within a row. Grid corners are stored by their (row, col); other points
+are sorted into rows of height 1. A grid corner takes four bytes of memory, regardless of how many borders meet there.
 """
 
 from typing import NamedTuple, Self
@@ -15,14 +14,14 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 
 class VertexIndex(NamedTuple):
-    """Distinct points sorted by row: those of row k are located from ``starts[k]`` to ``starts[k + 1]``."""
+    """Distinct points sorted by row: the points in row k extend from ``starts[k]`` to ``starts[k + 1]``."""
 
     starts: IntArray
     """(row + 1,): offsets of the rows."""
     xs: NDArray[np.int32] | FloatArray
-    """(point,): ascending in each row."""
+    """(point,): x coordinates, ascending within each row."""
     ys: NDArray[np.int32] | FloatArray
-    """(point,), or empty if the y of every point is the number of its row."""
+    """(point,): y coordinates; empty if the y of every point is its row number."""
 
     @classmethod
     def from_points(cls, points: FloatArray) -> Self:
@@ -38,13 +37,13 @@ class StripVertices(NamedTuple):
     """The vertices in some rows of pixel corners."""
 
     columns: NDArray[np.int32]
-    """(vertex,): column, row by row, ascending in each row."""
+    """(vertex,): columns, row by row, ascending within each row."""
     counts: IntArray
-    """(row,): number of vertices."""
+    """(row,): number of vertices in each row."""
 
 
 class VertexCollector:
-    """Collect the vertices of a class raster strip by strip."""
+    """Collector that receives the vertices of a class raster strip by strip."""
 
     def __init__(self) -> None:
         self._columns = np.empty(1024, np.int32)
@@ -70,9 +69,10 @@ class VertexCollector:
 
 
 def find_strip_vertices(block: NDArray[np.int32]) -> StripVertices:
-    """Find the vertices at the upper corners of the rows of a block, except its first row.
+    """Find the vertices at the upper corners of all rows in a block except the first.
 
-    A corner is a vertex unless its four pixels have one class, or a straight border between two classes runs through it.
+    A corner is a vertex unless its four pixels have the same class, or a straight border between two classes runs through
+    it.
     """
     columns = np.empty((block.shape[0] - 1) * (block.shape[1] - 1), np.int32)
     counts = np.empty(block.shape[0] - 1, np.int64)
@@ -95,7 +95,10 @@ def _find_vertices(block: NDArray[np.int32], columns: NDArray[np.int32], counts:
 
 @njit
 def is_inside(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, x: float, y: float) -> bool:
-    """Return whether (x, y), within the bounds of triangle a b c, is in it or on its border; it may be flat."""
+    """Return whether (x, y) is inside triangle a b c or on its border.
+
+    The point must be within the bounds of the triangle, which may be degenerate.
+    """
     one = (bx - ax) * (y - ay) - (by - ay) * (x - ax)
     two = (cx - bx) * (y - by) - (cy - by) * (x - bx)
     three = (ax - cx) * (y - cy) - (ay - cy) * (x - cx)
@@ -115,16 +118,16 @@ def count_inside(
     cy: float,
     limit: int,
 ) -> int:
-    """Count the vertices of an index in triangle a b c or on its border; stop counting above ``limit``.
+    """Count the indexed vertices in triangle a b c or on its border; stop counting above ``limit``.
 
-    The arguments are plain arrays and numbers: tuples of them slow simplification down by several percent.
+    The arguments are plain arrays and numbers, because tuples would make simplification several percent slower.
     """
     left, right = min(ax, bx, cx), max(ax, bx, cx)
     low, high = min(ay, by, cy), max(ay, by, cy)
     count = 0
     for row in range(max(int(low), 0), min(int(high), len(starts) - 2) + 1):
         first, last = left, right
-        if high - low > 2 and right - left > 4:  # long and slanted: search only the part of the triangle near this row
+        if high - low > 2 and right - left > 4:  # long and slanted triangle: search only its part near this row
             first, last = _clip_to_row(ax, ay, bx, by, cx, cy, row)
         begin, stop = starts[row], starts[row + 1]
         while begin < stop:
@@ -148,7 +151,7 @@ def count_inside(
 
 @njit
 def _clip_to_row(ax: float, ay: float, bx: float, by: float, cx: float, cy: float, row: int) -> tuple[float, float]:
-    """Return the x range of triangle a b c between y = row and y = row + 1, slightly enlarged against rounding."""
+    """Return the x range of triangle a b c between y = row and y = row + 1, slightly enlarged to allow for rounding."""
     first, last = np.inf, -np.inf
     for px, py, qx, qy in ((ax, ay, bx, by), (bx, by, cx, cy), (cx, cy, ax, ay)):
         if row <= py <= row + 1:

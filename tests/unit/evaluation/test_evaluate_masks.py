@@ -406,7 +406,7 @@ def test_a_constant_prediction_is_said(tmp_path):
 def test_a_confidence_of_255_that_is_not_nodata_is_refused(tmp_path, mask):
     """Only geoseg's own files mean "no value" by it, and declare it; 8-bit probabilities of others run to 255."""
     levels = noise(50, 40, low=250, high=256)
-    with pytest.raises(SceneError, match="holds 255"):
+    with pytest.raises(SceneError, match="contains 255"):
         evaluate_mask(mask, mask, confidence=foreign(tmp_path / "sure.tif", levels))
     known = evaluate_mask(mask, mask, confidence=foreign(tmp_path / "ours.tif", levels, nodata=255)).calibration
     assert known.pixels == (levels != 255).sum()

@@ -20,7 +20,7 @@ def test_a_crs_with_a_code_has_its_name():
 
 def test_a_crs_without_a_code_has_the_most_similar_one():
     assert FEET.to_epsg() is None
-    assert texts(FEET)["nearest EPSG code"] == "EPSG:32633 (WGS 84 / UTM zone 33N): similar, not equal"
+    assert texts(FEET)["nearest EPSG code"] == "EPSG:32633 (WGS 84 / UTM zone 33N): similar, not identical"
 
 
 @pytest.mark.parametrize("text", ['LOCAL_CS["site",UNIT["metre",1]]', "+proj=tmerc +lat_0=10 +lon_0=13.37 +x_0=1"])

@@ -305,7 +305,7 @@ def test_scale_and_offset_tags_are_not_applied_and_that_is_said(tmp_path: Path) 
         file.scales, file.offsets = (0.5, 0.5), (10, 10)
     with Scene.open(path) as scene:
         assert np.array_equal(scene.read(scene.grid.window).values, noise(2, 8, 8))
-        assert scene.notes == ("the tags of scale and offset (0.5 and 10) are not applied: values are used as stored",)
+        assert scene.notes == ("the scale and offset tags (0.5 and 10) are not applied: values are used as stored",)
 
 
 def test_a_pixel_is_nodata_only_if_all_chosen_bands_are(tmp_path: Path) -> None:

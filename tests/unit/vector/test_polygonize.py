@@ -267,7 +267,7 @@ def test_layers_of_other_programs_keep_their_columns(tmp_path):
     layer = polygonize(tmp_path / "other.gpkg", tmp_path / "other_polygons.gpkg", min_area_m2=5)
     assert layer.path.name == "other_polygons.gpkg"
     assert layer.frame["kind"].tolist() == ["field"]
-    assert any("its own class" in note for note in layer.notes)
+    assert any("a separate class" in note for note in layer.notes)
     with pytest.raises(LayerError, match="class_name"):
         polygonize(tmp_path / "other.gpkg", tmp_path / "a.gpkg", classes=["field"])
 
@@ -314,7 +314,7 @@ def test_nothing_replaces_itself_and_text_is_not_a_layer(mask, tmp_path):
     (tmp_path / "text.geojson").write_text("no layer")
     with pytest.raises(LayerError, match="cannot be read as polygons"):
         polygonize(tmp_path / "text.geojson", tmp_path / "b.gpkg")
-    with pytest.raises(ConfigError, match="holds polygons, but"):
+    with pytest.raises(ConfigError, match="contains polygons, but"):
         polygonize(tmp_path / "a.fgb", tmp_path / "b.gpkg", confidence=mask)
 
 

@@ -104,7 +104,7 @@ def test_a_file_that_is_cut_short_while_it_is_closed_is_not_kept(tmp_path, monke
         raise ValueError("mmap length is greater than file size")
 
     monkeypatch.setattr(contiguous, "open_memmap", too_short)
-    with pytest.raises(OutputError, match="not the file written"):
+    with pytest.raises(OutputError, match="differs from the file written"):
         write_contiguous(tmp_path / "a.tif", noise(1, 8, 8))
     assert list(tmp_path.iterdir()) == []
 

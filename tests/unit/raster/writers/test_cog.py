@@ -205,7 +205,7 @@ def test_existing_masks_and_strange_names_are_refused_at_once(tmp_path: Path) ->
     with pytest.raises(OutputError, match="exists already") as caught:
         CogWriter(path)
     assert "--overwrite" in caught.value.hint
-    with pytest.raises(OutputError, match="not a file name of a GeoTIFF"):
+    with pytest.raises(OutputError, match="not a GeoTIFF file name"):
         CogWriter(tmp_path / "mask.png")
     with pytest.raises(OutputError, match="does not exist"):
         CogWriter(tmp_path / "no" / "mask.tif")

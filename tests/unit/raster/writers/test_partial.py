@@ -180,7 +180,7 @@ def test_several_processes_may_write_slabs_of_the_same_rasters(tmp_path, at_once
 def test_a_file_that_was_not_written_as_it_should_be_gets_no_name(tmp_path, monkeypatch):
     slabs = slabs_in(tmp_path / "slabs")
     monkeypatch.setattr(module.np, "array_equal", lambda *_: False)
-    with pytest.raises(OSError, match="not the file written"):
+    with pytest.raises(OSError, match="differs from the file written"):
         slabs.write(slabs.slab_windows[0], part(slabs.slab_windows[0]))
     assert len(slabs.missing) == 1
     assert files(slabs) == {}

@@ -57,7 +57,7 @@ def test_the_layer_to_read_is_decided_once(tmp_path, caplog):
     assert len(read_features(path)) == 1
     write_layers(path, second=[BOX, BOX])
     for read in (read_features, read_polygons):
-        with pytest.raises(LayerError, match="2 layers of geometries: first, second") as caught:
+        with pytest.raises(LayerError, match="2 layers with geometries: first, second") as caught:
             read(path)
         assert "first" in caught.value.hint
         assert len(read(path, layer="second")) == 2
@@ -71,7 +71,7 @@ def test_layers_of_points_and_lines_are_not_meant(tmp_path, caplog):
         tmp_path / "a.gpkg", pins=[shapely.Point(0, 0)], fields=[BOX], roads=[shapely.LineString([(0, 0), (1, 1)])]
     )
     assert read_polygons(path)["kind"].tolist() == ["fields"]
-    assert "3 layers of geometries; fields is read" in caplog.text
+    assert "3 layers with geometries; reading fields" in caplog.text
 
 
 def test_missing_files_are_errors_with_the_nearest_name(mixed):

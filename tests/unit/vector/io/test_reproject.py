@@ -75,7 +75,7 @@ def test_a_polygon_that_a_tool_wrapped_around_the_world_is_read_as_it_was(caplog
     assert wrapped.bounds[2] - wrapped.bounds[0] > 359
     grid = grid_around(FIJI, FIJI_X, FIJI_Y, 100)
     np.testing.assert_array_equal(burned(wrapped, DEGREES, grid), burned(FIJI_BOX, FIJI, grid))
-    assert "1 polygon with edges of more than 180 degrees, read as crossing the antimeridian" in caplog.text
+    assert "1 polygon with edges longer than 180 degrees, interpreted as crossing the antimeridian" in caplog.text
 
 
 def test_longitudes_from_zero_meet_those_from_minus_180(tmp_path):
