@@ -25,7 +25,7 @@ SHIPPED_PACKAGE = "geoseg_configs"
 """The package that contains the recipes included in geoseg."""
 
 MAX_RECIPE_BYTES = 1_000_000
-"""Largest file that is read as a recipe."""
+"""Size in bytes of the largest file that is read as a recipe."""
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -98,14 +98,15 @@ def _read(source: str) -> tuple[str, str]:
     """Return (label, text) of a recipe file or an included recipe."""
     path = Path(source)
     if path.is_dir() and not is_shipped(source):
-        raise ConfigError(f"{source} is a folder", "name the YAML file inside it")
+        raise ConfigError(f"{source} is a folder", "specify the YAML file inside it")
     if path.exists() and not path.is_dir():
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_RECIPE_BYTES + 1)
             if len(content) > MAX_RECIPE_BYTES:
                 raise ConfigError(
-                    f"{source} has more than {MAX_RECIPE_BYTES:,} bytes", "a recipe has some hundred lines"
+                    f"{source} has more than {MAX_RECIPE_BYTES:,} bytes",
+                    "a recipe usually has fewer than a hundred lines",
                 )
             return source, content.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -113,14 +114,16 @@ def _read(source: str) -> tuple[str, str]:
     name = _shipped_file(source)
     if is_shipped(source):
         if path.is_dir():
-            logger.log(NOTICE, "Using the included recipe %s; the folder of this name is not a recipe.", path.stem)
+            logger.log(
+                NOTICE, "Using the included recipe %s; the folder with the same name is not a recipe.", path.stem
+            )
         return name, (files(SHIPPED_PACKAGE) / name).read_text("utf-8")
     names = (Path(known).stem for known in list_recipes())
     raise ConfigError(f"unknown recipe {source}", did_you_mean(Path(name).stem, names))
 
 
 def is_shipped(source: str) -> bool:
-    """Return whether a name is that of an included recipe."""
+    """Return whether a name refers to an included recipe."""
     return "/" not in source and (files(SHIPPED_PACKAGE) / _shipped_file(source)).is_file()
 
 
@@ -147,13 +150,13 @@ def _apply(content: dict[str, Any], override: str) -> None:
     except ConfigError as error:
         if not isinstance(error.__cause__, yaml.YAMLError | ValueError):
             raise ConfigError(f"invalid override {override:.60}: {error.message}", error.hint) from error
-        value = text  # it is not YAML
+        value = text  # not valid YAML
     *sections, last = key.strip().split(".")
     if len(sections) > MAX_DEPTH:
         raise ConfigError(f"invalid override {override:.60}", "write section.key=value, for instance train.batch=4")
     for section in sections:
         inner = content.get(section)
-        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: options can be set on both forms
+        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`; options can be set with either form
         if not isinstance(inner, str | Mapping | None):
             raise ConfigError(
                 f"invalid override {override!r}: {section} is {_shorten(inner)}", f"set {section} as a whole"
@@ -179,7 +182,7 @@ def _convert_error(label: str, error: ValidationError, section: type[BaseModel])
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if isinstance(first["input"], Mapping | BaseModel):
-        return ConfigError(f"{label}: {where}: {message}{rest}", "change one of the two")
+        return ConfigError(f"{label}: {where}: {message}{rest}", "change one of these values")
     return ConfigError(f"{label}: {where}: {_shorten(first['input'])} is not valid{rest}", message)
 
 

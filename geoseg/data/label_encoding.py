@@ -102,9 +102,7 @@ def _parse_priority(names: Sequence[str], legend: Legend, column: str | None) ->
     if names and column is None:
         raise ConfigError("priority requires column, but no column is given", "specify column")
     if len(set(names)) < len(names):
-        raise ConfigError(
-            f"priority names a class twice: {', '.join(names)}", "list each class once, topmost first"
-        )
+        raise ConfigError(f"priority names a class twice: {', '.join(names)}", "list each class once, topmost first")
     return tuple(legend.index_of(name) for name in names)
 
 

@@ -61,7 +61,7 @@ class LabelReader:
         self._scene = self._open() if self._polygons is None else None
 
     def _read_polygons(self) -> "LabelPolygons":
-        from geoseg.vector.label_polygons import LabelPolygons  # imports GeoPandas, which is not needed for label rasters
+        from geoseg.vector.label_polygons import LabelPolygons  # imports GeoPandas, not needed for rasters
 
         self.touches = False
         polygons = LabelPolygons.read(
@@ -96,7 +96,7 @@ class LabelReader:
             raise DataError(f"{self.label} has {h} x {w} pixels, but its image has {height} x {width}", hint)
         self.grid.require_same_place(scene.grid, "the image", str(self.label))
         if self.encoding.kind == "index" and self.encoding.values.get(scene.nodata, IGNORE_INDEX) != IGNORE_INDEX:
-            # Files often declare a class, such as 0, as nodata, so the recipe takes precedence. Alpha bands and masks still apply.
+            # Files often declare a class, such as 0, as nodata: the recipe takes precedence, but not over alpha and mask.
             return scene.without_nodata()
         return scene
 
@@ -212,12 +212,13 @@ def check_unknown_share(label: Path | None, share: float, values: str, *, max_sh
 
 
 def describe_assumed(pixels: int) -> str:
-    """Return a note that undeclared 255 pixels are read as "not labeled", and how to declare 255; empty if there are none."""
+    """Return a note that undeclared 255 pixels are read as "not labeled"; empty if there are no such pixels."""
     if not pixels:
         return ""
     return (
-        f"{count(pixels, 'pixel')} with the value 255 {'is' if pixels == 1 else 'are'} read as not labeled, although neither "
-        f"the labels nor the recipe declare it; set ignore: [255] to confirm this, or values: {{CLASS: [255]}} to make it a class"
+        f"{count(pixels, 'pixel')} with the value 255 {'is' if pixels == 1 else 'are'} read as not labeled, although "
+        "neither the labels nor the recipe declare it; set ignore: [255] to confirm this, "
+        "or values: {CLASS: [255]} to make it a class"
     )
 
 

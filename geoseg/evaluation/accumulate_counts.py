@@ -86,7 +86,8 @@ def pixel_size_m(grid: Grid, gsd: float | None, name: str) -> tuple[float, float
     if grid.crs is None:
         if gsd is None:
             raise ConfigError(
-                f"{name} has no CRS, so a tolerance in meters cannot be applied", "specify the meters per pixel with --gsd"
+                f"{name} has no CRS, so a tolerance in meters cannot be applied",
+                "specify the meters per pixel with --gsd",
             )
         return gsd, gsd
     col, row = grid.width / 2, grid.height / 2

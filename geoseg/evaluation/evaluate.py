@@ -166,15 +166,13 @@ def check_combination(
     if recipe is not None and (mask is not None or scene is not None):
         raise ConfigError("a recipe was given together with mask or scene", "use only one of them")
     if (reference is not None) != (mask is not None or scene is not None):
-        raise ConfigError("mask and scene need a reference, and a recipe has none", "use reference together with mask or scene")
+        raise ConfigError("mask and scene need a reference, and a recipe has none", "use reference with mask or scene")
     if reference is None and options.has_reference_options:
         raise ConfigError(
             "column, polygon_class, background, priority, layer, ignore and resample apply only to reference"
         )
     if mask is not None and options.has_prediction_options:
-        raise ConfigError(
-            "prediction options do not apply to mask", "omit tile, mode, stride, tta and similar options"
-        )
+        raise ConfigError("prediction options do not apply to mask", "omit tile, mode, stride, tta and similar options")
     if mask is None and confidence is not None:
         raise ConfigError("confidence applies only to mask", "a model predicts its own confidence")
     if (mask is not None or scene is None) and options.bands is not None:

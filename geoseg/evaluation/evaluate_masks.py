@@ -51,9 +51,7 @@ class CommonClasses:
     """Values that have no class, as specified by the user."""
 
     def encoding(self, mask: Scene) -> LabelEncoding:
-        """Return the label encoding of a mask without a legend. A declared nodata is no class unless the user says it
-        is.
-        """
+        """Return the encoding of a mask without a legend; a declared nodata is not a class unless the user says it is."""
         nodata = None if self.ignored.keeps_nodata else integer_nodata(mask)
         values = {value: index for value, index in self.values.items() if value != nodata}
         return LabelEncoding("index", values=values | dict.fromkeys(self.ignored.values, IGNORE_INDEX))
@@ -73,8 +71,8 @@ def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> Co
     for each in files:
         if each.path.suffix.lower() in VECTOR_SUFFIXES:
             raise SceneError(
-                f"{each.path} is a vector file, not a mask", "masks must be rasters; only references may be vector
-                files"
+                f"{each.path} is a vector file, not a mask",
+                "masks must be rasters; only references may be vector files",
             )
         with Scene.open(each.path) as mask:
             require_class_values(mask)
@@ -87,8 +85,8 @@ def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> Co
     if IGNORE_INDEX in values:
         logger.log(
             NOTICE,
-            "%s has no legend, so its values are used as classes, including 255; use --ignore 255 if 255 means no
-            class", files[0].path,
+            "%s has no legend, so its values are used as classes, including 255; use --ignore 255 if it means no class",
+            files[0].path,
         )
     return CommonClasses(classes.legend, classes.indices, ignored)
 

@@ -92,8 +92,7 @@ class _SplitOpener:
     @contextmanager
     def open(self, labelled: LabelledScene) -> Iterator[EvaluationScene]:
         if labelled.label is None:
-            raise DataError(f"scene {labelled.name} has no label", "evaluate a labeled split, for example with --split
-            val")
+            raise DataError(f"scene {labelled.name} has no label", "evaluate a labeled split: --split val")
         legend, gsd = self.dataset.legend, self.runner.options.gsd or labelled.gsd
         with ExitStack() as files:
             on_disk = files.enter_context(materialize(labelled))
@@ -153,8 +152,7 @@ def _select_protocols(dataset: str, names: Sequence[str], kinds: set[str]) -> Se
     requested = {RENAMED_PROTOCOLS.get(name, name) for name in names}
     missing = [protocol.name for protocol in protocols if protocol not in available and protocol.name in requested]
     if missing:
-        raise ConfigError(f"protocol {missing[0]} needs labels that are missing", "add the archive that contains them to
-        data.root")
+        raise ConfigError(f"protocol {missing[0]} needs labels that are missing", "add their archive to data.root")
     return available
 
 
@@ -168,7 +166,8 @@ def _require_common_class(card: ModelCard, legend: Legend) -> None:
 
 def _input_bands(card: ModelCard, scene: Scene, dataset: Dataset, data: DataSection) -> Sequence[str] | None:
     """Return the model's input bands, matched by the band names of the dataset, the file or the recipe, in this
-    order."""
+    order.
+    """
     names = card.bands
     if dataset.bands is not None and set(names) <= set(dataset.bands):
         return [str(dataset.bands.index(name) + 1) for name in names]

@@ -255,15 +255,16 @@ def _check_unknown(reader: LabelReader, own: Legend | None) -> None:
     for value in [value for value in reader.unknown if value in names]:
         pixels = reader.unknown.pop(value)
         logger.warning(
-            "%s: the masks have no class %r; its %s will not be counted", reader.label, names[value], count(pixels,
-            "pixel")
+            "%s: the masks have no class %r; its %s will not be counted",
+            reader.label,
+            names[value],
+            count(pixels, "pixel"),
         )
     require_known_values(reader, "the mask")
 
 
 def require_known_values(reader: LabelReader, classes: str) -> None:
-    """Raise :class:`DataError` if a reader met values without a class; ``classes`` describes the classes in the
-    message."""
+    """Raise :class:`DataError` for values without a class; ``classes`` describes the classes in the message."""
     if reader.unknown:
         share, values = f"{reader.unknown_share:.2%}", reader.describe_unknown()
         raise DataError(

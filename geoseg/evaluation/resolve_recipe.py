@@ -55,7 +55,8 @@ def training_recipe(card: ModelCard, model: str | Path, overrides: Sequence[str]
     if not card.recipe:
         raise ConfigError(f"{model} does not record what it was trained on", "specify a recipe with --recipe")
     if overrides:
-        raise ConfigError(f"{model} is not in a run folder, so its recipe cannot be changed", "specify a recipe with --recipe")
+        message = f"{model} is not in a run folder, so its recipe cannot be changed"
+        raise ConfigError(message, "specify a recipe with --recipe")
     return parse_recipe(card.recipe)
 
 

@@ -59,7 +59,7 @@ def overall_lines(evaluation: Evaluation) -> list[str]:
     interval = evaluation.intervals(evaluation.protocol).get("mean_iou")
     if interval is not None:
         low, high = interval
-        scenes, level = len(evaluation.counts_by_scene(evaluation.protocol)), f"{100 * CONFIDENCE_LEVEL:.0f} %"
+        scenes, level = len(evaluation.counts_by_scene(evaluation.protocol)), f"{100 * CONFIDENCE_LEVEL:.0f}%"
         lines.append(f"mIoU {percent(low)} to {percent(high)} ({level} bootstrap interval over {scenes} scenes)")
     if evaluation.calibration is not None and evaluation.calibration.pixels:
         lines.append(f"expected calibration error (ECE) {percent(evaluation.calibration.error())}")

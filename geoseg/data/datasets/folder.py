@@ -103,7 +103,7 @@ def _find_scenes(root: Path, images: str, labels: str) -> list[LabelledScene]:
             f"the folder {root} does not exist", "set the folder that contains your data: --set data.root=FOLDER"
         )
     if not images or Path(images).is_absolute():
-        hint = "specify a pattern relative to data.root, for example images/{name}.tif"
+        hint = "specify a pattern below data.root, for example images/{name}.tif"
         raise ConfigError(f"data.images is {images!r}", hint)
     pattern = _compile_pattern(images)
     scenes = []

@@ -72,7 +72,7 @@ class DiskSpace:
         if size * DISK_MARGIN > free:
             raise OutputError(
                 f"{size / 1e9:.1f} GB are needed in {folder}, but only {free / 1e9:.1f} GB are free",
-                "free some space, choose a different folder, or use --set data.compress=true, which needs about half the space",
+                "free some space, choose a different folder, or halve the space with --set data.compress=true",
             )
 
 
@@ -156,7 +156,9 @@ def convert_all(
             del pending[conversion.draft.stem]
             yield conversion, record
     except BrokenProcessPool:
-        logger.warning("the conversion processes have ended unexpectedly; continuing in this process (%s)", MAIN_GUARD_HINT)
+        logger.warning(
+            "the conversion processes have ended unexpectedly; continuing in this process (%s)", MAIN_GUARD_HINT
+        )
         for conversion in pending.values():
             yield conversion, convert_scene(conversion)
 

@@ -39,7 +39,7 @@ def plan_conversions(
         bands = section.bands or dataset.bands or image.bands
         dtype = image.dtype.name
         if image.palette is not None:
-            logger.warning("%s contains palette indices, not colors; convert it with gdal_translate -expand rgb", first.image)
+            logger.warning("%s contains palette indices, not colors: use gdal_translate -expand rgb", first.image)
     declared = declaration(section)
     content = [FORMAT_VERSION, declared, bands, dtype, *_polygon_rules(dataset)]
     declaration_digest = digest_json([*content, *_class_order(declared, dataset)])

@@ -112,7 +112,9 @@ def prepare_dataset(
     _log_remarks(dataset)
     _require_own_folder(folder, declared, overwrite=overwrite)
     with lock_folder(folder):
-        finished = _load_if_current(folder, sources, dataset)  # another process may have finished while this one was waiting
+        finished = _load_if_current(
+            folder, sources, dataset
+        )  # another process may have finished while this one was waiting
         prepared = finished or _fill_folder(section, dataset, folder, sources, progress)
     _report_labels(prepared)
     return prepared
@@ -140,7 +142,9 @@ def _require_own_folder(folder: Path, declared: Mapping[str, Any], *, overwrite:
         raise OutputError(f"{folder} contains other files", "choose a new folder for prepared scenes")
     prepared = PreparedDataset.load(folder)
     if prepared is not None and prepared.declaration != declared and not overwrite:
-        raise OutputError(f"{folder} contains scenes prepared from a different declaration", "choose a new folder, or use --overwrite")
+        raise OutputError(
+            f"{folder} contains scenes of a different declaration", "choose a new folder, or use --overwrite"
+        )
 
 
 def _fill_folder(
@@ -230,7 +234,10 @@ def _require_labelled_pixels(prepared: PreparedDataset) -> None:
 
 def _report_labels(prepared: PreparedDataset) -> None:
     """Warn about classes without labeled pixels in the training or validation split, and about undeclared 255 pixels."""
-    consequences = {"train": "the network cannot learn them", "val": "they have no score and are excluded from all means"}
+    consequences = {
+        "train": "the network cannot learn them",
+        "val": "they have no score and are excluded from all means",
+    }
     for split, consequence in consequences.items():
         if any(scene.split == split and scene.labelled for scene in prepared.all_scenes):
             counts = prepared.class_pixels(split).tolist()

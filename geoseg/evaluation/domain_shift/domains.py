@@ -78,6 +78,5 @@ def resolve_domain(source: str, overrides: Sequence[str] = ()) -> Domain:
 
 
 def _is_recipe(source: str) -> bool:
-    """Return True if this names a recipe. The suffix does not decide: folders and patterns of scenes have none
-    either."""
+    """Return True if this is the name of a recipe, and not a folder or pattern of scenes."""
     return Path(source).suffix in {"", *RECIPE_SUFFIXES} and not is_collection([source])

@@ -169,7 +169,8 @@ def _model_verdict(shift: DomainShift) -> list[str]:
     if source is None or source.probability is None or shift.card is None:
         return []
     loss = mean_level(source.confidence) - mean_level(target.confidence)
-    text = [f"The mean confidence is {abs(100 * loss):.1f} percentage points {'lower' if loss > 0 else 'higher'} in the target. "]
+    direction = "lower" if loss > 0 else "higher"
+    text = [f"The mean confidence is {abs(100 * loss):.1f} percentage points {direction} in the target. "]
     before, after = 100 * source.class_shares, 100 * target.class_shares
     index = int(np.abs(after - before).argmax())
     name = shift.card.legend.names[index]

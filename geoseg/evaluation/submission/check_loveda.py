@@ -146,7 +146,9 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         with _wrap_read_errors():
             archive = zipfile.ZipFile(path)
     except DataError as error:
-        raise DataError(f"{path} {error.message}", "use a zip file that contains PNG files, or create it again") from None
+        raise DataError(
+            f"{path} {error.message}", "use a zip file that contains PNG files, or create it again"
+        ) from None
     with archive:
         yield archive
 

@@ -176,7 +176,8 @@ def _log_options(card: ModelCard, *, whole: bool) -> None:
     way = "as a whole" if whole else f"in {card.tile}-pixel tiles with a {card.halo}-pixel halo, as stored in the model"
     logger.log(NOTICE, "each image of %d x %d pixels is predicted %s", IMAGE_SIZE, IMAGE_SIZE, way)
     if card.gsd is not None and not is_same_gsd(card.gsd, GSD):
-        logger.warning("the model was trained at %.3g m, but LoveDA has a GSD of %.3g m; pixels are not resampled", card.gsd, GSD)
+        message = "the model was trained at %.3g m, but LoveDA has a GSD of %.3g m; pixels are not resampled"
+        logger.warning(message, card.gsd, GSD)
 
 
 def _zip_info(number: int) -> zipfile.ZipInfo:

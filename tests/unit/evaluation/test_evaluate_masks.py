@@ -110,7 +110,7 @@ def test_polygons_in_another_crs_are_drawn_on_the_masks_grid(tmp_path):
 
 
 def test_a_reference_that_labels_nothing_is_refused(tmp_path, mask):
-    with pytest.raises(DataError, match=r"no pixel of .* is labelled"):
+    with pytest.raises(DataError, match=r"no pixel of .* is labeled"):
         evaluate_mask(mask, write(tmp_path / "empty.tif", np.full((50, 40), 255)))
 
 
