@@ -146,7 +146,7 @@ class TrainSection(Section):
     """Total number of crops per optimizer step across all devices, so that results do not depend on the number of
     devices. At least 2 for the DeepLab heads, which apply batch normalization to 1 x 1 feature maps."""
     accumulate: int = Field(1, ge=1)
-    """Number of parts of a batch that are computed one after another to save memory. Gradients are summed; batch
+    """Number of parts that a batch is split into and processed sequentially to save memory. Gradients are summed; batch
     normalization uses the statistics of each part."""
     crop: int = Field(512, ge=32, le=MAX_TILE_SIDE)
     """Side length of a training crop in pixels."""

@@ -130,7 +130,7 @@ def _keep(value: Any) -> Any:
 
 
 def guess_kind(label: Path, bands: int, *, has_palette: bool) -> EncodingKind:
-    """Guess the type of a label file: polygons by its extension, colors by its bands or palette, values otherwise."""
+    """Infer the type of a label file: polygons from its extension, colors from its bands or palette, otherwise values."""
     if label.suffix.lower() in VECTOR_SUFFIXES:
         return "polygon"
     return "colour" if bands >= 3 or has_palette else "index"

@@ -223,7 +223,7 @@ def describe_assumed(pixels: int) -> str:
 
 
 def guess_file_kind(label: Path) -> EncodingKind:
-    """Guess the type of a label file from its extension, or from the bands and the palette in its header.
+    """Infer the type of a label file from its extension, or from the bands and the palette in its header.
 
     Raises:
         SceneError: If a raster cannot be opened.

@@ -27,7 +27,7 @@ Mask = NDArray[np.uint8]
 
 @dataclass
 class BoundaryCounter:
-    """Counter of the boundary pixels of one scene, fed with full-width strips from top to bottom."""
+    """Counter for the boundary pixels of one scene; takes full-width strips from top to bottom."""
 
     classes: int
     """Number of classes."""
@@ -100,7 +100,7 @@ def pixel_size_m(grid: Grid, gsd: float | None, name: str) -> tuple[float, float
 
 
 STRIP_ROWS = 1024
-"""Rows per strip: one strip of prediction and reference is in memory at a time."""
+"""Number of rows per strip. Only one strip of the prediction and the reference is in memory at a time."""
 
 WindowReader = Callable[[Window], NDArray[np.uint8]]
 """Reads the pixels (row, col) of a window: class indices, or confidence in steps of 1/254. 255 means no value."""

@@ -63,7 +63,7 @@ def evaluate(
         overrides: Changes to the recipe as ``section.key=value``.
         split: Split of the recipe's dataset.
         mask: Masks to evaluate.
-        scene: Scenes to run prediction on and evaluate; with ``mask``, the images passed to ``on_scene``.
+        scene: Scenes to evaluate the model on; with ``mask``, the images passed to ``on_scene``.
         reference: Reference labels of ``mask`` or ``scene``: rasters on the same grid, or polygons in any CRS.
         confidence: Confidence or probability rasters for ``mask``, used for calibration.
         protocols: Names of the protocols to use, the primary one first; by default, all protocols of the dataset.
@@ -79,7 +79,7 @@ def evaluate(
             (``#rrggbb``) of reference rasters; values of ``column``. With ``("none",)``, a declared nodata is also a
             class.
         resample: Resample references on a different grid (nearest neighbor) instead of rejecting them.
-        gsd: Meters per pixel of scenes and masks without CRS.
+        gsd: Meters per pixel, for scenes and masks without a CRS.
         tile: Side length of a tile in pixels at the model's GSD; by default, the value stored in the model.
         halo: Overlap around each tile's core in pixels; by default, the value stored in the model.
         batch: Tiles per forward pass; by default, chosen for the device.
@@ -166,7 +166,7 @@ def check_combination(
     if recipe is not None and (mask is not None or scene is not None):
         raise ConfigError("a recipe was given together with mask or scene", "use only one of them")
     if (reference is not None) != (mask is not None or scene is not None):
-        raise ConfigError("mask and scene need a reference, and a recipe has none", "use reference with mask or scene")
+        raise ConfigError("mask and scene need a reference, and reference needs mask or scene", "use them together")
     if reference is None and options.has_reference_options:
         raise ConfigError(
             "column, polygon_class, background, priority, layer, ignore and resample apply only to reference"

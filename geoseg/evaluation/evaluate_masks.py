@@ -1,6 +1,6 @@
 """Evaluate masks against reference rasters or polygons, without loading torch.
 
-The classes come from the first legend found. Without a legend, they are the values in the masks and references.
+The classes come from the first legend found. If there is none, every value in the masks and references is a class.
 """
 
 import logging

@@ -39,7 +39,7 @@ def evaluate_model(
     progress: Progress = silent,
     on_scene: SceneCallback | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a split. Each scene is predicted once, as a whole, and compared at its native resolution.
+    """Evaluate a model on a split. Whole scenes are predicted once and compared at their native resolution.
 
     The model's classes are matched to the dataset's by name. Pixels predicted as a class that only the model has count
     as missed.
@@ -165,9 +165,7 @@ def _require_common_class(card: ModelCard, legend: Legend) -> None:
 
 
 def _input_bands(card: ModelCard, scene: Scene, dataset: Dataset, data: DataSection) -> Sequence[str] | None:
-    """Return the model's input bands, matched by the band names of the dataset, the file or the recipe, in this
-    order.
-    """
+    """Return the model's input bands, matched by the band names of the dataset, the file or the recipe."""
     names = card.bands
     if dataset.bands is not None and set(names) <= set(dataset.bands):
         return [str(dataset.bands.index(name) + 1) for name in names]

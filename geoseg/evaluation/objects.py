@@ -38,7 +38,7 @@ class ObjectCounts:
     reference: NDArray[np.int64]
     """Number of reference objects."""
     iou_sum: NDArray[np.float64]
-    """Sum of the IoU of the matched pairs."""
+    """Sum of the IoUs of the matched pairs."""
 
     @classmethod
     def zeros(cls, classes: int) -> Self:
@@ -68,7 +68,7 @@ class ObjectCounts:
 
 
 class ObjectCounter:
-    """Counter of the objects of selected classes in one scene, fed with full-width strips from top to bottom."""
+    """Counter for the objects of selected classes in one scene; takes full-width strips from top to bottom."""
 
     def __init__(self, classes: int, selected: Collection[int]) -> None:
         """Initialize the counter with no strips; ``selected`` contains class indices."""

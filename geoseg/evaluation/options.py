@@ -42,7 +42,7 @@ class EvaluationOptions:
     resample: bool = False
     """Resample a reference raster on a different grid (nearest neighbor) instead of rejecting it."""
     gsd: float | None = PredictOptions.gsd
-    """Meters per pixel of scenes and masks without CRS."""
+    """Meters per pixel, for scenes and masks without a CRS."""
     tile: int | None = PredictOptions.tile
     """Side length of a tile in pixels at the model's GSD; None for the value stored in the model."""
     halo: int | None = PredictOptions.halo
@@ -79,7 +79,7 @@ class EvaluationOptions:
 
     @property
     def has_prediction_options(self) -> bool:
-        """True if any option is set that changes how a model predicts."""
+        """True if any option is set that affects how a model predicts."""
         names = ("tile", "halo", "batch", "mode", "stride", "tta", "bands", "precision", "engine")
         return any(getattr(self, name) != getattr(DEFAULTS, name) for name in names)
 
@@ -102,4 +102,4 @@ class EvaluationOptions:
 
 
 DEFAULTS = EvaluationOptions()
-"""The default of every option."""
+"""Default values of all options."""

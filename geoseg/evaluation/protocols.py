@@ -1,8 +1,8 @@
 """Named evaluation protocols: which pixels count, how often, and which classes are included in the means.
 
-The same prediction can score 78 under one protocol and 86 under another, so every score is reported with the name of
+The same prediction can score 78% under one protocol and 86% under another, so every score is reported with the name of
 its protocol. A protocol defines only the counting; how masks were predicted is recorded with the scores. Sizes and
-positions of published patches come from :mod:`geoseg.grid.patch_positions`, which training uses too.
+positions of published patches come from :mod:`geoseg.grid.patch_positions`, which is also used in training.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -29,13 +29,13 @@ class Protocol:
     name: str
     """Name on the command line and in outputs."""
     text: str
-    """Description in words."""
+    """Short description."""
     datasets: frozenset[str] = frozenset()
     """Datasets that the protocol applies to; empty for any dataset."""
     labels: LabelKind | None = None
     """Kind of ISPRS labels to compare with; None to use the scene's own labels."""
     patches: PatchRule | None = None
-    """Count pixels as often as these published patches contain them; None to count each pixel once."""
+    """Published patches to count pixels in; a pixel counts once for each patch that contains it. None: each pixel once."""
     excluded_classes: tuple[str, ...] = ()
     """Classes excluded from all means. Their pixels still count as errors of other classes."""
     domain: str | None = None
@@ -91,7 +91,7 @@ PROTOCOLS = {
         ),
     )
 }  # fmt: skip
-"""Every protocol by name; the first one is the primary protocol by default."""
+"""All protocols, keyed by name; by default, the first one is the primary protocol."""
 
 SCENES = PROTOCOLS["scenes"]
 """Protocol that counts every labeled pixel of whole scenes once; part of every evaluation."""

@@ -42,7 +42,7 @@ class SceneFiles:
     """The files of one evaluated scene."""
 
     name: str
-    """Name of the scene; unique."""
+    """Unique name of the scene."""
     path: Path
     """The mask or scene."""
     reference: Path
@@ -62,7 +62,7 @@ def match_files(
 ) -> list[SceneFiles]:
     """Match every mask or scene with the other files that have the same name.
 
-    One vector file may be the reference of many masks. If both are single files, they match regardless of their names.
+    One vector file may be the reference for many masks. If both are single files, they match regardless of their names.
 
     Args:
         source: Mask or scene: a file, a folder or a pattern.
@@ -167,7 +167,7 @@ class ResampledLabels:
         return labels
 
     def find_miss(self) -> None:
-        """Return None: a raster has no polygons."""
+        """Return None, because a raster has no polygons."""
 
     def _reference_pixels(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the row and column of the reference pixel at the center of each window pixel; -1 where undefined."""
@@ -216,12 +216,10 @@ def _reference_encoding(
 
 
 def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
-    """Return the attribute values that command-line words may stand for: ``1`` a number or a string, ``null`` no
-    value.
-    """
+    """Return the attribute values that command-line words may represent: ``1`` a number or a string, ``null`` None."""
     values: list[Any] = [*words]
     for word in words:
-        with suppress(ValueError):  # also null, true and numbers
+        with suppress(ValueError):  # also parses null, true and numbers
             values.append(json.loads(word))
     return values
 
@@ -260,7 +258,7 @@ def _check_unknown(reader: LabelReader, own: Legend | None) -> None:
             names[value],
             count(pixels, "pixel"),
         )
-    require_known_values(reader, "the mask")
+    require_known_values(reader, "the mask's classes")
 
 
 def require_known_values(reader: LabelReader, classes: str) -> None:
@@ -268,6 +266,6 @@ def require_known_values(reader: LabelReader, classes: str) -> None:
     if reader.unknown:
         share, values = f"{reader.unknown_share:.2%}", reader.describe_unknown()
         raise DataError(
-            f"{reader.label}: {share} of the pixels have no class of {classes}: {values}",
+            f"{reader.label}: {share} of the pixels have values that are not in {classes}: {values}",
             "use --ignore for values that mean 'not labeled'; mask and reference must use the same classes",
         )

@@ -100,7 +100,7 @@ class Evaluation:
         return tuple(names) if len(names) > 1 else ()
 
     def scores(self, protocol: Protocol, domain: str | None = None) -> dict[str, float]:
-        """Return every score over all classes; see :func:`~geoseg.metrics.scores.summarize_scores`."""
+        """Return all scores over all classes; see :func:`~geoseg.metrics.scores.summarize_scores`."""
         return summarize_scores(self.counts(protocol, domain), protocol.excluded_indices(self.legend))
 
     def intervals(self, protocol: Protocol, domain: str | None = None) -> dict[str, tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""Measure seams, that is, whether a mask changes more often across tile edges than elsewhere.
+"""Measure seams: determine whether a mask changes more often across tile edges than elsewhere.
 
 The *seam index* is the fraction of neighboring pixel pairs across tile edges that differ in class, divided by that
 fraction everywhere else. It is 1 if edges cannot be distinguished from other locations, and larger if tiles disagree.
@@ -19,12 +19,12 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
 
 STRIP_ROWS = 512
-"""Rows per strip."""
+"""Number of rows per strip."""
 
 
 @dataclass(frozen=True)
 class SeamScores:
-    """How often neighboring pixels differ across tile edges and elsewhere."""
+    """How often neighboring pixels differ, across tile edges and elsewhere."""
 
     across_edges: float
     """Fraction of the pairs across a tile edge that differ in class; NaN if there are none."""
@@ -65,7 +65,7 @@ def measure_seams(mask: str | Path, *, rows: Sequence[int], cols: Sequence[int])
 
 @dataclass(frozen=True)
 class _PairCounts:
-    """Counts of neighboring pairs along one axis, by the position of the second pixel."""
+    """Counts of neighboring pairs along one axis, indexed by the position of the second pixel."""
 
     different: NDArray[np.int64]
     both_valid: NDArray[np.int64]

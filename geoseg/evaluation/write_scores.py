@@ -106,7 +106,7 @@ def _counts_to_dict(counts: ConfusionMatrix, excluded: Sequence[int]) -> dict[st
 
 
 def _extras_to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return boundaries, objects and calibration, if they were counted."""
+    """Return the boundary, object and calibration scores, if they were counted."""
     content: dict[str, Any] = {}
     boundary, objects, calibration = evaluation.boundary, evaluation.objects, evaluation.calibration
     if boundary is not None:

@@ -203,7 +203,7 @@ def find_axis_factors(
 def find_resampling_factor(scene_gsd: float | None, model_gsd: float | None) -> tuple[float, list[str]]:
     """Return the number of scene pixels per model pixel along each axis, and notes for the user.
 
-    The factor is 1 if the GSDs are nearly equal or unknown. Ratios larger than :data:`MAX_GSD_RATIO` are rejected: a
+    The factor is 1 if the GSDs are nearly identical or unknown. Ratios larger than :data:`MAX_GSD_RATIO` are rejected: a
     much coarser scene lacks the detail that the model was trained on, and a single tile of a much finer scene would
     exhaust the memory.
 

@@ -62,7 +62,7 @@ def folder(
         legend: Class names, with or without colors, in index order.
         splits: Rules that select the scenes of each split: name patterns, a text file of names, ``{group: [members]}``,
             ``{share: 0.2, by: group}`` or ``rest``.
-        encoding_kind: Kind of the label files: rasters of values (``index``), rasters of colors (``colour``), or polygons;
+        encoding_kind: Type of label files: raster values (``index``), raster colors (``colour``) or polygons;
             ``auto`` infers it from the first file.
         values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes are
             encoded as their class index, their color or their name.

@@ -30,7 +30,7 @@ except ImportError:  # on Windows, two concurrent runs convert the same scenes t
 
 PROCESS_COUNT = 2
 MIN_PIXELS_FOR_PROCESSES = 100_000_000
-"""Number of pixels from which starting processes (one or two seconds each) pays off."""
+"""Minimum number of pixels for which starting worker processes (one or two seconds each) pays off."""
 LOCK_FILE = Path("records", ".lock")
 """File in a prepared folder that is locked during conversion. It is kept, and marks the folder as prepared by geoseg."""
 DISK_MARGIN = 1.02
@@ -108,7 +108,7 @@ def _acquire_lock(folder: Path) -> TextIO:
             file.flush()
             stack.pop_all()
             return file
-    return _acquire_lock(folder)  # the previous holder finished no scene and removed the folder
+    return _acquire_lock(folder)  # the previous holder did not finish any scene and removed the folder
 
 
 def _wait_for_lock(file: TextIO, folder: Path) -> None:

@@ -58,7 +58,7 @@ class SceneConversion:
     file_bands: tuple[str, ...] | None
     """Band names declared by the dataset; None to use the names in the file."""
     bands: tuple[str, ...]
-    """Names of the bands to keep."""
+    """Names of the bands to keep, in order."""
     select_by_name: bool
     """True if the recipe names the bands. Otherwise, bands with different names are used by position."""
     dtype: str
@@ -237,7 +237,7 @@ def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:
 
     Raises:
         DataError: If the number of bands differs from that of the first scene or of the published file.
-        SceneError: If a band that the recipe names is not found.
+        SceneError: If a band named in the recipe is not found.
     """
     wanted, published = conversion.bands, conversion.file_bands
     if published and len(published) != len(scene.bands):

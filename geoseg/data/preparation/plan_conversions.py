@@ -89,7 +89,7 @@ def digest_sources(declared: Mapping[str, Any], dataset: Dataset) -> str:
 
 
 def _polygon_rules(dataset: Dataset) -> list[str]:
-    """Return what identifies the rules for reading polygons, so that scenes prepared under older rules are redone."""
+    """Return the version of the rules for reading polygons, so that scenes are prepared again if the rules change."""
     return [f"polygons {POLYGON_RULES_VERSION}"] if dataset.encoding.kind == "polygon" else []
 
 

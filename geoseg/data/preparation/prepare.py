@@ -50,7 +50,7 @@ def prepare(
     """Convert the scenes of a dataset, unless an up-to-date prepared folder exists.
 
     If ``data.root`` is a prepared folder, it is used without conversion. Scenes that are finished before an error
-    are kept and not converted again by the next call.
+    are kept, and the next call does not convert them again.
 
     Args:
         dataset: A recipe, its data section, the path of a YAML file, or the name of an included recipe.
@@ -135,7 +135,7 @@ def _log_remarks(dataset: Dataset) -> None:
 
 
 def _require_own_folder(folder: Path, declared: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Check that a folder is new, empty, or prepared from the same declaration (any with ``overwrite``)."""
+    """Check that a folder is new, empty, or prepared from the same declaration (from any one with ``overwrite``)."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not (folder / LOCK_FILE).is_file():
@@ -200,7 +200,7 @@ def _check_unknown(section: DataSection, conversion: SceneConversion, record: Co
 
 
 def _check_polygons(dataset: Dataset, converted: Sequence[tuple[SceneConversion, ConversionRecord]]) -> None:
-    """Warn about label polygons that were skipped or repaired, and check that each split is touched by some polygons."""
+    """Warn about skipped and repaired label polygons, and check that at least one polygon touches each split."""
     for note in dict.fromkeys(note for _, record in converted for note in record.scene.label_notes):
         logger.warning("%s", note)
     for split in dict.fromkeys(conversion.draft.split for conversion, _ in converted):

@@ -23,7 +23,7 @@ MANIFEST_NAME = "manifest.json"
 """File that is written last; a folder without it is incomplete."""
 
 FORMAT_VERSION = 2
-"""Version of the preparation; folders with older versions are prepared again."""
+"""Version of the prepared files; folders with an older version are prepared again."""
 
 PixelArray = NDArray[Any] | CompressedPixels
 """Pixels that can be read with ``pixels[rows, cols]``: a memory map, or a compressed file read with GDAL."""
@@ -111,19 +111,19 @@ class PreparedScene:
 
     @cached_property
     def valid(self) -> PixelArray | None:
-        """1 where the image has data (row, col); None if it has data everywhere."""
+        """Array (row, col) that is 1 where the image has data; None if it has data everywhere."""
         return self._open_band(self.valid_path) if self.valid_pixels < self.height * self.width else None
 
     @cached_property
     def class_locations(self) -> ClassLocations:
-        """Where each class occurs in a labeled scene."""
+        """The locations of each class in a labeled scene."""
         return ClassLocations.load(self.class_locations_path)
 
     def _open_band(self, path: Path) -> PixelArray:
         return CompressedPixels(path, band=0) if self.compressed else open_memmap(path)[..., 0]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields without open files, because another process must open them itself."""
+        """Return the fields without open files, because each process must open the files itself."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def read_mask(self, window: Window) -> NDArray[np.uint8]:

@@ -102,7 +102,7 @@ def _sum_class_pixels(scenes: Sequence[SceneLabelReport], split: str, classes: i
 
 
 def _format_shares(counts: NDArray[np.int64]) -> list[str]:
-    return [f"{100 * number / counts.sum():.2f} %" if counts.any() else "-" for number in counts]
+    return [f"{100 * number / counts.sum():.2f}%" if counts.any() else "-" for number in counts]
 
 
 def _format_unlabelled(scenes: Sequence[SceneLabelReport]) -> str:
@@ -163,7 +163,7 @@ def _validate_scene(section: DataSection, dataset: Dataset, split: str, scene: L
     share, values = reader.unknown_share, reader.describe_unknown()
     unknown = (f"{scene.label}: {share:.2%} of the pixels are not in the legend: {values}",) if share else ()
     assumed = (f"{scene.label}: {describe_assumed(reader.assumed)}",) if reader.assumed else ()
-    empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: nothing is labeled",)
+    empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: no pixels are labeled",)
     is_error = share > section.unknown_share
     return SceneLabelReport(
         split,
@@ -222,7 +222,7 @@ def _find_equal_images(members: Sequence[tuple[str, LabelledScene]]) -> Iterator
 
 
 def _checksum(scene: LabelledScene) -> int:
-    """Return the CRC-32 of an image file; zips store it."""
+    """Return the CRC-32 of an image file, which is stored in zips."""
     if is_zip_member(scene.image):
         return fingerprint(scene.image)[2]
     checksum = 0

@@ -42,7 +42,7 @@ class DomainProfile:
     """Statistics of one domain."""
 
     name: str
-    """Name of the domain as given by the user."""
+    """Name of the domain, as given by the user."""
     bands: tuple[str, ...] = ()
     """Names of the compared bands."""
     pixels: list[NDArray[np.float64]] = field(default_factory=list)

@@ -36,9 +36,7 @@ class DomainScene:
             yield files.enter_context(open_image(on_disk.image, self.bands))
 
     def input_bands(self, card: ModelCard) -> Sequence[str] | None:
-        """Return the numbers of the model's bands if the dataset names its bands; None to match the names in the
-        file.
-        """
+        """Return the numbers of the model's bands if the dataset names its bands, otherwise None."""
         if self.bands is None or not set(card.bands) <= set(self.bands):
             return None
         return [str(self.bands.index(name) + 1) for name in card.bands]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from geoseg.evaluation.domain_shift.domain_profile import DomainProfile
 
 QUANTILES = np.linspace(0, 1, 513)
-"""Quantiles at which two samples are compared."""
+"""Quantile levels at which two samples are compared."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class DomainShift:
     source: "DomainProfile | None"
     """Profile of the source; None to compare with the training statistics in the model card."""
     card: ModelCard | None
-    """Card of the model; None if only pixels are compared."""
+    """The model card; None if only pixels are compared."""
     bands: tuple[BandShift, ...]
     """Shift of each band."""
 
@@ -87,7 +87,7 @@ def measure_shift(
     Args:
         target: The target domain: ``RECIPE:SPLIT``, ``PREPARED_FOLDER:SPLIT``, or scenes (a file, folder or pattern).
         source: Domain to compare with; None to use the training statistics stored in the model.
-        model: Model file or loaded model whose predictions and features are compared; None to compare pixels only.
+        model: Model file or loaded model whose predictions and features are compared; None to compare only pixels.
         overrides: Changes to recipes as ``section.key=value``.
         crops: Number of windows from each domain.
         gsd: Meters per pixel, for scenes without a CRS.

@@ -40,7 +40,7 @@ def write_shift_report(shift: DomainShift, output: str | Path) -> Path:
 
 
 def check_shift_report(output: str | Path, *, overwrite: bool) -> None:
-    """Raise :class:`OutputError` before the measurement starts if a file of the report cannot be written."""
+    """Raise :class:`OutputError` before the measurement starts if a report file cannot be written."""
     for path in (Path(output), Path(output).with_suffix(".json")):
         check_writable(path, overwrite)
 
@@ -62,7 +62,7 @@ def summary_view(shift: DomainShift) -> View:
          "largest difference in a band, in standard deviations of the source"),
     ]  # fmt: skip
     if shift.prior_shift is not None:
-        tiles.append((f"{100 * shift.prior_shift:.1f} %", "difference in class fractions (total variation distance)"))
+        tiles.append((f"{100 * shift.prior_shift:.1f}%", "difference in class fractions (total variation distance)"))
     profiles = _predicted_profiles(shift)
     if profiles:
         confidence = " → ".join(f"{100 * mean_level(profile.confidence):.1f}" for profile in profiles)

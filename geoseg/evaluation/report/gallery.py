@@ -23,7 +23,7 @@ from geoseg.raster.resampling_indices import nearest_indices
 CROP_SIZE = 256
 """Side length of a crop in scene pixels."""
 MAX_CROPS = 8
-"""Number of crops of each kind."""
+"""Number of crops of each kind (most and fewest errors)."""
 MAX_CROPS_PER_SCENE = 2
 """Maximum number of crops of each kind from one scene."""
 MAX_MAPS = 12
@@ -162,7 +162,7 @@ def _describe_mistake(predicted: NDArray[np.uint8], reference: NDArray[np.uint8]
     reference_class, predicted_class = divmod(int(pixels.argmax()), 256)
     known = (reference != IGNORE_INDEX).sum()
     error = "not predicted" if predicted_class == IGNORE_INDEX else f"predicted as {legend.names[predicted_class]}"
-    return f"{legend.names[reference_class]} {error} ({100 * pixels.max() / known:.1f} %)"
+    return f"{legend.names[reference_class]} {error} ({100 * pixels.max() / known:.1f}%)"
 
 
 def _draw_layers(context: SceneContext, window: Window, shape: tuple[int, int]) -> Layers:

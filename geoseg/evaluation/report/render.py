@@ -24,7 +24,7 @@ TEMPLATE_PACKAGES = (PACKAGE, "geoseg.evaluation.domain_shift")
 """Packages that have a folder of templates."""
 JPEG_QUALITY = 82
 MAX_PALETTE_COLOURS = 256
-"""Images with at most this many colors are stored losslessly, as PNG with a palette."""
+"""Maximum number of colors of images that are stored losslessly, as PNG with a palette."""
 
 
 @dataclass(frozen=True)

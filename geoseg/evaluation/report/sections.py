@@ -23,7 +23,7 @@ TILES = {
     "overall_accuracy": "overall accuracy (aAcc)",
     "mean_f1": "mean F1 (same as mean Dice)",
     "mean_accuracy": "mean class accuracy (mAcc)",
-    "kappa": "Cohen's kappa: agreement beyond chance",
+    "kappa": "Cohen's kappa (agreement beyond chance)",
 }
 """Texts of the tiles that follow the mean IoU."""
 CURVE_NAMES = {"loss": "training loss", "mean_iou": "validation mean IoU in percent", "learning_rate": "learning rate"}
@@ -130,7 +130,7 @@ def calibration_view(runs: Runs) -> View | None:
         if calibration is not None and calibration.pixels:
             _, confidence, accuracy = calibration.bins()
             points = list(zip(confidence.tolist(), accuracy.tolist(), strict=True))
-            series[f"{run.name}: ECE {100 * calibration.error():.2f} %"] = points
+            series[f"{run.name}: ECE {100 * calibration.error():.2f}%"] = points
     if not series:
         return None
     chart = line_chart(

@@ -63,17 +63,16 @@ def report(
     """Evaluate runs or masks, and write an HTML report with JSON and Markdown files that have the same stem.
 
     Each model is evaluated on the dataset it was trained on, on the dataset of ``recipe``, or on ``scene`` with
-    ``reference``.
-    With ``mask``, the report shows masks instead of models.
+    ``reference``. With ``mask``, the report shows masks instead of models.
 
     Args:
         models: Run folders or model files; by default, the most recent run in ``runs``. Several models are compared.
-        output: Path of the HTML report. Viewing it needs no network connection.
+        output: Path of the HTML report, which can be viewed offline.
         recipe: Name or path of a recipe, or a folder of prepared scenes, to evaluate all models on.
         overrides: Changes to the recipe as ``section.key=value``.
         split: Split of the recipe's dataset.
         mask: Masks to report on: files, folders or patterns, matched with ``reference`` by name.
-        scene: Scenes to run prediction on; with ``mask``, the images that the masks were predicted from.
+        scene: Scenes to evaluate the models on; with ``mask``, the images that the masks were predicted from.
         reference: Reference labels of ``mask`` or ``scene``: rasters on the same grid, or polygons in any CRS.
         confidence: Confidence or probability rasters for ``mask``, used for calibration.
         protocols: Names of the protocols to use, the primary one first; by default, all protocols of the dataset.
@@ -89,7 +88,7 @@ def report(
             (``#rrggbb``) of reference rasters; values of ``column``. With ``("none",)``, a declared nodata is also a
             class.
         resample: Resample references on a different grid (nearest neighbor) instead of rejecting them.
-        gsd: Meters per pixel of scenes and masks without CRS.
+        gsd: Meters per pixel, for scenes and masks without a CRS.
         tile: Side length of a tile in pixels at the model's GSD; by default, the value stored in the model.
         halo: Overlap around each tile's core in pixels; by default, the value stored in the model.
         batch: Tiles per forward pass; by default, chosen for the device.
@@ -162,7 +161,7 @@ def report_paths(output: str | Path) -> tuple[Path, Path, Path]:
 
 
 def check_report(output: str | Path, *, overwrite: bool) -> None:
-    """Raise :class:`OutputError` before the evaluation starts if a file of the report cannot be written."""
+    """Raise :class:`OutputError` before the evaluation starts if a report file cannot be written."""
     for path in report_paths(output):
         check_writable(path, overwrite)
 
@@ -172,7 +171,7 @@ def write_report(runs: Sequence[RunData], output: str | Path) -> Path:
 
     Args:
         runs: Runs in report order; duplicate names are numbered.
-        output: Path of the HTML report. It loads no other files and needs no network connection.
+        output: Path of the HTML report. It is self-contained and can be viewed offline.
 
     Returns:
         Path of the HTML report.

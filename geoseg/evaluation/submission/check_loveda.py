@@ -28,7 +28,7 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
 
 IMAGE_SIZE = 1024
-"""Height and width of an image, pixels."""
+"""Height and width of an image in pixels."""
 TEST = IDS["test"]
 PHASES: Mapping[str, range] = {
     "all": range(TEST["rural"].start, TEST["urban"].stop),
@@ -45,11 +45,11 @@ PNG_HEADER = struct.Struct(">8s4x4sIIBB")
 
 Pillow is not sufficient: it opens 2-bit and 4-bit grayscale images in the same mode as 8-bit ones.
 """
-COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGB and alpha"}
+COLOUR_TYPES = {0: "gray", 2: "RGB", 3: "palette", 4: "gray and alpha", 6: "RGB and alpha"}
 """PNG color types (section 11.2.1 of the PNG specification)."""
 VALUE_HINTS = {
     len(LEGEND): "write class indices without adding one: labels start at 1, submissions at 0",
-    IGNORE_INDEX: "every pixel needs a class; 255 marks pixels that were not predicted",
+    IGNORE_INDEX: "every pixel needs a class, but 255 marks pixels that were not predicted",
 }
 """Hints for values with a likely cause."""
 GENERAL_HINT = "write class indices, not colors or stretched gray values"
@@ -82,7 +82,7 @@ class SubmissionCheck:
 
     @property
     def benchmark(self) -> str:
-        """Benchmark and phase in words."""
+        """Description of the benchmark and phase."""
         return "LoveDA test" if self.phase == "all" else f"LoveDA test ({self.phase} phase)"
 
     def require_valid(self) -> Self:
@@ -156,7 +156,7 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[int]:
     """Return the class indices in an image of the zip; raise :class:`DataError` with its name if it is invalid."""
     if member.file_size > MAX_UNPACKED_BYTES:
-        message = f"{member.filename} would unpack to {member.file_size} bytes"
+        message = f"{member.filename} would expand to {member.file_size} bytes"
         raise DataError(message, "write PNG files with one byte per pixel")
     try:
         with _wrap_read_errors():
@@ -184,7 +184,7 @@ def _require_grey_png(png: bytes) -> None:
     header = png[: PNG_HEADER.size].ljust(PNG_HEADER.size, b"\0")
     signature, chunk, width, height, bits, colour_type = PNG_HEADER.unpack(header)
     if (signature, chunk) != (b"\x89PNG\r\n\x1a\n", b"IHDR"):
-        raise DataError("is not a PNG", "write PNG files, not JPEG or TIFF under another name")
+        raise DataError("is not a PNG", "write PNG files, not JPEG or TIFF files with the wrong extension")
     if colour_type != 0:
         kind = COLOUR_TYPES.get(colour_type, f"of color type {colour_type}")
         raise DataError(f"is {kind}, not a single channel", "write class indices as gray values, not colors")

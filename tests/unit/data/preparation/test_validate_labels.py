@@ -104,7 +104,7 @@ def test_missing_tiles_are_an_error_and_the_others_are_checked(tmp_path) -> None
 
 def test_remarks_of_the_dataset_are_passed_on(tmp_path) -> None:
     found = validate_labels(archive_section("vaihingen", vaihingen_archives(tmp_path / "a", size=16)))
-    assert "labels without an image, left out: area9" in found.remarks
+    assert "labels without an image, ignored: area9" in found.remarks
 
 
 def test_scenes_without_labels_have_a_size_and_nothing_else(tmp_path) -> None:

@@ -83,7 +83,7 @@ def palette():
 WRONG = {
     "is RGB, not a single channel": png(np.stack([classes(4191)] * 3, axis=-1)),
     "is palette, not a single channel": palette(),
-    "is grey and alpha, not": png(classes(4191), mode="LA"),
+    "is gray and alpha, not": png(classes(4191), mode="LA"),
     "is RGB and alpha, not": png(classes(4191), mode="RGBA"),
     "has 1 bits per pixel, not 8": png(classes(4191) > 3),
     "has 16 bits per pixel, not 8": sixteen_bits(),
@@ -93,7 +93,7 @@ WRONG = {
     "contains the value 255, but class": png(np.where(classes(4191) == 3, np.uint8(255), classes(4191))),
     "is not a PNG": png(classes(4191), kind="TIFF"),
     "cannot be read": png(classes(4191))[:-30],
-    "would unpack to": bytes(MAX_UNPACKED_BYTES + 1),
+    "would expand to": bytes(MAX_UNPACKED_BYTES + 1),
 }
 
 
