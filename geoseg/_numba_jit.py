@@ -33,9 +33,7 @@ class _CompiledAtFirstCall:
         return (self._compiled or self.compile())(*args, **kwargs)
 
     def compile(self) -> Callable[..., Any]:
-        """Compile the function after compiling all functions of this kind that it calls; numba looks them up in its
-        globals.
-        """
+        """Compile the function, after the functions of this kind that it calls; numba finds these in its globals."""
         with _LOCK:
             if self._compiled is None:
                 scope = self._function.__globals__

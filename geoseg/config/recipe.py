@@ -155,7 +155,7 @@ class TrainSection(Section):
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """Optimizer: sgd or adamw."""
     learning_rate: float = Field(0.01, gt=0)
-    """Learning rate after the warm-up."""
+    """Learning rate after warm-up."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """Momentum of SGD."""
     weight_decay: float = Field(5e-4, ge=0)
@@ -174,15 +174,15 @@ class TrainSection(Section):
     """Decay of an exponential moving average of the weights per step, such as 0.999. The averaged weights are validated
     and saved; by default, weights are not averaged."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
-    """Arithmetic of the network; bfloat16 and float16 use autocast. auto: bfloat16 on devices with fast bfloat16
+    """Precision of the network; bfloat16 and float16 use autocast. auto: bfloat16 on devices with fast bfloat16
     support, otherwise float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device of the network."""
+    """Device to train on."""
     compile: bool = False
-    """Compile the network (torch.compile): takes about a minute, then steps on GPUs are faster."""
+    """Compile the network (torch.compile), which takes about a minute and makes steps on GPUs faster."""
     channels_last: bool | None = None
-    """Store weights and images in channels-last memory format; by default, on CUDA only. On CPUs, whether it is faster
-    depends on the network and the size of the crop."""
+    """Store weights and images in channels-last memory format; by default, only on CUDA. Whether it is faster on
+    CPUs depends on the network and the crop size."""
     deterministic: bool = False
     """Use deterministic kernels where torch provides them; slower on GPUs. Runs on CPUs are reproducible without this
     setting."""
@@ -199,7 +199,7 @@ class TrainSection(Section):
     """Score that determines the best bundle: mean_iou, mean_f1, overall_accuracy, or the IoU of one class, such as
     ``iou car``."""
     patience: int | None = Field(None, ge=1)
-    """Stop training after this number of validations without improvement; by default, training never stops early."""
+    """Stop training after this many validations without improvement; by default, training never stops early."""
     checkpoint_every: int = Field(500, ge=1)
     """Number of steps between checkpoints, from which an interrupted run can be resumed."""
     loggers: tuple[Literal["wandb", "mlflow"], ...] = ()
@@ -216,7 +216,7 @@ class PredictSection(Section):
     """Default settings for prediction that are stored in the bundle; also used in validation."""
 
     tile: int = Field(512, ge=32, le=MAX_TILE_SIDE)
-    """Side of the input of the network in pixels at the GSD of the model."""
+    """Side length of the network's input in pixels, at the GSD of the model."""
     halo: int = Field(64, ge=0)
     """Width of the context around the core of each tile, in pixels."""
     batch: int = Field(4, ge=1)
@@ -230,7 +230,7 @@ class PredictSection(Section):
 
 
 class Recipe(Section):
-    """All settings of a training run, as in one YAML file."""
+    """All settings of a training run, stored in one YAML file."""
 
     name: str = ""
     """Name of the runs; by default, the name of the recipe file."""

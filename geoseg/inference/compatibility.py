@@ -140,7 +140,7 @@ def choose_bands(
     positions = tuple(range(len(scene.bands)))
     _require_count(scene, card, len(positions), is_selection=False)
     is_choice = len(positions) > 1  # a single band always matches
-    evidence = f"by position: the file states {scene.band_names.claims()} (--bands chooses)" if is_choice else ""
+    evidence = f"by position: the file states {scene.band_names.claims()} (use --bands to choose)" if is_choice else ""
     return positions, _band_notes(scene, card, positions, evidence)
 
 
@@ -194,9 +194,7 @@ def find_axis_factors(
     for side in sides:
         find_resampling_factor(side, model_gsd)
     factors = resampling_factors(sides, model_gsd)
-    note = (
-        f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, each axis is resampled by its own factor"
-    )
+    note = f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, so each axis is resampled by its own factor"
     return factors, [] if factors == (1, 1) else [note]
 
 

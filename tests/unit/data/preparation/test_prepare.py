@@ -310,7 +310,7 @@ def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (noise(4, 12, 16), "has 4 bands, the first scene has 3"),
+        (noise(4, 12, 16), "has 4 bands, but the first scene has 3"),
         (IMAGE.astype("u2"), "is uint16, other scenes are uint8"),
     ],
 )
