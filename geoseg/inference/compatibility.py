@@ -194,7 +194,7 @@ def find_axis_factors(
     for side in sides:
         find_resampling_factor(side, model_gsd)
     factors = resampling_factors(sides, model_gsd)
-    note = f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, so each axis is resampled by its own factor"
+    note = f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, so each axis has its own resampling factor"
     return factors, [] if factors == (1, 1) else [note]
 
 

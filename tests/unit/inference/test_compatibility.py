@@ -180,7 +180,7 @@ def test_each_axis_is_resampled_by_its_own_factor(tmp_path, height, width, tile,
     assert plan.resamples == (tile != (16, 16))
     assert plan.input_shape(Window(0, 0, *tile)) == (16, 16)
     sides = f"{height:g} m x {width:g} m (height x width)"
-    note = f"scene {sides}, model 0.3 m: pixels are not square, so each axis is resampled by its own factor"
+    note = f"scene {sides}, model 0.3 m: pixels are not square, so each axis has its own resampling factor"
     assert plan.notes == ((note,) if plan.resamples else ())
 
 
