@@ -155,7 +155,7 @@ def labels(command: F) -> F:
     )
     priority = click.option(
         "--priority", metavar="A,B,C", callback=_split_names,
-        help="Classes in drawing order where reference polygons overlap, topmost first; by default, layer order.",
+        help="Classes in stacking order where reference polygons overlap, topmost first; by default, layer order.",
     )  # fmt: skip
     layer = click.option("--layer", metavar="NAME", help="Layer to read from a reference with several layers.")
     ignore = click.option(

@@ -29,7 +29,7 @@ class LabelEncoding:
     background: int = IGNORE_INDEX
     """Class index of pixels outside all polygons."""
     priority: tuple[int, ...] = ()
-    """Class indices in drawing order where polygons overlap, topmost first; other polygons lie below in layer order."""
+    """Class indices in stacking order where polygons overlap, topmost first; other polygons lie below in layer order."""
     layer: str | None = None
     """Name of the layer to read from vector files with several layers."""
     assumes_255: bool = False
@@ -59,7 +59,7 @@ def build_encoding(
         column: Attribute that contains the class of a polygon.
         polygon_class: Name of the class of all polygons if there is no ``column``; by default, the last class in the legend.
         background: Name of the class outside all polygons; by default, pixels there are not labeled.
-        priority: Names of classes in drawing order where polygons overlap, topmost first. Other polygons lie below, in
+        priority: Names of classes in stacking order where polygons overlap, topmost first. Other polygons lie below, in
             layer order.
         layer: Name of the layer to read from vector files with several layers.
 

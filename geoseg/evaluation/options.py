@@ -32,7 +32,7 @@ class EvaluationOptions:
     background: str | None = None
     """Class of pixels outside the reference polygons; None to ignore these pixels."""
     priority: Sequence[str] = ()
-    """Names of classes in drawing order where reference polygons overlap, topmost first; others lie below in layer
+    """Names of classes in stacking order where reference polygons overlap, topmost first; others lie below in layer
     order."""
     layer: str | None = None
     """Layer to read from a vector file with several layers."""

@@ -65,7 +65,7 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         column: Attribute that contains the class of a polygon.
         polygon_class: Class of all polygons if there is no ``column``; by default, the last class.
         background: Class of the pixels outside all polygons; by default, they are not labeled.
-        priority: Classes in drawing order where polygons overlap, topmost first; other polygons lie below, in layer order.
+        priority: Classes in stacking order where polygons overlap, topmost first; other polygons lie below, in layer order.
         layer: Layer to read from vector files with several layers.
         bands: Names of the bands to use, in order; by default, all bands of the first image.
         gsd: Ground sampling distance in meters per pixel to resample the scenes to; by default, scenes are not resampled.

@@ -70,7 +70,7 @@ def folder(
         column: Attribute that contains the class of a polygon.
         polygon_class: Class of all polygons if there is no ``column``; by default, the last class in the legend.
         background: Class of the pixels outside all polygons; by default, they are not labeled.
-        priority: Classes in drawing order where polygons overlap, topmost first. Polygons of other classes lie
+        priority: Classes in stacking order where polygons overlap, topmost first. Polygons of other classes lie
             below, in layer order, with the last polygon on top.
         layer: Layer to read from vector files with several layers.
 

@@ -81,7 +81,7 @@ def report(
         column: Attribute of the reference polygons that contains their class.
         polygon_class: Class of all reference polygons; by default, the last class.
         background: Class of pixels outside the reference polygons; by default, these pixels are ignored.
-        priority: Names of classes in drawing order where reference polygons overlap, topmost first. Other polygons lie
+        priority: Names of classes in stacking order where reference polygons overlap, topmost first. Other polygons lie
             below, in layer order.
         layer: Layer to read from a vector file with several layers.
         ignore: Values of masks and reference rasters that mean "no class", in addition to a declared nodata; colors
