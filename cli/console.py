@@ -1,4 +1,4 @@
-"""Print results to stdout and everything else to stderr. Color is never the only carrier of meaning."""
+"""Print results to stdout and everything else to stderr. Color is never the only way information is conveyed."""
 
 import json
 import logging

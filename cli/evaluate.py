@@ -30,12 +30,12 @@ WAYS = "use either RECIPE, or --mask with --reference, or --scene with --referen
 )
 @click.option(
     "--reference", type=options.FILE, metavar="FILE",
-    help="Reference labels for MASK or SCENE: a raster or polygons, or a folder or pattern with files of the same names.",
+    help="Reference labels for MASK or SCENE: a raster or polygons, or a folder or pattern of files with the same names.",
 )  # fmt: skip
 @options.labels
 @options.scoring
 @click.option("--bands", metavar="A,B,C", help="Bands of SCENE, by name or 1-based number, in the order of the model.")
-@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes and masks without a CRS.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel, for scenes and masks without a CRS.")
 @click.option("--per-scene", is_flag=True, help="Also print one row per scene, lowest scores first.")
 @click.option("--markdown", is_flag=True, help="Print tables as Markdown.")
 @click.option(

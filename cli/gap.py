@@ -24,7 +24,7 @@ from .progress import current_progress
     "--crops", type=click.IntRange(min=1), default=48, show_default=True, metavar="N",
     help="Number of crops from each domain.",
 )  # fmt: skip
-@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes without a CRS.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel, for scenes without a CRS.")
 @options.device
 @options.overwrite
 @options.verbosity

@@ -108,12 +108,12 @@ model = click.option(
 
 device = click.option(
     "--device", metavar="DEVICE",
-    help="Device of the network: auto, cpu, cuda or mps.",
+    help="Device to run the network on: auto, cpu, cuda or mps.",
 )  # fmt: skip
 
 tile = click.option(
     "--tile", type=click.IntRange(min=1), metavar="PIXELS",
-    help="Side length of a tile, the input of the network; by default, that of the model.",
+    help="Side length of a tile, the input of the network; by default, the value stored in the model.",
 )  # fmt: skip
 
 mode = click.option(
@@ -149,17 +149,19 @@ def labels(command: F) -> F:
         "--class", "polygon_class", metavar="CLASS", help="Class of all reference polygons; by default, the last class."
     )
     background = click.option(
-        "--background", metavar="CLASS", help="Class outside reference polygons; by default, pixels there are ignored."
+        "--background",
+        metavar="CLASS",
+        help="Class of pixels outside the reference polygons; by default, they are ignored.",
     )
     priority = click.option(
         "--priority", metavar="A,B,C", callback=_split_names,
-        help="Classes, the one on top first, where reference polygons overlap; default the order of the layer.",
+        help="Classes in stacking order where reference polygons overlap, topmost first; by default, layer order.",
     )  # fmt: skip
-    layer = click.option("--layer", metavar="NAME", help="Layer of a reference with several.")
+    layer = click.option("--layer", metavar="NAME", help="Layer to read from a reference with several layers.")
     ignore = click.option(
         "--ignore", metavar="VALUE", multiple=True,
-        help="Value of mask or reference that means no class, #colour of a reference, or value of --column; can be "
-        "repeated. Default a declared nodata; none: every value is a class.",
+        help="Value of a mask or reference, #colour of a reference, or value of --column that means no class; can be "
+        "repeated. By default, a declared nodata; none: every value is a class.",
     )  # fmt: skip
     resample = click.option(
         "--resample",

@@ -38,13 +38,13 @@ AREA = click.FloatRange(min=0)
 )
 @click.option(
     "--orthogonalize", callback=options.names, metavar="A,B",
-    help="Square the corners of polygons of these classes, by name; neighboring polygons are adjusted to match.",
+    help="Square the corners of polygons of these classes; neighboring polygons are adjusted to match.",
 )  # fmt: skip
-@click.option("--classes", callback=options.names, metavar="A,B", help="Classes to keep, by name; default all.")
+@click.option("--classes", callback=options.names, metavar="A,B", help="Names of the classes to keep; by default, all.")
 @click.option(
     "--ignore", metavar="VALUE", multiple=True,
     help="Value of pixels that get no polygons; can be repeated. "
-    "Default a declared nodata; none: every value is a class.",
+    "By default, a declared nodata; none: every value is a class.",
 )  # fmt: skip
 @click.option("--dissolve", is_flag=True, help="Write one multipolygon per class.")
 @click.option("--per-class", is_flag=True, help="Write a layer (.gpkg) or a file (other formats) per class.")

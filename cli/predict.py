@@ -51,7 +51,7 @@ GROUPS = {
     "--halo",
     type=click.IntRange(min=0),
     metavar="PIXELS",
-    help="Context around the core of each tile; by default, that of the model.",
+    help="Context around the core of each tile; by default, the value stored in the model.",
 )
 @click.option(
     "--batch", type=click.IntRange(min=1), metavar="N",
@@ -74,7 +74,7 @@ GROUPS = {
 @options.tta
 @click.option(
     "--device", metavar="DEVICE", default=PredictOptions.device, show_default=True,
-    help="Device of the network: auto, cpu, cuda or mps; cuda:0,cuda:1 or cuda:all split a scene across GPUs.",
+    help="Device to run the network on: auto, cpu, cuda or mps; cuda:0,cuda:1 or cuda:all split a scene across GPUs.",
 )  # fmt: skip
 @click.option(
     "--engine", type=click.Choice(["auto", "torch", "openvino"]), default=PredictOptions.engine, show_default=True,
@@ -232,7 +232,7 @@ def _predict_many(scenes: Sequence[str], folder: str, report: Callable[..., None
         elif outcome.error is not None:
             failed.append((outcome.scene, outcome.error))
         else:
-            console.print_status(f"{outcome.scene}: its mask exists already")
+            console.print_status(f"{outcome.scene}: the mask already exists")
     for scene, error in failed:
         console.print_error(error.message if scene in error.message else f"{scene}: {error.message}", error.hint)
     if failed:

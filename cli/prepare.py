@@ -20,7 +20,7 @@ from .progress import current_progress
 @click.option(
     "--compress",
     is_flag=True,
-    help="Compress prepared files: half the disk space, half the crops per second.",
+    help="Compress prepared files, which halves both the disk space and the number of crops read per second.",
 )
 @click.option(
     "--check",

@@ -30,7 +30,7 @@ from .progress import current_progress
 @click.option("--reference", type=options.FILE, metavar="FILE", help="Reference labels for SCENE or MASK.")
 @options.labels
 @options.scoring
-@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel of scenes and masks without a CRS.")
+@click.option("--gsd", type=float, metavar="METERS", help="Meters per pixel, for scenes and masks without a CRS.")
 @options.tile
 @options.mode
 @options.stride
@@ -54,7 +54,7 @@ def report(
 ) -> None:
     """Evaluate each RUN (a run folder or a model) and write a self-contained HTML report.
 
-    The default RUN is the newest one. Several runs are compared in one report. Prints the path of the report.
+    The default RUN is the most recent one. Several runs are compared in one report. Prints the path of the report.
     """
     scene = given.pop("scene")
     if (reference is not None) != (scene is not None or mask is not None):

@@ -15,7 +15,7 @@ from .progress import current_progress
 @click.option("--name", metavar="NAME", help="Name of the run folder; by default, the name of the recipe.")
 @click.option(
     "--runs", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs"), show_default=True,
-    help="Folder that contains all runs; its link `latest` points to the newest one.",
+    help="Folder that contains all runs; its link `latest` points to the most recent run.",
 )  # fmt: skip
 @options.device
 @click.option("--devices", metavar="N", default="1", show_default=True, help="Devices per machine, or auto for all.")
@@ -69,5 +69,5 @@ def train(
     if not is_main_process():
         return
     for score, value in result.bundle.card.scores.items():
-        console.print_status(f"{score}: {percent(value)} %")
+        console.print_status(f"{score}: {percent(value)}%")
     console.print_result(str(result.path))

@@ -1,4 +1,4 @@
-"""Generate the reference of components from their source: a table of the options of each dataset, head, loss and sampler."""
+"""Generate the component reference from source code: one table of options per component."""
 
 import ast
 import inspect
@@ -20,15 +20,15 @@ KINDS = {
     "loss": ("Losses", "geoseg.losses", "loss", ("classes", "ignore_index")),
     "sampler": ("Samplers", "geoseg.data.crops.samplers", "train.sampler", ("scenes", "size", "scale", "seed", "classes")),
 }  # fmt: skip
-"""Title, package, key of the recipe, and arguments that geoseg sets, by kind of component."""
+"""Title, package, recipe key and arguments set by geoseg, keyed by kind of component."""
 
 FAMILIES = {"resnet": "OpenMMLab's ResNets", "timm": "timm's models"}
-"""Modules that hold many backbones, whose names are those of the networks."""
+"""Modules that contain many backbones, which are named after the networks."""
 
 POLYGONS_BY_ATTRIBUTE = """\
 #### Example: polygon labels by attribute
 
-One GeoPackage holds the labels of all scenes; its attribute `landuse` holds the class of each polygon.
+One GeoPackage contains the labels of all scenes; its attribute `landuse` contains the class of each polygon.
 
 ```yaml
 data:
@@ -39,11 +39,11 @@ data:
   encoding_kind: polygon
   column: landuse
   legend: {meadow: "#DDDDDD", water: "#4363D8", forest: "#3CB44B"}
-  values: # classes that are not named here have their own name in the attribute
+  values: # classes that are not listed here are represented by their own name
     water: [lake, river]
     forest: [wood, pine]
   ignore: [unknown] # polygons that are not labeled
-  background: meadow # pixels outside all polygons; without it, they are not labeled
+  background: meadow # pixels outside all polygons; by default, they are not labeled
   splits: {val: [b], train: rest}
 ```
 
@@ -52,12 +52,12 @@ data:
 
 
 def component_sections() -> list[str]:
-    """Return the lines of a section per kind of component."""
+    """Return the lines of one section per kind of component."""
     lines = [
         "## Components", "",
-        "The name of a component is the name of its module. A component with options is written as",
-        "`{name: deeplabv3plus, channels: 256}`; the options of a dataset are keys of `data`, next to `dataset`. Unknown",
-        "options are errors that suggest the closest name.",
+        "A component has the same name as its module. A component with options is written as",
+        "`{name: deeplabv3plus, channels: 256}`; the options of a dataset are keys of `data`, next to `dataset`. For an",
+        "unknown option, the error message suggests the closest name.",
     ]  # fmt: skip
     for kind, (title, package, key, given) in KINDS.items():
         names = component_names(kind, package)
@@ -65,7 +65,7 @@ def component_sections() -> list[str]:
         if kind == "loss":
             lines += [
                 "",
-                "Each loss also has the key `weight` (default `1.0`), its factor in the sum of a list of losses.",
+                "Each loss also has the key `weight` (default `1.0`), its weight in the total loss.",
             ]
         for name in names:
             lines += ["", f"### {FAMILIES.get(name, f'`{name}`') if kind == 'backbone' else f'`{name}`'}", ""]
@@ -75,7 +75,7 @@ def component_sections() -> list[str]:
 
 
 def _component(path: Path, given: tuple[str, ...]) -> list[str]:
-    """Return the summary of a component and the table of its options."""
+    """Return the summary of a component and a table of its options."""
     component = find_component(ast.parse(path.read_text("utf-8")))
     signature = read_signature(path)
     assert component is not None, path
@@ -95,14 +95,14 @@ def _values(key: str, names: list[str]) -> str:
 
 
 def _choices(option: inspect.Parameter) -> str:
-    """Return a sentence with the names that an option can have; empty if its meaning may be any value."""
+    """Return a sentence that lists the allowed values of an option; empty if any value is allowed."""
     parts = [option.annotation, *get_args(option.annotation)]
     names = [name for part in parts if get_origin(part) is Literal for name in get_args(part)]
     return f" One of {', '.join(f'`{name}`' for name in names)}." if names else ""
 
 
 def _arguments(docstring: str) -> dict[str, str]:
-    """Return the descriptions in the section Args of a docstring, by name."""
+    """Return the descriptions in the Args section of a docstring, keyed by name."""
     section = re.search(r"^Args:\n((?:    .*\n?|\n)*)", docstring, re.MULTILINE)
     entries = re.findall(r"^    (\w+): (.*(?:\n        .*)*)", section[1] if section else "", re.MULTILINE)
     return {name: _prose(text) for name, text in entries}
@@ -115,6 +115,6 @@ def _default(option: inspect.Parameter) -> str:
 
 
 def _prose(text: str) -> str:
-    """Return text of a docstring as Markdown on one line."""
+    """Return docstring text as Markdown on one line."""
     text = re.sub(r":\w+:`~?(?:[\w.]+\.)?(\w+)`", r"`\1`", " ".join(text.split()))
     return text.replace("``", "`").replace("|", "\\|")

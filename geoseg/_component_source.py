@@ -1,4 +1,4 @@
-"""Signatures of components, read from the source of their modules: checking an option imports neither torch nor timm."""
+"""Read component signatures from module source code, so that checking an option imports neither torch nor timm."""
 
 import ast
 import inspect
@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 REGISTERING_METHOD = "register"
-"""Method of a registry that decorates the component of a module."""
+"""Name of the registry method that decorates the component in a module."""
 
 NAMESPACE: Mapping[str, Any] = {
     "Annotated": typing.Annotated,
@@ -21,17 +21,18 @@ NAMESPACE: Mapping[str, Any] = {
     "Path": Path,
     "Sequence": Sequence,
 }
-"""Names that annotations may use, besides builtins and the type aliases of the module and of ``base.py`` next to it."""
+"""Names allowed in annotations, in addition to builtins and the type aliases in the module and the ``base.py`` next to
+it."""
 
 
 def read_signature(path: Path) -> inspect.Signature | None:
-    """Read the signature of the component of a module, without executing the module.
+    """Read the signature of the component in a module without executing the module.
 
     Args:
-        path: File of the module.
+        path: Path of the module.
 
     Returns:
-        Parameters without ``self``. Annotations that cannot be evaluated are left out, and defaults are their source
+        The parameters without ``self``. Annotations that cannot be evaluated are omitted, and defaults are given as source
         text. None if the module has no decorated class or function with parameters.
     """
     tree = ast.parse(path.read_text("utf-8"))
@@ -44,7 +45,7 @@ def read_signature(path: Path) -> inspect.Signature | None:
 
 
 def find_component(tree: ast.Module) -> ast.ClassDef | ast.FunctionDef | None:
-    """Find the class or function that a registry's decorator registers; None if there is none."""
+    """Return the class or function registered by a registry decorator; None if there is none."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef) and any(map(_registers, node.decorator_list)):
             return node
@@ -97,4 +98,4 @@ def _evaluate(annotation: ast.expr | None, aliases: Mapping[str, Any]) -> Any:
     try:
         return eval(ast.unparse(annotation), {**NAMESPACE, **aliases})  # noqa: S307 - annotations of installed modules
     except (NameError, TypeError, AttributeError, SyntaxError):
-        return inspect.Parameter.empty  # names of other modules: checked when the component is built
+        return inspect.Parameter.empty  # names from other modules are checked when the component is built

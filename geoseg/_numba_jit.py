@@ -1,4 +1,4 @@
-"""Just-in-time compilation by numba, which is imported at the first call, with the machine code cached on disk."""
+"""Just-in-time compilation with numba, which is imported on the first call; machine code is cached on disk."""
 
 import functools
 import threading
@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 F = TypeVar("F", bound=Callable[..., Any])
 
 _LOCK = threading.RLock()
-"""Held while a function is compiled."""
+"""Lock that is held while a function is compiled."""
 
 
 def njit(function: F) -> F:
@@ -22,7 +22,7 @@ def njit(function: F) -> F:
 
 
 class _CompiledAtFirstCall:
-    """A function that is compiled at its first call, so that importing its module does not import numba."""
+    """A function that is compiled on its first call, so that importing its module does not import numba."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function)
@@ -33,7 +33,7 @@ class _CompiledAtFirstCall:
         return (self._compiled or self.compile())(*args, **kwargs)
 
     def compile(self) -> Callable[..., Any]:
-        """Compile the function, and first the functions of this kind that it calls: numba reads them from its globals."""
+        """Compile the function, after the functions of this kind that it calls; numba finds these in its globals."""
         with _LOCK:
             if self._compiled is None:
                 scope = self._function.__globals__

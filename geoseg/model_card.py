@@ -1,7 +1,7 @@
-"""Model cards: the description of a trained network in the header of a bundle, checked when it is read.
+"""Model cards: descriptions of trained networks, stored in the headers of bundles and checked when they are read.
 
-A card comes from a file of unknown origin, and its numbers size arrays and divide pixels. They are checked here, so that
-prediction does not have to.
+A card may come from an untrusted file, and its numbers are used as array sizes and divisors. They are checked here, so
+that prediction does not have to.
 """
 
 import json
@@ -21,17 +21,17 @@ from geoseg.legend import Legend
 
 INTEGER_TYPES = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
 PIXEL_TYPES = (*INTEGER_TYPES, "bool", "float16", "float32", "float64")
-"""Pixel types of scenes, by numpy name."""
+"""Pixel types of scenes, as numpy names."""
 
 GSD_RANGE_M = (1e-6, 1e7)
-"""Plausible ground sample distances, from a micrometer to a quarter of the Earth's circumference, per pixel."""
+"""Plausible ground sample distances per pixel, from a micrometer to a quarter of the Earth's circumference."""
 
-CARD_HINT = "the file is damaged, or was made by another version of geoseg"
+CARD_HINT = "the file is damaged, or was written by a different version of geoseg"
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """Description of a trained network. Names follow the STAC MLM extension where it has them."""
+    """Description of a trained network. Field names follow the STAC MLM extension where possible."""
 
     model: ModelSection
     """Architecture of the network."""
@@ -40,33 +40,34 @@ class ModelCard:
     bands: tuple[str, ...]
     """Names of the input bands, in order."""
     mean: tuple[float, ...]
-    """Mean of each band, subtracted from the input; in units of pixel values."""
+    """Mean of each band in units of pixel values; it is subtracted from the input."""
     std: tuple[float, ...]
-    """Standard deviation of each band, by which the input is divided; in units of pixel values."""
+    """Standard deviation of each band in units of pixel values; the input is divided by it."""
     minimum: tuple[float, ...]
-    """Smallest training value of each band."""
+    """Smallest value of each band in the training data."""
     maximum: tuple[float, ...]
-    """Largest training value of each band."""
+    """Largest value of each band in the training data."""
     dtype: str
-    """Pixel type of the training scenes (numpy name)."""
+    """Pixel type of the training scenes, as a numpy name."""
     gsd: float | None
     """Ground sample distance of the training data in meters per pixel; None if it had no CRS."""
     crop: int
-    """Side of a training crop in pixels."""
+    """Side length of a training crop in pixels."""
     tile: int
-    """Side of a tile in prediction in pixels, at the GSD of the model."""
+    """Side length of a prediction tile in pixels, at the GSD of the model."""
     halo: int
     """Width of the context around the core of each tile in pixels."""
     scores: Mapping[str, float] = field(default_factory=dict)
-    """Scores on the validation split, by name."""
+    """Scores on the validation split, keyed by name."""
     protocol: str = ""
-    """Protocol of the scores; ``scenes``: each labeled pixel of whole scenes once. Empty without scores."""
+    """Protocol of the scores, such as ``scenes`` (each labeled pixel of whole scenes counts once). Empty without
+    scores."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    """The recipe of the training run with all its defaults; empty for imported weights."""
+    """Recipe of the training run, including all defaults; empty for imported weights."""
     data: Mapping[str, str] = field(default_factory=dict)
-    """Training data: ``digest`` of the pixels, and properties of the dataset such as license and domains."""
+    """Training data: the ``digest`` of the pixels, and properties of the dataset such as its license and domains."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """Seed, date and software versions; for imported weights, their checkpoint."""
+    """Seed, date and software versions; for imported weights, the original checkpoint."""
 
     def __post_init__(self) -> None:
         per_band = {"mean": self.mean, "std": self.std, "minimum": self.minimum, "maximum": self.maximum}
@@ -75,7 +76,7 @@ class ModelCard:
                 raise BundleError(f"the model card has {len(self.bands)} bands, but the {name} of {len(numbers)}")
 
     def to_json(self) -> str:
-        """Write the card as JSON."""
+        """Return the card as JSON."""
         fields = {
             **asdict(self),
             "model": self.model.model_dump(mode="json"),
@@ -85,10 +86,10 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Create a card from the result of :meth:`to_json`.
+        """Create a card from JSON returned by :meth:`to_json`.
 
         Raises:
-            BundleError: The card is invalid, or a value in it is impossible.
+            BundleError: If the card is invalid or contains an impossible value.
         """
         try:
             fields = json.loads(text)
@@ -106,7 +107,7 @@ class ModelCard:
 
 
 def _find_problems(card: ModelCard) -> Iterator[str]:
-    """Yield what is impossible in a card, one phrase each."""
+    """Yield a phrase for each impossible value in a card."""
     yield from _find_band_problems(card)
     if card.dtype not in PIXEL_TYPES:
         yield f"the pixel type is {card.dtype[:40]!r}"
@@ -114,13 +115,13 @@ def _find_problems(card: ModelCard) -> Iterator[str]:
         yield f"the GSD is {card.gsd:g} m per pixel"
     for name, side in (("crop", card.crop), ("tile", card.tile)):
         if not 1 <= side <= MAX_TILE_SIDE:
-            yield f"the {name} has a side of {side:.6g} pixels, which is not between 1 and {MAX_TILE_SIDE}"
+            yield f"the {name} has a side length of {side:.6g} pixels, which is not between 1 and {MAX_TILE_SIDE}"
     if not 0 <= 2 * card.halo < card.tile:
-        yield f"a halo of {card.halo:.6g} pixels leaves no pixels of a tile of {card.tile}"
+        yield f"a halo of {card.halo:.6g} pixels leaves no core in a tile of {card.tile} pixels"
 
 
 def _find_band_problems(card: ModelCard) -> Iterator[str]:
-    """Yield what is impossible in the names and the normalization of the bands."""
+    """Yield a phrase for each problem with the names and the normalization of the bands."""
     if not card.bands:
         yield "it has no bands"
     for position, name in enumerate(card.bands):
@@ -136,7 +137,7 @@ def _find_band_problems(card: ModelCard) -> Iterator[str]:
 
 
 def _is_usable(value: float, *, positive: bool) -> bool:
-    """Return True if a number is finite, and positive if required, in float32, in which pixels are normalized."""
+    """Return True if a number is finite (and positive if required) in float32, the type used to normalize pixels."""
     with np.errstate(over="ignore", under="ignore"):
         rounded = float(np.float32(value))
     return math.isfinite(rounded) and (rounded > 0 or not positive)

@@ -1,4 +1,4 @@
-"""Components in a recipe: the name of a head, loss, sampler or backbone, alone or with options."""
+"""Components in a recipe: the name of a head, loss, sampler or backbone, with or without options."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -18,9 +18,9 @@ class Component(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    """Name of the module of the component."""
+    """Name of the module that contains the component."""
     options: dict[str, Any] = {}
-    """Keyword arguments of the component, checked when it is built."""
+    """Keyword arguments of the component; checked when it is built."""
 
     @model_validator(mode="before")
     @classmethod
@@ -39,10 +39,10 @@ class Component(BaseModel):
 
 
 class WeightedComponent(Component):
-    """A loss with its weight in the sum, written as ``{name: dice, weight: 0.5}``."""
+    """A loss with its weight in the total loss, written as ``{name: dice, weight: 0.5}``."""
 
     weight: float = 1.0
-    """Weight of this loss in the sum."""
+    """Weight of this loss in the total loss."""
 
     @model_serializer
     def _serialize(self) -> str | dict[str, Any]:
@@ -54,7 +54,7 @@ def require_known(kind: str, package: str) -> AfterValidator:
 
     Args:
         kind: Kind of component, such as ``head``.
-        package: Dotted name of the package of these components.
+        package: Dotted name of the package that contains these components.
     """
 
     def check(component: Component) -> Component:

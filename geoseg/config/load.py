@@ -25,7 +25,7 @@ SHIPPED_PACKAGE = "geoseg_configs"
 """The package that contains the recipes included in geoseg."""
 
 MAX_RECIPE_BYTES = 1_000_000
-"""Largest file that is read as a recipe."""
+"""Size in bytes of the largest file that is read as a recipe."""
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -106,7 +106,8 @@ def _read(source: str) -> tuple[str, str]:
                 content = file.read(MAX_RECIPE_BYTES + 1)
             if len(content) > MAX_RECIPE_BYTES:
                 raise ConfigError(
-                    f"{source} has more than {MAX_RECIPE_BYTES:,} bytes", "a recipe has some hundred lines"
+                    f"{source} has more than {MAX_RECIPE_BYTES:,} bytes",
+                    "a recipe usually has fewer than a hundred lines",
                 )
             return source, content.decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -148,13 +149,13 @@ def _apply(content: dict[str, Any], override: str) -> None:
     except ConfigError as error:
         if not isinstance(error.__cause__, yaml.YAMLError | ValueError):
             raise ConfigError(f"invalid override {override:.60}: {error.message}", error.hint) from error
-        value = text  # it is not YAML
+        value = text  # not valid YAML
     *sections, last = key.strip().split(".")
     if len(sections) > MAX_DEPTH:
         raise ConfigError(f"invalid override {override:.60}", "write section.key=value, for instance train.batch=4")
     for section in sections:
         inner = content.get(section)
-        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`: options can be set on both forms
+        # `head: deeplabv3plus` is short for `head: {name: deeplabv3plus}`; options can be set with either form
         if not isinstance(inner, str | Mapping | None):
             raise ConfigError(
                 f"invalid override {override!r}: {section} is {_shorten(inner)}", f"set {section} as a whole"
@@ -180,7 +181,7 @@ def _convert_error(label: str, error: ValidationError, section: type[BaseModel])
     message = first["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     if isinstance(first["input"], Mapping | BaseModel):
-        return ConfigError(f"{label}: {where}: {message}{rest}", "change one of the two")
+        return ConfigError(f"{label}: {where}: {message}{rest}", "change one of these values")
     return ConfigError(f"{label}: {where}: {_shorten(first['input'])} is not valid{rest}", message)
 
 

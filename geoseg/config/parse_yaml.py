@@ -1,7 +1,7 @@
-"""Parsing of YAML from files of unknown origin: nesting and the expansion of aliases are limited.
+"""Parse YAML from untrusted files, with limits on nesting and on the expansion of aliases.
 
-An alias stands for all nodes of its anchor, so that a few lines can stand for billions of nodes, and a node can contain
-itself. The limits are checked on the parser's events, before any node is built.
+An alias stands for all nodes of its anchor, so a few lines can expand to billions of nodes, and a node can contain
+itself. The limits are checked on parser events, before any nodes are built.
 """
 
 from dataclasses import dataclass
@@ -12,23 +12,23 @@ import yaml
 from geoseg.errors import ConfigError
 
 MAX_DEPTH = 32
-"""Largest number of mappings and lists around a value."""
+"""Maximum depth of nested mappings and lists."""
 
 MAX_NODES = 100_000
-"""Largest number of values with all aliases expanded."""
+"""Maximum number of values after all aliases have been expanded."""
 
 EventLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The parser in C, if PyYAML was built with it: the one in Python takes seconds for thousands of brackets."""
+"""The C parser, if PyYAML was built with it. The Python parser takes seconds for thousands of brackets."""
 
 
 @dataclass
 class _Collection:
-    """A mapping or a list that has begun."""
+    """A mapping or list whose end has not yet been reached."""
 
     anchor: str | None
-    """Name by which aliases refer to it."""
+    """Anchor name that aliases refer to."""
     nodes: int = 1
-    """Number of nodes in it so far, itself included."""
+    """Number of nodes in the collection so far, including itself."""
 
 
 def parse_yaml(label: str, text: str) -> Any:
@@ -39,12 +39,12 @@ def parse_yaml(label: str, text: str) -> Any:
         text: The document.
 
     Raises:
-        ConfigError: The text is not YAML, is nested too deeply, has too many values, or contains itself.
+        ConfigError: If the text is not YAML, is nested too deeply, has too many values, or contains itself.
     """
     try:
         _check_expansion(label, text)
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an impossible date or number
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: an invalid date or number
         mark = getattr(error, "problem_mark", None)
         where = f"{label}:{mark.line + 1}" if mark else label
         reason = getattr(error, "problem", None) or getattr(error, "reason", None) or error
@@ -52,7 +52,7 @@ def parse_yaml(label: str, text: str) -> Any:
 
 
 def _check_expansion(label: str, text: str) -> None:
-    """Raise :class:`ConfigError` if the nodes of a document are too deep, too many, or contain themselves."""
+    """Raise :class:`ConfigError` if a document is nested too deeply, has too many nodes, or contains itself."""
     sizes: dict[str, int] = {}
     open_collections: list[_Collection] = [_Collection(None)]
     for event in yaml.parse(text, Loader=EventLoader):
@@ -60,7 +60,7 @@ def _check_expansion(label: str, text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             open_collections.append(_Collection(event.anchor))
             if len(open_collections) > MAX_DEPTH + 1:
-                raise ConfigError(f"{where}: more than {MAX_DEPTH} levels of nesting", "a recipe has two or three")
+                raise ConfigError(f"{where}: more than {MAX_DEPTH} levels of nesting", "a recipe has only two or three")
             continue
         if isinstance(event, yaml.CollectionEndEvent):
             closed = open_collections.pop()

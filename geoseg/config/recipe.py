@@ -16,11 +16,11 @@ from geoseg.grid.tiling import MAX_TILE_SIDE
 from geoseg.registry import current_name
 
 RENAMED_PHOTOMETRIC = {"zoo": "openmmlab"}
-"""Old values of ``augment.photometric``, which are accepted with a warning for one release."""
+"""Old values of ``augment.photometric``, accepted with a warning for one release."""
 
 
 class Section(BaseModel):
-    """Base class of sections: frozen, and rejects unknown keys."""
+    """Base class of all sections; frozen, and rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -33,7 +33,7 @@ class DataSection(BaseModel):
     dataset: str = "folder"
     """Name of the dataset (a module in ``geoseg/data/datasets``)."""
     root: Path | None = None
-    """Folder to which the paths of the dataset are relative."""
+    """Folder that the paths in the dataset are relative to."""
     bands: tuple[str, ...] | None = None
     """Names of the bands to use, in this order; by default, all bands of the first scene."""
     gsd: float | None = Field(None, gt=0)
@@ -42,10 +42,10 @@ class DataSection(BaseModel):
     prepared: Path = Path("prepared")
     """Folder for prepared scenes (images and masks of class indices), with one subfolder per data section."""
     compress: bool = False
-    """Compress prepared scenes: takes about half the disk space, and reads about half as many crops per second."""
+    """Compress prepared scenes, which halves the disk space and about halves the number of crops read per second."""
     unknown_share: float = Field(0.0, ge=0, le=1)
-    """Largest allowed fraction of the pixels of a label file, 0 to 1, whose color or value is not in the legend; such
-    pixels are ignored. A larger fraction is an error."""
+    """Largest allowed fraction (0 to 1) of pixels in a label file whose color or value is not in the legend. Such
+    pixels are ignored; a larger fraction is an error."""
 
     @field_validator("bands")
     @classmethod
@@ -115,7 +115,8 @@ class AugmentSection(Section):
     bands named red, green and blue. openmmlab: bit-identical to mmsegmentation's PhotoMetricDistortion, which rounds to
     8 bits after each change; for three uint8 bands, which are treated as red, green and blue."""
     brightness: float = Field(0.125, ge=0)
-    """Largest shift of all bands, as a fraction of the value range (openmmlab: of 256); applied with probability 1/2."""
+    """Largest shift of all bands, as a fraction of the value range (openmmlab: of 256); applied with probability
+    1/2."""
     contrast: float = Field(0.5, ge=0, lt=1)
     """Largest relative change of contrast, 0 to 1; applied with probability 1/2."""
     saturation: float = Field(0.5, ge=0, lt=1)
@@ -145,16 +146,16 @@ class TrainSection(Section):
     """Total number of crops per optimizer step across all devices, so that results do not depend on the number of
     devices. At least 2 for the DeepLab heads, which apply batch normalization to 1 x 1 feature maps."""
     accumulate: int = Field(1, ge=1)
-    """Number of parts of a batch that are computed one after another to save memory. Gradients are summed; batch
+    """Number of parts that a batch is split into and processed sequentially to save memory. Gradients are summed; batch
     normalization uses the statistics of each part."""
     crop: int = Field(512, ge=32, le=MAX_TILE_SIDE)
-    """Side of a training crop in pixels."""
+    """Side length of a training crop in pixels."""
     sampler: SamplerComponent = Component(name="random")
     """How training crops are drawn: random, balanced or grid."""
     optimizer: Literal["sgd", "adamw"] = "sgd"
     """Optimizer: sgd or adamw."""
     learning_rate: float = Field(0.01, gt=0)
-    """Learning rate after the warm-up."""
+    """Learning rate after warm-up."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """Momentum of SGD."""
     weight_decay: float = Field(5e-4, ge=0)
@@ -170,18 +171,18 @@ class TrainSection(Section):
     clip_gradient: float | None = Field(None, gt=0)
     """Maximum norm of the gradient; by default, there is no limit."""
     average: float | None = Field(None, gt=0, lt=1)
-    """Decay of an exponential moving average of the weights per step, such as 0.999. The averaged weights are validated and
-    saved; by default, weights are not averaged."""
+    """Decay of an exponential moving average of the weights per step, such as 0.999. The averaged weights are validated
+    and saved; by default, weights are not averaged."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "float32"
-    """Arithmetic of the network; bfloat16 and float16 use autocast. auto: bfloat16 on devices with fast bfloat16
+    """Precision of the network; bfloat16 and float16 use autocast. auto: bfloat16 on devices with fast bfloat16
     support, otherwise float32."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Device of the network."""
+    """Device to train on."""
     compile: bool = False
-    """Compile the network (torch.compile): takes about a minute, then steps on GPUs are faster."""
+    """Compile the network (torch.compile), which takes about a minute and makes steps on GPUs faster."""
     channels_last: bool | None = None
-    """Store weights and images in channels-last memory format; by default, on CUDA only. On CPUs, whether it is faster
-    depends on the network and the size of the crop."""
+    """Store weights and images in channels-last memory format; by default, only on CUDA. Whether it is faster on
+    CPUs depends on the network and the crop size."""
     deterministic: bool = False
     """Use deterministic kernels where torch provides them; slower on GPUs. Runs on CPUs are reproducible without this
     setting."""
@@ -192,13 +193,13 @@ class TrainSection(Section):
     validate_every: int = Field(8_000, ge=1)
     """Number of steps between validations; the best bundle is kept."""
     validation: Literal["scenes", "isprs", "isaid"] = "scenes"
-    """Validation data. scenes: whole scenes, each pixel counted once. isprs, isaid: the patches on which published scores
-    of these datasets are computed."""
+    """Validation data. scenes: whole scenes, each pixel counted once. isprs, isaid: the patches on which published
+    scores of these datasets are computed."""
     monitor: str = "mean_iou"
     """Score that determines the best bundle: mean_iou, mean_f1, overall_accuracy, or the IoU of one class, such as
     ``iou car``."""
     patience: int | None = Field(None, ge=1)
-    """Stop training after this number of validations without improvement; by default, training never stops early."""
+    """Stop training after this many validations without improvement; by default, training never stops early."""
     checkpoint_every: int = Field(500, ge=1)
     """Number of steps between checkpoints, from which an interrupted run can be resumed."""
     loggers: tuple[Literal["wandb", "mlflow"], ...] = ()
@@ -215,7 +216,7 @@ class PredictSection(Section):
     """Default settings for prediction that are stored in the bundle; also used in validation."""
 
     tile: int = Field(512, ge=32, le=MAX_TILE_SIDE)
-    """Side of the input of the network in pixels at the GSD of the model."""
+    """Side length of the network's input in pixels, at the GSD of the model."""
     halo: int = Field(64, ge=0)
     """Width of the context around the core of each tile, in pixels."""
     batch: int = Field(4, ge=1)
@@ -224,12 +225,12 @@ class PredictSection(Section):
     @model_validator(mode="after")
     def _require_core(self) -> "PredictSection":
         if 2 * self.halo >= self.tile:
-            raise ValueError(f"a halo of {self.halo} leaves no pixels of a tile of {self.tile}")
+            raise ValueError(f"a halo of {self.halo} pixels leaves no core in a tile of {self.tile} pixels")
         return self
 
 
 class Recipe(Section):
-    """All settings of a training run, as in one YAML file."""
+    """All settings of a training run, stored in one YAML file."""
 
     name: str = ""
     """Name of the runs; by default, the name of the recipe file."""

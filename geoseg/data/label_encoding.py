@@ -29,9 +29,9 @@ class LabelEncoding:
     background: int = IGNORE_INDEX
     """Class index of pixels outside all polygons."""
     priority: tuple[int, ...] = ()
-    """Class indices of polygons, the one on top first, where polygons overlap; others lie below in the layer's order."""
+    """Class indices in stacking order where polygons overlap, topmost first; other polygons lie below in layer order."""
     layer: str | None = None
-    """Name of the layer in vector files with several."""
+    """Name of the layer to read from vector files with several layers."""
     assumes_255: bool = False
     """True if the pixel value 255 means "not labeled" by convention, and not because it is declared."""
 
@@ -52,19 +52,19 @@ def build_encoding(
 
     Args:
         legend: Classes in the order of their indices.
-        kind: Whether label files are rasters of values, rasters of colors, or polygons.
+        kind: Type of label file: raster values, raster colors, or polygons.
         values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes
             are encoded as their class index, their color or their name.
         ignore: Values, colors or attribute values that mean "not labeled"; None is a missing attribute value.
-        column: Attribute with the class of a polygon.
-        polygon_class: Name of the class of all polygons if there is no ``column``; by default the legend's last class.
-        background: Name of the class outside all polygons; by default pixels there are not labeled.
-        priority: Names of classes, the one on top first, where polygons overlap. Other polygons lie below them, in the
-            order of the layer.
-        layer: Name of the layer in vector files with several.
+        column: Attribute that contains the class of a polygon.
+        polygon_class: Name of the class of all polygons if there is no ``column``; by default, the last class in the legend.
+        background: Name of the class outside all polygons; by default, pixels there are not labeled.
+        priority: Names of classes in stacking order where polygons overlap, topmost first. Other polygons lie below, in
+            layer order.
+        layer: Name of the layer to read from vector files with several layers.
 
     Raises:
-        ConfigError: If a name is not in the legend, one value has two meanings, or ``priority`` has no column.
+        ConfigError: If a name is not in the legend, a value has two meanings, or ``priority`` is given without ``column``.
 
     Example:
         >>> encoding = build_encoding(Legend.of(["water", "forest"]), "index", values={"forest": [3, 4]}, ignore=[9])
@@ -100,11 +100,9 @@ def build_encoding(
 
 def _parse_priority(names: Sequence[str], legend: Legend, column: str | None) -> tuple[int, ...]:
     if names and column is None:
-        raise ConfigError("priority orders the classes of a column, but no column is given", "give column")
+        raise ConfigError("priority requires column, but no column is given", "specify column")
     if len(set(names)) < len(names):
-        raise ConfigError(
-            f"priority names a class twice: {', '.join(names)}", "list each class once, the top one first"
-        )
+        raise ConfigError(f"priority names a class twice: {', '.join(names)}", "list each class once, topmost first")
     return tuple(legend.index_of(name) for name in names)
 
 
@@ -132,7 +130,7 @@ def _keep(value: Any) -> Any:
 
 
 def guess_kind(label: Path, bands: int, *, has_palette: bool) -> EncodingKind:
-    """Guess the type of a label file: polygons by its extension, colors by its bands or palette, values otherwise."""
+    """Infer the type of a label file: polygons from its extension, colors from its bands or palette, otherwise values."""
     if label.suffix.lower() in VECTOR_SUFFIXES:
         return "polygon"
     return "colour" if bands >= 3 or has_palette else "index"

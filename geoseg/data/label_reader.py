@@ -49,22 +49,22 @@ class LabelReader:
     encoding: LabelEncoding
     """Meaning of the values, colors or attributes in the file."""
     unknown: Counter[str] = field(default_factory=Counter)
-    """Number of pixels by undeclared color or value."""
+    """Number of pixels of each undeclared color or value."""
     assumed: int = 0
-    """Number of pixels of the value 255 that are read as "not labeled" although neither file nor recipe declares it."""
+    """Number of pixels with the value 255 that are read as "not labeled" although neither file nor recipe declares 255."""
     decode_seconds: float = 0.0
-    """Time spent on reading the file, without the conversion to class indices."""
+    """Time spent reading the file, excluding the conversion to class indices."""
     values_hint: str = "list them in data.values, or in data.ignore: {values}"
-    """What to do about attribute values without a class; ``{values}`` stands for them."""
+    """Hint for attribute values that have no class; ``{values}`` is replaced by these values."""
     touches: bool = True
-    """False for polygons until the center of a pixel is in one of them, in the windows read so far."""
+    """False for polygons if none of them contains the center of a pixel in the windows read so far."""
 
     def __post_init__(self) -> None:
         self._polygons = self._read_polygons() if self.encoding.kind == "polygon" else None
         self._scene = self._open() if self._polygons is None else None
 
     def _read_polygons(self) -> "LabelPolygons":
-        from geoseg.vector.label_polygons import LabelPolygons  # imports GeoPandas, which label rasters do not need
+        from geoseg.vector.label_polygons import LabelPolygons  # imports GeoPandas, not needed for rasters
 
         self.touches = False
         polygons = LabelPolygons.read(
@@ -84,22 +84,22 @@ class LabelReader:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was left out, repaired or ambiguous in a vector file, one sentence each."""
+        """Notes on what was skipped, repaired or ambiguous in a vector file, one sentence each."""
         return () if self._polygons is None else self._polygons.notes
 
     def find_miss(self) -> "Miss | None":
-        """Find the likely reason why no polygon touched a pixel in the windows read so far; None if one did."""
+        """Return the likely reason why no polygon touched a pixel in the windows read so far; None if one did."""
         return None if self.touches else explain_label_miss(self.label, self.grid, self.encoding)
 
     def _open(self) -> Scene:
         scene = Scene.open(self.label)
         if scene.grid.shape != self.grid.shape:
             (h, w), (height, width) = scene.grid.shape, self.grid.shape
-            hint = "give each image a label of the same size"
-            raise DataError(f"{self.label} has {h} x {w} pixels, its image has {height} x {width}", hint)
+            hint = "each label must have the same size as its image"
+            raise DataError(f"{self.label} has {h} x {w} pixels, but its image has {height} x {width}", hint)
         self.grid.require_same_place(scene.grid, "the image", str(self.label))
         if self.encoding.kind == "index" and self.encoding.values.get(scene.nodata, IGNORE_INDEX) != IGNORE_INDEX:
-            # Files often call a class nodata, 0 for instance: the recipe takes precedence. Alpha and mask still exclude.
+            # Files often declare a class, such as 0, as nodata: the recipe takes precedence, but not over alpha and mask.
             return scene.without_nodata()
         return scene
 
@@ -107,7 +107,7 @@ class LabelReader:
         """Return the class indices (row, col) of a window inside the grid, 255 where not labeled.
 
         Raises:
-            DataError: If a raster has no colors, or no integers, although the encoding requires them.
+            DataError: If a raster does not contain the colors or integers that the encoding requires.
             LayerError: If a vector file cannot be read.
         """
         if self._polygons is not None:
@@ -162,7 +162,7 @@ class LabelReader:
         return values[0].astype(np.int64), indices, "{}"
 
     def _look_up_bytes(self, values: NDArray[np.uint8], valid: NDArray[np.bool_]) -> NDArray[np.uint8]:
-        """Return the class indices of bytes (row, col), by one table: ten times as fast as :meth:`_look_up`."""
+        """Return the class indices of bytes (row, col) from a lookup table, ten times as fast as :meth:`_look_up`."""
         table, is_declared = np.full(256, IGNORE_INDEX, np.uint8), np.zeros(256, np.bool_)
         for value, index in self.encoding.values.items():
             if 0 <= int(value) < len(table):
@@ -188,14 +188,14 @@ class LabelReader:
 
 
 def explain_label_miss(label: Path, grid: Grid, encoding: LabelEncoding) -> "Miss":
-    """Find the likely reason why no polygon of a vector file of labels touches a grid."""
+    """Return the likely reason why no polygon in a vector file of labels touches a grid."""
     from geoseg.vector.explain_miss import explain_miss  # imports GeoPandas
 
     return explain_miss(label, grid, layer=encoding.layer)
 
 
 def check_unknown_share(label: Path | None, share: float, values: str, *, max_share: float) -> None:
-    """Check the fraction of undeclared colors or values in a label file, and log a warning if it is above 0.
+    """Check the fraction of undeclared colors or values in a label file, and log a warning if it is not 0.
 
     Args:
         label: The label file, for the message.
@@ -216,17 +216,18 @@ def check_unknown_share(label: Path | None, share: float, values: str, *, max_sh
 
 
 def describe_assumed(pixels: int) -> str:
-    """Say that pixels of an undeclared 255 are read as "not labeled", and how to settle it; empty for no pixel."""
+    """Return a note that undeclared 255 pixels are read as "not labeled"; empty if there are no such pixels."""
     if not pixels:
         return ""
     return (
-        f"{count(pixels, 'pixel')} of the value 255 {'is' if pixels == 1 else 'are'} read as not labeled, although neither "
-        f"the labels nor the recipe declare it: ignore: [255] confirms this, values: {{CLASS: [255]}} makes it a class"
+        f"{count(pixels, 'pixel')} with the value 255 {'is' if pixels == 1 else 'are'} read as not labeled, although "
+        "neither the labels nor the recipe declare it; set ignore: [255] to confirm this, "
+        "or values: {CLASS: [255]} to make it a class"
     )
 
 
 def guess_file_kind(label: Path) -> EncodingKind:
-    """Guess the type of a label file from its extension, or from the bands and the palette in its header.
+    """Infer the type of a label file from its extension, or from the bands and the palette in its header.
 
     Raises:
         SceneError: If a raster cannot be opened.

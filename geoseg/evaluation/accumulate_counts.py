@@ -1,6 +1,6 @@
 """Accumulate the counts of one scene, strip by strip, under every protocol that applies to it.
 
-Boundaries need rows of the neighboring strips: rows are kept until the rows below them are known.
+Boundary scores need rows from neighboring strips, so rows are kept until the rows below them are known.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,22 +27,22 @@ Mask = NDArray[np.uint8]
 
 @dataclass
 class BoundaryCounter:
-    """Counts the boundaries of one scene, from strips of full width, top to bottom."""
+    """Counter for the boundary pixels of one scene; takes full-width strips from top to bottom."""
 
     classes: int
     """Number of classes."""
     offsets: Offsets
-    """Offsets (row, col) within the tolerance."""
+    """Pixel offsets (row, col) within the tolerance."""
     counts: BoundaryCounts = field(init=False)
     """Counts of the finished rows."""
 
     def __post_init__(self) -> None:
-        """Start without any rows."""
+        """Initialize the counter with no rows."""
         self.counts = BoundaryCounts.none(self.classes)
-        # One row more than the tolerance: whether a pixel is on a boundary depends on its neighbors.
+        # One more row than the tolerance, because whether a pixel is on a boundary depends on its neighbors.
         self._halo = int(self.offsets[:, 0].max()) + 1
         self._kept: tuple[Mask, Mask] | None = None
-        self._counted_rows = 0  # of the kept rows
+        self._counted_rows = 0  # among the kept rows
 
     def update(self, predicted: Mask, reference: Mask) -> None:
         """Add the next strip of class indices (row, col); 255 means no class."""
@@ -71,22 +71,23 @@ class BoundaryCounter:
 
 
 def pixel_size_m(grid: Grid, gsd: float | None, name: str) -> tuple[float, float]:
-    """Return height and width of a pixel on the ground at the center of a grid, in meters.
+    """Return the height and width of a pixel on the ground, in meters, at the center of a grid.
 
-    In a geographic CRS, pixels are usually higher than wide.
+    In a geographic CRS, pixels are usually taller than they are wide.
 
     Args:
         grid: Grid of the mask.
-        gsd: Meters per pixel of a grid without CRS.
-        name: File name for the error message.
+        gsd: Meters per pixel, for a grid without a CRS.
+        name: File name used in the error message.
 
     Raises:
-        ConfigError: The grid has no CRS and ``gsd`` is None.
+        ConfigError: If the grid has no CRS and ``gsd`` is None.
     """
     if grid.crs is None:
         if gsd is None:
             raise ConfigError(
-                f"{name} has no CRS, so a tolerance in meters cannot be applied", "give meters per pixel with --gsd"
+                f"{name} has no CRS, so a tolerance in meters cannot be applied",
+                "specify the meters per pixel with --gsd",
             )
         return gsd, gsd
     col, row = grid.width / 2, grid.height / 2
@@ -99,20 +100,20 @@ def pixel_size_m(grid: Grid, gsd: float | None, name: str) -> tuple[float, float
 
 
 STRIP_ROWS = 1024
-"""Rows per strip: one strip of prediction and reference is in memory at a time."""
+"""Number of rows per strip. Only one strip of the prediction and the reference is in memory at a time."""
 
 WindowReader = Callable[[Window], NDArray[np.uint8]]
-"""Read the pixels (row, col) of a window: class indices, or confidence in steps of 1/254; 255 means no value."""
+"""Reads the pixels (row, col) of a window: class indices, or confidence in steps of 1/254. 255 means no value."""
 
 
 @dataclass(frozen=True)
 class CountOptions:
-    """Which counts are accumulated: protocols, boundaries and objects."""
+    """Options for what is counted: protocols, boundaries and objects."""
 
     protocols: tuple[Protocol, ...] = (SCENES,)
-    """Protocols to count by; the first one is the primary protocol."""
+    """Protocols to count under; the first one is the primary protocol."""
     boundary_m: float | None = None
-    """Tolerance of boundary scores in meters; None to skip them."""
+    """Tolerance for boundary scores in meters; None to skip these scores."""
     objects: tuple[int, ...] = ()
     """Indices of the classes whose objects are counted."""
 
@@ -122,18 +123,18 @@ class CountOptions:
             raise ConfigError(f"invalid boundary tolerance of {self.boundary_m:g} m", "use at least one pixel")
 
     def pixel_size_m(self, grid: Grid, gsd: float | None, name: str) -> tuple[float, float]:
-        """Return height and width of a pixel in meters, or (1, 1) if boundaries are not scored."""
+        """Return the height and width of a pixel in meters, or (1, 1) if boundaries are not scored."""
         return (1.0, 1.0) if self.boundary_m is None else pixel_size_m(grid, gsd, name)
 
 
 @dataclass(frozen=True)
 class ScenePair:
-    """Prediction and reference of one scene."""
+    """The prediction and reference of one scene."""
 
     name: str
     """Name of the scene."""
     shape: tuple[int, int]
-    """Height and width, pixels."""
+    """Height and width in pixels."""
     classes: int
     """Number of classes."""
     predicted: WindowReader
@@ -141,13 +142,13 @@ class ScenePair:
     reference: WindowReader
     """Reference class indices; 255 where not labeled."""
     other_references: Mapping[str, WindowReader] = field(default_factory=dict)
-    """References of other label kinds, by the kind that protocols name."""
+    """References with other kinds of labels, keyed by the kind that protocols refer to."""
     confidence: WindowReader | None = None
-    """Confidence in steps of 1/254; 255 for no value."""
+    """Confidence in steps of 1/254; 255 means no value."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Groups of the scene, such as its domain."""
+    """Groups that the scene belongs to, such as its domain."""
     pixel_m: tuple[float, float] = (1.0, 1.0)
-    """Height and width of a pixel in meters; used by boundary scores only."""
+    """Height and width of a pixel in meters; used only for boundary scores."""
 
 
 @dataclass(frozen=True)
@@ -157,27 +158,27 @@ class SceneCounts:
     name: str
     """Name of the scene."""
     by_protocol: Mapping[str, ConfusionMatrix]
-    """Pixel counts by name of the protocol, for the protocols that include the scene."""
+    """Pixel counts keyed by protocol name, for the protocols that include the scene."""
     boundary: BoundaryCounts | None = None
     """Boundary counts; None if boundaries are not scored."""
     objects: ObjectCounts | None = None
     """Object counts; None if objects are not counted."""
     calibration: Calibration | None = None
-    """Confidence against accuracy; None without confidence."""
+    """Accuracy as a function of confidence; None if there is no confidence."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Groups of the scene, such as its domain."""
+    """Groups that the scene belongs to, such as its domain."""
 
 
 def count_scene(scene: ScenePair, options: CountOptions, *, progress: Progress = silent) -> SceneCounts:
-    """Count a scene under all protocols in one pass.
+    """Compute the counts of a scene under all protocols in one pass.
 
     Args:
-        scene: Prediction and reference.
-        options: What is counted.
+        scene: The prediction and reference.
+        options: What to count.
         progress: Called with the number of strips.
 
     Returns:
-        The counts. Memory holds one strip at a time, and every strip is read once.
+        The counts. Only one strip is in memory at a time, and each strip is read once.
     """
     counter = _SceneCounter(scene, options)
     windows = list(strips(*scene.shape, STRIP_ROWS))
@@ -189,7 +190,7 @@ def count_scene(scene: ScenePair, options: CountOptions, *, progress: Progress =
 
 
 class _SceneCounter:
-    """All counters of one scene; each strip updates every one of them."""
+    """All counters of one scene; each strip updates all of them."""
 
     def __init__(self, scene: ScenePair, options: CountOptions) -> None:
         self.scene = scene
@@ -234,7 +235,7 @@ class _SceneCounter:
 
 
 def _slices_in_strip(strip: Window, windows: list[Window]) -> Iterator[tuple[slice, slice]]:
-    """Yield the part of each window that is in the strip, as slices of the strip."""
+    """Yield the part of each window that lies in the strip, as slices of the strip."""
     for window in windows:
         part = window.intersection(strip)
         if not part.is_empty:

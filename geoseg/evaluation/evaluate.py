@@ -1,4 +1,4 @@
-"""Evaluate a model or masks against reference labels: the public call of this package."""
+"""Evaluate a model or masks against reference labels: the public entry point of this package."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from geoseg.inference.options import ModeName, TtaName
 from geoseg.models.hardware_options import EngineName, Precision
 from geoseg.progress import Progress, silent
 
-if TYPE_CHECKING:  # they load torch, which comparing masks does not need
+if TYPE_CHECKING:  # these modules load torch, which is not needed to compare masks
     from geoseg.bundle import Bundle
     from geoseg.config.recipe import Recipe
 
@@ -52,53 +52,54 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a model on the scenes of a recipe or on scene files, or evaluate masks.
 
-    There are three ways: ``evaluate(recipe, model=...)`` scores a model on a split of a recipe's dataset (without
-    ``recipe``: of the dataset it was trained on), ``evaluate(scene=..., reference=..., model=...)`` on scenes with
+    There are three modes: ``evaluate(recipe, model=...)`` scores a model on a split of a recipe's dataset (without
+    ``recipe``, on the dataset it was trained on), ``evaluate(scene=..., reference=..., model=...)`` on scenes with
     reference files, and ``evaluate(mask=..., reference=...)`` scores masks. Scenes, masks and references may be files,
     folders or patterns; they are matched by name.
 
     Args:
         recipe: Name or path of a recipe, a folder of prepared scenes, or a loaded recipe.
-        model: Model file, folder of a run, or loaded model; None for the newest run in ``runs``.
-        overrides: Changes of the recipe as ``section.key=value``.
+        model: Model file, run folder, or loaded model; None for the most recent run in ``runs``.
+        overrides: Changes to the recipe as ``section.key=value``.
         split: Split of the recipe's dataset.
-        mask: Masks to score.
-        scene: Scenes to predict and score; with ``mask``, the images that ``on_scene`` receives.
+        mask: Masks to evaluate.
+        scene: Scenes to evaluate the model on; with ``mask``, the images passed to ``on_scene``.
         reference: Reference labels of ``mask`` or ``scene``: rasters on the same grid, or polygons in any CRS.
-        confidence: Confidence or probability rasters of ``mask``, for calibration.
-        protocols: Names of protocols to count by, the primary one first; by default all protocols of the dataset.
-        boundary_m: Also score boundaries, with this tolerance in meters.
-        objects: Also count the objects of these classes.
-        column: Attribute of the reference polygons that holds their class.
-        polygon_class: Class of all reference polygons; by default the last class.
-        background: Class outside the reference polygons; by default pixels there are ignored.
-        priority: Names of classes, the one on top first, where reference polygons overlap; other polygons lie below, in
-            the order of the layer.
-        layer: Layer of a vector file with several.
-        ignore: Values of masks and reference rasters that mean "no class", besides a declared nodata; colors
-            (``#rrggbb``) of reference rasters; values of ``column``. ``("none",)``: a declared nodata is a class, too.
-        resample: Resample references on another grid by nearest neighbor instead of rejecting them.
-        gsd: Meters per pixel of scenes and masks without CRS.
-        tile: Side of a tile in pixels at the model's GSD; by default the model's.
-        halo: Overlap around each tile's core in pixels; by default the model's.
-        batch: Tiles per forward pass; by default chosen for the device.
+        confidence: Confidence or probability rasters for ``mask``, used for calibration.
+        protocols: Names of the protocols to use, the primary one first; by default, all protocols of the dataset.
+        boundary_m: Tolerance in meters of additional boundary scores.
+        objects: Names of classes whose objects are also counted.
+        column: Attribute of the reference polygons that contains their class.
+        polygon_class: Class of all reference polygons; by default, the last class.
+        background: Class of pixels outside the reference polygons; by default, these pixels are ignored.
+        priority: Names of classes in stacking order where reference polygons overlap, topmost first. Other polygons lie
+            below, in layer order.
+        layer: Layer to read from a vector file with several layers.
+        ignore: Values of masks and reference rasters that mean "no class", in addition to a declared nodata; colors
+            (``#rrggbb``) of reference rasters; values of ``column``. With ``("none",)``, a declared nodata is also a
+            class.
+        resample: Resample references on a different grid (nearest neighbor) instead of rejecting them.
+        gsd: Meters per pixel, for scenes and masks without a CRS.
+        tile: Side length of a tile in pixels at the model's GSD; by default, the value stored in the model.
+        halo: Overlap around each tile's core in pixels; by default, the value stored in the model.
+        batch: Tiles per forward pass; by default, chosen for the device.
         mode: ``blended``, or ``slide`` for the sliding-window inference of mmsegmentation.
-        stride: Step between windows with ``mode="slide"``, pixels.
+        stride: Step between windows in pixels, for ``mode="slide"``.
         tta: Test-time augmentation: none, flip, d4 or ms+flip.
-        bands: Bands of ``scene`` in the model's order, by name or number from 1.
-        device: Device of the network: auto, cpu, cuda or mps.
-        precision: Arithmetic of the network; float32, so that scores do not depend on the device.
+        bands: Bands of ``scene`` in the model's order, by name or 1-based number.
+        device: Device to run the network on: auto, cpu, cuda or mps.
+        precision: Precision of the network; by default float32, so that scores do not depend on the device.
         engine: Inference engine: auto, torch or openvino.
-        progress: Called with the number of scenes, and with the strips of each one.
+        progress: Called with the number of scenes, and with the number of strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Returns:
-        Counts per scene, with all scores.
+        The counts of each scene, with all scores.
 
     Raises:
-        ConfigError: Options do not fit together, or name unknown classes or protocols.
-        GridMismatch: A reference has another grid, and ``resample`` is off.
-        DataError: A reference is missing, has unknown values, or has no label at all.
+        ConfigError: If the options are incompatible, or name unknown classes or protocols.
+        GridMismatch: If a reference has a different grid and ``resample`` is off.
+        DataError: If a reference is missing, has unknown values, or has no labels at all.
 
     Example:
         >>> import geoseg
@@ -161,20 +162,18 @@ def check_combination(
     reference: object,
     confidence: object,
 ) -> None:
-    """Raise :class:`ConfigError` if the arguments of :func:`evaluate` do not fit together."""
+    """Raise :class:`ConfigError` if the arguments of :func:`evaluate` are incompatible."""
     if recipe is not None and (mask is not None or scene is not None):
-        raise ConfigError("a recipe was given together with mask or scene", "give one of them")
+        raise ConfigError("a recipe was given together with mask or scene", "use only one of them")
     if (reference is not None) != (mask is not None or scene is not None):
-        raise ConfigError("mask and scene need a reference, and a recipe has none", "give reference with mask or scene")
+        raise ConfigError("mask and scene need a reference, and reference needs mask or scene", "use them together")
     if reference is None and options.has_reference_options:
         raise ConfigError(
-            "column, polygon_class, background, priority, layer, ignore and resample apply to reference only"
+            "column, polygon_class, background, priority, layer, ignore and resample apply only to reference"
         )
     if mask is not None and options.has_prediction_options:
-        raise ConfigError(
-            "options of prediction do not apply to mask", "leave out tile, mode, stride, tta and the like"
-        )
+        raise ConfigError("prediction options do not apply to mask", "omit tile, mode, stride, tta and similar options")
     if mask is None and confidence is not None:
-        raise ConfigError("confidence applies to mask only", "a model predicts its own confidence")
+        raise ConfigError("confidence applies only to mask", "a model predicts its own confidence")
     if (mask is not None or scene is None) and options.bands is not None:
-        raise ConfigError("bands applies to scene only", "a recipe defines its bands")
+        raise ConfigError("bands applies only to scene", "a recipe defines its bands")

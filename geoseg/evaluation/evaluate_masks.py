@@ -1,6 +1,6 @@
 """Evaluate masks against reference rasters or polygons, without loading torch.
 
-The classes are those of the first legend found, or the values that occur in masks and references without a legend.
+The classes come from the first legend found. If there is none, every value in the masks and references is a class.
 """
 
 import logging
@@ -41,17 +41,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CommonClasses:
-    """Classes of the masks of one evaluation."""
+    """Classes shared by all masks of an evaluation."""
 
     legend: Legend
     """The classes."""
     values: Mapping[int, int]
-    """Class index by pixel value, of files without a legend."""
+    """Mapping of pixel values to class indices, for files without a legend."""
     ignored: IgnoredValues
-    """What the user says about values without a class."""
+    """Values that have no class, as specified by the user."""
 
     def encoding(self, mask: Scene) -> LabelEncoding:
-        """Return how a mask without a legend encodes the classes: a declared nodata is none unless the user says so."""
+        """Return the encoding of a mask without a legend; a declared nodata is not a class unless the user says it is."""
         nodata = None if self.ignored.keeps_nodata else integer_nodata(mask)
         values = {value: index for value, index in self.values.items() if value != nodata}
         return LabelEncoding("index", values=values | dict.fromkeys(self.ignored.values, IGNORE_INDEX))
@@ -61,17 +61,18 @@ def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> Co
     """Return the first legend in the masks, or classes named after all values of masks and reference rasters.
 
     Args:
-        files: Masks and their references.
-        ignored: What the user says about values without a class.
+        files: The masks and their references.
+        ignored: Values that have no class, as specified by the user.
 
     Raises:
-        SceneError: A file is not a mask.
+        SceneError: If a file is not a mask.
     """
     values: set[int] = set()
     for each in files:
         if each.path.suffix.lower() in VECTOR_SUFFIXES:
             raise SceneError(
-                f"{each.path} is a vector file, not a mask", "masks are rasters, references may be vectors"
+                f"{each.path} is a vector file, not a mask",
+                "masks must be rasters; only references may be vector files",
             )
         with Scene.open(each.path) as mask:
             require_class_values(mask)
@@ -84,7 +85,7 @@ def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> Co
     if IGNORE_INDEX in values:
         logger.log(
             NOTICE,
-            "%s has no legend, so its values are its classes, and 255 is one of them; --ignore 255 if it means no class",
+            "%s has no legend, so its values are used as classes, including 255; use --ignore 255 if it means no class",
             files[0].path,
         )
     return CommonClasses(classes.legend, classes.indices, ignored)
@@ -100,7 +101,7 @@ def _reference_values(path: Path, ignored: IgnoredValues) -> set[int]:
         return set(count_values(scene, ignored))
 
 
-UNLABELLED_HINT = "name the right reference, or its background class"
+UNLABELLED_HINT = "specify the correct reference, or its background class"
 
 
 def evaluate_mask(
@@ -121,16 +122,16 @@ def evaluate_mask(
     Args:
         mask: Mask file, folder or pattern.
         reference: Raster or vector file, folder or pattern.
-        options: What is counted, and how references are read; options of prediction have no effect.
-        confidence: Rasters of confidence or class probabilities, for calibration.
-        scene: Images that the masks were predicted from, for ``on_scene``.
-        progress: Called with the number of masks, and with the strips of each one.
+        options: What is counted and how references are read; prediction options have no effect.
+        confidence: Confidence or probability rasters, used for calibration.
+        scene: Images that the masks were predicted from, passed to ``on_scene``.
+        progress: Called with the number of masks, and with the number of strips in each mask.
         on_scene: Called after each mask, while its files are open.
 
     Raises:
-        GridMismatch: Mask and reference have different grids, and ``options.resample`` is off.
-        DataError: A reference is missing, has unknown values, or has no label at all.
-        SceneError: A file is not a mask.
+        GridMismatch: If a mask and its reference have different grids and ``options.resample`` is off.
+        DataError: If a reference is missing, has unknown values, or has no labels at all.
+        SceneError: If a file is not a mask.
     """
     files = match_files(mask, reference, confidence=confidence, image=scene)
     classes = read_mask_classes(
@@ -176,11 +177,11 @@ def _open_mask(
 
 @contextmanager
 def _open_mask_values(mask: Scene, classes: CommonClasses) -> Iterator[WindowReader]:
-    """Open a mask as class indices of the legend: matched by name if the mask has its own legend, otherwise by value.
+    """Open a mask as class indices of the legend. Classes match by name if the mask has a legend, otherwise by value.
 
     Raises:
-        SceneError: The mask has several bands, or no integers.
-        DataError: When the context closes: values of a mask without legend are not classes.
+        SceneError: If the mask has several bands or does not contain integers.
+        DataError: If a mask without a legend has values that are not classes; raised when the context closes.
     """
     require_class_values(mask)
     if mask.legend is not None:

@@ -42,22 +42,23 @@ def evaluate_model(
     progress: Progress = silent,
     on_scene: SceneCallback | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a split: predict whole scenes once and compare them at their own resolution.
+    """Evaluate a model on a split. Whole scenes are predicted once and compared at their native resolution.
 
-    The model's classes are matched with the dataset's by name; pixels of classes that only the model has count as missed.
+    The model's classes are matched to the dataset's by name. Pixels predicted as a class that only the model has count
+    as missed.
 
     Args:
         recipe: Recipe of the dataset.
-        options: What is counted, and how the model predicts; options of reference files have no effect.
+        options: What is counted and how the model predicts; options for reference files have no effect.
         model: Model file or loaded model.
         split: Name of the split.
-        progress: Called with the number of scenes, and with the strips of each one.
+        progress: Called with the number of scenes, and with the number of strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Raises:
-        ConfigError: A protocol or class is unknown or does not apply to the dataset.
-        DataError: The model has none of the dataset's classes, nothing is labeled, or more labels than
-            ``data.unknown_share`` are undeclared.
+        ConfigError: If a protocol or class is unknown or does not apply to the dataset.
+        DataError: If the model has none of the dataset's classes, nothing is labeled, or the fraction of undeclared
+            labels exceeds ``data.unknown_share``.
     """
     dataset = open_dataset(recipe.data)
     scenes = dataset.scenes(split)
@@ -81,19 +82,20 @@ def evaluate_model(
 
 @dataclass(frozen=True)
 class _SplitOpener:
-    """Opens the scenes of a split: prediction, labels, and labels of other kinds."""
+    """Opens the scenes of a split with their predictions, labels and labels of other kinds."""
 
     data: DataSection
     dataset: Dataset
     labels_by_kind: Mapping[str, Mapping[str, LabelledScene]]
-    """Scenes by kind of label and name; ISPRS datasets have several kinds, other datasets none."""
+    """Scenes by kind of label and by name. Only ISPRS datasets have several kinds of labels; for others, this is
+    empty."""
     options: CountOptions
     runner: ModelRunner
 
     @contextmanager
     def open(self, labelled: LabelledScene) -> Iterator[EvaluationScene]:
         if labelled.label is None:
-            raise DataError(f"scene {labelled.name} has no label", "evaluate a labelled split: --split val")
+            raise DataError(f"scene {labelled.name} has no label", "evaluate a labeled split: --split val")
         legend, gsd = self.dataset.legend, self.runner.options.gsd or labelled.gsd
         with ExitStack() as files:
             on_disk = files.enter_context(materialize(labelled))
@@ -124,7 +126,7 @@ class _SplitOpener:
         return files.enter_context(closing(LabelReader(scene.label, image.grid, self.dataset.encoding)))
 
     def _open_other_labels(self, files: ExitStack, labelled: LabelledScene, image: Scene) -> dict[str, WindowReader]:
-        """Return readers of the scene's labels of other kinds."""
+        """Return readers for the scene's other kinds of labels."""
         scenes = {kind: by_name.get(labelled.name) for kind, by_name in self.labels_by_kind.items()}
         return {
             kind: self._open_labels(files, scene, image).read
@@ -134,7 +136,7 @@ class _SplitOpener:
 
 
 def _labels_by_kind(data: DataSection, split: str) -> dict[str, dict[str, LabelledScene]]:
-    """Return the split's scenes by kind of label and name; empty except for ISPRS datasets."""
+    """Return the split's scenes by kind of label and by name; empty except for ISPRS datasets."""
     if data.dataset not in ISPRS:
         return {}
     own_kind = data.options.get("labels", get_args(LabelKind)[0])
@@ -142,7 +144,7 @@ def _labels_by_kind(data: DataSection, split: str) -> dict[str, dict[str, Labell
     for kind in get_args(LabelKind):
         try:
             scenes = open_dataset(data.model_copy(update={"labels": kind})).scenes(split) if kind != own_kind else ()
-        except (DataError, ConfigError):  # the archive of these labels is optional
+        except (DataError, ConfigError):  # the archive with these labels is optional
             continue
         if scenes:
             by_kind[kind] = {scene.name: scene for scene in scenes}
@@ -163,12 +165,12 @@ def _require_common_class(card: ModelCard, legend: Legend) -> None:
     if not set(card.legend.names) & set(legend.names):
         names = ", ".join(card.legend.names)
         raise DataError(
-            f"the model's classes ({names}) are none of the dataset's", "evaluate with the model's own recipe"
+            f"none of the model's classes ({names}) is in the dataset", "evaluate with the model's own recipe"
         )
 
 
 def _input_bands(card: ModelCard, scene: Scene, dataset: Dataset, data: DataSection) -> Sequence[str] | None:
-    """Return the model's input bands: by the dataset's names, otherwise by the file's, otherwise by the recipe's."""
+    """Return the model's input bands, matched by the band names of the dataset, the file or the recipe."""
     names = card.bands
     if dataset.bands is not None and set(names) <= set(dataset.bands):
         return [str(dataset.bands.index(name) + 1) for name in names]
@@ -192,12 +194,12 @@ def evaluate_scenes(
             :func:`~geoseg.evaluation.evaluate_masks.evaluate_mask`.
         options: What is counted, how references are read, and how the model predicts.
         model: Model file or loaded model.
-        progress: Called with the number of scenes, and with the strips of each one.
+        progress: Called with the number of scenes, and with the number of strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Raises:
-        GridMismatch: Scene and reference have different grids, and ``options.resample`` is off.
-        DataError: A reference is missing, has unknown values, or has no label at all.
+        GridMismatch: If a scene and its reference have different grids and ``options.resample`` is off.
+        DataError: If a reference is missing, has unknown values, or has no labels at all.
     """
     files = match_files(scene, reference)
     runner = ModelRunner.open(model, options, progress, scenes=len(files))

@@ -1,4 +1,4 @@
-"""Predict the masks and confidences that an evaluation compares, in memory or in temporary files."""
+"""Predict the masks and confidence rasters to evaluate, in memory or in temporary files."""
 
 import tempfile
 from collections.abc import Iterator
@@ -24,17 +24,17 @@ from geoseg.raster.scene import Scene
 from geoseg.raster.writers.memory import MemoryWriter
 
 MAX_PIXELS_IN_MEMORY = 1 << 26
-"""Largest scene whose mask and confidence stay in memory (128 MB), pixels; larger ones use temporary files."""
+"""Number of pixels up to which mask and confidence stay in memory (128 MB); larger scenes use temporary files."""
 
 
 @dataclass(frozen=True)
 class ModelRunner:
-    """A model with the options of its predictions, for all scenes of an evaluation."""
+    """A model and its prediction options, used for all scenes of an evaluation."""
 
     predictors: PredictorCache
-    """The model and its predictors, shared by all scenes; the network is loaded when it is first used."""
+    """The model and its predictors, shared by all scenes. The network is loaded on first use."""
     options: EvaluationOptions = DEFAULTS
-    """Options of the evaluation."""
+    """Evaluation options."""
     progress: Progress = silent
     """Called for each prediction."""
 
@@ -42,24 +42,24 @@ class ModelRunner:
     def open(
         cls, model: str | Path | Bundle, options: EvaluationOptions, progress: Progress, *, scenes: int = 1
     ) -> Self:
-        """Read the card of a model file, or take a loaded model.
+        """Create a runner from a model file, whose card is read, or from a loaded model.
 
         Args:
             model: Model file or loaded model.
-            options: Options of the evaluation.
+            options: Evaluation options.
             progress: Called for each prediction.
-            scenes: Number of scenes: preparing a faster engine pays off for many.
+            scenes: Number of scenes. Preparing a faster engine pays off only if there are many.
         """
         return cls(PredictorCache(model, scenes=scenes), options, progress)
 
     @property
     def card(self) -> ModelCard:
-        """Card of the model."""
+        """The model card."""
         return self.predictors.card
 
     @property
     def about(self) -> dict[str, Any]:
-        """Model and prediction options, for JSON."""
+        """The model and the prediction options, for JSON."""
         source, options = self.predictors.source, self.options
         names = ("precision", "tile", "stride", "device", "gsd", "bands", "halo", "batch")
         values = {name: getattr(options, name) for name in names}
@@ -73,15 +73,15 @@ class ModelRunner:
 
     @contextmanager
     def predict(self, scene: Scene, legend: Legend, **changes: Any) -> Iterator[tuple[WindowReader, WindowReader]]:
-        """Predict a scene while the context is open.
+        """Predict the mask of a scene and keep it readable while the context is open.
 
         Args:
-            scene: Open scene.
-            legend: Classes of the mask; the model's classes are matched by name.
-            changes: Options of :func:`geoseg.predict` for this scene only.
+            scene: An open scene.
+            legend: Classes of the mask; the model's classes are matched to them by name.
+            changes: Options of :func:`geoseg.predict` that apply only to this scene.
 
         Returns:
-            Readers of the mask, and of its confidence in steps of 1/254. Both are 255 where nothing was predicted; the
+            Readers for the mask and for its confidence in steps of 1/254. Both are 255 where nothing was predicted; the
             mask is 255 for classes that are not in ``legend``.
         """
         table = self.card.legend.mapping_to(legend)

@@ -1,12 +1,12 @@
 """Count predicted and reference objects, such as buildings, and how many of them match.
 
-An object is a 4-connected region of one class. A predicted and a reference object of the same class match if their IoU is
-above one half, as in the SpaceNet building challenges; then no object can match two (Kirillov et al. 2019, "Panoptic
-Segmentation"). Pixels without a label belong to no reference object and are excluded from predicted objects; an object
-with such pixels only does not count.
+An object is a 4-connected region of one class. A predicted and a reference object of the same class match if their IoU
+is above 0.5, as in the SpaceNet building challenges. No object can then match two others (Kirillov et al. 2019,
+"Panoptic Segmentation"). Unlabeled pixels belong to no reference object and are excluded from predicted objects; an
+object that consists only of such pixels does not count.
 
-Masks are processed strip by strip: labels continue from strip to strip, and memory grows with the number of objects, not
-with the number of pixels.
+Masks are processed strip by strip: labels continue from strip to strip, and memory grows with the number of objects,
+not with the number of pixels.
 """
 
 from collections.abc import Collection
@@ -29,20 +29,20 @@ Mask = NDArray[np.uint8]
 
 @dataclass
 class ObjectCounts:
-    """Object counts per class; the counts of scenes can be added."""
+    """Object counts per class; counts of several scenes can be added."""
 
     matched: NDArray[np.int64]
-    """Matching pairs of a predicted and a reference object."""
+    """Number of matching pairs of a predicted and a reference object."""
     predicted: NDArray[np.int64]
-    """Predicted objects."""
+    """Number of predicted objects."""
     reference: NDArray[np.int64]
-    """Reference objects."""
+    """Number of reference objects."""
     iou_sum: NDArray[np.float64]
-    """Sum of the IoU of the matched pairs."""
+    """Sum of the IoUs of the matched pairs."""
 
     @classmethod
     def zeros(cls, classes: int) -> Self:
-        """Return counts of zero for a number of classes."""
+        """Return counts of zero for the given number of classes."""
         zeros = np.zeros(classes, np.int64)
         return cls(zeros, zeros, zeros, np.zeros(classes))
 
@@ -51,27 +51,27 @@ class ObjectCounts:
         return ObjectCounts(*(a + b for a, b in pairs))
 
     def precision(self) -> NDArray[np.float64]:
-        """Return the share of each class's predicted objects that match; NaN without any."""
+        """Return the fraction of each class's predicted objects that match; NaN if there are none."""
         return divide(self.matched, self.predicted)
 
     def recall(self) -> NDArray[np.float64]:
-        """Return the share of each class's reference objects that match; NaN without any."""
+        """Return the fraction of each class's reference objects that match; NaN if there are none."""
         return divide(self.matched, self.reference)
 
     def f1(self) -> NDArray[np.float64]:
-        """Return 2 matched / (predicted + reference objects) of each class; NaN without any."""
+        """Return ``2 * matched / (predicted + reference)`` for each class; NaN if there are no objects."""
         return divide(2 * self.matched, self.predicted + self.reference)
 
     def mean_iou(self) -> NDArray[np.float64]:
-        """Return the mean IoU of the matched pairs of each class; NaN without any."""
+        """Return the mean IoU of the matched pairs of each class; NaN if there are none."""
         return divide(self.iou_sum, self.matched)
 
 
 class ObjectCounter:
-    """Counts the objects of selected classes in one scene, from strips of full width, top to bottom."""
+    """Counter for the objects of selected classes in one scene; takes full-width strips from top to bottom."""
 
     def __init__(self, classes: int, selected: Collection[int]) -> None:
-        """Start without any strip; ``selected`` are class indices."""
+        """Initialize the counter with no strips; ``selected`` contains class indices."""
         self.classes, self.selected = classes, list(selected)
         self._predicted, self._reference = _RegionLabeler(), _RegionLabeler()
         self._pairs: list[IntArray] = []  # (predicted label, reference label, pixels)
@@ -111,18 +111,18 @@ class ObjectCounter:
 
 @dataclass(frozen=True)
 class _Regions:
-    """Connected regions of a whole mask."""
+    """The connected regions of a whole mask."""
 
     region: IntArray
-    """By label: the region it belongs to."""
+    """The region that each label belongs to."""
     pixels: IntArray
-    """By region: its known pixels; 0 for labels that are not regions."""
+    """Number of known pixels in each region; 0 for labels that are not regions."""
     class_index: IntArray
-    """By region: its class."""
+    """Class of each region."""
 
 
 class _RegionLabeler:
-    """Labels the regions of one mask from 1, strip by strip."""
+    """Labels the regions of one mask strip by strip, starting at 1."""
 
     def __init__(self) -> None:
         self._count = 1
@@ -133,7 +133,9 @@ class _RegionLabeler:
         self._last_row: tuple[Mask, IntArray] | None = None
 
     def add(self, strip: Mask, known: NDArray[np.bool_]) -> IntArray:
-        """Return the labels (row, col) of the next strip, 0 where it is 255; only ``known`` pixels count for sizes."""
+        """Return the labels (row, col) of the next strip, 0 where it is 255. Only ``known`` pixels count toward region
+        size.
+        """
         block = np.full((strip.shape[0], strip.shape[1] + 1), IGNORE_INDEX, np.int32)
         block[:, 1:] = strip
         strip_labels, parents = label_block(block, IGNORE_INDEX)
@@ -157,7 +159,7 @@ class _RegionLabeler:
         self._last_row = strip[-1].copy(), labels[-1].copy()
 
     def finish(self) -> _Regions:
-        """Unite the labels of connected strips."""
+        """Merge the labels of regions that continue across strips."""
         pairs = np.concatenate([np.zeros((2, 0), np.int64), *self._touching], axis=1)
         roots = unite_pairs(np.concatenate(self._parents), pairs[0].copy(), pairs[1].copy())
         pixels = np.bincount(roots, np.concatenate(self._pixels), len(roots)).astype(np.int64)

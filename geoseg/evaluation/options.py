@@ -1,4 +1,4 @@
-"""Options for evaluation: what is counted, how references are read, and how a model predicts."""
+"""Options for evaluation: what is counted, how references are read and how a model predicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,50 +16,51 @@ class EvaluationOptions:
     """Options of :func:`geoseg.evaluate` and :func:`geoseg.report`, with their defaults.
 
     Raises:
-        ConfigError: An option of prediction is invalid.
+        ConfigError: If a prediction option is invalid.
     """
 
     protocols: Sequence[str] = ()
-    """Names of protocols to count by, the primary one first; empty for all protocols of the dataset."""
+    """Names of the protocols to use, the primary one first; empty for all protocols of the dataset."""
     boundary_m: float | None = None
-    """Tolerance of boundary scores in meters; None to skip them."""
+    """Tolerance for boundary scores in meters; None to skip these scores."""
     objects: Sequence[str] = ()
     """Names of the classes whose objects are counted."""
     column: str | None = None
-    """Attribute of the reference polygons that holds their class."""
+    """Attribute of the reference polygons that contains their class."""
     polygon_class: str | None = None
     """Class of all reference polygons; None for the last class of the legend."""
     background: str | None = None
-    """Class outside the reference polygons; None to ignore pixels there."""
+    """Class of pixels outside the reference polygons; None to ignore these pixels."""
     priority: Sequence[str] = ()
-    """Names of classes, the one on top first, where reference polygons overlap; others lie below in the layer's order."""
+    """Names of classes in stacking order where reference polygons overlap, topmost first; others lie below in layer
+    order."""
     layer: str | None = None
-    """Layer of a vector file with several."""
+    """Layer to read from a vector file with several layers."""
     ignore: Sequence[str] = ()
-    """Values of masks and reference rasters that mean "no class", colors (``#rrggbb``) of reference rasters, and attribute
-    values of polygons; ``none`` for no value at all, not even a declared nodata."""
+    """Values of masks and reference rasters that mean "no class", colors (``#rrggbb``) of reference rasters, and
+    attribute values of polygons. ``none`` means that no value is ignored, not even a declared nodata."""
     resample: bool = False
-    """Resample a reference raster on another grid by nearest neighbor instead of rejecting it."""
+    """Resample a reference raster on a different grid (nearest neighbor) instead of rejecting it."""
     gsd: float | None = PredictOptions.gsd
-    """Meters per pixel of scenes and masks without CRS."""
+    """Meters per pixel, for scenes and masks without a CRS."""
     tile: int | None = PredictOptions.tile
-    """Side of a tile in pixels at the model's GSD; None for the model's."""
+    """Side length of a tile in pixels at the model's GSD; None for the value stored in the model."""
     halo: int | None = PredictOptions.halo
-    """Overlap around each tile's core in pixels; None for the model's."""
+    """Overlap around each tile's core in pixels; None for the value stored in the model."""
     batch: int | None = PredictOptions.batch
-    """Tiles per forward pass; None to choose it."""
+    """Tiles per forward pass; None to choose it automatically."""
     mode: ModeName = PredictOptions.mode
     """``blended``, or ``slide`` for the sliding-window inference of mmsegmentation."""
     stride: int | None = PredictOptions.stride
-    """Step between windows with ``mode="slide"``, pixels; None for two thirds of a tile."""
+    """Step between windows in pixels, for ``mode="slide"``; None for two thirds of a tile."""
     tta: TtaName = PredictOptions.tta
     """Test-time augmentation: none, flip, d4 or ms+flip."""
     bands: str | Sequence[str] | None = PredictOptions.bands
-    """Bands of the scene in the model's order, by name or number from 1; None to match them by name."""
+    """Bands of the scene in the model's order, by name or 1-based number; None to match them by name."""
     device: str = PredictOptions.device
-    """Device of the network: auto, cpu, cuda or mps."""
+    """Device to run the network on: auto, cpu, cuda or mps."""
     precision: Precision = "float32"
-    """Arithmetic of the network. float32 by default, so that scores do not depend on the device."""
+    """Precision of the network; by default float32, so that scores do not depend on the device."""
     engine: EngineName = PredictOptions.engine
     """Inference engine: auto, torch or openvino."""
 
@@ -68,29 +69,29 @@ class EvaluationOptions:
 
     @property
     def has_polygon_options(self) -> bool:
-        """True if any option is set that applies to reference polygons only."""
+        """True if any option is set that applies only to reference polygons."""
         return any((self.column, self.polygon_class, self.background, self.priority, self.layer))
 
     @property
     def has_reference_options(self) -> bool:
-        """True if any option is set that applies to reference files only."""
+        """True if any option is set that applies only to reference files."""
         return self.has_polygon_options or bool(self.ignore) or self.resample
 
     @property
     def has_prediction_options(self) -> bool:
-        """True if any option is set that changes how a model predicts."""
+        """True if any option is set that affects how a model predicts."""
         names = ("tile", "halo", "batch", "mode", "stride", "tta", "bands", "precision", "engine")
         return any(getattr(self, name) != getattr(DEFAULTS, name) for name in names)
 
     def count_options(self, legend: Legend, protocols: Sequence[Protocol]) -> CountOptions:
-        """Resolve class names by a legend.
+        """Return the counting options, with class names resolved to the indices of a legend.
 
         Args:
             legend: Classes of the evaluated scenes.
-            protocols: Protocols to count by.
+            protocols: Protocols to count under.
 
         Raises:
-            ConfigError: A class of ``objects`` is not in the legend, or ``boundary_m`` is not positive.
+            ConfigError: If a class in ``objects`` is not in the legend, or ``boundary_m`` is not positive.
         """
         return CountOptions(tuple(protocols), self.boundary_m, tuple(legend.index_of(name) for name in self.objects))
 
@@ -101,4 +102,4 @@ class EvaluationOptions:
 
 
 DEFAULTS = EvaluationOptions()
-"""The default of every option."""
+"""Default values of all options."""

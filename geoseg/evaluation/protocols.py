@@ -1,8 +1,8 @@
-"""Evaluation protocols by name: which pixels count, how often, and which classes enter the means.
+"""Named evaluation protocols: which pixels count, how often, and which classes are included in the means.
 
-The same prediction can score 78 under one protocol and 86 under another, so every score is reported with the name of its
-protocol. A protocol defines counting only; how masks were predicted is recorded with the scores. Sizes and positions of
-published patches come from :mod:`geoseg.grid.patch_positions`, which training uses too.
+The same prediction can score 78% under one protocol and 86% under another, so every score is reported with the name of
+its protocol. A protocol defines only the counting; how masks were predicted is recorded with the scores. Sizes and
+positions of published patches come from :mod:`geoseg.grid.patch_positions`, which is also used in training.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,42 +19,42 @@ from geoseg.registry import current_name
 ISPRS = frozenset({"potsdam", "vaihingen", "isprs_shift"})
 LOVEDA = frozenset({"loveda"})
 ISAID = frozenset({"isaid"})
-"""Names of datasets whose scores are published under the protocols below."""
+"""Names of datasets whose published scores follow the protocols below."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How pixels are counted, and over which classes scores are averaged."""
+    """Definition of how pixels are counted, and over which classes scores are averaged."""
 
     name: str
     """Name on the command line and in outputs."""
     text: str
-    """Description in words."""
+    """Short description."""
     datasets: frozenset[str] = frozenset()
-    """Datasets that the protocol applies to; empty for any."""
+    """Datasets that the protocol applies to; empty for any dataset."""
     labels: LabelKind | None = None
-    """Kind of ISPRS labels to compare with; None for the scene's own labels."""
+    """Kind of ISPRS labels to compare with; None to use the scene's own labels."""
     patches: PatchRule | None = None
-    """Count pixels as often as these published patches contain them; None to count each pixel once."""
+    """Published patches to count pixels in; a pixel counts once for each patch that contains it. None: each pixel once."""
     excluded_classes: tuple[str, ...] = ()
-    """Classes that are in no mean. Their pixels still count as errors of other classes."""
+    """Classes excluded from all means. Their pixels still count as errors of other classes."""
     domain: str | None = None
-    """Only scenes of this domain; None for all domains."""
+    """Domain of the included scenes; None for all domains."""
     scene_prefix: str = ""
-    """Only scenes whose names start with this."""
+    """Prefix of the names of the included scenes."""
 
     def includes_scene(self, name: str, groups: Mapping[str, str]) -> bool:
-        """Return True if a scene of this name and these groups counts."""
+        """Return True if the protocol includes a scene with this name and these groups."""
         return name.startswith(self.scene_prefix) and self.domain in (None, groups.get("domain"))
 
     def windows(self, height: int, width: int) -> list[Window]:
-        """Return the counted windows of a scene; they may overlap, and may extend outside the scene."""
+        """Return the counted windows of a scene; they may overlap and may extend beyond the scene."""
         return (
             [Window(0, 0, height, width)] if self.patches is None else list(patch_windows(height, width, self.patches))
         )
 
     def excluded_indices(self, legend: Legend) -> list[int]:
-        """Return the indices of the classes that are in no mean."""
+        """Return the indices of the classes excluded from all means."""
         return [legend.index_of(name) for name in self.excluded_classes]
 
 
@@ -91,25 +91,25 @@ PROTOCOLS = {
         ),
     )
 }  # fmt: skip
-"""Every protocol by name; the first one is the primary protocol by default."""
+"""All protocols, keyed by name; by default, the first one is the primary protocol."""
 
 SCENES = PROTOCOLS["scenes"]
-"""Every labeled pixel of whole scenes once; counted in every evaluation."""
+"""Protocol that counts every labeled pixel of whole scenes once; part of every evaluation."""
 
 RENAMED_PROTOCOLS = {"zoo": "openmmlab"}
-"""Old names that are accepted with a warning for one release."""
+"""Old names, accepted with a warning for one release."""
 
 
 def select_protocols(dataset: str, names: Sequence[str] = (), *, legend: Legend | None = None) -> tuple[Protocol, ...]:
     """Select protocols by name, or all protocols of a dataset; ``scenes`` is always one of them.
 
     Args:
-        dataset: Name of the dataset; empty for files of unknown origin, for which any protocol may be named.
-        names: Names of protocols, the primary one first; empty for all protocols of the dataset.
-        legend: Classes that the protocols must be applicable to; None to skip this check.
+        dataset: Name of the dataset; empty for files of unknown origin, for which any protocol is allowed.
+        names: Names of the protocols, the primary one first; empty for all protocols of the dataset.
+        legend: Classes that the protocols must apply to; None to skip this check.
 
     Raises:
-        ConfigError: A name is unknown, or its protocol does not apply to the dataset or the legend.
+        ConfigError: If a name is unknown, or its protocol does not apply to the dataset or the legend.
     """
     names = [current_name("protocol", name, RENAMED_PROTOCOLS) for name in names]
     for name in names:
@@ -121,7 +121,7 @@ def select_protocols(dataset: str, names: Sequence[str] = (), *, legend: Legend 
 
 
 def filter_by_labels(protocols: Collection[Protocol], kinds: Collection[str]) -> tuple[Protocol, ...]:
-    """Return the protocols whose kind of labels is among the available ``kinds``."""
+    """Return the protocols whose kind of labels is in the available ``kinds``."""
     return tuple(protocol for protocol in protocols if protocol.labels is None or protocol.labels in kinds)
 
 

@@ -1,4 +1,4 @@
-"""References of masks and scenes: matched by file name, and read on the mask's grid and in its classes."""
+"""Match references to masks and scenes by file name, and read them on the mask's grid as indices of its classes."""
 
 import json
 import logging
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from geoseg.vector.explain_miss import Miss
 
 VALUES_HINT = (
-    "the reference's values must be names of classes; leave out others by repeating --ignore VALUE (in Python ignore=), "
-    "or drop --column and give one class with --class"
+    "the reference's values must be class names; exclude others by repeating --ignore VALUE (in Python ignore=), "
+    "or omit --column and specify one class with --class"
 )
-"""What to do about attribute values of a reference without a class."""
+"""Hint for attribute values of a reference that have no class."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,13 +42,13 @@ class SceneFiles:
     """The files of one evaluated scene."""
 
     name: str
-    """Name of the scene; unique."""
+    """Unique name of the scene."""
     path: Path
-    """Mask or scene."""
+    """The mask or scene."""
     reference: Path
-    """Reference raster or vector file."""
+    """The reference raster or vector file."""
     confidence: Path | None = None
-    """Raster of confidence or class probabilities."""
+    """Raster with the confidence or the class probabilities."""
     image: Path | None = None
     """Scene that a mask was predicted from."""
 
@@ -60,18 +60,18 @@ def match_files(
     confidence: str | Path | None = None,
     image: str | Path | None = None,
 ) -> list[SceneFiles]:
-    """Match every mask or scene with the other files of the same name.
+    """Match every mask or scene with the other files that have the same name.
 
-    One vector file may be the reference of many masks. If both are single files, they match regardless of their names.
+    One vector file may be the reference for many masks. If both are single files, they match regardless of their names.
 
     Args:
         source: Mask or scene: a file, a folder or a pattern.
         reference: References: a file, a folder or a pattern.
-        confidence: Rasters of confidence or class probabilities.
+        confidence: Confidence or probability rasters.
         image: Scenes that the masks were predicted from.
 
     Raises:
-        DataError: A folder is empty, or a reference, confidence or image is missing.
+        DataError: If a folder is empty, or a reference, confidence raster or image is missing.
     """
     files = [Path(path) for path in list_rasters_and_layers(str(source))]
     optional = [
@@ -83,7 +83,7 @@ def match_files(
 
 
 def _match(files: Sequence[Path], word: str, kind: str) -> list[Path]:
-    """Return the matching file of each file."""
+    """Return the matching file for each file."""
     if not is_collection([word]) and (len(files) == 1 or Path(word).suffix.lower() in VECTOR_SUFFIXES):
         return [Path(word)] * len(files)
     return match_by_name(files, map(Path, list_rasters_and_layers(word)), folder=word, kind=kind)
@@ -102,7 +102,7 @@ class ReferenceLabels(Protocol):
         """Read class indices (row, col) of a window inside the grid; 255 where not labeled."""
 
     def find_miss(self) -> "Miss | None":
-        """Find the likely reason why no polygon touched a pixel in the windows read so far; None for rasters."""
+        """Return the likely reason why no polygon touched a pixel in the windows read so far; None for rasters."""
 
 
 @contextmanager
@@ -115,15 +115,15 @@ def open_reference(
 
     Args:
         path: Raster or vector file.
-        grid: Grid to read on.
-        legend: Classes of the indices.
+        grid: Grid to read the reference on.
+        legend: Classes that the indices refer to.
         options: How the reference is read.
-        values: Class index by value of a raster without a legend; by default the values are class indices.
+        values: Mapping of values to class indices for a raster without a legend; by default, values are class indices.
 
     Raises:
-        GridMismatch: The raster has another grid and ``options.resample`` is off.
-        ConfigError: The options do not apply to the kind of file.
-        DataError: When the context closes: values of the raster are not in the legend.
+        GridMismatch: If the raster has a different grid and ``options.resample`` is off.
+        ConfigError: If the options do not apply to this kind of file.
+        DataError: If the raster has values that are not in the legend; raised when the context closes.
     """
     encoding = _reference_encoding(path, legend, options, values)
     if encoding.kind == "polygon":
@@ -146,15 +146,15 @@ def open_reference(
 
 @dataclass(frozen=True)
 class ResampledLabels:
-    """Labels resampled to another grid, possibly in another CRS, by nearest neighbor."""
+    """Labels resampled to a different grid, possibly in a different CRS, by nearest neighbor."""
 
     reader: LabelReader
-    """Reads the labels on their own grid."""
+    """Reader for the labels on their own grid."""
     grid: Grid
     """Grid to resample to."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
-        """Read class indices (row, col); 255 where not labeled, and outside the reference."""
+        """Read class indices (row, col); 255 where not labeled and outside the reference."""
         rows, cols = self._reference_pixels(window)
         own = self.reader.grid
         inside = (rows >= 0) & (rows < own.height) & (cols >= 0) & (cols < own.width)
@@ -167,10 +167,10 @@ class ResampledLabels:
         return labels
 
     def find_miss(self) -> None:
-        """Return None: a raster has no polygons."""
+        """Return None, because a raster has no polygons."""
 
     def _reference_pixels(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return row and column of the reference pixel at the center of each window pixel; -1 where undefined."""
+        """Return the row and column of the reference pixel at the center of each window pixel; -1 where undefined."""
         own = self.reader.grid
         row, col = np.meshgrid(*(np.arange(size) + 0.5 for size in window.shape), indexing="ij")
         t = self.grid.window_transform(window)
@@ -219,7 +219,7 @@ def _reference_encoding(
 
 
 def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
-    """Return the attribute values that words on the command line can mean: ``1`` is a number or a text, ``null`` none."""
+    """Return the attribute values that command-line words may represent: ``1`` a number or a string, ``null`` None."""
     values: list[Any] = [*words]
     for word in words:
         with suppress(ValueError, RecursionError):
@@ -230,7 +230,7 @@ def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
 
 
 def _indices_by_value(scene: Scene, legend: Legend, values: Mapping[int, int] | None) -> dict[int, int]:
-    """Return the class index of each value of a reference raster; 255 means no class only in files with a legend."""
+    """Return the class index for each value of a reference raster; 255 means no class only in files with a legend."""
     if scene.legend is None:
         return dict(values) if values is not None else {index: index for index in range(len(legend))}
     return {
@@ -240,8 +240,8 @@ def _indices_by_value(scene: Scene, legend: Legend, values: Mapping[int, int] | 
 
 
 def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> None:
-    """Raise :class:`GridMismatch` unless labels on another grid are allowed and can be resampled."""
-    hint = "add --resample for nearest-neighbor resampling of the reference, or warp one of them with gdalwarp"
+    """Raise :class:`GridMismatch` unless labels on a different grid are allowed and can be resampled."""
+    hint = "add --resample to resample the reference (nearest neighbor), or warp one of the two with gdalwarp"
     if not allowed:
         try:
             grid.require_same_place(own, "the mask", path)
@@ -253,21 +253,24 @@ def _require_resampling(own: Grid, grid: Grid, path: str, *, allowed: bool) -> N
 
 
 def _check_unknown(reader: LabelReader, own: Legend | None) -> None:
-    """Warn of classes that only a reference with a legend has; raise :class:`DataError` for other values."""
+    """Warn about classes in a reference's legend that the masks lack; raise :class:`DataError` for other values."""
     names = {} if own is None else {str(entry.index): entry.name for entry in own.entries}
     for value in [value for value in reader.unknown if value in names]:
         pixels = reader.unknown.pop(value)
         logger.warning(
-            "%s: the masks have no class %r: %s there do not count", reader.label, names[value], count(pixels, "pixel")
+            "%s: the masks have no class %r; its %s will not be counted",
+            reader.label,
+            names[value],
+            count(pixels, "pixel"),
         )
-    require_known_values(reader, "the mask")
+    require_known_values(reader, "the mask's classes")
 
 
 def require_known_values(reader: LabelReader, classes: str) -> None:
-    """Raise :class:`DataError` if a file that has been read holds values without a class; ``classes`` names the classes."""
+    """Raise :class:`DataError` for values without a class; ``classes`` describes the classes in the message."""
     if reader.unknown:
         share, values = f"{reader.unknown_share:.2%}", reader.describe_unknown()
         raise DataError(
-            f"{reader.label}: {share} of the pixels have no class of {classes}: {values}",
-            "name values that mean not labelled with --ignore; mask and reference must use the same classes",
+            f"{reader.label}: {share} of the pixels have values that are not in {classes}: {values}",
+            "use --ignore for values that mean 'not labeled'; mask and reference must use the same classes",
         )

@@ -1,4 +1,4 @@
-"""Resolve the recipe of an evaluation: by name, by a folder of prepared scenes, or by the model's training run."""
+"""Resolve the recipe for an evaluation from a name, a folder of prepared scenes, or the model's training run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,23 +10,23 @@ from geoseg.errors import ConfigError, DataError
 from geoseg.model_card import ModelCard
 
 RECIPE_NAME = "recipe.yaml"
-"""Name of the recipe in the folder of a run."""
+"""File name of the recipe in a run folder."""
 
 
 def resolve_recipe(source: str | Path | Recipe, overrides: Sequence[str] = ()) -> Recipe:
-    """Load a recipe, or make one for a folder of prepared scenes.
+    """Load a recipe, or create one for a folder of prepared scenes.
 
     Args:
         source: Name or path of a recipe, a folder of prepared scenes, or a loaded recipe.
-        overrides: Changes as ``section.key=value``, for the name or path of a recipe only.
+        overrides: Changes to the recipe as ``section.key=value``; only for the name or path of a recipe.
 
     Raises:
-        ConfigError: The recipe is missing or invalid, or overrides cannot be applied.
-        DataError: Another version of geoseg prepared the folder.
+        ConfigError: If the recipe is missing or invalid, or the overrides cannot be applied.
+        DataError: If the folder was prepared by a different version of geoseg.
     """
     if isinstance(source, Recipe):
         if overrides:
-            raise ConfigError("overrides apply to the file of a recipe", "change the loaded recipe instead")
+            raise ConfigError("overrides apply only to recipe files", "modify the loaded recipe instead")
         return source
     if not is_prepared_folder(source):
         return load_recipe(source, overrides)
@@ -34,28 +34,29 @@ def resolve_recipe(source: str | Path | Recipe, overrides: Sequence[str] = ()) -
         raise ConfigError(f"{source} is a folder of prepared scenes, not a recipe", "omit --set")
     prepared = PreparedDataset.load(Path(source))
     if prepared is None:
-        raise DataError(f"{source} was prepared by another version of geoseg", "prepare it again")
+        raise DataError(f"{source} was prepared by a different version of geoseg", "prepare it again")
     return parse_recipe({"name": Path(source).name, "data": {**prepared.declaration, "root": str(source)}})
 
 
 def training_recipe(card: ModelCard, model: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe that a model was trained with: that of its run folder, otherwise that of its card.
+    """Return the recipe that a model was trained with, from its run folder or otherwise from its card.
 
     Args:
-        card: Card of the model.
+        card: The model card.
         model: Path of the model file.
-        overrides: Changes as ``section.key=value``, for a model in its run folder only.
+        overrides: Changes to the recipe as ``section.key=value``; only for a model in its run folder.
 
     Raises:
-        ConfigError: The model does not record a recipe, or the recipe cannot be changed.
+        ConfigError: If the model does not record a recipe, or the recipe cannot be changed.
     """
     of_run = Path(model).parent / RECIPE_NAME
     if of_run.is_file():
         return load_recipe(of_run, overrides)
     if not card.recipe:
-        raise ConfigError(f"{model} does not record what it was trained on", "name a recipe: --recipe")
+        raise ConfigError(f"{model} does not record what it was trained on", "specify a recipe with --recipe")
     if overrides:
-        raise ConfigError(f"{model} is not in a run folder, so its recipe cannot be changed", "name a recipe: --recipe")
+        message = f"{model} is not in a run folder, so its recipe cannot be changed"
+        raise ConfigError(message, "specify a recipe with --recipe")
     return parse_recipe(card.recipe)
 
 

@@ -30,18 +30,18 @@ Counts = TypeVar("Counts", ConfusionMatrix, BoundaryCounts, ObjectCounts, Calibr
 
 @dataclass(frozen=True)
 class SceneContext:
-    """A counted scene while its files are open, as a :data:`SceneCallback` receives it."""
+    """An evaluated scene whose files are still open; passed to a :data:`SceneCallback`."""
 
     pair: ScenePair
-    """Readers of prediction and reference."""
+    """Readers for the prediction and the reference."""
     legend: Legend
-    """Classes of prediction and reference."""
+    """Classes of the prediction and the reference."""
     counts: SceneCounts
     """Counts of the scene."""
     image: Scene | None = None
     """The scene's image, if there is one."""
     bands: tuple[str, ...] | None = None
-    """Names of the image's bands from the dataset; None for those in the file."""
+    """Names of the image's bands according to the dataset; None to use those in the file."""
 
 
 SceneCallback = Callable[[SceneContext], None]
@@ -57,9 +57,9 @@ class Evaluation:
     scenes: tuple[SceneCounts, ...]
     """Counts per scene, in order of evaluation."""
     options: CountOptions = field(default_factory=CountOptions)
-    """What was counted, and by which protocols."""
+    """What was counted, and under which protocols."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """Provenance for JSON: model or masks, data, split and prediction options."""
+    """Provenance for JSON: the model or masks, data, split and prediction options."""
 
     @property
     def protocols(self) -> tuple[Protocol, ...]:
@@ -73,15 +73,15 @@ class Evaluation:
 
     @property
     def total(self) -> ConfusionMatrix:
-        """Sum of the counts of all scenes, by the primary protocol."""
+        """Sum of the counts of all scenes under the primary protocol."""
         return self.counts(self.protocol)
 
     def counts_by_scene(self, protocol: Protocol, domain: str | None = None) -> dict[str, ConfusionMatrix]:
-        """Return counts by scene name.
+        """Return the counts keyed by scene name.
 
         Args:
-            protocol: Protocol to count by.
-            domain: Only scenes of this domain; None for all scenes.
+            protocol: Protocol of the counts.
+            domain: Domain of the scenes; None for all scenes.
         """
         return {
             scene.name: scene.by_protocol[protocol.name]
@@ -100,11 +100,11 @@ class Evaluation:
         return tuple(names) if len(names) > 1 else ()
 
     def scores(self, protocol: Protocol, domain: str | None = None) -> dict[str, float]:
-        """Return every score over all classes; see :func:`~geoseg.metrics.scores.summarize_scores`."""
+        """Return all scores over all classes; see :func:`~geoseg.metrics.scores.summarize_scores`."""
         return summarize_scores(self.counts(protocol, domain), protocol.excluded_indices(self.legend))
 
     def intervals(self, protocol: Protocol, domain: str | None = None) -> dict[str, tuple[float, float]]:
-        """Return 95 % bootstrap intervals of :meth:`scores` over scenes; empty for a single scene."""
+        """Return 95% bootstrap intervals of :meth:`scores` over scenes; empty for a single scene."""
         excluded = protocol.excluded_indices(self.legend)
         matrices = list(self.counts_by_scene(protocol, domain).values())
         return bootstrap_intervals(matrices, lambda counts: summarize_scores(counts, excluded))
@@ -121,12 +121,12 @@ class Evaluation:
 
     @property
     def calibration(self) -> Calibration | None:
-        """Confidence against accuracy of all scenes; None without confidence."""
+        """Accuracy as a function of confidence over all scenes; None without confidence."""
         return _sum(scene.calibration for scene in self.scenes)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on pixels that do not count, on a constant prediction, and on classes of a split without labels."""
+        """Notes on pixels that are not counted, a constant prediction, and classes for which a split has no labels."""
         counts, names = self.total, self.legend.names
         split = self.about.get("split")
         return (
@@ -138,7 +138,7 @@ class Evaluation:
     def require_labelled(self, source: str, hint: str) -> None:
         """Raise :class:`DataError` if no pixel of any scene is labeled."""
         if not self.total.in_reference.any():
-            raise DataError(f"no pixel of {source} is labelled", hint)
+            raise DataError(f"no pixel of {source} is labeled", hint)
 
     def __repr__(self) -> str:
         if not self.scenes:

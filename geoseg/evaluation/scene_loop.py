@@ -1,4 +1,4 @@
-"""Evaluate scenes one after another: the loop that all evaluations share."""
+"""Evaluate scenes one by one: the loop shared by all evaluations."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -21,49 +21,51 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluationScene:
-    """One scene with prediction and reference, while its files are open."""
+    """A scene with its prediction and reference while its files are open."""
 
     pair: ScenePair
-    """Readers of prediction and reference."""
+    """Readers for the prediction and the reference."""
     image: Scene | None = None
     """The scene's image, if there is one."""
     bands: tuple[str, ...] | None = None
-    """Names of the image's bands from the dataset; None for those in the file."""
+    """Names of the image's bands according to the dataset; None to use those in the file."""
     find_miss: "Callable[[], Miss | None]" = lambda: None
-    """Find the likely reason why no reference polygon touched a pixel read so far; None if one did, or for rasters."""
+    """Returns the likely reason why no reference polygon touched a pixel read so far; None if one did, or for
+    rasters."""
 
 
 @dataclass(frozen=True)
 class EvaluationTask:
-    """Scenes to evaluate, and what they have in common."""
+    """The scenes to evaluate and their common settings."""
 
     legend: Legend
-    """Classes of predictions and references."""
+    """Classes of the predictions and references."""
     options: CountOptions
-    """What is counted."""
+    """What to count."""
     scenes: Sequence[tuple[str, Callable[[], AbstractContextManager[EvaluationScene]]]]
-    """Name of each scene, and a function that opens it. Checks of labels that need a full pass run when it closes."""
+    """Name of each scene and a function that opens it. Label checks that need a full pass run when the scene is
+    closed."""
     about: Mapping[str, Any]
     """Provenance for JSON."""
     description: str
     """Name of the task for progress bars."""
     source: str
-    """The scenes in words, for error messages."""
+    """Description of the scenes for error messages."""
     unlabelled_hint: str
-    """What to do if no pixel is labeled."""
+    """Hint for the error raised if no pixel is labeled."""
 
 
 def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCallback | None = None) -> Evaluation:
     """Evaluate all scenes of a task.
 
     Args:
-        task: Scenes and options.
+        task: The scenes and options.
         progress: Called once with the number of scenes, and for each scene with its number of strips.
         on_scene: Called after each scene, while its files are open.
 
     Raises:
-        DataError: No pixel of any scene is labeled.
-        LayerError: No reference polygon touches any scene, although there are some.
+        DataError: If no pixel of any scene is labeled.
+        LayerError: If there are reference polygons but none of them touches a scene.
     """
     scenes, misses = [], []
     with progress(len(task.scenes), task.description) as bar:
@@ -83,7 +85,7 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
 
 
 def _require_touching_polygons(misses: "Sequence[Miss | None]") -> None:
-    """Raise an error if reference polygons touch no scene; say so if the reference is empty."""
+    """Raise an error if the reference polygons touch no scene, and mention it if the reference is empty."""
     if not misses or any(miss is None for miss in misses):
         return
     found = [miss for miss in misses if miss is not None]

@@ -1,8 +1,9 @@
-"""Measure seams: whether a mask changes more often along the edges of its tiles than elsewhere.
+"""Measure seams: determine whether a mask changes more often across tile edges than elsewhere.
 
-The *seam index* is the share of neighboring pixels of different classes across tile edges, divided by that share
-everywhere else. It is 1 if edges cannot be distinguished from other places, and larger if tiles disagree. The same idea
-measures blocking in compressed images: compare differences across block borders with those inside blocks.
+The *seam index* is the fraction of neighboring pixel pairs across tile edges that differ in class, divided by that
+fraction everywhere else. It is 1 if edges cannot be distinguished from other locations, and larger if tiles disagree.
+The same idea is used to measure blocking in compressed images: differences across block borders are compared with those
+inside blocks.
 """
 
 from collections.abc import Sequence
@@ -18,17 +19,17 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.raster.scene import Scene
 
 STRIP_ROWS = 512
-"""Rows per strip."""
+"""Number of rows per strip."""
 
 
 @dataclass(frozen=True)
 class SeamScores:
-    """How often neighboring pixels differ across tile edges and elsewhere."""
+    """How often neighboring pixels differ, across tile edges and elsewhere."""
 
     across_edges: float
-    """Share of pairs of different classes among the pairs across a tile edge; NaN without any."""
+    """Fraction of the pairs across a tile edge that differ in class; NaN if there are none."""
     elsewhere: float
-    """The same share among all other pairs of neighbors in a row or column."""
+    """The same fraction among all other pairs of neighbors in a row or column."""
 
     @property
     def index(self) -> float:
@@ -39,12 +40,12 @@ class SeamScores:
 def measure_seams(mask: str | Path, *, rows: Sequence[int], cols: Sequence[int]) -> SeamScores:
     """Measure the seams of a mask.
 
-    Pairs with a pixel that was not predicted do not count. The mask is read strip by strip.
+    Pairs in which a pixel was not predicted are ignored. The mask is read strip by strip.
 
     Args:
         mask: Mask file.
-        rows: First row of each row of tiles, pixels of the mask; 0 is optional.
-        cols: First column of each column of tiles.
+        rows: First pixel row of each row of tiles; 0 is optional.
+        cols: First pixel column of each column of tiles; 0 is optional.
     """
     with Scene.open(mask) as scene:
         height, width = scene.grid.shape
@@ -64,7 +65,7 @@ def measure_seams(mask: str | Path, *, rows: Sequence[int], cols: Sequence[int])
 
 @dataclass(frozen=True)
 class _PairCounts:
-    """Pairs of neighbors along one axis, by the position of the second pixel."""
+    """Counts of neighboring pairs along one axis, indexed by the position of the second pixel."""
 
     different: NDArray[np.int64]
     both_valid: NDArray[np.int64]
@@ -78,7 +79,7 @@ class _PairCounts:
         self.both_valid[first : first + len(both_valid)] += both_valid
 
     def at(self, positions: Sequence[int]) -> NDArray[np.int64]:
-        """Return the numbers of pairs of different classes, and of all pairs, at some positions."""
+        """Return the number of pairs that differ in class, and of all pairs, at the given positions."""
         inside = [position for position in positions if 0 < position < len(self.different)]
         return np.array([self.different[inside].sum(), self.both_valid[inside].sum()])
 

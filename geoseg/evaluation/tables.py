@@ -1,4 +1,4 @@
-"""Rows of score tables: per class, per protocol, per domain, per scene, of boundaries and of objects."""
+"""Build the rows of score tables: per class, protocol, domain and scene, and for boundaries and objects."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from geoseg.metrics.confusion_matrix import nanmean
 from geoseg.metrics.scores import CLASS_SCORES, summarize_scores
 
 CLASS_COLUMNS = {"IoU": "iou", "F1": "f1", "precision": "precision", "recall": "recall"}
-"""Scores per class, by the header of their column."""
+"""Scores per class, keyed by column header."""
 MEANS = {
     "mIoU": "mean_iou",
     "mF1": "mean_f1",
@@ -20,16 +20,16 @@ MEANS = {
     "FWIoU": "frequency_weighted_iou",
     "kappa": "kappa",
 }
-"""Scores over all classes, by their usual names in papers; mean F1 equals mean Dice."""
+"""Scores over all classes, keyed by their usual names in papers. Mean F1 is the same as mean Dice."""
 
 Rows = list[list[str]]
 """Cells of a table; the first row is the header."""
 TableStyle = Callable[[Rows], list[str]]
-"""Format rows as lines of text."""
+"""Formats rows as lines of text."""
 
 
 def extra_tables(evaluation: Evaluation) -> dict[str, Rows]:
-    """Return the tables besides that of the classes, by subject; an empty table has a header only."""
+    """Return all tables except that of the classes, keyed by subject; an empty table has only a header."""
     return {
         "protocols": _protocol_rows(evaluation),
         "domains": _domain_rows(evaluation),
@@ -39,7 +39,7 @@ def extra_tables(evaluation: Evaluation) -> dict[str, Rows]:
 
 
 def class_rows(evaluation: Evaluation, protocol: Protocol) -> Rows:
-    """Return a row per class, and the mean; classes in parentheses are in no mean."""
+    """Return one row per class, and the mean; classes in parentheses are excluded from all means."""
     counts, excluded = evaluation.counts(protocol), set(protocol.excluded_classes)
     scores = {name: CLASS_SCORES[key](counts) for name, key in CLASS_COLUMNS.items()}
     rows = [["class", *CLASS_COLUMNS, "pixels"]]
@@ -53,13 +53,13 @@ def class_rows(evaluation: Evaluation, protocol: Protocol) -> Rows:
 
 
 def overall_lines(evaluation: Evaluation) -> list[str]:
-    """Return lines with the scores over all classes, the interval of the mean IoU, and the calibration error."""
+    """Return lines with the scores over all classes, the interval of the mean IoU and the calibration error."""
     scores = evaluation.scores(evaluation.protocol)
     lines = [", ".join(f"{name} {percent(scores[key])}" for name, key in MEANS.items())]
     interval = evaluation.intervals(evaluation.protocol).get("mean_iou")
     if interval is not None:
         low, high = interval
-        scenes, level = len(evaluation.counts_by_scene(evaluation.protocol)), f"{100 * CONFIDENCE_LEVEL:.0f} %"
+        scenes, level = len(evaluation.counts_by_scene(evaluation.protocol)), f"{100 * CONFIDENCE_LEVEL:.0f}%"
         lines.append(f"mIoU {percent(low)} to {percent(high)} ({level} bootstrap interval over {scenes} scenes)")
     if evaluation.calibration is not None and evaluation.calibration.pixels:
         lines.append(f"expected calibration error (ECE) {percent(evaluation.calibration.error())}")
@@ -72,7 +72,7 @@ def format_protocol(protocol: Protocol) -> str:
 
 
 def scene_rows(evaluation: Evaluation) -> Rows:
-    """Return a row per scene, the lowest mean IoU first."""
+    """Return one row per scene, lowest mean IoU first."""
     protocol = evaluation.protocol
     excluded = protocol.excluded_indices(evaluation.legend)
     scored = [
@@ -88,7 +88,7 @@ def scene_rows(evaluation: Evaluation) -> Rows:
 
 
 def format_aligned(rows: Rows) -> list[str]:
-    """Format rows as aligned columns: text to the left, numbers to the right."""
+    """Format rows as aligned columns: text left-aligned, numbers right-aligned."""
     return align_columns(rows, [not is_text for is_text in _text_columns(rows)])
 
 
@@ -99,7 +99,7 @@ def format_markdown_table(rows: Rows) -> list[str]:
 
 
 def _text_columns(rows: Rows) -> Sequence[bool]:
-    """Return for each column whether it holds text; a cell such as ``1 234`` is a number."""
+    """Return whether each column contains text; a cell such as ``1 234`` is a number."""
     columns = zip(*rows, strict=True)
     return [i == 0 or any(" " in cell and not cell[0].isdigit() for cell in c[1:]) for i, c in enumerate(columns)]
 
@@ -143,7 +143,7 @@ def _boundary_rows(evaluation: Evaluation) -> Rows:
 
 def _object_rows(evaluation: Evaluation) -> Rows:
     objects = evaluation.objects
-    rows = [["objects matched at IoU over one half", "F1", "precision", "recall", "matched", "predicted", "reference"]]
+    rows = [["objects matched at IoU > 0.5", "F1", "precision", "recall", "matched", "predicted", "reference"]]
     if objects is None:
         return rows
     scores = [objects.f1(), objects.precision(), objects.recall()]

@@ -1,4 +1,4 @@
-"""Write scores as a text table, as Markdown and as JSON, always with their protocol."""
+"""Write scores as a text table, Markdown or JSON, always with their protocol."""
 
 import json
 import math
@@ -48,12 +48,12 @@ def format_table(evaluation: Evaluation, *, markdown: bool = False, per_scene: b
 
 
 def to_json(evaluation: Evaluation) -> str:
-    """Return everything in the tables as JSON, unrounded, with counts and scores per scene; null where undefined."""
+    """Return the content of the tables as JSON, unrounded, with counts and scores per scene; null where undefined."""
     return json.dumps(to_dict(evaluation), indent=1)
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the content of :func:`to_json`: the primary protocol at the top level, all under ``protocols``."""
+    """Return the content of :func:`to_json`: the primary protocol at the top level, and all under ``protocols``."""
     primary, *_ = evaluation.protocols
     by_name = {protocol.name: _protocol_to_dict(evaluation, protocol) for protocol in evaluation.protocols}
     return {
@@ -106,7 +106,7 @@ def _counts_to_dict(counts: ConfusionMatrix, excluded: Sequence[int]) -> dict[st
 
 
 def _extras_to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return boundaries, objects and calibration, if they were counted."""
+    """Return the boundary, object and calibration scores, if they were counted."""
     content: dict[str, Any] = {}
     boundary, objects, calibration = evaluation.boundary, evaluation.objects, evaluation.calibration
     if boundary is not None:

@@ -27,10 +27,10 @@ SUFFIX = ".safetensors"
 RGB = ("red", "green", "blue")
 
 BGR_ORDERS = (("blue", "green", "red"), ("green", "red", "nir"))
-"""Bands of color and of color-infrared images in the order of OpenMMLab's decoder."""
+"""Bands of color and color-infrared images in the order used by OpenMMLab's decoder."""
 
 PUBLISHED = {"potsdam", "vaihingen", "loveda", "isaid"}
-"""Datasets of geoseg that have the names that OpenMMLab's files have for them."""
+"""Datasets that have the same name in geoseg and in OpenMMLab's file names."""
 
 OTHER_BANDS = {"vaihingen": ("nir", "red", "green")}
 """Datasets whose bands are not red, green and blue."""
@@ -89,7 +89,7 @@ def import_checkpoint(
 
 
 def _require_dataset(evidence: NameEvidence, recipe: Recipe | None) -> None:
-    """Check the dataset and the crops of a recipe against those in the name of the checkpoint."""
+    """Check that the dataset and crop size of a recipe match those in the name of the checkpoint."""
     dataset = recipe.data.dataset if recipe else ""
     if recipe is None and evidence.dataset in OTHER_BANDS:
         raise BundleError(
@@ -158,7 +158,7 @@ def _card(loaded: "OpenMMLabCheckpoint", legend: Legend, recipe: Recipe | None, 
 
 
 def _crop(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None, checkpoint: Path) -> int:
-    """Return the side of the training crops: from the configuration, the recipe, the name, or the default.
+    """Return the side length of the training crops, from the configuration, the recipe, the name or the default.
 
     Raises:
         ConfigError: If the recipe contradicts the name.
@@ -196,10 +196,10 @@ def _provenance(loaded: "OpenMMLabCheckpoint", checkpoint: Path) -> dict[str, st
 
 
 def _bands(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple[str, ...]:
-    """Return the bands of the recipe, else red, green and blue in the order of the checkpoint's configuration.
+    """Return the bands in the recipe, or else red, green and blue in the order given by the checkpoint's configuration.
 
     Raises:
-        ConfigError: If the recipe names another number of bands, or another order than the configuration.
+        ConfigError: If the recipe has a different number or order of bands than the configuration.
     """
     default = RGB[::-1] if is_bgr(loaded.file.config) else RGB
     named = tuple(recipe.data.bands) if recipe and recipe.data.bands else default
@@ -219,14 +219,16 @@ def _bands(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple[str, .
 
 
 def _normalization(loaded: "OpenMMLabCheckpoint") -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return mean and standard deviation per band from the checkpoint's configuration, else those of ImageNet."""
+    """Return the mean and standard deviation per band from the checkpoint's configuration, or else those of
+    ImageNet.
+    """
     from geoseg.models.backbones.base import IMAGENET
 
     mean, std = read_normalization(loaded.file.config) or IMAGENET
     if len(mean) != loaded.bands:
         raise BundleError(
             f"the checkpoint has {loaded.bands} bands and no input normalization",
-            "geoseg only has a default for three bands",
+            "geoseg has a default only for three bands",
         )
     return mean, std
 
@@ -250,7 +252,7 @@ def _notes(loaded: "OpenMMLabCheckpoint", legend: Legend, legend_source: str) ->
 
 
 def _digest_notes(card: ModelCard) -> list[str]:
-    """Compare the SHA-256 of the file with the digits at the end of its name, as is OpenMMLab's convention."""
+    """Compare the SHA-256 of the file with the digits at the end of its name, which follow OpenMMLab's convention."""
     expected = re.search(r"-([0-9a-f]{8})\.\w+$", card.provenance["checkpoint"])
     actual = card.provenance["sha256"]
     if expected is None or actual.startswith(expected[1]):

@@ -1,5 +1,5 @@
-"""Match a scene to a model: determine the bands, pixel size and tile size of the network's input, or why they do not
-fit.
+"""Match a scene to a model: determine the bands, pixel size and tile size of the network's input, or report why the
+scene does not match.
 
 Everything is determined from the metadata of the scene and the model, before any pixels are read.
 """
@@ -30,11 +30,11 @@ class InputPlan:
     tile: int
     """Side length of a tile's view, in pixels of the network's input."""
     halo: int
-    """Ring around each tile's core in the network's pixels."""
+    """Width of the margin around each tile's core, in pixels of the network's input."""
     scene_tile: tuple[int, int]
-    """(height, width) of a tile's view in the scene's pixels."""
+    """(height, width) of a tile's view, in scene pixels."""
     scene_halo: tuple[int, int]
-    """Rows above and below, and columns left and right of each tile's core in the scene's pixels."""
+    """Number of rows above and below, and of columns to the left and right of each tile's core, in scene pixels."""
     gsd: float | None
     """Meters per pixel of the network's input; None if unknown."""
     mirrors: bool
@@ -78,7 +78,7 @@ def make_input_plan(
             most a quarter of ``tile``.
         bands: Bands of the scene; see :func:`choose_bands`.
         any_dtype: Accept a pixel type that differs from the model's.
-        gsd: Meters per pixel of a scene without a CRS, whose pixel size would otherwise be unknown.
+        gsd: Meters per pixel, for a scene without a CRS, whose pixel size would otherwise be unknown.
         border: Input beyond the scene's borders: "mirror" or "mean".
 
     Raises:
@@ -88,12 +88,12 @@ def make_input_plan(
     positions, band_notes = choose_bands(scene, card, bands)
     dtype_notes = check_dtype(scene, card, any_dtype=any_dtype)
     factors, gsd_notes = find_axis_factors(scene.grid, card.gsd, gsd=gsd)
-    if halo is None:  # the card's halo suits the card's tile; it would leave little of a smaller one
+    if halo is None:  # the card's halo is meant for the card's tile size and would leave little of a smaller tile
         halo = card.halo if tile is None else min(card.halo, max(tile, 0) // 4)
     tile = card.tile if tile is None else tile
     if halo < 0 or tile - 2 * halo < 1:
         raise ConfigError(
-            f"tiles of {tile} pixels with a halo of {halo} have no core",
+            f"tiles of {tile} pixels with a halo of {halo} pixels have no core",
             f"use --halo between 0 and {max((tile - 1) // 2, 0)}, or a larger --tile",
         )
     height, width = (max(round(tile * factor), 1) for factor in factors)
@@ -119,10 +119,10 @@ def choose_bands(
 
     Args:
         scene: The scene.
-        card: The model's card.
-        selected: Names, or numbers from 1, in the model's order; a sequence, or one text with commas. By default the bands
-            that :func:`~geoseg.raster.band_names.find_bands` finds; if it finds none, all bands in order if their number is
-            the model's.
+        card: The model card.
+        selected: Names or 1-based numbers in the model's order, as a sequence or a comma-separated string. By default,
+            the bands found by :func:`~geoseg.raster.band_names.find_bands`; if it finds none, all bands in order,
+            provided that their count matches the model.
 
     Returns:
         0-based positions of the bands, and notes for the user.
@@ -139,8 +139,8 @@ def choose_bands(
         return found.positions, [*_band_notes(scene, card, found.positions, found.evidence), *found.notes]
     positions = tuple(range(len(scene.bands)))
     _require_count(scene, card, len(positions), is_selection=False)
-    is_choice = len(positions) > 1  # a single band is the model's in any case
-    evidence = f"by position: the file states {scene.band_names.claims()} (--bands chooses)" if is_choice else ""
+    is_choice = len(positions) > 1  # a single band always matches
+    evidence = f"by position: the file states {scene.band_names.claims()} (use --bands to choose)" if is_choice else ""
     return positions, _band_notes(scene, card, positions, evidence)
 
 
@@ -167,21 +167,21 @@ def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
             f"convert the scene to {card.dtype} (gdal_translate -scale -ot ...), "
             "or use --any-dtype if the values have the same meaning",
         )
-    return [f"{difference}: values are used unchanged"]
+    return [f"{difference}; values are used unchanged"]
 
 
 def find_axis_factors(
     grid: Grid, model_gsd: float | None, *, gsd: float | None = None
 ) -> tuple[tuple[float, float], list[str]]:
-    """Return the number of scene pixels along a column and along a row of one pixel of the model, and notes for the user.
+    """Return the number of scene pixels per model pixel along a column and along a row, and notes for the user.
 
     Args:
         grid: Grid of the scene.
         model_gsd: Meters per pixel of the model's training data.
-        gsd: Meters per pixel of a scene without CRS.
+        gsd: Meters per pixel, for a scene without a CRS.
 
     Raises:
-        BundleError: A ratio of the pixel sizes is too large.
+        BundleError: If a ratio of the pixel sizes is too large.
     """
     sides = grid.pixel_sides_m(gsd)
     if sides is None or is_square(sides):
@@ -194,18 +194,16 @@ def find_axis_factors(
     for side in sides:
         find_resampling_factor(side, model_gsd)
     factors = resampling_factors(sides, model_gsd)
-    note = (
-        f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, each axis is resampled by its own factor"
-    )
+    note = f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, so each axis has its own resampling factor"
     return factors, [] if factors == (1, 1) else [note]
 
 
 def find_resampling_factor(scene_gsd: float | None, model_gsd: float | None) -> tuple[float, list[str]]:
-    """Return the number of scene pixels along one model pixel, and notes for the user.
+    """Return the number of scene pixels per model pixel along each axis, and notes for the user.
 
-    The factor is 1 if the GSDs are nearly equal or unknown. Ratios larger than :data:`MAX_GSD_RATIO` are rejected: a
-    much coarser scene does not show what the model was trained on, and single tiles of a much finer scene would fill
-    the memory.
+    The factor is 1 if the GSDs are nearly identical or unknown. Ratios larger than :data:`MAX_GSD_RATIO` are rejected: a
+    much coarser scene lacks the detail that the model was trained on, and a single tile of a much finer scene would
+    exhaust the memory.
 
     Args:
         scene_gsd: Meters per pixel of the scene.
@@ -273,7 +271,7 @@ def _band_notes(scene: Scene, card: ModelCard, positions: Sequence[int], evidenc
         )
         return [f"using scene bands {', '.join(selected)} as model inputs {', '.join(card.bands)}{reason}"]
     if selected != list(scene.bands):
-        return [f"using the bands {', '.join(selected)} of the scene's {', '.join(scene.bands)}"]
+        return [f"using the bands {', '.join(selected)} of the scene's bands {', '.join(scene.bands)}"]
     return []
 
 

@@ -1,4 +1,4 @@
-"""Predict the missing rows of a mask on one or several devices; the part of ``predict`` that needs the network."""
+"""Predict the missing rows of a mask on one or more devices; the part of ``predict`` that needs the network."""
 
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 def predict_missing(
     writer: RasterWriter, task: PredictionTask, cache: PredictorCache, cluster: "DaskCluster | None", progress: Progress
 ) -> tuple[TileCounter, str]:
-    """Predict what is missing into an open writer.
+    """Predict the missing rows and write them to an open writer.
 
     Args:
         writer: The open writer.
-        task: The task.
+        task: The prediction task.
         cache: The model.
-        cluster: Dask workers that share the work; None for the devices of this machine.
-        progress: Reports the tiles that are done.
+        cluster: Dask workers to distribute the work to; None to use the devices of this machine.
+        progress: Reports completed tiles.
 
     Returns:
         The counter of tiles, and a description of the devices.
 
     Raises:
-        ConfigError: A device is not available, or a cluster is to write into memory.
-        BundleError: The model cannot be loaded.
+        ConfigError: If a device is not available, or a cluster is used with in-memory output.
+        BundleError: If the model cannot be loaded.
     """
     devices = list_devices(task.options.device)
     workers = len(devices) if cluster is None else cluster.workers
@@ -42,7 +42,7 @@ def predict_missing(
         counter = TileCounter(progress_task)
         if cluster is not None:
             if writer.partial is None:
-                raise ConfigError("a cluster can only write to files", "name a file for the mask")
+                raise ConfigError("a cluster can only write to files", "specify an output file for the mask")
             return counter, cluster.predict(task, writer.partial, parts, counter)
         options, pixels = task.options, task.input_pixels
         predictors = [cache.get(device, options.precision, options.engine, pixels=pixels) for device in devices]

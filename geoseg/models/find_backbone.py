@@ -25,17 +25,17 @@ OPENMMLAB_RESNETS = (
 """Keys of :data:`geoseg.models.backbones.resnet.VARIANTS`."""
 
 FAMILIES = {"resnet", "timm"}
-"""Modules in ``backbones/`` that hold many backbones and are not backbones themselves."""
+"""Modules in ``backbones/`` that contain many backbones and are not backbones themselves."""
 
 TIMM_MODEL = re.compile(r"^@register_model\s+def (\w+)|^    '(\w+)' *: *'\w+(?:\.\w+)?'", re.MULTILINE)
-"""A model in timm's source: a registered function, or an old name in a table of deprecated names."""
+"""Pattern of a model in timm's source: a registered function, or an old name in a table of deprecated names."""
 
 
 def find_backbone_module(name: str) -> str:
-    """Return the name of the module in ``backbones/`` that holds a backbone.
+    """Return the name of the module in ``backbones/`` that contains a backbone.
 
     Raises:
-        ConfigError: If no backbone has this name; the hint suggests the closest one.
+        ConfigError: If no backbone has this name; the hint suggests the closest name.
     """
     if name in OPENMMLAB_RESNETS:
         return "resnet"
@@ -43,18 +43,20 @@ def find_backbone_module(name: str) -> str:
     if name in own:
         return name
     models = list_timm_models()
-    if name.partition(".")[0] in models:  # resnet50.tv_in1k names weights of resnet50
+    if name.partition(".")[0] in models:  # for example, resnet50.tv_in1k refers to weights of resnet50
         return "timm"
-    # timm has over a thousand names: suggest a close one, do not list them.
+    # timm has over a thousand names, so suggest a close match instead of listing all of them.
     ours = {*OPENMMLAB_RESNETS, *own}
     close = get_close_matches(name, ours) or get_close_matches(name, models)
     raise ConfigError(f"unknown backbone {name!r}", did_you_mean(name, close or ours))
 
 
 def list_timm_models() -> frozenset[str]:
-    """List the names of timm's models from its source, which is faster than importing it, and of registered ones."""
+    """List the model names found in timm's source (faster than importing timm), and those registered at run time."""
     if "timm" in sys.modules:
-        return _read_timm_models() | frozenset(import_module("timm").list_models())  # models may be registered since
+        return _read_timm_models() | frozenset(
+            import_module("timm").list_models()
+        )  # models may have been registered since
     return _read_timm_models()
 
 

@@ -1,4 +1,4 @@
-"""Names of devices, precisions and engines, which can be checked without torch."""
+"""Names of devices, precisions and engines that can be checked without importing torch."""
 
 import re
 from typing import Literal, get_args
@@ -15,6 +15,6 @@ DEVICE_PATTERN = re.compile(r"auto|(cpu|cuda|mps)(:\d+)?")
 
 
 def check_device_name(name: str) -> None:
-    """Raise :class:`ConfigError` if a name is not that of a device; torch decides whether the device is available."""
+    """Raise :class:`ConfigError` for an invalid device name; torch checks later whether the device is available."""
     if not DEVICE_PATTERN.fullmatch(name):
         raise ConfigError(f"invalid device {name!r}", "use auto, cpu, cuda, cuda:N or mps")

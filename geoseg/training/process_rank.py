@@ -1,4 +1,4 @@
-"""The rank of this process in a distributed training, and errors that several processes raise; without importing torch."""
+"""Rank of this process in distributed training, and handling of errors raised by several processes, without torch."""
 
 import os
 import sys
@@ -11,16 +11,16 @@ from geoseg.errors import GeosegError
 DISTRIBUTED = "torch.distributed"
 
 OTHER_PROCESS_DELAY_SECONDS = 5.0
-"""Seconds after which other processes with the same error have ended."""
+"""Seconds after which other processes that raised the same error have ended."""
 LOST_PEER_MESSAGES = ("connection closed", "connection reset", "nccl", "gloo")
-"""Parts of torch's messages for a lost connection to another process."""
+"""Parts of torch's error messages for a lost connection to another process."""
 
 
 @contextmanager
 def report_once() -> Iterator[None]:
-    """Report an error that several processes raise only once, from the main process.
+    """Report an error that is raised by several processes only once, from the main process.
 
-    Other processes wait before raising it; if the main process raises it too, they are ended in that time, by
+    Other processes wait before raising it. If the main process also raises it, they are terminated in the meantime by
     :func:`launch_fabric` or torchrun. A lost connection to another process becomes a :class:`GeosegError`.
     """
     try:
@@ -34,19 +34,19 @@ def report_once() -> Iterator[None]:
             and any(text in str(error).lower() for text in LOST_PEER_MESSAGES)
         ):
             raise GeosegError(
-                "another process of the distributed training has ended",
-                "see its error message; run the same command to resume from the last checkpoint",
+                "another process of the distributed training run has ended",
+                "check its error message; run the same command again to resume from the last checkpoint",
             ) from error
         raise
 
 
 def is_main_process() -> bool:
-    """Return whether this is the main process of a distributed training; True without one."""
+    """Return whether this is the main process; always True if training is not distributed."""
     return not _is_initialized() or _rank() == 0
 
 
 def _rank() -> int:
-    """Return the rank of this process, also before the process group is initialized."""
+    """Return the rank of this process, even before the process group is initialized."""
     if _is_initialized():
         return int(sys.modules[DISTRIBUTED].get_rank())
     names = ("RANK", "SLURM_PROCID", "LOCAL_RANK")
@@ -54,5 +54,5 @@ def _rank() -> int:
 
 
 def _is_initialized() -> bool:
-    module = sys.modules.get(DISTRIBUTED)  # if nothing has imported it, no process group exists
+    module = sys.modules.get(DISTRIBUTED)  # if it has not been imported, there is no process group
     return module is not None and module.is_available() and module.is_initialized()

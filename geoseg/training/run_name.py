@@ -1,4 +1,4 @@
-"""The name of a run, which is the name of its folder."""
+"""Check the name of a run, which is also the name of its folder."""
 
 from pathlib import Path
 
@@ -7,18 +7,18 @@ from geoseg.errors import ConfigError, OutputError
 
 
 def check_run_name(runs: Path, name: str) -> None:
-    """Check the name of a run and the folder of all runs.
+    """Check the name of a run and the folder that contains all runs.
 
     Args:
-        runs: Parent folder of runs; created later if it does not exist.
+        runs: Folder that contains all runs; created later if it does not exist.
         name: Name of the run.
 
     Raises:
-        ConfigError: The name is not that of a folder.
-        OutputError: The folder of all runs cannot be created, or something else has the name of the link in it.
+        ConfigError: If the name is not a valid folder name.
+        OutputError: If the folder that contains all runs cannot be created, or the name of its link is already taken.
     """
     if runs.exists() and not runs.is_dir():
-        raise OutputError(f"cannot create the folder {runs}: it is a file", "use another folder: --runs DIR")
+        raise OutputError(f"cannot create the folder {runs}: it is a file", "use a different folder: --runs DIR")
     if name == LATEST_NAME or name in (".", "..") or set(name) & set("/\\"):
         raise ConfigError(
             f"invalid run name {name!r}", f"use a name without / or \\, other than {LATEST_NAME!r}: --name NAME"
@@ -27,5 +27,5 @@ def check_run_name(runs: Path, name: str) -> None:
     if latest.is_dir() and not latest.is_symlink():
         raise OutputError(
             f"{latest} is a folder, but geoseg needs this name for a link",
-            "rename it, or use another folder: --runs DIR",
+            "rename it, or use a different folder: --runs DIR",
         )

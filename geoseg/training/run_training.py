@@ -1,4 +1,4 @@
-"""Run a training whose recipe was checked: start processes, prepare scenes, open the run folder, train."""
+"""Run training with a checked recipe: start processes, prepare scenes, open the run folder and train."""
 
 import logging
 from pathlib import Path
@@ -43,7 +43,7 @@ def run_training(
     fresh: bool,
     progress: Progress,
 ) -> TrainingResult:
-    """Run a training; arguments and errors are those of :func:`geoseg.training.train.train`."""
+    """Run training; for arguments and errors, see :func:`geoseg.training.train.train`."""
     fabric = launch_fabric(recipe.train, devices=devices, nodes=nodes)
     set_determinism(recipe.train)
     progress = progress if fabric.is_global_zero else silent
@@ -53,7 +53,7 @@ def run_training(
     require_color_bands(recipe.augment, prepared)
     module = build_module(recipe, prepared)
     crops = TrainingCrops(recipe, prepared, rank=fabric.global_rank, processes=fabric.world_size)
-    # All checks of the recipe come before the folder of the run is created.
+    # All recipe checks are done before the run folder is created.
     run = _open_run(fabric, runs, name, recipe, prepared, resume=resume, fresh=fresh)
     with run, catch_signals() as stop, explain_out_of_memory(OUT_OF_MEMORY_HINT):
         if fabric.is_global_zero:

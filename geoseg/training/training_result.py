@@ -14,7 +14,7 @@ class TrainingResult:
     """The result of a training run."""
 
     run: Path
-    """Folder of the run: recipe, logs, plots, last checkpoint, best bundle."""
+    """The run folder with the recipe, logs, plots, last checkpoint and best bundle."""
     path: Path
     """Path of the best bundle."""
     bundle: Bundle

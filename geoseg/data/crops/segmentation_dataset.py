@@ -62,16 +62,16 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         values: Values, colors or attribute values of individual classes, by class name. Other classes are encoded by
             their index, color or name.
         ignore: Values, colors or attribute values that mean "not labeled".
-        column: Attribute with the class of a polygon.
-        polygon_class: Class of all polygons if there is no ``column``; by default the last class.
-        background: Class of the pixels outside all polygons; by default they are not labeled.
-        priority: Classes, the one on top first, where polygons overlap; other polygons lie below, in the layer's order.
-        layer: Layer of vector files with several.
-        bands: Names of the bands to use, in order; by default all bands of the first image.
-        gsd: Ground sampling distance in meters per pixel to resample the scenes to; by default they keep their own.
-        unknown_share: Largest share of the pixels of a label file that may have an undeclared color or value.
-        cache: Folder for converted scenes; by default ``prepared`` in the working directory, as in recipes.
-        progress: Progress bar of the conversion; none by default.
+        column: Attribute that contains the class of a polygon.
+        polygon_class: Class of all polygons if there is no ``column``; by default, the last class.
+        background: Class of the pixels outside all polygons; by default, they are not labeled.
+        priority: Classes in stacking order where polygons overlap, topmost first; other polygons lie below, in layer order.
+        layer: Layer to read from vector files with several layers.
+        bands: Names of the bands to use, in order; by default, all bands of the first image.
+        gsd: Ground sampling distance in meters per pixel to resample the scenes to; by default, scenes are not resampled.
+        unknown_share: Largest fraction of the pixels in a label file that may have an undeclared color or value.
+        cache: Folder for converted scenes; by default, ``prepared`` in the working directory, as in recipes.
+        progress: Progress bar for the conversion; by default, none.
 
     Raises:
         ConfigError: If an option is invalid.
@@ -247,7 +247,7 @@ def pair_files(images: FileList, labels: FileList) -> tuple[LabelledScene, ...]:
     label_files = _match_labels(image_files, labels)
     if not image_files or len(label_files) != len(image_files):
         message = f"there are {len(image_files)} images and {len(label_files)} labels"
-        raise DataError(message, "give one label for each image, in the same order")
+        raise DataError(message, "specify one label per image, in the same order")
     for path in (*image_files, *label_files):
         if not path.exists():
             raise DataError(f"{path} does not exist", "check the path")

@@ -76,7 +76,7 @@ def build_city_dataset(
         about={"licence": LICENCE},
         remarks=tuple(
             f"{oddity}: {join_names(names, limit=MAX_NAMES)}"
-            for oddity, names in (("labels without an image, left out", extra), ("images without a label", unlabelled))
+            for oddity, names in (("labels without an image, ignored", extra), ("images without a label", unlabelled))
             if names
         ),
     )

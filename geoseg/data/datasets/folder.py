@@ -5,8 +5,8 @@ path of an image is the label pattern with its placeholders filled in, for insta
 matches anything within one folder or file name. A label pattern without placeholders is a single file for all scenes,
 for instance a file with polygons.
 
-A scene is named after its placeholders, joined by slashes (``Tile 1/image_part_001``). A split consists of one or more
-of
+A scene is named after its placeholders, joined by slashes (``Tile 1/image_part_001``). A split is defined by one or
+more of the following:
 
 * name patterns: ``train: ["Tile 4/*", "Tile 7/*"]``
 * lists of names in a text file below the root: ``train: splits/train.txt``
@@ -55,24 +55,24 @@ def folder(
     """Create a dataset from the scenes that match a pattern.
 
     Args:
-        root: Folder of the data.
+        root: Folder that contains the data.
         images: Pattern of the images below the root, such as ``images/{name}.tif``.
         labels: Pattern of the labels below the root, such as ``labels/{name}.tif``; without placeholders, one file for all
             scenes, such as ``labels.gpkg``.
-        legend: Class names, with or without colors, in the order of their indices.
-        splits: Rules that select the scenes of each split: patterns of names, a text file of names, ``{group: [members]}``,
+        legend: Class names, with or without colors, in index order.
+        splits: Rules that select the scenes of each split: name patterns, a text file of names, ``{group: [members]}``,
             ``{share: 0.2, by: group}`` or ``rest``.
-        encoding_kind: Kind of the label files: rasters of values (``index``), rasters of colors (``colour``), or polygons;
-            ``auto`` guesses it from the first file.
+        encoding_kind: Type of label files: raster values (``index``), raster colors (``colour``) or polygons;
+            ``auto`` infers it from the first file.
         values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes are
             encoded as their class index, their color or their name.
         ignore: Values, colors or attribute values that mean "not labeled"; ``null`` is a missing attribute value.
-        column: Attribute with the class of a polygon.
-        polygon_class: Class of all polygons if there is no ``column``; by default the legend's last class.
-        background: Class of the pixels outside all polygons; by default they are not labeled.
-        priority: Classes in the order in which they cover each other, the one on top first. Polygons of other classes lie
-            below, in the order of the layer, the last one on top.
-        layer: Layer of vector files with several.
+        column: Attribute that contains the class of a polygon.
+        polygon_class: Class of all polygons if there is no ``column``; by default, the last class in the legend.
+        background: Class of the pixels outside all polygons; by default, they are not labeled.
+        priority: Classes in stacking order where polygons overlap, topmost first. Polygons of other classes lie
+            below, in layer order, with the last polygon on top.
+        layer: Layer to read from vector files with several layers.
 
     Raises:
         ConfigError: If a pattern, a rule or another option is invalid.
@@ -103,7 +103,7 @@ def _find_scenes(root: Path, images: str, labels: str) -> list[LabelledScene]:
             f"the folder {root} does not exist", "set the folder that contains your data: --set data.root=FOLDER"
         )
     if not images or Path(images).is_absolute():
-        hint = "write a pattern below data.root, for instance images/{name}.tif"
+        hint = "specify a pattern below data.root, for example images/{name}.tif"
         raise ConfigError(f"data.images is {images!r}", hint)
     pattern = _compile_pattern(images)
     scenes = []
@@ -117,7 +117,7 @@ def _find_scenes(root: Path, images: str, labels: str) -> list[LabelledScene]:
         raise DataError(f"no file in {root} matches {images!r}", "check data.root and data.images")
     missing = [scene for scene in scenes if scene.label is not None and not scene.label.exists()]
     if missing:
-        others = f" (and {len(missing) - 1} others)" if len(missing) > 1 else ""
+        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
         raise DataError(f"{missing[0].image} has no label {missing[0].label}{others}", "check data.labels")
     return scenes
 
@@ -151,7 +151,7 @@ def _compile_pattern(pattern: str) -> re.Pattern[str]:
 def _assign_splits(
     root: Path, scenes: list[LabelledScene], splits: Mapping[str, SplitRule | Sequence[SplitRule]]
 ) -> dict[str, tuple[LabelledScene, ...]]:
-    """Return the scenes of each split: rules by name are applied first, then shares, then the rest."""
+    """Return the scenes of each split: rules by name are applied first, then fractions, then the rest."""
     members: dict[str, list[LabelledScene]] = {split: [] for split in splits}
     rules = [(split, rule) for split, value in splits.items() for rule in _as_list(value)]
     for split, rule in sorted(rules, key=lambda pair: _priority(pair[1])):
@@ -173,7 +173,7 @@ def _priority(rule: SplitRule) -> int:
 
 
 def _select(root: Path, rule: SplitRule, scenes: list[LabelledScene], free: list[LabelledScene]) -> list[LabelledScene]:
-    """Return the scenes selected by a rule; shares and the rest are taken from ``free`` scenes."""
+    """Return the scenes selected by a rule; fractions and the rest are taken from the ``free`` scenes."""
     if rule == "rest":
         return free
     if isinstance(rule, Mapping):
@@ -188,7 +188,7 @@ def _select(root: Path, rule: SplitRule, scenes: list[LabelledScene], free: list
     exact, patterns = names.intersection(wanted), [pattern for pattern in wanted if pattern not in names]
     unmatched = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in names)]
     if unmatched:
-        raise DataError(f"no scene is called {unmatched[0]!r}", f"the first scene is called {scenes[0].name!r}")
+        raise DataError(f"no scene is named {unmatched[0]!r}", f"the first scene is named {scenes[0].name!r}")
     return [s for s in scenes if s.name in exact or any(fnmatchcase(s.name, pattern) for pattern in patterns)]
 
 
@@ -214,7 +214,7 @@ def _select_share(rule: Mapping[str, Any], free: list[LabelledScene]) -> list[La
         raise ConfigError(f"data.splits takes a share by {by!r}, which data.images does not have", hint)
     share = rule["share"]
     if not isinstance(share, int | float) or not 0 < share <= 1:
-        raise ConfigError(f"data.splits has the share {share!r}", "a share must be above 0 and at most 1")
+        raise ConfigError(f"data.splits has the share {share!r}", "a share must be greater than 0 and at most 1")
     groups = sorted({s.groups[by] for s in free}, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
     selected = groups[: math.ceil(share * len(groups) - 1e-9)]
     return [scene for scene in free if scene.groups[by] in selected]

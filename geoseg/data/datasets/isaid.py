@@ -71,7 +71,7 @@ def isaid(root: Path, *, complete: bool = True) -> Dataset:
                     "download the rest, or continue without them: --set data.complete=false",
                 )
         if extra := [_name(key) for key in labels if key not in images]:
-            remarks.append(f"labels without an image, left out: {join_names(extra, limit=MAX_NAMES)}")
+            remarks.append(f"labels without an image, ignored: {join_names(extra, limit=MAX_NAMES)}")
         if scenes:
             splits[split] = tuple(scenes.values())
     about = {"licence": LICENCE}

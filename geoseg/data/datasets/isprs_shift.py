@@ -36,7 +36,7 @@ def isprs_shift(
         root: Folder that contains the archives of both cities.
         source: City with labels for training.
         labels: Label files to use: without the pixels along the borders of objects (``no_boundary``), or ``full``.
-        baseline: Reference for domain adaptation: ``source-only`` has no target images, ``oracle`` trains on the
+        baseline: Baseline for domain adaptation: ``source-only`` uses no target images; ``oracle`` trains on the
             target's labels.
         complete: Require all published scenes.
 

@@ -82,7 +82,7 @@ def loveda(
         protocol: Which target images a shift uses as unlabeled data.
         validate_on: Domain of the validation images used to select the best model of a shift; with ``target``, the
             labels of the test split influence training.
-        baseline: Baseline for domain adaptation: ``source-only`` uses no target images, ``oracle`` trains on the
+        baseline: Baseline for domain adaptation: ``source-only`` uses no target images; ``oracle`` trains on the
             target's labels.
         complete: Require all published images.
 

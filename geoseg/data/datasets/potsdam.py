@@ -46,8 +46,8 @@ def potsdam(
     """Create the Potsdam dataset with the contest splits (24 and 14 tiles); scenes have names such as ``2_10``.
 
     Args:
-        root: Folder of the archives, zipped or unpacked.
-        images: Kind of orthophoto: its bands.
+        root: Folder that contains the archives, zipped or extracted.
+        images: Type of orthophoto, which determines its bands.
         labels: Label files to use: without the pixels along the borders of objects (``no_boundary``), or ``full``.
         complete: Require all 38 tiles.
 

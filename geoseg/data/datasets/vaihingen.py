@@ -34,7 +34,7 @@ def vaihingen(root: Path, labels: isprs.LabelKind = "no_boundary", *, complete: 
     """Create the Vaihingen dataset with the contest splits (16 and 17 areas); scenes have names such as ``area1``.
 
     Args:
-        root: Folder of the archives, zipped or unpacked. Surface models (DSM) are not read.
+        root: Folder that contains the archives, zipped or extracted. Surface models (DSM) are not read.
         labels: Label files to use: without the pixels along the borders of objects (``no_boundary``), or ``full``.
         complete: Require all 33 areas.
 

@@ -121,7 +121,7 @@ def find_crop_sources(paths: Sequence[str | Path], labels: str | Path | None = N
         source for path in paths for source in _list_sources(Path(path), None if labels is None else Path(labels))
     ]
     if not sources:
-        raise DataError(f"there is no scene in {', '.join(map(str, paths))}", "give raster files, or folders of them")
+        raise DataError(f"there is no scene in {', '.join(map(str, paths))}", "specify raster files or folders of them")
     (_, stem), count = Counter((source.split, source.stem) for source in sources).most_common(1)[0]
     if count > 1:
         raise DataError(f"two scenes are named {stem}", "export them separately: their crops would have the same names")

@@ -1,6 +1,6 @@
-"""Class locations: labeled pixels per class, counted in cells of 64 x 64 pixels.
+"""Class locations: the number of labeled pixels of each class in cells of 64 x 64 pixels.
 
-Samplers look up here where a rare class occurs, instead of searching whole masks.
+Samplers use them to look up where a rare class occurs, instead of searching whole masks.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from geoseg.legend import IGNORE_INDEX
 
 CELL_SIZE = 64
-"""Side of a cell in pixels. Scenes are converted in strips whose height is a multiple of it."""
+"""Side length of a cell in pixels. Scenes are converted in strips whose height is a multiple of this length."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClassLocations:
-    """The cells of one scene that hold labeled pixels, with their class counts."""
+    """The cells of one scene that contain labeled pixels, with their class counts."""
 
     cells: NDArray[np.int32]
     """Position (row, col) of each cell, in units of cells; shape (cell, 2)."""
     counts: NDArray[np.uint16]
-    """Labeled pixels of each class in each cell; shape (cell, class)."""
+    """Number of labeled pixels of each class in each cell; shape (cell, class)."""
 
     @classmethod
     def from_mask(cls, mask: NDArray[np.uint8], classes: int, *, first_row: int = 0) -> Self:
@@ -33,7 +33,7 @@ class ClassLocations:
         Args:
             mask: Class indices (row, col); values greater than or equal to ``classes`` are ignored.
             classes: Number of classes.
-            first_row: Row of the scene where the strip begins, a multiple of :data:`CELL_SIZE`.
+            first_row: Row of the scene at which the strip begins, a multiple of :data:`CELL_SIZE`.
         """
         height, width = mask.shape
         rows, cols = -(-height // CELL_SIZE), -(-width // CELL_SIZE)
@@ -54,7 +54,7 @@ class ClassLocations:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the file that :meth:`save` wrote."""
+        """Read a file written by :meth:`save`."""
         with np.load(path) as arrays:
             return cls(cells=arrays["place"], counts=arrays["pixels"])
 

@@ -1,4 +1,4 @@
-"""Convert many scenes: disk space is checked first, two processes share the work, and one run at a time uses a folder."""
+"""Convert many scenes with two processes, after checking disk space, and with only one run per folder at a time."""
 
 import contextlib
 import logging
@@ -25,34 +25,34 @@ from geoseg.progress import NOTICE
 
 try:
     import fcntl
-except ImportError:  # Windows: two concurrent runs convert the same scenes twice there, which does no harm
+except ImportError:  # on Windows, two concurrent runs convert the same scenes twice, which is harmless
     fcntl = None  # type: ignore[assignment]
 
 PROCESS_COUNT = 2
 MIN_PIXELS_FOR_PROCESSES = 100_000_000
-"""Pixels to convert from which starting processes, which takes a second or two each, pays off."""
+"""Minimum number of pixels for which starting worker processes (one or two seconds each) pays off."""
 LOCK_FILE = Path("records", ".lock")
-"""File in a prepared folder that is locked during conversion. It stays there and marks the folder as prepared by geoseg."""
+"""File in a prepared folder that is locked during conversion. It is kept, and marks the folder as prepared by geoseg."""
 DISK_MARGIN = 1.02
-"""Required disk space as a multiple of the pixels' bytes, for headers, records and class locations."""
+"""Required disk space as a multiple of the uncompressed pixel size, to allow for headers, records and class locations."""
 
-MAIN_GUARD_HINT = "put the work of a script under: if __name__ == '__main__':"
+MAIN_GUARD_HINT = "put the main code of a script under: if __name__ == '__main__':"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class DiskSpace:
-    """Disk space that a conversion needs."""
+    """The disk space required for a conversion."""
 
     pixels: int
-    """Pixels of all images."""
+    """Number of pixels in all images."""
     size: int
-    """Bytes of all files without compression."""
+    """Size of all files in bytes, without compression."""
 
     @classmethod
     def estimate(cls, scenes: Sequence[PreparedScene], bands: int, dtype: str) -> Self:
-        """Return the space for images, validity and masks of scenes whose sizes are known."""
+        """Estimate the space required for the images, validity and masks of scenes whose sizes are known."""
         pixels = [scene.height * scene.width for scene in scenes]
         bytes_per_pixel = bands * np.dtype(dtype).itemsize + 1  # 1: validity
         size = sum(count * (bytes_per_pixel + scene.labelled) for count, scene in zip(pixels, scenes, strict=True))
@@ -71,19 +71,19 @@ class DiskSpace:
         free, size = shutil.disk_usage(folder).free, self.size * share
         if size * DISK_MARGIN > free:
             raise OutputError(
-                f"{size / 1e9:.1f} GB are needed in {folder}, and {free / 1e9:.1f} GB are free",
-                "free some space, choose another folder, or compress (about half): --set data.compress=true",
+                f"{size / 1e9:.1f} GB are needed in {folder}, but only {free / 1e9:.1f} GB are free",
+                "free some space, choose a different folder, or halve the space with --set data.compress=true",
             )
 
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold the lock of a prepared folder, after waiting for any other run that holds it.
+    """Hold the lock on a prepared folder, after waiting for any other run that holds it.
 
     The operating system releases the lock of a process that is killed.
 
     Raises:
-        OutputError: If the folder cannot be written, or if the parent process holds the lock.
+        OutputError: If the folder cannot be written, or the parent process holds the lock.
     """
     with output_errors(folder):
         file = _acquire_lock(folder)
@@ -95,7 +95,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def _acquire_lock(folder: Path) -> TextIO:
-    """Return the locked file, which contains the number of the process that holds it."""
+    """Return the locked file, which contains the ID of the process that holds the lock."""
     path = folder / LOCK_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -108,28 +108,28 @@ def _acquire_lock(folder: Path) -> TextIO:
             file.flush()
             stack.pop_all()
             return file
-    return _acquire_lock(folder)  # the previous holder finished no scene and removed the folder
+    return _acquire_lock(folder)  # the previous holder did not finish any scene and removed the folder
 
 
 def _wait_for_lock(file: TextIO, folder: Path) -> None:
-    """Wait for the lock, but raise an error where that would be a deadlock.
+    """Wait for the lock, or raise an error if waiting would be a deadlock.
 
-    A spawned worker process imports the user's script first. If the script starts its work at import, the worker
-    arrives here while its parent holds the lock and waits for the worker.
+    A spawned worker process first imports the user's script. If the script starts its work on import, the worker
+    gets here while its parent holds the lock and waits for the worker.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.seek(0)
         if file.read() == str(os.getppid()):
-            message = f"scenes are prepared in {folder} by the process that started this one"
+            message = f"the process that started this one is already preparing scenes in {folder}"
             raise OutputError(message, MAIN_GUARD_HINT) from None
-        logger.log(NOTICE, "Another run prepares scenes in %s; waiting for it.", folder)
+        logger.log(NOTICE, "Another run is preparing scenes in %s; waiting for it.", folder)
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _remove_if_empty(folder: Path) -> None:
-    """Delete a folder without a finished scene; partial files of unfinished scenes are deleted already."""
+    """Delete a folder that contains no finished scene; partial files of unfinished scenes have already been deleted."""
     if not any((folder / "records").glob("*.json")):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -140,7 +140,7 @@ def convert_all(
     """Convert scenes, in two processes if there is enough work.
 
     Yields:
-        Each conversion with its record, in the order of completion. After an error no further conversion starts.
+        Each conversion with its record, in order of completion. After an error, no further conversions start.
     """
     if (
         space.pixels < MIN_PIXELS_FOR_PROCESSES
@@ -156,7 +156,9 @@ def convert_all(
             del pending[conversion.draft.stem]
             yield conversion, record
     except BrokenProcessPool:
-        logger.warning("the processes that convert scenes ended; continuing in this one (%s)", MAIN_GUARD_HINT)
+        logger.warning(
+            "the conversion processes have ended unexpectedly; continuing in this process (%s)", MAIN_GUARD_HINT
+        )
         for conversion in pending.values():
             yield conversion, convert_scene(conversion)
 
@@ -164,7 +166,7 @@ def convert_all(
 def _convert_in_processes(
     conversions: Sequence[SceneConversion],
 ) -> Iterator[tuple[SceneConversion, ConversionRecord]]:
-    # Spawned, not forked: a forked process inherits locks that threads of torch and GDAL may hold, and waits for ever.
+    # Spawned, not forked: a forked process inherits locks that torch or GDAL threads may hold, and would wait forever.
     pool = ProcessPoolExecutor(PROCESS_COUNT, mp_context=multiprocessing.get_context("spawn"), initializer=_init_worker)
     try:
         running = {pool.submit(convert_scene, conversion): conversion for conversion in conversions}
@@ -175,7 +177,7 @@ def _convert_in_processes(
 
 
 def _init_worker() -> None:
-    """Leave SIGINT, which the terminal sends to every process, to the parent, and exit when the parent exits."""
+    """Ignore SIGINT, which the terminal also sends to the parent, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
@@ -184,4 +186,4 @@ def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        os._exit(1)  # the parent's lock is released: another run may write the same files
+        os._exit(1)  # the parent's lock has been released, so another run may write the same files

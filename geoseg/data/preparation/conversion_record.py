@@ -1,6 +1,6 @@
 """Records of converted scenes: one JSON file per scene, written after its other files.
 
-A scene with a record is complete. An interrupted run continues with the scenes that have none.
+A scene that has a record is complete. An interrupted run continues with the scenes that have none.
 """
 
 import json
@@ -15,23 +15,23 @@ from geoseg.raster.archive import fingerprint
 from geoseg.raster.statistics import RunningStatistics
 
 Fingerprints = tuple[tuple[str, int, int], ...]
-"""State of a scene's source files, as :func:`geoseg.raster.archive.fingerprint` returns it for each of them."""
+"""State of each source file of a scene, as returned by :func:`geoseg.raster.archive.fingerprint`."""
 
 
 @dataclass(frozen=True)
 class ConversionRecord:
-    """Result of converting one scene."""
+    """The result of converting one scene."""
 
     scene: PreparedScene
-    """The converted scene, with its size and its counts."""
+    """The converted scene, including its size and counts."""
     declaration_digest: str
-    """Digest of the recipe's data section and of what depends on the first scene."""
+    """Digest of the recipe's data section and of the settings derived from the first scene."""
     sources: Fingerprints
-    """State of image and label when they were read."""
+    """State of the image and label files when they were read."""
     statistics: RunningStatistics
-    """Statistics of the image's valid pixels."""
+    """Statistics of the valid pixels in the image."""
     seconds: dict[str, float]
-    """Time spent on reading and decoding, on encoding and writing, and in all."""
+    """Time spent reading and decoding, time spent encoding and writing, and total time."""
 
     @staticmethod
     def path(scene: PreparedScene) -> Path:
@@ -39,7 +39,7 @@ class ConversionRecord:
         return scene.folder / "records" / f"{scene.stem}.json"
 
     def save(self) -> None:
-        """Write the record into the prepared folder, atomically."""
+        """Write the record to the prepared folder atomically."""
         content = {
             "scene": self.scene.to_dict(),
             "declared": self.declaration_digest,
@@ -62,10 +62,10 @@ def load_record(
     Args:
         scene: The scene to convert.
         draft: The prepared scene before its conversion: folder, file name and split.
-        declaration_digests: Digests of the current declaration, see :attr:`SceneConversion.older_digest`.
+        declaration_digests: Digests of the current declaration; see :attr:`SceneConversion.older_digest`.
 
     Returns:
-        The record; None if there is none, if it belongs to other source files, to another split or to another
+        The record; None if there is none, if it belongs to different source files, a different split or a different
         declaration, or if a prepared file is missing.
     """
     try:
@@ -82,7 +82,7 @@ def load_record(
 
 
 def fingerprint_sources(scene: LabelledScene) -> Fingerprints:
-    """Return the state of a scene's image and label file, or of its source."""
+    """Return the state of a scene's image and label files, or of its source."""
     if scene.source is not None:
         return (scene.source.fingerprint(),)
     return tuple(fingerprint(path) for path in (scene.image, scene.label) if path is not None)

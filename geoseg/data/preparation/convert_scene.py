@@ -1,6 +1,6 @@
-"""Convert one labeled scene to prepared files, in one pass of a few rows at a time.
+"""Convert one labeled scene to prepared files in a single pass, a few rows at a time.
 
-Image, class indices, validity and class locations are written together, and the record last.
+The image, class indices, validity and class locations are written together, and the record is written last.
 """
 
 import hashlib
@@ -38,39 +38,39 @@ from geoseg.raster.statistics import RunningStatistics
 logger = logging.getLogger(__name__)
 
 STRIP_ROWS = 512
-"""Rows that are converted at a time; a multiple of the side of a cell of :class:`ClassLocations`."""
+"""Number of rows converted at a time; a multiple of the cell size of :class:`ClassLocations`."""
 
 
 @dataclass(frozen=True)
 class SceneConversion:
-    """Task of converting one scene, with everything that another process needs for it."""
+    """The task of converting one scene, with everything that a worker process needs."""
 
     scene: LabelledScene
     """The source files."""
     draft: PreparedScene
-    """Name, split, folder and file name of the result; its size is not known yet."""
+    """The prepared scene with its name, split, folder and file name; its size is not yet known."""
     declaration_digest: str
-    """Digest of the recipe's data section and of what depends on the first scene."""
+    """Digest of the recipe's data section and of the settings derived from the first scene."""
     encoding: LabelEncoding
     """Encoding of the label file."""
     class_count: int
     """Number of classes."""
     file_bands: tuple[str, ...] | None
-    """Names that the dataset declares for the bands of the file; None: the names in the file."""
+    """Band names declared by the dataset; None to use the names in the file."""
     bands: tuple[str, ...]
-    """Names of the bands to keep."""
+    """Names of the bands to keep, in order."""
     select_by_name: bool
-    """True if the recipe names the bands; otherwise bands with other names are taken in their order."""
+    """True if the recipe names the bands. Otherwise, bands with different names are used by position."""
     dtype: str
     """Pixel type of all scenes."""
     gsd: float | None
-    """Ground sampling distance to resample to, meters per pixel; None keeps the scene's own."""
+    """Ground sampling distance to resample to, in meters per pixel; None to keep that of the scene."""
     older_digest: str | None = None
-    """Digest of the declaration in records of older versions of geoseg, which does not include the order of classes;
+    """Digest of the declaration used in records by older versions of geoseg, which ignores the order of the classes;
     None if the order has changed."""
 
     def load_record(self) -> ConversionRecord | None:
-        """Return the record of an earlier conversion of the same files; None if there is none."""
+        """Return the record of an earlier conversion of the same files, or None."""
         digests = {digest for digest in (self.declaration_digest, self.older_digest) if digest is not None}
         record = load_record(self.scene, self.draft, digests)
         if record is not None and record.declaration_digest != self.declaration_digest:
@@ -88,10 +88,10 @@ def convert_scene(conversion: SceneConversion) -> ConversionRecord:
         OutputError: If a file cannot be written.
     """
     started = time.perf_counter()
-    sources = fingerprint_sources(conversion.scene)  # before reading, so that later changes of a file are noticed
+    sources = fingerprint_sources(conversion.scene)  # before reading, so that later changes to a file are detected
     with materialize(conversion.scene) as files, open_image(files.image, conversion.file_bands) as image:
         if image.dtype.name != conversion.dtype:
-            message = f"{conversion.scene.image} is {image.dtype.name}, other scenes are {conversion.dtype}"
+            message = f"{conversion.scene.image} is {image.dtype.name}, but the other scenes are {conversion.dtype}"
             raise DataError(message, f"convert it: gdal_translate -ot {conversion.dtype} IN OUT")
         record = _StripConverter(conversion, image, files.label, sources).run()
     record.seconds["all"] = time.perf_counter() - started
@@ -100,10 +100,10 @@ def convert_scene(conversion: SceneConversion) -> ConversionRecord:
 
 
 def open_image(image: Path, bands: Sequence[str] | None) -> Scene:
-    """Open the image of a scene, with as many bands as the dataset names.
+    """Open the image of a scene with as many bands as the dataset names.
 
-    A band that the file marks as alpha counts as a normal band if the names require it: near infrared is often
-    marked as alpha.
+    A band that the file marks as alpha is treated as a normal band if the names require it, because near infrared is
+    often marked as alpha.
     """
     scene = Scene.open(image)
     if bands is None or len(scene.bands) >= len(bands):
@@ -113,7 +113,7 @@ def open_image(image: Path, bands: Sequence[str] | None) -> Scene:
 
 
 def measure_scene(conversion: SceneConversion) -> PreparedScene:
-    """Return the draft with the size and GSD of the result, from the image's header or from the source's pixels."""
+    """Return the draft with the size and GSD of the result, read from the image header or the source's pixels."""
     if conversion.scene.source is not None:
         return _plan_grid(conversion, conversion.scene.source.read()[0].grid)[1]
     with Scene.open(conversion.scene.image) as scene:
@@ -121,7 +121,7 @@ def measure_scene(conversion: SceneConversion) -> PreparedScene:
 
 
 def _plan_grid(conversion: SceneConversion, source: Grid) -> tuple[Grid, PreparedScene]:
-    """Return the grid of the result, which is the source's unless it is resampled, and the draft with its size."""
+    """Return the grid of the result (the source grid unless it is resampled), and the draft with its size."""
     own_gsd, grid = source.gsd or conversion.scene.gsd, source
     sides = source.pixel_sides_m(conversion.scene.gsd)
     if conversion.gsd is not None and own_gsd is not None and sides is not None:
@@ -149,7 +149,7 @@ class _StripConverter:
         self.seconds = {"decode": 0.0, "encode": 0.0}
 
     def run(self) -> ConversionRecord:
-        """Convert all strips and return the record, not yet saved."""
+        """Convert all strips and return the record, without saving it."""
         with ExitStack() as files:
             reader = self._open_labels(files)
             images = files.enter_context(self._create(self.draft.image_path, len(self.positions), self.source.dtype))
@@ -233,29 +233,29 @@ class _StripConverter:
 
 
 def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:
-    """Return the positions of the bands to keep: by name where names are known, else all in their order.
+    """Return the positions of the bands to keep: by name if the names are known, otherwise all bands in order.
 
     Raises:
-        DataError: If the file has another number of bands than the first scene, or than the published file.
-        SceneError: If a band that the recipe names is not found.
+        DataError: If the number of bands differs from that of the first scene or of the published file.
+        SceneError: If a band named in the recipe is not found.
     """
     wanted, published = conversion.bands, conversion.file_bands
     if published and len(published) != len(scene.bands):
-        message = f"{scene.path} has {len(scene.bands)} bands, not {', '.join(published)}"
+        message = f"{scene.path} has {len(scene.bands)} bands instead of {', '.join(published)}"
         raise DataError(message, "the file differs from the published one; download it again")
     if published:
         named = set(wanted) <= set(published)
         return [published.index(band) for band in wanted] if named else scene.band_positions(wanted)
     if not conversion.select_by_name and len(scene.bands) != len(wanted):
-        message = f"{scene.path} has {len(scene.bands)} bands, the first scene has {len(wanted)}"
-        raise DataError(message, "name the bands to use in data.bands")
+        message = f"{scene.path} has {len(scene.bands)} bands, but the first scene has {len(wanted)}"
+        raise DataError(message, "list the bands to use under data.bands in the recipe")
     found = find_bands(wanted, scene.band_names)
     if found is None and conversion.select_by_name:
         return scene.band_positions(wanted)  # raises an error that names the missing band
     if found is None:
         claims = scene.band_names.claims()
         logger.warning(
-            "%s: bands are used as %s by position, the file states %s", scene.path, ", ".join(wanted), claims
+            "%s: bands are used as %s by position, but the file states %s", scene.path, ", ".join(wanted), claims
         )
         return list(range(len(wanted)))
     for note in found.notes:
@@ -266,7 +266,7 @@ def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:
 def map_rows(strip: Window, grid: Grid, source: Grid) -> Window:
     """Return the source pixels under a strip of the result.
 
-    Whole source pixels, so that image and labels are resampled alike at the edges of strips.
+    The window consists of whole source pixels, so that image and labels are resampled identically at strip edges.
     """
     top, bottom = (round(row * source.height / grid.height) for row in (strip.row, strip.row_stop))
     return Window(top, 0, bottom - top, source.width)

@@ -1,4 +1,4 @@
-"""Find splits whose label polygons touch no pixel of any scene: a wrong CRS or wrong files, not an empty place."""
+"""Find splits whose label polygons touch no pixel of any scene, which indicates a wrong CRS or wrong files."""
 
 from collections.abc import Iterable
 
@@ -8,18 +8,18 @@ from geoseg.data.label_reader import explain_label_miss
 from geoseg.raster.scene import Scene
 
 MessageAndHint = tuple[str, str]
-"""What is wrong, and how to fix it."""
+"""The error message and its hint."""
 
 
 def find_missed_split(
     split: str, members: Iterable[tuple[LabelledScene, bool]], encoding: LabelEncoding
 ) -> MessageAndHint | None:
-    """Return why no label polygon touches a split; None if one does, or if all label files are empty.
+    """Return the reason why no label polygon touches a split; None if one does, or if all label files are empty.
 
     Args:
         split: Name of the split, for the message.
-        members: Its labeled scenes, and whether a polygon contains the center of one of their pixels. It is always True
-            for label rasters.
+        members: The labeled scenes of the split, each with a flag that is True if a polygon contains the center of a pixel.
+            The flag is always True for label rasters.
         encoding: Encoding of the label files.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The dataset that a recipe's data section declares, and prepared folders used as one."""
+"""Open the dataset declared by a recipe's data section, or a prepared folder used as a dataset."""
 
 from pathlib import Path
 from typing import Any
@@ -12,46 +12,46 @@ from geoseg.errors import ConfigError, DataError
 from geoseg.legend import IGNORE_INDEX
 
 KEYS_WITHOUT_EFFECT = {"root", "prepared", "unknown_share"}
-"""Keys of the data section that do not change the prepared files."""
+"""Keys of the data section that do not affect the prepared files."""
 
 
 def open_dataset(section: DataSection) -> Dataset:
-    """Return the dataset that a data section declares.
+    """Return the dataset declared by a data section.
 
-    If ``section.root`` is a prepared folder, its files are the dataset.
+    If ``section.root`` is a prepared folder, the dataset consists of its files.
 
     Raises:
-        ConfigError: If ``section.root`` is missing, or an option is wrong.
+        ConfigError: If ``section.root`` is missing or an option is invalid.
         DataError: If files are missing or do not match the declaration.
     """
     if section.root is None:
-        raise ConfigError("data.root is missing", "name the folder of your data: --set data.root=FOLDER")
+        raise ConfigError("data.root is missing", "specify the folder that contains your data: --set data.root=FOLDER")
     if is_prepared(section.root):
         return _as_dataset(load_prepared(section, section.root))
     return datasets.build(section.dataset, section.options, root=section.root)
 
 
 def is_prepared(root: Path | None) -> bool:
-    """Return True if a folder is a prepared folder."""
+    """Return True if this is a prepared folder."""
     return root is not None and (root / MANIFEST_NAME).is_file()
 
 
 def load_prepared(section: DataSection, folder: Path) -> PreparedDataset:
-    """Read a prepared folder and check that it was prepared from the declaration of a data section.
+    """Read a prepared folder and check that it matches the declaration in a data section.
 
     Raises:
-        DataError: If it was prepared from another declaration, or by another version of geoseg.
+        DataError: If it was prepared from a different declaration or by a different version of geoseg.
     """
     prepared = PreparedDataset.load(folder)
     if prepared is None:
-        raise DataError(f"{folder} was prepared by another version of geoseg", "prepare it again from the archives")
+        raise DataError(f"{folder} was prepared by a different version of geoseg", "prepare it again from the archives")
     expected = declaration(section)
     for key in sorted({*expected, *prepared.declaration}):
         actual = prepared.declaration.get(key)
         if expected.get(key) != actual or (key == "legend" and list(actual or ()) != list(expected[key] or ())):
             raise DataError(
-                f"{folder} was prepared with data.{key} {actual!r}, the recipe has {expected.get(key)!r}",
-                f"--set data.{key}=..., or prepare the scenes again",
+                f"{folder} was prepared with data.{key} {actual!r}, but the recipe has {expected.get(key)!r}",
+                f"use --set data.{key}=..., or prepare the scenes again",
             )
     return prepared
 

@@ -1,4 +1,4 @@
-"""Plan the conversion of a dataset: one task per scene, and the digests by which changes are found."""
+"""Plan the conversion of a dataset: one task per scene, and digests used to detect changes."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from geoseg.data.preparation.prepared_dataset import FORMAT_VERSION, PreparedDat
 from geoseg.raster.scene import Scene
 
 POLYGON_RULES_VERSION = 2
-"""Changes when polygons are burned differently: version 2 keeps the order of the layer."""
+"""Version of the rules for rasterizing polygons; version 2 keeps the order of the layer."""
 
 logger = logging.getLogger(__name__)
 
@@ -29,17 +29,17 @@ def plan_conversions(
     """Return the conversions of all scenes of a dataset, with the bands and the pixel type of the first scene.
 
     Args:
-        section: Data section that declares the dataset.
+        section: The data section that declares the dataset.
         dataset: The dataset.
-        folder: Prepared folder.
-        earlier: What the folder holds; None if it is not complete.
+        folder: The prepared folder.
+        earlier: The existing content of the folder; None if it is not complete.
     """
     first = dataset.scenes("train")[0]
     with materialize(first) as files, Scene.open(files.image) as image:
         bands = section.bands or dataset.bands or image.bands
         dtype = image.dtype.name
         if image.palette is not None:
-            logger.warning("%s holds palette indices, not colors: gdal_translate -expand rgb", first.image)
+            logger.warning("%s contains palette indices, not colors: use gdal_translate -expand rgb", first.image)
     declared = declaration(section)
     content = [FORMAT_VERSION, declared, bands, dtype, *_polygon_rules(dataset)]
     declaration_digest = digest_json([*content, *_class_order(declared, dataset)])
@@ -74,13 +74,13 @@ def _class_order(declared: Mapping[str, Any], dataset: Dataset) -> list[list[str
 
 
 def _unique_stem(unique: str, name: str, *, taken: Container[str]) -> str:
-    """Return a scene's name as a file name, with a digest appended if another scene has the same."""
+    """Return a scene's name as a file name, with a digest appended if it is already taken."""
     stem = re.sub(r"[^\w.-]+", "_", name)
     return f"{stem}-{digest_json(unique)[:8]}" if stem in taken else stem
 
 
 def digest_sources(declared: Mapping[str, Any], dataset: Dataset) -> str:
-    """Return a digest of the declaration, of the splits (which may come from files) and of every source file's state."""
+    """Return a digest of the declaration, the splits (which may come from files) and the state of every source file."""
     members = {
         split: [(scene.name, fingerprint_sources(scene)) for scene in scenes]
         for split, scenes in dataset.prepared_splits.items()
@@ -89,16 +89,16 @@ def digest_sources(declared: Mapping[str, Any], dataset: Dataset) -> str:
 
 
 def _polygon_rules(dataset: Dataset) -> list[str]:
-    """Return what identifies the rules for reading polygons, so that scenes of older rules are prepared again."""
+    """Return the version of the rules for reading polygons, so that scenes are prepared again if the rules change."""
     return [f"polygons {POLYGON_RULES_VERSION}"] if dataset.encoding.kind == "polygon" else []
 
 
 def digest_pixels(dataset: Dataset, bands: Sequence[str], scenes: Sequence[PreparedScene]) -> str:
-    """Return a digest of classes, bands, splits and all prepared pixels."""
+    """Return a digest of the classes, bands, splits and all prepared pixels."""
     content = [(scene.split, scene.name, dict(scene.digests)) for scene in scenes]
     return digest_json([dataset.legend.to_json(), list(bands), content])
 
 
 def digest_json(content: Any) -> str:
-    """Return the SHA-256 of a value written as JSON; the order of keys in mappings has no effect."""
+    """Return the SHA-256 of a value serialized as JSON; the order of keys in mappings has no effect."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
-"""Prepare a dataset: convert its scenes to images and masks from which windows are read fast.
+"""Prepare a dataset: convert its scenes to images and masks from which windows can be read quickly.
 
-Source files are only read, and zips are not unpacked. Each scene is converted once, in any order, and gets a record
-when it is finished; the manifest is written after all of them. An interrupted run therefore continues where it was, and
+Source files are never modified, and zips are not extracted. Each scene is converted once, in any order, and gets a record
+when it is finished; the manifest is written last. An interrupted run therefore continues where it left off, and
 only changed files are converted again.
 """
 
@@ -31,10 +31,10 @@ from geoseg.progress import NOTICE, Progress, silent
 from geoseg.raster.statistics import RunningStatistics
 
 FOLDER_SUFFIXES = {"images": ".tif", "masks": ".tif", "valid": ".tif", "cells": ".npz", "records": ".json"}
-"""Folders in a prepared folder, with the suffix of a scene's file in each."""
+"""Subfolders of a prepared folder, with the extension of the scene files in each."""
 
 MIN_COMPRESSED_SHARE = 0.4
-"""Smallest share of the pixels' bytes that compressed files of aerial images need."""
+"""Smallest size of compressed aerial image files as a fraction of the uncompressed pixel size."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,24 +49,24 @@ def prepare(
 ) -> PreparedDataset:
     """Convert the scenes of a dataset, unless an up-to-date prepared folder exists.
 
-    A ``data.root`` that is a prepared folder is returned without conversion. Scenes that are finished before an error
-    are kept and not converted again by the next call.
+    If ``data.root`` is a prepared folder, it is used without conversion. Scenes that are finished before an error
+    are kept, and the next call does not convert them again.
 
     Args:
         dataset: A recipe, its data section, the path of a YAML file, or the name of an included recipe.
-        name: Beginning of the name of a new folder in ``data.prepared``; default the name of the recipe, or ``data``.
-        folder: Folder to write instead of a new one in ``data.prepared``.
-        overwrite: Replace the scenes of a folder that was prepared from another declaration.
-        progress: Progress bar; none by default.
+        name: Name prefix of a new folder in ``data.prepared``; by default, the name of the recipe, or ``data``.
+        folder: Folder to write to, instead of a new folder in ``data.prepared``.
+        overwrite: Replace the scenes in a folder that was prepared from a different declaration.
+        progress: Progress bar; by default, none.
 
     Returns:
-        The prepared scenes of all splits, with legend, bands and statistics.
+        The prepared scenes of all splits, with their legend, bands and statistics.
 
     Raises:
-        ConfigError: If the data section is incomplete or has a wrong option.
+        ConfigError: If the data section is incomplete or has an invalid option.
         DataError: If files are missing, or labels do not match their image or the legend.
         SceneError: If an image cannot be read.
-        OutputError: If the folder cannot be written, holds other files, or its disk has too little space.
+        OutputError: If the folder cannot be written or contains other files, or there is not enough disk space.
     """
     recipe = load_recipe(dataset) if isinstance(dataset, str | Path) else dataset
     section = recipe.data if isinstance(recipe, Recipe) else recipe
@@ -92,11 +92,11 @@ def prepare_dataset(
     """Convert the scenes of a declared dataset; see :func:`prepare`.
 
     Args:
-        section: Data section that declares the dataset, and the bands and the GSD to convert to.
+        section: Data section that declares the dataset, and the bands and GSD to convert to.
         dataset: The dataset.
-        name: See :func:`prepare`, also for the following arguments.
-        folder: Folder to write instead of one below ``section.prepared``.
-        overwrite: Replace the scenes of another declaration.
+        name: See :func:`prepare`.
+        folder: Folder to write to, instead of a new folder in ``section.prepared``.
+        overwrite: Replace scenes that were prepared from a different declaration.
         progress: Progress bar.
     """
     dataset.scenes("train")
@@ -112,7 +112,9 @@ def prepare_dataset(
     _log_remarks(dataset)
     _require_own_folder(folder, declared, overwrite=overwrite)
     with lock_folder(folder):
-        finished = _load_if_current(folder, sources, dataset)  # another process may have finished while this one waited
+        finished = _load_if_current(
+            folder, sources, dataset
+        )  # another process may have finished while this one was waiting
         prepared = finished or _fill_folder(section, dataset, folder, sources, progress)
     _report_labels(prepared)
     return prepared
@@ -133,14 +135,16 @@ def _log_remarks(dataset: Dataset) -> None:
 
 
 def _require_own_folder(folder: Path, declared: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Check that a folder is new, empty, or prepared from the same declaration (any with ``overwrite``)."""
+    """Check that a folder is new, empty, or prepared from the same declaration (from any one with ``overwrite``)."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not (folder / LOCK_FILE).is_file():
-        raise OutputError(f"{folder} holds other files", "name a new folder for prepared scenes")
+        raise OutputError(f"{folder} contains other files", "choose a new folder for prepared scenes")
     prepared = PreparedDataset.load(folder)
     if prepared is not None and prepared.declaration != declared and not overwrite:
-        raise OutputError(f"{folder} holds scenes of another declaration", "name a new folder, or --overwrite")
+        raise OutputError(
+            f"{folder} contains scenes of a different declaration", "choose a new folder, or use --overwrite"
+        )
 
 
 def _fill_folder(
@@ -166,7 +170,7 @@ def _fill_folder(
             records[conversion.draft.stem] = record
             task.advance(note=conversion.scene.name)
             _check_unknown(section, conversion, record)
-    for conversion in conversions:  # earlier runs may have had another data.unknown_share
+    for conversion in conversions:  # earlier runs may have used a different data.unknown_share
         _check_unknown(section, conversion, records[conversion.draft.stem])
     _check_polygons(dataset, [(conversion, records[conversion.draft.stem]) for conversion in conversions])
     _remove_other_scenes(folder, set(records))
@@ -196,7 +200,7 @@ def _check_unknown(section: DataSection, conversion: SceneConversion, record: Co
 
 
 def _check_polygons(dataset: Dataset, converted: Sequence[tuple[SceneConversion, ConversionRecord]]) -> None:
-    """Warn about label polygons that were left out or repaired, and check that some touch each split."""
+    """Warn about skipped and repaired label polygons, and check that at least one polygon touches each split."""
     for note in dict.fromkeys(note for _, record in converted for note in record.scene.label_notes):
         logger.warning("%s", note)
     for split in dict.fromkeys(conversion.draft.split for conversion, _ in converted):
@@ -211,7 +215,7 @@ def _check_polygons(dataset: Dataset, converted: Sequence[tuple[SceneConversion,
 
 
 def _merge_statistics(records: Iterable[ConversionRecord]) -> RunningStatistics:
-    """Merge the statistics of the training scenes, in the order of their names so that rounding is reproducible."""
+    """Merge the statistics of the training scenes, sorted by name so that rounding is reproducible."""
     merged = RunningStatistics()
     for record in sorted(records, key=lambda record: record.scene.name):
         if record.scene.split == "train":
@@ -220,7 +224,7 @@ def _merge_statistics(records: Iterable[ConversionRecord]) -> RunningStatistics:
 
 
 def _require_labelled_pixels(prepared: PreparedDataset) -> None:
-    """Check that training and validation have labeled pixels."""
+    """Check that the training and validation scenes have labeled pixels."""
     for split, adjective in (("train", "training"), ("val", "validation")):
         members = [scene for scene in prepared.all_scenes if scene.split == split]
         if members and not any(sum(scene.class_pixels) for scene in members):
@@ -229,8 +233,11 @@ def _require_labelled_pixels(prepared: PreparedDataset) -> None:
 
 
 def _report_labels(prepared: PreparedDataset) -> None:
-    """Warn of classes without a labeled pixel in training or validation, and of pixels of an undeclared 255."""
-    consequences = {"train": "the network cannot learn them", "val": "they have no score and are in no mean"}
+    """Warn about classes without labeled pixels in the training or validation split, and about undeclared 255 pixels."""
+    consequences = {
+        "train": "the network cannot learn them",
+        "val": "they have no score and are excluded from all means",
+    }
     for split, consequence in consequences.items():
         if any(scene.split == split and scene.labelled for scene in prepared.all_scenes):
             counts = prepared.class_pixels(split).tolist()
@@ -241,15 +248,15 @@ def _report_labels(prepared: PreparedDataset) -> None:
 
 
 def _common_gsd(scenes: Sequence[PreparedScene]) -> float | None:
-    """Return the median GSD of the scenes, which must all be similar."""
+    """Return the median GSD of the scenes, which must all have similar GSDs."""
     gsds = {scene.gsd: scene.name for scene in scenes if scene.gsd is not None}
     if not gsds:
         return None
     smallest, largest = min(gsds), max(gsds)
     if not is_same_gsd(largest, smallest):
         raise DataError(
-            f"pixels measure {smallest:.3g} m in {gsds[smallest]} and {largest:.3g} m in {gsds[largest]}",
-            f"resample all scenes to one pixel size: --set data.gsd={largest:.2g}",
+            f"the pixel size is {smallest:.3g} m in {gsds[smallest]} and {largest:.3g} m in {gsds[largest]}",
+            f"resample all scenes to a common pixel size: --set data.gsd={largest:.2g}",
         )
     return python_statistics.median(gsds)
 

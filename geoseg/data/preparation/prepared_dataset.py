@@ -1,4 +1,4 @@
-"""Prepared scenes: images, masks and statistics in a folder from which windows are read in microseconds."""
+"""Prepared scenes: a folder of images, masks and statistics from which windows can be read in microseconds."""
 
 import json
 from collections.abc import Mapping
@@ -20,27 +20,27 @@ from geoseg.raster.formats.tiled_geotiff import CompressedPixels
 from geoseg.raster.statistics import BandStatistics
 
 MANIFEST_NAME = "manifest.json"
-"""File that is written last: a folder without it is not complete."""
+"""File that is written last; a folder without it is incomplete."""
 
 FORMAT_VERSION = 2
-"""Changes when scenes are prepared differently, so that folders of older versions are prepared again."""
+"""Version of the prepared files; folders with an older version are prepared again."""
 
 PixelArray = NDArray[Any] | CompressedPixels
-"""Pixels that are read by ``pixels[rows, cols]``: a memory map, or a compressed file read through GDAL."""
+"""Pixels that can be read with ``pixels[rows, cols]``: a memory map, or a compressed file read with GDAL."""
 
 
 @dataclass(frozen=True)
 class PreparedScene:
-    """One scene in a prepared folder. Field names are the keys of the manifest."""
+    """One scene in a prepared folder. The field names are the keys in the manifest."""
 
     name: str
-    """Name of the scene in its dataset."""
+    """Name of the scene in the dataset."""
     split: str
     """Split that the scene belongs to."""
     folder: Path
     """Prepared folder."""
     stem: str
-    """Name of its files, without folder and suffix."""
+    """Name of its files, without folder and extension."""
     height: int
     """Number of rows."""
     width: int
@@ -54,25 +54,25 @@ class PreparedScene:
     unknown: str = ""
     """Undeclared colors or values of the label file, as text for messages; empty if there are none."""
     unknown_share: float = 0.0
-    """Share of the pixels that have an undeclared color or value."""
+    """Fraction of the pixels that have an undeclared color or value."""
     label_notes: tuple[str, ...] = ()
-    """What was left out, repaired or ambiguous in a vector file of labels, one sentence each."""
+    """Notes on what was skipped, repaired or ambiguous in a vector file of labels, one sentence each."""
     touches: bool = True
     """False if the label file is a vector file and none of its polygons contains the center of a pixel."""
     assumed_pixels: int = 0
-    """Number of pixels of an undeclared 255, which are not labeled."""
+    """Number of undeclared 255 pixels, which count as not labeled."""
     labelled: bool = True
-    """False for a scene without a mask: it has no label file, or its labels are held back."""
+    """False for a scene without a mask, either because it has no label file or because its labels are withheld."""
     compressed: bool = False
-    """True if its files are compressed, which excludes memory mapping."""
+    """True if its files are compressed and therefore cannot be memory-mapped."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Groups it belongs to, the domain for instance, by name of the grouping."""
+    """Groups that the scene belongs to (for example, its domain), keyed by the name of the grouping."""
     digests: Mapping[str, str] = field(default_factory=dict)
-    """Digests of the pixels of image and mask."""
+    """Digests of the image and mask pixels."""
 
     @property
     def image_path(self) -> Path:
-        """The raster file of the image, all bands."""
+        """The raster file of the image, with all bands."""
         return self.folder / "images" / f"{self.stem}.tif"
 
     @property
@@ -82,12 +82,12 @@ class PreparedScene:
 
     @property
     def valid_path(self) -> Path:
-        """The raster file that holds 1 where the image has data; it exists only if some pixel has none."""
+        """The raster file that is 1 where the image has data; it exists only if some pixels have no data."""
         return self.folder / "valid" / f"{self.stem}.tif"
 
     @property
     def class_locations_path(self) -> Path:
-        """The file of :class:`ClassLocations`; it exists only for labeled scenes."""
+        """The file with the :class:`ClassLocations`; it exists only for labeled scenes."""
         return self.folder / "cells" / f"{self.stem}.npz"
 
     @property
@@ -111,19 +111,19 @@ class PreparedScene:
 
     @cached_property
     def valid(self) -> PixelArray | None:
-        """1 where the image has data (row, col); None if it has data everywhere."""
+        """Array (row, col) that is 1 where the image has data; None if it has data everywhere."""
         return self._open_band(self.valid_path) if self.valid_pixels < self.height * self.width else None
 
     @cached_property
     def class_locations(self) -> ClassLocations:
-        """Where each class occurs in a labeled scene."""
+        """The locations of each class in a labeled scene."""
         return ClassLocations.load(self.class_locations_path)
 
     def _open_band(self, path: Path) -> PixelArray:
         return CompressedPixels(path, band=0) if self.compressed else open_memmap(path)[..., 0]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the fields without opened files: another process opens them itself."""
+        """Return the fields without open files, because each process must open the files itself."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def read_mask(self, window: Window) -> NDArray[np.uint8]:
@@ -138,11 +138,11 @@ class PreparedScene:
         return np.ones(inside.shape, bool) if self.valid is None else self.valid[rows, cols] > 0
 
     def read(self, window: Window) -> tuple[NDArray[Any], NDArray[np.uint8], NDArray[np.bool_]]:
-        """Read a window, padded where it reaches outside the scene.
+        """Read a window, padded where it extends beyond the scene.
 
         Returns:
-            Image (row, col, band), 0 outside; class indices (row, col), 255 outside or without labels; validity
-            (row, col), False outside.
+            The image (row, col, band), 0 outside; the class indices (row, col), 255 outside or without labels; and the
+            validity (row, col), False outside.
         """
         inside = window.clip_to(self.height, self.width)
         rows, cols = inside.slices()
@@ -164,19 +164,19 @@ class PreparedScene:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], folder: Path) -> Self:
-        """Return the scene of an entry that :meth:`to_dict` returned, in a folder."""
+        """Return the scene for a manifest entry created by :meth:`to_dict`, in a folder."""
         lists = {key: tuple(content[key]) for key in ("class_pixels", "label_notes") if key in content}
         return cls(**{**content, **lists, "folder": folder})
 
 
 @dataclass(frozen=True)
 class PreparedDataset:
-    """A prepared folder: the scenes of all splits, with what training needs to know about them."""
+    """A prepared folder: the scenes of all splits, with the metadata needed for training."""
 
     folder: Path
     """The prepared folder."""
     digest: str
-    """Digest of classes, bands, splits and prepared pixels: equal for equal data, wherever they are stored."""
+    """Digest of the classes, bands, splits and prepared pixels; identical for identical data, wherever it is stored."""
     sources: str
     """Digest of the declaration and of the state of all source files."""
     declaration: Mapping[str, Any]
@@ -194,17 +194,17 @@ class PreparedDataset:
     all_scenes: tuple[PreparedScene, ...]
     """Scenes of all splits."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """Facts that a model trained on the data carries in its card: domains, protocol, license."""
+    """Facts that are stored in the card of a model trained on the data: domains, protocol, license."""
 
     def scenes(self, split: str) -> tuple[PreparedScene, ...]:
         """Return the scenes of a split.
 
         Raises:
-            DataError: If the split has no scene.
+            DataError: If the split has no scenes.
         """
         scenes = tuple(scene for scene in self.all_scenes if scene.split == split)
         if not scenes:
-            raise DataError(f"there is no scene in the split {split!r}", "name scenes for it in data.splits")
+            raise DataError(f"there is no scene in the split {split!r}", "add scenes to it in data.splits")
         return scenes
 
     def class_pixels(self, split: str = "train") -> NDArray[np.int64]:
@@ -234,7 +234,7 @@ class PreparedDataset:
 
     @classmethod
     def load(cls, folder: Path) -> Self | None:
-        """Read the manifest of a folder; None if there is none, or one of another version of geoseg."""
+        """Read the manifest of a folder; None if there is none or it is from a different version of geoseg."""
         try:
             content = json.loads((folder / MANIFEST_NAME).read_text("utf-8"))
             if content["format"] != FORMAT_VERSION:

@@ -41,21 +41,21 @@ class SceneLabelReport:
     shape: tuple[int, int] = (0, 0)
     """(height, width) of the image."""
     class_pixels: tuple[int, ...] = ()
-    """Number of labeled pixels of each class; empty without labels."""
+    """Number of labeled pixels of each class; empty if there are no labels."""
     unknown_share: float = 0.0
-    """Share of pixels with an undeclared color or value."""
+    """Fraction of the pixels with an undeclared color or value."""
     touches: bool = True
     """False if the label file is a vector file and none of its polygons contains the center of a pixel."""
     errors: tuple[str, ...] = ()
     """Errors, one sentence each."""
     remarks: tuple[str, ...] = ()
-    """Oddities, one sentence each."""
+    """Remarks, one sentence each."""
     label_notes: tuple[str, ...] = ()
-    """What was left out or repaired in a vector file of labels, one sentence each; scenes may share the file."""
+    """Notes on what was skipped or repaired in a vector file of labels, one sentence each; scenes may share this file."""
 
     @property
     def unlabelled_share(self) -> float:
-        """Share of pixels without a class, undeclared ones included."""
+        """Fraction of the pixels without a class, including undeclared ones."""
         pixels = self.shape[0] * self.shape[1]
         return 1 - sum(self.class_pixels) / pixels if pixels else 0.0
 
@@ -69,13 +69,13 @@ class LabelReport:
     scenes: tuple[SceneLabelReport, ...]
     """Findings about each scene, split by split."""
     errors: tuple[str, ...] = field(default=())
-    """Errors of the dataset as a whole."""
+    """Errors that concern the dataset as a whole."""
     remarks: tuple[str, ...] = field(default=())
-    """Oddities of the dataset as a whole."""
+    """Remarks that concern the dataset as a whole."""
 
     @property
     def error_count(self) -> int:
-        """Number of errors of the dataset and its scenes."""
+        """Total number of errors in the dataset and its scenes."""
         return len(self.errors) + sum(len(scene.errors) for scene in self.scenes)
 
     def class_pixels(self, split: str) -> NDArray[np.int64]:
@@ -83,7 +83,7 @@ class LabelReport:
         return _sum_class_pixels(self.scenes, split, len(self.legend))
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        """Return (header, rows) of text: the share of each class in each split, and of pixels that are not labeled."""
+        """Return (header, rows) as text: the fraction of each class in each split, and the fraction of unlabeled pixels."""
         splits = {
             split: [s for s in self.scenes if s.split == split] for split in dict.fromkeys(s.split for s in self.scenes)
         }
@@ -102,7 +102,7 @@ def _sum_class_pixels(scenes: Sequence[SceneLabelReport], split: str, classes: i
 
 
 def _format_shares(counts: NDArray[np.int64]) -> list[str]:
-    return [f"{100 * number / counts.sum():.2f} %" if counts.any() else "-" for number in counts]
+    return [f"{100 * number / counts.sum():.2f}%" if counts.any() else "-" for number in counts]
 
 
 def _format_unlabelled(scenes: Sequence[SceneLabelReport]) -> str:
@@ -114,12 +114,12 @@ def validate_labels(section: DataSection, *, progress: Progress = silent) -> Lab
     """Read all image headers and all labels of a dataset, and report errors.
 
     Args:
-        section: Data section of a recipe.
-        progress: Progress bar; none by default.
+        section: The data section of a recipe.
+        progress: Progress bar; by default, none.
 
     Raises:
-        ConfigError: If the data section is incomplete or has a wrong option.
-        DataError: If the dataset is not found.
+        ConfigError: If the data section is incomplete or has an invalid option.
+        DataError: If the dataset cannot be found.
     """
     dataset, errors = _open_incomplete(section)
     members = [(split, scene) for split, scenes in dataset.splits.items() for scene in scenes]
@@ -135,7 +135,7 @@ def validate_labels(section: DataSection, *, progress: Progress = silent) -> Lab
 
 
 def _open_incomplete(section: DataSection) -> tuple[Dataset, list[str]]:
-    """Return the dataset; if files are missing, the dataset without them and the error."""
+    """Return the dataset. If files are missing, return the dataset without them, and the error."""
     try:
         return open_dataset(section), []
     except DataError as error:
@@ -163,7 +163,7 @@ def _validate_scene(section: DataSection, dataset: Dataset, split: str, scene: L
     share, values = reader.unknown_share, reader.describe_unknown()
     unknown = (f"{scene.label}: {share:.2%} of the pixels are not in the legend: {values}",) if share else ()
     assumed = (f"{scene.label}: {describe_assumed(reader.assumed)}",) if reader.assumed else ()
-    empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: nothing is labeled",)
+    empty = () if counts[:IGNORE_INDEX].any() else (f"{scene.label}: no pixels are labeled",)
     is_error = share > section.unknown_share
     return SceneLabelReport(
         split,
@@ -199,11 +199,11 @@ def _find_empty_classes(dataset: Dataset, reports: Sequence[SceneLabelReport]) -
         counts = _sum_class_pixels(reports, split, len(dataset.legend))
         empty = [name for name, number in zip(dataset.legend.names, counts, strict=True) if not number]
         if counts.any() and empty:
-            yield f"no pixel of the split {split} is labeled {' or '.join(empty)}"
+            yield f"no pixel in the split {split} is labeled {' or '.join(empty)}"
 
 
 def _find_leaks(dataset: Dataset) -> Iterator[str]:
-    """Find training images that have the same bytes as an image of another split."""
+    """Find training images that are identical to an image in another split."""
     by_size: dict[int, list[tuple[str, LabelledScene]]] = defaultdict(list)
     for split, scenes in dataset.splits.items():
         for scene in (each for each in scenes if each.source is None):
@@ -218,11 +218,11 @@ def _find_equal_images(members: Sequence[tuple[str, LabelledScene]]) -> Iterator
     for split, scene in members:
         training_name = train.get(_checksum(scene))
         if split != "train" and training_name is not None:
-            yield f"{scene.name} of the split {split} is the same image as {training_name} of the split train"
+            yield f"{scene.name} in the split {split} is the same image as {training_name} in the split train"
 
 
 def _checksum(scene: LabelledScene) -> int:
-    """Return the CRC-32 of an image file, which zips store."""
+    """Return the CRC-32 of an image file, which is stored in zips."""
     if is_zip_member(scene.image):
         return fingerprint(scene.image)[2]
     checksum = 0

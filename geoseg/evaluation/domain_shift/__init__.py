@@ -1,1 +1,1 @@
-"""Measure the domain shift between a source and a target without labels."""
+"""Measure the domain shift between a source and a target domain without labels."""

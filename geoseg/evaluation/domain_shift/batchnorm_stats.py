@@ -15,7 +15,7 @@ from torch import Tensor, nn
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 """Layers with running statistics."""
 MIN_PIXELS = 1000
-"""Layers that saw at most this many pixels are left out."""
+"""Layers that received at most this many pixels are ignored."""
 
 
 @dataclass
@@ -38,10 +38,11 @@ class ChannelSums:
         self.squares = self.squares.to(exact.device) + exact.square().sum(axes)
 
     def distance(self, layer: BatchNorm) -> float:
-        """Return the distance from the running statistics of a layer, in their standard deviations.
+        """Return the distance from a layer's running statistics, in units of their standard deviation.
 
-        It is the root mean square over channels of the 2-Wasserstein distance between both as normal distributions:
-        (difference of means)² + (difference of standard deviations)², each divided by the running standard deviation.
+        It is the root mean square over channels of the 2-Wasserstein distance between two normal distributions,
+        ``sqrt((difference of means)² + (difference of standard deviations)²)``, divided by the running standard
+        deviation.
         """
         assert layer.running_mean is not None
         assert layer.running_var is not None
@@ -57,7 +58,7 @@ def record_batchnorm_stats(network: nn.Module) -> Iterator[Mapping[str, ChannelS
     """Record the inputs of all batch normalization layers while the context is open.
 
     Returns:
-        Sums by name of the layer, in order of first use; every forward pass adds to them.
+        Sums keyed by layer name, in order of first use; every forward pass adds to them.
     """
     sums: dict[str, ChannelSums] = {}
     hooks = [
@@ -71,7 +72,7 @@ def record_batchnorm_stats(network: nn.Module) -> Iterator[Mapping[str, ChannelS
 
 
 def batchnorm_layers(network: nn.Module) -> dict[str, BatchNorm]:
-    """Return all layers with running statistics by name, including auxiliary heads that prediction does not use."""
+    """Return all layers with running statistics by name, including those of auxiliary heads not used for prediction."""
     return {
         name: module
         for name, module in network.named_modules()
@@ -80,7 +81,7 @@ def batchnorm_layers(network: nn.Module) -> dict[str, BatchNorm]:
 
 
 def batchnorm_distances(network: nn.Module, sums: Mapping[str, ChannelSums]) -> dict[str, float]:
-    """Return the distance of each layer with more than :data:`MIN_PIXELS` pixels, in order of first use."""
+    """Return the distance of each layer that received more than :data:`MIN_PIXELS` pixels, in order of first use."""
     layers = batchnorm_layers(network)
     return {name: each.distance(layers[name]) for name, each in sums.items() if each.count > MIN_PIXELS}
 

@@ -1,4 +1,4 @@
-"""Profile a domain: pixels, and a model's predictions and features, from windows evenly spread over its scenes."""
+"""Profile the pixels of a domain, and a model's predictions and features, in windows evenly spread over its scenes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -26,15 +26,15 @@ from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
 
 WINDOW_SIZE = 512
-"""Side of a window without a model, pixels."""
+"""Side length of a window in pixels if there is no model."""
 PIXELS_PER_WINDOW = 4000
-"""Number of pixels that are sampled from each window to compare bands."""
+"""Number of pixels sampled from each window to compare bands."""
 MAX_IMAGES = 6
 """Number of windows kept as images."""
 IMAGE_SIZE = 240
-"""Longest side of these images, pixels."""
+"""Longest side of these images in pixels."""
 MIN_VALID_SHARE = 0.5
-"""Windows with a smaller share of valid pixels are skipped."""
+"""Windows with a smaller fraction of valid pixels are skipped."""
 
 
 @dataclass
@@ -42,23 +42,23 @@ class DomainProfile:
     """Statistics of one domain."""
 
     name: str
-    """Name of the domain as given by the user."""
+    """Name of the domain, as given by the user."""
     bands: tuple[str, ...] = ()
     """Names of the compared bands."""
     pixels: list[NDArray[np.float64]] = field(default_factory=list)
-    """Sampled pixels of each window, axes (pixel, band), in units of the scenes."""
+    """Sampled pixels of each window, axes (pixel, band), in the units of the scenes."""
     windows: int = 0
     """Number of windows."""
     images: list[RgbImage] = field(default_factory=list)
     """Some of the windows."""
     probability: NDArray[np.float64] | None = None
-    """Sum of each class's probability over all pixels; None without a model."""
+    """Sum of each class's probability over all pixels; None if there is no model."""
     confidence: NDArray[np.int64] = field(default_factory=lambda: np.zeros(CONFIDENCE_LEVELS, np.int64))
-    """Number of pixels by probability of the predicted class, in steps of 1/254."""
+    """Number of pixels for each probability of the predicted class, in steps of 1/254."""
     entropy: NDArray[np.int64] = field(default_factory=lambda: np.zeros(CONFIDENCE_LEVELS, np.int64))
-    """Number of pixels by entropy as a fraction of the largest possible, in steps of 1/254."""
+    """Number of pixels for each entropy, as a fraction of the maximum entropy, in steps of 1/254."""
     batchnorm: dict[str, float] = field(default_factory=dict)
-    """Distance of each batch normalization layer's statistics from those of training."""
+    """Distance of each batch normalization layer's input statistics from those during training."""
 
     @property
     def sample(self) -> NDArray[np.float64]:
@@ -67,7 +67,7 @@ class DomainProfile:
 
     @property
     def class_shares(self) -> NDArray[np.float64]:
-        """Expected share of each class: the mean of its probability."""
+        """Expected fraction of each class: its mean probability."""
         assert self.probability is not None
         shares: NDArray[np.float64] = self.probability / self.probability.sum()
         return shares
@@ -84,7 +84,7 @@ class DomainProfile:
         self.windows += 1
 
     def add_probabilities(self, probabilities: Tensor, valid: Tensor) -> None:
-        """Add probabilities, axes (class, row, col), where ``valid``, axes (row, col)."""
+        """Add the probabilities, axes (class, row, col), of the pixels where ``valid``, axes (row, col), is true."""
         total = probabilities[:, valid].double().sum(dim=1).cpu().numpy()
         self.probability = total if self.probability is None else self.probability + total
         self.confidence = self.confidence + _count_levels(confidence(probabilities)[0, valid])
@@ -104,14 +104,14 @@ def profile_domain(
 
     Args:
         domain: The domain.
-        model: Model whose predictions and features are profiled, at its own pixel size; None for pixels only.
+        model: Model whose predictions and features are profiled, at its own pixel size; None to profile only pixels.
         windows: Number of windows.
-        gsd: Meters per pixel of scenes without CRS.
-        device: Device of the network.
+        gsd: Meters per pixel, for scenes without a CRS.
+        device: Device to run the network on.
         progress: Called with the number of scenes.
 
     Raises:
-        SceneError: No window has enough valid pixels.
+        SceneError: If no window has enough valid pixels.
     """
     profile, selected = DomainProfile(domain.name), _spread(len(domain.scenes), windows)
     with ExitStack() as stack:
@@ -134,7 +134,7 @@ def profile_domain(
 def _read_windows(
     scene: DomainScene, model: Bundle | None, count: int, gsd: float | None
 ) -> Iterator[tuple[Raster, tuple[str, ...]]]:
-    """Yield evenly spread windows of a scene as the model's input, and the names of their bands."""
+    """Yield evenly spread windows of a scene as model input, and the names of their bands."""
     with scene.open() as source:
         card = None if model is None else model.card
         plan = None
@@ -152,40 +152,40 @@ def _read_windows(
 
 
 def _tile_windows(scene: Scene, size: tuple[int, int]) -> list[Window]:
-    """Return adjacent windows that cover a scene; the last ones are shifted inward."""
+    """Return adjacent windows that cover a scene; the last ones are shifted inward to fit."""
     height, width = (min(sides) for sides in zip(size, scene.grid.shape, strict=True))
     rows, cols = plain_starts(scene.grid.height, height, height), plain_starts(scene.grid.width, width, width)
     return [Window(row, col, height, width) for row in rows for col in cols]
 
 
 def _spread(length: int, count: int) -> Sequence[int]:
-    """Return ``count`` evenly spread indices (all if there are fewer): the centers of equal parts."""
+    """Return ``count`` evenly spread indices, the centers of equal intervals; all indices if there are fewer."""
     count = min(count, length)
     return [int((number + 0.5) * length / count) for number in range(count)]
 
 
 @dataclass(frozen=True)
 class _ModelProfiler:
-    """A predictor, and the statistics of its batch normalization layers."""
+    """A predictor and the recorded inputs of its batch normalization layers."""
 
     predictor: Predictor
     sums: Mapping[str, ChannelSums]
 
     @torch.inference_mode()
     def add(self, profile: DomainProfile, raster: Raster) -> None:
-        """Add the predictions of a window."""
+        """Add the predictions for a window."""
         probabilities = self.predictor.probabilities([raster])[0]
         profile.add_probabilities(probabilities, torch.from_numpy(raster.valid).to(probabilities.device))
 
 
 @contextmanager
 def _open_profiler(model: Bundle, device: str) -> Iterator[_ModelProfiler]:
-    # ``live``: other engines run a copy of the network, in which batch normalization is fused into convolutions
+    # ``live``, because other engines run a copy of the network with batch normalization fused into convolutions
     predictor = Predictor(model, device, live=True)
     with record_batchnorm_stats(predictor.network) as sums:
         yield _ModelProfiler(predictor, sums)
 
 
 def _count_levels(shares: Tensor) -> NDArray[np.int64]:
-    """Count pixels by steps of 1/254."""
+    """Count the pixels at each step of 1/254."""
     return np.bincount(quantize_confidence(shares.cpu().numpy()), minlength=CONFIDENCE_LEVELS)

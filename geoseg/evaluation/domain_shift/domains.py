@@ -1,4 +1,4 @@
-"""The two domains of a domain shift: a split of a dataset, or scenes; labels are not read."""
+"""Find the scenes of the two domains of a domain shift: a split of a dataset, or scene files. Labels are not read."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ from geoseg.raster.discovery import is_collection, list_scenes
 from geoseg.raster.scene import Scene
 
 WINDOWS_PER_DOMAIN = 48
-"""Number of windows of each domain."""
+"""Number of windows from each domain."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class DomainScene:
     scene: LabelledScene
     """Files of the scene."""
     bands: tuple[str, ...] | None = None
-    """Names of its bands from the dataset; None for those in the file."""
+    """Names of its bands according to the dataset; None to use those in the file."""
 
     @contextmanager
     def open(self) -> Iterator[Scene]:
@@ -36,7 +36,7 @@ class DomainScene:
             yield files.enter_context(open_image(on_disk.image, self.bands))
 
     def input_bands(self, card: ModelCard) -> Sequence[str] | None:
-        """Return numbers of the model's bands if the dataset names them; None to match the names in the file."""
+        """Return the numbers of the model's bands if the dataset names its bands, otherwise None."""
         if self.bands is None or not set(card.bands) <= set(self.bands):
             return None
         return [str(self.bands.index(name) + 1) for name in card.bands]
@@ -44,12 +44,12 @@ class DomainScene:
 
 @dataclass(frozen=True)
 class Domain:
-    """A set of scenes that is compared with another."""
+    """A set of scenes to compare with another set."""
 
     name: str
-    """Name as given by the user."""
+    """Name given by the user."""
     scenes: tuple[DomainScene, ...]
-    """Scenes in order."""
+    """The scenes, in order."""
 
     def require_readable(self) -> None:
         """Raise :class:`SceneError` if the first scene cannot be opened."""
@@ -63,7 +63,7 @@ def resolve_domain(source: str, overrides: Sequence[str] = ()) -> Domain:
     Args:
         source: ``RECIPE:SPLIT``, ``PREPARED_FOLDER:SPLIT`` (the split is ``train`` by default), or scenes: a file, a
             folder or a pattern.
-        overrides: Changes of a recipe as ``section.key=value``.
+        overrides: Changes to a recipe as ``section.key=value``.
     """
     dataset_name, _, split = source.partition(":")
     if is_prepared_folder(dataset_name) or _is_recipe(dataset_name):
@@ -76,5 +76,5 @@ def resolve_domain(source: str, overrides: Sequence[str] = ()) -> Domain:
 
 
 def _is_recipe(source: str) -> bool:
-    """Return True for the name of a recipe; a folder or pattern of scenes has no suffix either."""
+    """Return True if this is the name of a recipe, and not a folder or pattern of scenes."""
     return Path(source).suffix in {"", *RECIPE_SUFFIXES} and not is_collection([source])

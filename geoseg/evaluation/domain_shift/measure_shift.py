@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from geoseg.evaluation.domain_shift.domain_profile import DomainProfile
 
 QUANTILES = np.linspace(0, 1, 513)
-"""Quantiles at which two samples are compared."""
+"""Quantile levels at which two samples are compared."""
 
 
 @dataclass(frozen=True)
 class BandShift:
-    """One band of both domains, in units of the scenes."""
+    """Comparison of one band in both domains, in the units of the scenes."""
 
     name: str
     """Name of the band."""
     source_mean: float
-    """Mean of the source."""
+    """Mean in the source."""
     source_std: float
-    """Standard deviation of the source."""
+    """Standard deviation in the source."""
     target_mean: float
-    """Mean of the target."""
+    """Mean in the target."""
     target_std: float
-    """Standard deviation of the target."""
+    """Standard deviation in the target."""
     distance: float | None
-    """1-Wasserstein distance of both distributions in standard deviations of the source; None without a source."""
+    """1-Wasserstein distance between the distributions in standard deviations of the source; None without a source."""
 
     @property
     def shift(self) -> float:
-        """Difference of the means in standard deviations of the source."""
+        """Difference between the means in standard deviations of the source."""
         return (self.target_mean - self.source_mean) / (self.source_std or 1.0)
 
     @property
@@ -52,20 +52,20 @@ class BandShift:
 
 @dataclass(frozen=True)
 class DomainShift:
-    """Profiles of a source and a target domain, and their differences."""
+    """The profiles of a source and a target domain, and their differences."""
 
     target: "DomainProfile"
     """Profile of the target."""
     source: "DomainProfile | None"
     """Profile of the source; None to compare with the training statistics in the model card."""
     card: ModelCard | None
-    """Card of the model; None if only pixels are compared."""
+    """The model card; None if only pixels are compared."""
     bands: tuple[BandShift, ...]
     """Shift of each band."""
 
     @property
     def prior_shift(self) -> float | None:
-        """Total variation distance of the expected class shares, 0 to 1; None without a source or model."""
+        """Total variation distance between the expected class fractions, 0 to 1; None without a source or a model."""
         if self.source is None or self.source.probability is None or self.target.probability is None:
             return None
         return float(np.abs(self.source.class_shares - self.target.class_shares).sum() / 2)
@@ -85,21 +85,21 @@ def measure_shift(
     """Measure the domain shift between two datasets, splits or sets of scenes.
 
     Args:
-        target: Domain to predict: ``RECIPE:SPLIT``, ``PREPARED_FOLDER:SPLIT``, or scenes (a file, folder or pattern).
-        source: Domain to compare with; None for the training statistics in the model.
-        model: Model file or loaded model whose predictions and features are compared; None to compare pixels only.
-        overrides: Changes of recipes as ``section.key=value``.
-        crops: Number of windows of each domain.
-        gsd: Meters per pixel of scenes without CRS.
-        device: Device of the network: auto, cpu, cuda or mps.
-        progress: Called with the number of scenes of each domain.
+        target: The target domain: ``RECIPE:SPLIT``, ``PREPARED_FOLDER:SPLIT``, or scenes (a file, folder or pattern).
+        source: Domain to compare with; None to use the training statistics stored in the model.
+        model: Model file or loaded model whose predictions and features are compared; None to compare only pixels.
+        overrides: Changes to recipes as ``section.key=value``.
+        crops: Number of windows from each domain.
+        gsd: Meters per pixel, for scenes without a CRS.
+        device: Device to run the network on: auto, cpu, cuda or mps.
+        progress: Called with the number of scenes in each domain.
 
     Returns:
-        Profiles of both domains with their differences.
+        The profiles of both domains and their differences.
 
     Raises:
-        ConfigError: Neither a source nor a model is given.
-        SceneError: The domains differ in the number of bands, or have too few valid pixels.
+        ConfigError: If neither a source nor a model is given.
+        SceneError: If the domains have different numbers of bands or too few valid pixels.
 
     Example:
         >>> import geoseg
@@ -108,7 +108,7 @@ def measure_shift(
         [0.4, 0.1, -0.2]
     """
     if source is None and model is None:
-        raise ConfigError("there is nothing to compare with", "name a second domain, or a model: --model")
+        raise ConfigError("there is nothing to compare with", "specify a second domain, or a model with --model")
     check_device_name(device)
     if isinstance(model, str | Path):
         read_card(model)
@@ -126,14 +126,14 @@ def measure_shift(
         raise SceneError(
             f"{source_profile.name} has {len(source_profile.bands)} bands, "
             f"{target_profile.name} has {len(target_profile.bands)}",
-            "name a model, which selects bands: --model",
+            "specify a model with --model; it selects the bands",
         )
     card = None if bundle is None else bundle.card
     return DomainShift(target_profile, source_profile, card, _band_shifts(target_profile, source_profile, card))
 
 
 def shift_to_dict(shift: DomainShift) -> dict[str, Any]:
-    """Return every number of a domain shift, for JSON."""
+    """Return all measurements of a domain shift as a dictionary for JSON."""
     profiles = {"source": shift.source, "target": shift.target}
     return {
         **{role: each.name if each is not None else "the model's training data" for role, each in profiles.items()},
@@ -144,12 +144,12 @@ def shift_to_dict(shift: DomainShift) -> dict[str, Any]:
 
 
 def mean_level(counts: NDArray[np.int64]) -> float:
-    """Return the mean, 0 to 1, of pixels counted in steps of 1/254."""
+    """Return the mean level, 0 to 1, of pixels counted in steps of 1/254."""
     return float(counts @ np.arange(len(counts)) / (counts.sum() * (len(counts) - 1)))
 
 
 def wasserstein(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the 1-Wasserstein distance of two samples: the mean distance of their quantiles."""
+    """Return the 1-Wasserstein distance between two samples: the mean distance between their quantiles."""
     return float(np.abs(np.quantile(first, QUANTILES) - np.quantile(second, QUANTILES)).mean())
 
 

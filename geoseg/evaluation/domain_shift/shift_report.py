@@ -1,4 +1,4 @@
-"""Write the page of a domain shift: the differences between source and target in charts, tables and images."""
+"""Write the HTML report of a domain shift: charts, tables and images that compare the source and the target."""
 
 import json
 import math
@@ -40,13 +40,13 @@ def write_shift_report(shift: DomainShift, output: str | Path) -> Path:
 
 
 def check_shift_report(output: str | Path, *, overwrite: bool) -> None:
-    """Raise :class:`OutputError` before the measurement starts if a file of the report cannot be written."""
+    """Raise :class:`OutputError` before the measurement starts if a report file cannot be written."""
     for path in (Path(output), Path(output).with_suffix(".json")):
         check_writable(path, overwrite)
 
 
 def render_shift_report(shift: DomainShift) -> str:
-    """Render the whole page."""
+    """Render the complete page."""
     source = "the model's training data" if shift.source is None else shift.source.name
     windows = " and ".join(f"{profile.windows} windows of {profile.name}" for profile in _profiles(shift))
     sections = [render_section(name, template, view(shift)) for name, (template, view) in SECTIONS.items()]
@@ -56,13 +56,13 @@ def render_shift_report(shift: DomainShift) -> str:
 
 
 def summary_view(shift: DomainShift) -> View:
-    """Return a tile per kind of difference; 0 means no difference."""
+    """Return one tile for each kind of difference; 0 means no difference."""
     tiles = [
         (f"{max(band.size for band in shift.bands):.2f}",
-         "largest difference of a band, in standard deviations of the source"),
+         "largest difference in a band, in standard deviations of the source"),
     ]  # fmt: skip
     if shift.prior_shift is not None:
-        tiles.append((f"{100 * shift.prior_shift:.1f} %", "difference of class shares (total variation distance)"))
+        tiles.append((f"{100 * shift.prior_shift:.1f}%", "difference in class fractions (total variation distance)"))
     profiles = _predicted_profiles(shift)
     if profiles:
         confidence = " → ".join(f"{100 * mean_level(profile.confidence):.1f}" for profile in profiles)
@@ -75,7 +75,7 @@ def summary_view(shift: DomainShift) -> View:
 
 
 def pixels_view(shift: DomainShift) -> View:
-    """Return the distribution of each band, and its mean, deviation, shift and distance."""
+    """Return the distribution of each band, and its mean, standard deviation, shift and distance."""
     rows = [
         [
             band.name,
@@ -99,14 +99,14 @@ def confidence_view(shift: DomainShift) -> View | None:
     entropy = {profile.name: _bin_levels(profile.entropy) for profile in profiles}
     return {
         "charts": [
-            histogram(confidence, edges, x="probability of the predicted class", y="share of pixels"),
-            histogram(entropy, edges, x="normalized entropy: 0 is certain, 1 is uniform", y="share of pixels"),
+            histogram(confidence, edges, x="probability of the predicted class", y="fraction of pixels"),
+            histogram(entropy, edges, x="normalized entropy: 0 is certain, 1 is uniform", y="fraction of pixels"),
         ]
     }
 
 
 def classes_view(shift: DomainShift) -> View | None:
-    """Return the expected share of each class; None without a model."""
+    """Return the expected fraction of each class; None without a model."""
     profiles = _predicted_profiles(shift)
     if not profiles or shift.card is None:
         return None
@@ -118,7 +118,7 @@ def classes_view(shift: DomainShift) -> View | None:
 
 
 def features_view(shift: DomainShift) -> View | None:
-    """Return the distance of each layer's statistics from those of training; None without batch normalization."""
+    """Return the distance of each layer's statistics from those in training; None without batch normalization."""
     series = {
         profile.name: list(enumerate(map(float, profile.batchnorm.values())))
         for profile in _profiles(shift)
@@ -143,11 +143,11 @@ SECTIONS: dict[str, tuple[str, Callable[[DomainShift], View | None]]] = {
     "Features": ("shift_features.html.j2", features_view),
     "Samples": ("shift_samples.html.j2", samples_view),
 }
-"""Template and view of each section by its heading, in order."""
+"""Template and view function of each section, keyed by its heading, in order."""
 
 
 def _profiles(shift: DomainShift) -> "list[DomainProfile]":
-    """Return source and target, or the target only."""
+    """Return the profiles of the source and the target, or of the target only."""
     return [profile for profile in (shift.source, shift.target) if profile is not None]
 
 
@@ -169,11 +169,12 @@ def _model_verdict(shift: DomainShift) -> list[str]:
     if source is None or source.probability is None or shift.card is None:
         return []
     loss = mean_level(source.confidence) - mean_level(target.confidence)
-    text = [f"The mean confidence is {abs(100 * loss):.1f} points {'lower' if loss > 0 else 'higher'} in the target. "]
+    direction = "lower" if loss > 0 else "higher"
+    text = [f"The mean confidence is {abs(100 * loss):.1f} percentage points {direction} in the target. "]
     before, after = 100 * source.class_shares, 100 * target.class_shares
     index = int(np.abs(after - before).argmax())
     name = shift.card.legend.names[index]
-    text.append(f"The share of {name} differs most: {after[index]:.1f} % instead of {before[index]:.1f} %. ")
+    text.append(f"The class fraction of {name} differs most: {after[index]:.1f}% instead of {before[index]:.1f}%. ")
     if source.batchnorm and target.batchnorm:
         times = _mean(target.batchnorm) / max(_mean(source.batchnorm), 1e-9)
         text.append(f"The features are {times:.1f} times as far from the training statistics as in the source.")
@@ -185,11 +186,11 @@ def _band_chart(shift: DomainShift, index: int) -> Chart | None:
     low, high = (np.quantile(np.concatenate([*samples.values()]), share) for share in (0.002, 0.998))
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
     shares = {name: _to_shares(np.histogram(sample, edges)[0]) for name, sample in samples.items()}
-    return histogram(shares, edges.tolist(), x=shift.bands[index].name, y="share of pixels")
+    return histogram(shares, edges.tolist(), x=shift.bands[index].name, y="fraction of pixels")
 
 
 def _bin_levels(counts: NDArray[np.int64]) -> list[float]:
-    """Return shares in bins of five steps each."""
+    """Return the fraction of pixels in each bin; a bin covers five steps."""
     return _to_shares(counts.reshape(BINS, -1).sum(axis=1))
 
 

@@ -1,1 +1,1 @@
-"""Report of one or several runs as a self-contained HTML page, JSON and Markdown."""
+"""Report on one or more runs as a self-contained HTML page, JSON and Markdown."""

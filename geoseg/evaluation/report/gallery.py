@@ -1,6 +1,6 @@
 """Collect the images of a report while scenes are evaluated: maps, and the crops with the most and the fewest errors.
 
-Memory holds only what the report shows: images of a new scene are drawn only if they replace others.
+Only what the report shows is kept in memory: images of a new scene are drawn only if they replace others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,25 +21,25 @@ from geoseg.raster.display import RgbImage, choose_rgb_bands, render_rgb
 from geoseg.raster.resampling_indices import nearest_indices
 
 CROP_SIZE = 256
-"""Side of a crop, pixels of the scene."""
+"""Side length of a crop in scene pixels."""
 MAX_CROPS = 8
-"""Number of crops of each kind."""
+"""Number of crops of each kind (most and fewest errors)."""
 MAX_CROPS_PER_SCENE = 2
-"""Number of crops of each kind from one scene."""
+"""Maximum number of crops of each kind from one scene."""
 MAX_MAPS = 12
-"""Number of scenes shown as maps, those with the most errors."""
+"""Number of scenes shown as maps; those with the most errors are selected."""
 MAP_SIZE = 1200
-"""Longest side of a map, pixels."""
+"""Longest side of a map in pixels."""
 MIN_LABELLED_SHARE = 0.5
-"""Crops with a smaller share of labeled pixels are not shown."""
+"""Crops with a smaller fraction of labeled pixels are not shown."""
 MIN_CLASS_SHARE = 0.03
-"""Classes with a smaller share of a crop do not make it varied."""
+"""Classes that cover a smaller fraction of a crop are ignored when deciding whether the crop is varied."""
 
 ScoredWindow = tuple[Window, float]
-"""A window and the share of its labeled pixels that are wrong."""
+"""A window and the fraction of its labeled pixels that are wrong."""
 
 Layers = Mapping[str, RgbImage]
-"""Images of the same area by content: image, reference, prediction and errors."""
+"""Images of the same area keyed by content: image, reference, prediction and errors."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class GalleryCrop:
     scene: str
     """Name of the scene."""
     window: Window
-    """Position in the scene, pixels."""
+    """Position in the scene in pixels."""
     wrong: float
-    """Share of its labeled pixels that are wrong."""
+    """Fraction of its labeled pixels that are wrong."""
     mistake: str
-    """Its most frequent error in words; empty without errors."""
+    """Description of its most frequent error; empty if there are no errors."""
     layers: Layers
-    """Its images."""
+    """The images to show."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class GalleryMap:
     mean_iou: float
     """Mean IoU over its classes."""
     wrong: float
-    """Share of its labeled pixels that are wrong."""
+    """Fraction of its labeled pixels that are wrong."""
     layers: Layers
-    """Its images."""
+    """The images to show."""
 
 
 @dataclass
@@ -79,12 +79,12 @@ class Gallery:
     worst: list[GalleryCrop] = field(default_factory=list)
     """Crops with the most errors, in descending order."""
     best: list[GalleryCrop] = field(default_factory=list)
-    """Crops of more than one class with the fewest errors, in ascending order."""
+    """Crops with the fewest errors among those with more than one class, in ascending order."""
     scenes: list[GalleryMap] = field(default_factory=list)
     """Scenes with the most errors, in descending order."""
 
     def __call__(self, context: SceneContext) -> None:
-        """Add the images of a scene that belong in the report."""
+        """Add those images of a scene that belong in the report."""
         self._add_map(context)
         windows = sorted(_score_windows(context), key=lambda scored: scored[1])
         for window, wrong in _without_overlap(windows[::-1]):
@@ -140,7 +140,7 @@ def _score_windows(context: SceneContext) -> Iterator[ScoredWindow]:
 
 
 def _is_varied(context: SceneContext, window: Window) -> bool:
-    """Return True if more than one class covers a relevant share of the window."""
+    """Return True if more than one class covers a relevant fraction of the window."""
     reference = context.pair.reference(window)
     pixels = np.bincount(reference[reference != IGNORE_INDEX].ravel(), minlength=2)
     return int((pixels >= MIN_CLASS_SHARE * reference.size).sum()) > 1
@@ -153,7 +153,7 @@ def _draw_crop(context: SceneContext, window: Window, wrong: float) -> GalleryCr
 
 
 def _describe_mistake(predicted: NDArray[np.uint8], reference: NDArray[np.uint8], legend: Legend) -> str:
-    """Describe the most frequent confusion of two classes."""
+    """Describe the most frequent confusion between two classes."""
     wrong = (reference != IGNORE_INDEX) & (predicted != reference)
     if not wrong.any():
         return ""
@@ -162,7 +162,7 @@ def _describe_mistake(predicted: NDArray[np.uint8], reference: NDArray[np.uint8]
     reference_class, predicted_class = divmod(int(pixels.argmax()), 256)
     known = (reference != IGNORE_INDEX).sum()
     error = "not predicted" if predicted_class == IGNORE_INDEX else f"predicted as {legend.names[predicted_class]}"
-    return f"{legend.names[reference_class]} {error} ({100 * pixels.max() / known:.1f} %)"
+    return f"{legend.names[reference_class]} {error} ({100 * pixels.max() / known:.1f}%)"
 
 
 def _draw_layers(context: SceneContext, window: Window, shape: tuple[int, int]) -> Layers:
@@ -188,7 +188,7 @@ def _draw_image(context: SceneContext, window: Window, shape: tuple[int, int]) -
 
 
 def _read_reduced(reader: WindowReader, window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Read a window by nearest neighbor at a smaller size, in strips."""
+    """Read a window at a reduced size by nearest neighbor, in strips."""
     if shape == window.shape:
         return reader(window)
     rows, cols = (nearest_indices(old, new) for new, old in zip(shape, window.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Render Jinja2 templates to one self-contained HTML page: style sheet, script and images are inside."""
+"""Render Jinja2 templates to a single self-contained HTML page with embedded style sheet, script and images."""
 
 import base64
 import io
@@ -19,12 +19,12 @@ from geoseg.evaluation.report.svg_charts import Bar
 from geoseg.raster.display import RgbImage
 
 PACKAGE = "geoseg.evaluation.report"
-"""Package of the style sheet, the script and the shared templates."""
+"""Package that contains the style sheet, the script and the shared templates."""
 TEMPLATE_PACKAGES = (PACKAGE, "geoseg.evaluation.domain_shift")
-"""Packages with a folder of templates."""
+"""Packages that have a folder of templates."""
 JPEG_QUALITY = 82
 MAX_PALETTE_COLOURS = 256
-"""Images with at most this many colors are stored losslessly, as PNG with a palette."""
+"""Maximum number of colors of images that are stored losslessly, as PNG with a palette."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ClassName:
     """Name and color of a class, for table cells."""
 
     name: str
-    """Name as shown."""
+    """Displayed name."""
     colour: str
     """Color as ``#rrggbb``."""
 
@@ -50,17 +50,17 @@ class PageSection:
     name: str
     """Heading."""
     body: Markup
-    """Rendered content; an empty section is left out."""
+    """Rendered content; empty sections are omitted."""
 
     @property
     def anchor(self) -> str:
-        """The heading as a fragment of an address."""
+        """The heading as a URL fragment."""
         return self.name.lower().replace(" ", "-")
 
 
 @cache
 def environment() -> Environment:
-    """Return the environment of all templates, with autoescaping."""
+    """Return the Jinja2 environment for all templates, with autoescaping."""
     loader = ChoiceLoader([PackageLoader(package) for package in TEMPLATE_PACKAGES])
     made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
     made.filters |= {"data_uri": data_uri, "percent": percent}
@@ -76,7 +76,7 @@ def render_section(name: str, template: str, view: View | None) -> PageSection:
     """Render a section.
 
     Args:
-        name: Heading.
+        name: Heading of the section.
         template: File name of the template.
         view: Variables of the template; None for an empty section.
     """
@@ -87,7 +87,7 @@ def render_section(name: str, template: str, view: View | None) -> PageSection:
 
 
 def render_page(title: str, lead: str, sections: Sequence[PageSection]) -> str:
-    """Render a whole page: title, first paragraph, and sections with links to them."""
+    """Render a complete page: title, lead paragraph, and sections with links to them."""
     return environment().get_template("page.html.j2").render(
         title=title,
         lead=lead,

@@ -1,4 +1,4 @@
-"""Collect what a report shows of one run: evaluation, images, training curves, recipe and environment."""
+"""Collect what a report shows about one run: evaluation, images, training curves, recipe and environment."""
 
 import math
 import platform
@@ -18,7 +18,7 @@ from geoseg.progress import Progress, silent
 from geoseg.training.loggers import METRICS_NAME, read_metrics
 
 CURVES = ("loss", "mean_iou", "learning_rate")
-"""Logged values that are shown over the iterations of a run."""
+"""Logged values that are plotted over the iterations of a run."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,15 @@ class RunData:
     """One run, or one set of masks, in a report."""
 
     name: str
-    """Name shown with its scores."""
+    """Name displayed with its scores."""
     evaluation: Evaluation
-    """Counts and scores."""
+    """The counts and scores."""
     gallery: Gallery
-    """Images of scenes and crops."""
+    """The images of scenes and crops."""
     curves: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
-    """Points (iteration, value) by name of the logged value."""
+    """Points (iteration, value), keyed by the name of the logged value."""
     recipe: str = ""
-    """Recipe of the training as YAML; empty if unknown."""
+    """Training recipe as YAML; empty if unknown."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """Versions, seed and date."""
 
@@ -52,13 +52,14 @@ def collect_run(
 
     Args:
         model: Model file.
-        options: What is counted, and how the model predicts.
-        recipe: Name or path of a recipe, or a folder of prepared scenes; None for the recipe of the model's training.
-        overrides: Changes of the recipe as ``section.key=value``.
+        options: What is counted and how the model predicts.
+        recipe: Name or path of a recipe, or a folder of prepared scenes; None for the recipe that the model was trained
+            with.
+        overrides: Changes to the recipe as ``section.key=value``.
         split: Name of the split.
         progress: Called with the number of scenes.
     """
-    from geoseg.evaluation.evaluate_model import evaluate_model  # noqa: PLC0415 (loads torch, which masks do not need)
+    from geoseg.evaluation.evaluate_model import evaluate_model  # noqa: PLC0415 (loads torch, which is not needed for masks)
 
     card, gallery = read_card(model), Gallery()
     loaded = training_recipe(card, model, overrides) if recipe is None else resolve_recipe(recipe, overrides)
@@ -118,14 +119,14 @@ def make_names_unique(runs: Sequence[RunData]) -> list[RunData]:
 
 
 def _run_data(model: Path, card: ModelCard, evaluation: Evaluation, gallery: Gallery) -> RunData:
-    folder = model.parent.resolve().name  # the run itself, not the link runs/latest
+    folder = model.parent.resolve().name  # the name of the run itself, not of the link runs/latest
     name = folder if model.stem == "best" and folder else model.stem
     recipe = to_yaml(parse_recipe(card.recipe)) if card.recipe else ""
     return RunData(name, evaluation, gallery, _read_curves(model), recipe, collect_environment(card))
 
 
 def _read_curves(model: Path) -> dict[str, list[tuple[float, float]]]:
-    """Read the logged values of the run that a model belongs to."""
+    """Read the values logged by the run that a model belongs to."""
     rows = read_metrics(model.parent / "log" / METRICS_NAME)
     curves = {name: [(float(row["iteration"]), float(row[name])) for row in rows if row.get(name)] for name in CURVES}
     return {name: points for name, points in curves.items() if any(math.isfinite(y) for _, y in points)}

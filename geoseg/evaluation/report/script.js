@@ -23,7 +23,7 @@
     };
   }
 
-  // Tables that are wider than the page say so.
+  // Mark tables that are wider than the page.
   const markWideTables = () => {
     for (const part of document.querySelectorAll(".wide")) {
       part.classList.toggle("scrolls", part.querySelector("table").offsetWidth > part.clientWidth + 1);
@@ -32,7 +32,7 @@
   addEventListener("resize", markWideTables);
   markWideTables();
 
-  // Viewer for the layers of one figure: the wheel or a pinch zooms, dragging moves.
+  // Viewer for the layers of one figure: use the wheel or pinch to zoom, drag to pan.
   const dialog = document.createElement("dialog");
   dialog.innerHTML = '<div class="viewer"><div class="tools"><b></b></div><div class="stage"></div></div>';
   document.body.append(dialog);

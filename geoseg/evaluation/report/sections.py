@@ -1,4 +1,4 @@
-"""Compute what each section of a report shows; the template of the same name draws it."""
+"""Compute the content of each report section; the template with the same name renders it."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -21,17 +21,17 @@ Runs = Sequence[RunData]
 
 TILES = {
     "overall_accuracy": "overall accuracy (aAcc)",
-    "mean_f1": "mean F1 (equals mean Dice)",
+    "mean_f1": "mean F1 (same as mean Dice)",
     "mean_accuracy": "mean class accuracy (mAcc)",
-    "kappa": "Cohen's kappa: agreement beyond chance",
+    "kappa": "Cohen's kappa (agreement beyond chance)",
 }
-"""Text of the tiles after the mean IoU."""
+"""Texts of the tiles that follow the mean IoU."""
 CURVE_NAMES = {"loss": "training loss", "mean_iou": "validation mean IoU in percent", "learning_rate": "learning rate"}
 """Axis labels of the training curves."""
 STAGES = {"trained": "training", "judged": "evaluation"}
-"""Text of the stages that the names of :attr:`RunData.environment` start with."""
+"""Displayed text for each stage prefix of the names in :attr:`RunData.environment`."""
 NARROW_SPACE = "\u202f"
-"""Separates thousands; scripts can still parse the number."""
+"""Thousands separator that still allows scripts to parse the number."""
 
 
 def render_sections(runs: Runs) -> list[PageSection]:
@@ -45,7 +45,7 @@ def render_sections(runs: Runs) -> list[PageSection]:
 
 
 def summary_view(runs: Runs) -> View:
-    """Return the scores of one run as tiles, or of several runs as a table, with their protocols."""
+    """Return the scores of one run as tiles, or those of several runs as a table, with their protocols."""
     protocols = {run.evaluation.protocol.name: run.evaluation.protocol for run in runs}
     return {
         "tiles": _score_tiles(runs[0]) if len(runs) == 1 else [],
@@ -60,7 +60,7 @@ def summary_view(runs: Runs) -> View:
 
 
 def classes_view(runs: Runs) -> View:
-    """Return the IoU of each class as bars, one per run; other scores for a single run."""
+    """Return the IoU of each class as one bar per run; for a single run, also the other scores."""
     first = runs[0].evaluation
     excluded = set(first.protocol.excluded_classes)
     entries = {entry.name: entry for run in reversed(runs) for entry in run.evaluation.legend.entries}
@@ -73,7 +73,7 @@ def classes_view(runs: Runs) -> View:
 
 
 def protocols_view(runs: Runs) -> View | None:
-    """Return the scores of the same predictions under every protocol; None if there is one protocol only."""
+    """Return the scores of the same predictions under every protocol; None if there is only one protocol."""
     return _extra_tables_view(runs, ["protocols"])
 
 
@@ -84,7 +84,7 @@ def domains_view(runs: Runs) -> View | None:
 
 
 def confusion_view(runs: Runs) -> View:
-    """Return the confusion matrix of each run in percent of its rows."""
+    """Return the confusion matrix of each run, as percentages of each row."""
     return {"runs": [(run.name, *_confusion_table(run)) for run in runs]}
 
 
@@ -110,7 +110,7 @@ def maps_view(runs: Runs) -> View | None:
 
 
 def scenes_view(runs: Runs) -> View:
-    """Return a row per scene, the lowest mean IoU first, with a bar per run."""
+    """Return one row per scene with a bar per run, lowest mean IoU first."""
     by_run = [run.evaluation.counts_by_scene(run.evaluation.protocol) for run in runs]
     scores = [{name: (m.mean_iou, m.overall_accuracy, m.in_reference.sum()) for name, m in t.items()} for t in by_run]
     names = sorted(scores[0], key=lambda name: _nan_last(scores[0][name][0]))
@@ -123,14 +123,14 @@ def scenes_view(runs: Runs) -> View:
 
 
 def calibration_view(runs: Runs) -> View | None:
-    """Return confidence against accuracy; None without confidence."""
+    """Return the accuracy as a function of confidence; None without confidence."""
     series = {}
     for run in runs:
         calibration = run.evaluation.calibration
         if calibration is not None and calibration.pixels:
             _, confidence, accuracy = calibration.bins()
             points = list(zip(confidence.tolist(), accuracy.tolist(), strict=True))
-            series[f"{run.name}: ECE {100 * calibration.error():.2f} %"] = points
+            series[f"{run.name}: ECE {100 * calibration.error():.2f}%"] = points
     if not series:
         return None
     chart = line_chart(
@@ -153,7 +153,7 @@ def training_view(runs: Runs) -> View | None:
 
 
 def provenance_view(runs: Runs) -> View:
-    """Return recipe, environment and prediction options of each run."""
+    """Return the recipe, environment and prediction options of each run."""
     return {
         "runs": [(run.name, [*_about_lines(run), *_environment_lines(run)], run.recipe) for run in runs],
     }
@@ -174,11 +174,11 @@ SECTIONS: dict[str, tuple[str, Callable[[Runs], View | None]]] = {
     "Training": ("training.html.j2", training_view),
     "Recipe and environment": ("provenance.html.j2", provenance_view),
 }
-"""Template and view of each section by its heading, in order."""
+"""Template and view function of each section, keyed by its heading, in order."""
 
 
 def _score_tiles(run: RunData) -> list[tuple[str, str]]:
-    """Return number and text of each tile, the mean IoU first."""
+    """Return the number and text of each tile, the mean IoU first."""
     evaluation = run.evaluation
     scores = evaluation.scores(evaluation.protocol)
     interval = evaluation.intervals(evaluation.protocol).get("mean_iou")
@@ -219,7 +219,7 @@ def _class_row(runs: Runs, entry: LegendEntry, excluded: set[str]) -> list[Cell]
 
 
 def _value_of_class(run: RunData, name: str, values: NDArray[Any]) -> float:
-    """Return the value of a class by name, since runs may have different legends; NaN if it has no such class."""
+    """Return the value of a class by name, since legends may differ between runs; NaN if the run has no such class."""
     names = run.evaluation.legend.names
     return float(values[names.index(name)]) if name in names else math.nan
 
@@ -236,7 +236,7 @@ def _mean_row(runs: Runs) -> list[Cell]:
 
 
 def _domain_table(run: RunData) -> tuple[list[str], list[list[Cell]]]:
-    """Return header and rows: a bar per class and domain."""
+    """Return the header and the rows, with one bar per class and domain."""
     evaluation, domains = run.evaluation, run.evaluation.domains
     iou = [evaluation.counts(evaluation.protocol, domain).iou() for domain in domains]
     rows: list[list[Cell]] = [
@@ -247,7 +247,7 @@ def _domain_table(run: RunData) -> tuple[list[str], list[list[Cell]]]:
 
 
 def _confusion_table(run: RunData) -> tuple[list[str], list[tuple[str, list[tuple[float, bool]]]]]:
-    """Return header, and name and cells of each row: the share of the row, and whether it is on the diagonal."""
+    """Return the header and each row's name and cells: the fraction of the row, and whether it is on the diagonal."""
     counts, names = run.evaluation.total, run.evaluation.legend.names
     columns = counts.counts if not counts.missed.any() else np.column_stack([counts.counts, counts.missed])
     header = ["", *names, *(["not predicted"] if counts.missed.any() else [])]
@@ -275,7 +275,7 @@ def _crops_view(crops: list[tuple[RunData, Any]]) -> View | None:
 
 
 def _error_keys(run: RunData) -> list[tuple[str, str]]:
-    """Return color (``#rrggbb``) and meaning of the marks in the error maps of a run."""
+    """Return the color (``#rrggbb``) and meaning of the marks in a run's error maps."""
     colours = ErrorColours.for_legend(run.evaluation.legend)
     return [
         ("#{:02x}{:02x}{:02x}".format(*colours.wrong), "wrong"),
@@ -284,7 +284,7 @@ def _error_keys(run: RunData) -> list[tuple[str, str]]:
 
 
 def _about_lines(run: RunData) -> Iterator[tuple[str, str]]:
-    """Yield name and text of everything known about the evaluation."""
+    """Yield the name and text of every known fact about the evaluation."""
     for name, value in run.evaluation.about.items():
         if isinstance(value, dict):
             yield f"evaluation: {name}", ", ".join(f"{key} {each}" for key, each in value.items())
@@ -293,14 +293,14 @@ def _about_lines(run: RunData) -> Iterator[tuple[str, str]]:
 
 
 def _environment_lines(run: RunData) -> Iterator[tuple[str, str]]:
-    """Yield name and text of the provenance of the model and the software of the evaluation."""
+    """Yield the names and texts of the model's provenance and of the software used for the evaluation."""
     for name, value in run.environment.items():
         stage, colon, rest = name.partition(": ")
         yield f"{STAGES.get(stage, stage)}{colon}{rest}", value
 
 
 def _bars(values: Sequence[float]) -> list[Bar]:
-    """Return a bar per run or domain."""
+    """Return one bar per run or domain."""
     return [Bar(value, percent(value), n) for n, value in enumerate(values)]
 
 

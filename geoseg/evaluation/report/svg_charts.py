@@ -1,11 +1,11 @@
-"""Lay out charts and bars of a report; templates draw them as SVG, in colors of the page's style sheet."""
+"""Lay out the charts and bars of a report; templates draw them as SVG in the colors of the page's style sheet."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 420, 250
-"""Size of a chart, SVG units."""
+"""Size of a chart in SVG units."""
 LEFT, RIGHT, TOP, BOTTOM = 58, 20, 12, 40
 """Margins around the plot area for ticks and axis labels."""
 SERIES_COLOURS = 6
@@ -19,16 +19,16 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Bar:
-    """A number with a horizontal bar, for table cells."""
+    """A number with a horizontal bar, shown in a table cell."""
 
     share: float
     """Length of the bar, 0 to 1; NaN for no bar."""
     text: str
     """The number as text."""
     series: int = 0
-    """Position of the run, which selects the color."""
+    """Index of the run, which determines the color."""
     interval: Range | None = None
-    """Interval of the number, drawn as a thin line."""
+    """Confidence interval of the number, drawn as a thin line."""
 
     @property
     def is_known(self) -> bool:
@@ -51,7 +51,7 @@ class Tick:
     """A labeled position on an axis."""
 
     position: float
-    """Position, SVG units."""
+    """Position in SVG units."""
     label: str
     """The value as text."""
 
@@ -61,15 +61,15 @@ class ChartLine:
     """A polyline with optional dots."""
 
     css: str
-    """Classes of the line in the style sheet."""
+    """CSS classes of the line."""
     points: Points
-    """Positions (x, y), SVG units."""
+    """Positions (x, y) in SVG units."""
     dot_css: str = ""
-    """Classes of the dots; empty for no dots."""
+    """CSS classes of the dots; empty for no dots."""
 
     @property
     def path(self) -> str:
-        """Positions as an SVG attribute."""
+        """The positions as an SVG attribute."""
         return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.points)
 
 
@@ -108,17 +108,17 @@ def line_chart(
     series: Mapping[str, Points], *, x: str, y: str, y_range: Range | None = None, x_range: Range | None = None,
     diagonal: bool = False, dots: bool = False, label: str = "",
 ) -> Chart | None:  # fmt: skip
-    """Lay out lines, one per name.
+    """Lay out a line chart with one line per name.
 
     Args:
-        series: Points by name; points with NaN are skipped.
+        series: Points by name; points that contain NaN are skipped.
         x: Label of the horizontal axis.
         y: Label of the vertical axis.
-        y_range: Range of the vertical axis; by default that of the points.
-        x_range: Range of the horizontal axis; by default that of the points.
+        y_range: Range of the vertical axis; by default, that of the points.
+        x_range: Range of the horizontal axis; by default, that of the points.
         diagonal: Draw the line where x equals y.
         dots: Draw a dot at each point; single points always have one.
-        label: Description for screen readers; by default the label of the vertical axis.
+        label: Description for screen readers; by default, the label of the vertical axis.
 
     Returns:
         The chart; None if there are no points.
@@ -142,7 +142,7 @@ def line_chart(
 def histogram(
     series: Mapping[str, Sequence[float]], edges: Sequence[float], *, x: str, y: str = "share"
 ) -> Chart | None:
-    """Lay out shares of bins as a step line per name; ``edges`` are the edges of all bins."""
+    """Lay out a histogram with one step line of bin fractions per name; ``edges`` contains the edges of all bins."""
     points = {}
     for name, shares in series.items():
         pairs = zip(shares, edges[:-1], edges[1:], strict=True)
@@ -153,7 +153,7 @@ def histogram(
 
 @dataclass(frozen=True)
 class _Frame:
-    """The ranges of both axes."""
+    """The value ranges of both axes."""
 
     x: Range
     y: Range

@@ -22,7 +22,7 @@ from geoseg.models.hardware_options import EngineName, Precision
 from geoseg.progress import Progress, silent
 
 MAX_SCENE_ROWS = 50
-"""Evaluations of more scenes have no row per scene in Markdown; JSON has them all."""
+"""Maximum number of scenes for which Markdown has one row per scene; JSON always contains all scenes."""
 
 
 def report(
@@ -60,53 +60,54 @@ def report(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Path:
-    """Evaluate runs or masks, and write an HTML page with JSON and Markdown files of the same name.
+    """Evaluate runs or masks, and write an HTML report with JSON and Markdown files that have the same stem.
 
-    Each model is evaluated on the dataset it was trained on, or on ``recipe``, or on ``scene`` with ``reference``.
-    With ``mask``, the report shows masks instead of models.
+    Each model is evaluated on the dataset it was trained on, on the dataset of ``recipe``, or on ``scene`` with
+    ``reference``. With ``mask``, the report shows masks instead of models.
 
     Args:
-        models: Folders of runs or model files; by default the newest run in ``runs``. Several models are compared.
-        output: Path of the page. It opens without network.
+        models: Run folders or model files; by default, the most recent run in ``runs``. Several models are compared.
+        output: Path of the HTML report, which can be viewed offline.
         recipe: Name or path of a recipe, or a folder of prepared scenes, to evaluate all models on.
-        overrides: Changes of the recipe as ``section.key=value``.
+        overrides: Changes to the recipe as ``section.key=value``.
         split: Split of the recipe's dataset.
-        mask: Masks to report on; files, folders or patterns, matched with ``reference`` by name.
-        scene: Scenes to predict; with ``mask``, the images that the masks were predicted from.
+        mask: Masks to report on: files, folders or patterns, matched with ``reference`` by name.
+        scene: Scenes to evaluate the models on; with ``mask``, the images that the masks were predicted from.
         reference: Reference labels of ``mask`` or ``scene``: rasters on the same grid, or polygons in any CRS.
-        confidence: Confidence or probability rasters of ``mask``, for calibration.
-        protocols: Names of protocols to count by, the primary one first; by default all protocols of the dataset.
-        boundary_m: Also score boundaries, with this tolerance in meters.
-        objects: Also count the objects of these classes.
-        column: Attribute of the reference polygons that holds their class.
-        polygon_class: Class of all reference polygons; by default the last class.
-        background: Class outside the reference polygons; by default pixels there are ignored.
-        priority: Names of classes, the one on top first, where reference polygons overlap; other polygons lie below, in
-            the order of the layer.
-        layer: Layer of a vector file with several.
-        ignore: Values of masks and reference rasters that mean "no class", besides a declared nodata; colors
-            (``#rrggbb``) of reference rasters; values of ``column``. ``("none",)``: a declared nodata is a class, too.
-        resample: Resample references on another grid by nearest neighbor instead of rejecting them.
-        gsd: Meters per pixel of scenes and masks without CRS.
-        tile: Side of a tile in pixels at the model's GSD; by default the model's.
-        halo: Overlap around each tile's core in pixels; by default the model's.
-        batch: Tiles per forward pass; by default chosen for the device.
+        confidence: Confidence or probability rasters for ``mask``, used for calibration.
+        protocols: Names of the protocols to use, the primary one first; by default, all protocols of the dataset.
+        boundary_m: Tolerance in meters of additional boundary scores.
+        objects: Names of classes whose objects are also counted.
+        column: Attribute of the reference polygons that contains their class.
+        polygon_class: Class of all reference polygons; by default, the last class.
+        background: Class of pixels outside the reference polygons; by default, these pixels are ignored.
+        priority: Names of classes in stacking order where reference polygons overlap, topmost first. Other polygons lie
+            below, in layer order.
+        layer: Layer to read from a vector file with several layers.
+        ignore: Values of masks and reference rasters that mean "no class", in addition to a declared nodata; colors
+            (``#rrggbb``) of reference rasters; values of ``column``. With ``("none",)``, a declared nodata is also a
+            class.
+        resample: Resample references on a different grid (nearest neighbor) instead of rejecting them.
+        gsd: Meters per pixel, for scenes and masks without a CRS.
+        tile: Side length of a tile in pixels at the model's GSD; by default, the value stored in the model.
+        halo: Overlap around each tile's core in pixels; by default, the value stored in the model.
+        batch: Tiles per forward pass; by default, chosen for the device.
         mode: ``blended``, or ``slide`` for the sliding-window inference of mmsegmentation.
-        stride: Step between windows with ``mode="slide"``, pixels.
+        stride: Step between windows in pixels, for ``mode="slide"``.
         tta: Test-time augmentation: none, flip, d4 or ms+flip.
-        bands: Bands of ``scene`` in the model's order, by name or number from 1.
-        device: Device of the network: auto, cpu, cuda or mps.
-        precision: Arithmetic of the network; float32, so that scores do not depend on the device.
+        bands: Bands of ``scene`` in the model's order, by name or 1-based number.
+        device: Device to run the network on: auto, cpu, cuda or mps.
+        precision: Precision of the network; by default float32, so that scores do not depend on the device.
         engine: Inference engine: auto, torch or openvino.
         overwrite: Replace existing files.
-        progress: Called with the number of scenes, and with the strips of each one.
+        progress: Called with the number of scenes, and with the number of strips in each scene.
 
     Returns:
-        Path of the page.
+        Path of the HTML report.
 
     Raises:
-        ConfigError: Options do not fit together, or name unknown classes or protocols.
-        OutputError: A file exists, or cannot be written; raised before the evaluation starts.
+        ConfigError: If the options are incompatible, or name unknown classes or protocols.
+        OutputError: If a file exists or cannot be written; raised before the evaluation starts.
     """
     options = EvaluationOptions(
         protocols=protocols,
@@ -134,7 +135,7 @@ def report(
     check_combination(options, recipe=recipe, mask=mask, scene=scene, reference=reference, confidence=confidence)
     paths = [models] if isinstance(models, str | Path) else list(models)
     if mask is not None and paths:
-        raise ConfigError("models were given together with mask", "give one of them")
+        raise ConfigError("models were given together with mask", "use only one of them")
     check_report(output, overwrite=overwrite)
     runs: list[RunData]
     if mask is not None and reference is not None:
@@ -154,26 +155,26 @@ def report(
 
 
 def report_paths(output: str | Path) -> tuple[Path, Path, Path]:
-    """Return the files of a report: the page, and JSON and Markdown with the same stem."""
+    """Return the paths of a report: the HTML file, and the JSON and Markdown files with the same stem."""
     page = Path(output)
     return page, page.with_suffix(".json"), page.with_suffix(".md")
 
 
 def check_report(output: str | Path, *, overwrite: bool) -> None:
-    """Raise :class:`OutputError` before the evaluation starts if a file of the report cannot be written."""
+    """Raise :class:`OutputError` before the evaluation starts if a report file cannot be written."""
     for path in report_paths(output):
         check_writable(path, overwrite)
 
 
 def write_report(runs: Sequence[RunData], output: str | Path) -> Path:
-    """Write the page, JSON and Markdown, replacing existing files.
+    """Write the HTML, JSON and Markdown files, replacing existing ones.
 
     Args:
-        runs: Runs in the order of the report; names that occur twice are numbered.
-        output: Path of the page. The page loads no other file and needs no network.
+        runs: Runs in report order; duplicate names are numbered.
+        output: Path of the HTML report. It is self-contained and can be viewed offline.
 
     Returns:
-        Path of the page.
+        Path of the HTML report.
     """
     runs = make_names_unique(runs)
     page, content, tables = report_paths(output)
@@ -184,12 +185,12 @@ def write_report(runs: Sequence[RunData], output: str | Path) -> Path:
 
 
 def render_report(runs: Sequence[RunData]) -> str:
-    """Render the whole page."""
+    """Render the complete page."""
     return render_page(_title(runs), _lead(runs), render_sections(runs))
 
 
 def report_to_dict(runs: Sequence[RunData]) -> dict[str, Any]:
-    """Return everything on the page except images, for JSON."""
+    """Return everything on the page except the images, as a dictionary for JSON."""
     return {
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "runs": [

@@ -1,8 +1,8 @@
-"""Check a LoveDA submission: every image of a phase, nothing else, and each a PNG of class indices. Loads no torch.
+"""Check that a LoveDA submission contains exactly the images of a phase, each a PNG of class indices. Loads no torch.
 
-The server (Codabench 13030; the two phases of domain adaptation are 13037) requires PNG files named like the test images
-(``4191.png``), without folders. Each PNG has one byte per pixel, the class index from 0. The published *labels* count from
-1, and so do programs that write predictions as labels.
+The server (Codabench 13030; the two phases of domain adaptation are 13037) requires PNG files named after the test
+images (``4191.png``), without folders. Each PNG has one byte per pixel, the class index from 0. The published *labels*
+start at 1, and so does the output of programs that write predictions as labels.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.progress import Progress, silent
 
 IMAGE_SIZE = 1024
-"""Height and width of an image, pixels."""
+"""Height and width of an image in pixels."""
 TEST = IDS["test"]
 PHASES: Mapping[str, range] = {
     "all": range(TEST["rural"].start, TEST["urban"].stop),
@@ -38,41 +38,41 @@ PHASES: Mapping[str, range] = {
 """Image numbers of each phase: the whole test set, or one of its domains."""
 
 MAX_UNPACKED_BYTES = 16 << 20
-"""Larger members are not unpacked: no PNG of an image's size needs more."""
+"""Size in bytes above which members are not extracted; no valid PNG of a test image needs more."""
 
 PNG_HEADER = struct.Struct(">8s4x4sIIBB")
-"""Begin of a PNG: signature, (length of the first chunk), its name, width, height, bits per channel, color type.
+"""Beginning of a PNG: signature, (length of the first chunk), its name, width, height, bits per channel, color type.
 
-Pillow does not suffice: it opens gray values of 2 and 4 bits with the mode of 8 bits.
+Pillow is not sufficient: it opens 2-bit and 4-bit grayscale images in the same mode as 8-bit ones.
 """
-COLOUR_TYPES = {0: "grey", 2: "RGB", 3: "palette", 4: "grey and alpha", 6: "RGB and alpha"}
-"""Color types of PNG (section 11.2.1 of its specification)."""
+COLOUR_TYPES = {0: "gray", 2: "RGB", 3: "palette", 4: "gray and alpha", 6: "RGB and alpha"}
+"""PNG color types (section 11.2.1 of the PNG specification)."""
 VALUE_HINTS = {
-    len(LEGEND): "write class indices without adding one: labels count from 1, submissions from 0",
-    IGNORE_INDEX: "every pixel needs a class; 255 marks pixels that were not predicted",
+    len(LEGEND): "write class indices without adding one: labels start at 1, submissions at 0",
+    IGNORE_INDEX: "every pixel needs a class, but 255 marks pixels that were not predicted",
 }
 """Hints for values with a likely cause."""
-GENERAL_HINT = "write class indices, not colours or stretched grey values"
+GENERAL_HINT = "write class indices, not colors or stretched gray values"
 """Hint for other values that are not class indices."""
 READ_ERRORS = (
     *(OSError, EOFError, RuntimeError, ValueError, SyntaxError),
     *(struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError),
 )
-"""Errors of zipfile and Pillow for damaged files; encryption is a RuntimeError, a broken PNG a SyntaxError."""
+"""Errors that zipfile and Pillow raise for damaged files: RuntimeError for encryption, SyntaxError for a broken PNG."""
 
 
 @dataclass(frozen=True)
 class SubmissionCheck:
-    """Result of a check."""
+    """Result of checking a submission."""
 
     phase: str
     """Phase that the zip was compared with, a key of :data:`PHASES`."""
     images: int
-    """Number of the phase's images in the zip."""
+    """Number of images of the phase in the zip."""
     classes: tuple[str, ...]
     """Names of the classes that occur."""
     problems: tuple[DataError, ...]
-    """Reasons why the server would refuse the zip; empty if it is valid."""
+    """Reasons why the server would reject the zip; empty if it is valid."""
 
     def __str__(self) -> str:
         return (
@@ -82,11 +82,11 @@ class SubmissionCheck:
 
     @property
     def benchmark(self) -> str:
-        """Benchmark and phase in words."""
+        """Description of the benchmark and phase."""
         return "LoveDA test" if self.phase == "all" else f"LoveDA test ({self.phase} phase)"
 
     def require_valid(self) -> Self:
-        """Return the check itself; raise :class:`DataError` with the first problem if the zip is not valid."""
+        """Return this object, or raise :class:`DataError` with the first problem if the zip is not valid."""
         if not self.problems:
             return self
         first, more = self.problems[0], len(self.problems) - 1
@@ -100,13 +100,13 @@ def check_submission(path: str | Path, *, phase: str | None = None, progress: Pr
     Images are read one at a time.
 
     Args:
-        path: The zip.
-        phase: ``all``, ``urban`` or ``rural``; by default the one with the most common images.
+        path: Path of the zip.
+        phase: ``all``, ``urban`` or ``rural``; by default, the one that best matches the images in the zip.
         progress: Called with the number of images.
 
     Raises:
-        DataError: The file is missing or not a zip.
-        ConfigError: The phase is unknown.
+        DataError: If the file is missing or not a zip.
+        ConfigError: If the phase is unknown.
 
     Example:
         >>> import geoseg
@@ -141,21 +141,23 @@ def require_phase(phase: str) -> None:
 @contextlib.contextmanager
 def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     if not path.is_file():
-        raise DataError(f"there is no file {path}", "name the zip to check")
+        raise DataError(f"there is no file {path}", "specify the zip file to check")
     try:
         with _wrap_read_errors():
             archive = zipfile.ZipFile(path)
     except DataError as error:
-        raise DataError(f"{path} {error.message}", "use a zip of PNG files, or create it again") from None
+        raise DataError(
+            f"{path} {error.message}", "use a zip file that contains PNG files, or create it again"
+        ) from None
     with archive:
         yield archive
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[int]:
-    """Return the class indices in an image of the zip; raise :class:`DataError` with its name."""
+    """Return the class indices in an image of the zip; raise :class:`DataError` with its name if it is invalid."""
     if member.file_size > MAX_UNPACKED_BYTES:
-        message = f"{member.filename} would unpack to {member.file_size} bytes"
-        raise DataError(message, "write PNG files of one byte per pixel")
+        message = f"{member.filename} would expand to {member.file_size} bytes"
+        raise DataError(message, "write PNG files with one byte per pixel")
     try:
         with _wrap_read_errors():
             png = archive.read(member)
@@ -165,14 +167,14 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[int]:
 
 
 def _read_class_indices(png: bytes) -> set[int]:
-    """Return the class indices in a PNG; raise :class:`DataError` without the name of the file."""
+    """Return the class indices in a PNG; raise :class:`DataError` without the file name if it is invalid."""
     _require_grey_png(png)
     with _wrap_read_errors(), Image.open(io.BytesIO(png), formats=["PNG"]) as image:
         values = {value for value, count in enumerate(image.histogram()) if count}
     highest, last = max(values), len(LEGEND) - 1
     if highest > last:
         raise DataError(
-            f"holds the value {highest}, class indices are 0 to {last}", VALUE_HINTS.get(highest, GENERAL_HINT)
+            f"contains the value {highest}, but class indices are 0 to {last}", VALUE_HINTS.get(highest, GENERAL_HINT)
         )
     return values
 
@@ -182,10 +184,10 @@ def _require_grey_png(png: bytes) -> None:
     header = png[: PNG_HEADER.size].ljust(PNG_HEADER.size, b"\0")
     signature, chunk, width, height, bits, colour_type = PNG_HEADER.unpack(header)
     if (signature, chunk) != (b"\x89PNG\r\n\x1a\n", b"IHDR"):
-        raise DataError("is not a PNG", "write PNG files, not JPEG or TIFF under another name")
+        raise DataError("is not a PNG", "write PNG files, not JPEG or TIFF files with the wrong extension")
     if colour_type != 0:
-        kind = COLOUR_TYPES.get(colour_type, f"of colour type {colour_type}")
-        raise DataError(f"is {kind}, not a single channel", "write class indices as grey values, not colours")
+        kind = COLOUR_TYPES.get(colour_type, f"of color type {colour_type}")
+        raise DataError(f"is {kind}, not a single channel", "write class indices as gray values, not colors")
     if bits != 8:
         raise DataError(f"has {bits} bits per pixel, not 8", "write it as uint8")
     if (height, width) != (IMAGE_SIZE, IMAGE_SIZE):
@@ -197,7 +199,7 @@ def _require_grey_png(png: bytes) -> None:
 
 @contextlib.contextmanager
 def _wrap_read_errors() -> Iterator[None]:
-    """Raise :class:`DataError`, without the name of the file, for errors that damaged files cause."""
+    """Convert errors caused by damaged files to :class:`DataError` without the file name."""
     try:
         yield
     except READ_ERRORS as error:
@@ -220,11 +222,11 @@ def _layout_problems(members: Sequence[zipfile.ZipInfo]) -> Iterator[DataError]:
     nested = [member.filename for member in members if "/" in member.filename]
     others = [member.filename for member in members if _image_number(member) is None and not member.is_dir()]
     if nested:
-        message = f"there are folders in it: {join_names(nested, limit=MAX_NAMES)}"
-        yield DataError(message, "zip the files only: zip -j FILE FOLDER/*.png")
+        message = f"it contains folders: {join_names(nested, limit=MAX_NAMES)}"
+        yield DataError(message, "zip only the files: zip -j FILE FOLDER/*.png")
     if others:
-        message = f"there are other files in it: {join_names(others, limit=MAX_NAMES)}"
-        yield DataError(message, "keep only images named like 4191.png")
+        message = f"it contains unexpected files: {join_names(others, limit=MAX_NAMES)}"
+        yield DataError(message, "keep only images with names such as 4191.png")
 
 
 def _number_problems(numbers: Counter[int], phase: str) -> Iterator[DataError]:
@@ -232,13 +234,13 @@ def _number_problems(numbers: Counter[int], phase: str) -> Iterator[DataError]:
     missing = [number for number in expected if number not in numbers]
     extra = sorted(number for number in numbers if number not in expected)
     repeated = sorted(number for number, count in numbers.items() if count > 1)
-    hint = f"it should hold {expected[0]}.png to {expected[-1]}.png, each once"
+    hint = f"it should contain each of {expected[0]}.png to {expected[-1]}.png once"
     if missing:
         yield DataError(f"it lacks {len(missing)} of {len(expected)} images: {_join_files(missing)}", hint)
     if extra:
-        yield DataError(f"it holds images of other numbers: {_join_files(extra)}", hint)
+        yield DataError(f"it contains images with unexpected numbers: {_join_files(extra)}", hint)
     if repeated:
-        yield DataError(f"it holds more than one {_join_files(repeated)}", hint)
+        yield DataError(f"it contains more than one {_join_files(repeated)}", hint)
 
 
 def _join_files(numbers: Iterable[int]) -> str:

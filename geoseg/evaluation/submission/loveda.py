@@ -1,4 +1,4 @@
-"""Predict LoveDA's test images into the zip that its server accepts."""
+"""Predict masks for LoveDA's test images and write them to a zip for its evaluation server."""
 
 import io
 import logging
@@ -35,7 +35,7 @@ from geoseg.raster.scene import Scene
 from geoseg.raster.writers.memory import MemoryWriter
 
 IMAGE_PATTERN = r"(?:.*/)?(?:images_png|img_dir/test)/(\d+)\.png"
-"""Paths of images as published, or as OpenMMLab's converter writes them; the number identifies test images."""
+"""Image paths as published or as written by OpenMMLab's converter; the number identifies test images."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,27 +51,27 @@ def submit(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> SubmissionCheck:
-    """Predict LoveDA's test images into a submission, and check it.
+    """Predict masks for LoveDA's test images, write them to a submission and check it.
 
     The zip is written only if it is valid.
 
     Args:
         model: Model file or loaded model, trained on LoveDA's classes.
-        data: Folder of the test images: ``Test.zip``, or unpacked.
+        data: Folder that contains the test images, as ``Test.zip`` or extracted.
         output: Path of the zip.
         phase: ``all``, ``urban`` or ``rural``.
-        whole: Predict each image in one piece instead of in the model's tiles.
-        device: Device of the network: auto, cpu, cuda or mps.
+        whole: Predict each image as a whole instead of in the model's tiles.
+        device: Device to run the network on: auto, cpu, cuda or mps.
         overwrite: Replace an existing file.
         progress: Called with the number of images.
 
     Returns:
-        Result of the check.
+        The result of the check.
 
     Raises:
-        BundleError: The model has other classes.
-        DataError: Images are missing, have another size, or have pixels that cannot be predicted.
-        OutputError: ``output`` exists or cannot be written.
+        BundleError: If the model's classes differ from LoveDA's.
+        DataError: If images are missing, have an unexpected size, or have pixels that cannot be predicted.
+        OutputError: If ``output`` exists or cannot be written.
 
     Example:
         >>> import geoseg
@@ -96,11 +96,11 @@ def map_classes(legend: Legend) -> NDArray[np.uint8]:
     """Return a lookup table (256,) from a model's class indices to LoveDA's, matched by name.
 
     Raises:
-        BundleError: The model has other classes.
+        BundleError: If the model's classes differ from LoveDA's.
     """
     missing = [name for name in LEGEND.names if name not in legend.names]
     unknown = [name for name in legend.names if name not in LEGEND.names]
-    hint = "submit a model trained on LoveDA's classes: geoseg train loveda"
+    hint = "use a model trained on LoveDA's classes: geoseg train loveda"
     if missing:
         raise BundleError(f"the model lacks classes of LoveDA: {join_names(missing)}", hint)
     if unknown:
@@ -112,7 +112,7 @@ def find_test_images(data: str | Path, numbers: range) -> dict[int, Path]:
     """Find the image of each number in a folder, including zips.
 
     Raises:
-        DataError: Images are missing.
+        DataError: If images are missing.
     """
     matches = find_files(list_files(Path(data).resolve()), IMAGE_PATTERN)
     found = {int(number): path for (number,), path in matches.items()}
@@ -120,7 +120,7 @@ def find_test_images(data: str | Path, numbers: range) -> dict[int, Path]:
     if missing:
         raise DataError(
             f"{data} lacks {len(missing)} of {len(numbers)} test images: {join_names(missing, limit=MAX_NAMES)}",
-            "put LoveDA's Test.zip into the folder, packed or unpacked",
+            "put LoveDA's Test.zip into the folder, zipped or extracted",
         )
     return {number: found[number] for number in numbers}
 
@@ -128,7 +128,7 @@ def find_test_images(data: str | Path, numbers: range) -> dict[int, Path]:
 def _write_zip(
     path: Path, images: Mapping[int, Path], model: PredictorCache, *, whole: bool, device: str, progress: Progress
 ) -> None:
-    """Write the zip; one image is in memory at a time."""
+    """Write the zip, with only one image in memory at a time."""
     to_loveda = map_classes(model.card.legend)
     with zipfile.ZipFile(path, "w") as archive, progress(len(images), "predicting LoveDA test") as task:
         for number, image in images.items():
@@ -140,7 +140,7 @@ def _write_zip(
 def _predict_image(
     image: Path, model: PredictorCache, *, whole: bool, device: str, progress: Progress
 ) -> NDArray[np.uint8]:
-    """Return class indices (row, col) of an image; raise :class:`DataError` for another size or invalid pixels."""
+    """Return the class indices (row, col) of an image; raise :class:`DataError` for a wrong size or invalid pixels."""
     writer = MemoryWriter()
     tile, halo = (IMAGE_SIZE, 0) if whole else (None, None)
     with Scene.open(image) as scene:
@@ -153,14 +153,14 @@ def _predict_image(
     invalid = np.count_nonzero(writer.mask == IGNORE_INDEX)
     if invalid:
         raise DataError(
-            f"{invalid} pixels of {image} were not predicted because they are not valid",
-            "use Test.zip as published, whose images have no such pixels",
+            f"{invalid} pixels of {image} were not predicted because they are invalid",
+            "use Test.zip as published; its images have no such pixels",
         )
     return writer.mask
 
 
 def _encode_png(mask: NDArray[np.uint8]) -> bytes:
-    """Encode class indices (row, col) as PNG of one byte per pixel."""
+    """Encode class indices (row, col) as a PNG with one byte per pixel."""
     buffer = io.BytesIO()
     Image.fromarray(mask).save(buffer, format="PNG")
     return buffer.getvalue()
@@ -169,18 +169,19 @@ def _encode_png(mask: NDArray[np.uint8]) -> bytes:
 def _refuse_to_replace_images(images: Mapping[int, Path], output: Path) -> None:
     output = output.resolve()
     if any(image == output or image.is_relative_to(zip_member_path(output, "")) for image in images.values()):
-        raise OutputError(f"the submission would replace the images in {output}", "give it another name")
+        raise OutputError(f"the submission would replace the images in {output}", "choose a different name")
 
 
 def _log_options(card: ModelCard, *, whole: bool) -> None:
-    way = "in one piece" if whole else f"in tiles of {card.tile} pixels with a halo of {card.halo}, from the model"
+    way = "as a whole" if whole else f"in {card.tile}-pixel tiles with a {card.halo}-pixel halo, as stored in the model"
     logger.log(NOTICE, "each image of %d x %d pixels is predicted %s", IMAGE_SIZE, IMAGE_SIZE, way)
     if card.gsd is not None and not is_same_gsd(card.gsd, GSD):
-        logger.warning("the model was trained at %.3g m, LoveDA has %.3g m: pixels are not resampled", card.gsd, GSD)
+        message = "the model was trained at %.3g m, but LoveDA has a GSD of %.3g m; pixels are not resampled"
+        logger.warning(message, card.gsd, GSD)
 
 
 def _zip_info(number: int) -> zipfile.ZipInfo:
-    """Return a member without folder and date, so that equal masks make equal bytes; everyone may read it."""
+    """Return a member without a folder or date, readable by all, so that identical masks give identical bytes."""
     member = zipfile.ZipInfo(f"{number}.png")
     member.external_attr = 0o644 << 16
     return member

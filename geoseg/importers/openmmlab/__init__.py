@@ -1,1 +1,1 @@
-"""Load checkpoints of OpenMMLab's mmsegmentation."""
+"""Load checkpoints from OpenMMLab's mmsegmentation."""

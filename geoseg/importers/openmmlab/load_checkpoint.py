@@ -27,7 +27,7 @@ class OpenMMLabCheckpoint:
     """A network loaded from a checkpoint, and the metadata of the file."""
 
     network: SegmentationNetwork
-    """In evaluation mode."""
+    """The network in evaluation mode."""
     model: ModelSection
     """Model section from which the network is built."""
     bands: int
@@ -49,7 +49,8 @@ def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> Open
             :mod:`geoseg.importers.openmmlab.read_config`.
 
     Raises:
-        BundleError: If the file is damaged, unsafe or of an unsupported network, or if its name contradicts the settings.
+        BundleError: If the file is damaged, unsafe or of an unsupported network, or if its name contradicts the
+            settings.
     """
     file = read_checkpoint(path)
     detected = detect_architecture(file.state)

@@ -1,9 +1,9 @@
 """Read weights and metadata from an OpenMMLab checkpoint file.
 
-The file is a pickled dict with ``state_dict`` and ``meta``. OpenMMLab 0.x writes ``meta["CLASSES"]``, ``["PALETTE"]`` and
-``["config"]``, 1.x writes ``meta["dataset_meta"]`` and ``["cfg"]``. A plain state dict is a checkpoint without metadata.
-Only plain data is unpickled, because unpickling other objects runs code from the file. Optimizer state and logs are
-ignored.
+The file is a pickled dict with ``state_dict`` and ``meta``. OpenMMLab 0.x writes ``meta["CLASSES"]``, ``["PALETTE"]``
+and ``["config"]``, 1.x writes ``meta["dataset_meta"]`` and ``["cfg"]``. A plain state dict is a checkpoint without
+metadata. Only plain data is unpickled, because unpickling other objects runs code from the file. Optimizer state and
+logs are ignored.
 """
 
 import re
@@ -25,8 +25,8 @@ Colour = tuple[int, int, int]
 REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]{1,80})")
 """Part of torch's error message that names a global that is not plain data."""
 IGNORED_PREFIXES = ("ema_", "data_preprocessor.")
-"""Prefixes of tensors used in training only: running averages of 0.x (saved networks hold averaged weights) and the input
-normalization, which is also in the configuration."""
+"""Prefixes of tensors used only in training: running averages in 0.x (saved networks already contain averaged weights)
+and the input normalization, which is also in the configuration."""
 EXPERIMENT_KEYS = ("exp_name", "experiment_name")
 """Keys of ``meta`` with the name of the training run, in 0.x and 1.x."""
 VERSION_KEYS = {"mmseg_version": "mmsegmentation", "mmengine_version": "mmengine"}

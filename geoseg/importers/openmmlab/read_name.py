@@ -1,7 +1,7 @@
 """Read settings from the names of OpenMMLab's files: ``deeplabv3_r50-d16-mg124_512x1024_80k_cityscapes-0a1b2c3d.pth``.
 
-Names are evidence, not a source: settings come from the configuration in the checkpoint, from a recipe or from defaults. If
-the last two contradict the name of the file or of the training run, the logits would be wrong without a word.
+Names are used as evidence, not as a source: settings come from the checkpoint's configuration, a recipe or defaults. If
+a recipe or a default contradicts the name of the file or of the training run, the logits would be silently wrong.
 """
 
 import re
@@ -20,19 +20,19 @@ CROP_PATTERN = re.compile(r"(?:^|[-_])(\d{3,4})x(\d{3,4})(?=[-_.]|$)", re.IGNORE
 DATASET_PATTERN = re.compile(r"(?:^|[-_])(potsdam|vaihingen|loveda|isaid|cityscapes)(?=[-_.]|$)", re.IGNORECASE)
 
 ALIGNED_CROP = 769
-"""Side of the crops of the configurations that set ``align_corners``; all others do not."""
+"""Side length of the crops in configurations that set ``align_corners``; no others do."""
 
 
 @dataclass(frozen=True)
 class NameEvidence:
-    """What a name says; None or empty where it says nothing."""
+    """Settings found in a name; None or empty if the name does not contain them."""
 
     name: str
     """The name."""
     output_stride: int | None
     """Input pixels per pixel of the deepest features."""
     multi_grid: tuple[int, ...] | None
-    """Dilations of the last stage; None if ``output_stride`` is named without them."""
+    """Dilations of the last stage; None if the name gives ``output_stride`` without them."""
     crop: int | None
     """Shorter side of the training crops in pixels."""
     dataset: str
@@ -57,10 +57,10 @@ def read_name(name: str) -> NameEvidence:
 
 
 def require_agreement(settings: ConfigSettings, evidence: NameEvidence) -> None:
-    """Check settings that are not from the checkpoint against the name of the file or of the training run.
+    """Check that settings from other sources than the checkpoint agree with the name of the file or the training run.
 
     Raises:
-        BundleError: With the option of a recipe that settles the contradiction.
+        BundleError: If they disagree; the hint gives the recipe option that resolves the contradiction.
     """
     contradictions = list(_contradictions(settings, evidence))
     if contradictions:
@@ -72,7 +72,7 @@ def require_agreement(settings: ConfigSettings, evidence: NameEvidence) -> None:
 
 
 def _contradictions(settings: ConfigSettings, evidence: NameEvidence) -> Iterator[tuple[str, str]]:
-    """Yield what the name says, and the option that says the same."""
+    """Yield each setting in the name that is contradicted, and the recipe option that agrees with the name."""
     stride, grid = evidence.output_stride, evidence.multi_grid
     if stride is not None and stride != settings.output_stride:
         yield f"output stride {stride} (d{stride})", f"model.output_stride: {stride}"

@@ -96,7 +96,7 @@ def test_resume_leaves_masks_that_are_there(predict, tmp_path):
     result = predict("in", "-o", "masks", "--resume")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.splitlines() == ["masks/b_mask.tif"]
-    assert "in/a.tif: its mask exists already" in result.stderr
+    assert "in/a.tif: the mask already exists" in result.stderr
     assert (tmp_path / "masks" / "a_mask.tif").read_text() == "precious"
 
 

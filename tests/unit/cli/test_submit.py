@@ -43,7 +43,9 @@ def test_a_model_becomes_a_zip_that_the_check_accepts(geoseg, model, data, tmp_p
     with small_set(SIDE):
         result = geoseg(*call)
         assert (result.exit_code, result.stdout) == (0, f"{output}\n"), result.stderr
-        assert f"Model: {model} (given)\neach image of 1024 x 1024 pixels is predicted in tiles of 512" in result.stderr
+        assert (
+            f"Model: {model} (given)\neach image of 1024 x 1024 pixels is predicted in 512-pixel tiles" in result.stderr
+        )
         assert "Checked: valid for LoveDA test (urban phase): 2 images, classes present: " in result.stderr
         checked = geoseg("submit", "--check", output)
         assert checked.exit_code == 0
@@ -75,8 +77,9 @@ def test_a_wrong_zip_is_a_sentence_a_hint_and_exit_code_1(geoseg, tmp_path):
         result = geoseg("submit", "--check", tmp_path / "wrong.zip")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == (
-        "Error: not valid for LoveDA test: 4191.png holds the value 7, class indices are 0 to 6 (and 1 more problem)\n"
-        "Hint: write class indices without adding one: labels count from 1, submissions from 0\n"
+        "Error: not valid for LoveDA test: 4191.png contains the value 7, "
+        "but class indices are 0 to 6 (and 1 more problem)\n"
+        "Hint: write class indices without adding one: labels start at 1, submissions at 0\n"
     )
 
 

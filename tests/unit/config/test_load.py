@@ -164,4 +164,4 @@ def test_a_folder_with_the_name_of_an_included_recipe_does_not_hide_it(tmp_path,
     (tmp_path / "buildings").mkdir()
     with caplog.at_level("INFO"):
         assert load_recipe("buildings") == expected
-    assert "included recipe buildings; the folder of this name" in caplog.text
+    assert "included recipe buildings; the folder with the same name" in caplog.text

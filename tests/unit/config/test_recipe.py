@@ -47,7 +47,7 @@ def test_sections_do_not_change(section) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"predict": {"tile": 64, "halo": 32}}, "predict: a halo of 32 leaves no pixels of a tile of 64"),
+        ({"predict": {"tile": 64, "halo": 32}}, "predict: a halo of 32 pixels leaves no core in a tile of 64 pixels"),
         ({"train": {"iterations": 10, "warmup": 10}}, "train: a warm-up of 10 steps is too long for 10 iterations"),
         ({"train": {"batch": 0}}, "train.batch: 0 is not valid"),
         ({"augment": {"scale": [2, 0.5]}}, "augment.scale: .2, 0.5. is not valid"),

@@ -193,7 +193,7 @@ def test_an_attribute_nobody_declared_is_named(polygons) -> None:
 
 def test_a_label_of_another_size_is_refused_in_one_sentence(tmp_path) -> None:
     path = numbered_file(tmp_path, MASK[:-1])
-    with pytest.raises(DataError, match=f"label.tif has 19 x {WIDTH} pixels, its image has {HEIGHT} x {WIDTH}"):
+    with pytest.raises(DataError, match=f"label.tif has 19 x {WIDTH} pixels, but its image has {HEIGHT} x {WIDTH}"):
         reader(path, "index")
 
 

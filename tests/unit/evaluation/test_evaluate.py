@@ -37,11 +37,11 @@ def test_a_misspelt_option_is_a_type_error():
         ({"recipe": "town.yaml", "mask": "m.tif", "reference": "r.tif"}, "recipe was given together with mask"),
         ({"mask": "m.tif"}, "need a reference"),
         ({"recipe": "town.yaml", "reference": "r.tif"}, "need a reference"),
-        ({"recipe": "town.yaml", "column": "kind"}, "apply to reference only"),
-        ({"recipe": "town.yaml", "resample": True}, "apply to reference only"),
-        ({"mask": "m.tif", "reference": "r.tif", "tta": "d4"}, "options of prediction do not apply to mask"),
-        ({"scene": "s.tif", "reference": "r.tif", "confidence": "c.tif"}, "confidence applies to mask only"),
-        ({"recipe": "town.yaml", "bands": "1,2,3"}, "bands applies to scene only"),
+        ({"recipe": "town.yaml", "column": "kind"}, "apply only to reference"),
+        ({"recipe": "town.yaml", "resample": True}, "apply only to reference"),
+        ({"mask": "m.tif", "reference": "r.tif", "tta": "d4"}, "prediction options do not apply to mask"),
+        ({"scene": "s.tif", "reference": "r.tif", "confidence": "c.tif"}, "confidence applies only to mask"),
+        ({"recipe": "town.yaml", "bands": "1,2,3"}, "bands applies only to scene"),
     ],
 )
 def test_arguments_that_do_not_fit_together_are_refused(options, message):

@@ -110,7 +110,7 @@ def test_polygons_in_another_crs_are_drawn_on_the_masks_grid(tmp_path):
 
 
 def test_a_reference_that_labels_nothing_is_refused(tmp_path, mask):
-    with pytest.raises(DataError, match=r"no pixel of .* is labelled"):
+    with pytest.raises(DataError, match=r"no pixel of .* is labeled"):
         evaluate_mask(mask, write(tmp_path / "empty.tif", np.full((50, 40), 255)))
 
 
@@ -415,7 +415,7 @@ def test_a_confidence_of_255_that_is_not_nodata_is_refused(tmp_path, mask):
 def test_masks_without_a_legend_beside_others_have_their_classes(folders):
     foreign(folders / "masks" / "b_mask.tif", [[0, 0, 0, 7]] * 3)
     with pytest.raises(
-        DataError, match=r"b_mask.tif: 25.00% of the pixels have no class of the first mask's legend: 7"
+        DataError, match=r"b_mask.tif: 25.00% of the pixels have values that are not in the first mask's legend: 7"
     ):
         evaluate_mask(folders / "masks", folders / "right")
     make_raster(folders / "masks" / "b_mask.tif", noise(3, 3, 4), **UTM)

@@ -94,7 +94,7 @@ def test_borders_and_objects_are_counted_at_the_published_pixel_size(potsdam):
 
 
 def test_a_model_of_other_classes_is_refused(potsdam):
-    with pytest.raises(DataError, match="none of the dataset's"):
+    with pytest.raises(DataError, match="none of the model's classes"):
         evaluated(archive_section("potsdam", potsdam), loveda.LEGEND.of(["sea", "land"]))
 
 

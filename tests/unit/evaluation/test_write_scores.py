@@ -52,7 +52,7 @@ def test_columns_of_the_table_line_up(evaluation):
 
 
 def test_scenes_say_how_sure_a_score_is_and_one_alone_does_not(evaluation):
-    assert "95 % bootstrap interval over 2 scenes" in format_table(evaluation)
+    assert "95% bootstrap interval over 2 scenes" in format_table(evaluation)
     assert "interval" not in format_table(Evaluation(LEGEND, evaluation.scenes[:1]))
 
 

@@ -29,7 +29,7 @@ def scene_of(tmp_path):
 def test_bands_are_taken_by_name_wherever_they_lie(scene_of):
     positions, notes = choose_bands(scene_of(("nir", "blue", "Green", "red")), card(RGB))
     assert positions == (3, 2, 1)
-    assert notes == ["using the bands red, Green, blue of the scene's nir, blue, Green, red"]
+    assert notes == ["using the bands red, Green, blue of the scene's bands nir, blue, Green, red"]
 
 
 def test_bands_that_are_the_models_need_no_note(scene_of):
@@ -124,7 +124,7 @@ def test_bands_without_a_known_name_are_used_by_position_and_the_files_claims_ar
     assert notes == [
         (
             "using scene bands a, b, c as model inputs red, green, blue, by position: the file states "
-            "descriptions a, b, c (--bands chooses)"
+            "descriptions a, b, c (use --bands to choose)"
         )
     ]
 
@@ -153,7 +153,7 @@ def test_a_file_that_declares_its_colours_is_read_by_them(tmp_path):
     with Scene.open(path) as scene:
         positions, notes = choose_bands(scene, card(RGB))
     assert positions == (2, 1, 0)
-    assert notes == ["using the bands red, green, blue of the scene's blue, green, red"]
+    assert notes == ["using the bands red, green, blue of the scene's bands blue, green, red"]
 
 
 def stretched(folder, height, width, *, crs="EPSG:32633", **options):
@@ -180,7 +180,7 @@ def test_each_axis_is_resampled_by_its_own_factor(tmp_path, height, width, tile,
     assert plan.resamples == (tile != (16, 16))
     assert plan.input_shape(Window(0, 0, *tile)) == (16, 16)
     sides = f"{height:g} m x {width:g} m (height x width)"
-    note = f"scene {sides}, model 0.3 m: pixels are not square, each axis is resampled by its own factor"
+    note = f"scene {sides}, model 0.3 m: pixels are not square, so each axis has its own resampling factor"
     assert plan.notes == ((note,) if plan.resamples else ())
 
 

@@ -15,7 +15,7 @@ def test_lost_connection_to_another_process_is_an_error(monkeypatch, message):
     monkeypatch.setattr(dist, "is_initialized", lambda: True)
     monkeypatch.setattr(dist, "get_rank", lambda: 0)
     with (
-        pytest.raises(GeosegError, match="another process of the distributed training has ended") as caught,
+        pytest.raises(GeosegError, match="another process of the distributed training run has ended") as caught,
         report_once(),
     ):
         raise RuntimeError(message)

@@ -187,8 +187,8 @@ def test_missing_labels_are_counted_and_the_first_is_named(tiles) -> None:
         ({"labels": "{gruop}/{name}.png"}, "data.labels uses {gruop}, which data.images does not have", "same names"),
         (
             {"splits": {"train": "Tile 9/*"}},
-            "no scene is called 'Tile 9/[*]'",
-            "the first scene is called 'Tile 1/part_1'",
+            "no scene is named 'Tile 9/[*]'",
+            "the first scene is named 'Tile 1/part_1'",
         ),
         ({"splits": {"train": "train.txt"}}, "the list of scenes .*train.txt", "data.splits"),
         (
@@ -200,8 +200,8 @@ def test_missing_labels_are_counted_and_the_first_is_named(tiles) -> None:
         ({"splits": {"train": {}}}, "data.splits has {}", "{group: [members]}"),
         ({"splits": {"train": {"group": "Tile 1", "name": "part_1"}}}, "data.splits has", "{group: [members]}"),
         ({"splits": {"train": {"share": 0.5, "by": "town"}}}, "takes a share by 'town'", "{group}, {name}"),
-        ({"splits": {"train": {"share": 20, "by": "group"}}}, "has the share 20", "above 0 and at most 1"),
-        ({"splits": {"train": {"share": "half"}}}, "has the share 'half'", "above 0 and at most 1"),
+        ({"splits": {"train": {"share": 20, "by": "group"}}}, "has the share 20", "greater than 0 and at most 1"),
+        ({"splits": {"train": {"share": "half"}}}, "has the share 'half'", "greater than 0 and at most 1"),
     ],
 )
 def test_what_fits_no_file_is_refused_in_a_sentence(tiles, options, message, hint) -> None:

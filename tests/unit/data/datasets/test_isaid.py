@@ -103,7 +103,7 @@ def test_labels_without_an_image_are_left_out_aloud(tmp_path) -> None:
     isaid_archives(tmp_path, count=COUNT, zipped=False)
     (tmp_path / "train/images/images/P0040.png").unlink()
     made = isaid(tmp_path, complete=False)
-    assert made.remarks == ("labels without an image, left out: P0040",)
+    assert made.remarks == ("labels without an image, ignored: P0040",)
     assert named(made)["train"] == NAMES["train"][:4]
 
 

@@ -54,7 +54,7 @@ def test_names_tell_the_city_and_no_two_are_alike(archives) -> None:
 
 
 def test_a_size_to_learn_at_is_needed_and_both_cities_come_to_it(archives) -> None:
-    with pytest.raises(DataError, match=r"pixels measure 0.05 m in .* and 0.09 m in ") as error:
+    with pytest.raises(DataError, match=r"the pixel size is 0.05 m in .* and 0.09 m in ") as error:
         prepare(archive_section("isprs_shift", archives), "x")
     assert "--set data.gsd=0.09" in error.value.hint
     prepared = prepare(archive_section("isprs_shift", archives, gsd=0.09), "x")

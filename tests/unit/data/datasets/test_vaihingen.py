@@ -69,7 +69,7 @@ def test_scenes_are_placed_by_their_world_files_and_have_the_published_gsd(every
 
 
 def test_labels_of_an_area_without_an_image_are_left_out_aloud(everything) -> None:
-    assert vaihingen(everything).remarks == ("labels without an image, left out: area9",)
+    assert vaihingen(everything).remarks == ("labels without an image, ignored: area9",)
     assert vaihingen(everything, "full").remarks == ()
 
 

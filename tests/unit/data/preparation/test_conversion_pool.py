@@ -170,7 +170,7 @@ def test_processes_that_die_leave_the_work_to_this_one(tmp_path, monkeypatch, ca
     monkeypatch.setattr(conversion, "_convert_in_processes", broken)
     made = prepare(data_section(labelled_folder(tmp_path, names="abc"), splits={"train": "*"}), "x")
     assert [scene.name for scene in made.all_scenes] == ["a", "b", "c"]
-    assert "continuing in this one" in caplog.text
+    assert "continuing in this process" in caplog.text
 
 
 def test_room_is_that_of_images_masks_and_validity(tmp_path) -> None:
@@ -185,7 +185,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(tmp_path, monkeypatch
     archives = labelled_folder(tmp_path / "data", label=striped(100, 100))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(10**6, 10**6 - 99_000, 99_000))
     monkeypatch.setattr(conversion, "convert_scene", None)
-    with pytest.raises(OutputError, match=r"0.0 GB are needed in .*, and 0.0 GB are free") as error:
+    with pytest.raises(OutputError, match=r"0.0 GB are needed in .*, but only 0.0 GB are free") as error:
         prepare(section_of_two(archives, tmp_path), "x")
     assert "data.compress=true" in error.value.hint
     assert list((tmp_path / "prepared").iterdir()) == []
@@ -245,7 +245,7 @@ def test_a_second_run_waits_for_the_first_and_finds_a_folder(tmp_path, caplog, k
         leave.set()
         assert second.wait(20)
     assert (folder / LOCK_FILE).read_text() == str(os.getpid())
-    assert "Another run prepares scenes" in caplog.text
+    assert "Another run is preparing scenes" in caplog.text
     second_leaves.set()
     first.join()
     other.join()
@@ -257,7 +257,7 @@ def test_a_folder_that_is_held_by_the_process_that_started_this_one_is_not_waite
     first = begun(tmp_path / "x", entered, leave)
     assert entered.wait(20)
     monkeypatch.setattr(os, "getppid", os.getpid)
-    with pytest.raises(OutputError, match="by the process that started this one") as error, lock_folder(tmp_path / "x"):
+    with pytest.raises(OutputError, match="the process that started this one") as error, lock_folder(tmp_path / "x"):
         pass
     assert "__main__" in error.value.hint
     leave.set()

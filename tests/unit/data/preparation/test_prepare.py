@@ -247,7 +247,7 @@ def test_names_with_slashes_and_spaces_become_files_of_their_own(tmp_path) -> No
 
 def test_sizes_that_differ_are_refused_in_one_sentence(tmp_path) -> None:
     section = data_section(labelled_folder(tmp_path, image=noise(3, 12, 17)))
-    with pytest.raises(DataError, match=r"labels/a.tif has 12 x 16 pixels, its image has 12 x 17$"):
+    with pytest.raises(DataError, match=r"labels/a.tif has 12 x 16 pixels, but its image has 12 x 17$"):
         prepare(section, "mine")
 
 
@@ -283,7 +283,7 @@ def test_an_undeclared_255_is_said_with_its_number(tmp_path, caplog, options, pr
     with caplog.at_level(logging.WARNING):
         scene = prepare(section, "mine").all_scenes[0]
     number = int((label == 255).sum())
-    assert (f"{2 * number} pixels of the value 255 are read as not labeled" in caplog.text) == is_said
+    assert (f"{2 * number} pixels with the value 255 are read as not labeled" in caplog.text) == is_said
     assert scene.class_pixels[1] == (number if "values" in options else 0)
 
 
@@ -310,7 +310,7 @@ def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        (noise(4, 12, 16), "has 4 bands, the first scene has 3"),
+        (noise(4, 12, 16), "has 4 bands, but the first scene has 3"),
         (IMAGE.astype("u2"), "is uint16, other scenes are uint8"),
     ],
 )
@@ -572,7 +572,7 @@ def test_a_prepared_folder_of_another_version_is_refused_as_root(tmp_path) -> No
     section = data_section(labelled_folder(tmp_path))
     manifest = prepare(section, "x").folder / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"format": ', '"format": 9'))
-    with pytest.raises(DataError, match="was prepared by another version of geoseg"):
+    with pytest.raises(DataError, match="was prepared by a different version of geoseg"):
         prepare(section.model_copy(update={"root": manifest.parent}), "x")
 
 
@@ -582,7 +582,7 @@ def test_a_folder_that_holds_other_files_is_left_alone(tmp_path, name, overwrite
     section, mine = data_section(labelled_folder(tmp_path)), tmp_path / "mine" / name
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
-    with pytest.raises(OutputError, match="mine holds other files"):
+    with pytest.raises(OutputError, match="mine contains other files"):
         prepare(section, "x", folder=tmp_path / "mine", overwrite=overwrite)
     assert [path for path in (tmp_path / "mine").rglob("*") if path.is_file()] == [mine]
 
@@ -591,7 +591,7 @@ def test_scenes_of_another_declaration_are_replaced_only_when_that_is_said(tmp_p
     folder = tmp_path / "mine"
     first = prepare(data_section(labelled_folder(tmp_path)), "x", folder=folder)
     other = data_section(tmp_path, legend=["uno", "due", "tre"], splits={"train": "a"})
-    with pytest.raises(OutputError, match="holds scenes of another declaration") as error:
+    with pytest.raises(OutputError, match="contains scenes of a different declaration") as error:
         prepare(other, "x", folder=folder)
     assert "--overwrite" in error.value.hint
     assert prepare(data_section(tmp_path), "x", folder=folder) == first

@@ -71,7 +71,7 @@ def test_one_bad_scene_does_not_hide_the_others(tmp_path) -> None:
 def test_the_same_image_in_training_and_validation_is_an_error_whatever_it_is_called(tmp_path) -> None:
     labelled_folder(tmp_path)
     found = validate_labels(data_section(tmp_path))
-    assert found.errors == ("b of the split val is the same image as a of the split train",)
+    assert found.errors == ("b in the split val is the same image as a in the split train",)
 
 
 def test_the_same_image_is_found_in_zips(tmp_path) -> None:
@@ -90,7 +90,7 @@ def test_classes_that_no_pixel_shows_and_labels_of_nothing_are_remarks(tmp_path)
     make_raster(tmp_path / "labels/c.tif", np.where(MASK == 2, 0, MASK)[None].astype(np.uint8), **UTM)
     found = validate_labels(data_section(tmp_path, splits={"train": ["a", "b"], "val": "c"}))
     assert found.error_count == 0
-    assert found.remarks == ("no pixel of the split val is labeled three",)
+    assert found.remarks == ("no pixel in the split val is labeled three",)
     assert [len(scene.remarks) for scene in found.scenes] == [0, 1, 0]
     assert found.scenes[1].unlabelled_share == 1
 
@@ -104,7 +104,7 @@ def test_missing_tiles_are_an_error_and_the_others_are_checked(tmp_path) -> None
 
 def test_remarks_of_the_dataset_are_passed_on(tmp_path) -> None:
     found = validate_labels(archive_section("vaihingen", vaihingen_archives(tmp_path / "a", size=16)))
-    assert "labels without an image, left out: area9" in found.remarks
+    assert "labels without an image, ignored: area9" in found.remarks
 
 
 def test_scenes_without_labels_have_a_size_and_nothing_else(tmp_path) -> None:

@@ -65,7 +65,8 @@ def test_a_phase_can_be_insisted_on(checked):
     content = zipped(good_members())
     assert checked(content, "all").problems == ()
     message = complaint(checked(content, "urban"))
-    assert message == "not valid for LoveDA test (urban phase): it holds images of other numbers: 4191.png, 4192.png"
+    problem = "it contains images with unexpected numbers: 4191.png, 4192.png"
+    assert message == f"not valid for LoveDA test (urban phase): {problem}"
     with pytest.raises(ConfigError, match="no phase 'urbn'"):
         checked(content, "urbn")
 
@@ -82,17 +83,17 @@ def palette():
 WRONG = {
     "is RGB, not a single channel": png(np.stack([classes(4191)] * 3, axis=-1)),
     "is palette, not a single channel": palette(),
-    "is grey and alpha, not": png(classes(4191), mode="LA"),
+    "is gray and alpha, not": png(classes(4191), mode="LA"),
     "is RGB and alpha, not": png(classes(4191), mode="RGBA"),
     "has 1 bits per pixel, not 8": png(classes(4191) > 3),
     "has 16 bits per pixel, not 8": sixteen_bits(),
     "has 8 x 16 pixels, not 16 x 16": png(classes(4191)[:8]),
     "has 16 x 15 pixels, not 16 x 16": png(classes(4191)[:, :15]),
-    "holds the value 7, class indices are 0 to 6": png(classes(4191) + np.uint8(1)),
-    "holds the value 255, class": png(np.where(classes(4191) == 3, np.uint8(255), classes(4191))),
+    "contains the value 7, but class indices are 0 to 6": png(classes(4191) + np.uint8(1)),
+    "contains the value 255, but class": png(np.where(classes(4191) == 3, np.uint8(255), classes(4191))),
     "is not a PNG": png(classes(4191), kind="TIFF"),
     "cannot be read": png(classes(4191))[:-30],
-    "would unpack to": bytes(MAX_UNPACKED_BYTES + 1),
+    "would expand to": bytes(MAX_UNPACKED_BYTES + 1),
 }
 
 
@@ -104,7 +105,7 @@ def test_a_wrong_image_is_named_with_what_is_wrong(checked, wrong):
     assert f": 4191.png {wrong}" in complaint(found)
 
 
-@pytest.mark.parametrize(("value", "hint"), [(7, "without adding one"), (255, "every pixel"), (128, "not colours")])
+@pytest.mark.parametrize(("value", "hint"), [(7, "without adding one"), (255, "every pixel"), (128, "not colors")])
 def test_a_value_that_is_no_class_is_explained(checked, value, hint):
     (first, _), *others = good_members()
     found = checked(zipped([(first, png(np.full((SIDE, SIDE), value, np.uint8))), *others]))
@@ -116,13 +117,13 @@ def test_an_image_of_an_empty_file_is_no_png(checked):
 
 
 LAYOUTS = {
-    "there are folders in it: masks/4191.png, masks/4192.png, masks/4193.png, masks/4194.png": [
+    "it contains folders: masks/4191.png, masks/4192.png, masks/4193.png, masks/4194.png": [
         (f"masks/{name}", content) for name, content in good_members()
     ],
-    "there are folders in it: masks/": [("masks/", b""), *good_members()],
-    "there are other files in it: readme.txt": [*good_members(), ("readme.txt", b"hello")],
-    "there are other files in it: 4191.tif": [*good_members(), ("4191.tif", b"")],
-    "it holds images of other numbers: 4195.png": [*good_members(), ("4195.png", png(classes(1)))],
+    "it contains folders: masks/": [("masks/", b""), *good_members()],
+    "it contains unexpected files: readme.txt": [*good_members(), ("readme.txt", b"hello")],
+    "it contains unexpected files: 4191.tif": [*good_members(), ("4191.tif", b"")],
+    "it contains images with unexpected numbers: 4195.png": [*good_members(), ("4195.png", png(classes(1)))],
     "it lacks 4 of 4 images: 4191.png, 4192.png, 4193.png, 4194.png": [],
 }
 
@@ -136,19 +137,19 @@ def test_what_else_is_in_it_is_named(checked, message):
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_an_image_that_is_there_twice_is_named(checked):
     found = checked(zipped([*good_members(), good_members()[2]]))
-    assert complaint(found) == "not valid for LoveDA test: it holds more than one 4193.png"
+    assert complaint(found) == "not valid for LoveDA test: it contains more than one 4193.png"
 
 
 def test_names_with_leading_zeros_or_capitals_are_other_files(checked):
     members = [(name.replace("4191.png", "04191.png").replace("2.png", "2.PNG"), c) for name, c in good_members()]
     message = complaint(checked(zipped(members), "all"))
-    assert "other files in it: 04191.png, 4192.PNG (and 1 more problem)" in message
+    assert "it contains unexpected files: 04191.png, 4192.PNG (and 1 more problem)" in message
 
 
 def test_further_problems_are_counted(checked):
     plus_one = [(name, png(classes(int(name[:4])) + np.uint8(1))) for name, _ in good_members()]
     assert complaint(checked(zipped(plus_one))).endswith(
-        "4191.png holds the value 7, class indices are 0 to 6 (and 3 more problems)"
+        "4191.png contains the value 7, but class indices are 0 to 6 (and 3 more problems)"
     )
     assert str(checked(zipped(plus_one))).startswith("not valid for LoveDA test: 4 images")
 

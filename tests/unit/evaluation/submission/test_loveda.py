@@ -161,19 +161,21 @@ def test_images_are_seen_in_the_models_tiles(run, caplog):
     shapes, said = seen(run, caplog)
     assert {shape[2:] for shape in shapes} == {(8, 8)}
     assert sum(shape[0] for shape in shapes) == 4 * 16
-    assert said == ["each image of 16 x 16 pixels is predicted in tiles of 8 pixels with a halo of 2, from the model"]
+    assert said == [
+        "each image of 16 x 16 pixels is predicted in 8-pixel tiles with a 2-pixel halo, as stored in the model"
+    ]
 
 
 def test_images_are_seen_whole_when_asked_for(run, caplog):
     shapes, said = seen(run, caplog, whole=True)
     assert shapes == 4 * [(1, 3, SIDE, SIDE)]
-    assert said == ["each image of 16 x 16 pixels is predicted in one piece"]
+    assert said == ["each image of 16 x 16 pixels is predicted as a whole"]
 
 
 @pytest.mark.parametrize(("gsd", "warned"), [(0.05, True), (0.3, False), (0.299, False), (None, False)])
 def test_a_model_of_another_gsd_is_warned_of(run, caplog, gsd, warned):
     _, said = seen(run, caplog, card={"gsd": gsd})
-    assert any("the model was trained at 0.05 m, LoveDA has 0.3 m" in each for each in said) == warned
+    assert any("the model was trained at 0.05 m, but LoveDA has a GSD of 0.3 m" in each for each in said) == warned
 
 
 def test_progress_hears_of_every_image(run):
@@ -255,7 +257,7 @@ def test_wrong_options_are_refused(run, tmp_path, options, error):
 def test_what_the_check_finds_wrong_is_not_kept(run, tmp_path, monkeypatch):
     encode = submission._encode_png
     monkeypatch.setattr(submission, "_encode_png", lambda mask: encode(mask + np.uint8(1)))
-    assert "4191.png holds the value 7" in refused(DataError, run, tmp_path)
+    assert "4191.png contains the value 7" in refused(DataError, run, tmp_path)
 
 
 def test_an_existing_zip_is_kept_unless_told_otherwise(run, tmp_path):
