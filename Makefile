@@ -6,10 +6,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := demo
-# One process more than there are cores, because some tests wait; 2 GB each. A single file is faster without:
-# .venv/bin/pytest tests/unit/grid
-PROCESSES := $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 5))')
-PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist worksteal
+# One process per core, 2 GB each. A single file is faster without: .venv/bin/pytest tests/unit/grid
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-fast torture lint style types contracts format bench docs wheel clean

@@ -115,7 +115,9 @@ def _read(source: str) -> tuple[str, str]:
     name = _shipped_file(source)
     if is_shipped(source):
         if is_there:
-            logger.log(NOTICE, "Using the included recipe %s; the folder of this name is not a recipe.", path.stem)
+            logger.log(
+                NOTICE, "Using the included recipe %s; the folder with the same name is not a recipe.", path.stem
+            )
         return name, (files(SHIPPED_PACKAGE) / name).read_text("utf-8")
     names = (Path(known).stem for known in list_recipes())
     raise ConfigError(f"unknown recipe {source}", did_you_mean(Path(name).stem, names))

@@ -193,7 +193,7 @@ def _reference_encoding(
         return build_encoding(
             legend,
             "polygon",
-            values={name: [] for name in ignored_names},  # ignored values are no class
+            values={name: [] for name in ignored_names},  # ignored values do not stand for a class
             ignore=_parse_attribute_values(options.ignore) if options.column else (),
             column=options.column,
             polygon_class=options.polygon_class,

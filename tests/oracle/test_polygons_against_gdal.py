@@ -53,6 +53,7 @@ def test_with_4_connectivity_every_polygon_is_one_of_gdals():
     assert Counter(shape.wkb for shape in plain[: len(ours)]) == Counter(shape.wkb for shape in plain[len(ours) :])
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("connectivity", [4, 8])
 @pytest.mark.parametrize("name", REAL_MASKS, ids=[Path(name).stem for name in REAL_MASKS])
 def test_real_masks_give_as_many_polygons_of_the_same_area_per_class(shared_data, tmp_path, name, connectivity):

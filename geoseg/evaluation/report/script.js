@@ -30,6 +30,8 @@
     }
   };
   addEventListener("resize", markWideTables);
+  addEventListener("load", markWideTables);
+  new ResizeObserver(markWideTables).observe(document.body);
   markWideTables();
 
   // Viewer for the layers of one figure: use the wheel or pinch to zoom, drag to pan.

@@ -63,7 +63,7 @@ def trained(fake):
 def test_train_prints_the_path_of_the_model_and_says_its_scores(geoseg, trained, recipe):
     result = geoseg("train", recipe)
     assert result.stdout == "runs/town/best.safetensors\n"
-    assert result.stderr == "mean IoU: 71.23 %\n"
+    assert result.stderr == "mean IoU: 71.23%\n"
 
 
 def test_train_applies_overrides_of_which_the_device_is_one(geoseg, trained, recipe):

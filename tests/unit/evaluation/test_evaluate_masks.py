@@ -393,7 +393,7 @@ def test_classes_that_only_the_reference_has_are_left_out_with_their_number(tmp_
     mask = write(tmp_path / "mask.tif", values % 2, legend=Legend.of(["field", "town"]))
     total = evaluate_mask(mask, write(tmp_path / "reference.tif", values, legend=LEGEND)).total
     assert total.ignored == (values == 2).sum()
-    assert f"no class 'water': {(values == 2).sum()} pixels" in caplog.text
+    assert f"no class 'water'; its {(values == 2).sum()} pixels" in caplog.text
 
 
 def test_a_constant_prediction_is_said(tmp_path):

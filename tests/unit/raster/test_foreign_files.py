@@ -150,7 +150,7 @@ def test_blocks_of_gigabytes_are_refused_before_they_are_read(tmp_path) -> None:
 
 def test_bands_interleaved_by_pixel_share_a_block(tmp_path) -> None:
     path = make_sparse(tmp_path / "a.tif", 1, 2**28, count=5, blockysize=1, interleave="pixel")
-    with pytest.raises(SceneError, match=r"takes 1\.3 GB"):
+    with pytest.raises(SceneError, match=r"needs 1\.3 GB"):
         Scene.open(path)
 
 

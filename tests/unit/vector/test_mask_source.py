@@ -29,7 +29,7 @@ def test_images_and_heights_are_not_masks(tmp_path, values):
     ("values", "stored", "names", "note"),
     [
         ({0, 3}, LEGEND, LEGEND.names, None),
-        ({0, 9}, LEGEND, LEGEND.names, "lacks"),
+        ({0, 9}, LEGEND, LEGEND.names, "not in its legend"),
         ({0, 2}, None, ("0", "1", "2"), "no legend"),
         (set(range(256)) | {256}, None, None, "not class indices"),
         ({-5, 2}, None, None, "not class indices"),

@@ -95,7 +95,7 @@ def test_values_beyond_the_legend_are_noted(write, tmp_path):
         write(np.array([[0, 9]], np.uint8), tags={"GEOSEG_CLASSES": LEGEND.to_json()}), tmp_path / "a.gpkg"
     )
     assert layer.frame["class_name"].tolist() == ["water", "9"]
-    assert "legend of 4 classes lacks" in layer.notes[0]
+    assert "not in its legend of 4 classes" in layer.notes[0]
 
 
 def test_all_options_together(write, tmp_path):

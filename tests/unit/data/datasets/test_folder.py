@@ -174,7 +174,7 @@ def test_missing_labels_are_counted_and_the_first_is_named(tiles) -> None:
         split(tiles, {"train": "*"})
     for part in (1, 2):
         (tiles / f"Tile 3/masks/part_{part}.png").unlink()
-    with pytest.raises(DataError, match=r"part_1.png \(and 2 others\)$"):
+    with pytest.raises(DataError, match=r"part_1.png \(and 2 more\)$"):
         split(tiles, {"train": "*"})
 
 

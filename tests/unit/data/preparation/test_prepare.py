@@ -311,7 +311,7 @@ def test_a_failure_leaves_no_folder_that_looks_finished(tmp_path) -> None:
     ("second", "message"),
     [
         (noise(4, 12, 16), "has 4 bands, but the first scene has 3"),
-        (IMAGE.astype("u2"), "is uint16, other scenes are uint8"),
+        (IMAGE.astype("u2"), "is uint16, but the other scenes are uint8"),
     ],
 )
 def test_scenes_that_do_not_go_together_are_refused(tmp_path, second, message) -> None:
@@ -504,7 +504,7 @@ def test_a_first_scene_of_another_type_is_noticed_although_the_others_were_finis
     section = data_section(labelled_folder(tmp_path))
     prepare(section, "x")
     make_raster(tmp_path / "images/a.tif", IMAGE.astype(np.uint16), **UTM)
-    with pytest.raises(DataError, match=r"b\.tif is uint8, other scenes are uint16"):
+    with pytest.raises(DataError, match=r"b\.tif is uint8, but the other scenes are uint16"):
         prepare(section, "x")
 
 
@@ -546,11 +546,11 @@ def test_a_prepared_folder_is_a_dataset_of_what_it_was_made_from(tmp_path, compr
     [
         (
             {"legend": ["uno", "due", "tre"]},
-            r"was prepared with data.legend \['one', 'two', 'three'\], the recipe has",
+            r"was prepared with data.legend \['one', 'two', 'three'\], but the recipe has",
         ),
-        ({"ignore": [7]}, r"was prepared with data.ignore None, the recipe has \[7\]"),
-        ({"gsd": 3.0}, r"was prepared with data.gsd None, the recipe has 3.0"),
-        ({"dataset": "potsdam"}, r"was prepared with data.dataset 'folder', the recipe has 'potsdam'"),
+        ({"ignore": [7]}, r"was prepared with data.ignore None, but the recipe has \[7\]"),
+        ({"gsd": 3.0}, r"was prepared with data.gsd None, but the recipe has 3.0"),
+        ({"dataset": "potsdam"}, r"was prepared with data.dataset 'folder', but the recipe has 'potsdam'"),
     ],
 )
 def test_a_prepared_folder_of_another_declaration_is_refused_as_root(tmp_path, change, message) -> None:

@@ -79,7 +79,7 @@ def test_the_same_image_is_found_in_zips(tmp_path) -> None:
     same = {(2, 10): twin.read_bytes(), (7, 13): twin.read_bytes()}
     root = potsdam_archives(tmp_path / "a", content=lambda kind, tile: same.get(tile) if kind == "rgb" else None)
     assert (
-        "7_13 of the split val is the same image as 2_10 of the split train"
+        "7_13 in the split val is the same image as 2_10 in the split train"
         in validate_labels(archive_section("potsdam", root)).errors
     )
 

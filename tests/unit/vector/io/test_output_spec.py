@@ -62,7 +62,7 @@ def test_rows_that_do_not_match_the_file_are_not_appended(mask, tmp_path):
     with pytest.raises(LayerError, match="no column"):
         polygonize(mask, tmp_path / "other.gpkg", append=True)
     polygonize(mask, tmp_path / "a.gpkg")
-    with pytest.raises(LayerError, match="one part"):
+    with pytest.raises(LayerError, match="single-part"):
         polygonize(mask, tmp_path / "a.gpkg", append=True, connectivity=8)
     with pytest.raises(ConfigError, match="either overwritten or appended"):
         polygonize(mask, tmp_path / "a.gpkg", append=True, overwrite=True)
