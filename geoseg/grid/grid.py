@@ -340,6 +340,11 @@ def make_transformer(source: CRS, target: CRS) -> Transformer:
         raise GridMismatch(f"{message}: PROJ knows no operation between them", "use one CRS for all files") from error
 
 
+def full_turn(crs: CRS) -> float:
+    """Return a full turn in the unit of a geographic CRS: 360 degrees, or 400 grads."""
+    return round(2 * math.pi / crs.axis_info[0].unit_conversion_factor, 6)
+
+
 def _is_local(crs: CRS) -> bool:
     """Return True for an engineering CRS, also as the horizontal part of a compound CRS."""
     return crs.is_engineering or any(_is_local(part) for part in crs.sub_crs_list)

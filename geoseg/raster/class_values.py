@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from geoseg._text import count
 from geoseg.errors import ConfigError, SceneError
 from geoseg.grid.tiling import strips
 from geoseg.legend import IGNORE_INDEX, Legend, make_numbered_legend
@@ -99,7 +100,7 @@ def integer_nodata(scene: Scene) -> int | None:
 def require_class_values(scene: Scene) -> None:
     """Raise :class:`SceneError` unless a raster has one band of integers."""
     if len(scene.bands) != 1 or scene.dtype.kind not in "iub":
-        bands = f"{len(scene.bands)} band{'s' if len(scene.bands) > 1 else ''} of {scene.dtype}"
+        bands = f"{count(len(scene.bands), 'band')} of {scene.dtype}"
         raise SceneError(
             f"{scene.path} is not a mask: it has {bands}", "a mask must have one band of integer class values"
         )
@@ -117,7 +118,7 @@ def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Coun
     """
     counts: Counter[int] = Counter()
     for part in _counts_of_strips(scene, ignored):
-        counts.update({value: count for value, count in part.items() if value not in ignored.values})
+        counts.update({value: number for value, number in part.items() if value not in ignored.values})
         if len(counts) > IGNORE_INDEX:
             raise SceneError(
                 f"{scene.path} is not a mask: it has more than {IGNORE_INDEX} different values",

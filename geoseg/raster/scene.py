@@ -275,9 +275,9 @@ class Scene:
         valid[:] = self._read_valid(handle, indexes, part, valid.shape, values if nearest else None)
         if nearest:
             return
-        if part.width * part.height > MAX_EXACT_PIXELS and handle.overviews(indexes[0]):
-            pass  # an image for display: GDAL reads overviews, which were made band by band
-        elif self._metadata.masks_differ or not _is_finite(values):
+        # GDAL reads a large part, an image for display, from overviews, which were made band by band.
+        is_for_display = part.width * part.height > MAX_EXACT_PIXELS and handle.overviews(indexes[0])
+        if not is_for_display and (self._metadata.masks_differ or not _is_finite(values)):
             for rows, piece in _split_rows(part, len(valid)):
                 self._resample_valid(handle, indexes, piece, values[:, rows], resampling=resampling)
         if self.dtype.kind == "f":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from geoseg.errors import LayerError
-from geoseg.grid.grid import Grid, crs_name, make_transformer, map_point
+from geoseg.grid.grid import Grid, crs_name, full_turn, make_transformer, map_point
 from geoseg.vector.polygon_arrays import PolygonArrays, densify
 from geoseg.vector.tracing.ragged_arrays import FloatArray
 
@@ -32,7 +32,7 @@ POLE_TOLERANCE = 1e-10
 """Points closer to a pole than this fraction of a turn are treated as the pole, which has no longitude."""
 
 
-def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_cut: bool) -> PolygonArrays:
+def reproject_polygon_arrays(polygons: PolygonArrays, source: CRS, target: CRS, *, is_cut: bool) -> PolygonArrays:
     """Reproject polygons.
 
     Args:
@@ -49,7 +49,7 @@ def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_
     points = np.stack(transformer.transform(*polygons.points.T), axis=1)
     if is_cut and target.is_geographic:
         # Near a pole, straight sides become curves, so no piece of a side may span more than a degree.
-        turn = _full_turn(target)
+        turn = full_turn(target)
         span = np.abs(np.diff(points[:, 0], append=0))
         pieces = np.maximum(np.ceil(np.minimum(span, np.abs(turn - span)) / turn * 360), 1)
         pieces[polygons.ring_offsets[1:] - 1] = 1
@@ -62,7 +62,7 @@ def reproject_polygons(polygons: PolygonArrays, source: CRS, target: CRS, *, is_
     if not is_cut:
         return replace(polygons, points=points)
     points[:, 0] = np.rint(points[:, 0] / LONGITUDE_STEP) * LONGITUDE_STEP
-    half = _full_turn(target) / 2 if target.is_geographic else math.inf
+    half = full_turn(target) / 2 if target.is_geographic else math.inf
     is_on_line = np.abs(np.abs(points[:, 0]) - half) < half * LINE_TOLERANCE
     points[is_on_line, 0] = np.copysign(half, points[is_on_line, 0])
     reprojected = replace(polygons, points=points)
@@ -78,7 +78,7 @@ def crosses_antimeridian(grid: Grid, crs: CRS) -> bool:
     border = np.concatenate([(1 - part) * a + part * b for a, b in pairwise(corners)])
     points = [map_point(grid.transform, col, row) for col, row in border]
     lon = make_transformer(grid.crs, crs).transform(*np.array(points).T)[0]
-    return bool((np.abs(np.diff(lon)) > _full_turn(crs) / 2).any())
+    return bool((np.abs(np.diff(lon)) > full_turn(crs) / 2).any())
 
 
 def cut_at_antimeridian(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np.object_]:
@@ -93,7 +93,7 @@ def cut_at_antimeridian(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np
     """
     if not crs.is_geographic or not len(geometries):
         return geometries
-    turn = _full_turn(crs)
+    turn = full_turn(crs)
     points, owner = shapely.get_coordinates(geometries, return_index=True)
     is_far = (np.abs(np.diff(points[:, 0])) > turn / 2) & (np.diff(owner) == 0)
     affected = np.union1d(owner[1:][is_far], owner[_is_pole(points, turn)])
@@ -102,11 +102,6 @@ def cut_at_antimeridian(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np
         parts = [part for polygon in shapely.get_parts(geometries[k]) for part in _cut(polygon, turn)]
         result[k] = parts[0] if len(parts) == 1 else shapely.multipolygons(parts)
     return result
-
-
-def _full_turn(crs: CRS) -> float:
-    """Return a full turn in units of the CRS: 360 degrees, or 400 grads."""
-    return round(2 * math.pi / crs.axis_info[0].unit_conversion_factor, 6)
 
 
 def _is_pole(points: FloatArray, turn: float) -> NDArray[np.bool_]:

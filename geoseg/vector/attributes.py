@@ -11,7 +11,7 @@ from pyproj import CRS
 from geoseg._concurrency import ordered_map
 from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
-from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygons
+from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygon_arrays
 from geoseg.vector.io.arrow import BBOX_FIELD, PolygonStream, encode_bbox, encode_wkb, make_geometry_field
 from geoseg.vector.measure import LocalMetric
 from geoseg.vector.polygon_arrays import PolygonArrays
@@ -81,7 +81,7 @@ class Attributes:
         measures, bounds = metric.measure(polygons), None
         if self.crs is not None and self.crs != self.grid.crs:
             assert self.grid.crs is not None
-            polygons = reproject_polygons(polygons, self.grid.crs, self.crs, is_cut=is_cut)
+            polygons = reproject_polygon_arrays(polygons, self.grid.crs, self.crs, is_cut=is_cut)
             bounds = polygons.bounds()
         constant = pa.array(np.zeros(len(outlines), np.int8))
         columns = [

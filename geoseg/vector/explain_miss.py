@@ -9,10 +9,10 @@ import pyogrio
 from pyproj import CRS
 
 from geoseg.errors import GeosegError
-from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
+from geoseg.grid.grid import Bounds, Grid, crs_name, full_turn, make_transformer
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
 from geoseg.vector.io.reader import find_layer, layer_errors
-from geoseg.vector.io.reproject import EDGE_POINTS, turn_of
+from geoseg.vector.io.reproject import EDGE_POINTS
 from geoseg.vector.io.require_file import require_file
 
 LON_LAT = CRS("OGC:CRS84")
@@ -97,7 +97,7 @@ def _is_in_range(extent: Bounds, crs: CRS) -> bool:
     if not crs.is_geographic:
         return True
     west, south, east, north = extent
-    turn = turn_of(crs) * (1 + 1e-9)
+    turn = full_turn(crs) * (1 + 1e-9)
     return -turn <= west and east <= turn and -turn / 4 <= south and north <= turn / 4
 
 

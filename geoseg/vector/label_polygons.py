@@ -18,7 +18,7 @@ import shapely
 from numpy.typing import NDArray
 from rasterio.features import rasterize as burn
 
-from geoseg._text import did_you_mean, join_names
+from geoseg._text import count, did_you_mean, join_names
 from geoseg.errors import ConfigError, LayerError
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
@@ -97,7 +97,7 @@ def _to_index(value: Any) -> int | None:
 
 
 def _unknown_error(unknown: Counter[str], column: str, name: str, hint: str) -> LayerError:
-    counted = [f"{value} ({count} polygon{'s' if count > 1 else ''})" for value, count in unknown.most_common()]
+    counted = [f"{value} ({count(number, 'polygon')})" for value, number in unknown.most_common()]
     verb = "has" if len(unknown) == 1 else "have"
     return LayerError(
         f"{name}: {column} is {join_names(counted, limit=MAX_NAMED_VALUES)}, which {verb} no class",
@@ -224,9 +224,9 @@ def _describe_ambiguity(
     first, second = shapely.STRtree(geometries).query(geometries, predicate="intersects")
     is_open = (first < second) & (values[first] != values[second]) & (ranks[first] == ranks[second])
     first, second = first[is_open], second[is_open]
-    count = int(shapely.relate_pattern(geometries[first], geometries[second], "2********").sum())
-    if not count:
+    overlaps = int(shapely.relate_pattern(geometries[first], geometries[second], "2********").sum())
+    if not overlaps:
         return ()
-    pairs = "1 pair of polygons" if count == 1 else f"{count} pairs of polygons"
+    pairs = count(overlaps, "pair of polygons", "pairs of polygons")
     reason = "but FlatGeobuf does not keep the order of features: set priority, or use GeoPackage"
     return (f"{name}: {pairs} of different classes overlap, {reason}",)

@@ -17,7 +17,7 @@ from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError, LayerError
 from geoseg.grid.grid import Grid
 from geoseg.legend import Legend
-from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygons
+from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygon_arrays
 from geoseg.vector.generalize.fill_holes import fill_coverage_holes
 from geoseg.vector.generalize.orthogonalize import orthogonalize_coverage
 from geoseg.vector.generalize.sieve import sieve_coverage
@@ -188,7 +188,7 @@ class PolygonLayer:
         )
         extent = Grid(own, Affine(right - left, 0, left, 0, bottom - top, top), 1, 1)
         is_cut = len(self) > 0 and crosses_antimeridian(extent, crs)
-        moved = reproject_polygons(arrays, own, crs, is_cut=is_cut).to_geometries()
+        moved = reproject_polygon_arrays(arrays, own, crs, is_cut=is_cut).to_geometries()
         return PolygonStream.from_frame(self.frame.set_geometry(moved, crs=crs))
 
     def _require_crs(self, purpose: str) -> CRS:

@@ -27,7 +27,7 @@ from pyproj.exceptions import CRSError
 from shapely.errors import ShapelyError
 
 from geoseg._output_files import LAYER_SUFFIXES
-from geoseg._text import did_you_mean, join_names
+from geoseg._text import count, did_you_mean, join_names
 from geoseg.errors import GridMismatch, LayerError
 from geoseg.grid.grid import Bounds, Grid, crs_name
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
@@ -173,10 +173,10 @@ class GridPolygons:
         reprojected, crossing = reproject_polygons(selected, grid, name=name)
         notes = [describe_selection(counts)] if counts else []
         if lost := len(selected) - len(reprojected):
-            notes.append(f"left out {_count(lost)} that cannot be represented in {crs_name(grid.crs)}")
+            notes.append(f"left out {count(lost, 'polygon')} that cannot be represented in {crs_name(grid.crs)}")
         if crossing:
             notes.append(
-                f"{_count(crossing)} with edges longer than 180 degrees, interpreted as crossing the antimeridian"
+                f"{count(crossing, 'polygon')} with edges longer than 180 degrees, interpreted as crossing the antimeridian"
             )
         return cls(reprojected, tuple(f"{name}: {note}" for note in notes))
 
@@ -199,10 +199,6 @@ class GridPolygons:
         if nowhere := _count_nowhere(name, layer):
             notes += (f"{name}: {describe_selection({'without geometry': nowhere})}",)
         return replace(polygons, notes=notes, keeps_order=not _is_sorted(name))
-
-
-def _count(polygons: int) -> str:
-    return "1 polygon" if polygons == 1 else f"{polygons} polygons"
 
 
 def _count_nowhere(name: str, layer: str | None) -> int:

@@ -20,7 +20,7 @@ from pyproj.exceptions import ProjError
 from shapely.affinity import translate
 
 from geoseg.errors import LayerError
-from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
+from geoseg.grid.grid import Bounds, Grid, crs_name, full_turn, make_transformer
 from geoseg.vector.io.select_polygons import unite_polygons
 
 EDGE_POINTS = 21
@@ -83,7 +83,7 @@ def find_boxes(grid: Grid, crs: CRS | None) -> list[Bounds] | None:
     left, bottom, right, top = box
     if not crs.is_geographic:
         return [_enlarge(box)] if grid.crs != crs else [box]
-    turn = turn_of(crs)
+    turn = full_turn(crs)
     right += turn * (right < left)  # across the antimeridian
     enlarged = _enlarge((left, bottom, right, top))
     return [(enlarged[0] + k * turn, enlarged[1], enlarged[2] + k * turn, enlarged[3]) for k in (0, -1, 1)]
@@ -93,11 +93,6 @@ def _enlarge(box: Bounds) -> Bounds:
     left, bottom, right, top = box
     margin = BOX_MARGIN * max(right - left, top - bottom)
     return left - margin, bottom - margin, right + margin, top + margin
-
-
-def turn_of(crs: CRS) -> float:
-    """Return a full turn in the unit of a geographic CRS, for example 360 for degrees."""
-    return 2 * math.pi / crs.axis_info[0].unit_conversion_factor
 
 
 def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the layer") -> tuple[gpd.GeoDataFrame, int]:
@@ -124,7 +119,7 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
     if source != grid.crs:
         geometries, crossing = _transform_polygons(geometries, source, grid)
     if grid.crs.is_geographic:
-        geometries = _move_to_grid(geometries, grid, turn_of(grid.crs))
+        geometries = _move_to_grid(geometries, grid, full_turn(grid.crs))
     if geometries is frame.geometry.to_numpy():
         return frame, 0
     result = frame.set_geometry(gpd.GeoSeries(geometries, index=frame.index), crs=None)
@@ -139,8 +134,8 @@ def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid
     transformer, boxes = make_transformer(source, grid.crs), find_boxes(grid, source)
     geometries, crossing = geometries.copy(), 0
     if source.is_geographic:
-        is_wrapped = _has_edge_over(geometries, turn_of(source))
-        geometries[is_wrapped] = [_unwrap(each, turn_of(source)) for each in geometries[is_wrapped]]
+        is_wrapped = _has_edge_over(geometries, full_turn(source))
+        geometries[is_wrapped] = [_unwrap(each, full_turn(source)) for each in geometries[is_wrapped]]
         crossing = int(is_wrapped.sum())
     limit = _longest_edge(source)
     is_long = _longest_edges(geometries) > limit
@@ -152,8 +147,8 @@ def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid
         moved = _transform(np.array([shapely.segmentize(nearby, limit)]), transformer)
         transformed[i] = moved[0] if _is_finite(moved)[0] else shapely.Polygon()
     if grid.crs.is_geographic:
-        is_wrapped = _has_edge_over(transformed, turn_of(grid.crs))
-        transformed[is_wrapped] = [_unwrap(each, turn_of(grid.crs)) for each in transformed[is_wrapped]]
+        is_wrapped = _has_edge_over(transformed, full_turn(grid.crs))
+        transformed[is_wrapped] = [_unwrap(each, full_turn(grid.crs)) for each in transformed[is_wrapped]]
     for i in np.flatnonzero(~shapely.is_valid(transformed)):
         transformed[i] = unite_polygons([shapely.make_valid(transformed[i])])
     return transformed, crossing
@@ -170,7 +165,7 @@ def _transform(geometries: NDArray[np.object_], transformer: Transformer) -> NDA
 def _longest_edge(crs: CRS) -> float:
     """Return the length of the longest edge, in CRS units, for which only the end points are transformed."""
     if crs.is_geographic:
-        return LONGEST_EDGE_DEG * turn_of(crs) / 360
+        return LONGEST_EDGE_DEG * full_turn(crs) / 360
     return LONGEST_EDGE_M / (crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0)
 
 
