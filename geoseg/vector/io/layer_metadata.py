@@ -16,7 +16,7 @@ from pyproj.exceptions import CRSError
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Bounds
 from geoseg.vector.io.arrow import BATCH_ROWS
-from geoseg.vector.io.count_values import count_values
+from geoseg.vector.io.count_attribute_values import count_attribute_values
 from geoseg.vector.io.geoparquet import is_parquet
 from geoseg.vector.io.parquet_layer import ParquetLayer
 from geoseg.vector.io.reader import layer_errors, list_layers
@@ -92,7 +92,7 @@ def _read_with_gdal(name: str) -> LayerMetadata:
         bounds=None if info["total_bounds"] is None or not info["features"] else _bounds(info["total_bounds"]),
         columns=columns,
         classes=_count_classes(_read_class_columns(name, layers[0], columns)),
-        values=count_values(name, layers[0], _other_columns(columns)),
+        values=count_attribute_values(name, layers[0], _other_columns(columns)),
     )
 
 
@@ -121,7 +121,7 @@ def _read_parquet(name: str) -> LayerMetadata:
         bounds=None if bounds is None else _bounds(bounds),
         columns=file.columns,
         classes=_count_classes(classes),
-        values=count_values(name, None, _other_columns(file.columns)),
+        values=count_attribute_values(name, None, _other_columns(file.columns)),
     )
 
 

@@ -23,7 +23,7 @@ NULL = "null"
 """Text that represents a missing value."""
 
 
-def count_values(name: str, layer: str | None, columns: Iterable[str]) -> dict[str, dict[str, int]]:
+def count_attribute_values(name: str, layer: str | None, columns: Iterable[str]) -> dict[str, dict[str, int]]:
     """Count the values of text, integer and boolean columns.
 
     Rows are read in batches, and a column is dropped as soon as it has too many distinct values.
