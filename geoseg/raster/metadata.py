@@ -94,6 +94,10 @@ class RasterMetadata:
         """Value of pixels without data; None if the bands declare no nodata value or different values."""
         return self.band_nodata[0] if len({repr(value) for value in self.band_nodata}) == 1 else None
 
+    def nodata_of(self, index: int) -> float | None:
+        """Return the nodata value of the band with GDAL's 1-based ``index``."""
+        return self.band_nodata[self.indexes.index(index)]
+
     @property
     def validity(self) -> str:
         """Description of how the validity of pixels is determined."""

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterioWindow
@@ -28,17 +27,14 @@ from geoseg.grid.window import Window
 from geoseg.raster.display import choose_rgb_bands, render_rgb
 from geoseg.raster.metadata import RasterMetadata, read_metadata
 from geoseg.raster.open_raster import READ_ERRORS, make_read_error, open_raster
-from geoseg.raster.pixel_validity import differs, has_data, resample_valid_pixels, surround
 from geoseg.raster.raster import Raster
-from geoseg.raster.resampling_indices import avoid_equal_weights, spans
+from geoseg.raster.read_window import read_window
+from geoseg.raster.resampling_indices import spans
 
 AnyScene = TypeVar("AnyScene", bound="Scene")
 
 THUMBNAIL_SIZE = 240
 """Longer side of the thumbnail in notebooks, in pixels."""
-
-MAX_EXACT_PIXELS = 1 << 25
-"""Number of file pixels that are resampled at once when resampling is weighted by validity."""
 
 
 class Scene:
@@ -135,7 +131,8 @@ class Scene:
         resampling = _choose_resampling(window.shape, grid.shape, nearest=nearest)
         try:
             for part, (rows, cols) in self._parts(window, grid.shape):
-                self._read_part(indexes, part, values[:, rows, cols], valid[rows, cols], resampling=resampling)
+                out = values[:, rows, cols], valid[rows, cols]
+                read_window(self._handle(), self._metadata, indexes, part, out, resampling=resampling)
         except READ_ERRORS as error:
             where = _describe_window(window.intersection(self.grid.window))
             raise make_read_error(self.path, where, error) from error
@@ -256,107 +253,6 @@ class Scene:
             for across in spans(window.col, window.width, shape[1], length=self.grid.width):
                 part = RasterioWindow(across.offset, down.offset, across.length, down.length)
                 yield part, (slice(down.start, down.stop), slice(across.start, across.stop))
-
-    def _read_part(
-        self,
-        indexes: list[int],
-        part: RasterioWindow,
-        values: NDArray[Any],
-        valid: NDArray[np.bool_],
-        *,
-        resampling: Resampling,
-    ) -> None:
-        """Fill ``values`` and ``valid`` from a window inside the file; validity is taken from the nearest pixel."""
-        handle = self._handle()
-        nearest = resampling == Resampling.nearest
-        if resampling == Resampling.average:
-            part = avoid_equal_weights(part, valid.shape)
-        self._read_bands(handle, indexes, part, values, resampling=resampling)
-        valid[:] = self._read_valid(handle, indexes, part, valid.shape, values if nearest else None)
-        if nearest:
-            return
-        # GDAL reads a large part, an image for display, from overviews, which were made band by band.
-        is_for_display = part.width * part.height > MAX_EXACT_PIXELS and handle.overviews(indexes[0])
-        if not is_for_display and (self._metadata.masks_differ or not _is_finite(values)):
-            for rows, piece in _split_rows(part, len(valid)):
-                self._resample_valid(handle, indexes, piece, values[:, rows], resampling=resampling)
-        if self.dtype.kind == "f":
-            valid &= np.isfinite(values).all(axis=0)
-
-    def _read_valid(
-        self,
-        handle: Any,
-        indexes: list[int],
-        part: RasterioWindow,
-        shape: tuple[int, ...],
-        values: NDArray[Any] | None = None,
-    ) -> NDArray[np.bool_]:
-        """Read the validity of the nearest pixels, axes (row, col); ``values`` are their values, if known."""
-        metadata = self._metadata
-        nodata = [metadata.band_nodata[metadata.indexes.index(index)] for index in indexes]
-        valid = np.ones(shape, np.bool_)
-        if self.dtype.kind == "f" or any(value is not None for value in nodata):
-            if values is None:
-                values = np.empty((len(indexes), *shape), self.dtype)
-                self._read_bands(handle, indexes, part, values, resampling=Resampling.nearest)
-            valid &= has_data(values, nodata)
-        if metadata.alpha is not None:
-            valid &= handle.read(metadata.alpha, window=part, out_shape=shape) != 0
-        if metadata.has_mask:
-            valid &= handle.read_masks(indexes[0], window=part, out_shape=shape) != 0
-        return valid
-
-    def _resample_valid(
-        self, handle: Any, indexes: list[int], part: RasterioWindow, out: NDArray[Any], *, resampling: Resampling
-    ) -> None:
-        """Resample again, weighted by the validity of pixels, where GDAL's masks of the bands differ from it."""
-        whole = surround(part, out.shape[1:], self.grid.shape, resampling=resampling)
-        values = np.empty((len(indexes), whole.height, whole.width), self.dtype)
-        self._read_bands(handle, indexes, whole, values, resampling=Resampling.nearest)
-        valid = self._read_valid(handle, indexes, whole, values.shape[1:], values)
-        masks = (self._read_gdal_mask(handle, index, band, whole) for index, band in zip(indexes, values, strict=True))
-        if all(np.array_equal(mask, valid) for mask in masks):
-            return
-        inside = RasterioWindow(part.col_off - whole.col_off, part.row_off - whole.row_off, part.width, part.height)
-        resample_valid_pixels(values, valid, inside, out, resampling=resampling)
-
-    def _read_gdal_mask(
-        self, handle: Any, index: int, values: NDArray[Any], window: RasterioWindow
-    ) -> NDArray[np.bool_]:
-        """Return the mask, axes (row, col), that GDAL uses to resample a band with these values."""
-        nodata = self._metadata.band_nodata[self._metadata.indexes.index(index)]
-        if nodata is None or self._metadata.has_mask:
-            mask: NDArray[np.bool_] = handle.read_masks(index, window=window) != 0
-            return mask
-        return differs(values, nodata)  # rasterio would warn about nodata in a file with an alpha band
-
-    def _read_bands(
-        self, handle: Any, indexes: list[int], part: RasterioWindow, out: NDArray[Any], *, resampling: Resampling
-    ) -> None:
-        if not self._metadata.has_mixed_dtypes:
-            handle.read(indexes, window=part, out=out, resampling=resampling)
-            return
-        for index, band in zip(indexes, out, strict=True):  # rasterio reads bands together only if their types match
-            band[:] = handle.read(index, window=part, out_shape=band.shape, resampling=resampling)
-
-
-def _is_finite(values: NDArray[Any]) -> bool:
-    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
-
-
-def _split_rows(part: RasterioWindow, rows: int) -> Iterator[tuple[slice, RasterioWindow]]:
-    """Split a part of the file and the rows of the result into pieces that fit in memory."""
-    step = part.height / rows
-    count = max(int(MAX_EXACT_PIXELS // (part.width * step)), 1)
-    if count >= rows:
-        yield slice(0, rows), part
-        return
-    for start in range(0, rows, count):
-        stop = min(start + count, rows)
-        yield (
-            slice(start, stop),
-            RasterioWindow(part.col_off, part.row_off + start * step, part.width, (stop - start) * step),
-        )
 
 
 def _choose_resampling(source: tuple[int, int], target: tuple[int, int], *, nearest: bool) -> Resampling:

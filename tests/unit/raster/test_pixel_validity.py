@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.grid.window import Window
-from geoseg.raster import scene as scene_module
+from geoseg.raster import read_window as read_window_module
 from geoseg.raster.pixel_validity import has_data
 from geoseg.raster.scene import Scene
 
@@ -137,7 +137,7 @@ def test_large_windows_are_resampled_piece_by_piece(tmp_path: Path, monkeypatch:
     values = noise(3, SIDE, SIDE, low=0, high=3)
     path = make_raster(tmp_path / "a.tif", values, **UTM, nodata=0)
     whole = {shape: read_with(path, shape) for shape in [(12, 12), (48, 48)]}
-    monkeypatch.setattr(scene_module, "MAX_EXACT_PIXELS", SIDE * 5)
+    monkeypatch.setattr(read_window_module, "MAX_EXACT_PIXELS", SIDE * 5)
     for shape, expected in whole.items():
         assert np.array_equal(read_with(path, shape).values, expected.values)
 
