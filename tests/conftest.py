@@ -18,7 +18,9 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 
 # Machines are busy, so time says nothing. CI repeats the same examples: a new one is for whoever looks for it.
-settings.register_profile("geoseg", deadline=None, max_examples=30, derandomize="CI" in os.environ)
+# `pytest --hypothesis-profile thorough` tries ten times as many.
+settings.register_profile("thorough", deadline=None, max_examples=200)
+settings.register_profile("geoseg", deadline=None, max_examples=20, derandomize="CI" in os.environ)
 settings.load_profile("geoseg")
 
 

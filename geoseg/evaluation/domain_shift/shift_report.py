@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from geoseg._output_files import check_writable
 from geoseg._text import percent
 from geoseg.evaluation.domain_shift.measure_shift import DomainShift, mean_level, shift_to_dict
-from geoseg.evaluation.report.render import ClassName, View, render_page, render_section
-from geoseg.evaluation.report.svg_charts import Bar, Chart, histogram, line_chart
+from geoseg.evaluation.report.charts import Chart, histogram, line_chart
+from geoseg.evaluation.report.render import Bar, ClassName, View, render_page, render_section
 from geoseg.evaluation.write_scores import write_text
 
 if TYPE_CHECKING:

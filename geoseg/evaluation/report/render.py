@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,8 +15,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from geoseg._text import percent
-from geoseg.evaluation.report import svg_charts as charts
-from geoseg.evaluation.report.svg_charts import Bar
+from geoseg.evaluation.report.charts import SERIES_COLOURS
 from geoseg.raster.display import RgbImage
 
 PACKAGE = "geoseg.evaluation.report"
@@ -35,6 +35,35 @@ class ClassName:
     """Displayed name."""
     colour: str
     """Color as ``#rrggbb``."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A number with a horizontal bar, shown in a table cell."""
+
+    share: float
+    """Length of the bar, 0 to 1; NaN for no bar."""
+    text: str
+    """The number as text."""
+    series: int = 0
+    """Index of the run, which determines the color."""
+    interval: tuple[float, float] | None = None
+    """Confidence interval of the number, drawn as a thin line."""
+
+    @property
+    def is_known(self) -> bool:
+        """True if the number is not NaN."""
+        return not math.isnan(self.share)
+
+    @property
+    def width(self) -> str:
+        """Length of the bar in percent."""
+        return f"{100 * min(max(self.share, 0), 1):.1f}"
+
+    @property
+    def colour(self) -> int:
+        """Number of the color in the style sheet."""
+        return self.series % SERIES_COLOURS
 
 
 View = dict[str, Any]
@@ -68,7 +97,7 @@ def environment() -> Environment:
         "bar": lambda value: isinstance(value, Bar),
         "class_name": lambda value: isinstance(value, ClassName),
     }
-    made.globals |= {"layout": charts}
+    made.globals |= {"series_colours": SERIES_COLOURS}
     return made
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geoseg._text import percent
-from geoseg.evaluation.report.render import Cell, ClassName, PageSection, View, render_section
+from geoseg.evaluation.report.charts import line_chart
+from geoseg.evaluation.report.render import Bar, Cell, ClassName, PageSection, View, render_section
 from geoseg.evaluation.report.run_data import RunData
-from geoseg.evaluation.report.svg_charts import Bar, line_chart
 from geoseg.evaluation.tables import MEANS, extra_tables
 from geoseg.legend import LegendEntry
 from geoseg.metrics.bootstrap import CONFIDENCE_LEVEL

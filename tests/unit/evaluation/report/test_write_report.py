@@ -19,9 +19,8 @@ from PIL import Image
 
 from geoseg.errors import OutputError
 from geoseg.evaluation.options import EvaluationOptions
-from geoseg.evaluation.report.render import environment, render_page
+from geoseg.evaluation.report.render import Bar, environment, render_page
 from geoseg.evaluation.report.run_data import RunData, collect_masks
-from geoseg.evaluation.report.svg_charts import Bar, choose_ticks, line_chart
 from geoseg.evaluation.report.write_report import check_report, report_paths, write_report
 from geoseg.legend import Legend
 from geoseg.plotting.images import OTHER_MARKS
@@ -221,22 +220,13 @@ def macro(name, *arguments):
     return str(getattr(environment().get_template("macros.html.j2").module, name)(*arguments))
 
 
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
-def test_ticks_are_few_round_numbers_inside(low, span):
-    found = choose_ticks(low, low + span)
-    assert len(found) <= 7
-    slack = 1e-6 * max(abs(low), span)
-    assert all(low - slack <= value <= low + span + slack for value in found)
-
-
 @given(st.floats(0, 1))
 def test_a_bar_is_as_long_as_its_share(share):
     assert f"width:{100 * share:.1f}%" in macro("bar", Bar(share, "x"))
 
 
-def test_a_score_that_is_undefined_has_no_bar_and_a_chart_without_points_is_none():
+def test_a_score_that_is_undefined_has_no_bar():
     assert "fill" not in macro("bar", Bar(float("nan"), "x"))
-    assert line_chart({"a": [(0, float("nan"))]}, x="x", y="y") is None
 
 
 def test_text_is_escaped_and_html_is_not():
