@@ -15,8 +15,8 @@ SMALL = [
     "model.auxiliary_weight=0",
     "model.output_stride=16",
     "model.scaling=measured",
-    "train.iterations=150",
-    "train.validate_every=150",
+    "train.iterations=100",
+    "train.validate_every=100",
     "train.batch=4",
     "train.crop=48",
     "train.workers=0",
@@ -48,7 +48,12 @@ def both_cities(root):
     return vaihingen_archives(root)
 
 
-WITH_16_CLASSES = ["data.complete=false", "model.backbone=resnet10t"]  # more than the smallest network learns so soon
+LONGER = ["train.iterations=150", "train.validate_every=150"]
+WITH_16_CLASSES = [
+    "data.complete=false",
+    "model.backbone=resnet10t",
+    *LONGER,
+]  # more than the smallest network learns so soon
 BENCHMARKS = {
     "potsdam": (potsdam_archives, []),
     "vaihingen": (vaihingen_archives, []),

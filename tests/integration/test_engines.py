@@ -18,7 +18,7 @@ from geoseg.models.engines.select import is_openvino_installed
 
 CPU = torch.device("cpu")
 SIDE = 64
-ITERATIONS = 60
+ITERATIONS = 40
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def pictures(shared_data):
     """Images of Dubai, scaled, axes (picture, band, row, col), and the classes of their pixels."""
     folder = shared_data / "dubai_hitl"
     colours = [each["color"] for each in json.loads((folder / "classes.json").read_text())["classes"]]
-    files = sorted(folder.glob("*/images/*.jpg"))[::9][:4]
+    files = sorted(folder.glob("*/images/*.jpg"))[::9][:3]
     images = torch.from_numpy(np.stack([read(file) for file in files])).permute(0, 3, 1, 2).float()
     masks = np.stack([read(file.parents[1] / "masks" / f"{file.stem}.png") for file in files])
     palette = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in colours])

@@ -1,7 +1,7 @@
 """Imported checkpoints in the format of OpenMMLab give mmsegmentation's logits (shared/golden/README.md)."""
 
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -14,11 +14,15 @@ from geoseg.bundle import load
 MODELS = {"r18_v3": ("resnet18", "deeplabv3"), "r50_v3plus": ("resnet50", "deeplabv3plus")}
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # of gen_state.py
 @pytest.mark.parametrize("style", ["0x", "1x"])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_bundle_has_the_logits_and_the_legend_of_its_checkpoint(name, style, golden: Path, tmp_path, geoseg) -> None:
+def test_a_bundle_has_the_logits_and_the_legend_of_its_checkpoint(
+    name, style, golden: Path, tmp_path, geoseg, monkeypatch
+) -> None:
     checkpoint, model = tmp_path / f"{name}.pth", tmp_path / "model.safetensors"
-    subprocess.run([sys.executable, golden / "gen_state.py", name, checkpoint, "--style", style], check=True)
+    monkeypatch.setattr(sys, "argv", ["gen_state.py", name, str(checkpoint), "--style", style])
+    runpy.run_path(str(golden / "gen_state.py"), run_name="__main__")
     result = geoseg("import", checkpoint, "-o", model)
     checkpoint.unlink()  # they are large, and pytest keeps what is here
     assert result.exit_code == 0, result.stderr
