@@ -6,6 +6,8 @@ SAMPLE = Path(__file__).parents[2] / "sample_data"
 
 FAST = [
     f"data.root={SAMPLE}",
+    "model.backbone=lcnet_050",
+    "model.head={name: deeplabv3plus, channels: 32}",
     "train.iterations=3",
     "train.warmup=1",
     "train.validate_every=2",
