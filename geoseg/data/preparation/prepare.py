@@ -79,7 +79,9 @@ def prepare(
     if section.root is not None and is_prepared(section.root):
         prepared = load_prepared(section, section.root)
         if not all(scene.has_current_rules for scene in prepared.all_scenes):
-            logger.warning("%s: using its scenes, but %s; prepare them again from their files", prepared.folder, OLD_RULES)
+            logger.warning(
+                "%s: using its scenes, but %s; prepare them again from their files", prepared.folder, OLD_RULES
+            )
         _report_labels(prepared)
         return prepared
     output = None if folder is None else Path(folder)

@@ -27,9 +27,9 @@ FORMAT_VERSION = 2
 
 PIXEL_RULES_VERSION = 2
 """Version of the rules for reading pixels, stored for each scene: which pixels are valid, which values of a label file are
-classes, and which bands have which names. Increase it when these rules change; scenes converted under older rules are
-readable, and converted again if their source files are available. Version 2 determines the validity of a pixel from all bands,
-excludes only declared values of label files, and finds bands by more evidence than their names in the file."""
+classes, and which bands have which names. Increase it when these rules change; scenes converted under older rules remain
+readable, and are converted again if their source files are available. Version 2 determines the validity of a pixel from all
+bands, excludes only declared values of label files, and does not rely on the band names in the file alone."""
 
 OLDEST_PIXEL_RULES = 1
 """Version of the rules for scenes without a version."""

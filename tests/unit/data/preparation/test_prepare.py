@@ -518,7 +518,9 @@ def make_older(folder, *, stems=("a", "b"), whole=True) -> None:
 
 
 @pytest.mark.parametrize(("stems", "whole"), [("ab", True), ("b", True), ("ab", False)])
-def test_scenes_that_older_pixel_rules_read_are_converted_again_once(tmp_path, monkeypatch, caplog, stems, whole) -> None:
+def test_scenes_that_older_pixel_rules_read_are_converted_again_once(
+    tmp_path, monkeypatch, caplog, stems, whole
+) -> None:
     section = data_section(labelled_folder(tmp_path))
     made = prepare(section, "x")
     make_older(made.folder, stems=stems, whole=whole)
@@ -527,10 +529,11 @@ def test_scenes_that_older_pixel_rules_read_are_converted_again_once(tmp_path, m
     assert names == list(stems)
     assert all(np.array_equal(scene.mask, MASK) for scene in again.all_scenes)
     assert again.digest == made.digest
-    assert [message for message in caplog.messages if "earlier version" in message] == [
+    (note,) = [message for message in caplog.messages if "earlier version" in message]
+    assert note == (
         f"{made.folder}: converting {len(stems)} scene{'s' if len(stems) > 1 else ''} again, because an earlier version of "
         "geoseg prepared them, which read nodata, alpha bands and band names differently"
-    ]
+    )
     caplog.clear()
     files = {path: path.stat().st_mtime_ns for path in made.folder.rglob("*")}
     prepare(section, "x")
@@ -545,10 +548,11 @@ def test_a_folder_of_older_pixel_rules_is_used_as_root_and_that_is_said(tmp_path
     make_older(folder, whole=True)
     root = section.model_copy(update={"root": folder})
     assert [scene.name for scene in prepare(root, "x").all_scenes] == ["a", "b"]
-    assert [message for message in caplog.messages if "earlier version" in message] == [
+    (note,) = [message for message in caplog.messages if "earlier version" in message]
+    assert note == (
         f"{folder}: using its scenes, but an earlier version of geoseg prepared them, which read nodata, alpha bands and "
         "band names differently; prepare them again from their files"
-    ]
+    )
     assert len(open_dataset(root).scenes("train")) == 1
 
 
