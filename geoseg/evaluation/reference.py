@@ -101,6 +101,10 @@ class ReferenceLabels(Protocol):
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read class indices (row, col) of a window inside the grid; 255 where not labeled."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on what was skipped, repaired or ambiguous in a vector file, one sentence each; empty for rasters."""
+
     def find_miss(self) -> "Miss | None":
         """Return the likely reason why no polygon touched a pixel in the windows read so far; None for rasters."""
 
@@ -130,8 +134,6 @@ def open_reference(
         require_file(path)
         hint = VALUES_HINT if options.column else ""
         with closing(LabelReader(path, grid, encoding, values_hint=hint)) as reader:
-            for note in reader.notes:
-                logger.warning("%s", note)
             yield reader
         return
     with Scene.open(path) as scene:
@@ -152,6 +154,8 @@ class ResampledLabels:
     """Reader for the labels on their own grid."""
     grid: Grid
     """Grid to resample to."""
+    notes: tuple[str, ...] = ()
+    """Empty, because a raster has no polygons."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read class indices (row, col); 255 where not labeled and outside the reference."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg._output_files import output_errors, remove_files
-from geoseg._text import count
+from geoseg._text import count, merge_notes
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset
@@ -165,9 +165,12 @@ def _fill_folder(
     conversions = plan_conversions(section, dataset, folder, earlier)
     bands, dtype = conversions[0].bands, conversions[0].dtype
     with progress(len(conversions), "preparing scenes") as task:
-        records = _load_records(conversions)
-        for record in records.values():
-            task.advance(note=record.scene.name)
+        finished = _load_records(conversions)
+        for conversion in (each for each in conversions if each.draft.stem in finished):
+            task.advance(note=conversion.scene.name)
+            # an earlier run may have used a different data.unknown_share
+            _check_unknown(section, conversion, finished[conversion.draft.stem])
+        records = dict(finished)
         pending = [conversion for conversion in conversions if conversion.draft.stem not in records]
         measured = [measure_scene(conversion) for conversion in pending]
         gsd = _common_gsd([*measured, *(record.scene for record in records.values())]) or section.gsd
@@ -177,8 +180,6 @@ def _fill_folder(
             records[conversion.draft.stem] = record
             task.advance(note=conversion.scene.name)
             _check_unknown(section, conversion, record)
-    for conversion in conversions:  # earlier runs may have used a different data.unknown_share
-        _check_unknown(section, conversion, records[conversion.draft.stem])
     _check_polygons(dataset, [(conversion, records[conversion.draft.stem]) for conversion in conversions])
     _remove_other_scenes(folder, set(records))
     scenes = [records[conversion.draft.stem].scene for conversion in conversions]
@@ -220,7 +221,7 @@ def _check_unknown(section: DataSection, conversion: SceneConversion, record: Co
 
 def _check_polygons(dataset: Dataset, converted: Sequence[tuple[SceneConversion, ConversionRecord]]) -> None:
     """Warn about skipped and repaired label polygons, and check that at least one polygon touches each split."""
-    for note in dict.fromkeys(note for _, record in converted for note in record.scene.label_notes):
+    for note in merge_notes(record.scene.label_notes for _, record in converted):
         logger.warning("%s", note)
     for split in dict.fromkeys(conversion.draft.split for conversion, _ in converted):
         members = [

@@ -267,6 +267,17 @@ def test_unknown_values_are_refused_above_the_share_that_is_allowed(tmp_path, ca
     assert "read as not labeled: 77 (1.56%)" in caplog.text
 
 
+def test_values_that_are_not_in_the_legend_are_said_once(tmp_path, caplog) -> None:
+    labelled_folder(tmp_path)
+    make_raster(tmp_path / "labels/b.tif", np.where(MASK == 1, 9, MASK).astype(np.uint8)[None], **UTM)
+    section = data_section(tmp_path, unknown_share=0.5)
+    for _ in range(2):
+        caplog.clear()
+        folder = prepare(section, "x").folder
+        assert caplog.text.count("labels/b.tif: not in the legend") == 1
+        (folder / "manifest.json").unlink()  # the next run uses the records
+
+
 @pytest.mark.parametrize(
     ("options", "profile", "is_said"),
     [
