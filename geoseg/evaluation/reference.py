@@ -17,7 +17,8 @@ from geoseg.data.label_encoding import LabelEncoding, build_encoding, guess_kind
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
 from geoseg.evaluation.options import EvaluationOptions
-from geoseg.grid.grid import Grid, make_transformer
+from geoseg.grid.crs import make_transformer
+from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.raster.class_values import IgnoredValues, integer_nodata

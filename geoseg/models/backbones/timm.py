@@ -60,7 +60,7 @@ class TimmBackbone(Backbone):
         channels, strides = net.feature_info.channels(), net.feature_info.reduction()
         # On the meta device, only names and shapes are of interest; trial images would cost more than the rest.
         is_meta = next(net.parameters()).is_meta
-        probed = (max(strides), False) if is_meta else _probe(variant, net, bands=bands)
+        probed: tuple[int, bool] = (max(strides), False) if is_meta else _probe(variant, net, bands=bands)
         self.multiple, self.channels_last = probed
         if max(strides) > output_stride and not is_meta:
             log.warning("%s cannot be dilated; its output stride is %d", variant, max(strides))

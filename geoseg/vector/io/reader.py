@@ -29,7 +29,8 @@ from shapely.errors import ShapelyError
 from geoseg._output_files import LAYER_SUFFIXES
 from geoseg._text import count, did_you_mean, join_names
 from geoseg.errors import GridMismatch, LayerError
-from geoseg.grid.grid import Bounds, Grid, crs_name
+from geoseg.grid.crs import crs_name
+from geoseg.grid.grid import Bounds, Grid
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
 from geoseg.vector.io.reproject import find_boxes, reproject_polygons
