@@ -55,7 +55,7 @@ def merge_notes(notes: Iterable[Sequence[str]]) -> list[str]:
         notes: The notes about each scene, in the format ``file: sentence``.
 
     Returns:
-        The notes. Those that differ only in their numbers become one, with the number of scenes that have other numbers.
+        The notes. Notes that differ only in their numbers become one, with the number of scenes that have other numbers.
 
     Example:
         >>> merge_notes([["a.gpkg: left out 1 point"], ["a.gpkg: left out 1 point"], ["a.gpkg: left out 3 points"]])

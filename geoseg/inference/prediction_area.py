@@ -46,6 +46,8 @@ class PredictionArea:
     inside: Callable[[Grid], NDArray[np.bool_]] | None = None
     """Function that returns the requested pixels of a grid (True), axes (row, col); None if all pixels are requested.
     It is called from several threads."""
+    notes: tuple[str, ...] = ()
+    """Notes about the file with the polygons, one sentence each."""
 
     def region(self, grid: Grid, *, size: tuple[int, int], halo: tuple[int, int], reach: tuple[int, int]) -> Window:
         """Return the block of complete tiles that contribute to the window.
@@ -121,6 +123,7 @@ def find_area(
         LayerError: If the polygons cannot be read.
     """
     window, inside = grid.window, None
+    notes: tuple[str, ...] = ()
     if bbox_crs is not None and bbox is None:
         raise ConfigError(f"bbox_crs {bbox_crs} without a bbox", "add --bbox WEST,SOUTH,EAST,NORTH")
     if bbox is not None:
@@ -135,12 +138,13 @@ def find_area(
         from geoseg.vector.area_of_interest import AreaOfInterest  # imports GeoPandas
 
         polygons = AreaOfInterest.read(aoi, grid.crop(window))
+        notes = polygons.notes
         window, inside = window.intersection(grid.window_around(polygons.points)), polygons.inside
         if window.is_empty:
             where = "the scene" if bbox is None else f"the box {_format_bounds(bbox)}"
             raise SceneError(f"no polygon of {aoi} overlaps {where}", "compare their extents with geoseg info")
         _require_pixel(PredictionArea(window, inside), grid, aoi)
-    return PredictionArea(window, inside)
+    return PredictionArea(window, inside, notes)
 
 
 def _require_pixel(area: PredictionArea, grid: Grid, aoi: str | Path) -> None:

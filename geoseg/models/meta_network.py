@@ -107,7 +107,7 @@ def load_weights(
 
 
 def _copy(weight: Tensor, *, like: Tensor) -> Tensor:
-    """Copy a tensor into memory of its own (it may be a memory-mapped file), with the type of another tensor."""
+    """Copy a tensor, which may be a memory-mapped file, to new memory, with the type of another tensor."""
     copy: Any = torch.empty(like.shape, dtype=like.dtype)
     return copy.copy_(weight)  # type: ignore[no-any-return]
 
