@@ -2,11 +2,15 @@
 
 import difflib
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
 MAX_NAME_LENGTH = 255
 """Largest number of characters in the name of a class or a band."""
+
+NUMBER_AND_PLURAL = re.compile(r"\d[\d,]*|(?<=\w)s\b")
+"""Parts of a note that depend on a count: the number, and the plural of the noun."""
 
 UNPRINTABLE_CATEGORIES = ("Cc", "Cs")
 """Unicode categories that names must not contain: control characters, and surrogates, which no file can hold."""
@@ -40,6 +44,33 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
         ('1 polygon', '2,000 polygons', '0 classes')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def merge_notes(notes: Iterable[Sequence[str]]) -> list[str]:
+    """Merge the notes about scenes that share files: each note once, in the order of their first occurrence.
+
+    The same file can give different numbers for two scenes, because only its part near a scene is read.
+
+    Args:
+        notes: The notes about each scene, in the format ``file: sentence``.
+
+    Returns:
+        The notes. Notes that differ only in their numbers become one, with the number of scenes that have other numbers.
+
+    Example:
+        >>> merge_notes([["a.gpkg: left out 1 point"], ["a.gpkg: left out 1 point"], ["a.gpkg: left out 3 points"]])
+        ['a.gpkg: left out 1 point (other numbers for 1 other scene)']
+    """
+    merged: dict[tuple[str, str], list[str]] = {}
+    for note in (note for own in notes for note in own):
+        name, _, sentence = note.partition(": ")
+        merged.setdefault((name, NUMBER_AND_PLURAL.sub("", sentence)), []).append(note)
+    return [_merge_variants(variants) for variants in merged.values()]
+
+
+def _merge_variants(variants: Sequence[str]) -> str:
+    others = sum(note != variants[0] for note in variants)
+    return f"{variants[0]} (other numbers for {count(others, 'other scene')})" if others else variants[0]
 
 
 def percent(share: float) -> str:

@@ -5,17 +5,18 @@ bundle does not run code from it. Prediction only needs the bundle, not the reci
 card and the weights in the header detect corrupted and edited files; they do not protect against forgery.
 """
 
+import contextlib
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from geoseg._output_files import atomic_path, output_errors
 from geoseg._text import percent
-from geoseg.errors import BundleError, GeosegError, OutputError
+from geoseg.errors import BundleError, ConfigError, OutputError
 from geoseg.model_card import ModelCard
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Bundle:
         """
         metadata = _read_header(Path(path))
         card = _parse_card(path, metadata["card"])
-        network = _build_network(path, card, _read_weights(path, metadata["weights"]))
+        network = _load_network(path, card, metadata["weights"])
         return cls(network.eval().to(device), card, str(path))
 
 
@@ -198,36 +199,50 @@ def _parse_card(path: str | Path, text: str) -> ModelCard:
         raise BundleError(f"{path} is not a usable model: {error.message}", error.hint) from error
 
 
+def _load_network(path: str | Path, card: ModelCard, digest: str) -> "SegmentationNetwork":
+    """Build the network of a card and load its weights, once names and shapes in the file are those of the network."""
+    from geoseg.models.meta_network import build_meta_network, find_difference, load_weights
+
+    model, shapes = card.model, _read_shapes(path)
+    if not any(name.startswith("auxiliary.") for name in shapes):
+        model = model.model_copy(update={"auxiliary_weight": 0.0})
+    size = {"bands": len(card.bands), "classes": len(card.legend)}
+    try:
+        network = build_meta_network(model, **size)
+        if difference := find_difference(network, shapes):
+            raise BundleError(f"the weights of {path} do not match its card: {difference}", DAMAGED_HINT)
+        return load_weights(network, model, _read_weights(path, digest), **size)
+    except ConfigError as error:
+        raise BundleError(f"the network of {path} cannot be built: {error.message}", error.hint) from error
+
+
+def _read_shapes(path: str | Path) -> dict[str, list[int]]:
+    """Read the shapes of all tensors from the header of the file, by name."""
+    from safetensors import safe_open
+
+    with _damage_errors(path), safe_open(path, "pt") as file:
+        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - not a mapping
+
+
 def _read_weights(path: str | Path, expected: str) -> "dict[str, Tensor]":
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
+    with _damage_errors(path):
         weights: dict[str, Tensor] = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise BundleError(f"{path} is damaged: {_first_line(error)}", DAMAGED_HINT) from error
     if digest_weights(weights) != expected:
         raise BundleError(f"{path} is damaged: its weights do not match their digest", DAMAGED_HINT)
     return weights
 
 
-def _build_network(path: str | Path, card: ModelCard, weights: "Mapping[str, Tensor]") -> "SegmentationNetwork":
-    """Build the network of a card and load its weights."""
-    from geoseg.models.build import build_network
+@contextlib.contextmanager
+def _damage_errors(path: str | Path) -> Iterator[None]:
+    """Convert errors of safetensors to :class:`BundleError`."""
+    from safetensors import SafetensorError
 
-    model = card.model.model_copy(update={"pretrained": False})
-    if not any(name.startswith("auxiliary.") for name in weights):
-        model = model.model_copy(update={"auxiliary_weight": 0.0})
     try:
-        network = build_network(model, bands=len(card.bands), classes=len(card.legend))
-        network.load_state_dict(weights)
-    except GeosegError as error:
-        raise BundleError(f"the network of {path} cannot be built: {error.message}", error.hint) from error
-    except RuntimeError as error:
-        raise BundleError(
-            f"the weights of {path} do not match its card: {_first_line(error)}", "create it again"
-        ) from error
-    return network
+        yield
+    except (SafetensorError, OSError, ValueError) as error:
+        raise BundleError(f"{path} is damaged: {_first_line(error)}", DAMAGED_HINT) from error
 
 
 def _first_line(error: Exception) -> str:

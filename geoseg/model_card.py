@@ -6,6 +6,7 @@ that prediction does not have to.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
@@ -25,6 +26,9 @@ PIXEL_TYPES = (*INTEGER_TYPES, "bool", "float16", "float32", "float64")
 
 GSD_RANGE_M = (1e-6, 1e7)
 """Plausible ground sample distances per pixel, from a micrometer to a quarter of the Earth's circumference."""
+
+MAX_BANDS = 65_535
+"""Maximum number of bands, that of GDAL's rasters."""
 
 CARD_HINT = "the file is damaged, or was written by a different version of geoseg"
 
@@ -122,12 +126,12 @@ def _find_problems(card: ModelCard) -> Iterator[str]:
 
 def _find_band_problems(card: ModelCard) -> Iterator[str]:
     """Yield a phrase for each problem with the names and the normalization of the bands."""
-    if not card.bands:
-        yield "it has no bands"
-    for position, name in enumerate(card.bands):
+    if not 1 <= len(card.bands) <= MAX_BANDS:
+        yield f"it has {len(card.bands):,} bands, not between 1 and {MAX_BANDS:,}" if card.bands else "it has no bands"
+    for name, uses in Counter(card.bands).items():
         if problem := describe_bad_name(name):
             yield f"the name of a band {problem}"
-        if name in card.bands[:position]:
+        if uses > 1:
             yield f"two bands are named {name!r}"
     numbers = {"mean": card.mean, "std": card.std, "minimum": card.minimum, "maximum": card.maximum}
     for name, values in numbers.items():

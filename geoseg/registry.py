@@ -7,6 +7,7 @@ points in the group ``geoseg.<kind>s`` (for instance ``geoseg.heads``).
 
 import inspect
 import pkgutil
+import reprlib
 import warnings
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
@@ -164,4 +165,4 @@ def _convert(where: str, value: Any, annotation: Any) -> Any:
     try:
         return TypeAdapter(annotation, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(value)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {value!r} is not valid", error.errors()[0]["msg"].lower()) from error
+        raise ConfigError(f"{where}: {reprlib.repr(value)} is not valid", error.errors()[0]["msg"].lower()) from error

@@ -13,7 +13,8 @@ from pyproj import CRS, Geod
 from geoseg.errors import ConfigError
 from geoseg.evaluation.objects import ObjectCounter, ObjectCounts
 from geoseg.evaluation.protocols import SCENES, Protocol
-from geoseg.grid.grid import Grid, make_transformer, map_point
+from geoseg.grid.crs import make_transformer
+from geoseg.grid.grid import Grid, map_point
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX

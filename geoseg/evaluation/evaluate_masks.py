@@ -172,7 +172,7 @@ def _open_mask(
             confidence=confidence,
             pixel_m=count_options.pixel_size_m(mask.grid, options.gsd, mask.path),
         )
-        yield EvaluationScene(pair, image, find_miss=labels.find_miss)
+        yield EvaluationScene(pair, image, notes=labels.notes, find_miss=labels.find_miss)
 
 
 @contextmanager

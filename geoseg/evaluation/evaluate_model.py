@@ -114,8 +114,8 @@ class _SplitOpener:
                 groups=labelled.groups,
                 pixel_m=self.options.pixel_size_m(scene.grid, gsd, scene.path),
             )
-            yield EvaluationScene(pair, scene, self.dataset.bands, find_miss=reader.find_miss)
-            for note in (*reader.notes, *filter(None, [describe_assumed(reader.assumed)])):
+            yield EvaluationScene(pair, scene, self.dataset.bands, reader.notes, reader.find_miss)
+            if note := describe_assumed(reader.assumed):
                 logger.warning("%s: %s", labelled.name, note)
             check_unknown_share(
                 labelled.label, reader.unknown_share, reader.describe_unknown(), max_share=self.data.unknown_share
@@ -233,4 +233,4 @@ def _open_scene(paths: SceneFiles, runner: ModelRunner, count_options: CountOpti
             confidence=confidence,
             pixel_m=count_options.pixel_size_m(scene.grid, runner.options.gsd, scene.path),
         )
-        yield EvaluationScene(pair, scene, find_miss=labels.find_miss)
+        yield EvaluationScene(pair, scene, notes=labels.notes, find_miss=labels.find_miss)

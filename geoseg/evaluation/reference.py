@@ -17,7 +17,8 @@ from geoseg.data.label_encoding import LabelEncoding, build_encoding, guess_kind
 from geoseg.data.label_reader import LabelReader
 from geoseg.errors import ConfigError, DataError, GridMismatch
 from geoseg.evaluation.options import EvaluationOptions
-from geoseg.grid.grid import Grid, make_transformer
+from geoseg.grid.crs import make_transformer
+from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import IGNORE_INDEX, Legend
 from geoseg.raster.class_values import IgnoredValues, integer_nodata
@@ -101,6 +102,10 @@ class ReferenceLabels(Protocol):
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read class indices (row, col) of a window inside the grid; 255 where not labeled."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on what was skipped, repaired or ambiguous in a vector file, one sentence each; empty for rasters."""
+
     def find_miss(self) -> "Miss | None":
         """Return the likely reason why no polygon touched a pixel in the windows read so far; None for rasters."""
 
@@ -130,8 +135,6 @@ def open_reference(
         require_file(path)
         hint = VALUES_HINT if options.column else ""
         with closing(LabelReader(path, grid, encoding, values_hint=hint)) as reader:
-            for note in reader.notes:
-                logger.warning("%s", note)
             yield reader
         return
     with Scene.open(path) as scene:
@@ -152,6 +155,8 @@ class ResampledLabels:
     """Reader for the labels on their own grid."""
     grid: Grid
     """Grid to resample to."""
+    notes: tuple[str, ...] = ()
+    """Empty, because a raster has no polygons."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Read class indices (row, col); 255 where not labeled and outside the reference."""

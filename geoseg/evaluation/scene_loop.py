@@ -1,11 +1,12 @@
 """Evaluate scenes one by one: the loop shared by all evaluations."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from geoseg._text import merge_notes
 from geoseg.errors import LayerError
 from geoseg.evaluation.accumulate_counts import CountOptions, ScenePair, count_scene
 from geoseg.evaluation.result import Evaluation, SceneCallback, SceneContext
@@ -29,6 +30,8 @@ class EvaluationScene:
     """The scene's image, if there is one."""
     bands: tuple[str, ...] | None = None
     """Names of the image's bands according to the dataset; None to use those in the file."""
+    notes: tuple[str, ...] = ()
+    """Notes about the reference file, which may be the same for several scenes."""
     find_miss: "Callable[[], Miss | None]" = lambda: None
     """Returns the likely reason why no reference polygon touched a pixel read so far; None if one did, or for
     rasters."""
@@ -68,9 +71,11 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
         LayerError: If there are reference polygons but none of them touches a scene.
     """
     scenes, misses = [], []
-    with progress(len(task.scenes), task.description) as bar:
+    notes: list[tuple[str, ...]] = []
+    with progress(len(task.scenes), task.description) as bar, _log_at_end(notes):
         for name, open_scene in task.scenes:
             with open_scene() as scene:
+                notes.append(scene.notes)
                 counts = count_scene(scene.pair, task.options, progress=progress)
                 if on_scene is not None:
                     on_scene(SceneContext(scene.pair, task.legend, counts, scene.image, scene.bands))
@@ -82,6 +87,16 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
     evaluation = Evaluation(task.legend, tuple(scenes), task.options, task.about)
     evaluation.require_labelled(task.source, task.unlabelled_hint)
     return evaluation
+
+
+@contextmanager
+def _log_at_end(notes: Sequence[Sequence[str]]) -> Iterator[None]:
+    """Log the notes about all scenes, each note once, also if a scene raises an error."""
+    try:
+        yield
+    finally:
+        for note in merge_notes(notes):
+            logger.warning("%s", note)
 
 
 def _require_touching_polygons(misses: "Sequence[Miss | None]") -> None:

@@ -3,7 +3,7 @@
 from pyproj import CRS
 
 from geoseg.file_info.info import Fact, make_fact
-from geoseg.grid.grid import crs_name
+from geoseg.grid.crs import crs_name
 
 MIN_CONFIDENCE = 20
 """Minimum PROJ confidence, in percent, for two CRSs to be reported as similar."""

@@ -17,6 +17,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from geoseg.errors import GridMismatch
+from geoseg.grid.crs import crs_name
 from geoseg.grid.window import Window
 
 Bounds = tuple[float, float, float, float]
@@ -316,48 +317,3 @@ def _whole_pixels(positions: NDArray[np.float64]) -> tuple[int, int]:
     """Return the first pixel that contains one of the positions, and the first pixel after the last one."""
     first = math.floor(positions.min() + BORDER_TOLERANCE)
     return first, max(math.ceil(positions.max() - BORDER_TOLERANCE), first)
-
-
-def make_transformer(source: CRS, target: CRS) -> Transformer:
-    """Return the transformation between two CRSs, with x (east, longitude) first in both.
-
-    Raises:
-        GridMismatch: There is none, because one of the CRSs is a site grid without a known position on the Earth
-            (LOCAL_CS, an engineering CRS), or they are on different celestial bodies.
-    """
-    if source == target:
-        return Transformer.from_pipeline("+proj=noop")
-    try:
-        return Transformer.from_crs(source, target, always_xy=True)
-    except (CRSError, ProjError) as error:
-        message = f"coordinates in {crs_name(source)} cannot be transformed to {crs_name(target)}"
-        for crs in (source, target):
-            if _is_local(crs):
-                raise GridMismatch(
-                    f"{message}: {crs_name(crs)} is a local grid (engineering CRS) without a known position on Earth",
-                    "use one CRS for all files, or assign the true CRS (gdal_edit.py -a_srs EPSG:...)",
-                ) from error
-        raise GridMismatch(f"{message}: PROJ knows no operation between them", "use one CRS for all files") from error
-
-
-def full_turn(crs: CRS) -> float:
-    """Return a full turn in the unit of a geographic CRS: 360 degrees, or 400 grads."""
-    return round(2 * math.pi / crs.axis_info[0].unit_conversion_factor, 6)
-
-
-def _is_local(crs: CRS) -> bool:
-    """Return True for an engineering CRS, also as the horizontal part of a compound CRS."""
-    return crs.is_engineering or any(_is_local(part) for part in crs.sub_crs_list)
-
-
-def crs_name(crs: CRS | None) -> str:
-    """Return a short name of a CRS: ``EPSG:32633`` if it has a code, otherwise its own name.
-
-    Example:
-        >>> crs_name(CRS("EPSG:32633")), crs_name(None)
-        ('EPSG:32633', 'no CRS')
-    """
-    if crs is None:
-        return "no CRS"
-    authority = crs.to_authority()
-    return ":".join(authority) if authority else crs.name

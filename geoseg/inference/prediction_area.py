@@ -10,7 +10,6 @@ core that begins at 4; if views are averaged, the view of columns -1 to 4 also c
 then columns 0 to 7: two tiles.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +21,8 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from geoseg.errors import ConfigError, GridMismatch, SceneError
-from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
+from geoseg.grid.crs import crs_name, find_turns, full_turn, make_transformer
+from geoseg.grid.grid import Bounds, Grid
 from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.vector.io.require_file import require_file
@@ -46,6 +46,8 @@ class PredictionArea:
     inside: Callable[[Grid], NDArray[np.bool_]] | None = None
     """Function that returns the requested pixels of a grid (True), axes (row, col); None if all pixels are requested.
     It is called from several threads."""
+    notes: tuple[str, ...] = ()
+    """Notes about the file with the polygons, one sentence each."""
 
     def region(self, grid: Grid, *, size: tuple[int, int], halo: tuple[int, int], reach: tuple[int, int]) -> Window:
         """Return the block of complete tiles that contribute to the window.
@@ -121,6 +123,7 @@ def find_area(
         LayerError: If the polygons cannot be read.
     """
     window, inside = grid.window, None
+    notes: tuple[str, ...] = ()
     if bbox_crs is not None and bbox is None:
         raise ConfigError(f"bbox_crs {bbox_crs} without a bbox", "add --bbox WEST,SOUTH,EAST,NORTH")
     if bbox is not None:
@@ -135,12 +138,13 @@ def find_area(
         from geoseg.vector.area_of_interest import AreaOfInterest  # imports GeoPandas
 
         polygons = AreaOfInterest.read(aoi, grid.crop(window))
+        notes = polygons.notes
         window, inside = window.intersection(grid.window_around(polygons.points)), polygons.inside
         if window.is_empty:
             where = "the scene" if bbox is None else f"the box {_format_bounds(bbox)}"
             raise SceneError(f"no polygon of {aoi} overlaps {where}", "compare their extents with geoseg info")
         _require_pixel(PredictionArea(window, inside), grid, aoi)
-    return PredictionArea(window, inside)
+    return PredictionArea(window, inside, notes)
 
 
 def _require_pixel(area: PredictionArea, grid: Grid, aoi: str | Path) -> None:
@@ -161,8 +165,9 @@ def _outline(bbox: Bounds, crs: str | None, grid: Grid) -> NDArray[np.float64]:
     """
     own = grid.crs if crs is None else _parse_crs(crs, grid)
     west, south, east, north = bbox
-    if own is not None and own.is_geographic and np.isfinite(bbox).all() and -180 <= east < west <= 180:
-        east += 360
+    if own is not None and own.is_geographic and np.isfinite(bbox).all():
+        turn = full_turn(own)
+        east += turn * (-turn / 2 <= east < west <= turn / 2)
     if not (np.isfinite(bbox).all() and west < east and south < north):
         raise ConfigError(
             f"invalid box {_format_bounds(bbox)}", "use west, south, east, north with west < east and south < north"
@@ -178,20 +183,21 @@ def _outline(bbox: Bounds, crs: str | None, grid: Grid) -> NDArray[np.float64]:
             "use a box around the scene",
         )
     if grid.crs is not None and grid.crs.is_geographic:
-        xs = _move_to_grid(xs, grid)
+        xs = _move_to_grid(xs, grid, grid.crs)
         ys = np.tile(ys, len(xs) // len(ys))
     return np.stack([xs, ys], axis=1)
 
 
-def _move_to_grid(xs: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
-    """Move longitudes of a box by whole turns to where the grid is; repeat them if the grid contains several turns."""
+def _move_to_grid(xs: NDArray[np.float64], grid: Grid, crs: CRS) -> NDArray[np.float64]:
+    """Shift longitudes of a box by full turns to the grid; repeat them if several shifts fit."""
     left, _, right, _ = grid.bounds
-    continuous = np.unwrap(xs, period=360)
-    west, east = continuous.min(), continuous.max()
-    first, last = math.floor((left - east) / 360) + 1, math.ceil((right - west) / 360) - 1
+    turn = full_turn(crs)
+    continuous = np.unwrap(xs, period=turn)
+    west, east = float(continuous.min()), float(continuous.max())
+    first, last = (int(number) for number in find_turns(crs, west, east, left=left, right=right))
     if first > last:  # beside the grid
-        first = last = round(((left + right) / 2 - (west + east) / 2) / 360)
-    return np.concatenate([continuous + 360 * turn for turn in range(first, last + 1)])
+        first = last = round(((left + right) / 2 - (west + east) / 2) / turn)
+    return np.concatenate([continuous + turn * number for number in range(first, last + 1)])
 
 
 def _parse_crs(crs: str, grid: Grid) -> CRS:

@@ -69,7 +69,7 @@ class PredictionTask:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes for the user about this scene with this model, one sentence each."""
-        return (*self.scene.notes, *self.plan.notes)
+        return (*self.scene.notes, *self.plan.notes, *self.area.notes)
 
     @property
     def input_pixels(self) -> int:

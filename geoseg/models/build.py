@@ -23,7 +23,11 @@ def build_network(model: ModelSection, *, bands: int, classes: int) -> Segmentat
     Raises:
         ConfigError: If a component, its options or its pretrained weights are invalid.
     """
-    backbone = build_backbone(model, bands=bands)
+    return add_heads(build_backbone(model, bands=bands), model, classes=classes)
+
+
+def add_heads(backbone: Backbone, model: ModelSection, *, classes: int) -> SegmentationNetwork:
+    """Build the heads of a model section for the features of a backbone, and return the network of all parts."""
     given: dict[str, Any] = {
         "in_channels": backbone.channels,
         "strides": backbone.strides,

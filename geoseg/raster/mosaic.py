@@ -21,7 +21,8 @@ import numpy as np
 from rasterio.io import MemoryFile
 
 from geoseg.errors import SceneError
-from geoseg.grid.grid import Grid, crs_name, map_point
+from geoseg.grid.crs import crs_name
+from geoseg.grid.grid import Grid, map_point
 from geoseg.grid.window import Window
 from geoseg.raster.metadata import RasterMetadata, read_metadata
 from geoseg.raster.open_raster import gdal_path

@@ -22,7 +22,7 @@ from rasterio.windows import Window as RasterioWindow
 
 from geoseg._text import did_you_mean
 from geoseg.errors import SceneError
-from geoseg.grid.grid import crs_name
+from geoseg.grid.crs import crs_name
 from geoseg.grid.window import Window
 from geoseg.raster.display import choose_rgb_bands, render_rgb
 from geoseg.raster.metadata import RasterMetadata, read_metadata

@@ -20,6 +20,9 @@ from geoseg.training.loggers import require_loggers
 from geoseg.training.run_name import check_run_name
 from geoseg.training.training_result import TrainingResult
 
+RGB = ("red", "green", "blue")
+"""Bands assumed for the size of a network if the recipe names none."""
+
 
 def train(
     recipe: Recipe | str | Path,
@@ -111,9 +114,11 @@ def check_recipe(recipe: Recipe) -> None:
     require_loggers(train.loggers)
     from geoseg.losses.build import build_loss  # imports torch
     from geoseg.models.device import choose_device
+    from geoseg.models.meta_network import require_memory
 
     choose_device(train.device)
     build_loss(losses, classes=len(legend))
+    require_memory(recipe.model, bands=len(recipe.data.bands or RGB), classes=len(legend))
 
 
 def require_monitor(monitor: str, legend: Legend) -> None:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from geoseg.errors import LayerError
-from geoseg.grid.grid import Grid, crs_name, full_turn, make_transformer, map_point
+from geoseg.grid.crs import crs_name, full_turn, make_transformer
+from geoseg.grid.grid import Grid, map_point
 from geoseg.vector.polygon_arrays import PolygonArrays, densify
 from geoseg.vector.tracing.ragged_arrays import FloatArray
 

@@ -3,7 +3,6 @@
 Only the requested window and the polygons near it are rasterized, so memory use does not grow with the grid.
 """
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,8 +18,6 @@ from geoseg.raster.open_raster import quiet_gdal
 from geoseg.vector.explain_miss import explain_miss
 from geoseg.vector.io.reader import GridPolygons
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, eq=False)
 class AreaOfInterest:
@@ -28,12 +25,12 @@ class AreaOfInterest:
 
     tree: shapely.STRtree
     """Spatial index of the polygons."""
+    notes: tuple[str, ...] = ()
+    """Notes about features that were left out or repaired, one sentence each."""
 
     @classmethod
     def read(cls, path: str | Path, grid: Grid) -> Self:
         """Read the polygons of a vector file that may intersect a grid, and reproject them to its CRS.
-
-        Features that are left out or repaired are logged.
 
         Raises:
             LayerError: If the file cannot be read or has no polygons on the grid, or only one of the file and the grid
@@ -41,12 +38,10 @@ class AreaOfInterest:
             GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         polygons = GridPolygons.read(path, grid)
-        for note in polygons.notes:
-            logger.warning("%s", note)
         if not len(polygons.frame):
             miss = explain_miss(path, grid)
             raise LayerError(miss.message, miss.hint or "compare their bounds, which `geoseg info` prints")
-        return cls(shapely.STRtree(shapely.get_parts(polygons.frame.geometry.to_numpy())))
+        return cls(shapely.STRtree(shapely.get_parts(polygons.frame.geometry.to_numpy())), polygons.notes)
 
     @property
     def points(self) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ import pyogrio
 from pyproj import CRS
 
 from geoseg.errors import GeosegError
-from geoseg.grid.grid import Bounds, Grid, crs_name, full_turn, make_transformer
+from geoseg.grid.crs import crs_name, full_turn, make_transformer
+from geoseg.grid.grid import Bounds, Grid
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
 from geoseg.vector.io.reader import find_layer, layer_errors
 from geoseg.vector.io.reproject import EDGE_POINTS

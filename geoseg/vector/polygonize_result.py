@@ -9,7 +9,7 @@ import geopandas as gpd
 from pyproj import CRS
 
 from geoseg._text import count, join_names
-from geoseg.grid.grid import crs_name
+from geoseg.grid.crs import crs_name
 from geoseg.vector.io.reader import read_polygons
 from geoseg.vector.io.writer import WriteSummary
 

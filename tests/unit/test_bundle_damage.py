@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from helpers.memory import run_and_measure
 from helpers.models import card
 from hypothesis import given
 from hypothesis import strategies as st
@@ -222,6 +223,82 @@ def test_a_network_that_cannot_be_built_here_is_said(tmp_path) -> None:
     model = json.dumps({**json.loads(card().to_json()), "model": {"backbone": "resnet99"}})
     with pytest.raises(BundleError, match=r"the network of .* cannot be built: unknown backbone 'resnet99'"):
         load(written(tmp_path / "a.safetensors", model))
+
+
+def with_card(path, change):
+    """The small network's weights with a card that ``change`` edits, correctly sealed."""
+    content = json.loads(card(model=SMALL).to_json())
+    change(content)
+    network = build_network(SMALL, bands=2, classes=3)
+    weights = {name: weight.contiguous() for name, weight in network.state_dict().items()}
+    save_file(weights, path, metadata=make_header(json.dumps(content), digest_weights(weights)))
+    return path
+
+
+def many_bands(number: int):
+    """A change of a card to this number of bands."""
+
+    def change(content) -> None:
+        content["bands"] = [f"b{index}" for index in range(number)]
+        content.update({key: [1.0] * number for key in ("mean", "std", "minimum", "maximum")})
+
+    return change
+
+
+def head(name="fcn", **options):
+    """A change of a card to another head."""
+    return lambda content: content["model"].update(head={"name": name, **options})
+
+
+HUGE = {
+    "channels": (head(channels=50_000), "do not match its card: head.convs.0.conv.weight"),
+    "a million channels": (head(channels=10**6), "cannot be built: head fcn: channels: 1000000 is not valid"),
+    "channels of 40 digits": (head(channels=10**40), "cannot be built: head fcn: channels: 1000"),
+    "channels times channels": (
+        head("deeplabv3plus", channels=60_000),
+        "do not match its card: they lack head.image_pool",
+    ),
+    "many branches": (head("deeplabv3", dilations=[1] * 10**6), "cannot be built: head deeplabv3: dilations"),
+    "dilation of a billion": (head("deeplabv3", dilations=[10**9]), "cannot be built: head deeplabv3: dilations"),
+    "backbone of 2.6 GB": (
+        lambda content: content["model"].update(backbone="convnextv2_huge"),
+        "do not match its card: they lack backbone.features",
+    ),
+    "60,000 bands": (many_bands(60_000), "do not match its card: backbone.features.conv_stem.weight"),
+    "a million bands": (many_bands(10**6), "1,000,000 bands, not between 1 and 65,535"),
+}
+"""Changes of a card to networks of up to a terabyte, and what is said of them."""
+
+LOAD_ALL = """
+import sys, time
+from pathlib import Path
+from geoseg.bundle import load
+from geoseg.errors import BundleError
+load(sys.argv[1])
+before = int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
+for path in sys.argv[2:]:
+    start = time.process_time()
+    try:
+        print("loaded", path)
+        load(path)
+    except BundleError as error:
+        print(len(error.message), error.hint != "", time.process_time() - start < 20, error.message)
+print(before)
+"""
+
+
+def test_card_of_a_huge_network_is_refused_before_memory_is_allocated(small, tmp_path) -> None:
+    paths = [with_card(tmp_path / f"{name}.safetensors", change) for name, (change, _) in HUGE.items()]
+    output, peak = run_and_measure(LOAD_ALL, small[0], *paths, timeout_s=300)
+    lines = [line for line in output.splitlines() if not line.startswith("loaded")]
+    assert len(lines) == len(HUGE) + 1
+    for line, path, (_, message) in zip(lines, paths, HUGE.values(), strict=False):
+        length, has_hint, is_fast, said = line.split(" ", 3)
+        assert (has_hint, is_fast) == ("True", "True"), line
+        assert int(length) < 400 + len(str(path))
+        assert str(path) in said
+        assert message in said
+    assert peak - int(lines[-1]) < 500  # a million names in a card take most of it
 
 
 def damaged(folder, small):

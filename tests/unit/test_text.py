@@ -2,7 +2,7 @@
 
 import pytest
 
-from geoseg._text import align_columns, join_names, percent
+from geoseg._text import align_columns, join_names, merge_notes, percent
 
 
 @pytest.mark.parametrize(
@@ -32,4 +32,19 @@ def test_columns_are_aligned_left_or_right() -> None:
         "class            IoU",
         "road            7.00",
         "low vegetation     -",
+    ]
+
+
+def test_notes_that_differ_only_in_numbers_are_merged() -> None:
+    notes = [
+        ["a1.gpkg: left out 2 points", "b.gpkg: repaired 1 polygon"],
+        ["a1.gpkg: left out 1 point", "a2.gpkg: left out 1 point"],
+        ["a1.gpkg: left out 2 points", "a1.gpkg: left out 1,000 points"],
+        [],
+        ["b.gpkg: repaired 1 polygon"],
+    ]
+    assert merge_notes(notes) == [
+        "a1.gpkg: left out 2 points (other numbers for 2 other scenes)",
+        "b.gpkg: repaired 1 polygon",
+        "a2.gpkg: left out 1 point",
     ]

@@ -14,7 +14,12 @@ from geoseg.data.memory_scenes import materialize
 from geoseg.data.preparation.conversion_record import fingerprint_sources
 from geoseg.data.preparation.convert_scene import SceneConversion
 from geoseg.data.preparation.open_dataset import declaration
-from geoseg.data.preparation.prepared_dataset import FORMAT_VERSION, PreparedDataset, PreparedScene
+from geoseg.data.preparation.prepared_dataset import (
+    FORMAT_VERSION,
+    PIXEL_RULES_VERSION,
+    PreparedDataset,
+    PreparedScene,
+)
 from geoseg.raster.scene import Scene
 
 POLYGON_RULES_VERSION = 2
@@ -51,6 +56,7 @@ def plan_conversions(
             draft = PreparedScene(
                 scene.name, split, folder, stem, 0, 0, None,
                 labelled=scene.label is not None, compressed=section.compress, groups=scene.groups,
+                pixel_rules=PIXEL_RULES_VERSION,
             )  # fmt: skip
             conversions[stem] = SceneConversion(
                 scene=scene,

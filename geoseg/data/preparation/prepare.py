@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg._output_files import output_errors, remove_files
+from geoseg._text import count, merge_notes
 from geoseg.config.load import load_recipe
 from geoseg.config.recipe import DataSection, Recipe
 from geoseg.data.dataset import Dataset
@@ -35,6 +36,9 @@ FOLDER_SUFFIXES = {"images": ".tif", "masks": ".tif", "valid": ".tif", "cells": 
 
 MIN_COMPRESSED_SHARE = 0.4
 """Smallest size of compressed aerial image files as a fraction of the uncompressed pixel size."""
+
+OLD_RULES = "an earlier version of geoseg prepared them, which read nodata, alpha bands and band names differently"
+"""Reason to convert scenes again, as part of a message."""
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +78,10 @@ def prepare(
         name = recipe.name if isinstance(recipe, Recipe) else "data"
     if section.root is not None and is_prepared(section.root):
         prepared = load_prepared(section, section.root)
+        if not all(scene.has_current_rules for scene in prepared.all_scenes):
+            logger.warning(
+                "%s: using its scenes, but %s; prepare them again from their files", prepared.folder, OLD_RULES
+            )
         _report_labels(prepared)
         return prepared
     output = None if folder is None else Path(folder)
@@ -124,7 +132,8 @@ def _load_if_current(folder: Path, sources: str, dataset: Dataset) -> PreparedDa
     prepared = PreparedDataset.load(folder)
     if prepared is None or prepared.sources != sources or prepared.legend.names != dataset.legend.names:
         return None
-    return prepared if all(scene.is_complete for scene in prepared.all_scenes) else None
+    is_current = all(scene.is_complete and scene.has_current_rules for scene in prepared.all_scenes)
+    return prepared if is_current else None
 
 
 def _log_remarks(dataset: Dataset) -> None:
@@ -156,11 +165,12 @@ def _fill_folder(
     conversions = plan_conversions(section, dataset, folder, earlier)
     bands, dtype = conversions[0].bands, conversions[0].dtype
     with progress(len(conversions), "preparing scenes") as task:
-        records = {}
-        for conversion in conversions:
-            if (record := conversion.load_record()) is not None:
-                records[conversion.draft.stem] = record
-                task.advance(note=conversion.scene.name)
+        finished = _load_records(conversions)
+        for conversion in (each for each in conversions if each.draft.stem in finished):
+            task.advance(note=conversion.scene.name)
+            # an earlier run may have used a different data.unknown_share
+            _check_unknown(section, conversion, finished[conversion.draft.stem])
+        records = dict(finished)
         pending = [conversion for conversion in conversions if conversion.draft.stem not in records]
         measured = [measure_scene(conversion) for conversion in pending]
         gsd = _common_gsd([*measured, *(record.scene for record in records.values())]) or section.gsd
@@ -170,8 +180,6 @@ def _fill_folder(
             records[conversion.draft.stem] = record
             task.advance(note=conversion.scene.name)
             _check_unknown(section, conversion, record)
-    for conversion in conversions:  # earlier runs may have used a different data.unknown_share
-        _check_unknown(section, conversion, records[conversion.draft.stem])
     _check_polygons(dataset, [(conversion, records[conversion.draft.stem]) for conversion in conversions])
     _remove_other_scenes(folder, set(records))
     scenes = [records[conversion.draft.stem].scene for conversion in conversions]
@@ -194,6 +202,18 @@ def _fill_folder(
     return prepared
 
 
+def _load_records(conversions: Sequence[SceneConversion]) -> dict[str, ConversionRecord]:
+    """Return the records of scenes that need no conversion, by file name without extension."""
+    records = {conversion.draft.stem: conversion.load_record() for conversion in conversions}
+    found = {stem: record for stem, record in records.items() if record is not None}
+    current = {stem: record for stem, record in found.items() if record.scene.has_current_rules}
+    if outdated := len(found) - len(current):
+        logger.warning(
+            "%s: converting %s again, because %s", conversions[0].draft.folder, count(outdated, "scene"), OLD_RULES
+        )
+    return current
+
+
 def _check_unknown(section: DataSection, conversion: SceneConversion, record: ConversionRecord) -> None:
     scene = record.scene
     check_unknown_share(conversion.scene.label, scene.unknown_share, scene.unknown, max_share=section.unknown_share)
@@ -201,7 +221,7 @@ def _check_unknown(section: DataSection, conversion: SceneConversion, record: Co
 
 def _check_polygons(dataset: Dataset, converted: Sequence[tuple[SceneConversion, ConversionRecord]]) -> None:
     """Warn about skipped and repaired label polygons, and check that at least one polygon touches each split."""
-    for note in dict.fromkeys(note for _, record in converted for note in record.scene.label_notes):
+    for note in merge_notes(record.scene.label_notes for _, record in converted):
         logger.warning("%s", note)
     for split in dict.fromkeys(conversion.draft.split for conversion, _ in converted):
         members = [

@@ -25,6 +25,15 @@ MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 2
 """Version of the prepared files; folders with an older version are prepared again."""
 
+PIXEL_RULES_VERSION = 2
+"""Version of the rules for reading pixels, stored for each scene: which pixels are valid, which values of a label file are
+classes, and which bands have which names. Increase it when these rules change; scenes converted under older rules remain
+readable, and are converted again if their source files are available. Version 2 determines the validity of a pixel from all
+bands, excludes only declared values of label files, and does not rely on the band names in the file alone."""
+
+OLDEST_PIXEL_RULES = 1
+"""Version of the rules for scenes without a version."""
+
 PixelArray = NDArray[Any] | CompressedPixels
 """Pixels that can be read with ``pixels[rows, cols]``: a memory map, or a compressed file read with GDAL."""
 
@@ -69,6 +78,8 @@ class PreparedScene:
     """Groups that the scene belongs to (for example, its domain), keyed by the name of the grouping."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Digests of the image and mask pixels."""
+    pixel_rules: int = OLDEST_PIXEL_RULES
+    """Value of :data:`PIXEL_RULES_VERSION` when it was converted."""
 
     @property
     def image_path(self) -> Path:
@@ -89,6 +100,11 @@ class PreparedScene:
     def class_locations_path(self) -> Path:
         """The file with the :class:`ClassLocations`; it exists only for labeled scenes."""
         return self.folder / "cells" / f"{self.stem}.npz"
+
+    @property
+    def has_current_rules(self) -> bool:
+        """True if its pixels were read under the current rules."""
+        return self.pixel_rules == PIXEL_RULES_VERSION
 
     @property
     def is_complete(self) -> bool:

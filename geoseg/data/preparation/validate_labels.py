@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from geoseg._text import count
+from geoseg._text import count, merge_notes
 from geoseg.config.recipe import DataSection
 from geoseg.data.dataset import Dataset, LabelledScene
 from geoseg.data.label_reader import LabelReader, describe_assumed
@@ -129,7 +129,7 @@ def validate_labels(section: DataSection, *, progress: Progress = silent) -> Lab
             reports.append(_validate_scene(section, dataset, split, scene))
             task.advance(note=scene.name)
     errors += [*_find_missed_splits(dataset, reports), *_find_leaks(dataset)]
-    notes = dict.fromkeys(note for report in reports for note in report.label_notes)
+    notes = merge_notes(report.label_notes for report in reports)
     remarks = [*dataset.remarks, *notes, *_find_empty_classes(dataset, reports)]
     return LabelReport(dataset.legend, tuple(reports), tuple(errors), tuple(remarks))
 

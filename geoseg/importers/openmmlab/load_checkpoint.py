@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from geoseg.config.component_spec import Component
 from geoseg.config.recipe import ModelSection
-from geoseg.errors import BundleError
+from geoseg.errors import BundleError, ConfigError
 from geoseg.importers.openmmlab.detect_architecture import (
     Architecture,
     State,
@@ -18,7 +17,8 @@ from geoseg.importers.openmmlab.detect_architecture import (
 from geoseg.importers.openmmlab.read_checkpoint import CheckpointFile, read_checkpoint
 from geoseg.importers.openmmlab.read_config import FROM_CONFIG, ConfigSettings, choose_settings
 from geoseg.importers.openmmlab.read_name import read_name, require_agreement
-from geoseg.models.build import build_network
+from geoseg.legend import IGNORE_INDEX
+from geoseg.models.meta_network import build_meta_network
 from geoseg.models.network import SegmentationNetwork
 
 
@@ -59,12 +59,19 @@ def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> Open
             "the checkpoint's network has a single output with a threshold",
             "geoseg needs one output per class, including the background",
         )
+    if detected.classes > IGNORE_INDEX:
+        raise BundleError(
+            f"the checkpoint's network has {detected.classes:,} classes", f"geoseg supports up to {IGNORE_INDEX}"
+        )
     settings = choose_settings(file.config, model)
     if settings.source != FROM_CONFIG:
         for name in filter(None, (Path(path).name, file.experiment)):
             require_agreement(settings, read_name(name))
     section = to_model_section(detected, settings)
-    network = build_loaded_network(file.state, section, bands=detected.bands, classes=detected.classes)
+    try:
+        network = build_loaded_network(file.state, section, bands=detected.bands, classes=detected.classes)
+    except ConfigError as error:
+        raise BundleError(f"the network of {path} cannot be built: {error.message}", error.hint) from error
     return OpenMMLabCheckpoint(network, section, detected.bands, detected.classes, settings, file)
 
 
@@ -96,8 +103,7 @@ def build_loaded_network(state: State, model: ModelSection, *, bands: int, class
     Raises:
         BundleError: If names or shapes differ.
     """
-    with torch.device("meta"):  # no memory or random numbers for weights that are replaced anyway
-        network = build_network(model, bands=bands, classes=classes)
+    network = build_meta_network(model, bands=bands, classes=classes)
     require_same_parameters(network.state_dict(), state)
     network.load_state_dict({key: _to_float32(value) for key, value in state.items()}, assign=True)
     return network.eval()

@@ -18,7 +18,7 @@ from torch import Tensor
 from geoseg.errors import BundleError
 from geoseg.importers.openmmlab.require_checkpoint import not_a_checkpoint, require_checkpoint
 from geoseg.models.weights.openmmlab_names import to_geoseg_names
-from geoseg.models.weights.pretrained import load_pickle
+from geoseg.models.weights.pretrained import find_unstored_tensor, load_pickle
 
 Colour = tuple[int, int, int]
 
@@ -63,6 +63,8 @@ def read_checkpoint(path: str | Path) -> CheckpointFile:
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state or not all(map(torch.is_tensor, state.values())):
         raise BundleError(f"{path} has no weights", "use an mmsegmentation checkpoint: a dict with the key state_dict")
+    if unstored := find_unstored_tensor(state):
+        raise BundleError(f"{path} does not contain the values of {unstored!r:.100}", "download or copy it again")
     meta = content.get("meta")
     named = to_geoseg_names({str(key): value for key, value in state.items()})
     return CheckpointFile(

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -32,6 +32,10 @@ class Backbone(nn.Module, ABC):
     """Number of channels of each feature map."""
     strides: tuple[int, ...]
     """Input pixels per feature pixel, in ascending order. The first, usually 4, belongs to the low-level features."""
+
+    is_defined_by_weights: ClassVar[bool] = False
+    """True if the constructor computes nothing but the tensors in the state dict, so that a backbone built on torch's meta
+    device is complete once these are assigned."""
 
     @abstractmethod
     def forward(self, images: Float[Tensor, "batch band row col"]) -> list[Float[Tensor, "batch _ _ _"]]:

@@ -75,6 +75,8 @@ class DilatedResNet(Backbone):
             starts as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1), instead of one.
     """
 
+    is_defined_by_weights = True
+
     def __init__(
         self,
         *,

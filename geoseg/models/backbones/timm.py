@@ -58,8 +58,11 @@ class TimmBackbone(Backbone):
             )
         net = _create(variant, bands=bands, output_stride=output_stride, pretrained=pretrained)
         channels, strides = net.feature_info.channels(), net.feature_info.reduction()
-        self.multiple, self.channels_last = _probe(variant, net, bands=bands)
-        if max(strides) > output_stride:
+        # On the meta device, only names and shapes are of interest; trial images would cost more than the rest.
+        is_meta = next(net.parameters()).is_meta
+        probed: tuple[int, bool] = (max(strides), False) if is_meta else _probe(variant, net, bands=bands)
+        self.multiple, self.channels_last = probed
+        if max(strides) > output_stride and not is_meta:
             log.warning("%s cannot be dilated; its output stride is %d", variant, max(strides))
         self.features = net
         self.kept = tuple(i for i, stride in enumerate(strides) if stride >= MIN_STRIDE)

@@ -8,8 +8,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-Count = Annotated[int, Field(ge=1)]
-"""A number of channels or a dilation."""
+Count = Annotated[int, Field(ge=1, le=65_536)]
+"""A number of channels or a dilation. The upper limit is far above those of published networks."""
+Dilations = Annotated[tuple[Count, ...], Field(max_length=32)]
+"""Dilations of parallel branches."""
 Probability = Annotated[float, Field(ge=0, lt=1)]
 """A probability below 1."""
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from geoseg.models.aspp import ImagePooling, build_branches, concatenate_branches, default_dilations
 from geoseg.models.heads import heads
-from geoseg.models.heads.base import Count, Head, Probability
+from geoseg.models.heads.base import Count, Dilations, Head, Probability
 from geoseg.models.layers import ConvModule, build_classifier
 
 
@@ -40,7 +40,7 @@ class DeepLabV3(Head):
         classes: int,
         align_corners: bool,
         channels: Count | None = None,
-        dilations: tuple[Count, ...] | None = None,
+        dilations: Dilations | None = None,
         dropout: Probability = 0.1,
     ) -> None:
         super().__init__()

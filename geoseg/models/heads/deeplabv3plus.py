@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from geoseg.models.aspp import ImagePooling, build_branches, concatenate_branches, default_dilations
 from geoseg.models.heads import heads
-from geoseg.models.heads.base import Count, Head, Probability
+from geoseg.models.heads.base import Count, Dilations, Head, Probability
 from geoseg.models.layers import ConvModule, SeparableConvModule, build_classifier, resize
 
 
@@ -44,7 +44,7 @@ class DeepLabV3Plus(Head):
         align_corners: bool,
         channels: Count | None = None,
         low_level_channels: Count | None = None,
-        dilations: tuple[Count, ...] | None = None,
+        dilations: Dilations | None = None,
         dropout: Probability = 0.1,
     ) -> None:
         super().__init__()

@@ -1,6 +1,7 @@
 """Load pretrained backbone weights from a file or from timm's hub and adapt them to any number of bands."""
 
 import logging
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read as weights", "the file must be safetensors or a checkpoint of plain tensors"
         ) from error
     state = {key.removeprefix("module."): value for key, value in content.items() if torch.is_tensor(value)}
+    if unstored := find_unstored_tensor(state):
+        raise ConfigError(f"{path} does not contain the values of {unstored!r:.100}", "download or copy the file again")
     own = {key.removeprefix("backbone."): value for key, value in state.items() if key.startswith("backbone.")}
     return own or state
 
@@ -64,9 +67,31 @@ def load_pickle(path: Path) -> Any:
 
     Training logs in OpenMMLab's checkpoints are replaced by :class:`Placeholder`. Errors from ``torch.load`` are passed
     through.
+
+    Raises:
+        ValueError: If the file is compressed and could expand to any size; torch does not compress files.
     """
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise ValueError(f"{path} is compressed")
     with torch.serialization.safe_globals([(Placeholder, name) for name in IGNORED_GLOBALS]):
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def find_unstored_tensor(state: Mapping[str, Tensor]) -> str | None:
+    """Return the name of a tensor that is larger than its values in the file, or has none; None if there is no such tensor.
+
+    A few bytes can declare such tensors: one value that is repeated (stride 0), sparse tensors, and tensors on the meta
+    device.
+    """
+    return next((name for name, tensor in state.items() if not _is_stored(tensor)), None)
+
+
+def _is_stored(tensor: Tensor) -> bool:
+    if tensor.device.type != "cpu" or tensor.layout != torch.strided:
+        return False
+    return tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()
 
 
 def _state_dict(content: Any) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from pyproj.exceptions import CRSError
 from geoseg._output_files import check_writable
 from geoseg._text import join_names
 from geoseg.errors import ConfigError, GridMismatch, OutputError
-from geoseg.grid.grid import make_transformer
+from geoseg.grid.crs import make_transformer
 from geoseg.legend import Legend
 from geoseg.vector.io.drivers import DRIVERS
 

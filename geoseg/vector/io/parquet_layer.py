@@ -4,7 +4,6 @@ A file of a few kilobytes can declare billions of rows, because repeated values 
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
 
+from geoseg._memory import physical_memory
 from geoseg.errors import LayerError
 from geoseg.grid.grid import Bounds
 from geoseg.vector.io.arrow import BATCH_ROWS, BBOX
@@ -100,7 +100,7 @@ class ParquetLayer:
             rows: Number of rows in memory at once; if these are all rows, row groups are decoded as a whole.
         """
         needed = max(self._declared_bytes(names, whole=rows == self.rows), rows * len(names) * BYTES_PER_VALUE)
-        available = MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        available = MEMORY_SHARE * physical_memory()
         if needed > available:
             raise LayerError(
                 f"{self.name} declares {self.rows:,} rows, which need {needed / 1e9:,.0f} GB of memory",

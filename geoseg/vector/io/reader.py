@@ -29,7 +29,8 @@ from shapely.errors import ShapelyError
 from geoseg._output_files import LAYER_SUFFIXES
 from geoseg._text import count, did_you_mean, join_names
 from geoseg.errors import GridMismatch, LayerError
-from geoseg.grid.grid import Bounds, Grid, crs_name
+from geoseg.grid.crs import crs_name
+from geoseg.grid.grid import Bounds, Grid
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
 from geoseg.vector.io.reproject import find_boxes, reproject_polygons
@@ -87,6 +88,8 @@ def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | No
             frame = read_parquet(name)
             boxes = None if grid is None else find_boxes(grid, frame.crs)
         else:
+            for note in describe_layer_choice(name, layer):
+                logger.warning("%s", note)
             layer = find_layer(name, layer)
             info = pyogrio.read_info(name, layer=layer)
             boxes = None if grid is None else find_boxes(grid, _parse_crs(info["crs"]))
@@ -190,12 +193,13 @@ class GridPolygons:
         """
         name = require_file(path)
         with layer_errors(name):
+            choice = () if is_parquet(name) else describe_layer_choice(name, layer)
             layer = None if is_parquet(name) else find_layer(name, layer)
         try:
             polygons = cls.from_frame(read_features(path, grid, layer=layer), grid, name=name)
         except GridMismatch as error:
             raise GridMismatch(f"{name}: {error.message}", error.hint) from error
-        notes = polygons.notes
+        notes = (*choice, *polygons.notes)
         if nowhere := _count_nowhere(name, layer):
             notes += (f"{name}: {describe_selection({'without geometry': nowhere})}",)
         return replace(polygons, notes=notes, keeps_order=not _is_sorted(name))
@@ -253,9 +257,13 @@ def find_layer(path: str | Path, layer: str | None = None) -> str:
             f"{path} has {len(names)} layers with geometries: {join_names(names, limit=MAX_NAMED_LAYERS)}",
             f"select one (layer, or data.layer in a recipe), or copy it: ogr2ogr one.gpkg {path} {names[0]}",
         )
-    found = areal[0] if len(areal) == 1 else LAYER_NAME
-    logger.warning("%s has %d layers with geometries; reading %s", path, len(names), found)
-    return found
+    return areal[0] if len(areal) == 1 else LAYER_NAME
+
+
+def describe_layer_choice(path: str | Path, layer: str | None = None) -> tuple[str, ...]:
+    """Return a note if :func:`find_layer` chooses one of several layers, because ``layer`` is None."""
+    number = len(list_layers(path)) if layer is None else 1
+    return (f"{path} has {number} layers with geometries; reading {find_layer(path)}",) if number > 1 else ()
 
 
 def read_batches(path: Path, schema: pa.Schema, *, where: str | None = None) -> Iterator[pa.RecordBatch]:

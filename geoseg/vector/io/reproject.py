@@ -20,7 +20,8 @@ from pyproj.exceptions import ProjError
 from shapely.affinity import translate
 
 from geoseg.errors import LayerError
-from geoseg.grid.grid import Bounds, Grid, crs_name, full_turn, make_transformer
+from geoseg.grid.crs import crs_name, find_turns, full_turn, make_transformer
+from geoseg.grid.grid import Bounds, Grid
 from geoseg.vector.io.select_polygons import unite_polygons
 
 EDGE_POINTS = 21
@@ -119,7 +120,7 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
     if source != grid.crs:
         geometries, crossing = _transform_polygons(geometries, source, grid)
     if grid.crs.is_geographic:
-        geometries = _move_to_grid(geometries, grid, full_turn(grid.crs))
+        geometries = _move_to_grid(geometries, grid, grid.crs)
     if geometries is frame.geometry.to_numpy():
         return frame, 0
     result = frame.set_geometry(gpd.GeoSeries(geometries, index=frame.index), crs=None)
@@ -233,16 +234,16 @@ def _unwrap_ring(ring: shapely.LinearRing, turn: float) -> shapely.Geometry:
     return shapely.make_valid(shapely.Polygon(np.stack([x, y], axis=1)))
 
 
-def _move_to_grid(geometries: NDArray[np.object_], grid: Grid, turn: float) -> NDArray[np.object_]:
+def _move_to_grid(geometries: NDArray[np.object_], grid: Grid, crs: CRS) -> NDArray[np.object_]:
     """Shift polygons by full turns to the longitudes of the grid; repeat a polygon if several shifts fit."""
     left, _, right, _ = grid.bounds
     bounds = shapely.bounds(geometries)
-    first, last = np.ceil((left - bounds[:, 2]) / turn), np.floor((right - bounds[:, 0]) / turn)
+    first, last = find_turns(crs, bounds[:, 0], bounds[:, 2], left=left, right=right)
     needs_move = (first <= last) & ((first != 0) | (last != 0))
     if not needs_move.any():
         return geometries
     moved = geometries.copy()
     for i in np.flatnonzero(needs_move):
         turns = range(int(first[i]), int(last[i]) + 1)
-        moved[i] = unite_polygons([translate(geometries[i], k * turn) for k in turns])
+        moved[i] = unite_polygons([translate(geometries[i], k * full_turn(crs)) for k in turns])
     return moved

@@ -46,6 +46,10 @@ ABSURD: dict[str, dict[str, Any]] = {
     "equal bands": {"bands": ["red", "red", "red"]},
     "no classes": {"legend": []},
     "card of another model": {"model": {"backbone": "../../x", "head": "fcn"}},
+    "a million channels": {"model": {"backbone": "resnet18", "head": {"name": "fcn", "channels": 10**6}}},
+    "head of a terabyte": {"model": {"backbone": "resnet18", "head": {"name": "deeplabv3", "channels": 65_000}}},
+    "a million branches": {"model": {"backbone": "resnet18", "head": {"name": "deeplabv3", "dilations": [1] * 10**6}}},
+    "backbone of gigabytes": {"model": {"backbone": "convnextv2_huge", "head": "fcn"}},
     "nested model": {"model": {"backbone": {"name": {"name": "x"}}}},
 }
 """Changes of a card that make it invalid."""

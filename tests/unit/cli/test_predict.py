@@ -2,10 +2,12 @@
 
 import time
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
-from helpers.models import pixels, write_scene
+import shapely
+from helpers.models import TRANSFORM, pixels, write_scene
 from helpers.predictions import saved_model, tall_scene
 from helpers.rasters import damage
 from PIL import Image
@@ -54,6 +56,17 @@ def test_plan_of_several_scenes_and_of_their_mosaic(predict, scene, tmp_path):
     result = predict("scene.tif", "other.tif", "--mosaic", "-o", "mask.tif", "--plan")
     assert result.stdout.startswith("the mosaic: 120 x 100 pixels in 9 tiles")
     assert names(tmp_path) == ["other.tif", "scene.tif"]
+
+
+def test_notes_about_the_area_are_printed_once_for_all_scenes(predict, scene, tmp_path):
+    write_scene(tmp_path / "other.tif", pixels(60, 50, bands=1))
+    inside = shapely.box(TRANSFORM.c + 3, TRANSFORM.f - 9, TRANSFORM.c + 9, TRANSFORM.f - 3)
+    gpd.GeoDataFrame(geometry=[inside, inside.centroid], crs=32633).to_file(tmp_path / "area.gpkg")
+    note = "Note: area.gpkg: left out 1 feature (1 point)\n"
+    several = predict("scene.tif", "other.tif", "-o", "masks/", "--aoi", "area.gpkg")
+    assert several.exit_code == 0, several.stderr
+    assert several.stderr.count("left out") == several.stderr.count(note) == 1
+    assert predict("scene.tif", "-o", "mask.tif", "--aoi", "area.gpkg").stderr.count(note) == 1
 
 
 def test_shares_and_a_preview_beside_the_mask(predict, scene, tmp_path):

@@ -503,6 +503,24 @@ def test_one_mask_without_polygons_among_many_is_fine(tmp_path):
     assert evaluate_mask(tmp_path / "masks", path, column="kind", background="field").total.counts.sum() == 162
 
 
+def test_notes_about_a_file_of_polygons_are_logged_once_for_all_masks(tmp_path, caplog):
+    """Two masks side by side, and a layer with a point on the first and three points on the second mask."""
+    (tmp_path / "masks").mkdir()
+    for name, step in {"a": 0, "b": 20}.items():
+        transform = moved([1, 0, step, 0, 1, 0, 0, 0, 1])
+        write(tmp_path / f"masks/{name}.tif", np.ones((20, 20)), transform=transform, legend=LEGEND)
+    points = [pixel_box(row, col, row + 1, col + 1).centroid for row, col in [(2, 2), (2, 22), (3, 23), (4, 24)]]
+    path = write_polygons(tmp_path / "all.gpkg", [pixel_box(0, 0, 5, 5), pixel_box(0, 20, 5, 5), *points, None])
+    gpd.GeoDataFrame(geometry=points[:1], crs=UTM["crs"]).to_file(path, layer="pins")
+    evaluate_mask(tmp_path / "masks", path, polygon_class="town")
+    notes = [message for message in caplog.messages if str(path) in message]
+    assert notes == [
+        f"{path} has 2 layers with geometries; reading all",
+        f"{path}: left out 1 feature (1 point) (other numbers for 1 other scene)",
+        f"{path}: left out 1 feature (1 without geometry)",
+    ]
+
+
 def test_values_of_polygons_are_ignored_and_ordered_on_request(tmp_path):
     values = np.zeros((20, 20), np.uint8)
     values[2:9, 2:9] = 2

@@ -11,7 +11,7 @@ from pyproj import CRS, Transformer
 from strategies import grids, windows
 
 from geoseg.errors import GridMismatch
-from geoseg.grid.grid import Grid, crs_name, make_transformer, map_point
+from geoseg.grid.grid import Grid, map_point
 from geoseg.grid.window import Window
 
 METRE = Affine(1, 0, 0, 0, -1, 0)
@@ -138,33 +138,3 @@ def test_a_crs_without_a_way_to_the_globe_counts_in_its_own_metres() -> None:
 @given(grids().filter(lambda grid: grid.crs))
 def test_the_gsd_squared_is_the_pixels_area(grid) -> None:
     assert grid.gsd**2 == pytest.approx(grid.pixel_area_m2())
-
-
-def test_a_crs_is_called_by_its_code_where_it_has_one() -> None:
-    assert crs_name(CRS(2056)) == "EPSG:2056"
-    assert crs_name(CRS('LOCAL_CS["works",UNIT["metre",1]]')) == "works"
-    assert crs_name(None) == "no CRS"
-
-
-LOCAL = CRS('LOCAL_CS["site grid",UNIT["metre",1]]')
-LOCAL_WITH_HEIGHT = CRS(
-    'COMPD_CS["site and height",' + LOCAL.to_wkt("WKT1_GDAL") + "," + CRS(5703).to_wkt("WKT1_GDAL") + "]"
-)
-
-
-def test_a_transformer_has_longitude_first() -> None:
-    x, y = make_transformer(CRS("EPSG:4326"), CRS("EPSG:32633")).transform(15.0, 0.0)
-    assert (x, y) == pytest.approx((500_000, 0))
-
-
-@pytest.mark.parametrize("local", [LOCAL, LOCAL_WITH_HEIGHT], ids=["site grid", "with heights"])
-def test_a_site_grid_is_transformed_to_itself_only(local) -> None:
-    assert make_transformer(local, local).transform(3.0, 4.0) == (3.0, 4.0)
-    for pair in ((local, CRS(4326)), (CRS(32633), local)):
-        with pytest.raises(GridMismatch, match=f"{local.name} is a local grid"):
-            make_transformer(*pair)
-
-
-def test_a_crs_of_the_moon_is_not_transformed_to_the_earth() -> None:
-    with pytest.raises(GridMismatch, match="PROJ knows no operation"):
-        make_transformer(CRS("ESRI:104903"), CRS(4326))

@@ -261,6 +261,20 @@ def test_polygons_between_the_centers_of_pixels_are_refused(tmp_path):
         find_area(GRID, aoi=tmp_path / "a.gpkg")
 
 
+def test_a_box_in_grads_may_cross_the_antimeridian():
+    """EPSG:4807 has 400 grads to a turn, so a box from 199 east to 199 west is two grads wide."""
+    grads = Grid(CRS("EPSG:4807"), Affine(0.1, 0, 195, 0, -0.1, 10), 100, 100)
+    assert find_area(grads, bbox=(199, 2, -199, 4)).window == Window(60, 40, 20, 20)
+    assert find_area(grads, bbox=(-201, 2, -199, 4)).window == Window(60, 40, 20, 20)
+
+
+def test_a_polygon_at_the_edge_of_a_grid_around_the_world_is_not_repeated_beyond_the_other_edge(tmp_path):
+    world = Grid(CRS("EPSG:4326"), Affine(1, 0, 0, 0, -1, 90), 180, 360)
+    path = tmp_path / "area.gpkg"
+    gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 10, 10)], crs=4326).to_file(path)
+    assert find_area(world, aoi=path).window == Window(80, 0, 10, 10)
+
+
 def test_a_box_across_the_seam_of_a_grid_from_0_to_360_has_both_halves():
     grid = Grid(CRS("EPSG:4326"), Affine(1, 0, 0, 0, -1, 90), 180, 360)
     assert find_area(grid, bbox=(-10, -10, 10, 10)).window == Window(80, 0, 20, 360)

@@ -126,6 +126,9 @@ def test_valid_recipe_is_accepted_without_preparing_data(recipe, tmp_path):
         ("loss", [{"name": "cross_entropy", "class_weights": [1.0]}], ConfigError, "1 class_weights for 3 classes"),
         ("train.monitor", "iou roads", ConfigError, "train.monitor: unknown score 'iou roads'"),
         ("data.root", "missing", DataError, "missing"),
+        ("model.head", {"name": "fcn", "channels": 10**9}, ConfigError, "head fcn: channels: 1000000000 is not valid"),
+        ("model.head", {"name": "deeplabv3plus", "channels": 65_000}, ConfigError, "million parameters, which need"),
+        ("model.head", {"name": "fcn", "feature": 9}, ConfigError, "the head fcn cannot use feature 9"),
     ],
 )
 def test_invalid_value_is_refused(recipe, name, value, error, message):

@@ -267,6 +267,17 @@ def test_unknown_values_are_refused_above_the_share_that_is_allowed(tmp_path, ca
     assert "read as not labeled: 77 (1.56%)" in caplog.text
 
 
+def test_values_that_are_not_in_the_legend_are_said_once(tmp_path, caplog) -> None:
+    labelled_folder(tmp_path)
+    make_raster(tmp_path / "labels/b.tif", np.where(MASK == 1, 9, MASK).astype(np.uint8)[None], **UTM)
+    section = data_section(tmp_path, unknown_share=0.5)
+    for _ in range(2):
+        caplog.clear()
+        folder = prepare(section, "x").folder
+        assert caplog.text.count("labels/b.tif: not in the legend") == 1
+        (folder / "manifest.json").unlink()  # the next run uses the records
+
+
 @pytest.mark.parametrize(
     ("options", "profile", "is_said"),
     [
@@ -498,6 +509,62 @@ def test_scenes_that_another_version_prepared_are_prepared_again(tmp_path, monke
     names = converted_names(monkeypatch)
     prepare(section, "x")
     assert names == ["a", "b"]
+
+
+def make_older(folder, *, stems=("a", "b"), whole=True) -> None:
+    """Rewrite records and manifest as before pixel rules had a version, with pixels that the old rules read differently."""
+    for stem in stems:
+        record = folder / "records" / f"{stem}.json"
+        content = json.loads(record.read_text())
+        del content["scene"]["pixel_rules"]
+        record.write_text(json.dumps(content))
+        shutil.copy(folder / "images" / f"{stem}.tif", folder / "masks" / f"{stem}.tif")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for scene in manifest["scenes"]:
+        if scene["stem"] in stems:
+            del scene["pixel_rules"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    if not whole:
+        (folder / "manifest.json").unlink()
+
+
+@pytest.mark.parametrize(("stems", "whole"), [("ab", True), ("b", True), ("ab", False)])
+def test_scenes_that_older_pixel_rules_read_are_converted_again_once(
+    tmp_path, monkeypatch, caplog, stems, whole
+) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    made = prepare(section, "x")
+    make_older(made.folder, stems=stems, whole=whole)
+    names = converted_names(monkeypatch)
+    again = prepare(section, "x")
+    assert names == list(stems)
+    assert all(np.array_equal(scene.mask, MASK) for scene in again.all_scenes)
+    assert again.digest == made.digest
+    (note,) = [message for message in caplog.messages if "earlier version" in message]
+    assert note == (
+        f"{made.folder}: converting {len(stems)} scene{'s' if len(stems) > 1 else ''} again, because an earlier version of "
+        "geoseg prepared them, which read nodata, alpha bands and band names differently"
+    )
+    caplog.clear()
+    files = {path: path.stat().st_mtime_ns for path in made.folder.rglob("*")}
+    prepare(section, "x")
+    assert names == list(stems)
+    assert files == {path: path.stat().st_mtime_ns for path in made.folder.rglob("*")}
+    assert "earlier version" not in caplog.text
+
+
+def test_a_folder_of_older_pixel_rules_is_used_as_root_and_that_is_said(tmp_path, caplog) -> None:
+    section = data_section(labelled_folder(tmp_path))
+    folder = prepare(section, "x").folder
+    make_older(folder, whole=True)
+    root = section.model_copy(update={"root": folder})
+    assert [scene.name for scene in prepare(root, "x").all_scenes] == ["a", "b"]
+    (note,) = [message for message in caplog.messages if "earlier version" in message]
+    assert note == (
+        f"{folder}: using its scenes, but an earlier version of geoseg prepared them, which read nodata, alpha bands and "
+        "band names differently; prepare them again from their files"
+    )
+    assert len(open_dataset(root).scenes("train")) == 1
 
 
 def test_a_first_scene_of_another_type_is_noticed_although_the_others_were_finished(tmp_path) -> None:

@@ -82,3 +82,25 @@ def test_mismatch_names_the_first_differing_keys(made, tmp_path) -> None:
 def test_single_output_is_refused(tmp_path) -> None:
     with pytest.raises(BundleError, match="a single output"):
         load(tmp_path, openmmlab_state(network(MODEL, classes=1)))
+
+
+@pytest.mark.parametrize(
+    ("branches", "message"),
+    [
+        ((1,) * 1000, "the network of .* cannot be built: head deeplabv3plus: dilations: "),
+        ((1, 12, 24, 10**12), "the network of .* cannot be built: head deeplabv3plus: dilations: "),
+    ],
+)
+def test_configuration_of_an_absurd_network_is_refused_in_one_sentence(made, tmp_path, branches, message) -> None:
+    with pytest.raises(BundleError, match=message) as error:
+        load(tmp_path, openmmlab_state(made), meta_0x(config=config(branches=str(branches))))
+    assert len(error.value.message) < 300
+    assert error.value.hint
+
+
+def test_more_classes_than_a_mask_can_hold_are_refused(made, tmp_path) -> None:
+    state = openmmlab_state(made)
+    state["decode_head.conv_seg.weight"] = torch.zeros(100_000, 8, 1, 1)
+    state["decode_head.conv_seg.bias"] = torch.zeros(100_000)
+    with pytest.raises(BundleError, match="the checkpoint's network has 100,000 classes"):
+        load(tmp_path, state)

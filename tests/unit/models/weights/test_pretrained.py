@@ -188,3 +188,9 @@ def test_hint_of_a_failed_download_names_alternatives(monkeypatch) -> None:
         build_backbone(ModelSection(backbone=Component(name="resnet50b"), pretrained=True), bands=3)
     assert "path of a file" in error.value.hint
     assert "pretrained: false" in error.value.hint
+
+
+def test_tensor_that_repeats_one_value_is_refused(tmp_path) -> None:
+    torch.save({"conv1.weight": torch.zeros(1).expand(10**12)}, tmp_path / "a.pth")
+    with pytest.raises(ConfigError, match=r"a\.pth does not contain the values of 'conv1\.weight'"):
+        read_weights(tmp_path / "a.pth")
