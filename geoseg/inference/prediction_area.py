@@ -23,6 +23,7 @@ from pyproj.exceptions import CRSError
 
 from geoseg.errors import ConfigError, GridMismatch, SceneError
 from geoseg.grid.grid import Bounds, Grid, crs_name, make_transformer
+from geoseg.grid.seam import find_seam
 from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.vector.io.require_file import require_file
@@ -177,21 +178,22 @@ def _outline(bbox: Bounds, crs: str | None, grid: Grid) -> NDArray[np.float64]:
             f"the box {_format_bounds(bbox)} cannot be transformed to {crs_name(grid.crs)}",
             "use a box around the scene",
         )
-    if grid.crs is not None and grid.crs.is_geographic:
-        xs = _move_to_grid(xs, grid)
+    seam = find_seam(grid.crs)
+    if seam is not None and seam.period is not None:
+        xs = _move_to_grid(xs, grid, seam.period)
         ys = np.tile(ys, len(xs) // len(ys))
     return np.stack([xs, ys], axis=1)
 
 
-def _move_to_grid(xs: NDArray[np.float64], grid: Grid) -> NDArray[np.float64]:
-    """Move longitudes of a box by whole turns to where the grid is; repeat them if the grid contains several turns."""
+def _move_to_grid(xs: NDArray[np.float64], grid: Grid, turn: float) -> NDArray[np.float64]:
+    """Move x of a box by full turns to where the grid is; repeat it if the grid contains several turns."""
     left, _, right, _ = grid.bounds
-    continuous = np.unwrap(xs, period=360)
+    continuous = np.unwrap(xs, period=turn)
     west, east = continuous.min(), continuous.max()
-    first, last = math.floor((left - east) / 360) + 1, math.ceil((right - west) / 360) - 1
+    first, last = math.floor((left - east) / turn) + 1, math.ceil((right - west) / turn) - 1
     if first > last:  # beside the grid
-        first = last = round(((left + right) / 2 - (west + east) / 2) / 360)
-    return np.concatenate([continuous + 360 * turn for turn in range(first, last + 1)])
+        first = last = round(((left + right) / 2 - (west + east) / 2) / turn)
+    return np.concatenate([continuous + turn * k for k in range(first, last + 1)])
 
 
 def _parse_crs(crs: str, grid: Grid) -> CRS:

@@ -31,8 +31,9 @@ from geoseg._text import count, did_you_mean, join_names
 from geoseg.errors import GridMismatch, LayerError
 from geoseg.grid.grid import Bounds, Grid, crs_name
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
+from geoseg.vector.io.bounding_boxes import find_boxes
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
-from geoseg.vector.io.reproject import find_boxes, reproject_polygons
+from geoseg.vector.io.reproject import reproject_polygons
 from geoseg.vector.io.require_file import require_file
 from geoseg.vector.io.select_polygons import describe_selection, select_polygons
 
