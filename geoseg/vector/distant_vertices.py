@@ -42,7 +42,7 @@ def drop_distant_vertices(geometries: NDArray[np.object_], grid: Grid) -> NDArra
 
 def _reduce(geometry: shapely.Geometry, grid: Grid) -> shapely.Geometry | None:
     _, points, offsets = shapely.to_ragged_array(shapely.get_parts(np.array([geometry], dtype=object)))
-    ring_offsets, part_offsets = offsets
+    ring_offsets, part_offsets = (each.astype(np.int64) for each in offsets)
     is_kept = _find_kept(_find_sides(points, grid), ring_offsets)
     sizes = np.add.reduceat(is_kept, ring_offsets[:-1])
     keeps_ring = sizes > 0
@@ -51,21 +51,23 @@ def _reduce(geometry: shapely.Geometry, grid: Grid) -> shapely.Geometry | None:
         return None
     rings = to_offsets(sizes[keeps_ring]), to_offsets(rings_per_part[rings_per_part > 0])
     parts = shapely.from_ragged_array(shapely.GeometryType.POLYGON, points[is_kept], rings)
-    return group_parts(parts, np.zeros(len(parts), np.int64))[0]
+    reduced: shapely.Geometry = group_parts(parts, np.zeros(len(parts), np.int64))[0]
+    return reduced
 
 
 def _find_sides(points: NDArray[np.float64], grid: Grid) -> NDArray[np.int8]:
     """Return -1 for points above the grid, 1 for points below it, and 0 for points beside its rows."""
     t = ~grid.transform
     rows = t.d * points[:, 0] + t.e * points[:, 1] + t.f
-    return (rows > grid.height + ROW_MARGIN).astype(np.int8) - (rows < -ROW_MARGIN).astype(np.int8)
+    sides: NDArray[np.int8] = (rows > grid.height + ROW_MARGIN).astype(np.int8) - (rows < -ROW_MARGIN).astype(np.int8)
+    return sides
 
 
 def _find_kept(sides: NDArray[np.int8], ring_offsets: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which points remain: none of a ring on one side, and otherwise the ends of rings and of runs on one side."""
     starts, stops = ring_offsets[:-1], ring_offsets[1:]
     is_inner = (sides != 0) & (np.roll(sides, 1) == sides) & (np.roll(sides, -1) == sides)
-    is_kept = ~is_inner
+    is_kept: NDArray[np.bool_] = ~is_inner
     is_kept[starts] = is_kept[stops - 1] = True
     lowest, highest = np.minimum.reduceat(sides, starts), np.maximum.reduceat(sides, starts)
     is_away = (lowest == highest) & (lowest != 0)
