@@ -7,7 +7,7 @@ import rasterio.features
 import shapely
 from affine import Affine
 from helpers.vectors import write_mask
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pyproj import CRS, Geod, Transformer
@@ -141,6 +141,7 @@ EQUAL_AREA = ("EPSG:6933", "EPSG:8857", "EPSG:8859")  # of the ellipsoid; ESRI:5
 
 @pytest.mark.parametrize(("place", "target"), [(place, crs) for place, (_, _, crss) in SEAMS.items() for crs in crss])
 @given(data=st.data())
+@settings(max_examples=8)
 def test_polygons_cut_at_a_seam_keep_their_area_and_can_be_moved_back(place, target, data) -> None:
     crs, transform, _ = SEAMS[place]
     values = data.draw(arrays(np.uint8, (6, 6), elements=st.integers(0, 2)))
@@ -171,6 +172,27 @@ def test_polygons_cut_at_a_seam_keep_their_area_and_can_be_moved_back(place, tar
         for polygon, original in zip(back, own, strict=True):
             united = shapely.union_all(shapely.buffer(shapely.get_parts(polygon), 0.5, join_style="mitre"))
             assert shapely.symmetric_difference(united, original).area <= 0.6 * original.length
+
+
+def test_an_outline_around_a_pole_may_cross_the_antimeridian_several_times() -> None:
+    transform, values = SEAMS["north pole"][1], np.ones((30, 30), np.uint8)
+    values[5:10, :5] = 0
+    shapes = rasterio.features.shapes(values, transform=transform)
+    own = np.array([shapely.segmentize(shapely.geometry.shape(shape), 1e5) for shape, _ in shapes], dtype=object)
+    for target in ("EPSG:4326", "EPSG:6933"):
+        arrays_ = reproject_polygon_arrays(PolygonArrays.from_geometries(own), CRS(3413), CRS(target), is_cut=True)
+        moved = arrays_.to_geometries()
+        assert shapely.is_valid(moved).all()
+        assert shapely.union_all(moved).area == pytest.approx(shapely.area(moved).sum(), rel=1e-9)
+    assert shapely.area(moved).sum() == pytest.approx(measure_polygons(own, CRS(3413))[0].sum(), rel=3e-3)
+
+
+def test_a_polygon_around_the_world_from_0_to_360_degrees_is_one_polygon() -> None:
+    world = PolygonArrays.from_geometries(np.array([shapely.box(0, -80, 360, 90)], dtype=object))
+    (moved,) = reproject_polygon_arrays(world, CRS(4326), CRS(4258), is_cut=True).to_geometries()
+    assert shapely.is_valid(moved)
+    assert (moved.geom_type, moved.bounds) == ("Polygon", (-180, -80, 180, 90))
+    assert moved.area == pytest.approx(360 * 170)
 
 
 def test_grads_have_a_turn_of_400() -> None:
