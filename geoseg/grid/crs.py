@@ -59,26 +59,25 @@ def full_turn(crs: CRS) -> float:
 
 
 def find_turns(
-    crs: CRS, west: Longitudes, east: Longitudes, *, left: float, right: float
+    turn: float, west: Longitudes, east: Longitudes, *, left: float, right: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the numbers of full turns by which ranges of longitude must be shifted to overlap another range.
+    """Find the numbers of full turns by which ranges of longitude, or of x, must be shifted to overlap another range.
 
     Longitudes may start at -180 or at 0 degrees, and a range may be wider than a turn, so any number of shifts can fit.
 
     Args:
-        crs: A geographic CRS, in whose unit the longitudes are.
-        west: Smallest longitude of each range.
-        east: Largest longitude of each range.
-        left: Smallest longitude of the range to overlap.
-        right: Largest longitude of the range to overlap.
+        turn: Length of a full turn in the unit of the ranges.
+        west: Smallest longitude or x of each range.
+        east: Largest longitude or x of each range.
+        left: Smallest longitude or x of the range to overlap.
+        right: Largest longitude or x of the range to overlap.
 
     Returns:
         The first and the last number of turns for each range, which are whole numbers; the first is larger if no shift
-        fits, and both are NaN if a longitude is NaN. Ranges that only touch do not overlap.
+        fits, and both are NaN if a value is NaN. Ranges that only touch do not overlap.
 
     Example:
-        >>> [int(number) for number in find_turns(CRS("EPSG:4326"), -170.0, -160.0, left=0, right=360)]
+        >>> [int(number) for number in find_turns(360.0, -170.0, -160.0, left=0, right=360)]
         [1, 1]
     """
-    turn = full_turn(crs)
     return np.floor((left - np.asarray(east)) / turn) + 1, np.ceil((right - np.asarray(west)) / turn) - 1

@@ -23,6 +23,7 @@ from pyproj.exceptions import CRSError
 from geoseg.errors import ConfigError, GridMismatch, SceneError
 from geoseg.grid.crs import crs_name, find_turns, full_turn, make_transformer
 from geoseg.grid.grid import Bounds, Grid
+from geoseg.grid.seam import find_seam
 from geoseg.grid.tiling import Tile, strips
 from geoseg.grid.window import Window
 from geoseg.vector.io.require_file import require_file
@@ -182,19 +183,19 @@ def _outline(bbox: Bounds, crs: str | None, grid: Grid) -> NDArray[np.float64]:
             f"the box {_format_bounds(bbox)} cannot be transformed to {crs_name(grid.crs)}",
             "use a box around the scene",
         )
-    if grid.crs is not None and grid.crs.is_geographic:
-        xs = _move_to_grid(xs, grid, grid.crs)
+    seam = find_seam(grid.crs)
+    if seam is not None and seam.period is not None:
+        xs = _move_to_grid(xs, grid, seam.period)
         ys = np.tile(ys, len(xs) // len(ys))
     return np.stack([xs, ys], axis=1)
 
 
-def _move_to_grid(xs: NDArray[np.float64], grid: Grid, crs: CRS) -> NDArray[np.float64]:
-    """Shift longitudes of a box by full turns to the grid; repeat them if several shifts fit."""
+def _move_to_grid(xs: NDArray[np.float64], grid: Grid, turn: float) -> NDArray[np.float64]:
+    """Shift x of a box by full turns to the grid; repeat it if several shifts fit."""
     left, _, right, _ = grid.bounds
-    turn = full_turn(crs)
     continuous = np.unwrap(xs, period=turn)
     west, east = float(continuous.min()), float(continuous.max())
-    first, last = (int(number) for number in find_turns(crs, west, east, left=left, right=right))
+    first, last = (int(number) for number in find_turns(turn, west, east, left=left, right=right))
     if first > last:  # beside the grid
         first = last = round(((left + right) / 2 - (west + east) / 2) / turn)
     return np.concatenate([continuous + turn * number for number in range(first, last + 1)])

@@ -10,8 +10,9 @@ from pyproj import CRS
 
 from geoseg._concurrency import ordered_map
 from geoseg.grid.grid import Grid
+from geoseg.grid.seam import crosses_seam
 from geoseg.legend import Legend
-from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygon_arrays
+from geoseg.vector.antimeridian import reproject_polygon_arrays
 from geoseg.vector.io.arrow import BBOX_FIELD, PolygonStream, encode_bbox, encode_wkb, make_geometry_field
 from geoseg.vector.measure import LocalMetric
 from geoseg.vector.polygon_arrays import PolygonArrays
@@ -65,7 +66,7 @@ class Attributes:
     def stream(self, outlines: Iterable[Outlines]) -> PolygonStream:
         """Convert outlines to rows in several threads while the stream is read."""
         crs, metric = self.crs or self.grid.crs, self.metric
-        is_cut = crs is not None and crs != self.grid.crs and crosses_antimeridian(self.grid, crs)
+        is_cut = crs is not None and crs != self.grid.crs and crosses_seam(self.grid, crs)
         is_multi = self.is_multi or is_cut
         schema = pa.schema([*ATTRIBUTES, make_geometry_field(crs), BBOX_FIELD])
         portions = (part for portion in outlines for part in portion.split(BATCH_CORNERS))

@@ -11,9 +11,9 @@ from pyproj import CRS
 from geoseg.errors import GeosegError
 from geoseg.grid.crs import crs_name, full_turn, make_transformer
 from geoseg.grid.grid import Bounds, Grid
+from geoseg.vector.io.bounding_boxes import EDGE_POINTS
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
 from geoseg.vector.io.reader import find_layer, layer_errors
-from geoseg.vector.io.reproject import EDGE_POINTS
 from geoseg.vector.io.require_file import require_file
 
 LON_LAT = CRS("OGC:CRS84")

@@ -22,6 +22,7 @@ from geoseg._text import count, did_you_mean, join_names
 from geoseg.errors import ConfigError, LayerError
 from geoseg.grid.grid import Grid
 from geoseg.legend import IGNORE_INDEX
+from geoseg.vector.distant_vertices import drop_distant_vertices
 from geoseg.vector.io.reader import GridPolygons
 
 MAX_NAMED_VALUES = 20
@@ -199,7 +200,10 @@ class LabelPolygons:
         mask = np.full(grid.shape, fill, np.uint8)
         if not len(near):
             return mask, False
-        shapes = list(zip(self.geometries[near], range(1, len(near) + 1), strict=True))
+        reduced = drop_distant_vertices(self.geometries[near], grid)
+        shapes = [(polygon, k) for k, polygon in enumerate(reduced, start=1) if polygon is not None]
+        if not shapes:
+            return mask, False
         position = burn(shapes, grid.shape, fill=0, transform=grid.transform, dtype=np.int32)
         covered = position > 0
         mask[covered] = self.values[near][position[covered] - 1]

@@ -16,8 +16,9 @@ from pyproj import CRS
 from geoseg._text import did_you_mean
 from geoseg.errors import ConfigError, LayerError
 from geoseg.grid.grid import Grid
+from geoseg.grid.seam import crosses_seam
 from geoseg.legend import Legend
-from geoseg.vector.antimeridian import crosses_antimeridian, reproject_polygon_arrays
+from geoseg.vector.antimeridian import reproject_polygon_arrays
 from geoseg.vector.generalize.fill_holes import fill_coverage_holes
 from geoseg.vector.generalize.orthogonalize import orthogonalize_coverage
 from geoseg.vector.generalize.sieve import sieve_coverage
@@ -187,7 +188,7 @@ class PolygonLayer:
             (float(side) for side in shapely.total_bounds(self.geometries)) if len(self) else [0.0] * 4
         )
         extent = Grid(own, Affine(right - left, 0, left, 0, bottom - top, top), 1, 1)
-        is_cut = len(self) > 0 and crosses_antimeridian(extent, crs)
+        is_cut = len(self) > 0 and crosses_seam(extent, crs)
         moved = reproject_polygon_arrays(arrays, own, crs, is_cut=is_cut).to_geometries()
         return PolygonStream.from_frame(self.frame.set_geometry(moved, crs=crs))
 

@@ -1,16 +1,18 @@
 """Read and write GeoParquet 1.1: WKB (well-known binary) geometries with bounds for each row, one row group at a time."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyproj import CRS
 
+from geoseg.grid.grid import Bounds
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, PolygonStream
 from geoseg.vector.io.parquet_layer import ParquetLayer
 
@@ -42,12 +44,28 @@ def read_parquet_crs(path: str | Path) -> CRS | None:
     return ParquetLayer.open(str(path)).crs
 
 
-def read_parquet(path: str | Path) -> gpd.GeoDataFrame:
-    """Read all rows into memory, without the bounds column."""
+def read_parquet(path: str | Path, boxes: Sequence[Bounds] | None = None) -> gpd.GeoDataFrame:
+    """Read rows into memory, without the bounds column.
+
+    Args:
+        path: A GeoParquet file.
+        boxes: If given, and if the file has a bounds column, only rows whose bounds intersect a box or are missing are read;
+            row groups without such rows are skipped.
+    """
     layer = ParquetLayer.open(str(path))
     layer.require_memory(layer.file.schema_arrow.names, rows=layer.rows)
-    frame = gpd.read_parquet(path)
+    bounds = layer.bounds_fields if boxes else None
+    frame = gpd.read_parquet(path, filters=None if bounds is None else _touches_any(bounds, boxes or ()))
     return frame.drop(columns=BBOX, errors="ignore")
+
+
+def _touches_any(bounds: Sequence[pc.Expression], boxes: Sequence[Bounds]) -> pc.Expression:
+    """Return the condition that a row's bounds intersect a box or are missing."""
+    x_min, y_min, x_max, y_max = bounds
+    condition = x_min.is_null(nan_is_null=True)
+    for left, bottom, right, top in boxes:
+        condition |= (x_min <= right) & (x_max >= left) & (y_min <= top) & (y_max >= bottom)
+    return condition
 
 
 def _without_extension(schema: pa.Schema) -> pa.Schema:

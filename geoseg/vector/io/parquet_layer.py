@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import shapely
 from pyproj import CRS
@@ -86,6 +87,18 @@ class ParquetLayer:
             )
             found = np.array([*np.fmin(found[:2], (left, bottom)), *np.fmax(found[2:], (right, top))])
         return _to_2d(found.tolist()) if np.isfinite(found).all() else None
+
+    @property
+    def bounds_fields(self) -> tuple[pc.Expression, ...] | None:
+        """Columns with left, bottom, right and top of each row (``covering`` in GeoParquet 1.1); None without them."""
+        try:
+            paths = [self.description["covering"]["bbox"][side] for side in ("xmin", "ymin", "xmax", "ymax")]
+            names = {".".join(path) for path in paths}
+        except (LookupError, TypeError):
+            return None
+        schema = self.file.metadata.schema
+        has_all = names <= {schema.column(k).path for k in range(len(schema))}
+        return tuple(pc.field(*path) for path in paths) if has_all else None
 
     def read_columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the given columns in batches of rows."""

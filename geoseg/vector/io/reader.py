@@ -32,8 +32,9 @@ from geoseg.errors import GridMismatch, LayerError
 from geoseg.grid.crs import crs_name
 from geoseg.grid.grid import Bounds, Grid
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
-from geoseg.vector.io.geoparquet import is_parquet, read_parquet
-from geoseg.vector.io.reproject import find_boxes, reproject_polygons
+from geoseg.vector.io.bounding_boxes import find_boxes
+from geoseg.vector.io.geoparquet import is_parquet, read_parquet, read_parquet_crs
+from geoseg.vector.io.reproject import reproject_polygons
 from geoseg.vector.io.require_file import require_file
 from geoseg.vector.io.select_polygons import describe_selection, select_polygons
 
@@ -85,8 +86,8 @@ def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | No
     name = require_file(path)
     with layer_errors(name):
         if is_parquet(name):
-            frame = read_parquet(name)
-            boxes = None if grid is None else find_boxes(grid, frame.crs)
+            boxes = None if grid is None else find_boxes(grid, read_parquet_crs(name))
+            frame = read_parquet(name, boxes)
         else:
             for note in describe_layer_choice(name, layer):
                 logger.warning("%s", note)
@@ -207,7 +208,8 @@ class GridPolygons:
 
 def _count_nowhere(name: str, layer: str | None) -> int:
     """Count the features without geometry, which no spatial filter returns; 0 if the format does not support this."""
-    if layer is None or not Path(name).exists():  # GeoParquet is read without a spatial filter
+    # GeoParquet is read with these features, and a sorted FlatGeobuf cannot contain them.
+    if layer is None or not Path(name).exists() or _is_sorted(name):
         return 0
     return _count_nowhere_in_version(name, layer, Path(name).stat().st_mtime_ns)
 

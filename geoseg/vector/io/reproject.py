@@ -4,35 +4,29 @@ Ordinary polygons are transformed vertex by vertex. Four cases need special trea
 
 * An edge longer than one degree or 100 km is a curve in the target CRS, so intermediate vertices are added.
 * A polygon that extends beyond the area of use of the grid's CRS is first clipped to the surroundings of the grid.
-* In a geographic CRS, an edge longer than half a turn crosses the antimeridian, so its polygon is continued beyond 180
-  degrees. (An edge of a full turn belongs to a box around the world.) A ring around a pole is extended to the pole.
-* Longitudes may start at -180 or at 0, so a polygon is shifted by full turns to the longitudes of the grid.
+* An edge longer than half a turn crosses the seam of its CRS (see :mod:`geoseg.grid.seam`), which is the antimeridian in
+  EPSG:4326 and EPSG:3857, so its polygon is continued beyond the seam. (An edge of a full turn belongs to a box around the
+  world.) A ring around a pole is extended to the pole. In a CRS whose x does not repeat, the polygon is cut at the seam.
+* Longitudes may start at -180 or at 0, so a polygon is shifted by full turns to the longitudes of the grid. The same
+  applies to x in EPSG:3857 and other cylindrical projections.
 """
 
-import math
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pyproj import CRS, Transformer
-from pyproj.exceptions import ProjError
 from shapely.affinity import translate
 
 from geoseg.errors import LayerError
-from geoseg.grid.crs import crs_name, find_turns, full_turn, make_transformer
+from geoseg.grid.crs import crs_name, find_turns, make_transformer
 from geoseg.grid.grid import Bounds, Grid
+from geoseg.grid.seam import Seam, find_seam
+from geoseg.vector.antimeridian import cut_at_antimeridian, longest_edge
+from geoseg.vector.io.bounding_boxes import find_boxes
 from geoseg.vector.io.select_polygons import unite_polygons
-
-EDGE_POINTS = 21
-"""Number of points per side when bounds are reprojected, because straight sides become curves."""
-
-BOX_MARGIN = 0.02
-"""Fraction of its size by which a reprojected box is enlarged, because its sides are curves between the points."""
-
-LONGEST_EDGE_DEG = 1.0
-LONGEST_EDGE_M = 100_000.0
-"""Longest edges for which only the end points are transformed."""
 
 WHOLE_TURN_TOLERANCE = 1e-6
 """Tolerance for the length of an edge around the world, as a fraction of a turn."""
@@ -65,37 +59,6 @@ def match_crs(frame: gpd.GeoDataFrame, crs: CRS | None) -> gpd.GeoDataFrame:
     return frame if crs is None or frame.crs == crs else frame.to_crs(crs)
 
 
-def find_boxes(grid: Grid, crs: CRS | None) -> list[Bounds] | None:
-    """Return the bounds of a grid in the given CRS: one box, or several if the CRS is geographic.
-
-    Returns:
-        Boxes (left, bottom, right, top) in CRS units; None if they are unknown, which means no restriction.
-    """
-    if crs is None or grid.crs is None:
-        return [grid.bounds] if crs is grid.crs else None
-    box: Bounds = grid.bounds
-    if grid.crs != crs:
-        try:
-            box = make_transformer(grid.crs, crs).transform_bounds(*grid.bounds, densify_pts=EDGE_POINTS)
-        except ProjError:
-            return None
-        if not np.isfinite(box).all():
-            return None
-    left, bottom, right, top = box
-    if not crs.is_geographic:
-        return [_enlarge(box)] if grid.crs != crs else [box]
-    turn = full_turn(crs)
-    right += turn * (right < left)  # across the antimeridian
-    enlarged = _enlarge((left, bottom, right, top))
-    return [(enlarged[0] + k * turn, enlarged[1], enlarged[2] + k * turn, enlarged[3]) for k in (0, -1, 1)]
-
-
-def _enlarge(box: Bounds) -> Bounds:
-    left, bottom, right, top = box
-    margin = BOX_MARGIN * max(right - left, top - bottom)
-    return left - margin, bottom - margin, right + margin, top + margin
-
-
 def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the layer") -> tuple[gpd.GeoDataFrame, int]:
     """Reproject polygons to the CRS of a grid, and shift longitudes to the range of the grid.
 
@@ -119,8 +82,9 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
     geometries, crossing = frame.geometry.to_numpy(), 0
     if source != grid.crs:
         geometries, crossing = _transform_polygons(geometries, source, grid)
-    if grid.crs.is_geographic:
-        geometries = _move_to_grid(geometries, grid, grid.crs)
+    seam = find_seam(grid.crs)
+    if seam is not None and seam.period is not None:
+        geometries = _move_to_grid(geometries, grid, seam.period)
     if geometries is frame.geometry.to_numpy():
         return frame, 0
     result = frame.set_geometry(gpd.GeoSeries(geometries, index=frame.index), crs=None)
@@ -133,26 +97,37 @@ def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid
     """
     assert grid.crs is not None
     transformer, boxes = make_transformer(source, grid.crs), find_boxes(grid, source)
-    geometries, crossing = geometries.copy(), 0
-    if source.is_geographic:
-        is_wrapped = _has_edge_over(geometries, full_turn(source))
-        geometries[is_wrapped] = [_unwrap(each, full_turn(source)) for each in geometries[is_wrapped]]
-        crossing = int(is_wrapped.sum())
-    limit = _longest_edge(source)
+    geometries, crossing = _mend_crossing(geometries, source)
+    limit = longest_edge(source)
     is_long = _longest_edges(geometries) > limit
     transformed = geometries.copy()
     transformed[~is_long] = _transform(geometries[~is_long], transformer)
     special = is_long | ~_is_finite(transformed)
     for i in np.flatnonzero(special):
         nearby = geometries[i] if boxes is None else _clip_to(geometries[i], boxes)
-        moved = _transform(np.array([shapely.segmentize(nearby, limit)]), transformer)
+        moved = _transform(_pull_inside(shapely.segmentize(nearby, limit), source), transformer)
         transformed[i] = moved[0] if _is_finite(moved)[0] else shapely.Polygon()
-    if grid.crs.is_geographic:
-        is_wrapped = _has_edge_over(transformed, full_turn(grid.crs))
-        transformed[is_wrapped] = [_unwrap(each, full_turn(grid.crs)) for each in transformed[is_wrapped]]
+    transformed, _ = _mend_crossing(transformed, grid.crs)
     for i in np.flatnonzero(~shapely.is_valid(transformed)):
         transformed[i] = unite_polygons([shapely.make_valid(transformed[i])])
     return transformed, crossing
+
+
+def _mend_crossing(geometries: NDArray[np.object_], crs: CRS) -> tuple[NDArray[np.object_], int]:
+    """Continue or cut the polygons that cross the seam of their CRS, and return their number."""
+    seam, mended = find_seam(crs), geometries.copy()
+    if seam is None:
+        return mended, 0
+    if seam.period is not None:
+        is_crossing = _has_edge_over(geometries, seam.period)
+        mended[is_crossing] = [_unwrap(each, seam) for each in geometries[is_crossing]]
+        return mended, int(is_crossing.sum())
+    relative = shapely.transform(_pull_inside(geometries, crs), lambda points: seam.to_relative(points, crs))
+    relative[~_is_finite(relative)] = shapely.Polygon()
+    is_crossing = _has_edge_over(relative, seam.turn)
+    cut = cut_at_antimeridian(relative[is_crossing], seam.base)
+    mended[is_crossing] = shapely.transform(cut, seam.from_relative)
+    return mended, int(is_crossing.sum())
 
 
 def _transform(geometries: NDArray[np.object_], transformer: Transformer) -> NDArray[np.object_]:
@@ -163,11 +138,13 @@ def _transform(geometries: NDArray[np.object_], transformer: Transformer) -> NDA
     return moved
 
 
-def _longest_edge(crs: CRS) -> float:
-    """Return the length of the longest edge, in CRS units, for which only the end points are transformed."""
-    if crs.is_geographic:
-        return LONGEST_EDGE_DEG * full_turn(crs) / 360
-    return LONGEST_EDGE_M / (crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0)
+def _pull_inside(geometries: Any, crs: CRS) -> NDArray[np.object_]:
+    """Move vertices that rounding errors have placed beyond the border of the map onto it."""
+    seam = find_seam(crs)
+    moved: NDArray[np.object_] = np.atleast_1d(np.array(geometries, dtype=object))
+    if seam is not None and seam.period is None:
+        moved = shapely.transform(moved, seam.pull_inside)
+    return moved
 
 
 def _edges(geometries: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -212,38 +189,40 @@ def _clip_to(geometry: shapely.Geometry, boxes: list[Bounds]) -> shapely.Geometr
     return unite_polygons(pieces)
 
 
-def _unwrap(geometry: shapely.Geometry, turn: float) -> shapely.Geometry:
-    """Continue the rings of a geometry beyond the antimeridian, so that no edge is longer than half a turn."""
+def _unwrap(geometry: shapely.Geometry, seam: Seam) -> shapely.Geometry:
+    """Continue the rings of a geometry beyond the seam, so that no edge is longer than half a turn."""
+    assert seam.period is not None
     united = []
     for polygon in shapely.get_parts(geometry):
-        shell, *holes = (_unwrap_ring(ring, turn) for ring in (polygon.exterior, *polygon.interiors))
+        shell, *holes = (_unwrap_ring(ring, seam) for ring in (polygon.exterior, *polygon.interiors))
         for hole in holes:
             for k in (-2, -1, 0, 1, 2):
-                shell = shapely.difference(shell, translate(hole, k * turn))
+                shell = shapely.difference(shell, translate(hole, k * seam.period))
         united.append(shell)
     return unite_polygons(united)
 
 
-def _unwrap_ring(ring: shapely.LinearRing, turn: float) -> shapely.Geometry:
-    """Return the interior of a ring with continuous longitudes; a ring around a pole is extended to the pole."""
+def _unwrap_ring(ring: shapely.LinearRing, seam: Seam) -> shapely.Geometry:
+    """Return the interior of a ring with continuous x; a ring around a pole is extended to the pole."""
+    assert seam.period is not None
     points = shapely.get_coordinates(ring)
-    x, y = np.unwrap(points[:, 0], period=turn), points[:, 1]
-    if abs(x[-1] - x[0]) > turn / 2:
-        pole = math.copysign(turn / 4, float(y.mean()))
+    x, y = np.unwrap(points[:, 0], period=seam.period), points[:, 1]
+    if abs(x[-1] - x[0]) > seam.period / 2:
+        pole = min((seam.pole_y(sign) for sign in (-1, 1)), key=lambda pole: abs(pole - float(y.mean())))
         x, y = np.append(x, [x[-1], x[0]]), np.append(y, [pole, pole])
     return shapely.make_valid(shapely.Polygon(np.stack([x, y], axis=1)))
 
 
-def _move_to_grid(geometries: NDArray[np.object_], grid: Grid, crs: CRS) -> NDArray[np.object_]:
-    """Shift polygons by full turns to the longitudes of the grid; repeat a polygon if several shifts fit."""
+def _move_to_grid(geometries: NDArray[np.object_], grid: Grid, turn: float) -> NDArray[np.object_]:
+    """Shift polygons by full turns of x to the grid; repeat a polygon if several shifts fit."""
     left, _, right, _ = grid.bounds
     bounds = shapely.bounds(geometries)
-    first, last = find_turns(crs, bounds[:, 0], bounds[:, 2], left=left, right=right)
+    first, last = find_turns(turn, bounds[:, 0], bounds[:, 2], left=left, right=right)
     needs_move = (first <= last) & ((first != 0) | (last != 0))
     if not needs_move.any():
         return geometries
     moved = geometries.copy()
     for i in np.flatnonzero(needs_move):
         turns = range(int(first[i]), int(last[i]) + 1)
-        moved[i] = unite_polygons([translate(geometries[i], k * full_turn(crs)) for k in turns])
+        moved[i] = unite_polygons([translate(geometries[i], k * turn) for k in turns])
     return moved

@@ -56,7 +56,7 @@ def test_a_full_turn_is_in_the_unit_of_the_crs(crs, turn) -> None:
 )
 def test_ranges_overlap_after_the_turns_found_and_after_no_others(crs, ranges, left, width) -> None:
     west, size = np.array(ranges, float).T
-    first, last = find_turns(crs, west, west + size, left=left, right=left + width)
+    first, last = find_turns(full_turn(crs), west, west + size, left=left, right=left + width)
     for k in range(-9, 10):
         shifted = west + k * full_turn(crs)
         overlaps = (shifted < left + width) & (shifted + size > left)
@@ -64,5 +64,5 @@ def test_ranges_overlap_after_the_turns_found_and_after_no_others(crs, ranges, l
 
 
 def test_longitudes_that_are_not_numbers_need_no_turns() -> None:
-    first, last = find_turns(GRADS, np.array([np.nan]), np.array([np.nan]), left=0, right=400)
+    first, last = find_turns(full_turn(GRADS), np.array([np.nan]), np.array([np.nan]), left=0, right=400)
     assert not (first <= last).any()

@@ -243,6 +243,15 @@ def test_a_box_beyond_180_degrees_meets_longitudes_below():
     assert find_area(degrees, bbox=(180.15, -17, 180.25, -16.95)).window == Window(50, 50, 50, 100)
 
 
+@pytest.mark.parametrize("longitude", [180, -180])
+def test_a_box_across_the_antimeridian_on_a_grid_beyond_the_side_of_web_mercator(longitude):
+    x, y = Transformer.from_crs(4326, 3857, always_xy=True).transform(longitude, -17)
+    grid = Grid(CRS(3857), Affine(100, 0, x - 5000, 0, -100, y + 5000), 100, 100)
+    window = find_area(grid, bbox=(179.99, -17.01, -179.99, -16.99), bbox_crs="EPSG:4326").window
+    assert window.col == pytest.approx(50 - 11, abs=1)  # 0.01 degrees are 1113 m
+    assert window.width == pytest.approx(22, abs=2)
+
+
 def test_a_site_grid_is_refused_in_one_sentence(tmp_path):
     local = Grid(CRS('LOCAL_CS["site grid",UNIT["metre",1]]'), TRANSFORM, 9, 9)
     gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=4326).to_file(tmp_path / "a.geojson")

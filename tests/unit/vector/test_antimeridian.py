@@ -3,16 +3,23 @@
 import geopandas as gpd
 import numpy as np
 import pytest
+import rasterio.features
 import shapely
 from affine import Affine
 from helpers.vectors import write_mask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from pyproj import CRS, Geod, Transformer
 
 from geoseg.errors import GridMismatch, OutputError
 from geoseg.grid.grid import Grid
+from geoseg.grid.seam import find_seam
 from geoseg.plotting.panels import rings_in_pixels
-from geoseg.vector.antimeridian import cut_at_antimeridian
+from geoseg.vector.antimeridian import cut_at_antimeridian, reproject_polygon_arrays
 from geoseg.vector.layer import PolygonLayer
+from geoseg.vector.measure import measure_polygons
+from geoseg.vector.polygon_arrays import PolygonArrays
 from geoseg.vector.polygonize import polygonize
 
 SUFFIXES = [".gpkg", ".parquet", ".fgb", ".shp", ".geojson", None]
@@ -87,16 +94,105 @@ def test_polygons_around_a_pole_fill_a_strip_of_all_longitudes(tmp_path, place) 
     assert (found == expected).mean() > 0.97  # sides are straight in degrees, which shifts them near a pole
 
 
-def test_layers_in_memory_are_cut_too(tmp_path) -> None:
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857"])
+def test_layers_in_memory_are_cut_too(tmp_path, crs) -> None:
+    own, transform = PLACES["UTM 60S, across 180"]
+    mask = write_mask(tmp_path / "m.tif", rings_mask(), crs=own, transform=transform)
+    polygonize(mask, tmp_path / "utm.gpkg")
+    frame = polygonize(tmp_path / "utm.gpkg", tmp_path / "moved.gpkg", crs=crs).frame
+    dissolved = polygonize(mask, crs=crs, dissolve=True).frame
+    for each in (frame, dissolved):
+        geometries = each.to_crs(4326).geometry.to_numpy()
+        assert shapely.is_valid(geometries).all()
+        assert each["area_m2"].sum() == pytest.approx(30 * 30 * 1e4, rel=1e-2)
+        assert geodesic_area(geometries) == pytest.approx(each["area_m2"].sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [*SUFFIXES[:-2], None])
+def test_polygons_are_cut_at_the_seam_of_web_mercator_in_every_format(tmp_path, suffix) -> None:
     crs, transform = PLACES["UTM 60S, across 180"]
     mask = write_mask(tmp_path / "m.tif", rings_mask(), crs=crs, transform=transform)
-    polygonize(mask, tmp_path / "utm.gpkg")
-    frame = polygonize(tmp_path / "utm.gpkg", tmp_path / "degrees.gpkg", crs="EPSG:4326").frame
-    dissolved = polygonize(mask, crs="EPSG:4326", dissolve=True).frame
-    for each in (frame, dissolved):
-        assert shapely.is_valid(each.geometry.to_numpy()).all()
-        assert each["area_m2"].sum() == pytest.approx(30 * 30 * 1e4, rel=1e-2)
-        assert geodesic_area(each.geometry.to_numpy()) == pytest.approx(each["area_m2"].sum(), rel=1e-4)
+    output = None if suffix is None else tmp_path / f"o{suffix}"
+    frame = polygonize(mask, output, crs="EPSG:3857").frame
+    if output is not None:
+        options = {"layer": "polygons"} if suffix == ".gpkg" else {}
+        frame = gpd.read_parquet(output) if suffix == ".parquet" else gpd.read_file(output, **options)
+    parts = shapely.get_parts(frame.geometry.to_numpy())
+    left, _, right, _ = shapely.bounds(parts).T
+    assert (right - left).max() < 5000
+    assert {int(side) for side in np.sign(left)} == {-1, 1}
+    assert max(-left.min(), right.max()) == pytest.approx(20037508.342789244, abs=1e-3)
+    assert geodesic_area(frame.to_crs(4326).geometry.to_numpy()) == pytest.approx(frame["area_m2"].sum(), rel=1e-4)
+
+
+SEAMS = {  # a mask and the CRSs whose seam it crosses
+    "UTM 60S": (*PLACES["UTM 60S, across 180"], ["EPSG:3857", "EPSG:3395", "EPSG:6933", "EPSG:8857", "ESRI:54009"]),
+    "0 to 360": ("EPSG:4326", Affine(12, 0, 0, 0, -6, 90), ["EPSG:6933", "EPSG:8857", "ESRI:54009", "EPSG:4258"]),
+    "176 to 186": ("EPSG:4326", Affine(0.4, 0, 176, 0, -0.4, 60), ["EPSG:3857", "EPSG:6933", "EPSG:8857"]),
+    "UTM 26N": (
+        "EPSG:32626",
+        Affine(100, 0, 243_900 - 1500, 0, -100, 4_432_000),
+        ["EPSG:3832", "EPSG:8859"],
+    ),
+    "north pole": ("EPSG:3413", Affine(2e5, 0, -2.9e6, 0, -2e5, 3.1e6), ["EPSG:6933", "EPSG:8857", "ESRI:54009"]),
+}
+EQUAL_AREA = ("EPSG:6933", "EPSG:8857", "EPSG:8859")  # of the ellipsoid; ESRI:54009 is one of a sphere
+
+
+@pytest.mark.parametrize(("place", "target"), [(place, crs) for place, (_, _, crss) in SEAMS.items() for crs in crss])
+@given(data=st.data())
+@settings(max_examples=8)
+def test_polygons_cut_at_a_seam_keep_their_area_and_can_be_moved_back(place, target, data) -> None:
+    crs, transform, _ = SEAMS[place]
+    values = data.draw(arrays(np.uint8, (6, 6), elements=st.integers(0, 2)))
+    mask = np.kron(values, np.ones((5, 5), np.uint8))
+    shapes = [
+        (shapely.geometry.shape(shape), value) for shape, value in rasterio.features.shapes(mask, transform=transform)
+    ]
+    own = np.array([shape for shape, _ in shapes], dtype=object)
+    own = shapely.segmentize(own, abs(transform.a))  # sides longer than a pixel are not straight in another CRS
+    arrays_ = reproject_polygon_arrays(PolygonArrays.from_geometries(own), CRS(crs), CRS(target), is_cut=True)
+    moved = arrays_.to_geometries()
+    assert shapely.is_valid(moved).all()
+    seam = find_seam(CRS(target))
+    assert seam is not None
+    # No part is wider than half the map, unless it contains a pole or is as wide in the mask.
+    if place not in ("north pole", "0 to 360"):
+        left, _, right, _ = shapely.bounds(shapely.get_parts(moved)).T
+        equator = seam.from_relative(np.array([[-90.0, 0], [90.0, 0]]))[:, 0]
+        assert (right - left).max() < np.ptp(equator) / 4
+    if target in EQUAL_AREA:
+        expected = Grid(CRS(crs), transform, 30, 30)
+        areas = measure_polygons(own, expected.crs)[0]
+        assert shapely.area(moved).sum() == pytest.approx(areas.sum(), rel=3e-3 if place == "north pole" else 1e-4)
+    if place in ("UTM 60S", "UTM 26N"):
+        back = shapely.transform(
+            moved, lambda p: np.stack(Transformer.from_crs(target, crs, always_xy=True).transform(*p.T), axis=1)
+        )
+        for polygon, original in zip(back, own, strict=True):
+            united = shapely.union_all(shapely.buffer(shapely.get_parts(polygon), 0.5, join_style="mitre"))
+            assert shapely.symmetric_difference(united, original).area <= 0.6 * original.length
+
+
+def test_an_outline_around_a_pole_may_cross_the_antimeridian_several_times() -> None:
+    transform, values = SEAMS["north pole"][1], np.ones((30, 30), np.uint8)
+    values[5:10, :5] = 0
+    shapes = rasterio.features.shapes(values, transform=transform)
+    own = np.array([shapely.segmentize(shapely.geometry.shape(shape), 1e5) for shape, _ in shapes], dtype=object)
+    for target in ("EPSG:4326", "EPSG:6933"):
+        arrays_ = reproject_polygon_arrays(PolygonArrays.from_geometries(own), CRS(3413), CRS(target), is_cut=True)
+        moved = arrays_.to_geometries()
+        assert shapely.is_valid(moved).all()
+        assert shapely.union_all(moved).area == pytest.approx(shapely.area(moved).sum(), rel=1e-9)
+    assert shapely.area(moved).sum() == pytest.approx(measure_polygons(own, CRS(3413))[0].sum(), rel=3e-3)
+
+
+def test_a_polygon_around_the_world_from_0_to_360_degrees_is_one_polygon() -> None:
+    world = PolygonArrays.from_geometries(np.array([shapely.box(0, -80, 360, 90)], dtype=object))
+    (moved,) = reproject_polygon_arrays(world, CRS(4326), CRS(4258), is_cut=True).to_geometries()
+    assert shapely.is_valid(moved)
+    assert (moved.geom_type, moved.bounds) == ("Polygon", (-180, -80, 180, 90))
+    assert moved.area == pytest.approx(360 * 170)
 
 
 def test_grads_have_a_turn_of_400() -> None:

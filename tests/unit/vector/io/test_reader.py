@@ -2,6 +2,8 @@
 
 import geopandas as gpd
 import numpy as np
+import pyarrow.parquet as pq
+import pyogrio
 import pytest
 import shapely
 from affine import Affine
@@ -98,3 +100,50 @@ def test_a_vector_file_is_told_by_its_suffix_and_a_geopackage_by_its_layers(mixe
     (tmp_path / "a.fgb").write_bytes(b"")
     found = [is_vector_layer(tmp_path / name) for name in ("a.tif", "a.gpkg", "a.fgb")]
     assert np.array_equal(found, [False, False, True])
+
+
+@pytest.mark.parametrize("covering", [True, False])
+def test_geoparquet_with_bounds_is_read_near_the_grid_only(tmp_path, monkeypatch, covering):
+    x = np.arange(1000.0) * 100
+    geometries = shapely.box(x, 0, x + 10, 10)
+    geometries[[3, 700]] = [None, shapely.Polygon()]
+    frame = gpd.GeoDataFrame({"number": np.arange(1000)}, geometry=geometries, crs=32633)[::-1]
+    frame.to_parquet(tmp_path / "a.parquet", write_covering_bbox=covering, row_group_size=10)
+    grid = Grid(CRS(32633), Affine(1, 0, 50_000, 0, -1, 100), 100, 1000)
+    read: list[int] = []
+    original = gpd.read_parquet
+    monkeypatch.setattr(gpd, "read_parquet", lambda *args, **options: _append_length(read, original(*args, **options)))
+    found = read_features(tmp_path / "a.parquet", grid)
+    assert found["number"].tolist() == [700, *range(510, 499, -1), 3]  # the order of the layer, with missing geometries
+    assert read == [len(found) if covering else 1000]
+    polygons = GridPolygons.read(tmp_path / "a.parquet", grid)
+    assert polygons.frame["number"].tolist() == list(range(510, 499, -1))
+    assert polygons.notes == (f"{tmp_path / 'a.parquet'}: left out 2 features (2 without geometry)",)
+
+
+def _append_length(lengths, frame):
+    lengths.append(len(frame))
+    return frame
+
+
+def test_a_bounds_column_that_the_file_lacks_is_not_used(tmp_path):
+    frame = gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1)], crs=32633)
+    frame.to_parquet(tmp_path / "a.parquet", write_covering_bbox=True)
+    table = pq.read_table(tmp_path / "a.parquet")
+    pq.write_table(table.drop_columns("bbox"), tmp_path / "b.parquet")
+    assert len(read_features(tmp_path / "b.parquet", Grid(CRS(32633), Affine(1, 0, 0, 0, -1, 1), 1, 1))) == 1
+
+
+def test_features_without_geometry_are_not_searched_for_in_sorted_flatgeobuf(tmp_path, monkeypatch):
+    path = tmp_path / "a.fgb"
+    missing = gpd.GeoDataFrame(geometry=[shapely.box(0, 0, 1, 1), None], crs=32633)
+    with pytest.raises(pyogrio.errors.FeatureError, match="NULL geometry not supported with spatial index"):
+        missing.to_file(path)
+    missing.dropna().to_file(path)
+    calls = []
+    original = pyogrio.read_dataframe
+    monkeypatch.setattr(
+        pyogrio, "read_dataframe", lambda *a, **options: calls.append(options) or original(*a, **options)
+    )
+    assert GridPolygons.read(path, Grid(CRS(32633), Affine(1, 0, 0, 0, -1, 1), 1, 1)).notes == ()
+    assert all("where" not in options for options in calls)

@@ -78,6 +78,55 @@ def test_a_polygon_that_a_tool_wrapped_around_the_world_is_read_as_it_was(caplog
     assert "1 polygon with edges longer than 180 degrees, interpreted as crossing the antimeridian" in caplog.text
 
 
+def fiji_grid(crs, lon=180.0):
+    return grid_around(CRS(crs), *Transformer.from_crs(4326, crs, always_xy=True).transform(lon, -17), 100)
+
+
+FIJI_GRIDS = {
+    "UTM 60S": fiji_grid("EPSG:32760"),
+    "UTM 1S": fiji_grid("EPSG:32701"),
+    "0 to 360": grid_around(DEGREES, 180, -17, 0.001),
+    "beyond the east of Web Mercator": fiji_grid("EPSG:3857", 180),
+    "beyond the west of Web Mercator": fiji_grid("EPSG:3857", -180),
+    "west of Mollweide": fiji_grid("ESRI:54009", -179.99),
+}
+
+
+def fiji_polygons():
+    """Yield name, polygon and CRS of the same area, as tools store polygons that cross the seam of their CRS."""
+    ring = shapely.get_coordinates(shapely.segmentize(FIJI_BOX, 100))
+    lon, lat = Transformer.from_crs(FIJI, 4326, always_xy=True).transform(*ring.T)
+    whole = shapely.Polygon(np.column_stack([lon % 360, lat]))
+    yield "UTM", FIJI_BOX, FIJI
+    for crs in ("EPSG:3857", "EPSG:6933", "EPSG:8857", "ESRI:54009"):
+        forward = Transformer.from_crs(4326, crs, always_xy=True).transform
+        sides = []
+        for left, shift in ((0, 0), (180, 360)):
+            points = shapely.get_coordinates(whole.intersection(shapely.box(left, -90, left + 180, 90)))
+            points[:, 0] = np.clip(points[:, 0] - shift, -180 * (1 - 1e-12), 180 * (1 - 1e-12))
+            sides.append(shapely.Polygon(np.column_stack(forward(*points.T))))
+        yield f"{crs} cut", shapely.MultiPolygon(sides), CRS(crs)
+        wrapped = np.column_stack(forward(lon, lat))
+        yield f"{crs} wrapped around the world", shapely.Polygon(wrapped), CRS(crs)
+        if crs in ("EPSG:3857", "EPSG:6933"):
+            wrapped[:, 0] %= 2 * forward(180, 0)[0]
+            yield f"{crs} beyond the east", shapely.Polygon(wrapped), CRS(crs)
+
+
+@pytest.mark.parametrize("place", FIJI_GRIDS)
+@pytest.mark.parametrize(("name", "polygon", "crs"), list(fiji_polygons()), ids=[name for name, *_ in fiji_polygons()])
+def test_polygons_across_the_seam_of_a_projected_crs(tmp_path, place, name, polygon, crs):
+    grid = FIJI_GRIDS[place]
+    if crs == grid.crs and "wrapped" in name:
+        pytest.skip("coordinates in the CRS of the grid are used unchanged")
+    lon, lat = Transformer.from_crs(grid.crs, 4326, always_xy=True).transform(*centers(grid))
+    x, y = Transformer.from_crs(4326, FIJI, always_xy=True).transform(lon, lat)
+    expected = np.isfinite(lon) & shapely.contains_xy(FIJI_BOX, x, y)
+    assert expected.sum() > 300
+    for path in (None, tmp_path / "a.gpkg"):
+        assert (burned(polygon, crs, grid, path) != expected).sum() <= 0.01 * expected.sum()
+
+
 def test_longitudes_from_zero_meet_those_from_minus_180(tmp_path):
     box = shapely.box(350.02, 10.02, 350.06, 10.06)
     grid = grid_around(DEGREES, -9.95, 10.05, 0.002)
