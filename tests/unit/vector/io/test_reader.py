@@ -1,5 +1,7 @@
 """The reader of vector files: which layer, which geometries, where, in which CRS."""
 
+import os
+
 import geopandas as gpd
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from geoseg.errors import LayerError
 from geoseg.grid.grid import Grid
 from geoseg.vector.io.reader import GridPolygons, is_vector_layer, read_features, read_polygons
 from geoseg.vector.io.reproject import match_crs
+from geoseg.vector.io.require_file import require_file
 
 UTM = CRS.from_epsg(32633)
 GRID = Grid(UTM, Affine(1, 0, 400_000, 0, -1, 5_800_000), 20, 20)
@@ -98,3 +101,9 @@ def test_a_vector_file_is_told_by_its_suffix_and_a_geopackage_by_its_layers(mixe
     (tmp_path / "a.fgb").write_bytes(b"")
     found = [is_vector_layer(tmp_path / name) for name in ("a.tif", "a.gpkg", "a.fgb")]
     assert np.array_equal(found, [False, False, True])
+
+
+def test_a_pipe_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "area.geojson")
+    with pytest.raises(LayerError, match=r"area\.geojson is a pipe, not a file"):
+        require_file(tmp_path / "area.geojson")
