@@ -107,3 +107,15 @@ def test_a_pipe_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "area.geojson")
     with pytest.raises(LayerError, match=r"area\.geojson is a pipe, not a file"):
         require_file(tmp_path / "area.geojson")
+
+
+@pytest.mark.parametrize("size", [1e300, 2e12])
+def test_polygons_with_coordinates_that_no_place_has_are_left_out(tmp_path, size, caplog):
+    """The measurement of their areas ended in a division by zero."""
+    frame = gpd.GeoDataFrame(geometry=[BOX, shapely.box(-size, -size, size, size)], crs=UTM)
+    frame.to_file(tmp_path / "huge.gpkg")
+    assert len(read_polygons(tmp_path / "huge.gpkg")) == 1
+    assert "left out 1 feature (1 with coordinates above 1e+12)" in caplog.text
+    frame[1:].to_file(tmp_path / "only.gpkg")
+    with pytest.raises(LayerError, match=r"only\.gpkg contains no polygons: left out 1 feature"):
+        read_polygons(tmp_path / "only.gpkg")
