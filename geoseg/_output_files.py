@@ -33,6 +33,9 @@ DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PERMISSION_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
 """Numbers of operating system errors by what fixes them."""
 
+PIPE_HINT = "write the data to a regular file first"
+"""What to do with a named pipe, which cannot be read in parts."""
+
 
 def temporary_path(path: Path, purpose: str = "part") -> Path:
     """Return the hidden path to which a result is written before it is complete.
@@ -77,6 +80,14 @@ def path_exists(path: str | Path) -> bool:
     """Report whether a file or folder exists; False for text that is too long to be a path."""
     try:
         return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_pipe(path: str | Path) -> bool:
+    """Report whether a path is a named pipe: opening it blocks until another program writes to it."""
+    try:
+        return Path(path).is_fifo()
     except (OSError, ValueError):
         return False
 

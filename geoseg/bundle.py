@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from geoseg._output_files import atomic_path, output_errors
+from geoseg._output_files import PIPE_HINT, atomic_path, is_pipe, output_errors
 from geoseg._text import percent
 from geoseg.errors import BundleError, ConfigError, OutputError
 from geoseg.model_card import ModelCard
@@ -177,6 +177,8 @@ def _read_header(path: Path) -> dict[str, str]:
     hint = "use a file written by geoseg train"
     if not path.exists():
         raise BundleError(f"the model {path} does not exist", hint)
+    if is_pipe(path):
+        raise BundleError(f"the model {path} is a pipe, not a file", PIPE_HINT)
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

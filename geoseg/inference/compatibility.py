@@ -183,19 +183,27 @@ def find_axis_factors(
     Raises:
         BundleError: If a ratio of the pixel sizes is too large.
     """
+    unused = _describe_unused_gsd(grid, gsd)
     sides = grid.pixel_sides_m(gsd)
     if sides is None or is_square(sides):
         factor, notes = find_resampling_factor(grid.gsd or gsd, model_gsd)
-        return (factor, factor), notes
+        return (factor, factor), [*unused, *notes]
     size = f"{_format_gsd(sides[0])} x {_format_gsd(sides[1])} (height x width)"
     if model_gsd is None:
         notes = [f"the scene's pixels are not square, {size}: not resampled, because the model's GSD is unknown"]
-        return (1.0, 1.0), [] if is_same_gsd(*sides) else notes
+        return (1.0, 1.0), unused if is_same_gsd(*sides) else [*unused, *notes]
     for side in sides:
         find_resampling_factor(side, model_gsd)
     factors = resampling_factors(sides, model_gsd)
     note = f"scene {size}, model {_format_gsd(model_gsd)}: pixels are not square, so each axis has its own resampling factor"
-    return factors, [] if factors == (1, 1) else [note]
+    return factors, unused if factors == (1, 1) else [*unused, note]
+
+
+def _describe_unused_gsd(grid: Grid, gsd: float | None) -> list[str]:
+    """Return a note if a given GSD differs from that of the grid, which takes precedence."""
+    if gsd is None or grid.gsd is None or is_same_gsd(gsd, grid.gsd):
+        return []
+    return [f"the scene has a CRS, so its GSD of {_format_gsd(grid.gsd)} is used, and not {_format_gsd(gsd)} (--gsd)"]
 
 
 def find_resampling_factor(scene_gsd: float | None, model_gsd: float | None) -> tuple[float, list[str]]:

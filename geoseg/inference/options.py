@@ -1,5 +1,6 @@
 """Prediction options: names, types, defaults and checks. Importing this module imports neither torch nor GDAL."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -94,6 +95,8 @@ class PredictOptions:
             )
         if self.batch is not None and self.batch < 1:
             raise ConfigError(f"batch must be at least 1, got {self.batch}", "use --batch 1 or more")
+        if self.gsd is not None and not (self.gsd > 0 and math.isfinite(self.gsd)):
+            raise ConfigError(f"gsd must be a positive number of meters per pixel, got {self.gsd}", "use --gsd 0.3")
         for option, choices in CHOICES.items():
             value = getattr(self, option)
             if value not in choices:

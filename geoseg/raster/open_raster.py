@@ -18,7 +18,7 @@ from pyproj.exceptions import ProjError
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 
-from geoseg._output_files import path_exists
+from geoseg._output_files import PIPE_HINT, is_pipe, path_exists
 from geoseg._text import did_you_mean
 from geoseg.errors import SceneError
 
@@ -77,6 +77,8 @@ def open_raster(path: str) -> Any:
     Raises:
         SceneError: If the file does not exist or is not a raster.
     """
+    if is_pipe(path):
+        raise SceneError(f"{path} is a pipe, not a file", PIPE_HINT)
     try:
         with quiet_gdal():
             return rasterio.open(gdal_path(path))

@@ -21,7 +21,7 @@ from geoseg.legend import Legend
 from geoseg.vector.antimeridian import reproject_polygon_arrays
 from geoseg.vector.generalize.fill_holes import fill_coverage_holes
 from geoseg.vector.generalize.orthogonalize import orthogonalize_coverage
-from geoseg.vector.generalize.sieve import sieve_coverage
+from geoseg.vector.generalize.sieve import describe_removed, sieve_coverage
 from geoseg.vector.generalize.simplify import simplify_coverage
 from geoseg.vector.io.arrow import CLASS_COLUMN, ID_COLUMN, PolygonStream
 from geoseg.vector.io.qgis_style import read_legend
@@ -108,7 +108,8 @@ class PolygonLayer:
         if min_area_m2 <= 0 or not len(self):
             return self
         areas, _ = measure_polygons(self.geometries, self._require_crs("merge small polygons"))
-        return self._with(*sieve_coverage(self.geometries, self._number_classes(), areas, min_area_m2))
+        geometries, source, removed = sieve_coverage(self.geometries, self._number_classes(), areas, min_area_m2)
+        return replace(self._with(geometries, source), notes=(*self.notes, *describe_removed(removed, min_area_m2)))
 
     def fill_holes(self, max_area_m2: float) -> Self:
         """Fill small holes, and remove the polygons inside them.

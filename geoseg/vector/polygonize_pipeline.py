@@ -16,7 +16,7 @@ from geoseg.legend import Legend
 from geoseg.raster.read_confidence import ConfidenceRaster
 from geoseg.vector.attributes import name_class
 from geoseg.vector.generalize.fill_holes import fill_raster_holes
-from geoseg.vector.generalize.sieve import sieve_raster
+from geoseg.vector.generalize.sieve import describe_removed, sieve_raster
 from geoseg.vector.generalize.simplify import simplify_outlines
 from geoseg.vector.generalize.simplify_arcs import BoundaryOptions
 from geoseg.vector.io.output_spec import OutputSpec
@@ -34,14 +34,17 @@ PORTION_CORNERS = 200_000
 """Approximate number of corners that are simplified together."""
 
 
-def generalize_raster(raster: ClassRaster, grid: Grid, options: PolygonizeOptions) -> ClassRaster:
-    """Fill small holes of a class raster, and merge small regions into their neighbors."""
-    connectivity = options.connectivity
+def generalize_raster(
+    raster: ClassRaster, grid: Grid, options: PolygonizeOptions
+) -> tuple[ClassRaster, tuple[str, ...]]:
+    """Fill small holes of a class raster, and merge small regions into their neighbors; also return notes for users."""
+    connectivity, removed = options.connectivity, 0
     if options.fill_holes_m2 > 0:
         raster = fill_raster_holes(raster, PixelSize.from_grid(grid), options.fill_holes_m2, connectivity=connectivity)
     if options.min_area_m2 > 0:
-        raster = sieve_raster(raster, PixelSize.from_grid(grid), options.min_area_m2, connectivity=connectivity)
-    return raster
+        size = PixelSize.from_grid(grid)
+        raster, removed = sieve_raster(raster, size, options.min_area_m2, connectivity=connectivity)
+    return raster, describe_removed(removed, options.min_area_m2)
 
 
 def trace_outlines(
@@ -158,12 +161,12 @@ def polygonize_mask(
     raster = source.raster()
     if legend is None and options.merges_regions:  # a class that loses all its polygons can still be named
         raster = record_raster_values(raster, values)
-    raster = generalize_raster(raster, grid, options)
+    raster, removed = generalize_raster(raster, grid, options)
     outlines = record_values(trace_outlines(raster, grid, options, confidence), values)
     if options.needs_full_layer:
         frame = source.attributes(crs=None, is_multi=options.is_multi).stream(outlines).to_frame()
         classes = MaskClasses(frozenset(values), legend)
-        layer = PolygonLayer(frame, classes.legend, (*source.notes, *classes.notes))
+        layer = PolygonLayer(frame, classes.legend, (*source.notes, *classes.notes, *removed))
         layer = layer.orthogonalize(
             options.orthogonalize, _orthogonal_tolerance(options, grid.gsd), within=shapely.Polygon(grid.corners)
         )
@@ -177,7 +180,7 @@ def polygonize_mask(
         classes = MaskClasses(frozenset(values), legend)
         classes.require(options.classes or ())
         writer.write_style(classes.legend)
-    return Polygons(output.path, rows.crs, summary, (*source.notes, *classes.notes, *output.notes))
+    return Polygons(output.path, rows.crs, summary, (*source.notes, *classes.notes, *removed, *output.notes))
 
 
 def polygonize_layer(path: Path, options: PolygonizeOptions, output: OutputSpec) -> Polygons:

@@ -1,6 +1,7 @@
 """Bundles that were damaged, edited or are none: either they load as they were saved, or a sentence says what is wrong."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -326,6 +327,8 @@ def damaged(folder, small):
     yield folder / "truncated", "is damaged"
     yield folder, "is not a geoseg model"
     yield folder / "nowhere", "does not exist"
+    os.mkfifo(folder / "pipe.safetensors")
+    yield folder / "pipe.safetensors", "is a pipe"
 
 
 def test_whatever_is_no_bundle_is_refused_in_one_sentence(tmp_path, small) -> None:

@@ -30,7 +30,7 @@ UNITS_PER_PIXEL = 2**20
 
 def sieve_coverage(
     geometries: NDArray[np.object_], classes: IntArray, areas: FloatArray, min_area: float
-) -> tuple[NDArray[np.object_], IntArray]:
+) -> tuple[NDArray[np.object_], IntArray, int]:
     """Merge small polygons into the neighbor with the longest shared border, smallest first.
 
     Polygons of the same class that then share a border become one polygon. Small polygons without neighbors are removed.
@@ -42,7 +42,7 @@ def sieve_coverage(
         min_area: Polygons smaller than this area are merged, in the unit of ``areas``.
 
     Returns:
-        The remaining polygons, and the original position of each.
+        The remaining polygons, the original position of each, and the number of small polygons that were removed.
     """
     borders = find_shared_borders(geometries)
     owner = find_merge_targets(borders, areas, min_area)
@@ -50,8 +50,9 @@ def sieve_coverage(
     is_same = classes[first] == classes[second]
     owner = unite_pairs(np.arange(len(owner)), first[is_same], second[is_same])[owner]
     totals = np.bincount(owner, weights=areas, minlength=len(owner))
-    remaining = np.flatnonzero((owner == np.arange(len(owner))) & (totals >= min_area))
-    return _dissolve(geometries, owner, remaining), remaining
+    is_merged = owner == np.arange(len(owner))
+    remaining = np.flatnonzero(is_merged & (totals >= min_area))
+    return _dissolve(geometries, owner, remaining), remaining, int(is_merged.sum()) - len(remaining)
 
 
 def _dissolve(geometries: NDArray[np.object_], owner: IntArray, remaining: IntArray) -> NDArray[np.object_]:
@@ -66,7 +67,7 @@ def _dissolve(geometries: NDArray[np.object_], owner: IntArray, remaining: IntAr
 
 def sieve_raster(
     raster: ClassRaster, size: PixelSize, min_area_m2: float, *, connectivity: Connectivity = 4
-) -> ClassRaster:
+) -> tuple[ClassRaster, int]:
     """Merge small regions into the neighbor with the longest shared border, smallest first.
 
     Small regions without neighbors become background.
@@ -76,20 +77,23 @@ def sieve_raster(
         size: Size of the raster's pixels.
         min_area_m2: Regions smaller than this area, in square meters, are merged.
         connectivity: Which pixels of a class form a region, 4 or 8.
+
+    Returns:
+        The class raster, and the number of small regions that became background.
     """
     largest = float(size.areas_m2.max())
     units = np.append(np.rint(size.areas_m2 * (UNITS_PER_PIXEL / largest)).astype(np.int64), 0)  # 0: below the image
     small = min_area_m2 / max(float(size.areas_m2.min()), largest / UNITS_PER_PIXEL)
     count = partial(_count_regions, raster=raster, units=units, small=small, connectivity=connectivity)
     strips = _shorten_seams(ordered_map(count, raster.blocks(close=True)))
-    table = _choose_classes(strips, raster, size, min_area_m2)
+    table, removed = _choose_classes(strips, raster, size, min_area_m2)
     first_labels = to_offsets([len(strip.pixels) for strip in strips])
 
     def read() -> Iterator[ClassArray]:
         reclassify = partial(_reclassify, raster=raster, first_labels=first_labels, table=table)
         return ordered_map(reclassify, enumerate(raster.blocks()))
 
-    return ClassRaster(raster.width, raster.background, read)
+    return ClassRaster(raster.width, raster.background, read), removed
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,8 @@ def _count_regions(
 
 def _choose_classes(
     strips: list[_StripRegions], raster: ClassRaster, size: PixelSize, min_area_m2: float
-) -> ClassArray:
-    """Choose the new class of every label in every strip."""
+) -> tuple[ClassArray, int]:
+    """Choose the new class of every label in every strip, and count the regions that become background."""
     _, polygon = unite_regions(strips)
     values = np.concatenate([strip.values for strip in strips])
     polygons, position = np.unique(polygon, return_inverse=True)
@@ -185,11 +189,20 @@ def _choose_classes(
     areas: FloatArray = units.astype(np.float64) * (float(size.areas_m2.max()) / UNITS_PER_PIXEL)
     owner = find_merge_targets(_sum_borders(strips, position, size), areas, min_area_m2)
     totals = np.bincount(owner, areas, len(polygons))
-    classes = np.where(totals[owner] >= min_area_m2, values[polygons][owner], raster.background)
+    is_small = totals[owner] < min_area_m2
+    classes = np.where(is_small, raster.background, values[polygons][owner])
+    is_region = (owner == np.arange(len(owner))) & (values[polygons] != raster.background)
     is_uint8 = classes.min() >= 0 and classes.max() <= 255 and raster.background == 255
     dtype: Any = np.uint8 if is_uint8 else np.int32
     table: ClassArray = classes.astype(dtype)[position]
-    return table
+    return table, int((is_small & is_region).sum())
+
+
+def describe_removed(count: int, min_area_m2: float) -> tuple[str, ...]:
+    """Return the note on small polygons that were removed; no note if there are none."""
+    if not count:
+        return ()
+    return (f"polygons removed, because they are smaller than {min_area_m2:g} m2 and have no neighbor: {count}",)
 
 
 def _sum_borders(strips: list[_StripRegions], position: IntArray, size: PixelSize) -> Borders:

@@ -37,9 +37,12 @@ def count_attribute_values(name: str, layer: str | None, columns: Iterable[str])
         For each column, the number of rows by value (as text, most frequent first). Integer columns in which every value
         occurs only once, such as identifiers, are left out.
     """
+    columns = list(columns)
+    if not columns:
+        return {}  # pyogrio refuses to read neither columns nor geometries
     counts: dict[str, Counter[str]] = {}
     numeric: set[str] = set()
-    with _open_batches(name, layer, list(columns)) as (schema, batches):
+    with _open_batches(name, layer, columns) as (schema, batches):
         for field in schema:
             if _is_countable(field.type):
                 counts[field.name] = Counter()

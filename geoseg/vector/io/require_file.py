@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from geoseg._output_files import path_exists
+from geoseg._output_files import PIPE_HINT, is_pipe, path_exists
 from geoseg._text import did_you_mean
 from geoseg.errors import LayerError
 
@@ -12,8 +12,10 @@ MAX_SUGGESTION_FILES = 1000
 
 
 def require_file(path: str | Path) -> str:
-    """Return the path as text; raise :class:`LayerError` if it is a local file that does not exist."""
+    """Return the path as text; raise :class:`LayerError` if it is a local file that does not exist, or a pipe."""
     name = os.fspath(path)
+    if is_pipe(name):
+        raise LayerError(f"{name} is a pipe, not a file", PIPE_HINT)
     if "://" in name or name.startswith("/vsi") or path_exists(name):
         return name
     siblings = [file.name for file in Path(name).parent.glob("*")]

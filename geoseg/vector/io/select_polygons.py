@@ -6,7 +6,7 @@
 * A self-crossing polygon is repaired by the even-odd rule, with which GDAL and QGIS also draw it: a point is inside if a
   ray from the point crosses the border an odd number of times. Overlapping parts of a MultiPolygon are united.
 * Everything else is left out and counted: points, lines, features without geometry, polygons without area, and geometries
-  with non-finite coordinates.
+  with coordinates that are not finite or above :data:`MAX_COORDINATE`.
 """
 
 from collections.abc import Iterable
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 POLYGON_DIMENSION = 2
 """Dimension that shapely reports for polygons; points and lines have no area."""
+
+MAX_COORDINATE = 1e12
+"""Largest absolute coordinate in CRS units. No place on Earth has a larger one, and areas would overflow."""
 
 
 def select_polygons(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, dict[str, int]]:
@@ -34,7 +37,7 @@ def select_polygons(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, dict[str
     reasons = _find_reasons(geometries)
     selected = reasons == ""
     geometries[selected], is_repaired = _repair(geometries[selected])
-    collapsed = selected & (shapely.area(geometries) == 0)
+    collapsed = selected & (shapely.area(np.where(selected, geometries, None)) == 0)
     reasons[collapsed], selected = "without area", selected & ~collapsed
     counts = {str(reason): int((reasons == reason).sum()) for reason in np.unique(reasons[~selected])}
     if is_repaired.any():
@@ -73,6 +76,7 @@ def _find_reasons(geometries: NDArray[np.object_]) -> NDArray[np.str_]:
     reasons[dimensions == 1] = "line"
     reasons[shapely.is_missing(geometries) | shapely.is_empty(geometries)] = "without geometry"
     coordinates, owners = shapely.get_coordinates(geometries, return_index=True)
+    reasons[owners[(np.abs(coordinates) > MAX_COORDINATE).any(axis=1)]] = f"with coordinates above {MAX_COORDINATE:g}"
     reasons[owners[~np.isfinite(coordinates).all(axis=1)]] = "with coordinates that are not finite"
     return reasons
 

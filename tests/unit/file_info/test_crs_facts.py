@@ -26,3 +26,18 @@ def test_a_crs_without_a_code_has_the_most_similar_one():
 @pytest.mark.parametrize("text", ['LOCAL_CS["site",UNIT["metre",1]]', "+proj=tmerc +lat_0=10 +lon_0=13.37 +x_0=1"])
 def test_a_crs_that_resembles_no_code_has_no_such_fact(text):
     assert list(texts(CRS(text))) == ["CRS"]
+
+
+def test_codes_that_are_equally_near_are_all_given():
+    """Rasterio's RGB.byte.tif: UTM on an unnamed datum with the WGS 84 ellipsoid was called a CRS of Jamaica."""
+    crs = CRS(
+        'PROJCS["UTM Zone 18, Northern Hemisphere",GEOGCS["Unknown datum based upon the WGS 84 ellipsoid",'
+        'DATUM["Not_specified_based_on_WGS_84_spheroid",SPHEROID["WGS 84",6378137,298.257223563]],'
+        'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],'
+        'PARAMETER["latitude_of_origin",0],PARAMETER["central_meridian",-75],PARAMETER["scale_factor",0.9996],'
+        'PARAMETER["false_easting",500000],PARAMETER["false_northing",0],UNIT["metre",1],'
+        'AXIS["Easting",EAST],AXIS["Northing",NORTH]]'
+    )
+    nearest = texts(crs)["nearest EPSG code"]
+    assert "EPSG:32618 (WGS 84 / UTM zone 18N)" in nearest
+    assert nearest.endswith(": similar, not identical")

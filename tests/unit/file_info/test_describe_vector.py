@@ -52,6 +52,16 @@ def test_polygons_of_geoseg_are_counted_by_class_with_their_area(tmp_path, suffi
     assert (roof.index, roof.name, roof.count, roof.area_m2) == (1, "roof", 1, 1.0)
 
 
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".parquet"])
+@pytest.mark.parametrize("columns", [["class_index", "class_name"], []])
+def test_layers_without_other_columns_are_described(tmp_path, suffix, columns):
+    """An area of interest without attributes was not a readable layer."""
+    frame = OURS[[*columns, "geometry"]]
+    path = tmp_path / f"town{suffix}"
+    frame.to_parquet(path) if suffix == ".parquet" else frame.to_file(path)
+    assert texts(describe(path))["features"] == "2 (Polygon)"
+
+
 def test_unknown_areas_stay_unknown(tmp_path):
     OURS.assign(area_m2=float("nan")).to_file(tmp_path / "town.gpkg")
     summary = describe(tmp_path / "town.gpkg")

@@ -106,6 +106,13 @@ def test_a_scene_without_crs_is_taken_as_it_is_and_that_is_said(scene_of):
     assert "GSD is unknown" in plan.notes[0]
 
 
+def test_a_gsd_that_is_not_used_is_said(scene_of):
+    scene = scene_of(RGB)
+    plan = make_input_plan(scene, card(RGB, gsd=0.3), gsd=0.5)
+    assert plan.notes == ("the scene has a CRS, so its GSD of 0.3 m is used, and not 0.5 m (--gsd)",)
+    assert make_input_plan(scene, card(RGB, gsd=0.3), gsd=0.3).notes == ()
+
+
 def test_a_smaller_tile_brings_a_smaller_halo(scene_of):
     scene = scene_of(RGB)
     assert make_input_plan(scene, card(RGB, tile=512, halo=64), tile=128).halo == 32

@@ -58,6 +58,9 @@ def test_settings_are_json_and_differ_when_any_option_does(name):
     [
         ({"batch": 0}, "at least 1, got 0"),
         ({"batch": -4}, "at least 1, got -4"),
+        ({"gsd": 0.0}, "gsd must be a positive number of meters per pixel, got 0"),
+        ({"gsd": float("nan")}, "got nan"),
+        ({"gsd": float("inf")}, "got inf"),
         ({"on_read_error": "ignore"}, "unknown on_read_error 'ignore'"),
         ({"blend": "crap"}, "unknown blend 'crap'"),
         ({"mode": "slid"}, "unknown mode 'slid'"),

@@ -1,5 +1,6 @@
 """Files that are no scenes end in one sentence and a hint."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,14 @@ def test_a_missing_folder_is_missing(tmp_path: Path) -> None:
 
 def test_a_folder_is_no_raster(tmp_path: Path) -> None:
     assert "is a folder" in refusal(tmp_path).message
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    """Opening it waits for a program that writes to it."""
+    os.mkfifo(tmp_path / "town.tif")
+    code = f"from geoseg import Scene; Scene.open({str(tmp_path / 'town.tif')!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert "town.tif is a pipe, not a file" in done.stderr
 
 
 def test_text_is_no_raster(tmp_path: Path) -> None:

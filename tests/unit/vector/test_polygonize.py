@@ -53,6 +53,23 @@ def test_nodata_is_left_out(write, tmp_path):
     assert any("--ignore 255" in note for note in layer.notes)
 
 
+def test_small_polygons_without_a_neighbor_are_counted(write, tmp_path):
+    """They were removed without a note."""
+    pixels = np.full((9, 9), 255, np.uint8)
+    pixels[3:8, 3:8], pixels[5, 5], pixels[1, 1], pixels[1, 7] = 0, 2, 1, 2
+    path = write(pixels, nodata=255)
+    note = "polygons removed, because they are smaller than {area:g} m2 and have no neighbor: 2"
+    area = 3 * FIVE_METRES.a**2
+    traced = polygonize(path, tmp_path / "traced.gpkg", min_area_m2=area)
+    polygonize(path, tmp_path / "all.gpkg")
+    again = polygonize(tmp_path / "all.gpkg", tmp_path / "again.gpkg", min_area_m2=area)
+    right = polygonize(path, min_area_m2=area, orthogonalize=["0"])
+    for polygons in (traced, again, right):
+        assert len(polygons.frame) == 1
+        assert note.format(area=area) in polygons.notes
+    assert not any("removed" in said for said in polygonize(path, min_area_m2=1).notes)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int32])
 @pytest.mark.parametrize(
     ("nodata", "ignore", "left_out"),

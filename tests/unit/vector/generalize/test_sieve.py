@@ -7,6 +7,7 @@ from helpers.vectors import BACKGROUND, masks, random_masks, shapes, smooth_mask
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio.features import rasterize
+from scipy.ndimage import label
 
 from geoseg.vector.generalize.adjacency import find_shared_borders
 from geoseg.vector.generalize.sieve import sieve_coverage, sieve_raster
@@ -19,10 +20,16 @@ connectivities = st.sampled_from([4, 8])
 
 def sieve_mask(mask, area, *, rows=100, connectivity=4):
     """The mask after sieve_raster, read in strips of some rows, with pixels of one square meter."""
+    return sieve_and_count(mask, area, rows=rows, connectivity=connectivity)[0]
+
+
+def sieve_and_count(mask, area, *, rows=100, connectivity=4):
+    """The mask after sieve_raster, and the number of regions that became background."""
     starts = range(0, len(mask), rows)
     raster = ClassRaster(mask.shape[1], BACKGROUND, lambda: (mask[row : row + rows] for row in starts))
     size = PixelSize(np.ones(len(mask)), 1.0, 1.0)
-    return np.concatenate(list(sieve_raster(raster, size, area, connectivity=connectivity).strips()))
+    sieved, removed = sieve_raster(raster, size, area, connectivity=connectivity)
+    return np.concatenate(list(sieved.strips())), removed
 
 
 def traced(mask, connectivity):
@@ -31,7 +38,7 @@ def traced(mask, connectivity):
 
 def sieve_polygons_of(mask, min_pixels):
     outlines = trace_mask(np.asarray(mask, np.uint8), background=BACKGROUND)
-    left, source = sieve_coverage(shapes(outlines), outlines.values, outlines.pixel_counts.astype(float), min_pixels)
+    left, source, _ = sieve_coverage(shapes(outlines), outlines.values, outlines.pixel_counts.astype(float), min_pixels)
     return left, outlines.values[source]
 
 
@@ -50,21 +57,30 @@ def test_no_small_region_is_left_and_nothing_else_is_lost(mask, area, connectivi
         assert not (after == BACKGROUND).any()
 
 
+@given(masks, st.integers(2, 6), st.integers(1, 4))
+def test_regions_that_become_background_are_counted(mask, area, rows):
+    """Small regions that touch each other are merged first, so each removed one is a connected component."""
+    after, removed = sieve_and_count(mask, area, rows=rows)
+    assert removed == label((after == BACKGROUND) & (mask != BACKGROUND))[1]
+
+
 def test_masks_and_polygons_are_sieved_alike():
     for k, mask in enumerate([*random_masks(500, seed=5), smooth_mask(60)]):
         connectivity, area = (4, 8)[k % 2], 2 + k % 4
         before = traced(mask, connectivity)
         before = before.take(np.argsort(before.ids))  # ties are for the first
-        left, source = sieve_coverage(shapes(before), before.values, before.pixel_counts.astype(float), area)
+        left, source, removed = sieve_coverage(shapes(before), before.values, before.pixel_counts.astype(float), area)
         pairs = list(zip(left, before.values[source], strict=True))
         burnt = rasterize(pairs, mask.shape, fill=255, dtype="uint8") if pairs else np.full(mask.shape, 255)
-        assert np.array_equal(sieve_mask(mask, area, connectivity=connectivity), burnt)
+        after, removed_regions = sieve_and_count(mask, area, connectivity=connectivity)
+        assert np.array_equal(after, burnt)
+        assert removed_regions == removed
 
 
 def test_wide_values_are_sieved_too():
     mask = np.array([[70_000, 70_000, -3, 70_000]], np.int32)
     wide = ClassRaster(4, -(2**31), lambda: iter([mask]))
-    after = list(sieve_raster(wide, PixelSize(np.ones(1), 1.0, 1.0), 2).strips())
+    after = list(sieve_raster(wide, PixelSize(np.ones(1), 1.0, 1.0), 2)[0].strips())
     assert np.concatenate(after).tolist() == [[70_000] * 4]
 
 
@@ -129,12 +145,12 @@ def test_regions_are_as_large_as_their_own_pixels(mask, rows, connectivity, seed
     areas = np.random.default_rng(seed).choice([1.0, 2.0, 4.0, 8.0], len(mask))
     starts = range(0, len(mask), rows)
     raster = ClassRaster(mask.shape[1], BACKGROUND, lambda: (mask[row : row + rows] for row in starts))
-    sieved = sieve_raster(raster, PixelSize(areas, 1.0, 1.0), 6, connectivity=connectivity)
+    sieved, _ = sieve_raster(raster, PixelSize(areas, 1.0, 1.0), 6, connectivity=connectivity)
     outlines, pixels = traced(mask, connectivity), np.broadcast_to(areas[:, None], mask.shape)
     polygons = shapes(outlines)
     own = np.array([pixels[rasterize([polygon], mask.shape).astype(bool)].sum() for polygon in polygons])
     order = np.argsort(outlines.ids)  # ties are for the first
-    left, source = sieve_coverage(polygons[order], outlines.values[order], own[order], 6)
+    left, source, _ = sieve_coverage(polygons[order], outlines.values[order], own[order], 6)
     pairs = list(zip(left, outlines.values[order][source], strict=True))
     burnt = rasterize(pairs, mask.shape, fill=255, dtype="uint8") if pairs else np.full(mask.shape, 255)
     assert np.array_equal(np.concatenate(list(sieved.strips())), burnt)

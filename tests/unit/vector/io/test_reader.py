@@ -1,5 +1,7 @@
 """The reader of vector files: which layer, which geometries, where, in which CRS."""
 
+import os
+
 import geopandas as gpd
 import numpy as np
 import pyarrow.parquet as pq
@@ -13,6 +15,7 @@ from geoseg.errors import LayerError
 from geoseg.grid.grid import Grid
 from geoseg.vector.io.reader import GridPolygons, is_vector_layer, read_features, read_polygons
 from geoseg.vector.io.reproject import match_crs
+from geoseg.vector.io.require_file import require_file
 
 UTM = CRS.from_epsg(32633)
 GRID = Grid(UTM, Affine(1, 0, 400_000, 0, -1, 5_800_000), 20, 20)
@@ -147,3 +150,21 @@ def test_features_without_geometry_are_not_searched_for_in_sorted_flatgeobuf(tmp
     )
     assert GridPolygons.read(path, Grid(CRS(32633), Affine(1, 0, 0, 0, -1, 1), 1, 1)).notes == ()
     assert all("where" not in options for options in calls)
+
+
+def test_a_pipe_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "area.geojson")
+    with pytest.raises(LayerError, match=r"area\.geojson is a pipe, not a file"):
+        require_file(tmp_path / "area.geojson")
+
+
+@pytest.mark.parametrize("size", [1e300, 2e12])
+def test_polygons_with_coordinates_that_no_place_has_are_left_out(tmp_path, size, caplog):
+    """The measurement of their areas ended in a division by zero."""
+    frame = gpd.GeoDataFrame(geometry=[BOX, shapely.box(-size, -size, size, size)], crs=UTM)
+    frame.to_file(tmp_path / "huge.gpkg")
+    assert len(read_polygons(tmp_path / "huge.gpkg")) == 1
+    assert "left out 1 feature (1 with coordinates above 1e+12)" in caplog.text
+    frame[1:].to_file(tmp_path / "only.gpkg")
+    with pytest.raises(LayerError, match=r"only\.gpkg contains no polygons: left out 1 feature"):
+        read_polygons(tmp_path / "only.gpkg")
