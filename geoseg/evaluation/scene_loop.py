@@ -30,8 +30,8 @@ class EvaluationScene:
     bands: tuple[str, ...] | None = None
     """Names of the image's bands according to the dataset; None to use those in the file."""
     find_miss: "Callable[[], Miss | None]" = lambda: None
-    """Returns the likely reason why no reference polygon touched a pixel read so far; None if one did, or for
-    rasters."""
+    """Function that returns the likely reason why no reference polygon covers any pixel read so far; None if one does,
+    or for rasters."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
 
     Args:
         task: The scenes and options.
-        progress: Called once with the number of scenes, and for each scene with its number of strips.
+        progress: Reports the number of finished scenes, and of finished strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Raises:
         DataError: If no pixel of any scene is labeled.
-        LayerError: If there are reference polygons but none of them touches a scene.
+        LayerError: If there are reference polygons but none of them intersects a scene.
     """
     scenes, misses = [], []
     with progress(len(task.scenes), task.description) as bar:
@@ -85,7 +85,7 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
 
 
 def _require_touching_polygons(misses: "Sequence[Miss | None]") -> None:
-    """Raise an error if the reference polygons touch no scene, and mention it if the reference is empty."""
+    """Raise :class:`LayerError` if no reference polygon intersects a scene; only warn if the reference is empty."""
     if not misses or any(miss is None for miss in misses):
         return
     found = [miss for miss in misses if miss is not None]

@@ -16,8 +16,9 @@ from geoseg.losses.base import Loss
 class Dice(Loss):
     """Dice loss, 1 - mean over classes of (2 |P ∩ T| + s) / (|P| + |T| + s), over the labeled pixels of a batch.
 
-    P are probabilities, and T is 1 where the target is the class (Milletari et al. 2016, arXiv 1606.04797, equation 2,
-    with plain sums in the denominator). The mean is taken over the classes that occur in the target.
+    P are the probabilities of a class, and T is 1 where the target is that class (Milletari et al. 2016, arXiv
+    1606.04797, equation 2, with plain sums in the denominator). The mean is taken over the classes that occur in the
+    target.
 
     ``DiceLoss`` of segmentation-models-pytorch is not used because it also divides by absent classes, and because it
     computes the overlap as a difference of sums over the batch, which in float32 is only accurate to two digits for 16
@@ -26,7 +27,7 @@ class Dice(Loss):
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        smooth: s in pixels; stabilizes the ratio for classes with few pixels.
+        smooth: s, in pixels; it stabilizes the ratio for classes with few pixels.
     """
 
     def __init__(

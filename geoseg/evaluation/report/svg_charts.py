@@ -42,7 +42,7 @@ class Bar:
 
     @property
     def colour(self) -> int:
-        """Number of the color in the style sheet."""
+        """Index of the color in the style sheet."""
         return self.series % SERIES_COLOURS
 
 
@@ -108,16 +108,16 @@ def line_chart(
     series: Mapping[str, Points], *, x: str, y: str, y_range: Range | None = None, x_range: Range | None = None,
     diagonal: bool = False, dots: bool = False, label: str = "",
 ) -> Chart | None:  # fmt: skip
-    """Lay out a line chart with one line per name.
+    """Lay out a line chart with one line per series.
 
     Args:
-        series: Points by name; points that contain NaN are skipped.
+        series: Points keyed by the name of the series; points that are not finite are skipped.
         x: Label of the horizontal axis.
         y: Label of the vertical axis.
         y_range: Range of the vertical axis; by default, that of the points.
         x_range: Range of the horizontal axis; by default, that of the points.
         diagonal: Draw the line where x equals y.
-        dots: Draw a dot at each point; single points always have one.
+        dots: Draw a dot at each point; a series with a single point always has one.
         label: Description for screen readers; by default, the label of the vertical axis.
 
     Returns:
@@ -142,7 +142,7 @@ def line_chart(
 def histogram(
     series: Mapping[str, Sequence[float]], edges: Sequence[float], *, x: str, y: str = "share"
 ) -> Chart | None:
-    """Lay out a histogram with one step line of bin fractions per name; ``edges`` contains the edges of all bins."""
+    """Lay out a histogram with one stepped line of bin fractions per series; ``edges`` contains all bin edges."""
     points = {}
     for name, shares in series.items():
         pairs = zip(shares, edges[:-1], edges[1:], strict=True)
