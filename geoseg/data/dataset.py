@@ -30,7 +30,7 @@ class SceneSource(Protocol):
         """Return the image, and class indices (row, col) on its grid (255 where not labeled) or None if it has no labels."""
 
     def fingerprint(self) -> tuple[str, int, int]:
-        """Return a value that changes when the source changes, in the form (name, bytes, date), as for a file."""
+        """Return a value that changes when the source changes, in the form (name, size, modification time)."""
 
 
 @dataclass(frozen=True)
