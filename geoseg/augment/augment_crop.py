@@ -26,7 +26,7 @@ class ColorTransform(Protocol):
 
 
 class Augmentation:
-    """The augmentation defined by the augment section of a recipe, applied to one square crop at a time.
+    """The augmentation defined by the ``augment`` section of a recipe, applied to one square crop at a time.
 
     Args:
         section: Probabilities and ranges of the transforms.

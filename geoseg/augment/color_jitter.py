@@ -25,7 +25,7 @@ BLOCK_PIXELS = 32_768
 
 
 class LinearColorJitter:
-    """The linear color changes of an augment section, for any number of bands and any dtype.
+    """The linear color changes in an ``augment`` section, for any number of bands and any dtype.
 
     Args:
         section: Ranges of the color changes.

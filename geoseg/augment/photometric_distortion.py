@@ -2,7 +2,7 @@
 
 Brightness is an offset and contrast is a factor; the saturation and hue changes each convert to HSV and back. All
 changes except hue are computed in float32, clipped to the range 0 to 255 and truncated, one after the other. The three
-bands are treated as red, green and blue, as mmsegmentation does when it trains on near-infrared, red and green.
+bands are treated as red, green and blue, as mmsegmentation does when it trains on near-infrared, red and green bands.
 
 The conversion to HSV and back is bit-identical to OpenCV's. Hue is in steps of 2 degrees (0 to 179); saturation and
 value range from 0 to 255. The formulas are those of Smith (Color gamut transform pairs, SIGGRAPH 1978) with OpenCV's
@@ -29,8 +29,8 @@ from geoseg.config.recipe import AugmentSection
 
 NONE = np.float32(0)
 HUE_STEPS = 180
-"""Number of steps of the hue circle. Each sixth of the circle is a sector within which red, green and blue keep
-their order by level."""
+"""Number of steps of the hue circle. Each sixth of the circle is a sector in which the order of red, green and
+blue by level is constant."""
 
 FRACTION_BITS = 12
 ROUNDING_HALF = 1 << (FRACTION_BITS - 1)
@@ -51,7 +51,7 @@ class DistortionAmounts(NamedTuple):
     is_contrast_first: bool = True
     """Whether contrast is changed before saturation and hue instead of after them."""
     saturation: float | None = None
-    """Factor applied to the saturation. A factor of 1 differs from None because the HSV conversion rounds."""
+    """Factor applied to the saturation. A factor of 1 is not equivalent to None because the HSV conversion rounds."""
     hue: int | None = None
     """Rotation of the hue in steps of 2 degrees."""
 
@@ -109,7 +109,7 @@ def _scale_levels(levels: NDArray[np.uint8], factor: np.float32, shift: np.float
 
 
 class PhotometricDistortion:
-    """Random photometric distortion of three uint8 bands, with the ranges from an augment section."""
+    """Random photometric distortion of three uint8 bands, with the ranges from an ``augment`` section."""
 
     def __init__(self, section: AugmentSection) -> None:
         self.section = section

@@ -97,7 +97,7 @@ class Dataset:
 
     @property
     def prepared_splits(self) -> dict[str, tuple[LabelledScene, ...]]:
-        """The splits to prepare: not hidden, and with labels (except for the split to adapt to)."""
+        """Splits to prepare: not hidden, and either with labels or the unlabeled split of a target domain."""
         return {
             split: scenes
             for split, scenes in self.splits.items()

@@ -133,7 +133,7 @@ class LabelReader:
 
     @property
     def unknown_share(self) -> float:
-        """Fraction of pixels with an undeclared color or value, in the windows read so far."""
+        """Fraction of all pixels that have an undeclared color or value in the windows read so far."""
         return sum(self.unknown.values()) / max(self.grid.height * self.grid.width, 1)
 
     def describe_unknown(self) -> str:

@@ -37,7 +37,7 @@ class ArrayStorage:
     dtype: str
     """One of :data:`DTYPES`."""
     nodata: float | None
-    """Value that pixels without data have in all bands; pixels that are not finite have no data, either."""
+    """Value that pixels without data have in all bands; pixels with non-finite values also have no data."""
     indices: tuple[tuple[int, int], ...]
     """Pairs of a declared mask value and its class index, 255 for "not labeled"."""
     class_count: int

@@ -108,7 +108,7 @@ WindowReader = Callable[[Window], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class CountOptions:
-    """Options for what is counted: protocols, boundaries and objects."""
+    """Options that determine what is counted: protocols, boundaries and objects."""
 
     protocols: tuple[Protocol, ...] = (SCENES,)
     """Protocols to count under; the first one is the primary protocol."""

@@ -46,12 +46,12 @@ class CommonClasses:
     legend: Legend
     """The classes."""
     values: Mapping[int, int]
-    """Mapping of pixel values to class indices, for files without a legend."""
+    """Mapping from pixel values to class indices, for files without a legend."""
     ignored: IgnoredValues
     """Values that have no class, as specified by the user."""
 
     def encoding(self, mask: Scene) -> LabelEncoding:
-        """Return the encoding of a mask without a legend; declared nodata is a class only if the user requests it."""
+        """Return the encoding of a mask without a legend; a declared nodata value is a class only if requested."""
         nodata = None if self.ignored.keeps_nodata else integer_nodata(mask)
         values = {value: index for value, index in self.values.items() if value != nodata}
         return LabelEncoding("index", values=values | dict.fromkeys(self.ignored.values, IGNORE_INDEX))

@@ -84,7 +84,7 @@ def match_files(
 
 
 def _match(files: Sequence[Path], word: str, kind: str) -> list[Path]:
-    """Return the match for each file, from the file, folder or pattern ``word``."""
+    """Return the file in ``word`` (a file, folder or pattern) that matches each of the files."""
     if not is_collection([word]) and (len(files) == 1 or Path(word).suffix.lower() in VECTOR_SUFFIXES):
         return [Path(word)] * len(files)
     return match_by_name(files, map(Path, list_rasters_and_layers(word)), folder=word, kind=kind)
@@ -119,7 +119,8 @@ def open_reference(
         grid: Grid to read the reference on.
         legend: Classes that the indices refer to.
         options: How the reference is read.
-        values: Mapping of values to class indices for a raster without a legend; by default, values are class indices.
+        values: Mapping from values to class indices for a raster without a legend; by default, values are class
+            indices.
 
     Raises:
         GridMismatch: If the raster has a different grid and ``options.resample`` is off.
@@ -188,7 +189,7 @@ class ResampledLabels:
 def _reference_encoding(
     path: Path, legend: Legend, options: EvaluationOptions, values: Mapping[int, int] | None
 ) -> LabelEncoding:
-    """Return how the file encodes the classes of ``legend``."""
+    """Return the encoding of the classes of ``legend`` in the file."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
         ignored_names = set(options.ignore) & set(legend.names) if options.column else set()
         return build_encoding(

@@ -18,8 +18,7 @@ def resolve_recipe(source: str | Path | Recipe, overrides: Sequence[str] = ()) -
 
     Args:
         source: Name or path of a recipe, a folder of prepared scenes, or a loaded recipe.
-        overrides: Changes to the recipe as ``section.key=value``; allowed only for the name or path of a
-            recipe.
+        overrides: Changes to the recipe as ``section.key=value``; allowed only for the name or path of a recipe.
 
     Raises:
         ConfigError: If the recipe is missing or invalid, or the overrides cannot be applied.

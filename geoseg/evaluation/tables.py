@@ -67,7 +67,7 @@ def overall_lines(evaluation: Evaluation) -> list[str]:
 
 
 def format_protocol(protocol: Protocol) -> str:
-    """Return the line below the tables that names their protocol."""
+    """Return the line, written below the tables, that names the protocol."""
     return f"Protocol {protocol.name}: {protocol.text}"
 
 

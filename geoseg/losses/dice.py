@@ -1,4 +1,4 @@
-"""Soft Dice loss: overlap of predicted and labeled areas, with the same weight for every class."""
+"""Soft Dice loss: overlap between predicted and labeled areas, with the same weight for every class."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ class Dice(Loss):
     1606.04797, equation 2, with plain sums in the denominator). The mean is taken over the classes that occur in the
     target.
 
-    ``DiceLoss`` of segmentation-models-pytorch is not used because it also divides by absent classes, and because it
+    ``DiceLoss`` from segmentation-models-pytorch is not used because it also divides by absent classes, and because it
     computes the overlap as a difference of sums over the batch, which in float32 is only accurate to two digits for 16
     crops of 512 x 512 pixels.
 

@@ -20,8 +20,8 @@ class Focal(Loss):
 
     Lin et al. 2017, arXiv 1708.02002, equation 5, with softmax instead of sigmoid, for mutually exclusive classes.
 
-    ``FocalLoss`` of segmentation-models-pytorch is not used because it applies a sigmoid to each class and returns NaN
-    if there are no labeled pixels. For two classes, the two losses are identical.
+    ``FocalLoss`` from segmentation-models-pytorch is not used because it applies a sigmoid to each class and returns
+    NaN if there are no labeled pixels. For two classes, the two losses are identical.
 
     Args:
         classes: Number of classes.

@@ -30,10 +30,10 @@ FLOOR = 1e-6
 class Rmi(Loss):
     """Sum over classes of 1/2 log det M per dimension, averaged over images, plus binary cross-entropy.
 
-    Each class has its own sigmoid, not a softmax over classes. Images without labeled pixels are ignored. The loss is
-    computed in float64 because, near a perfect prediction, M is a small difference between large numbers. Until the
-    backward pass, it uses 16 R^2 bytes per class per pixel (after pooling): 400 MB for 16 crops of 512 x 512 pixels and
-    6 classes.
+    Probabilities are computed with one sigmoid per class, not with a softmax. Images without labeled pixels are
+    ignored. The loss is computed in float64 because, near a perfect prediction, M is a small difference between large
+    numbers. Until the backward pass, it uses 16 R^2 bytes per class per pixel (after pooling): 400 MB for 16 crops of
+    512 x 512 pixels and 6 classes.
 
     Args:
         classes: Number of classes.
@@ -109,7 +109,7 @@ class Rmi(Loss):
 def _conditional_log_det(
     labels: Float[Tensor, "image class dimension point"], probabilities: Float[Tensor, "image class dimension point"]
 ) -> Float[Tensor, "image class"]:
-    """Return log det M. The trailing block of the Cholesky factor of the joint covariance is that of M + RIDGE."""
+    """Return log det M, computed from the trailing block of the Cholesky factor of the joint covariance."""
     joint = torch.cat([probabilities, labels], dim=2)
     covariance = joint @ joint.mT + RIDGE * torch.eye(joint.shape[2], dtype=joint.dtype, device=joint.device)
     factor = torch.linalg.cholesky(covariance)

@@ -33,7 +33,7 @@ def bootstrap_intervals(
         repeats: Number of resamples.
 
     Returns:
-        (low, high) by score name, widened to include the score itself. Empty if there are fewer than two labeled
+        (low, high) keyed by score name, widened to include the score itself. Empty if there are fewer than two labeled
         scenes; undefined scores are omitted.
     """
     labeled = [scene for scene in scenes if scene.in_reference.any()]

@@ -4,8 +4,8 @@
 border, so that large areas do not hide errors at edges. *Boundary F1* (Csurka et al. 2013) matches border pixels of one
 mask with border pixels of the same class in the other mask within the tolerance.
 
-A border is where two labeled classes meet. Unlabeled pixels and the edge of the scene are not borders, so labels whose
-borders have been eroded have no borders. Distances are between pixel centers.
+A border is where two labeled classes meet. Unlabeled pixels and the edge of the scene are not borders, so labels in
+which all pixels along borders are unlabeled have no borders. Distances are between pixel centers.
 """
 
 from dataclasses import dataclass
@@ -171,7 +171,7 @@ def _near_another(mask: Mask, offsets: Offsets) -> NDArray[np.bool_]:
 def _near_same(
     mask: Mask, border: NDArray[np.bool_], other: Mask, other_border: NDArray[np.bool_], offsets: Offsets
 ) -> NDArray[np.bool_]:
-    """Find border pixels that match a border pixel of the other mask: same class, at the same position or an offset."""
+    """Find border pixels that have a border pixel of the same class in the other mask, at the same position or an offset."""
     height, width = mask.shape
     found = np.zeros(mask.shape, np.bool_)
     for i in range(height):

@@ -43,7 +43,7 @@ class Calibration:
         return int(self.counts.sum())
 
     def bins(self, count: int = CALIBRATION_BINS) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return the pixels, mean confidence and accuracy of ``count`` bins of equal width; NaN for empty bins."""
+        """Return the number of pixels, mean confidence and accuracy in ``count`` bins of equal width; NaN for empty bins."""
         confidence = np.arange(CONFIDENCE_LEVELS) / (CONFIDENCE_LEVELS - 1)
         place = np.minimum((confidence * count).astype(int), count - 1)
         per_level = self.counts.sum(axis=1)

@@ -13,7 +13,7 @@ from geoseg.errors import DataError
 from geoseg.raster.archive import FileEntry
 
 SceneKey = tuple[str, ...]
-"""Key of a scene in file names: the values of the groups in a pattern, in lower case, and without leading zeros."""
+"""Key of a scene in file names: the values of a pattern's groups, in lower case, without leading zeros in numbers."""
 FilesByKey = dict[SceneKey, Path]
 
 MAX_NAMES = 4

@@ -6,8 +6,8 @@ its domain.
 
 Source: Wang et al. 2021, "LoveDA: A remote sensing land-cover dataset for domain adaptive semantic segmentation"
 (arXiv 2110.08733). For a domain shift, a network is trained on one domain and evaluated on the other. There are two
-protocols, which differ in the unlabeled images of the target domain that are used: those of its validation split
-(``official``) or those of its training split (``train-target``, as in ST-DASegNet).
+protocols, which differ in the target images that they use as unlabeled data: those of the validation split
+(``official``) or those of the training split (``train-target``, as in ST-DASegNet).
 """
 
 import shutil
@@ -80,7 +80,7 @@ def loveda(
     Args:
         root: Folder that contains the archives, zipped or extracted.
         domain: ``all``, one domain, or a shift from one domain to the other.
-        protocol: Protocol, which determines the target images that a shift uses as unlabeled data.
+        protocol: Protocol that determines which target images a shift uses as unlabeled data.
         validate_on: Domain of the validation images used to select the best model for a shift; with ``target``, the
             labels of the test split influence training.
         baseline: Baseline for domain adaptation: ``source-only`` uses no target images; ``oracle`` trains on the

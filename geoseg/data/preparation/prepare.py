@@ -200,7 +200,7 @@ def _check_unknown(section: DataSection, conversion: SceneConversion, record: Co
 
 
 def _check_polygons(dataset: Dataset, converted: Sequence[tuple[SceneConversion, ConversionRecord]]) -> None:
-    """Warn about skipped and repaired label polygons, and check that in each split, at least one covers a pixel."""
+    """Warn about skipped and repaired label polygons, and check that at least one covers a pixel in each split."""
     for note in dict.fromkeys(note for _, record in converted for note in record.scene.label_notes):
         logger.warning("%s", note)
     for split in dict.fromkeys(conversion.draft.split for conversion, _ in converted):

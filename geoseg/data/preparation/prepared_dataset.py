@@ -23,7 +23,7 @@ MANIFEST_NAME = "manifest.json"
 """Name of the file that is written last; a folder without it is incomplete."""
 
 FORMAT_VERSION = 2
-"""Version of the prepared files; folders with an older version are prepared again."""
+"""Version of the prepared files; folders with a different version are prepared again."""
 
 PixelArray = NDArray[Any] | CompressedPixels
 """Pixels that can be read with ``pixels[rows, cols]``: a memory map, or a compressed file read with GDAL."""

@@ -79,8 +79,7 @@ def read_classes(
     Args:
         dataset: The dataset.
         overrides: Information that takes precedence over the attributes of the dataset.
-        legend: Class names, with or without colors, in the order of the mask values; None to use those of
-            the dataset.
+        legend: Class names, with or without colors, in the order of the mask values; None to use those of the dataset.
         values: Mask values for classes that do not follow this order.
         mask: A mask with torchgeo's values, for messages.
 

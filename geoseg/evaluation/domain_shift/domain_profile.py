@@ -54,9 +54,9 @@ class DomainProfile:
     probability: NDArray[np.float64] | None = None
     """Sum of each class's probability over all pixels; None if there is no model."""
     confidence: NDArray[np.int64] = field(default_factory=lambda: np.zeros(CONFIDENCE_LEVELS, np.int64))
-    """Number of pixels for each probability of the predicted class, in steps of 1/254."""
+    """Number of pixels at each confidence level: the probability of the predicted class, in steps of 1/254."""
     entropy: NDArray[np.int64] = field(default_factory=lambda: np.zeros(CONFIDENCE_LEVELS, np.int64))
-    """Number of pixels for each entropy, as a fraction of the maximum entropy, in steps of 1/254."""
+    """Number of pixels at each entropy level: a fraction of the maximum entropy, in steps of 1/254."""
     batchnorm: dict[str, float] = field(default_factory=dict)
     """Distance of each batch normalization layer's input statistics from those during training."""
 

@@ -66,8 +66,8 @@ def report(
     ``reference``. With ``mask``, masks are evaluated instead of models.
 
     Args:
-        models: Run folders or model files; by default, the most recent run in ``runs``. If there are
-            several, they are compared.
+        models: Run folders or model files; by default, the most recent run in ``runs``. If there are several,
+            they are compared.
         output: Path of the HTML report, which can be viewed offline.
         recipe: Name or path of a recipe, or a folder of prepared scenes, to evaluate all models on.
         overrides: Changes to the recipe as ``section.key=value``.

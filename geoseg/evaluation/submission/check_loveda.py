@@ -67,7 +67,7 @@ class SubmissionCheck:
     """Result of checking a submission."""
 
     phase: str
-    """Phase that the zip was compared with, a key of :data:`PHASES`."""
+    """Phase that the zip was checked against, a key of :data:`PHASES`."""
     images: int
     """Number of the phase's images that are in the zip."""
     classes: tuple[str, ...]
@@ -96,7 +96,7 @@ class SubmissionCheck:
 
 
 def check_submission(path: str | Path, *, phase: str | None = None, progress: Progress = silent) -> SubmissionCheck:
-    """Compare a zip with a phase of the benchmark, and collect all problems.
+    """Check a zip against a phase of the benchmark, and collect all problems.
 
     Images are read one at a time.
 

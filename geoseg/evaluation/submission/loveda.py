@@ -60,7 +60,7 @@ def submit(
         data: Folder that contains the test images, as ``Test.zip`` or extracted.
         output: Path of the zip.
         phase: ``all``, ``urban`` or ``rural``.
-        whole: Predict each image as a whole instead of in the model's tiles.
+        whole: Predict each image as a whole instead of in tiles of the model's size.
         device: Device to run the network on: auto, cpu, cuda or mps.
         overwrite: Replace an existing file.
         progress: Reports the number of finished images.
