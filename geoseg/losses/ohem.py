@@ -25,7 +25,7 @@ class Ohem(Loss):
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        kept: Minimum number of pixels to keep, averaged over the images in the batch; if there are fewer, all are kept.
+        kept: Minimum number of pixels to keep per image, on average over the batch; if there are fewer, all are kept.
         threshold: Pixels whose target class has a probability below this value are also kept.
         average: ``kept`` is the mean over the kept pixels. ``all`` divides the sum over the kept pixels by the total
             number of pixels in the batch, including unlabeled ones, as mmsegmentation does.
