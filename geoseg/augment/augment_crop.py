@@ -1,5 +1,5 @@
-"""Random augmentation of a training crop: geometric changes apply to the image, target and validity, color changes to
-the image only.
+"""Random augmentation of a training crop: geometric transforms apply to the image, target and validity mask, color
+transforms to the image only.
 """
 
 from typing import Protocol
@@ -14,26 +14,26 @@ from geoseg.augment.photometric_distortion import PhotometricDistortion
 from geoseg.config.recipe import AugmentSection
 
 CropTensors = tuple[Num[Tensor, "band row col"], UInt8[Tensor, "row col"], Bool[Tensor, "row col"]]
-"""Image, target and validity of a crop."""
+"""Image, target and validity mask of a crop."""
 
 
 class ColorTransform(Protocol):
-    """A random change of the colors of a crop."""
+    """A random color transform for crops."""
 
     def __call__(self, image: Num[Tensor, "band row col"], rng: np.random.Generator) -> Num[Tensor, "band row col"]:
-        """Return the image with changed colors and the same dtype, without modifying the input."""
+        """Return the color-augmented image with the same dtype, without modifying the input."""
         ...
 
 
 class Augmentation:
-    """The augmentation defined by the augment section of a recipe, applied to one square crop at a time.
+    """The augmentation defined by the ``augment`` section of a recipe, applied to one square crop at a time.
 
     Args:
-        section: Probabilities and ranges of the changes.
-        largest: Largest pixel value of all bands (255 for uint8).
-        is_rgb: Whether the bands are red, green and blue, in this order, which enables linear changes of saturation and
+        section: Probabilities and ranges of the transforms.
+        largest: Upper limit of pixel values, the same for all bands (255 for uint8).
+        is_rgb: Whether the bands are red, green and blue, in this order, which enables linear changes in saturation and
             hue. mmsegmentation's distortion applies to any three uint8 bands.
-        smallest: Smallest pixel value of all bands.
+        smallest: Lower limit of pixel values, the same for all bands.
     """
 
     def __init__(self, section: AugmentSection, *, largest: float, is_rgb: bool, smallest: float = 0.0) -> None:

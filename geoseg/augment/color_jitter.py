@@ -1,8 +1,8 @@
-"""Color jitter as one affine map per crop.
+"""Color jitter as a single affine transform per crop.
 
-Contrast and brightness apply to every band. Saturation (toward the luma of Rec. 601) and hue (a rotation in the chroma
-plane of YIQ) apply to red, green and blue. All changes are linear in the pixel values, so they are combined into one
-matrix, and pixels are rounded and clipped only once.
+Contrast and brightness apply to every band. Saturation (relative to the Rec. 601 luma) and hue (a rotation in the
+chroma plane of YIQ) apply to red, green and blue. All changes are linear in the pixel values, so they are combined into
+one matrix, and pixels are rounded and clipped only once.
 """
 
 import math
@@ -16,22 +16,22 @@ from torch import Tensor
 from geoseg.config.recipe import AugmentSection
 
 RGB_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
-"""RGB to NTSC luma and chroma (Rec. 601 weights)."""
+"""Matrix that converts RGB to YIQ, the luma and chroma of NTSC (Rec. 601 weights)."""
 
 YIQ_TO_RGB = np.linalg.inv(RGB_TO_YIQ)
 
 BLOCK_PIXELS = 32_768
-"""Pixels per block; the floating-point values of a block fit into the processor cache."""
+"""Pixels per block; the floating-point values of a block fit in the processor cache."""
 
 
 class LinearColorJitter:
-    """The linear color changes of an augment section, for any number of bands and any dtype.
+    """The linear color changes in an ``augment`` section, for any number of bands and any dtype.
 
     Args:
-        section: Ranges of the changes.
-        smallest: Smallest pixel value of all bands.
-        largest: Largest pixel value of all bands (255 for uint8).
-        is_rgb: Whether the bands are red, green and blue, in this order, which enables changes of saturation and hue.
+        section: Ranges of the color changes.
+        smallest: Lower limit of pixel values, the same for all bands.
+        largest: Upper limit of pixel values, the same for all bands (255 for uint8).
+        is_rgb: Whether the bands are red, green and blue, in this order, which enables changes in saturation and hue.
     """
 
     def __init__(self, section: AugmentSection, *, smallest: float, largest: float, is_rgb: bool) -> None:
@@ -39,17 +39,17 @@ class LinearColorJitter:
         self.smallest, self.largest = smallest, largest
 
     def __call__(self, image: Num[Tensor, "band row col"], rng: np.random.Generator) -> Num[Tensor, "band row col"]:
-        """Return the image with randomly changed colors."""
+        """Return the image with random color changes."""
         matrix, shift = self._draw_affine_map(image.shape[0], rng)
         return _apply_affine_map(image, matrix, shift, self.smallest, self.largest)
 
     def _draw_affine_map(self, bands: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], float]:
-        """Draw the matrix (band, band) and the shift; each type of change has probability 1/2."""
+        """Draw the matrix (band, band) and the shift; each type of change is applied with probability 1/2."""
         contrast = 1 + self._draw_amount(self.section.contrast, rng)
         shift = self._draw_amount(self.section.brightness, rng) * (self.largest - self.smallest)
         saturation, turn = 1 + self._draw_amount(self.section.saturation, rng), self._draw_amount(self.section.hue, rng)
         matrix = np.eye(bands)
-        if self.is_rgb and (saturation, turn) != (1, 0):  # the identity, except for rounding
+        if self.is_rgb and (saturation, turn) != (1, 0):  # otherwise the identity, except for rounding
             cosine, sine = (saturation * f(2 * math.pi * turn) for f in (math.cos, math.sin))
             chroma = np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
             matrix = YIQ_TO_RGB @ chroma @ RGB_TO_YIQ

@@ -1,13 +1,13 @@
 """A bit-identical implementation of mmsegmentation's PhotoMetricDistortion for three 8-bit bands.
 
-Brightness is added and contrast is multiplied; saturation and hue changes each convert to HSV and back. All changes
-except hue are computed in float32, clipped to the range 0 to 255 and truncated, one after the other. The three bands
-are treated as red, green and blue, as mmsegmentation does when it trains on near-infrared, red and green.
+Brightness is an offset and contrast is a factor; the saturation and hue changes each convert to HSV and back. All
+changes except hue are computed in float32, clipped to the range 0 to 255 and truncated, one after the other. The three
+bands are treated as red, green and blue, as mmsegmentation does when it trains on near-infrared, red and green bands.
 
-The conversion to HSV and back is bit-identical to OpenCV. Hue is in steps of 2 degrees (0 to 179), saturation and value
-are 0 to 255. The formulas are those of Smith (Color gamut transform pairs, SIGGRAPH 1978) with OpenCV's rounding
-(``color_hsv.simd.hpp``, identical in 4.11 and 5.0): integers with rounding for the conversion to HSV, float32 with
-truncation for the conversion to RGB, so that a round trip darkens many colors by one level.
+The conversion to HSV and back is bit-identical to OpenCV's. Hue is in steps of 2 degrees (0 to 179); saturation and
+value range from 0 to 255. The formulas are those of Smith (Color gamut transform pairs, SIGGRAPH 1978) with OpenCV's
+rounding (``color_hsv.simd.hpp``, identical in 4.11 and 5.0): integers with rounding for the conversion to HSV, float32
+with truncation for the conversion to RGB, so that a round trip darkens many colors by one level.
 
 OpenCV processes 16 to 64 pixels per instruction, depending on the processor. It rounds the remaining pixels of a row
 instead of truncating them; this module always truncates. Without fused multiply-add, OpenCV rounds one more time, which
@@ -29,8 +29,8 @@ from geoseg.config.recipe import AugmentSection
 
 NONE = np.float32(0)
 HUE_STEPS = 180
-"""Number of steps of the hue circle. Each sixth of the circle is a sector in which red, green and blue have the same
-order."""
+"""Number of steps of the hue circle. Each sixth of the circle is a sector in which the order of red, green and
+blue by level is constant."""
 
 FRACTION_BITS = 12
 ROUNDING_HALF = 1 << (FRACTION_BITS - 1)
@@ -51,16 +51,17 @@ class DistortionAmounts(NamedTuple):
     is_contrast_first: bool = True
     """Whether contrast is changed before saturation and hue instead of after them."""
     saturation: float | None = None
-    """Factor applied to the saturation. A factor of 1 differs from None by the rounding of the HSV conversion."""
+    """Factor applied to the saturation. A factor of 1 is not equivalent to None because the HSV conversion rounds."""
     hue: int | None = None
     """Rotation of the hue in steps of 2 degrees."""
 
 
 def draw_amounts(section: AugmentSection, rng: np.random.Generator) -> DistortionAmounts:
-    """Draw random amounts in mmsegmentation's order: whether to apply a change, then its amount.
+    """Draw random amounts in mmsegmentation's order: for each change, whether to apply it, then its amount.
 
-    Fractions in a recipe are converted to 256 levels and 180 hue steps: the defaults are those of mmsegmentation (32
-    levels, 0.5 to 1.5, 0.5 to 1.5, and -18 to 17 steps). A fraction of 0 disables the change.
+    Brightness in a recipe is a fraction of 256 levels, and hue is a fraction of 180 steps. The defaults are those of
+    mmsegmentation: up to 32 levels of brightness, factors of 0.5 to 1.5 for contrast and saturation, and a hue rotation
+    of -18 to 17 steps. A fraction of 0 disables the change.
     """
 
     def uniform(middle: float, limit: float) -> float | None:
@@ -78,7 +79,7 @@ def draw_amounts(section: AugmentSection, rng: np.random.Generator) -> Distortio
 
 
 def distort(image: NDArray[np.uint8], amounts: DistortionAmounts) -> NDArray[np.uint8]:
-    """Return a copy of an image (3, row, col) with changed colors."""
+    """Return a copy of an image (3, row, col) with distorted colors."""
     assert image.dtype == np.uint8
     assert len(image) == 3
     changed = np.array(image, order="C")
@@ -108,19 +109,19 @@ def _scale_levels(levels: NDArray[np.uint8], factor: np.float32, shift: np.float
 
 
 class PhotometricDistortion:
-    """The distortion of three uint8 bands, with the ranges of an augment section."""
+    """Random photometric distortion of three uint8 bands, with the ranges from an ``augment`` section."""
 
     def __init__(self, section: AugmentSection) -> None:
         self.section = section
 
     def __call__(self, image: UInt8[Tensor, "3 row col"], rng: np.random.Generator) -> UInt8[Tensor, "3 row col"]:
-        """Return the image with randomly changed colors."""
+        """Return a randomly distorted copy of the image."""
         return torch.from_numpy(distort(image.numpy(), draw_amounts(self.section, rng)))
 
 
 @njit
 def rgb_to_hsv(red: np.int32, green: np.int32, blue: np.int32) -> tuple[np.int32, np.int32, np.int32]:
-    """Convert levels 0 to 255 to (hue 0 to 179, saturation 0 to 255, value 0 to 255)."""
+    """Convert RGB levels (0 to 255) to hue (0 to 179), saturation (0 to 255) and value (0 to 255)."""
     value = max(red, green, blue)
     spread = value - min(red, green, blue)
     ahead = blue - red + 2 * spread if value == green else red - green + 4 * spread
@@ -133,7 +134,7 @@ def rgb_to_hsv(red: np.int32, green: np.int32, blue: np.int32) -> tuple[np.int32
 
 @njit
 def hsv_to_rgb(hue: np.int32, saturation: np.int32, value: np.int32) -> tuple[np.int32, np.int32, np.int32]:
-    """Convert hue, saturation and value to (red, green, blue), levels 0 to 255."""
+    """Convert hue, saturation and value to RGB levels (0 to 255)."""
     scaled = np.float32(hue) * PER_STEP
     sector = np.int32(scaled)
     part = scaled - np.float32(sector)
@@ -153,9 +154,10 @@ def hsv_to_rgb(hue: np.int32, saturation: np.int32, value: np.int32) -> tuple[np
 def shift_hue_scale_saturation(
     red: NDArray[np.uint8], green: NDArray[np.uint8], blue: NDArray[np.uint8], turn: int, factor: np.float32
 ) -> None:
-    """Add ``turn`` (0 to 179) to the hue and multiply the saturation of pixels (pixel,) in place.
+    """Add ``turn`` (0 to 179) to the hue of pixels and multiply their saturation by ``factor``, in place.
 
-    Defined in this module because numba's cache tracks changes only in the file of a cached function.
+    This function is in the same module as the functions it calls because numba's cache detects changes only in the file
+    that defines the cached function.
     """
     for i in range(len(red)):
         hue, saturation, value = rgb_to_hsv(np.int32(red[i]), np.int32(green[i]), np.int32(blue[i]))

@@ -20,17 +20,17 @@ from geoseg.legend import Legend
 from geoseg.raster.raster import Raster
 
 UNLABELLED_SPLIT = "unlabelled"
-"""Split of a target domain: images to adapt to, whose labels are withheld."""
+"""Split that contains the images of a target domain to adapt to, whose labels are withheld."""
 
 
 class SceneSource(Protocol):
-    """Source of the image and labels of a scene that are not raster files. It can be sent to other processes."""
+    """Source of the image and labels of a scene that is not stored in files. It can be sent to other processes."""
 
     def read(self) -> tuple[Raster, NDArray[np.uint8] | None]:
-        """Return the image and class indices (row, col) on its grid, 255 where not labeled; None without labels."""
+        """Return the image, and class indices (row, col) on its grid (255 where not labeled) or None if it has no labels."""
 
     def fingerprint(self) -> tuple[str, int, int]:
-        """Return a value that changes when the source changes, in the form (name, bytes, date), as for a file."""
+        """Return a value that changes when the source changes, in the form (name, size, modification time)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LabelledScene:
     label: Path | None
     """Raster file on the grid of the image, or vector file in any CRS; None for an image without labels."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Groups that the scene belongs to, by grouping: for example the domain, the flight, or the tile it was cut from."""
+    """Groups that the scene belongs to, keyed by kind of group, such as its domain, flight, or the tile it was cut from."""
     gsd: float | None = None
     """Published ground sampling distance in meters per pixel; used if the file has no CRS."""
     source: SceneSource | None = None
@@ -62,11 +62,11 @@ class Dataset:
     splits: Mapping[str, tuple[LabelledScene, ...]]
     """Scenes by split name (``train``, ``val``, ``test``, ``unlabelled``, ...)."""
     bands: tuple[str, ...] | None = None
-    """Published names of the bands in the image files; None: the names in the files."""
+    """Published names of the bands in the image files; None to use the names in the files."""
     hidden: frozenset[str] = frozenset()
     """Splits that are only used for evaluation and are not prepared for training."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """Facts that are stored in the card of a model trained on the dataset: domains, protocol, license."""
+    """Information to store in the card of a model trained on the dataset: domains, protocol, license."""
     remarks: tuple[str, ...] = ()
     """Remarks about unusual files that are not errors, one sentence each."""
 
@@ -97,7 +97,7 @@ class Dataset:
 
     @property
     def prepared_splits(self) -> dict[str, tuple[LabelledScene, ...]]:
-        """The splits to prepare: not hidden, and with labels (except for the split to adapt to)."""
+        """Splits to prepare: not hidden, and either with labels or the unlabeled split of a target domain."""
         return {
             split: scenes
             for split, scenes in self.splits.items()

@@ -29,7 +29,7 @@ class LabelEncoding:
     background: int = IGNORE_INDEX
     """Class index of pixels outside all polygons."""
     priority: tuple[int, ...] = ()
-    """Class indices in stacking order where polygons overlap, topmost first; other polygons lie below in layer order."""
+    """Class indices in stacking order, topmost first, for overlapping polygons; others lie below these, in layer order."""
     layer: str | None = None
     """Name of the layer to read from vector files with several layers."""
     assumes_255: bool = False
@@ -53,14 +53,14 @@ def build_encoding(
     Args:
         legend: Classes in the order of their indices.
         kind: Type of label file: raster values, raster colors, or polygons.
-        values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes
-            are encoded as their class index, their color or their name.
+        values: Pixel values, colors or attribute values that represent individual classes, keyed by class name. Other
+            classes are represented by their class index, color or name.
         ignore: Values, colors or attribute values that mean "not labeled"; None is a missing attribute value.
         column: Attribute that contains the class of a polygon.
         polygon_class: Name of the class of all polygons if there is no ``column``; by default, the last class in the legend.
-        background: Name of the class outside all polygons; by default, pixels there are not labeled.
-        priority: Names of classes in stacking order where polygons overlap, topmost first. Other polygons lie below, in
-            layer order.
+        background: Name of the class of pixels outside all polygons; by default, they are not labeled.
+        priority: Names of classes in stacking order, topmost first, for overlapping polygons. Polygons of other classes
+            lie below these, in layer order.
         layer: Name of the layer to read from vector files with several layers.
 
     Raises:
@@ -107,7 +107,7 @@ def _parse_priority(names: Sequence[str], legend: Legend, column: str | None) ->
 
 
 def _build_table(kind: EncodingKind, meanings: Sequence[tuple[Any, int]]) -> dict[Any, int]:
-    """Return the class index of each value, parsed as required by this type of label file."""
+    """Return the class index of each value, with values parsed as required for the type of label file."""
     table: dict[Any, int] = {}
     for value, index in meanings:
         key = {"index": _parse_integer, "colour": parse_colour, "polygon": _keep}[kind](value)
@@ -130,7 +130,7 @@ def _keep(value: Any) -> Any:
 
 
 def guess_kind(label: Path, bands: int, *, has_palette: bool) -> EncodingKind:
-    """Infer the type of a label file: polygons from its extension, colors from its bands or palette, otherwise values."""
+    """Infer the type of a label file: polygons by its extension, colors by its bands or palette, otherwise values."""
     if label.suffix.lower() in VECTOR_SUFFIXES:
         return "polygon"
     return "colour" if bands >= 3 or has_palette else "index"

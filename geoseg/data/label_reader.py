@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from geoseg.vector.label_polygons import LabelPolygons
 
 CodedLabels = tuple[NDArray[np.int64], Mapping[int, int], str]
-"""Values or colors as integers (row, col), the class index of each declared one, and a format for messages."""
+"""Values or colors as integers (row, col), the class index of each declared integer, and a format string for messages."""
 
 NO_CODE = int(np.iinfo(np.int64).min)
-"""A code that no pixel has, for files without any declared value."""
+"""Code that no pixel has, used if no values are declared."""
 
 MAX_NAMED_VALUES = 5
-"""Maximum number of unknown colors or values that a message lists."""
+"""Maximum number of unknown colors or values listed in a message."""
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class LabelReader:
         return () if self._polygons is None else self._polygons.notes
 
     def find_miss(self) -> "Miss | None":
-        """Return the likely reason why no polygon touched a pixel in the windows read so far; None if one did."""
+        """Return the likely reason why no polygon covers the center of any pixel read so far; None if one does."""
         return None if self.touches else explain_label_miss(self.label, self.grid, self.encoding)
 
     def _open(self) -> Scene:
@@ -99,7 +99,7 @@ class LabelReader:
             raise DataError(f"{self.label} has {h} x {w} pixels, but its image has {height} x {width}", hint)
         self.grid.require_same_place(scene.grid, "the image", str(self.label))
         if self.encoding.kind == "index" and self.encoding.values.get(scene.nodata, IGNORE_INDEX) != IGNORE_INDEX:
-            # Files often declare a class, such as 0, as nodata: the recipe takes precedence, but not over alpha and mask.
+            # Files often declare a class, such as 0, as nodata: the recipe takes precedence, but not over alpha or masks.
             return scene.without_nodata()
         return scene
 
@@ -133,7 +133,7 @@ class LabelReader:
 
     @property
     def unknown_share(self) -> float:
-        """Fraction of pixels with an undeclared color or value, in the windows read so far."""
+        """Fraction of all pixels that have an undeclared color or value in the windows read so far."""
         return sum(self.unknown.values()) / max(self.grid.height * self.grid.width, 1)
 
     def describe_unknown(self) -> str:
@@ -188,7 +188,7 @@ class LabelReader:
 
 
 def explain_label_miss(label: Path, grid: Grid, encoding: LabelEncoding) -> "Miss":
-    """Return the likely reason why no polygon in a vector file of labels touches a grid."""
+    """Return the likely reason why no polygon in a vector file of labels covers a pixel of a grid."""
     from geoseg.vector.explain_miss import explain_miss  # imports GeoPandas
 
     return explain_miss(label, grid, layer=encoding.layer)
@@ -216,7 +216,7 @@ def check_unknown_share(label: Path | None, share: float, values: str, *, max_sh
 
 
 def describe_assumed(pixels: int) -> str:
-    """Return a note that undeclared 255 pixels are read as "not labeled"; empty if there are no such pixels."""
+    """Return a note that pixels with the undeclared value 255 are read as "not labeled"; empty if there are none."""
     if not pixels:
         return ""
     return (

@@ -30,14 +30,14 @@ UNDECLARED_INDEX = 254
 
 @dataclass(frozen=True)
 class ArrayStorage:
-    """Pixel type, nodata value and label table used to store the arrays of all scenes of a dataset."""
+    """Pixel type, nodata value and label table used to store the arrays of all scenes in a dataset."""
 
     bands: int
     """Number of bands."""
     dtype: str
     """One of :data:`DTYPES`."""
     nodata: float | None
-    """Value in all bands of pixels without data; non-finite pixels also have no data."""
+    """Value that pixels without data have in all bands; pixels with non-finite values also have no data."""
     indices: tuple[tuple[int, int], ...]
     """Pairs of a declared mask value and its class index, 255 for "not labeled"."""
     class_count: int
@@ -93,7 +93,7 @@ def narrowest_dtype(values: NDArray[Any]) -> str:
 
 
 def can_hold(dtype: str, values: NDArray[Any]) -> bool:
-    """Return True if an integer type can represent all values of an array; always True for float32."""
+    """Return True if a pixel type can represent all values of an array; always True for float32."""
     if dtype == "float32":
         return True
     limits = np.iinfo(dtype)

@@ -1,8 +1,8 @@
 """Evaluate models and masks against reference labels, report scores, measure domain shift and write submissions.
 
-:func:`geoseg.evaluate` is the public call. Scenes come from masks (``evaluate_masks``), from files and a model
+:func:`geoseg.evaluate` is the public entry point. Scenes come from masks (``evaluate_masks``), from files and a model
 (``evaluate_scenes``) or from a recipe's dataset (``evaluate_model``). ``scene_loop`` evaluates them one by one,
-``accumulate_counts`` counts pixels under named ``protocols``, and ``result`` contains the counts and scores. The public
+``accumulate_counts`` counts pixels under named ``protocols``, and ``result`` holds the counts and scores. The public
 types are imported on first use, because some of them import torch.
 """
 

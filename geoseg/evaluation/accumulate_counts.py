@@ -1,6 +1,6 @@
 """Accumulate the counts of one scene, strip by strip, under every protocol that applies to it.
 
-Boundary scores need rows from neighboring strips, so rows are kept until the rows below them are known.
+Boundary scores need rows from neighboring strips, so rows are kept until the rows below them have been read.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -61,7 +61,7 @@ class BoundaryCounter:
         return self.counts
 
     def _count(self, stop: int) -> None:
-        """Count the kept rows up to ``stop``, and drop the rows that no later row needs."""
+        """Count the kept rows up to ``stop``, and drop the rows that are not needed for later rows."""
         if self._kept is None or stop <= self._counted_rows:
             return
         inside = (slice(self._counted_rows, stop), slice(None))
@@ -104,12 +104,12 @@ STRIP_ROWS = 1024
 """Number of rows per strip. Only one strip of the prediction and the reference is in memory at a time."""
 
 WindowReader = Callable[[Window], NDArray[np.uint8]]
-"""Reads the pixels (row, col) of a window: class indices, or confidence in steps of 1/254. 255 means no value."""
+"""Function that reads a window (row, col) of class indices, or of confidence in steps of 1/254; 255 means no value."""
 
 
 @dataclass(frozen=True)
 class CountOptions:
-    """Options for what is counted: protocols, boundaries and objects."""
+    """Options that determine what is counted: protocols, boundaries and objects."""
 
     protocols: tuple[Protocol, ...] = (SCENES,)
     """Protocols to count under; the first one is the primary protocol."""
@@ -143,7 +143,7 @@ class ScenePair:
     reference: WindowReader
     """Reference class indices; 255 where not labeled."""
     other_references: Mapping[str, WindowReader] = field(default_factory=dict)
-    """References with other kinds of labels, keyed by the kind that protocols refer to."""
+    """References with other kinds of labels, keyed by the label kind that protocols refer to."""
     confidence: WindowReader | None = None
     """Confidence in steps of 1/254; 255 means no value."""
     groups: Mapping[str, str] = field(default_factory=dict)
@@ -176,7 +176,7 @@ def count_scene(scene: ScenePair, options: CountOptions, *, progress: Progress =
     Args:
         scene: The prediction and reference.
         options: What to count.
-        progress: Called with the number of strips.
+        progress: Reports the number of finished strips.
 
     Returns:
         The counts. Only one strip is in memory at a time, and each strip is read once.

@@ -67,18 +67,18 @@ def evaluate(
         reference: Reference labels of ``mask`` or ``scene``: rasters on the same grid, or polygons in any CRS.
         confidence: Confidence or probability rasters for ``mask``, used for calibration.
         protocols: Names of the protocols to use, the primary one first; by default, all protocols of the dataset.
-        boundary_m: Tolerance in meters of additional boundary scores.
+        boundary_m: Tolerance in meters for additional boundary scores.
         objects: Names of classes whose objects are also counted.
         column: Attribute of the reference polygons that contains their class.
         polygon_class: Class of all reference polygons; by default, the last class.
         background: Class of pixels outside the reference polygons; by default, these pixels are ignored.
-        priority: Names of classes in stacking order where reference polygons overlap, topmost first. Other polygons lie
-            below, in layer order.
+        priority: Names of classes in stacking order, topmost first, for overlapping reference polygons. Polygons of
+            other classes lie below these, in layer order.
         layer: Layer to read from a vector file with several layers.
-        ignore: Values of masks and reference rasters that mean "no class", in addition to a declared nodata; colors
-            (``#rrggbb``) of reference rasters; values of ``column``. With ``("none",)``, a declared nodata is also a
-            class.
-        resample: Resample references on a different grid (nearest neighbor) instead of rejecting them.
+        ignore: Pixel values of masks and reference rasters that mean "no class", in addition to a declared nodata
+            value; also colors (``#rrggbb``) of reference rasters, and values of ``column``. With ``("none",)``, a
+            declared nodata value is a class, too.
+        resample: Resample references that have a different grid (nearest neighbor) instead of rejecting them.
         gsd: Meters per pixel, for scenes and masks without a CRS.
         tile: Side length of a tile in pixels at the model's GSD; by default, the value stored in the model.
         halo: Overlap around each tile's core in pixels; by default, the value stored in the model.
@@ -90,7 +90,7 @@ def evaluate(
         device: Device to run the network on: auto, cpu, cuda or mps.
         precision: Precision of the network; by default float32, so that scores do not depend on the device.
         engine: Inference engine: auto, torch or openvino.
-        progress: Called with the number of scenes, and with the number of strips in each scene.
+        progress: Reports the number of finished scenes, and of finished strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Returns:

@@ -46,19 +46,19 @@ class CommonClasses:
     legend: Legend
     """The classes."""
     values: Mapping[int, int]
-    """Mapping of pixel values to class indices, for files without a legend."""
+    """Mapping from pixel values to class indices, for files without a legend."""
     ignored: IgnoredValues
     """Values that have no class, as specified by the user."""
 
     def encoding(self, mask: Scene) -> LabelEncoding:
-        """Return the encoding of a mask without a legend; a declared nodata is not a class unless the user says it is."""
+        """Return the encoding of a mask without a legend; a declared nodata value is a class only if requested."""
         nodata = None if self.ignored.keeps_nodata else integer_nodata(mask)
         values = {value: index for value, index in self.values.items() if value != nodata}
         return LabelEncoding("index", values=values | dict.fromkeys(self.ignored.values, IGNORE_INDEX))
 
 
 def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> CommonClasses:
-    """Return the first legend in the masks, or classes named after all values of masks and reference rasters.
+    """Return the first legend in the masks, or classes named after the values in masks and reference rasters.
 
     Args:
         files: The masks and their references.
@@ -92,7 +92,7 @@ def read_mask_classes(files: Sequence[SceneFiles], ignored: IgnoredValues) -> Co
 
 
 def _reference_values(path: Path, ignored: IgnoredValues) -> set[int]:
-    """Return the class values of a reference raster that encodes classes by value and has no legend."""
+    """Return the class values in a reference raster if it encodes classes by value and has no legend."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
         return set()
     with Scene.open(path) as scene:
@@ -125,7 +125,7 @@ def evaluate_mask(
         options: What is counted and how references are read; prediction options have no effect.
         confidence: Confidence or probability rasters, used for calibration.
         scene: Images that the masks were predicted from, passed to ``on_scene``.
-        progress: Called with the number of masks, and with the number of strips in each mask.
+        progress: Reports the number of finished masks, and of finished strips in each mask.
         on_scene: Called after each mask, while its files are open.
 
     Raises:
@@ -177,7 +177,8 @@ def _open_mask(
 
 @contextmanager
 def _open_mask_values(mask: Scene, classes: CommonClasses) -> Iterator[WindowReader]:
-    """Open a mask as class indices of the legend. Classes match by name if the mask has a legend, otherwise by value.
+    """Open a mask as class indices of the legend. Classes are matched by name if the mask has a legend, otherwise by
+    value.
 
     Raises:
         SceneError: If the mask has several bands or does not contain integers.

@@ -48,16 +48,16 @@ def evaluate_model(
     as missed.
 
     Args:
-        recipe: Recipe of the dataset.
+        recipe: Recipe that defines the dataset.
         options: What is counted and how the model predicts; options for reference files have no effect.
         model: Model file or loaded model.
         split: Name of the split.
-        progress: Called with the number of scenes, and with the number of strips in each scene.
+        progress: Reports the number of finished scenes, and of finished strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Raises:
         ConfigError: If a protocol or class is unknown or does not apply to the dataset.
-        DataError: If the model has none of the dataset's classes, nothing is labeled, or the fraction of undeclared
+        DataError: If the model has none of the dataset's classes, no pixel is labeled, or the fraction of undeclared
             labels exceeds ``data.unknown_share``.
     """
     dataset = open_dataset(recipe.data)
@@ -87,8 +87,8 @@ class _SplitOpener:
     data: DataSection
     dataset: Dataset
     labels_by_kind: Mapping[str, Mapping[str, LabelledScene]]
-    """Scenes by kind of label and by name. Only ISPRS datasets have several kinds of labels; for others, this is
-    empty."""
+    """Scenes by label kind and name. This is empty except for ISPRS datasets, which have several kinds of
+    labels."""
     options: CountOptions
     runner: ModelRunner
 
@@ -136,7 +136,7 @@ class _SplitOpener:
 
 
 def _labels_by_kind(data: DataSection, split: str) -> dict[str, dict[str, LabelledScene]]:
-    """Return the split's scenes by kind of label and by name; empty except for ISPRS datasets."""
+    """Return the split's scenes by label kind and name; empty except for ISPRS datasets."""
     if data.dataset not in ISPRS:
         return {}
     own_kind = data.options.get("labels", get_args(LabelKind)[0])
@@ -194,7 +194,7 @@ def evaluate_scenes(
             :func:`~geoseg.evaluation.evaluate_masks.evaluate_mask`.
         options: What is counted, how references are read, and how the model predicts.
         model: Model file or loaded model.
-        progress: Called with the number of scenes, and with the number of strips in each scene.
+        progress: Reports the number of finished scenes, and of finished strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Raises:

@@ -24,7 +24,7 @@ from geoseg.raster.scene import Scene
 from geoseg.raster.writers.memory import MemoryWriter
 
 MAX_PIXELS_IN_MEMORY = 1 << 26
-"""Number of pixels up to which mask and confidence stay in memory (128 MB); larger scenes use temporary files."""
+"""Largest number of pixels for which mask and confidence stay in memory (128 MB); larger scenes use temporary files."""
 
 
 @dataclass(frozen=True)
@@ -36,18 +36,18 @@ class ModelRunner:
     options: EvaluationOptions = DEFAULTS
     """Evaluation options."""
     progress: Progress = silent
-    """Called for each prediction."""
+    """Reports the progress of each prediction."""
 
     @classmethod
     def open(
         cls, model: str | Path | Bundle, options: EvaluationOptions, progress: Progress, *, scenes: int = 1
     ) -> Self:
-        """Create a runner from a model file, whose card is read, or from a loaded model.
+        """Create a runner from a loaded model, or from a model file, of which only the card is read.
 
         Args:
             model: Model file or loaded model.
             options: Evaluation options.
-            progress: Called for each prediction.
+            progress: Reports the progress of each prediction.
             scenes: Number of scenes. Preparing a faster engine pays off only if there are many.
         """
         return cls(PredictorCache(model, scenes=scenes), options, progress)
@@ -73,7 +73,7 @@ class ModelRunner:
 
     @contextmanager
     def predict(self, scene: Scene, legend: Legend, **changes: Any) -> Iterator[tuple[WindowReader, WindowReader]]:
-        """Predict the mask of a scene and keep it readable while the context is open.
+        """Predict the mask of a scene and keep it readable while the context is active.
 
         Args:
             scene: An open scene.
@@ -81,8 +81,8 @@ class ModelRunner:
             changes: Options of :func:`geoseg.predict` that apply only to this scene.
 
         Returns:
-            Readers for the mask and for its confidence in steps of 1/254. Both are 255 where nothing was predicted; the
-            mask is 255 for classes that are not in ``legend``.
+            Readers for the mask and for its confidence in steps of 1/254. Both return 255 where nothing was predicted;
+            the mask reader also returns 255 for classes that are not in ``legend``.
         """
         table = self.card.legend.mapping_to(legend)
         options = {**self.options.predict_options(), **changes}

@@ -1,9 +1,9 @@
 """Count predicted and reference objects, such as buildings, and how many of them match.
 
 An object is a 4-connected region of one class. A predicted and a reference object of the same class match if their IoU
-is above 0.5, as in the SpaceNet building challenges. No object can then match two others (Kirillov et al. 2019,
-"Panoptic Segmentation"). Unlabeled pixels belong to no reference object and are excluded from predicted objects; an
-object that consists only of such pixels does not count.
+is above 0.5, as in the SpaceNet building challenges. No object can then match more than one other (Kirillov et al.
+2019, "Panoptic Segmentation"). Unlabeled pixels belong to no reference object and are excluded from predicted objects;
+an object that consists only of such pixels is not counted.
 
 Masks are processed strip by strip: labels continue from strip to strip, and memory grows with the number of objects,
 not with the number of pixels.
@@ -116,7 +116,7 @@ class _Regions:
     region: IntArray
     """The region that each label belongs to."""
     pixels: IntArray
-    """Number of known pixels in each region; 0 for labels that are not regions."""
+    """Number of known pixels in each region; 0 for labels that do not represent a region."""
     class_index: IntArray
     """Class of each region."""
 
@@ -133,8 +133,8 @@ class _RegionLabeler:
         self._last_row: tuple[Mask, IntArray] | None = None
 
     def add(self, strip: Mask, known: NDArray[np.bool_]) -> IntArray:
-        """Return the labels (row, col) of the next strip, 0 where it is 255. Only ``known`` pixels count toward region
-        size.
+        """Return the region labels (row, col) of the next strip, 0 where the strip is 255. Only ``known`` pixels count
+        toward region size.
         """
         block = np.full((strip.shape[0], strip.shape[1] + 1), IGNORE_INDEX, np.int32)
         block[:, 1:] = strip

@@ -32,15 +32,15 @@ class EvaluationOptions:
     background: str | None = None
     """Class of pixels outside the reference polygons; None to ignore these pixels."""
     priority: Sequence[str] = ()
-    """Names of classes in stacking order where reference polygons overlap, topmost first; others lie below in layer
-    order."""
+    """Names of classes in stacking order, topmost first, for overlapping reference polygons. Polygons of other classes
+    lie below these, in layer order."""
     layer: str | None = None
     """Layer to read from a vector file with several layers."""
     ignore: Sequence[str] = ()
-    """Values of masks and reference rasters that mean "no class", colors (``#rrggbb``) of reference rasters, and
-    attribute values of polygons. ``none`` means that no value is ignored, not even a declared nodata."""
+    """Pixel values of masks and reference rasters that mean "no class", colors (``#rrggbb``) of reference rasters, and
+    attribute values of polygons. ``none`` means that no value is ignored, not even a declared nodata value."""
     resample: bool = False
-    """Resample a reference raster on a different grid (nearest neighbor) instead of rejecting it."""
+    """Resample a reference raster that has a different grid (nearest neighbor) instead of rejecting it."""
     gsd: float | None = PredictOptions.gsd
     """Meters per pixel, for scenes and masks without a CRS."""
     tile: int | None = PredictOptions.tile

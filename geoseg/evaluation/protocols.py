@@ -1,8 +1,8 @@
 """Named evaluation protocols: which pixels count, how often, and which classes are included in the means.
 
 The same prediction can score 78% under one protocol and 86% under another, so every score is reported with the name of
-its protocol. A protocol defines only the counting; how masks were predicted is recorded with the scores. Sizes and
-positions of published patches come from :mod:`geoseg.grid.patch_positions`, which is also used in training.
+its protocol. A protocol defines only how pixels are counted; how masks were predicted is recorded with the scores. The
+sizes and positions of published patches come from :mod:`geoseg.grid.patch_positions`, which is also used in training.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -35,7 +35,7 @@ class Protocol:
     labels: LabelKind | None = None
     """Kind of ISPRS labels to compare with; None to use the scene's own labels."""
     patches: PatchRule | None = None
-    """Published patches to count pixels in; a pixel counts once for each patch that contains it. None: each pixel once."""
+    """Published patches to count pixels in; a pixel counts once per patch that contains it. None to count pixels once."""
     excluded_classes: tuple[str, ...] = ()
     """Classes excluded from all means. Their pixels still count as errors of other classes."""
     domain: str | None = None
@@ -121,7 +121,7 @@ def select_protocols(dataset: str, names: Sequence[str] = (), *, legend: Legend 
 
 
 def filter_by_labels(protocols: Collection[Protocol], kinds: Collection[str]) -> tuple[Protocol, ...]:
-    """Return the protocols whose kind of labels is in the available ``kinds``."""
+    """Return the protocols that can use any kind of labels, or need one of the available ``kinds``."""
     return tuple(protocol for protocol in protocols if protocol.labels is None or protocol.labels in kinds)
 
 

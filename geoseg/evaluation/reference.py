@@ -1,4 +1,4 @@
-"""Match references to masks and scenes by file name, and read them on the mask's grid as indices of its classes."""
+"""Match references to a mask or scene by file name, and read them as class indices on its grid."""
 
 import json
 import logging
@@ -63,7 +63,8 @@ def match_files(
 ) -> list[SceneFiles]:
     """Match every mask or scene with the other files that have the same name.
 
-    One vector file may be the reference for many masks. If both are single files, they match regardless of their names.
+    One vector file may be the reference for many masks. If the source and the reference are single files, they match
+    regardless of their names.
 
     Args:
         source: Mask or scene: a file, a folder or a pattern.
@@ -84,14 +85,14 @@ def match_files(
 
 
 def _match(files: Sequence[Path], word: str, kind: str) -> list[Path]:
-    """Return the matching file for each file."""
+    """Return the file in ``word`` (a file, folder or pattern) that matches each of the files."""
     if not is_collection([word]) and (len(files) == 1 or Path(word).suffix.lower() in VECTOR_SUFFIXES):
         return [Path(word)] * len(files)
     return match_by_name(files, map(Path, list_rasters_and_layers(word)), folder=word, kind=kind)
 
 
 def _unique_names(files: Sequence[Path]) -> list[str]:
-    """Return short names, or whole paths if short names are not unique."""
+    """Return short names, or full paths if short names are not unique."""
     names = [scene_name(file) for file in files]
     return names if len(set(names)) == len(names) else [str(file) for file in files]
 
@@ -107,7 +108,7 @@ class ReferenceLabels(Protocol):
         """Notes on what was skipped, repaired or ambiguous in a vector file, one sentence each; empty for rasters."""
 
     def find_miss(self) -> "Miss | None":
-        """Return the likely reason why no polygon touched a pixel in the windows read so far; None for rasters."""
+        """Return the likely reason why no polygon covers any pixel read so far; None for rasters."""
 
 
 @contextmanager
@@ -123,7 +124,8 @@ def open_reference(
         grid: Grid to read the reference on.
         legend: Classes that the indices refer to.
         options: How the reference is read.
-        values: Mapping of values to class indices for a raster without a legend; by default, values are class indices.
+        values: Mapping from values to class indices for a raster without a legend; by default, values are class
+            indices.
 
     Raises:
         GridMismatch: If the raster has a different grid and ``options.resample`` is off.
@@ -159,7 +161,7 @@ class ResampledLabels:
     """Empty, because a raster has no polygons."""
 
     def read(self, window: Window) -> NDArray[np.uint8]:
-        """Read class indices (row, col); 255 where not labeled and outside the reference."""
+        """Read class indices (row, col); 255 where not labeled or outside the reference."""
         rows, cols = self._reference_pixels(window)
         own = self.reader.grid
         inside = (rows >= 0) & (rows < own.height) & (cols >= 0) & (cols < own.width)
@@ -175,13 +177,13 @@ class ResampledLabels:
         """Return None, because a raster has no polygons."""
 
     def _reference_pixels(self, window: Window) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the row and column of the reference pixel at the center of each window pixel; -1 where undefined."""
+        """Return the row and column of the reference pixel that contains the center of each window pixel, or -1."""
         own = self.reader.grid
         row, col = np.meshgrid(*(np.arange(size) + 0.5 for size in window.shape), indexing="ij")
         t = self.grid.window_transform(window)
         x, y = t.a * col + t.b * row + t.c, t.d * col + t.e * row + t.f
         if self.grid.crs is not None and self.grid.crs != own.crs:
-            assert own.crs is not None  # _require_resampling
+            assert own.crs is not None  # checked by _require_resampling
             x, y = make_transformer(self.grid.crs, own.crs).transform(x, y)
         t = ~own.transform
         positions = t.d * x + t.e * y + t.f, t.a * x + t.b * y + t.c
@@ -192,13 +194,13 @@ class ResampledLabels:
 def _reference_encoding(
     path: Path, legend: Legend, options: EvaluationOptions, values: Mapping[int, int] | None
 ) -> LabelEncoding:
-    """Return how the file encodes the classes of ``legend``."""
+    """Return the encoding of the classes of ``legend`` in the file."""
     if path.suffix.lower() in VECTOR_SUFFIXES:
         ignored_names = set(options.ignore) & set(legend.names) if options.column else set()
         return build_encoding(
             legend,
             "polygon",
-            values={name: [] for name in ignored_names},  # ignored values do not stand for a class
+            values={name: [] for name in ignored_names},  # ignored values do not represent a class
             ignore=_parse_attribute_values(options.ignore) if options.column else (),
             column=options.column,
             polygon_class=options.polygon_class,
@@ -224,7 +226,7 @@ def _reference_encoding(
 
 
 def _parse_attribute_values(words: Sequence[str]) -> list[Any]:
-    """Return the attribute values that command-line words may represent: ``1`` a number or a string, ``null`` None."""
+    """Return the attribute values that command-line words may represent: ``1`` is a number or a string, ``null`` is None."""
     values: list[Any] = [*words]
     for word in words:
         with suppress(ValueError, RecursionError):
@@ -272,7 +274,7 @@ def _check_unknown(reader: LabelReader, own: Legend | None) -> None:
 
 
 def require_known_values(reader: LabelReader, classes: str) -> None:
-    """Raise :class:`DataError` for values without a class; ``classes`` describes the classes in the message."""
+    """Raise :class:`DataError` if values without a class were read; ``classes`` describes the classes in the message."""
     if reader.unknown:
         share, values = f"{reader.unknown_share:.2%}", reader.describe_unknown()
         raise DataError(

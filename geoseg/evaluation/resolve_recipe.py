@@ -18,7 +18,7 @@ def resolve_recipe(source: str | Path | Recipe, overrides: Sequence[str] = ()) -
 
     Args:
         source: Name or path of a recipe, a folder of prepared scenes, or a loaded recipe.
-        overrides: Changes to the recipe as ``section.key=value``; only for the name or path of a recipe.
+        overrides: Changes to the recipe as ``section.key=value``; allowed only for the name or path of a recipe.
 
     Raises:
         ConfigError: If the recipe is missing or invalid, or the overrides cannot be applied.
@@ -39,12 +39,12 @@ def resolve_recipe(source: str | Path | Recipe, overrides: Sequence[str] = ()) -
 
 
 def training_recipe(card: ModelCard, model: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Return the recipe that a model was trained with, from its run folder or otherwise from its card.
+    """Return the recipe that a model was trained with, from its run folder or, failing that, from its card.
 
     Args:
         card: The model card.
         model: Path of the model file.
-        overrides: Changes to the recipe as ``section.key=value``; only for a model in its run folder.
+        overrides: Changes to the recipe as ``section.key=value``; allowed only for a model in its run folder.
 
     Raises:
         ConfigError: If the model does not record a recipe, or the recipe cannot be changed.

@@ -80,7 +80,7 @@ class Evaluation:
         """Return the counts keyed by scene name.
 
         Args:
-            protocol: Protocol of the counts.
+            protocol: Protocol that the pixels were counted under.
             domain: Domain of the scenes; None for all scenes.
         """
         return {
@@ -100,11 +100,11 @@ class Evaluation:
         return tuple(names) if len(names) > 1 else ()
 
     def scores(self, protocol: Protocol, domain: str | None = None) -> dict[str, float]:
-        """Return all scores over all classes; see :func:`~geoseg.metrics.scores.summarize_scores`."""
+        """Return all overall scores, keyed by name; see :func:`~geoseg.metrics.scores.summarize_scores`."""
         return summarize_scores(self.counts(protocol, domain), protocol.excluded_indices(self.legend))
 
     def intervals(self, protocol: Protocol, domain: str | None = None) -> dict[str, tuple[float, float]]:
-        """Return 95% bootstrap intervals of :meth:`scores` over scenes; empty for a single scene."""
+        """Return 95% bootstrap confidence intervals of :meth:`scores`, resampled by scene; empty for a single scene."""
         excluded = protocol.excluded_indices(self.legend)
         matrices = list(self.counts_by_scene(protocol, domain).values())
         return bootstrap_intervals(matrices, lambda counts: summarize_scores(counts, excluded))
@@ -121,7 +121,7 @@ class Evaluation:
 
     @property
     def calibration(self) -> Calibration | None:
-        """Accuracy as a function of confidence over all scenes; None without confidence."""
+        """Accuracy as a function of confidence over all scenes; None if there is no confidence."""
         return _sum(scene.calibration for scene in self.scenes)
 
     @property

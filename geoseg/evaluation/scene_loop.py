@@ -33,8 +33,8 @@ class EvaluationScene:
     notes: tuple[str, ...] = ()
     """Notes about the reference file, which may be the same for several scenes."""
     find_miss: "Callable[[], Miss | None]" = lambda: None
-    """Returns the likely reason why no reference polygon touched a pixel read so far; None if one did, or for
-    rasters."""
+    """Function that returns the likely reason why no reference polygon covers any pixel read so far; None if one does,
+    or for rasters."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,12 @@ def evaluate_task(task: EvaluationTask, *, progress: Progress, on_scene: SceneCa
 
     Args:
         task: The scenes and options.
-        progress: Called once with the number of scenes, and for each scene with its number of strips.
+        progress: Reports the number of finished scenes, and of finished strips in each scene.
         on_scene: Called after each scene, while its files are open.
 
     Raises:
         DataError: If no pixel of any scene is labeled.
-        LayerError: If there are reference polygons but none of them touches a scene.
+        LayerError: If there are reference polygons but none of them intersects a scene.
     """
     scenes, misses = [], []
     notes: list[tuple[str, ...]] = []
@@ -100,7 +100,7 @@ def _log_at_end(notes: Sequence[Sequence[str]]) -> Iterator[None]:
 
 
 def _require_touching_polygons(misses: "Sequence[Miss | None]") -> None:
-    """Raise an error if the reference polygons touch no scene, and mention it if the reference is empty."""
+    """Raise :class:`LayerError` if no reference polygon intersects a scene; only warn if the reference is empty."""
     if not misses or any(miss is None for miss in misses):
         return
     found = [miss for miss in misses if miss is not None]

@@ -1,9 +1,9 @@
-"""Measure seams: determine whether a mask changes more often across tile edges than elsewhere.
+"""Measure seams: whether the class of neighboring pixels changes more often across tile edges than elsewhere.
 
-The *seam index* is the fraction of neighboring pixel pairs across tile edges that differ in class, divided by that
-fraction everywhere else. It is 1 if edges cannot be distinguished from other locations, and larger if tiles disagree.
-The same idea is used to measure blocking in compressed images: differences across block borders are compared with those
-inside blocks.
+The *seam index* is the fraction of neighboring pixel pairs across tile edges that differ in class, divided by the
+same fraction for all other pairs. It is 1 if edges cannot be distinguished from other locations, and larger if tiles
+disagree. The same idea is used to measure blocking in compressed images: differences across block borders are compared
+with those inside blocks.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class SeamScores:
     across_edges: float
     """Fraction of the pairs across a tile edge that differ in class; NaN if there are none."""
     elsewhere: float
-    """The same fraction among all other pairs of neighbors in a row or column."""
+    """The same fraction for all other pairs of neighbors in a row or column."""
 
     @property
     def index(self) -> float:

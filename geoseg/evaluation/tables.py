@@ -25,11 +25,11 @@ MEANS = {
 Rows = list[list[str]]
 """Cells of a table; the first row is the header."""
 TableStyle = Callable[[Rows], list[str]]
-"""Formats rows as lines of text."""
+"""Function that formats rows as lines of text."""
 
 
 def extra_tables(evaluation: Evaluation) -> dict[str, Rows]:
-    """Return all tables except that of the classes, keyed by subject; an empty table has only a header."""
+    """Return all tables except the class table, keyed by subject; an empty table has only a header."""
     return {
         "protocols": _protocol_rows(evaluation),
         "domains": _domain_rows(evaluation),
@@ -39,7 +39,7 @@ def extra_tables(evaluation: Evaluation) -> dict[str, Rows]:
 
 
 def class_rows(evaluation: Evaluation, protocol: Protocol) -> Rows:
-    """Return one row per class, and the mean; classes in parentheses are excluded from all means."""
+    """Return one row per class, and a row of means; classes in parentheses are excluded from all means."""
     counts, excluded = evaluation.counts(protocol), set(protocol.excluded_classes)
     scores = {name: CLASS_SCORES[key](counts) for name, key in CLASS_COLUMNS.items()}
     rows = [["class", *CLASS_COLUMNS, "pixels"]]
@@ -67,7 +67,7 @@ def overall_lines(evaluation: Evaluation) -> list[str]:
 
 
 def format_protocol(protocol: Protocol) -> str:
-    """Return the line below every table that names the protocol."""
+    """Return the line, written below the tables, that names the protocol."""
     return f"Protocol {protocol.name}: {protocol.text}"
 
 
@@ -155,5 +155,5 @@ def _object_rows(evaluation: Evaluation) -> Rows:
 
 
 def _group(count: int) -> str:
-    """Format a count with a space between thousands."""
+    """Format a count with spaces as thousands separators."""
     return f"{count:,}".replace(",", " ")

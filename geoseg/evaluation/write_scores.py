@@ -53,7 +53,7 @@ def to_json(evaluation: Evaluation) -> str:
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """Return the content of :func:`to_json`: the primary protocol at the top level, and all under ``protocols``."""
+    """Return the content of :func:`to_json`: the primary protocol at the top level, and all protocols in ``protocols``."""
     primary, *_ = evaluation.protocols
     by_name = {protocol.name: _protocol_to_dict(evaluation, protocol) for protocol in evaluation.protocols}
     return {
@@ -68,7 +68,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def write_json(evaluation: Evaluation, path: Path) -> None:
-    """Write :func:`to_json` to a file atomically; raise :class:`OutputError` if it cannot be written."""
+    """Write the result of :func:`to_json` to a file atomically; raise :class:`OutputError` if it cannot be written."""
     write_text(path, to_json(evaluation) + "\n")
 
 

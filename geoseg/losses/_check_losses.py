@@ -1,4 +1,4 @@
-"""Checks of the losses of a recipe that need no torch."""
+"""Check the losses in a recipe without importing torch."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from geoseg.losses import losses
 
 
 def check_losses(parts: Sequence[WeightedComponent], *, classes: int) -> None:
-    """Check the losses of a recipe and their options.
+    """Check the losses in a recipe and their options.
 
     Args:
         parts: Losses with names, options and weights.
         classes: Number of classes.
 
     Raises:
-        ConfigError: If a loss or an option is invalid, a loss is listed twice, or all weights are 0.
+        ConfigError: If a loss, an option or a weight is invalid, a loss is listed twice, or all weights are 0.
     """
     names = [part.name for part in parts]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -1,4 +1,4 @@
-"""The loss interface: maps logits and target to a scalar; unlabeled pixels are ignored."""
+"""The loss interface: modules that map logits and target class indices to a scalar, ignoring unlabeled pixels."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from geoseg.losses._check_losses import require_class_weights
 
 
 class Loss(nn.Module, ABC):
-    """A module that maps logits and target to a scalar.
+    """A module that maps logits and target class indices to a scalar.
 
     Pixels whose target is the ignore index have no effect. If there are no other pixels, the loss and its gradient are
     0.
@@ -24,7 +24,7 @@ class Loss(nn.Module, ABC):
     """
 
     perfect_is_zero: ClassVar[bool] = True
-    """Whether the loss of a perfect prediction is 0, the minimum. If not, it is still lower than for any other
+    """Whether a perfect prediction has a loss of 0, the minimum. If not, its loss is still lower than that of any other
     prediction."""
 
     def __init__(self, *, classes: int, ignore_index: int = IGNORE_INDEX) -> None:
@@ -36,7 +36,7 @@ class Loss(nn.Module, ABC):
     def forward(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> Float[Tensor, ""]:
-        """Compute the loss of logits for target class indices."""
+        """Compute the loss of logits with respect to target class indices."""
 
 
 def make_class_weights(class_weights: Sequence[float] | None, classes: int) -> Float[Tensor, " class"]:

@@ -17,8 +17,8 @@ class WeightedSum(nn.Module):
     """The weighted sum of several losses.
 
     Args:
-        parts: Mapping of names to losses.
-        weights: Factor of each loss, in the same order.
+        parts: Mapping from names to losses.
+        weights: Weight of each loss, in the same order.
     """
 
     def __init__(self, parts: Mapping[str, Loss], weights: Sequence[float]) -> None:
@@ -35,7 +35,7 @@ class WeightedSum(nn.Module):
     def terms(
         self, logits: Float[Tensor, "batch class row col"], target: Integer[Tensor, "batch row col"]
     ) -> dict[str, Float[Tensor, ""]]:
-        """Return each loss times its weight, by name."""
+        """Return each loss multiplied by its weight, keyed by name."""
         return {
             name: weight * part(logits, target)
             for (name, part), weight in zip(self.parts.items(), self.weights, strict=True)
@@ -50,7 +50,7 @@ def build_loss(parts: Sequence[WeightedComponent], *, classes: int) -> WeightedS
         classes: Number of classes.
 
     Raises:
-        ConfigError: If a loss or an option is invalid, a loss is listed twice, or all weights are 0.
+        ConfigError: If a loss, an option or a weight is invalid, a loss is listed twice, or all weights are 0.
     """
     check_losses(parts, classes=classes)
     built = {

@@ -18,19 +18,20 @@ from geoseg.losses.base import Loss, make_class_weights
 class CrossEntropy(Loss):
     """Cross-entropy, -log softmax(logits)[target], averaged over pixels.
 
-    The average is computed here because torch's mean is NaN if there is no labeled pixel.
+    The average is computed here because torch's mean is NaN if there are no labeled pixels.
 
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        class_weights: One factor per class, in order of class index. The mean is weighted by them, too.
-            In a recipe also ``balanced`` or ``sqrt``, which compute them from the class frequencies of the training scenes.
-        label_smoothing: Share of each target that is spread evenly over all classes (Szegedy et al. 2016,
+        class_weights: One factor per class, ordered by class index; the mean is weighted by these factors, too. A
+            recipe can also specify ``balanced`` or ``sqrt`` to compute them from the class frequencies of the training
+            scenes.
+        label_smoothing: Fraction of each target that is spread evenly over all classes (Szegedy et al. 2016,
             arXiv 1512.00567, section 7).
         average: ``valid`` is the mean over labeled pixels. ``all`` multiplies this mean by the fraction of pixels that
-            are labeled, so that a batch with few labeled pixels has a lower weight; mmsegmentation does this by
-            dividing by the total number of pixels. mmsegmentation does not support class weights with unlabeled pixels;
-            here, the same rule applies to them.
+            are labeled, so that a batch with few labeled pixels has less weight; mmsegmentation does the same by
+            dividing by the total number of pixels. Here, ``all`` also works with class weights, which mmsegmentation
+            does not support if there are unlabeled pixels.
     """
 
     def __init__(
@@ -64,6 +65,6 @@ class CrossEntropy(Loss):
         )
         valid = target != self.ignore_index
         total_weight = (weights[torch.where(valid, target, 0)] * valid).sum()
-        # If there is no valid pixel, both sums are 0 and so is the mean.
+        # If there are no valid pixels, both sums are 0, and so is the mean.
         mean = losses_of_pixels.sum() / total_weight.clamp(min=torch.finfo(weights.dtype).tiny)
         return mean if self.average == "valid" else mean * valid.float().mean()

@@ -1,4 +1,4 @@
-"""Soft Dice loss: overlap of predicted and labeled areas, with the same weight for every class."""
+"""Soft Dice loss: overlap between predicted and labeled areas, with the same weight for every class."""
 
 from typing import Annotated
 
@@ -16,17 +16,18 @@ from geoseg.losses.base import Loss
 class Dice(Loss):
     """Dice loss, 1 - mean over classes of (2 |P ∩ T| + s) / (|P| + |T| + s), over the labeled pixels of a batch.
 
-    P are probabilities, and T is 1 where the target is the class (Milletari et al. 2016, arXiv 1606.04797, equation 2,
-    with plain sums in the denominator). The mean is taken over the classes that occur in the target.
+    P are the probabilities of a class, and T is 1 where the target is that class (Milletari et al. 2016, arXiv
+    1606.04797, equation 2, with plain sums in the denominator). The mean is taken over the classes that occur in the
+    target.
 
-    ``DiceLoss`` of segmentation-models-pytorch is not used because it also divides by absent classes, and because it
+    ``DiceLoss`` from segmentation-models-pytorch is not used because it also divides by absent classes, and because it
     computes the overlap as a difference of sums over the batch, which in float32 is only accurate to two digits for 16
     crops of 512 x 512 pixels.
 
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        smooth: s in pixels; stabilizes the ratio for classes with few pixels.
+        smooth: s, in pixels; it stabilizes the ratio for classes with few pixels.
     """
 
     def __init__(

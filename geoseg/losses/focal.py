@@ -20,15 +20,16 @@ class Focal(Loss):
 
     Lin et al. 2017, arXiv 1708.02002, equation 5, with softmax instead of sigmoid, for mutually exclusive classes.
 
-    ``FocalLoss`` of segmentation-models-pytorch is not used because it applies a sigmoid to each class and returns NaN
-    if there is no labeled pixel. For two classes, the two losses are identical.
+    ``FocalLoss`` from segmentation-models-pytorch is not used because it applies a sigmoid to each class and returns
+    NaN if there are no labeled pixels. For two classes, the two losses are identical.
 
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        gamma: g, how strongly well-classified pixels are down-weighted; 0 is cross-entropy.
-        class_weights: a, one factor per class, in order of class index. The mean is weighted by them, too.
-            In a recipe also ``balanced`` or ``sqrt``, which compute them from the class frequencies of the training scenes.
+        gamma: g, which controls how strongly well-classified pixels are down-weighted; 0 gives cross-entropy.
+        class_weights: a, one factor per class, ordered by class index; the mean is weighted by these factors, too. A
+            recipe can also specify ``balanced`` or ``sqrt`` to compute them from the class frequencies of the training
+            scenes.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Focal(Loss):
         target = target.long()
         cross_entropy = F.cross_entropy(logits.float(), target, ignore_index=self.ignore_index, reduction="none")
         tiny = torch.finfo(cross_entropy.dtype).tiny
-        # 1 - p, clamped above 0, where the power function has an infinite slope if gamma is below 1.
+        # 1 - p, clamped to stay above 0, where the power function has an infinite slope if gamma is less than 1.
         complement = (-torch.expm1(-cross_entropy)).clamp(min=tiny)
 
         weights = self.get_buffer("class_weights")

@@ -11,10 +11,10 @@ from geoseg.losses.base import Loss
 
 @losses.register
 class Lovasz(Loss):
-    """Lovász extension of 1 - IoU at the errors of the probabilities, averaged over the classes in the target.
+    """Lovász extension of 1 - IoU, evaluated at the prediction errors and averaged over the classes in the target.
 
-    Berman et al. 2018, arXiv 1705.08790, as implemented in segmentation-models-pytorch. Images without a labeled pixel
-    are removed first, because the loss is undefined for them.
+    Berman et al. 2018, arXiv 1705.08790, as implemented in segmentation-models-pytorch. Images without labeled pixels
+    are removed first because the loss is undefined for them.
 
     Args:
         classes: Number of classes.

@@ -15,20 +15,20 @@ from geoseg.losses.base import Loss
 
 @losses.register
 class Ohem(Loss):
-    """Mean of -log softmax(logits)[target] over the labeled pixels of the batch with the largest values of it.
+    """Mean of -log softmax(logits)[target] over the labeled pixels of the batch for which it is largest.
 
-    Shrivastava et al. 2016, arXiv 1604.03540, per pixel as in mmsegmentation's ``OHEMPixelSampler``. With a threshold,
-    mmsegmentation keeps the pixels whose probability is below that of the first pixel it would drop, or below that of
-    the easiest pixel. It therefore drops the easiest pixel of a batch with few pixels, and all pixels if they are
-    equally hard; this class does not.
+    Shrivastava et al. 2016, arXiv 1604.03540, applied per pixel, as in mmsegmentation's ``OHEMPixelSampler``. With a
+    threshold, mmsegmentation keeps only pixels whose probability is strictly below that of the first pixel to drop, or
+    of the easiest pixel if there are too few to drop any. It therefore drops the easiest pixel of a batch with few
+    pixels, and all pixels if they are equally hard; this class does not.
 
     Args:
         classes: Number of classes.
         ignore_index: Target value of unlabeled pixels.
-        kept: Minimum number of pixels to keep, per image of the batch; if there are fewer, all are kept.
-        threshold: Pixels whose target class has a lower probability are also kept.
-        average: ``kept`` is the mean over the kept pixels. ``all`` divides their sum by the total number of pixels in
-            the batch, including unlabeled ones, as mmsegmentation does.
+        kept: Minimum number of pixels to keep per image, on average over the batch; if there are fewer, all are kept.
+        threshold: Pixels whose target class has a probability below this value are also kept.
+        average: ``kept`` is the mean over the kept pixels. ``all`` divides the sum over the kept pixels by the total
+            number of pixels in the batch, including unlabeled ones, as mmsegmentation does.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Region mutual information (RMI) loss between predictions and labels in the neighborhood of each pixel.
 
 Zhao et al. 2019, "Region Mutual Information Loss for Semantic Segmentation", arXiv 1910.12037, with the constants from
-the authors' code. Every pixel together with its neighbors is a point in R x R dimensions, for the labels (y) and for
-the probabilities (p). If both are Gaussian, y given p has the covariance M = Syy - Syp Spp^-1 Spy, and their mutual
+the authors' code. Each pixel and its neighbors form a point with R x R dimensions, once for the labels (y) and once
+for the probabilities (p). If both are Gaussian, y given p has the covariance M = Syy - Syp Spp^-1 Spy, and their mutual
 information is the entropy of y minus 1/2 log det M. The loss is 1/2 log det M.
 """
 
@@ -20,19 +20,20 @@ from geoseg.losses import losses
 from geoseg.losses.base import Loss
 
 RIDGE = 5e-4
-"""Added to the diagonals of Spp and M to make both invertible."""
+"""Value added to the diagonals of Spp and M to make both invertible."""
 
 FLOOR = 1e-6
-"""Added to every probability."""
+"""Value added to every probability."""
 
 
 @losses.register
 class Rmi(Loss):
     """Sum over classes of 1/2 log det M per dimension, averaged over images, plus binary cross-entropy.
 
-    Each class has its own sigmoid. Images without a labeled pixel are ignored. The loss is computed in float64, because
-    M is a small difference of large numbers near a perfect prediction. Until the backward pass, it uses 16 R^2 bytes
-    per class per pixel (after pooling): 400 MB for 16 crops of 512 x 512 pixels and 6 classes.
+    Probabilities are computed with one sigmoid per class, not with a softmax. Images without labeled pixels are
+    ignored. The loss is computed in float64 because, near a perfect prediction, M is a small difference between large
+    numbers. Until the backward pass, it uses 16 R^2 bytes per class per pixel (after pooling): 400 MB for 16 crops of
+    512 x 512 pixels and 6 classes.
 
     Args:
         classes: Number of classes.
@@ -41,13 +42,13 @@ class Rmi(Loss):
         pool: How probabilities and labels are downsampled first: ``max``, ``mean`` or ``interpolate`` (bilinear for
             probabilities, nearest for labels).
         pool_size: Downsampling factor; 1 disables downsampling.
-        cross_entropy_weight: Factor of binary cross-entropy, without which a prediction and its negative have nearly
-            the same loss. A value of 1 gives twice the authors' loss. With 0, add a cross-entropy loss to the recipe
-            (PaddleSeg uses 0.5 times ``cross_entropy`` and 0.5 times this loss).
+        cross_entropy_weight: Weight of the binary cross-entropy, without which a prediction and its complement have
+            nearly the same loss. With a weight of 1, the loss is twice the authors' loss. With a weight of 0, add a
+            cross-entropy loss to the recipe (PaddleSeg uses 0.5 times ``cross_entropy`` and 0.5 times this loss).
     """
 
     perfect_is_zero: ClassVar[bool] = False
-    """The minimum is 1/2 log RIDGE = -3.8 per class; a perfect prediction is close to it."""
+    """The lower bound is 1/2 log RIDGE = -3.8 per class; a perfect prediction comes close to it."""
 
     def __init__(
         self,
@@ -108,7 +109,7 @@ class Rmi(Loss):
 def _conditional_log_det(
     labels: Float[Tensor, "image class dimension point"], probabilities: Float[Tensor, "image class dimension point"]
 ) -> Float[Tensor, "image class"]:
-    """Return log det M. The trailing block of the Cholesky factor of the joint covariance is the factor of M + RIDGE."""
+    """Return log det M, computed from the trailing block of the Cholesky factor of the joint covariance."""
     joint = torch.cat([probabilities, labels], dim=2)
     covariance = joint @ joint.mT + RIDGE * torch.eye(joint.shape[2], dtype=joint.dtype, device=joint.device)
     factor = torch.linalg.cholesky(covariance)

@@ -1,4 +1,4 @@
-"""Bootstrap confidence intervals for scores over scenes (Efron 1979).
+"""Bootstrap confidence intervals for scores, resampled by scene (Efron 1979).
 
 Errors of neighboring pixels are correlated, so pixels cannot be resampled independently. Whole scenes are drawn with
 replacement, their counts are summed, and the score is computed from the sum.
@@ -24,7 +24,7 @@ def bootstrap_intervals(
     level: float = CONFIDENCE_LEVEL,
     repeats: int = RESAMPLES,
 ) -> dict[str, tuple[float, float]]:
-    """Compute percentile intervals for scores; the random draws are fixed.
+    """Compute percentile bootstrap intervals for scores, using a fixed random seed.
 
     Args:
         scenes: Confusion matrix of each scene.
@@ -33,7 +33,7 @@ def bootstrap_intervals(
         repeats: Number of resamples.
 
     Returns:
-        (low, high) by score name, widened to include the score itself. Empty if there are fewer than two labeled
+        (low, high) keyed by score name, widened to include the score itself. Empty if there are fewer than two labeled
         scenes; undefined scores are omitted.
     """
     labeled = [scene for scene in scenes if scene.in_reference.any()]

@@ -1,11 +1,11 @@
 """Boundary metrics with a distance tolerance in meters.
 
-*Boundary IoU* (Cheng et al. 2021) is the IoU of the pixels of each class within the tolerance of its border, so that
-large areas do not hide errors at edges. *Boundary F1* (Csurka et al. 2013) matches border pixels of one mask with border
-pixels of the same class in the other mask within the tolerance.
+*Boundary IoU* (Cheng et al. 2021) is the IoU over the pixels of each class that are within the tolerance of its
+border, so that large areas do not hide errors at edges. *Boundary F1* (Csurka et al. 2013) matches border pixels of one
+mask with border pixels of the same class in the other mask within the tolerance.
 
-A border is where two labeled classes meet. Unlabeled pixels and the edge of the scene are not borders, so labels with
-eroded borders have none. Distances are between pixel centers.
+A border is where two labeled classes meet. Unlabeled pixels and the edge of the scene are not borders, so labels in
+which all pixels along borders are unlabeled have no borders. Distances are between pixel centers.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from geoseg.legend import IGNORE_INDEX
 from geoseg.metrics.confusion_matrix import divide
 
 TOLERANCE_SLACK = 0.005
-"""Relative increase of the tolerance, so that two 0.5 m pixels are within 1 m despite map distortion."""
+"""Relative increase of the tolerance, so that a distance of two 0.5 m pixels is within 1 m despite map distortion."""
 NOT_PREDICTED = 254
-"""Value of labeled pixels without a prediction: not a reference class, but known to be wrong."""
+"""Value of labeled pixels without a prediction; it matches no reference class, so these pixels count as wrong."""
 
 Mask = NDArray[np.uint8]
 Offsets = NDArray[np.int64]
@@ -29,10 +29,10 @@ Offsets = NDArray[np.int64]
 
 @dataclass
 class BoundaryCounts:
-    """Number of pixels near borders per class. Counts of different strips and scenes can be added."""
+    """Number of pixels near borders, per class. Counts from different strips and scenes can be added."""
 
     both: NDArray[np.int64]
-    """Pixels of the same class in both masks, within the tolerance of the border of that class in both."""
+    """Pixels that have the same class in both masks and are within the tolerance of a border of that class in both."""
     predicted: NDArray[np.int64]
     """Pixels within the tolerance of a border of their class in the prediction."""
     reference: NDArray[np.int64]
@@ -60,11 +60,11 @@ class BoundaryCounts:
         return divide(self.both, self.predicted + self.reference - self.both)
 
     def precision(self) -> NDArray[np.float64]:
-        """Compute the fraction of the predicted border that is correct, per class; NaN without a border."""
+        """Compute the fraction of predicted border pixels that are correct, per class; NaN if there are none."""
         return divide(self.border_right, self.border_predicted)
 
     def recall(self) -> NDArray[np.float64]:
-        """Compute the fraction of the reference border that is found, per class; NaN without a border."""
+        """Compute the fraction of reference border pixels that are found, per class; NaN if there are none."""
         return divide(self.border_found, self.border_reference)
 
     def f1(self) -> NDArray[np.float64]:
@@ -77,7 +77,7 @@ class BoundaryCounts:
 
 
 def offsets_within(tolerance_m: float, pixel_m: tuple[float, float]) -> Offsets:
-    """Return the offsets of the pixels within a tolerance.
+    """Return the offsets from a pixel to all pixels within a tolerance.
 
     Args:
         tolerance_m: Tolerance in meters.
@@ -133,7 +133,7 @@ def count_boundaries(
 
 
 def _border(mask: Mask) -> NDArray[np.bool_]:
-    """Find pixels with a direct neighbor of a different labeled class."""
+    """Find labeled pixels that have a labeled direct neighbor of a different class."""
     found = np.zeros(mask.shape, np.bool_)
     known = mask != IGNORE_INDEX
     for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
@@ -145,10 +145,10 @@ def _border(mask: Mask) -> NDArray[np.bool_]:
 
 @njit
 def _near_another(mask: Mask, offsets: Offsets) -> NDArray[np.bool_]:
-    """Find labeled pixels with a pixel of a different labeled class within the offsets.
+    """Find labeled pixels that have a labeled pixel of a different class at one of the given offsets.
 
-    The nearest such pixel has a neighbor of a different class, so it is sufficient to search from pixels with such
-    neighbors.
+    The nearest pixel of a different class always has a direct neighbor with a different value, so it is sufficient to
+    search from pixels that have such a neighbor.
     """
     height, width = mask.shape
     found = np.zeros(mask.shape, np.bool_)
@@ -171,7 +171,7 @@ def _near_another(mask: Mask, offsets: Offsets) -> NDArray[np.bool_]:
 def _near_same(
     mask: Mask, border: NDArray[np.bool_], other: Mask, other_border: NDArray[np.bool_], offsets: Offsets
 ) -> NDArray[np.bool_]:
-    """Find border pixels with one of the same class in the other mask, at the same position or within the offsets."""
+    """Find border pixels that have a border pixel of the same class in the other mask, at the same position or an offset."""
     height, width = mask.shape
     found = np.zeros(mask.shape, np.bool_)
     for i in range(height):

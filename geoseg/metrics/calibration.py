@@ -1,7 +1,7 @@
 """Calibration: whether confidence matches accuracy.
 
 Confidence is the probability of the predicted class. It is quantized in steps of 1/254, as in geoseg's confidence
-rasters, so that counts of different scenes can be added and binned later.
+rasters, so that counts from different scenes can be added and binned later.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 CONFIDENCE_LEVELS = 255
 """Number of confidence levels; confidence = level / 254."""
 CALIBRATION_BINS = 15
-"""Number of bins of the calibration error (Guo et al. 2017)."""
+"""Number of bins for the calibration error (Guo et al. 2017)."""
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Calibration:
     """Number of correct and wrong pixels by confidence."""
 
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((CONFIDENCE_LEVELS, 2), np.int64))
-    """Pixels by [confidence level, 0 = wrong or 1 = correct]."""
+    """Number of pixels, indexed by [confidence level, 0 = wrong or 1 = correct]."""
 
     def update(self, level: NDArray[np.uint8], correct: NDArray[np.bool_]) -> None:
         """Count pixels.
@@ -43,7 +43,7 @@ class Calibration:
         return int(self.counts.sum())
 
     def bins(self, count: int = CALIBRATION_BINS) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return (pixels, mean confidence, accuracy) of ``count`` bins of equal width; NaN for empty bins."""
+        """Return the number of pixels, mean confidence and accuracy in ``count`` bins of equal width; NaN for empty bins."""
         confidence = np.arange(CONFIDENCE_LEVELS) / (CONFIDENCE_LEVELS - 1)
         place = np.minimum((confidence * count).astype(int), count - 1)
         per_level = self.counts.sum(axis=1)
@@ -53,9 +53,10 @@ class Calibration:
             return pixels, confidences / pixels, correct / pixels
 
     def error(self, count: int = CALIBRATION_BINS) -> float:
-        """Compute the expected calibration error, 0 to 1: the mean gap of confidence and accuracy, by pixels.
+        """Compute the expected calibration error, 0 to 1: the mean gap between confidence and accuracy.
 
-        Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3. NaN without pixels.
+        Guo et al. 2017, "On Calibration of Modern Neural Networks", equation 3: bins are weighted by their number of
+        pixels. NaN if there are no pixels.
         """
         pixels, confidence, accuracy = self.bins(count)
         return float(np.nansum(pixels * np.abs(confidence - accuracy)) / pixels.sum()) if self.pixels else float("nan")

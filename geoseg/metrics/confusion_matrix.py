@@ -1,7 +1,7 @@
-"""Confusion matrix of a mask and its reference, with scores per class and overall.
+"""Confusion matrix between a mask and its reference, with per-class and overall scores.
 
-Matrices of different crops, scenes and machines can be added. They are computed in chunks with NumPy: two masks of 10^8
-pixels take a quarter of a second and a few megabytes of memory.
+Matrices from different crops, scenes and machines can be added. They are computed in chunks with NumPy: two masks of
+10^8 pixels take a quarter of a second and a few megabytes of memory.
 """
 
 from typing import Any, Protocol, runtime_checkable
@@ -13,14 +13,14 @@ from geoseg.errors import ConfigError, DataError
 from geoseg.legend import IGNORE_INDEX
 
 CHUNK_PIXELS = 1 << 16
-"""Pixels per chunk: codes and counts of a chunk fit into the processor cache."""
+"""Pixels per chunk; the codes and counts of a chunk fit in the processor cache."""
 PIXEL_VALUES = 256
 """Number of possible values of a mask pixel."""
 
 
 @runtime_checkable
 class TensorLike(Protocol):
-    """Protocol for torch tensors, so that comparing masks does not import torch."""
+    """Protocol for torch tensors, so that comparing masks does not require importing torch."""
 
     def detach(self) -> Any:
         """Return the tensor without its gradient history."""
@@ -47,11 +47,11 @@ class ConfusionMatrix:
     classes: int
     """Number of classes."""
     counts: NDArray[np.int64]
-    """Pixels by [reference, predicted] class index."""
+    """Number of pixels, indexed by [reference, predicted] class index."""
     missed: NDArray[np.int64]
-    """Pixels by reference class index without a prediction (255). They count as wrong."""
+    """Number of labeled pixels without a prediction (255), by reference class index. They count as wrong."""
     ignored: int
-    """Pixels whose reference is 255 (not labeled). They are in no score."""
+    """Number of pixels whose reference is 255 (not labeled). They do not count toward any score."""
 
     def __init__(self, classes: int) -> None:
         if not 1 <= classes <= IGNORE_INDEX:
@@ -89,25 +89,25 @@ class ConfusionMatrix:
 
     @property
     def in_reference(self) -> NDArray[np.int64]:
-        """Pixels of each class in the reference."""
+        """Number of pixels of each class in the reference."""
         total: NDArray[np.int64] = self.counts.sum(axis=1) + self.missed
         return total
 
     @property
     def in_prediction(self) -> NDArray[np.int64]:
-        """Pixels of each class in the prediction, where the reference is labeled."""
+        """Number of pixels of each class in the prediction, where the reference is labeled."""
         total: NDArray[np.int64] = self.counts.sum(axis=0)
         return total
 
     @property
     def true_positives(self) -> NDArray[np.int64]:
-        """Correctly predicted pixels of each class."""
+        """Number of correctly predicted pixels of each class."""
         return self.counts.diagonal()
 
     def iou(self) -> NDArray[np.float64]:
         """Compute the intersection over union (Jaccard 1912) of each class, 0 to 1; NaN for classes that do not occur.
 
-        A class that occurs only in the prediction has 0.
+        A class that occurs only in the prediction has an IoU of 0.
         """
         return divide(self.true_positives, self.in_reference + self.in_prediction - self.true_positives)
 
@@ -119,7 +119,7 @@ class ConfusionMatrix:
         return divide(2 * self.true_positives, self.in_reference + self.in_prediction)
 
     def precision(self) -> NDArray[np.float64]:
-        """Compute the fraction of predicted pixels that are correct, per class; NaN for classes never predicted."""
+        """Compute the fraction of predicted pixels that are correct, per class; NaN for classes not predicted."""
         return divide(self.true_positives, self.in_prediction)
 
     def recall(self) -> NDArray[np.float64]:
@@ -127,19 +127,19 @@ class ConfusionMatrix:
         return divide(self.true_positives, self.in_reference)
 
     def accuracy(self) -> NDArray[np.float64]:
-        """Compute the accuracy of each class, the name of :meth:`recall` in segmentation papers."""
+        """Compute the accuracy of each class, which is what segmentation papers call :meth:`recall`."""
         return self.recall()
 
     @property
     def overall_accuracy(self) -> float:
-        """Fraction of labeled pixels that are correct, 0 to 1; NaN without labeled pixels."""
+        """Fraction of labeled pixels that are correct, 0 to 1; NaN if there are none."""
         return float(divide(self.true_positives.sum(keepdims=True), self.in_reference.sum(keepdims=True))[0])
 
     @property
     def kappa(self) -> float:
         """Cohen's kappa (Cohen 1960): agreement beyond chance, at most 1; NaN if chance agreement is perfect.
 
-        Pixels without a prediction count as a separate class that the reference never has.
+        Pixels without a prediction count as a separate class that does not occur in the reference.
         """
         total = int(self.in_reference.sum())
         if not total:
@@ -180,7 +180,7 @@ def _pair_counts(predicted: NDArray[np.integer[Any]], reference: NDArray[np.inte
     counts = np.zeros(PIXEL_VALUES * PIXEL_VALUES, np.int64)
     for start in range(0, reference.size, CHUNK_PIXELS):
         chunk = slice(start, start + CHUNK_PIXELS)
-        # Both values are combined in one 16-bit number, so that a single bincount counts the pairs.
+        # Both values are combined into one 16-bit number, so that a single bincount counts the pairs.
         codes = _bytes("reference", reference[chunk]).astype(np.uint16)
         codes *= PIXEL_VALUES
         codes += _bytes("prediction", predicted[chunk])

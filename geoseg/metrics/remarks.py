@@ -1,4 +1,4 @@
-"""Remarks on counts that scores do not show: pixels that do not count, a constant prediction, classes without labels."""
+"""Describe what scores do not show: pixels that do not count, a constant prediction, and classes without labels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ from geoseg.metrics.confusion_matrix import ConfusionMatrix
 
 
 def describe_uncounted_pixels(counts: ConfusionMatrix) -> Iterator[str]:
-    """Yield a sentence on pixels without a label, and one on labeled pixels without a prediction, with their numbers."""
+    """Yield sentences with the numbers of unlabeled pixels and of labeled pixels without a prediction, if not 0."""
     labeled, missed = int(counts.in_reference.sum()), int(counts.missed.sum())
     if counts.ignored:
         total = labeled + counts.ignored
@@ -32,12 +32,12 @@ def describe_constant_prediction(counts: ConfusionMatrix, names: Sequence[str]) 
 
 
 def describe_unlabeled_classes(pixels: Sequence[int], names: Sequence[str], source: str) -> Iterator[str]:
-    """Yield a sentence if some classes have no labeled pixel.
+    """Yield a sentence if some classes have no labeled pixels.
 
     Args:
         pixels: Labeled pixels of each class.
         names: Class names in the order of their indices.
-        source: Where the labels are, in words.
+        source: Description of where the labels come from; the subject of the sentence.
     """
     absent = [name for name, count in zip(names, pixels, strict=True) if not count]
     if absent:

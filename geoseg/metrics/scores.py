@@ -41,7 +41,7 @@ def summarize_scores(counts: ConfusionMatrix, excluded: Collection[int] = ()) ->
 def openmmlab_scores(counts: ConfusionMatrix) -> dict[str, float]:
     """Compute the scores that mmsegmentation's IoUMetric prints: percent, rounded to two decimals.
 
-    Its mFscore ignores classes whose precision or recall is undefined and classes without a true positive; its mDice
+    Its mFscore ignores classes whose precision or recall is undefined and classes without true positives; its mDice
     counts the latter as 0.
     """
     precision, recall = counts.precision(), counts.recall()

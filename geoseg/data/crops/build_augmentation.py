@@ -1,4 +1,4 @@
-"""Build the augmentation of a recipe for the bands and the value range of the prepared data."""
+"""Build the augmentation in a recipe for the bands and the value range of the prepared data."""
 
 from geoseg.augment import Augmentation
 from geoseg.config.recipe import AugmentSection
@@ -9,7 +9,7 @@ RGB = ("red", "green", "blue")
 
 
 def require_color_bands(section: AugmentSection, prepared: PreparedDataset) -> None:
-    """Check that the photometric distortion of a recipe supports the bands of the data.
+    """Check that the photometric distortion in a recipe supports the bands of the data.
 
     Raises:
         DataError: If OpenMMLab's distortion is used for data that does not have three uint8 bands.
@@ -23,7 +23,7 @@ def require_color_bands(section: AugmentSection, prepared: PreparedDataset) -> N
 
 
 def build_augmentation(section: AugmentSection, prepared: PreparedDataset) -> Augmentation:
-    """Build the random transform for crops, for the value range of the data; see :func:`require_color_bands`."""
+    """Build the random transform of crops for the bands and the value range of the data; see :func:`require_color_bands`."""
     smallest, largest = 0.0, 255.0
     if prepared.dtype != "uint8":
         smallest = min(band.minimum for band in prepared.statistics)

@@ -14,10 +14,10 @@ from geoseg.data.preparation.prepared_dataset import PreparedScene
 from geoseg.errors import GeosegError
 
 CropTransform = Callable[[Tensor, Tensor, Tensor, np.random.Generator], tuple[Tensor, Tensor, Tensor]]
-"""Random transform of the image, target and validity of one crop; its only source of randomness is the generator."""
+"""Random transform of the image, target and validity mask of one crop; its only source of randomness is the generator."""
 
 TERMINATION_GRACE_S = 10
-"""Seconds after SIGTERM until a worker exits by itself, unless its parent terminates it first."""
+"""Number of seconds after SIGTERM until a worker exits on its own, unless its parent terminates it first."""
 
 
 class CropDataset(Dataset[Crop]):
@@ -26,8 +26,8 @@ class CropDataset(Dataset[Crop]):
     A crop depends only on its number and the seed, not on the process that reads it or on earlier crops.
 
     Args:
-        scenes: Scenes of the sampler.
-        sampler: Plans each crop.
+        scenes: The prepared scenes, in the same order as in the sampler.
+        sampler: Sampler that plans each crop.
         numbers: Crop number at each position of the dataset.
         transform: Random transform applied to each crop, or None.
         seed: Random seed for the transforms.
@@ -86,14 +86,14 @@ class CropLoader:
         return len(self._loader)
 
     def __iter__(self) -> Iterator[Crop]:
-        """Return the batches. Worker processes start immediately and end with the iterator."""
-        # Not in the generator, which starts later: creating the iterator draws a random number from torch, which would
-        # otherwise be drawn during a training step.
+        """Return an iterator over the batches. Worker processes start immediately and end with the iterator."""
+        # The iterator is not created in the generator, which starts later: creating it draws a random number from torch,
+        # which would otherwise be drawn during a training step.
         return _raise_errors(iter(self._loader))
 
 
 def _raise_errors(batches: Iterator[Crop | GeosegError]) -> Iterator[Crop]:
-    """Yield the batches up to the first error, and raise it."""
+    """Yield the batches up to the first error, and raise that error."""
     try:
         while (batch := next(batches, None)) is not None:
             if isinstance(batch, GeosegError):

@@ -1,9 +1,9 @@
-"""Crops of prepared scenes: draw their location, and read and resample their pixels.
+"""Crops of prepared scenes: draw their locations, and read and resample their pixels.
 
 Training pipelines resize a region of a scene by a random factor and cut a window from it. A region of L pixels resized by
-the factor m has L' = int(L m + 1/2) pixels, and the crop begins at any of L' - size + 1 of them. Here, only the pixels
-under the crop are read and resampled, and only once. A resized region that is smaller than the crop is read completely;
-the rest of the crop, on the right and at the bottom, is padding.
+the factor m has L' = int(L m + 1/2) pixels, and the crop begins at one of L' - size + 1 positions. This module reads
+and resamples only the pixels that the crop covers, and only once. A resized region that is smaller than the crop is
+read completely; the rest of the crop, on the right and at the bottom, is padding.
 """
 
 import math
@@ -36,10 +36,10 @@ class CropPlan:
     size: int
     """Side length of the crop in pixels."""
     core: Window | None = None
-    """Part of the crop, in crop pixels, whose labels count; elsewhere, the target is "not labeled". None: the entire
-    crop."""
+    """Part of the crop, in crop pixels, whose labels count; elsewhere, the target is "not labeled". None for the
+    entire crop."""
     shape: tuple[int, int] | None = None
-    """(height, width) to which the window is resampled; the rest of the crop is padding. None: the entire crop."""
+    """(height, width) to which the window is resampled; the rest of the crop is padding. None for the entire crop."""
 
 
 def draw_plan(
@@ -58,11 +58,11 @@ def draw_plan(
         scene: Index of the scene.
         region: Pixels of the scene from which the crop is cut.
         size: Side length of the crop in pixels.
-        scale: Smallest and largest factor; drawn uniformly.
+        scale: Smallest and largest factor; the factor is drawn uniformly.
         containing: (row, col) of a pixel of the scene that the crop must contain; None allows all locations.
 
     Returns:
-        A plan, uniformly distributed over the allowed locations.
+        A plan whose location is uniformly distributed over the allowed locations.
     """
     factor = rng.uniform(*scale)
     pixel = (None, None) if containing is None else (containing[0] - region.row, containing[1] - region.col)
@@ -84,13 +84,13 @@ def _draw_axis(
         position = int((pixel + 0.5) * resized / length)
         low, high = max(position - filled + 1, low), min(position, high)
     start = int(rng.integers(low, high + 1))
-    # Halves are rounded down: a crop that begins in the middle of a pixel contains it, as ``position`` assumes.
+    # Halves are rounded down: a crop that begins in the middle of a pixel contains that pixel, as ``position`` assumes.
     first, stop = (math.ceil(edge * length / resized - 0.5) for edge in (start, start + filled))
     return min(first, length - 1), max(stop - first, 1), filled
 
 
 class Crop(NamedTuple):
-    """The image, target and validity of one window, or of a batch of windows."""
+    """The image, target and validity mask of one window, or of a batch of windows."""
 
     image: Num[Tensor, "*batch band row col"]
     """Pixels as in the scene, not normalized; 0 where not valid."""
@@ -108,7 +108,8 @@ def cut_crop(scene: PreparedScene, plan: CropPlan) -> Crop:
         plan: Location of the crop.
 
     Returns:
-        The crop; its image is resampled bilinearly with antialiasing, target and validity by nearest neighbor.
+        The crop. Its image is resampled bilinearly with antialiasing; its target and validity mask are resampled by
+            nearest neighbor.
     """
     image, target, valid = scene.read(plan.window)
     pixels, shape = _to_tensor(image), plan.shape or (plan.size, plan.size)
@@ -129,7 +130,7 @@ def cut_crop(scene: PreparedScene, plan: CropPlan) -> Crop:
 def _to_tensor(image: NDArray[Any]) -> Tensor:
     """Return an image (row, col, band) of any type as a tensor (band, row, col) in channels-last memory format.
 
-    torch resizes channels-last images twice as fast, and only supports uint8 and float32 images.
+    torch resizes channels-last images twice as fast, and supports only uint8 and float32 images.
     """
     if image.dtype != np.uint8:
         image = image.astype(np.float32)

@@ -38,21 +38,21 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
     * ``image``: float32 (band, row, col), in the units of the file, or normalized; 0 where the image has no data
     * ``mask``: int64 (row, col), class indices; 255 (:attr:`ignore_index`) where the image is not labeled
 
-    The scenes are converted once, to a folder below ``cache``, and are memory-mapped from there, so that the worker
+    The scenes are converted once, to a folder in ``cache``, and are memory-mapped from there, so that the worker
     processes of a :class:`torch.utils.data.DataLoader` share one copy. An item depends only on its index, the seed and
     the epoch, not on the number of workers. Call :meth:`set_epoch` before each epoch to get new crops.
 
     Args:
         images: Image files: a list, or a single file, folder or glob pattern. All images must have the same bands.
         labels: Label files: a list in the order of the images; or a folder or pattern with files that have the same
-            names as the images; or one vector file for all images. Label rasters must have the size of their image;
+            names as the images; or one vector file for all images. Label rasters must be the same size as their image;
             polygons may have a different CRS.
         classes: Class names in the order of their indices, with or without colors (``{"water": "#0000ff"}``).
         crop: Side length of a crop in pixels.
         sampler: ``random``, ``balanced`` (prefers rare classes) or ``grid`` (every pixel once per epoch), or a mapping
             with ``name`` and the options of the sampler, such as ``{"name": "balanced", "temperature": 0.1}``.
-        length: Number of items; by default, all windows for the ``grid`` sampler, and for other samplers the number of
-            crops that have the same total area as the scenes.
+        length: Number of items; by default, the number of windows for the ``grid`` sampler, and for other samplers the
+            number of crops needed to cover the scenes.
         seed: Random seed for crops and augmentation.
         augment: Random transforms: the ``augment`` section of a recipe, or a mapping of its keys (``{"rotate90":
             0.5}``); None disables transforms and resizing.
@@ -65,7 +65,8 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
         column: Attribute that contains the class of a polygon.
         polygon_class: Class of all polygons if there is no ``column``; by default, the last class.
         background: Class of the pixels outside all polygons; by default, they are not labeled.
-        priority: Classes in stacking order where polygons overlap, topmost first; other polygons lie below, in layer order.
+        priority: Classes in stacking order, topmost first, for overlapping polygons; polygons of other classes lie
+            below these, in layer order.
         layer: Layer to read from vector files with several layers.
         bands: Names of the bands to use, in order; by default, all bands of the first image.
         gsd: Ground sampling distance in meters per pixel to resample the scenes to; by default, scenes are not resampled.
@@ -128,7 +129,7 @@ class SegmentationDataset(Dataset[dict[str, Tensor]]):
             "column": column,
             "polygon_class": polygon_class,
             "background": background,
-            **({"priority": tuple(priority)} if priority else {}),  # the options name the folder of converted scenes
+            **({"priority": tuple(priority)} if priority else {}),  # options determine the name of the cache folder
             **({"layer": layer} if layer else {}),
         }
         declared = DatasetDeclaration(legend, build_encoding(legend, kind, **encoding_options), {"train": scenes})
@@ -205,7 +206,7 @@ def _declare_section(
 def _build_crops(
     prepared: PreparedDataset, size: int, sampler: str | Mapping[str, Any], seed: int, augment: AugmentSection | None
 ) -> CropDataset:
-    """Return the infinite sequence of crops of a sampler."""
+    """Return the infinite sequence of crops from a sampler."""
     options = {"name": sampler} if isinstance(sampler, str) else dict(sampler)
     name = options.pop("name", None)
     if name is None:

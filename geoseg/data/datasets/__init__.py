@@ -10,7 +10,7 @@ datasets: Registry[Dataset] = Registry("dataset", __name__)
 
 
 def published_legend(name: str) -> Legend | None:
-    """Return the legend of a dataset with fixed classes; None if there is none, or its options set the classes."""
+    """Return the legend of a dataset with fixed classes; None if it does not exist, or its options set the classes."""
     if name not in datasets.names():
         return None
     return getattr(import_module(f"{__name__}.{name}"), "LEGEND", None)

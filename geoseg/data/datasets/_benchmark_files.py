@@ -1,6 +1,6 @@
-"""Find the files of published benchmarks by file name, pair images with labels, and check their number.
+"""Find the files of published benchmarks by file name, pair images with labels, and check for missing files.
 
-Archives may be zipped or already extracted, and the folder layout varies between downloads. File names do not.
+Archives may be zipped or already extracted, and the folder layout varies between downloads, but file names do not.
 """
 
 import re
@@ -13,26 +13,26 @@ from geoseg.errors import DataError
 from geoseg.raster.archive import FileEntry
 
 SceneKey = tuple[str, ...]
-"""Identity of a scene in file names: the groups of a pattern, in lower case, numbers without leading zeros."""
+"""Key of a scene in file names: the values of a pattern's groups, in lower case, without leading zeros in numbers."""
 FilesByKey = dict[SceneKey, Path]
 
 MAX_NAMES = 4
-"""Maximum number of scenes that a message lists."""
+"""Maximum number of scenes listed in a message."""
 
 
 def find_files(
     entries: Iterable[FileEntry], pattern: str, *, is_fallback: Callable[[FileEntry], bool] = lambda _: False
 ) -> FilesByKey:
-    """Find the files whose paths below the root match a pattern.
+    """Find the files whose paths relative to the root match a pattern.
 
     Args:
-        entries: Files below the root.
+        entries: Files in the root folder and its subfolders.
         pattern: Regular expression with groups that identify the scene; matched against the whole path,
             case-insensitively.
-        is_fallback: Returns True for files that are only used if no other file has the same groups.
+        is_fallback: Function that returns True for files that are only used if no other file has the same groups.
 
     Returns:
-        One file for each value of the groups; among duplicates, a file outside a zip archive is preferred.
+        One file for each combination of group values; among duplicates, a file outside a zip archive is preferred.
     """
     compiled = re.compile(pattern, re.IGNORECASE)
     matches = [(match, entry) for entry in entries if (match := compiled.fullmatch(entry.relative_path))]
@@ -52,7 +52,7 @@ def pair_scenes(
     Args:
         images: Image files.
         labels: Label files.
-        name: Name of a scene from its key.
+        name: Function that returns the name of a scene, given its key.
         gsd: Published ground sampling distance in meters per pixel.
 
     Returns:
@@ -101,10 +101,10 @@ def require_complete(
         expected: Keys of the published scenes.
         keys: Keys of the scenes that were found.
         description: Description of the scenes, for the message.
-        name: Name of a scene from its key.
+        name: Function that returns the name of a scene, given its key.
 
     Raises:
-        DataError: If scenes are missing; the message names the first of them.
+        DataError: If scenes are missing; the message lists the first of them.
     """
     missing = [name(key) for key in sorted(expected, key=_numerical_order) if key not in keys]
     if missing:

@@ -11,7 +11,7 @@ from geoseg.errors import DataError
 from geoseg.legend import Legend
 
 LabelKind = Literal["no_boundary", "full"]
-"""Labels without the pixels along object borders (the published protocol), or all labels."""
+"""Labels without the pixels along object borders (the published protocol), or the full labels."""
 
 LEGEND = Legend.of(
     {
@@ -23,7 +23,7 @@ LEGEND = Legend.of(
         "clutter": "#FF0000",
     }
 )
-"""In the order used by OpenMMLab's configurations; in torchgeo, clutter is first."""
+"""Classes in the order used by OpenMMLab's configurations; in torchgeo, clutter comes first."""
 
 BOUNDARY = "#000000"
 """Color of unlabeled pixels along object borders in the labels without boundaries."""
@@ -42,12 +42,12 @@ def build_city_dataset(
     complete: bool,
     label_pattern: str,
 ) -> Dataset:
-    """Build the dataset of a city, with the published splits and ISPRS colors.
+    """Build the dataset for a city, with the published splits and ISPRS colors.
 
     Args:
         scenes: Scenes by key, with or without a label.
         labels: Label files by key.
-        name: Name of a scene from its key.
+        name: Function that returns the name of a scene, given its key.
         bands: Names of the bands.
         train: Keys of the training split.
         val: Keys of the validation split.

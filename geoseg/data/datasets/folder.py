@@ -1,15 +1,15 @@
 """Images and labels on disk, found by a file name pattern: the dataset for your own data.
 
-A pattern is a path below the root with placeholders. ``{group}/images/{name}.jpg`` finds all matching images. The label
-path of an image is the label pattern with its placeholders filled in, for instance ``{group}/masks/{name}.png``. ``*``
-matches anything within one folder or file name. A label pattern without placeholders is a single file for all scenes,
-for instance a file with polygons.
+A pattern is a path relative to the root folder, with placeholders. ``{group}/images/{name}.jpg`` finds all matching
+images. The label path of an image is the label pattern with its placeholders filled in, for instance
+``{group}/masks/{name}.png``. ``*`` matches anything within one folder or file name. A label pattern without
+placeholders refers to a single file for all scenes, for instance a vector file of polygons.
 
 A scene is named after its placeholders, joined by slashes (``Tile 1/image_part_001``). A split is defined by one or
 more of the following:
 
 * name patterns: ``train: ["Tile 4/*", "Tile 7/*"]``
-* lists of names in a text file below the root: ``train: splits/train.txt``
+* a list of names in a text file in the root folder: ``train: splits/train.txt``
 * groups: ``val: {group: [Tile 1, Tile 3]}``
 * a fraction of the groups not selected by an earlier rule, in a fixed order: ``val: {share: 0.2, by: group}``
 * ``rest``: all scenes that are not selected by any other split.
@@ -56,22 +56,22 @@ def folder(
 
     Args:
         root: Folder that contains the data.
-        images: Pattern of the images below the root, such as ``images/{name}.tif``.
-        labels: Pattern of the labels below the root, such as ``labels/{name}.tif``; without placeholders, one file for all
-            scenes, such as ``labels.gpkg``.
+        images: Pattern of the images, relative to ``root``, such as ``images/{name}.tif``.
+        labels: Pattern of the labels, relative to ``root``, such as ``labels/{name}.tif``; without placeholders, one
+            file for all scenes, such as ``labels.gpkg``.
         legend: Class names, with or without colors, in index order.
         splits: Rules that select the scenes of each split: name patterns, a text file of names, ``{group: [members]}``,
             ``{share: 0.2, by: group}`` or ``rest``.
-        encoding_kind: Type of label files: raster values (``index``), raster colors (``colour``) or polygons;
-            ``auto`` infers it from the first file.
-        values: For some class names, the pixel values, colors or attribute values that mean the class. Other classes are
-            encoded as their class index, their color or their name.
+        encoding_kind: Type of label files: raster values (``index``), raster colors (``colour``) or polygons
+            (``polygon``); ``auto`` infers it from the first file.
+        values: Pixel values, colors or attribute values that represent individual classes, keyed by class name. Other
+            classes are represented by their class index, color or name.
         ignore: Values, colors or attribute values that mean "not labeled"; ``null`` is a missing attribute value.
         column: Attribute that contains the class of a polygon.
         polygon_class: Class of all polygons if there is no ``column``; by default, the last class in the legend.
         background: Class of the pixels outside all polygons; by default, they are not labeled.
-        priority: Classes in stacking order where polygons overlap, topmost first. Polygons of other classes lie
-            below, in layer order, with the last polygon on top.
+        priority: Classes in stacking order, topmost first, for overlapping polygons. Polygons of other classes lie
+            below these, in layer order, with the last polygon on top.
         layer: Layer to read from vector files with several layers.
 
     Raises:
@@ -207,7 +207,7 @@ def _select_groups(rule: Mapping[str, Any], scenes: list[LabelledScene]) -> list
 
 
 def _select_share(rule: Mapping[str, Any], free: list[LabelledScene]) -> list[LabelledScene]:
-    """Return a fraction of the groups, ordered by a hash of their names, which is the same on every machine."""
+    """Return the scenes in a fraction of the groups, which are selected by a hash that is the same on every machine."""
     by = str(rule.get("by", "name"))
     if free and by not in free[0].groups:
         hint = f"data.images has {{{'}, {'.join(free[0].groups)}}}"

@@ -1,7 +1,7 @@
-"""iSAID: 2,806 aerial images from DOTA-v1.0 of various sizes, with 15 object classes and background.
+"""iSAID: 2,806 aerial images of various sizes from DOTA-v1.0, with 15 object classes and a background class.
 
-Read from the folders published by DOTA and iSAID: ``train/images/part1.zip`` … ``part3.zip``, ``val/images/part1.zip``,
-``test/images/part1.zip`` and ``part2.zip`` (inside: ``images/P0000.png``), and ``train/`` and
+Images and labels are read from the folders published by DOTA and iSAID: ``train/images/part1.zip`` … ``part3.zip``,
+``val/images/part1.zip``, ``test/images/part1.zip`` and ``part2.zip`` (inside: ``images/P0000.png``), and ``train/`` and
 ``val/Semantic_masks/images.zip`` (inside: ``images/P0000_instance_color_RGB.png``), zipped or extracted.
 """
 
@@ -36,7 +36,7 @@ LEGEND = Legend.of(
         "Harbor": "#00649B",
     }
 )
-"""Names, order and colors from OpenMMLab's configurations. Background is a class and counts in their scores."""
+"""Names, order and colors from OpenMMLab's configurations. The background is a class and counts toward their scores."""
 
 COUNTS = {"train": 1411, "val": 458, "test": 937}
 """Number of images in each split of DOTA-v1.0."""

@@ -1,7 +1,7 @@
 """Domain shift between Potsdam and Vaihingen: two cities, two cameras and two pixel sizes.
 
-Both have near-infrared, red and green bands. ``data.gsd`` sets a common pixel size; that of Vaihingen is 0.09 m. The
-archives of both cities may be anywhere below one common folder.
+Both datasets have near-infrared, red and green bands. ``data.gsd`` sets a common pixel size, such as Vaihingen's
+0.09 m. The archives of both cities may be anywhere under a common folder.
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ def isprs_shift(
     *,
     complete: bool = True,
 ) -> Dataset:
-    """Create the domain shift dataset from one city (the source) to the other (the target).
+    """Create the dataset for a domain shift from one city (the source) to the other (the target).
 
     The splits are ``train`` and ``val`` of the source, ``unlabelled`` (training images of the target) and ``test``
     (validation scenes of the target). The ``test`` split is hidden from training.
@@ -66,7 +66,7 @@ def isprs_shift(
 
 
 def _add_city_name(city: Dataset, name: str) -> dict[str, tuple[LabelledScene, ...]]:
-    """Return the splits of a city, with the city added to the names and groups of its scenes."""
+    """Return the splits of a city, with the city's name added to the names and groups of its scenes."""
     return {
         split: tuple(replace(scene, name=f"{name}/{scene.name}", groups={"domain": name}) for scene in scenes)
         for split, scenes in city.splits.items()

@@ -1,12 +1,13 @@
 """LoveDA: 5,987 urban and rural images of three Chinese cities (1024 x 1024 pixels, 0.3 m GSD), with seven classes.
 
-Read from the published archives (``Train.zip``, ``Val.zip``, ``Test.zip``), zipped or extracted, or from the folders
-written by OpenMMLab's converter (``img_dir/train/0.png``), where the number of an image determines its domain.
+Images and labels are read from the published archives (``Train.zip``, ``Val.zip``, ``Test.zip``), zipped or extracted,
+or from the folders written by OpenMMLab's converter (``img_dir/train/0.png``), where the number of an image determines
+its domain.
 
 Source: Wang et al. 2021, "LoveDA: A remote sensing land-cover dataset for domain adaptive semantic segmentation"
 (arXiv 2110.08733). For a domain shift, a network is trained on one domain and evaluated on the other. There are two
-protocols, which differ in the unlabeled images of the target domain: those of its validation split (``official``) or
-those of its training split (``train-target``, as in ST-DASegNet).
+protocols, which differ in the target images that they use as unlabeled data: those of the validation split
+(``official``) or those of the training split (``train-target``, as in ST-DASegNet).
 """
 
 import shutil
@@ -42,7 +43,7 @@ LEGEND = Legend.of(
         "agricultural": "#FFC380",
     }
 )
-"""Label files contain the class index plus one; 0 means no data."""
+"""Classes in index order. Label files contain the class index plus one; 0 means no data."""
 
 IDS: Mapping[str, Mapping[Domain, range]] = {
     "train": {"rural": range(1366), "urban": range(1366, 2522)},
@@ -56,7 +57,7 @@ RECORD_URL = "https://zenodo.org/records/5706578"
 LICENCE = "LoveDA: CC BY-NC-SA 4.0, no commercial use"
 
 Scenes = Mapping[tuple[str, str], tuple[LabelledScene, ...]]
-"""The published scenes, by split and domain."""
+"""The published scenes, keyed by (split, domain)."""
 
 
 @datasets.register
@@ -79,15 +80,15 @@ def loveda(
     Args:
         root: Folder that contains the archives, zipped or extracted.
         domain: ``all``, one domain, or a shift from one domain to the other.
-        protocol: Which target images a shift uses as unlabeled data.
-        validate_on: Domain of the validation images used to select the best model of a shift; with ``target``, the
+        protocol: Protocol that determines which target images a shift uses as unlabeled data.
+        validate_on: Domain of the validation images used to select the best model for a shift; with ``target``, the
             labels of the test split influence training.
         baseline: Baseline for domain adaptation: ``source-only`` uses no target images; ``oracle`` trains on the
             target's labels.
         complete: Require all published images.
 
     Raises:
-        ConfigError: If an option of a shift is given without a shift.
+        ConfigError: If an option that requires a shift is given without one.
         DataError: If images or labels are missing.
     """
     scenes = _published(root, complete=complete)
@@ -116,7 +117,7 @@ def loveda(
 def _shift(
     scenes: Scenes, source: str, target: str, protocol: Protocol, *, validate_on: str, baseline: Baseline | None
 ) -> dict[str, Sequence[LabelledScene]]:
-    """Return the splits of a shift. Target images to adapt to have no labels, even if labels are published."""
+    """Return the splits of a shift. The target images to adapt to have no labels, even if labels are published."""
     test = scenes["val", target]
     if baseline == "oracle":
         return {"train": scenes["train", target], "val": test, "test": test}
@@ -132,7 +133,7 @@ def _shift(
 
 
 def _published(root: Path, *, complete: bool) -> Scenes:
-    """Return all scenes below a root."""
+    """Return all published scenes in a folder, keyed by (split, domain)."""
     files = list_files(root)
     scenes = {}
     for split in IDS:
@@ -163,7 +164,7 @@ def _published(root: Path, *, complete: bool) -> Scenes:
 
 
 def _files(files: Sequence[FileEntry], split: str, kind: Literal["images", "masks"]) -> FilesByKey:
-    """Return the files of a split by (domain, number). In merged folders, the number determines the domain."""
+    """Return the files of a split, keyed by (domain, number). In merged folders, the number determines the domain."""
     merged = find_files(files, rf"(?:.*/)?{'img' if kind == 'images' else 'ann'}_dir/{split}/(\d+)\.png")
     separate = find_files(files, rf"(?:.*/)?{split}/(rural|urban)/{kind}_png/(\d+)\.png")
     return {_add_domain(split, key): path for key, path in merged.items()} | separate

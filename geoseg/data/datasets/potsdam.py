@@ -1,7 +1,8 @@
-"""ISPRS Potsdam: 38 orthophotos of 6000 x 6000 pixels with a GSD of 5 cm, six classes.
+"""ISPRS Potsdam: 38 orthophotos of 6000 x 6000 pixels with a GSD of 5 cm, and six classes.
 
-Read from the archives that ISPRS provides (``2_Ortho_RGB.zip``, ``3_Ortho_IRRG.zip``, ``4_Ortho_RGBIR.zip``,
-``5_Labels_all.zip``, ``5_Labels_all_noBoundary.zip``, ``5_Labels_for_participants.zip``), zipped or extracted.
+Images and labels are read from the archives that ISPRS provides (``2_Ortho_RGB.zip``, ``3_Ortho_IRRG.zip``,
+``4_Ortho_RGBIR.zip``, ``5_Labels_all.zip``, ``5_Labels_all_noBoundary.zip``, ``5_Labels_for_participants.zip``), zipped
+or extracted.
 """
 
 from pathlib import Path
@@ -58,7 +59,7 @@ def potsdam(
     by_kind = {kind: find_files(files, rf"(?:.*/)?top_potsdam_(\d+)_(\d+)_{kind}\.tiff?") for kind in BANDS}
     require_images(by_kind[images], f"images top_potsdam_*_{images.upper()}.tif", root, by_kind, "data.images")
     ending = "_noBoundary" if labels == "no_boundary" else ""
-    # Tile 4_12 of 5_Labels_all is corrupted in copies in circulation, but not in 5_Labels_for_participants.
+    # Tile 4_12 of 5_Labels_all is corrupted in some distributed copies, but not in 5_Labels_for_participants.
     label_files = find_files(
         files,
         rf"(?:.*/)?top_potsdam_(\d+)_(\d+)_label{ending}\.tiff?",

@@ -1,9 +1,9 @@
 """Any torchgeo dataset with images and masks, selected by class name.
 
 A scene is one sample or, for a dataset indexed by coordinates, one file in its index. torchgeo decodes the samples, so
-every layout that it supports can be used for training; it also extracts archives into their folder. A split specifies
-the arguments of the class: a value for ``split``, a mapping of other arguments, or a list of these. A split ``{share:
-0.1}`` or ``{names: ["M-33-*"]}`` is taken from ``train``.
+every layout that it supports can be used for training; it also extracts archives into the folder that contains them.
+The value of a split specifies the arguments of the class: a value for ``split``, a mapping of other arguments, or a
+list of these. A split ``{share: 0.1}`` or ``{names: ["M-33-*"]}`` is taken from ``train``.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from geoseg.errors import ConfigError, DataError, GeosegError
 from geoseg.legend import IGNORE_INDEX
 
 DEFAULT_SPLITS = {"train": "train", "val": "val", "test": "test"}
-"""Splits that are used if torchgeo's class has them."""
+"""Default splits for a torchgeo class with a ``split`` argument."""
 SUBSET_KEYS = {"share", "names"}
 """Keys of a split that is taken from ``train``."""
 
@@ -51,27 +51,27 @@ def torchgeo(
     """Create a dataset from the class ``torchgeo.datasets.NAME`` and a folder.
 
     Args:
-        root: Folder that contains its files.
+        root: Folder that contains the files of the dataset.
         name: Name of the class.
         splits: Arguments of the class for each split; by default, torchgeo's own splits.
         options: Arguments of the class for all splits.
-        legend: Class names, with or without colors, in the order of the mask values, without ignored ones; only
-            required if torchgeo does not name the classes.
+        legend: Class names, with or without colors, in the order of the mask values, without ignored values;
+            required only if torchgeo does not name the classes.
         values: Mask values for classes that do not follow this order.
         ignore: Mask values that mean "not labeled".
         mask: Key of the mask in a sample.
-        mask_layer: Layer of the mask, if it has several.
-        nodata: Value in all bands of pixels without data.
-        dtype: Pixel type to store; by default, the narrowest type that can represent the first images.
+        mask_layer: Index of the layer to use if masks have several layers.
+        nodata: Value that pixels without data have in all bands.
+        dtype: Pixel type to store; by default, the narrowest type that can represent the first image of each split.
         download: Let torchgeo download missing files.
 
     Raises:
-        ConfigError: If an option is invalid, or the masks of the dataset are not classes.
+        ConfigError: If an option is invalid, or the masks of the dataset do not contain classes.
         DataError: If files are missing or cannot be read.
     """
     overrides = OVERRIDES.get(name, DatasetOverrides())
     overrides = replace(overrides, ignore=(*overrides.ignore, *ignore))
-    open_cached.cache_clear()  # files may have been added since
+    open_cached.cache_clear()  # files may have been added since the last call
     factory = DatasetFactory(name, root, json.dumps(dict(options or {})))
     factories, subsets, remarks = _resolve_splits(factory, splits, download=download)
     reader = SampleReader(mask, mask_layer, overrides.by_colour)
@@ -168,7 +168,7 @@ def _take_subsets(
 
 
 def _select_names(rule: Mapping[str, Any], names: Sequence[str]) -> set[str]:
-    """Return the names that match patterns, or a fraction selected by a hash of the names, the same on every machine."""
+    """Return the names that match patterns, or a fraction selected by a hash that is the same on every machine."""
     match dict(rule):
         case {"names": list(patterns), **rest} if not rest:
             return {name for name in names if any(fnmatchcase(name.partition("/")[2], each) for each in patterns)}

@@ -1,8 +1,8 @@
-"""ISPRS Vaihingen: 33 orthophotos of about 2000 x 2500 pixels with a GSD of 9 cm in near infrared, red and green, six
-classes.
+"""ISPRS Vaihingen: 33 orthophotos (near infrared, red and green) of about 2000 x 2500 pixels with a GSD of 9 cm, and
+six classes.
 
-Read from the archives that ISPRS provides (``ISPRS_semantic_labeling_Vaihingen.zip`` with the images in ``top/``,
-``..._ground_truth_COMPLETE.zip``, ``..._ground_truth_eroded_COMPLETE.zip``), zipped or extracted.
+Images and labels are read from the archives that ISPRS provides (``ISPRS_semantic_labeling_Vaihingen.zip`` with the
+images in ``top/``, ``..._ground_truth_COMPLETE.zip``, ``..._ground_truth_eroded_COMPLETE.zip``), zipped or extracted.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ VAL = frozenset((str(area),) for area in (2, 4, 6, 8, 10, 12, 14, 16, 20, 22, 24
 IMAGE = r"(?:.*/)?top/top_mosaic_09cm_area(\d+)\.tiff?"
 LABELS = {
     "no_boundary": r"(?:.*/)?top_mosaic_09cm_area(\d+)_noBoundary\.tiff?",
-    # Images and complete labels have the same names and only differ in their folder.
+    # Images and complete labels have the same file names and differ only in their folders.
     "full": r"(?!(?:.*/)?top/)(?:.*/)?top_mosaic_09cm_area(\d+)\.tiff?",
 }
 

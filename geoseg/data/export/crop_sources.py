@@ -31,12 +31,12 @@ class WindowPixels(NamedTuple):
     valid: NDArray[np.bool_]
     """(row, col); True where the image has data."""
     target: NDArray[np.uint8] | None
-    """Class indices (row, col), 255 where not labeled; None without a label file."""
+    """Class indices (row, col), 255 where not labeled; None if there is no label file."""
 
 
 @dataclass(frozen=True)
 class CropSource:
-    """An image, its labels and its validity, which are cut into the same windows."""
+    """An image with its labels and validity mask, which are cut into the same windows."""
 
     name: str
     """Name of the scene."""
@@ -45,7 +45,7 @@ class CropSource:
     label: Path | None = None
     """Raster file with one 8-bit band on the grid of the image."""
     valid: Path | None = None
-    """Raster file with one band that is above 0 where the image has data; None uses the validity of the image file."""
+    """Raster file with one band that is above 0 where the image has data; None to use the validity of the image file."""
     split: str = ""
     """Split of the scene, if it is a prepared scene."""
     dataset: str = ""
@@ -111,7 +111,7 @@ def find_crop_sources(paths: Sequence[str | Path], labels: str | Path | None = N
     """Find the scenes in files, folders and prepared folders.
 
     Args:
-        paths: Raster files, folders of raster files, or folders returned by :func:`geoseg.prepare`.
+        paths: Raster files, folders of raster files, or folders written by :func:`geoseg.prepare`.
         labels: Folder of label rasters with the same names as the scenes.
 
     Raises:

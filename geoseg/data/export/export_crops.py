@@ -1,4 +1,4 @@
-"""Export scenes as crops on disk: the command ``tile``."""
+"""Export crops of scenes to disk, for the ``tile`` command."""
 
 import json
 import shutil
@@ -24,10 +24,10 @@ from geoseg.registry import current_name
 Layout = Literal["geotiff", "openmmlab"]
 
 DEPRECATED_LAYOUT = "published"
-"""Old spelling of ``openmmlab``, accepted for one release; it is still used in the summary file."""
+"""Old name of ``openmmlab``, accepted for one release; it is still used in the summary file."""
 
 SUMMARY_NAME = "crops.json"
-"""File in every folder of crops; a folder without it is not replaced."""
+"""Summary file in every folder of crops; a folder without it is not replaced."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ def tile(
 ) -> TileResult:
     """Cut scenes into square crops on disk.
 
-    If a scene is smaller than a crop, the crop extends beyond it and has no data there. The folder only appears once it
-    is complete.
+    If a scene is smaller than a crop, the crop extends beyond it and has no data there. The output folder appears
+    only once it is complete.
 
     Args:
-        scenes: Raster files, folders of them, or a prepared folder, whose masks are also cut.
+        scenes: Raster files, folders of raster files, or a prepared folder, whose masks are also cut.
         output: Folder to write.
         size: Side length of a crop in pixels; by default, that of the rule.
         stride: Distance between crops in pixels; by default, that of the rule.
@@ -161,7 +161,7 @@ class _CropExporter:
         return patch_windows(grid.height, grid.width, self.rule, size=self.size, stride=self.stride)
 
     def export(self, source: CropSource, *, keep_empty: bool) -> tuple[int, int]:
-        """Write the crops of one scene; return how many were written and how many were skipped."""
+        """Write the crops of one scene, and return the numbers of written and skipped windows."""
         written = skipped = 0
         with CropSourceReader(source) as reader:
             for window in self.windows(reader.grid):

@@ -20,16 +20,16 @@ from geoseg.raster.writers.crop_files import write_crop_png
 
 @dataclass(frozen=True)
 class OpenmmlabLayout:
-    """Windows, names and label values of the converter for a benchmark."""
+    """Windows, names and label values used by the converter for a benchmark."""
 
     rule: PatchRule | None
-    """Rule that places the windows; None: whole images."""
+    """Rule that places the windows; None for whole images."""
     image_name: Callable[[str, Window], str]
-    """Name of an image file, from the scene's name and the window."""
+    """Function that returns the name of an image file, given the name of the scene and the window."""
     label_name: Callable[[str], str]
-    """Name of its label file, from the image file's name."""
+    """Function that returns the name of a label file, given the name of the image file."""
     first_class: int
-    """Label value of class 0. If it is 1, unlabeled pixels are 0, otherwise 255."""
+    """Label value of class 0. If it is 1, unlabeled pixels are 0; otherwise, they are 255."""
 
     def windows(self, grid: Grid) -> Iterator[Window]:
         """Return the windows of a scene."""
@@ -76,14 +76,14 @@ OPENMMLAB_LAYOUTS = {
     "isaid": OpenmmlabLayout("isaid", _by_rows, lambda name: f"{Path(name).stem}_instance_color_RGB.png", 0),
     "loveda": OpenmmlabLayout(None, lambda scene, _: f"{scene.rpartition('/')[2]}.png", str, 1),
 }
-"""Mapping of dataset names to layouts."""
+"""Mapping from dataset names to layouts."""
 
 
 def select_layout(sources: Sequence[CropSource]) -> OpenmmlabLayout:
     """Return the layout of the benchmark that all sources belong to.
 
     Raises:
-        DataError: If they are not prepared scenes of a single benchmark with such a layout.
+        DataError: If the sources are not prepared scenes of a single benchmark with such a layout.
     """
     names = {source.dataset for source in sources}
     if len(names) != 1 or not names <= set(OPENMMLAB_LAYOUTS):

@@ -1,4 +1,4 @@
-"""Convert many scenes with two processes, after checking disk space, and with only one run per folder at a time."""
+"""Convert many scenes in two processes, after checking disk space; runs that use the same folder wait for each other."""
 
 import contextlib
 import logging
@@ -34,7 +34,7 @@ MIN_PIXELS_FOR_PROCESSES = 100_000_000
 LOCK_FILE = Path("records", ".lock")
 """File in a prepared folder that is locked during conversion. It is kept, and marks the folder as prepared by geoseg."""
 DISK_MARGIN = 1.02
-"""Required disk space as a multiple of the uncompressed pixel size, to allow for headers, records and class locations."""
+"""Required disk space as a multiple of the uncompressed size, to allow for headers, records and class locations."""
 
 MAIN_GUARD_HINT = "put the main code of a script under: if __name__ == '__main__':"
 
@@ -52,9 +52,9 @@ class DiskSpace:
 
     @classmethod
     def estimate(cls, scenes: Sequence[PreparedScene], bands: int, dtype: str) -> Self:
-        """Estimate the space required for the images, validity and masks of scenes whose sizes are known."""
+        """Estimate the space required for the images, validity masks and class masks of scenes whose sizes are known."""
         pixels = [scene.height * scene.width for scene in scenes]
-        bytes_per_pixel = bands * np.dtype(dtype).itemsize + 1  # 1: validity
+        bytes_per_pixel = bands * np.dtype(dtype).itemsize + 1  # 1: validity mask
         size = sum(count * (bytes_per_pixel + scene.labelled) for count, scene in zip(pixels, scenes, strict=True))
         return cls(sum(pixels), size)
 
@@ -112,10 +112,10 @@ def _acquire_lock(folder: Path) -> TextIO:
 
 
 def _wait_for_lock(file: TextIO, folder: Path) -> None:
-    """Wait for the lock, or raise an error if waiting would be a deadlock.
+    """Wait for the lock, or raise an error if waiting would cause a deadlock.
 
     A spawned worker process first imports the user's script. If the script starts its work on import, the worker
-    gets here while its parent holds the lock and waits for the worker.
+    reaches this point while its parent holds the lock and waits for the worker.
     """
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

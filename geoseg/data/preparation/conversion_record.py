@@ -1,6 +1,6 @@
 """Records of converted scenes: one JSON file per scene, written after its other files.
 
-A scene that has a record is complete. An interrupted run continues with the scenes that have none.
+A scene that has a record is complete. An interrupted run continues with the scenes that have no record.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Convert one labeled scene to prepared files in a single pass, a few rows at a time.
 
-The image, class indices, validity and class locations are written together, and the record is written last.
+The image, class indices, validity mask and class locations are written together, and the record is written last.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ class SceneConversion:
     bands: tuple[str, ...]
     """Names of the bands to keep, in order."""
     select_by_name: bool
-    """True if the recipe names the bands. Otherwise, bands with different names are used by position."""
+    """True if the recipe names the bands. Otherwise, bands with different names are selected by position."""
     dtype: str
     """Pixel type of all scenes."""
     gsd: float | None
@@ -180,7 +180,7 @@ class _StripConverter:
     def _convert_image(
         self, strip: Window, rows: Window, images: StripWriter, valids: StripWriter
     ) -> NDArray[np.bool_]:
-        """Write a strip of the image and return its validity (row, col)."""
+        """Write a strip of the image and return its validity mask (row, col)."""
         with self._timed("decode"):
             raster = self.source.read(rows, self.positions, shape=strip.shape)
         self.statistics.add(raster)
@@ -194,7 +194,7 @@ class _StripConverter:
     def _convert_labels(
         self, strip: Window, rows: Window, valid: NDArray[np.bool_], reader: LabelReader, masks: StripWriter
     ) -> None:
-        """Write a strip of class indices, 255 where the image has no data."""
+        """Write a strip of class indices, which are 255 where the image has no data."""
         labels = resample_nearest(reader.read(rows), strip.shape)
         mask = np.where(valid, labels, np.uint8(IGNORE_INDEX))
         self.digests["mask"].update(mask.data)
@@ -264,9 +264,9 @@ def select_bands(conversion: SceneConversion, scene: Scene) -> list[int]:
 
 
 def map_rows(strip: Window, grid: Grid, source: Grid) -> Window:
-    """Return the source pixels under a strip of the result.
+    """Return the window of source pixels that corresponds to a strip of the result.
 
-    The window consists of whole source pixels, so that image and labels are resampled identically at strip edges.
+    The window consists of whole source pixels, so that the image and labels are resampled identically at strip edges.
     """
     top, bottom = (round(row * source.height / grid.height) for row in (strip.row, strip.row_stop))
     return Window(top, 0, bottom - top, source.width)

@@ -1,4 +1,4 @@
-"""Find splits whose label polygons touch no pixel of any scene, which indicates a wrong CRS or wrong files."""
+"""Find splits in which no label polygon covers a pixel of any scene, which indicates a wrong CRS or wrong files."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ MessageAndHint = tuple[str, str]
 def find_missed_split(
     split: str, members: Iterable[tuple[LabelledScene, bool]], encoding: LabelEncoding
 ) -> MessageAndHint | None:
-    """Return the reason why no label polygon touches a split; None if one does, or if all label files are empty.
+    """Return the reason why no label polygon covers any pixel in a split; None if one does, or if all files are empty.
 
     Args:
         split: Name of the split, for the message.

@@ -32,7 +32,7 @@ def open_dataset(section: DataSection) -> Dataset:
 
 
 def is_prepared(root: Path | None) -> bool:
-    """Return True if this is a prepared folder."""
+    """Return True if ``root`` is a prepared folder."""
     return root is not None and (root / MANIFEST_NAME).is_file()
 
 
@@ -40,7 +40,7 @@ def load_prepared(section: DataSection, folder: Path) -> PreparedDataset:
     """Read a prepared folder and check that it matches the declaration in a data section.
 
     Raises:
-        DataError: If it was prepared from a different declaration or by a different version of geoseg.
+        DataError: If the folder was prepared from a different declaration or by a different version of geoseg.
     """
     prepared = PreparedDataset.load(folder)
     if prepared is None:
@@ -57,7 +57,7 @@ def load_prepared(section: DataSection, folder: Path) -> PreparedDataset:
 
 
 def declaration(section: DataSection) -> dict[str, Any]:
-    """Return the keys of a data section that determine the prepared files, as JSON values."""
+    """Return the keys and values of a data section that determine the prepared files, as JSON values."""
     return section.model_dump(mode="json", exclude=KEYS_WITHOUT_EFFECT)
 
 

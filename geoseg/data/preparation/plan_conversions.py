@@ -23,7 +23,7 @@ from geoseg.data.preparation.prepared_dataset import (
 from geoseg.raster.scene import Scene
 
 POLYGON_RULES_VERSION = 2
-"""Version of the rules for rasterizing polygons; version 2 keeps the order of the layer."""
+"""Version of the rules for rasterizing polygons; version 2 draws them in layer order."""
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def plan_conversions(
 
 
 def _class_order(declared: Mapping[str, Any], dataset: Dataset) -> list[list[str]]:
-    """Return the class names in order if the declaration is a mapping, whose order :func:`digest_json` ignores."""
+    """Return the class names in order if the legend is a mapping, whose order :func:`digest_json` ignores."""
     return [list(dataset.legend.names)] if isinstance(declared.get("legend"), Mapping) else []
 
 

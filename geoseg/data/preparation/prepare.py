@@ -1,8 +1,8 @@
 """Prepare a dataset: convert its scenes to images and masks from which windows can be read quickly.
 
-Source files are never modified, and zips are not extracted. Each scene is converted once, in any order, and gets a record
-when it is finished; the manifest is written last. An interrupted run therefore continues where it left off, and
-only changed files are converted again.
+Source files are never modified, and zips are not extracted. Each scene is converted once, in any order, and its record
+is written when it is finished; the manifest is written last. An interrupted run therefore continues where it left off,
+and only changed files are converted again.
 """
 
 import logging
@@ -35,7 +35,7 @@ FOLDER_SUFFIXES = {"images": ".tif", "masks": ".tif", "valid": ".tif", "cells": 
 """Subfolders of a prepared folder, with the extension of the scene files in each."""
 
 MIN_COMPRESSED_SHARE = 0.4
-"""Smallest size of compressed aerial image files as a fraction of the uncompressed pixel size."""
+"""Lower bound of the size of compressed aerial images, as a fraction of their uncompressed size."""
 
 OLD_RULES = "an earlier version of geoseg prepared them, which read nodata, alpha bands and band names differently"
 """Reason to convert scenes again, as part of a message."""
@@ -58,7 +58,7 @@ def prepare(
 
     Args:
         dataset: A recipe, its data section, the path of a YAML file, or the name of an included recipe.
-        name: Name prefix of a new folder in ``data.prepared``; by default, the name of the recipe, or ``data``.
+        name: Prefix of the name of a new folder in ``data.prepared``; by default, the name of the recipe, or ``data``.
         folder: Folder to write to, instead of a new folder in ``data.prepared``.
         overwrite: Replace the scenes in a folder that was prepared from a different declaration.
         progress: Progress bar; by default, none.
@@ -144,7 +144,7 @@ def _log_remarks(dataset: Dataset) -> None:
 
 
 def _require_own_folder(folder: Path, declared: Mapping[str, Any], *, overwrite: bool) -> None:
-    """Check that a folder is new, empty, or prepared from the same declaration (from any one with ``overwrite``)."""
+    """Check that a folder is new, empty, or prepared from the same declaration (with ``overwrite``: from any)."""
     if not folder.is_dir() or not any(folder.iterdir()):
         return
     if not (folder / LOCK_FILE).is_file():
@@ -253,7 +253,7 @@ def _require_labelled_pixels(prepared: PreparedDataset) -> None:
 
 
 def _report_labels(prepared: PreparedDataset) -> None:
-    """Warn about classes without labeled pixels in the training or validation split, and about undeclared 255 pixels."""
+    """Warn about classes without labeled pixels in the training or validation split, and about undeclared 255 values."""
     consequences = {
         "train": "the network cannot learn them",
         "val": "they have no score and are excluded from all means",

@@ -20,10 +20,10 @@ from geoseg.raster.formats.tiled_geotiff import CompressedPixels
 from geoseg.raster.statistics import BandStatistics
 
 MANIFEST_NAME = "manifest.json"
-"""File that is written last; a folder without it is incomplete."""
+"""Name of the file that is written last; a folder without it is incomplete."""
 
 FORMAT_VERSION = 2
-"""Version of the prepared files; folders with an older version are prepared again."""
+"""Version of the prepared files; folders with a different version are prepared again."""
 
 PIXEL_RULES_VERSION = 2
 """Version of the rules for reading pixels, stored for each scene: which pixels are valid, which values of a label file are
@@ -69,13 +69,13 @@ class PreparedScene:
     touches: bool = True
     """False if the label file is a vector file and none of its polygons contains the center of a pixel."""
     assumed_pixels: int = 0
-    """Number of undeclared 255 pixels, which count as not labeled."""
+    """Number of pixels with the undeclared value 255, which count as not labeled."""
     labelled: bool = True
     """False for a scene without a mask, either because it has no label file or because its labels are withheld."""
     compressed: bool = False
     """True if its files are compressed and therefore cannot be memory-mapped."""
     groups: Mapping[str, str] = field(default_factory=dict)
-    """Groups that the scene belongs to (for example, its domain), keyed by the name of the grouping."""
+    """Groups that the scene belongs to, keyed by kind of group, for example its domain."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Digests of the image and mask pixels."""
     pixel_rules: int = OLDEST_PIXEL_RULES
@@ -83,22 +83,22 @@ class PreparedScene:
 
     @property
     def image_path(self) -> Path:
-        """The raster file of the image, with all bands."""
+        """Path of the raster file that contains all bands of the image."""
         return self.folder / "images" / f"{self.stem}.tif"
 
     @property
     def mask_path(self) -> Path:
-        """The raster file of class indices, 255 where not labeled."""
+        """Path of the raster file of class indices, which are 255 where not labeled."""
         return self.folder / "masks" / f"{self.stem}.tif"
 
     @property
     def valid_path(self) -> Path:
-        """The raster file that is 1 where the image has data; it exists only if some pixels have no data."""
+        """Path of the validity mask, which is 1 where the image has data; it exists only if some pixels have no data."""
         return self.folder / "valid" / f"{self.stem}.tif"
 
     @property
     def class_locations_path(self) -> Path:
-        """The file with the :class:`ClassLocations`; it exists only for labeled scenes."""
+        """Path of the file with the :class:`ClassLocations`; it exists only for labeled scenes."""
         return self.folder / "cells" / f"{self.stem}.npz"
 
     @property
@@ -127,7 +127,7 @@ class PreparedScene:
 
     @cached_property
     def valid(self) -> PixelArray | None:
-        """Array (row, col) that is 1 where the image has data; None if it has data everywhere."""
+        """Validity mask (row, col), which is 1 where the image has data; None if it has data everywhere."""
         return self._open_band(self.valid_path) if self.valid_pixels < self.height * self.width else None
 
     @cached_property
@@ -148,7 +148,7 @@ class PreparedScene:
         return self.mask[rows, cols]
 
     def read_valid(self, window: Window) -> NDArray[np.bool_]:
-        """Return where the image has data (row, col) in a window, clipped to the scene."""
+        """Return the validity mask (row, col) of a window, clipped to the scene."""
         inside = window.clip_to(self.height, self.width)
         rows, cols = inside.slices()
         return np.ones(inside.shape, bool) if self.valid is None else self.valid[rows, cols] > 0
@@ -157,8 +157,8 @@ class PreparedScene:
         """Read a window, padded where it extends beyond the scene.
 
         Returns:
-            The image (row, col, band), 0 outside; the class indices (row, col), 255 outside or without labels; and the
-            validity (row, col), False outside.
+            The image (row, col, band), 0 outside the scene; the class indices (row, col), 255 outside the scene or if
+            there are no labels; and the validity mask (row, col), False outside the scene.
         """
         inside = window.clip_to(self.height, self.width)
         rows, cols = inside.slices()
@@ -180,7 +180,7 @@ class PreparedScene:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any], folder: Path) -> Self:
-        """Return the scene for a manifest entry created by :meth:`to_dict`, in a folder."""
+        """Return the scene in a folder from a manifest entry created by :meth:`to_dict`."""
         lists = {key: tuple(content[key]) for key in ("class_pixels", "label_notes") if key in content}
         return cls(**{**content, **lists, "folder": folder})
 
@@ -192,7 +192,7 @@ class PreparedDataset:
     folder: Path
     """The prepared folder."""
     digest: str
-    """Digest of the classes, bands, splits and prepared pixels; identical for identical data, wherever it is stored."""
+    """Digest of the classes, bands, splits and prepared pixels; identical for identical data in any folder."""
     sources: str
     """Digest of the declaration and of the state of all source files."""
     declaration: Mapping[str, Any]
@@ -210,7 +210,7 @@ class PreparedDataset:
     all_scenes: tuple[PreparedScene, ...]
     """Scenes of all splits."""
     about: Mapping[str, str] = field(default_factory=dict)
-    """Facts that are stored in the card of a model trained on the data: domains, protocol, license."""
+    """Information to store in the card of a model trained on the data: domains, protocol, license."""
 
     def scenes(self, split: str) -> tuple[PreparedScene, ...]:
         """Return the scenes of a split.

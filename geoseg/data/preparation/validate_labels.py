@@ -67,7 +67,7 @@ class LabelReport:
     legend: Legend
     """Classes of the dataset."""
     scenes: tuple[SceneLabelReport, ...]
-    """Findings about each scene, split by split."""
+    """Findings about each scene, ordered by split."""
     errors: tuple[str, ...] = field(default=())
     """Errors that concern the dataset as a whole."""
     remarks: tuple[str, ...] = field(default=())
@@ -183,7 +183,7 @@ def _format_error(error: GeosegError) -> str:
 
 
 def _find_missed_splits(dataset: Dataset, reports: Sequence[SceneLabelReport]) -> Iterator[str]:
-    """Find splits whose label polygons touch no scene."""
+    """Yield an error for each split in which no label polygon covers a pixel."""
     for split, scenes in dataset.splits.items():
         own = [report for report in reports if report.split == split]
         if any(report.errors for report in own):
@@ -222,7 +222,7 @@ def _find_equal_images(members: Sequence[tuple[str, LabelledScene]]) -> Iterator
 
 
 def _checksum(scene: LabelledScene) -> int:
-    """Return the CRC-32 of an image file, which is stored in zips."""
+    """Return the CRC-32 of an image file; for a zip member, the one stored in the archive."""
     if is_zip_member(scene.image):
         return fingerprint(scene.image)[2]
     checksum = 0

@@ -1,1 +1,1 @@
-"""Parts of the ``torchgeo`` dataset: creating datasets, their class and band names, and reading samples."""
+"""Helpers for the ``torchgeo`` dataset, which create datasets, find their class and band names, and read samples."""

@@ -19,12 +19,12 @@ Values = Mapping[str, Sequence[int]]
 MaskValues = NDArray[np.int64]
 
 NO_COLOUR = (-1, -1, -1)
-"""Placed first in a color table, so that colors outside the table get the value 0 instead of the value of a class."""
+"""Color placed first in a color table, so that colors outside the table get the value 0 instead of the value of a class."""
 
 
 @dataclass(frozen=True)
 class DatasetOverrides:
-    """Facts about a dataset that are missing or wrong in torchgeo's attributes."""
+    """Information about a dataset that is missing or wrong in torchgeo's attributes."""
 
     first: int = 0
     """Mask value of the first class."""
@@ -35,7 +35,7 @@ class DatasetOverrides:
     bands: tuple[str, ...] = ()
     """Names of the bands of an image, if the dataset has none."""
     by_colour: bool = False
-    """True if torchgeo makes masks from colors; it reads every color outside its table as the first class."""
+    """True if torchgeo derives masks from colors; it reads every color outside its table as the first class."""
 
 
 BUILDINGS = DatasetOverrides(names=("background", "building"))
@@ -54,21 +54,21 @@ OVERRIDES: Mapping[str, DatasetOverrides] = {
     "FieldsOfTheWorld": DatasetOverrides(ignore=(3,), names=("background", "field")),  # 3: presence only
     "InriaAerialImageLabeling": BUILDINGS,
     # `classes` begins with the background and ends with "no-data", but files contain 0 for no data, 1 for the background
-    # and so on to 7, and torchgeo returns these values: its names would give every class the name of the next.
+    # and so on to 7, and torchgeo returns these values. With its names, every class would have the name of the next one.
     "LoveDA": DatasetOverrides(first=1, ignore=(0, 8)),
     "PASTIS": DatasetOverrides(ignore=(19,)),  # "void_label"
     "Potsdam2D": DatasetOverrides(bands=("red", "green", "blue", "nir"), by_colour=True),
     "Vaihingen2D": DatasetOverrides(bands=("nir", "red", "green"), by_colour=True),
     **dict.fromkeys(("SpaceNet1", "SpaceNet2", "SpaceNet4", "SpaceNet6", "SpaceNet7"), BUILDINGS),
     **dict.fromkeys(("SpaceNet3", "SpaceNet5"), ROADS),
-    # Names used for 0: No data, Fill, Unclassified, Invalid, Unknown; the crop type datasets have none.
+    # The value 0 is named No data, Fill, Unclassified, Invalid or Unknown; the crop type datasets do not name it.
     **dict.fromkeys(
         ("AgriFieldNet", "BeninSmallHolderCashews", "CV4AKenyaCropType", "CopernicusBenchCloudS3",
          "CopernicusBenchLC100SegS3", "EnviroAtlas", "L7Irish", "L8Biome", "SouthAfricaCropType"),
         ZERO_IS_NO_DATA,
     ),
 }  # fmt: skip
-"""Overrides by class name. Sources: torchgeo's docstrings and return values; for ChesapeakeCVPR its publisher."""
+"""Overrides by class name. Sources: torchgeo's docstrings and return values; for ChesapeakeCVPR, its publisher."""
 
 
 def read_classes(
@@ -78,13 +78,13 @@ def read_classes(
 
     Args:
         dataset: The dataset.
-        overrides: Facts that take precedence over the attributes of the dataset.
-        legend: Class names, with or without colors, in the order of the mask values; None uses those of the dataset.
+        overrides: Information that takes precedence over the attributes of the dataset.
+        legend: Class names, with or without colors, in the order of the mask values; None to use those of the dataset.
         values: Mask values for classes that do not follow this order.
-        mask: A mask in torchgeo's values, for messages.
+        mask: A mask with torchgeo's values, for messages.
 
     Returns:
-        The legend, and a mapping of mask values to class indices, 255 for "not labeled".
+        The legend, and a mapping from mask values to class indices, 255 for "not labeled".
 
     Raises:
         ConfigError: If the class names are unknown, or one value has two meanings.
@@ -123,7 +123,7 @@ def _find_colours(dataset: Any) -> dict[int, Colour]:
     """Return the colors by mask value; empty if torchgeo has none that can be parsed."""
     for attribute in ("cmap", "colormap", "palette"):
         table = getattr(dataset, attribute, None)
-        colors = getattr(table, "colors", table) or ()  # the first one is a Matplotlib colormap
+        colors = getattr(table, "colors", table) or ()  # ``cmap`` is a Matplotlib colormap
         pairs = colors.items() if isinstance(colors, Mapping) else enumerate(c for c in colors if c != NO_COLOUR)
         with contextlib.suppress(ConfigError, TypeError):
             if parsed := {value: parse_colour(c if isinstance(c, str) else c[:3]) for value, c in pairs}:
@@ -136,7 +136,7 @@ def band_names(dataset: Any, overrides: DatasetOverrides, count: int, dtype: str
 
     Args:
         dataset: The dataset.
-        overrides: Facts that take precedence over the attributes of the dataset.
+        overrides: Information that takes precedence over the attributes of the dataset.
         count: Number of bands.
         dtype: Pixel type; three uint8 bands are assumed to be red, green and blue.
 

@@ -26,7 +26,7 @@ class DatasetFactory:
     arguments: str = "{}"
     """Its other keyword arguments, as JSON."""
     label: str = ""
-    """Short text for the arguments, unique among the splits of a dataset, used in scene names."""
+    """Short text that represents the arguments, unique among the splits of a dataset, used in scene names."""
 
     def with_split(self, split: Any) -> "DatasetFactory":
         """Return a factory with a value for the argument ``split``, or with a mapping of additional arguments."""
@@ -94,7 +94,7 @@ def find_class(name: str) -> Any:
     """Return the class with this name in ``torchgeo.datasets``.
 
     Raises:
-        ConfigError: If there is none; the hint suggests the most similar name.
+        ConfigError: If there is no such class; the hint suggests the most similar name.
     """
     import torchgeo.datasets  # noqa: PLC0415 - takes five seconds
 

@@ -27,9 +27,9 @@ class SampleReader:
     mask: str
     """Key of the mask."""
     layer: int | None
-    """Layer of the mask to read, if it has several."""
+    """Index of the mask layer to read, if there are several."""
     by_colour: bool
-    """True for masks made from colors, as in :class:`DatasetOverrides`."""
+    """True if torchgeo derives masks from colors; see :class:`DatasetOverrides`."""
 
     def read(self, dataset: Any, index: int) -> tuple[NDArray[Any], MaskValues | None, Grid]:
         """Read one sample.
@@ -39,10 +39,10 @@ class SampleReader:
             index: Index of the sample; for a dataset indexed by coordinates, the position of the file in its index.
 
         Returns:
-            The image (band, row, col); the mask (row, col) in torchgeo's values, or None; the grid of both.
+            The image (band, row, col), the mask (row, col) with torchgeo's values, or None, and the grid of both.
 
         Raises:
-            ConfigError: If the sample has no image, or its mask has no classes.
+            ConfigError: If the sample has no image, or its mask does not contain classes.
             DataError: If a file is corrupted or missing.
         """
         name = type(dataset).__name__
@@ -75,7 +75,7 @@ class SampleReader:
 
 
 def _to_layers(values: Any) -> NDArray[Any]:
-    """Return an array (layer, row, col); points in time become additional layers."""
+    """Return an array (layer, row, col); time steps become additional layers."""
     array = np.asarray(values)
     return array.reshape(-1, *array.shape[-2:])
 
@@ -84,14 +84,14 @@ def _to_layers(values: Any) -> NDArray[Any]:
 def _select_sample(dataset: Any, index: int) -> Iterator[tuple[Any, Grid | None]]:
     """Yield the query of a sample, and the grid of the sample if it is known.
 
-    For a query by coordinates, torchgeo merges all files at that location. Its index is therefore temporarily reduced
-    to one file.
+    For a query by coordinates, torchgeo merges all files at that location. The dataset's index is therefore
+    temporarily reduced to one file.
     """
     if not is_geo_dataset(dataset):
         yield index, None
         return
     row = dataset.index.iloc[index]
-    parts = enumerate(getattr(dataset, "datasets", ()), start=1)  # of an intersection: images and masks
+    parts = enumerate(getattr(dataset, "datasets", ()), start=1)  # an intersection consists of images and masks
     selected = [(part, part.index["filepath"] == row[f"filepath_{n}"]) for n, part in parts if f"filepath_{n}" in row]
     selected = selected or [(dataset, np.arange(len(dataset)) == index)]
     full = [(part, part.index) for part, _ in selected]
@@ -113,11 +113,11 @@ class TorchgeoSource:
     """One sample of a torchgeo dataset as the source of a scene."""
 
     factory: DatasetFactory
-    """Creates the dataset."""
+    """Factory that creates the dataset."""
     index: int
     """Index of the sample."""
     reader: SampleReader
-    """Reads the sample."""
+    """Reader for the sample."""
     storage: ArrayStorage
     """Pixel type and label table shared by all scenes."""
     files: tuple[Path, ...] = field(default=(), repr=False)
@@ -127,19 +127,19 @@ class TorchgeoSource:
         """Return the image and the class indices.
 
         Raises:
-            DataError: If they cannot be read, or do not fit the storage of the first scene.
+            DataError: If they cannot be read, or do not match the storage of the first scene.
         """
         image, mask, grid = self.reader.read(open_cached(self.factory), self.index)
         raster = self.storage.to_raster(image, grid, f"sample {self.index} of torchgeo's {self.factory.name}")
         return raster, None if mask is None else self.storage.to_class_indices(mask)
 
     def fingerprint(self) -> tuple[str, int, int]:
-        """Return the settings as text, with the size and date of the files, or of the folder if no files are listed."""
+        """Return the settings as text, and the size and modification time of the listed files, or else of the folder."""
         stats = [path.stat() for path in self.files or (self.factory.root,)]
         return self._settings(), sum(each.st_size for each in stats), max(each.st_mtime_ns for each in stats)
 
     def _settings(self) -> str:
-        """Return the settings as text for records. Its names must not change: any change causes a new conversion."""
+        """Return the settings as text for records; any change in this text, even in a name, causes a new conversion."""
         factory, reader, storage = self.factory, self.reader, self.storage
         return (
             f"TorchgeoSource(call=Call(name={factory.name!r}, root={factory.root!r}, arguments={factory.arguments!r}, "

@@ -55,7 +55,7 @@ class ChannelSums:
 
 @contextmanager
 def record_batchnorm_stats(network: nn.Module) -> Iterator[Mapping[str, ChannelSums]]:
-    """Record the inputs of all batch normalization layers while the context is open.
+    """Record the inputs of all batch normalization layers while the context is active.
 
     Returns:
         Sums keyed by layer name, in order of first use; every forward pass adds to them.

@@ -1,4 +1,4 @@
-"""Profile the pixels of a domain, and a model's predictions and features, in windows evenly spread over its scenes."""
+"""Profile the pixels of a domain, and a model's predictions and features, in windows spread evenly over its scenes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -32,7 +32,7 @@ PIXELS_PER_WINDOW = 4000
 MAX_IMAGES = 6
 """Number of windows kept as images."""
 IMAGE_SIZE = 240
-"""Longest side of these images in pixels."""
+"""Length of the longest side of these images, in pixels."""
 MIN_VALID_SHARE = 0.5
 """Windows with a smaller fraction of valid pixels are skipped."""
 
@@ -50,13 +50,13 @@ class DomainProfile:
     windows: int = 0
     """Number of windows."""
     images: list[RgbImage] = field(default_factory=list)
-    """Some of the windows."""
+    """RGB images of some of the windows."""
     probability: NDArray[np.float64] | None = None
     """Sum of each class's probability over all pixels; None if there is no model."""
     confidence: NDArray[np.int64] = field(default_factory=lambda: np.zeros(CONFIDENCE_LEVELS, np.int64))
-    """Number of pixels for each probability of the predicted class, in steps of 1/254."""
+    """Number of pixels at each confidence level: the probability of the predicted class, in steps of 1/254."""
     entropy: NDArray[np.int64] = field(default_factory=lambda: np.zeros(CONFIDENCE_LEVELS, np.int64))
-    """Number of pixels for each entropy, as a fraction of the maximum entropy, in steps of 1/254."""
+    """Number of pixels at each entropy level: a fraction of the maximum entropy, in steps of 1/254."""
     batchnorm: dict[str, float] = field(default_factory=dict)
     """Distance of each batch normalization layer's input statistics from those during training."""
 
@@ -108,7 +108,7 @@ def profile_domain(
         windows: Number of windows.
         gsd: Meters per pixel, for scenes without a CRS.
         device: Device to run the network on.
-        progress: Called with the number of scenes.
+        progress: Reports the number of finished scenes.
 
     Raises:
         SceneError: If no window has enough valid pixels.
@@ -134,7 +134,7 @@ def profile_domain(
 def _read_windows(
     scene: DomainScene, model: Bundle | None, count: int, gsd: float | None
 ) -> Iterator[tuple[Raster, tuple[str, ...]]]:
-    """Yield evenly spread windows of a scene as model input, and the names of their bands."""
+    """Yield evenly spaced windows of a scene as model input, and the names of their bands."""
     with scene.open() as source:
         card = None if model is None else model.card
         plan = None
@@ -159,7 +159,7 @@ def _tile_windows(scene: Scene, size: tuple[int, int]) -> list[Window]:
 
 
 def _spread(length: int, count: int) -> Sequence[int]:
-    """Return ``count`` evenly spread indices, the centers of equal intervals; all indices if there are fewer."""
+    """Return ``count`` evenly spaced indices, the centers of equal intervals; all indices if there are not as many."""
     count = min(count, length)
     return [int((number + 0.5) * length / count) for number in range(count)]
 

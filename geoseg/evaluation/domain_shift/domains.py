@@ -1,4 +1,4 @@
-"""Find the scenes of the two domains of a domain shift: a split of a dataset, or scene files. Labels are not read."""
+"""Find the scenes of a domain, which is either a split of a dataset or a set of scene files. Labels are not read."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,7 +21,7 @@ WINDOWS_PER_DOMAIN = 48
 
 @dataclass(frozen=True)
 class DomainScene:
-    """One scene of a domain, not yet open."""
+    """One scene of a domain, which has not been opened yet."""
 
     scene: LabelledScene
     """Files of the scene."""
@@ -30,13 +30,13 @@ class DomainScene:
 
     @contextmanager
     def open(self) -> Iterator[Scene]:
-        """Open the scene while the context is open."""
+        """Open the scene for the duration of the context."""
         with ExitStack() as files:
             on_disk = files.enter_context(materialize(self.scene))
             yield files.enter_context(open_image(on_disk.image, self.bands))
 
     def input_bands(self, card: ModelCard) -> Sequence[str] | None:
-        """Return the numbers of the model's bands if the dataset names its bands, otherwise None."""
+        """Return the 1-based numbers of the model's bands if the dataset has bands with these names; otherwise None."""
         if self.bands is None or not set(card.bands) <= set(self.bands):
             return None
         return [str(self.bands.index(name) + 1) for name in card.bands]
@@ -76,5 +76,5 @@ def resolve_domain(source: str, overrides: Sequence[str] = ()) -> Domain:
 
 
 def _is_recipe(source: str) -> bool:
-    """Return True if this is the name of a recipe, and not a folder or pattern of scenes."""
+    """Return True if ``source`` is the name of a recipe, and not a folder of scenes or a pattern."""
     return Path(source).suffix in {"", *RECIPE_SUFFIXES} and not is_collection([source])

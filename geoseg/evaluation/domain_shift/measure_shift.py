@@ -24,7 +24,7 @@ QUANTILES = np.linspace(0, 1, 513)
 
 @dataclass(frozen=True)
 class BandShift:
-    """Comparison of one band in both domains, in the units of the scenes."""
+    """Comparison of one band between the two domains, in the units of the scenes."""
 
     name: str
     """Name of the band."""
@@ -37,11 +37,11 @@ class BandShift:
     target_std: float
     """Standard deviation in the target."""
     distance: float | None
-    """1-Wasserstein distance between the distributions in standard deviations of the source; None without a source."""
+    """1-Wasserstein distance between the distributions, in standard deviations of the source; None if no source is given."""
 
     @property
     def shift(self) -> float:
-        """Difference between the means in standard deviations of the source."""
+        """Difference between the means, in standard deviations of the source."""
         return (self.target_mean - self.source_mean) / (self.source_std or 1.0)
 
     @property
@@ -65,7 +65,7 @@ class DomainShift:
 
     @property
     def prior_shift(self) -> float | None:
-        """Total variation distance between the expected class fractions, 0 to 1; None without a source or a model."""
+        """Total variation distance between the expected class fractions, 0 to 1; None if the source or model is None."""
         if self.source is None or self.source.probability is None or self.target.probability is None:
             return None
         return float(np.abs(self.source.class_shares - self.target.class_shares).sum() / 2)
@@ -92,7 +92,7 @@ def measure_shift(
         crops: Number of windows from each domain.
         gsd: Meters per pixel, for scenes without a CRS.
         device: Device to run the network on: auto, cpu, cuda or mps.
-        progress: Called with the number of scenes in each domain.
+        progress: Reports the number of finished scenes in each domain.
 
     Returns:
         The profiles of both domains and their differences.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from geoseg.evaluation.domain_shift.domain_profile import DomainProfile
 
 BINS = 51
-"""Number of bins of all histograms; divides 255."""
+"""Number of bins in each histogram; a divisor of 255."""
 
 
 def write_shift_report(shift: DomainShift, output: str | Path) -> Path:
@@ -56,7 +56,7 @@ def render_shift_report(shift: DomainShift) -> str:
 
 
 def summary_view(shift: DomainShift) -> View:
-    """Return one tile for each kind of difference; 0 means no difference."""
+    """Return one tile for each kind of difference, and a verdict in words."""
     tiles = [
         (f"{max(band.size for band in shift.bands):.2f}",
          "largest difference in a band, in standard deviations of the source"),
@@ -75,7 +75,7 @@ def summary_view(shift: DomainShift) -> View:
 
 
 def pixels_view(shift: DomainShift) -> View:
-    """Return the distribution of each band, and its mean, standard deviation, shift and distance."""
+    """Return the distribution of each band, and its mean, standard deviation, shift, and distance between the domains."""
     rows = [
         [
             band.name,
@@ -90,7 +90,7 @@ def pixels_view(shift: DomainShift) -> View:
 
 
 def confidence_view(shift: DomainShift) -> View | None:
-    """Return the histograms of confidence and entropy; None without a model."""
+    """Return the histograms of confidence and entropy; None if there is no model."""
     profiles = _predicted_profiles(shift)
     if not profiles:
         return None
@@ -106,7 +106,7 @@ def confidence_view(shift: DomainShift) -> View | None:
 
 
 def classes_view(shift: DomainShift) -> View | None:
-    """Return the expected fraction of each class; None without a model."""
+    """Return the expected fraction of each class; None if there is no model."""
     profiles = _predicted_profiles(shift)
     if not profiles or shift.card is None:
         return None
@@ -118,7 +118,7 @@ def classes_view(shift: DomainShift) -> View | None:
 
 
 def features_view(shift: DomainShift) -> View | None:
-    """Return the distance of each layer's statistics from those in training; None without batch normalization."""
+    """Return the distance of each layer's statistics from those in training; None if there are no such layers."""
     series = {
         profile.name: list(enumerate(map(float, profile.batchnorm.values())))
         for profile in _profiles(shift)
@@ -131,7 +131,7 @@ def features_view(shift: DomainShift) -> View | None:
 
 
 def samples_view(shift: DomainShift) -> View:
-    """Return some windows of each domain."""
+    """Return the profiles, which contain images of some windows of each domain."""
     return {"profiles": _profiles(shift)}
 
 
@@ -143,7 +143,7 @@ SECTIONS: dict[str, tuple[str, Callable[[DomainShift], View | None]]] = {
     "Features": ("shift_features.html.j2", features_view),
     "Samples": ("shift_samples.html.j2", samples_view),
 }
-"""Template and view function of each section, keyed by its heading, in order."""
+"""Template and view function of each section, keyed by its heading, in page order."""
 
 
 def _profiles(shift: DomainShift) -> "list[DomainProfile]":
@@ -190,7 +190,7 @@ def _band_chart(shift: DomainShift, index: int) -> Chart | None:
 
 
 def _bin_levels(counts: NDArray[np.int64]) -> list[float]:
-    """Return the fraction of pixels in each bin; a bin covers five steps."""
+    """Return the fraction of pixels in each bin; a bin covers five levels."""
     return _to_shares(counts.reshape(BINS, -1).sum(axis=1))
 
 

@@ -1,6 +1,7 @@
 """Collect the images of a report while scenes are evaluated: maps, and the crops with the most and the fewest errors.
 
-Only what the report shows is kept in memory: images of a new scene are drawn only if they replace others.
+Only the images that the report shows are kept in memory. Images of a new scene are drawn only if there is room for them
+or they replace others.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,23 +24,23 @@ from geoseg.raster.resampling_indices import nearest_indices
 CROP_SIZE = 256
 """Side length of a crop in scene pixels."""
 MAX_CROPS = 8
-"""Number of crops of each kind (most and fewest errors)."""
+"""Maximum number of crops of each kind (most and fewest errors)."""
 MAX_CROPS_PER_SCENE = 2
 """Maximum number of crops of each kind from one scene."""
 MAX_MAPS = 12
-"""Number of scenes shown as maps; those with the most errors are selected."""
+"""Maximum number of scenes shown as maps; those with the most errors are selected."""
 MAP_SIZE = 1200
-"""Longest side of a map in pixels."""
+"""Maximum side length of a map in pixels."""
 MIN_LABELLED_SHARE = 0.5
 """Crops with a smaller fraction of labeled pixels are not shown."""
 MIN_CLASS_SHARE = 0.03
-"""Classes that cover a smaller fraction of a crop are ignored when deciding whether the crop is varied."""
+"""Classes that cover a smaller fraction of a crop are ignored when deciding whether it shows more than one class."""
 
 ScoredWindow = tuple[Window, float]
 """A window and the fraction of its labeled pixels that are wrong."""
 
 Layers = Mapping[str, RgbImage]
-"""Images of the same area keyed by content: image, reference, prediction and errors."""
+"""Images of the same area, keyed by what they show: image, reference, prediction and errors."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Gallery:
     """Scenes with the most errors, in descending order."""
 
     def __call__(self, context: SceneContext) -> None:
-        """Add those images of a scene that belong in the report."""
+        """Add the images of a scene that belong in the report."""
         self._add_map(context)
         windows = sorted(_score_windows(context), key=lambda scored: scored[1])
         for window, wrong in _without_overlap(windows[::-1]):
@@ -113,7 +114,7 @@ class Gallery:
 
 
 def _without_overlap(windows: Iterable[ScoredWindow]) -> list[ScoredWindow]:
-    """Return the first windows that do not overlap."""
+    """Return the first windows that do not overlap each other, up to :data:`MAX_CROPS_PER_SCENE`."""
     kept: list[ScoredWindow] = []
     for scored in windows:
         if all(scored[0].intersection(other).is_empty for other, _ in kept):
@@ -124,7 +125,7 @@ def _without_overlap(windows: Iterable[ScoredWindow]) -> list[ScoredWindow]:
 
 
 def _score_windows(context: SceneContext) -> Iterator[ScoredWindow]:
-    """Yield the windows of a regular grid with enough labels."""
+    """Yield the windows of a regular grid that have enough labeled pixels, with the fraction of wrong pixels."""
     height, width = context.pair.shape
     size = min(CROP_SIZE, height), min(CROP_SIZE, width)
     for row in plain_starts(height, size[0], size[0]):
@@ -140,7 +141,7 @@ def _score_windows(context: SceneContext) -> Iterator[ScoredWindow]:
 
 
 def _is_varied(context: SceneContext, window: Window) -> bool:
-    """Return True if more than one class covers a relevant fraction of the window."""
+    """Return True if more than one class covers a sufficient fraction of the window."""
     reference = context.pair.reference(window)
     pixels = np.bincount(reference[reference != IGNORE_INDEX].ravel(), minlength=2)
     return int((pixels >= MIN_CLASS_SHARE * reference.size).sum()) > 1
@@ -188,7 +189,7 @@ def _draw_image(context: SceneContext, window: Window, shape: tuple[int, int]) -
 
 
 def _read_reduced(reader: WindowReader, window: Window, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Read a window at a reduced size by nearest neighbor, in strips."""
+    """Read a window at a reduced size with nearest-neighbor resampling, strip by strip."""
     if shape == window.shape:
         return reader(window)
     rows, cols = (nearest_indices(old, new) for new, old in zip(shape, window.shape, strict=True))

@@ -1,4 +1,4 @@
-"""Render Jinja2 templates to a single self-contained HTML page with embedded style sheet, script and images."""
+"""Render Jinja2 templates to a single self-contained HTML page with an embedded style sheet, script and images."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ TEMPLATE_PACKAGES = (PACKAGE, "geoseg.evaluation.domain_shift")
 """Packages that have a folder of templates."""
 JPEG_QUALITY = 82
 MAX_PALETTE_COLOURS = 256
-"""Maximum number of colors of images that are stored losslessly, as PNG with a palette."""
+"""Images with at most this many colors are stored losslessly, as PNG with a palette."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def collect_run(
             with.
         overrides: Changes to the recipe as ``section.key=value``.
         split: Name of the split.
-        progress: Called with the number of scenes.
+        progress: Reports the number of finished scenes.
     """
     from geoseg.evaluation.evaluate_model import evaluate_model  # noqa: PLC0415 (loads torch, which is not needed for masks)
 
@@ -75,7 +75,7 @@ def collect_scenes(
     *,
     progress: Progress = silent,
 ) -> RunData:
-    """Evaluate a model on scenes with references; see :func:`~geoseg.evaluation.evaluate_scenes.evaluate_scenes`."""
+    """Evaluate a model on scenes with references; see :func:`~geoseg.evaluation.evaluate_model.evaluate_scenes`."""
     from geoseg.evaluation.evaluate_model import evaluate_scenes  # noqa: PLC0415
 
     card, gallery = read_card(model), Gallery()
@@ -126,7 +126,7 @@ def _run_data(model: Path, card: ModelCard, evaluation: Evaluation, gallery: Gal
 
 
 def _read_curves(model: Path) -> dict[str, list[tuple[float, float]]]:
-    """Read the values logged by the run that a model belongs to."""
+    """Read the values logged by the run that produced a model."""
     rows = read_metrics(model.parent / "log" / METRICS_NAME)
     curves = {name: [(float(row["iteration"]), float(row[name])) for row in rows if row.get(name)] for name in CURVES}
     return {name: points for name, points in curves.items() if any(math.isfinite(y) for _, y in points)}

@@ -1,4 +1,4 @@
-"""Compute the content of each report section; the template with the same name renders it."""
+"""Compute the content of each report section, which a template then renders."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ TILES = {
     "mean_accuracy": "mean class accuracy (mAcc)",
     "kappa": "Cohen's kappa (agreement beyond chance)",
 }
-"""Texts of the tiles that follow the mean IoU."""
+"""Captions of the tiles that follow the mean IoU."""
 CURVE_NAMES = {"loss": "training loss", "mean_iou": "validation mean IoU in percent", "learning_rate": "learning rate"}
 """Axis labels of the training curves."""
 STAGES = {"trained": "training", "judged": "evaluation"}
@@ -78,7 +78,7 @@ def protocols_view(runs: Runs) -> View | None:
 
 
 def domains_view(runs: Runs) -> View | None:
-    """Return the IoU of each class in each domain; None without domains."""
+    """Return the IoU of each class in each domain; None if no run has more than one domain."""
     shown = [run for run in runs if run.evaluation.domains]
     return {"runs": [(run.name, *_domain_table(run)) for run in shown]} if shown else None
 
@@ -89,7 +89,7 @@ def confusion_view(runs: Runs) -> View:
 
 
 def borders_view(runs: Runs) -> View | None:
-    """Return the tables of boundaries and objects; None if neither was counted."""
+    """Return the tables of boundary and object scores; None if neither was counted."""
     return _extra_tables_view(runs, ["borders", "objects"])
 
 
@@ -123,7 +123,7 @@ def scenes_view(runs: Runs) -> View:
 
 
 def calibration_view(runs: Runs) -> View | None:
-    """Return the accuracy as a function of confidence; None without confidence."""
+    """Return the accuracy as a function of confidence; None if there is no confidence."""
     series = {}
     for run in runs:
         calibration = run.evaluation.calibration
@@ -174,11 +174,11 @@ SECTIONS: dict[str, tuple[str, Callable[[Runs], View | None]]] = {
     "Training": ("training.html.j2", training_view),
     "Recipe and environment": ("provenance.html.j2", provenance_view),
 }
-"""Template and view function of each section, keyed by its heading, in order."""
+"""Template and view function of each section, keyed by its heading, in page order."""
 
 
 def _score_tiles(run: RunData) -> list[tuple[str, str]]:
-    """Return the number and text of each tile, the mean IoU first."""
+    """Return the number and caption of each tile, starting with the mean IoU."""
     evaluation = run.evaluation
     scores = evaluation.scores(evaluation.protocol)
     interval = evaluation.intervals(evaluation.protocol).get("mean_iou")
@@ -247,7 +247,7 @@ def _domain_table(run: RunData) -> tuple[list[str], list[list[Cell]]]:
 
 
 def _confusion_table(run: RunData) -> tuple[list[str], list[tuple[str, list[tuple[float, bool]]]]]:
-    """Return the header and each row's name and cells: the fraction of the row, and whether it is on the diagonal."""
+    """Return the header, and each row's name and cells: the fraction of the row, and whether it is on the diagonal."""
     counts, names = run.evaluation.total, run.evaluation.legend.names
     columns = counts.counts if not counts.missed.any() else np.column_stack([counts.counts, counts.missed])
     header = ["", *names, *(["not predicted"] if counts.missed.any() else [])]
@@ -284,7 +284,7 @@ def _error_keys(run: RunData) -> list[tuple[str, str]]:
 
 
 def _about_lines(run: RunData) -> Iterator[tuple[str, str]]:
-    """Yield the name and text of every known fact about the evaluation."""
+    """Yield the name and text of each entry in the evaluation's provenance."""
     for name, value in run.evaluation.about.items():
         if isinstance(value, dict):
             yield f"evaluation: {name}", ", ".join(f"{key} {each}" for key, each in value.items())
@@ -293,7 +293,7 @@ def _about_lines(run: RunData) -> Iterator[tuple[str, str]]:
 
 
 def _environment_lines(run: RunData) -> Iterator[tuple[str, str]]:
-    """Yield the names and texts of the model's provenance and of the software used for the evaluation."""
+    """Yield names and texts that describe the model's provenance and the software used for the evaluation."""
     for name, value in run.environment.items():
         stage, colon, rest = name.partition(": ")
         yield f"{STAGES.get(stage, stage)}{colon}{rest}", value

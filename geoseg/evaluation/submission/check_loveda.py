@@ -1,8 +1,9 @@
-"""Check that a LoveDA submission contains exactly the images of a phase, each a PNG of class indices. Loads no torch.
+"""Check that a LoveDA submission contains exactly the images of a phase, each as a PNG of class indices.
 
-The server (Codabench 13030; the two phases of domain adaptation are 13037) requires PNG files named after the test
-images (``4191.png``), without folders. Each PNG has one byte per pixel, the class index from 0. The published *labels*
-start at 1, and so does the output of programs that write predictions as labels.
+The server (Codabench competition 13030, or 13037 for the two domain adaptation phases) requires PNG files named after
+the test images (``4191.png``), without folders. Each PNG has one byte per pixel: the class index, starting at 0. The
+published *labels* start at 1, and so does the output of programs that write predictions as labels. This module does not
+import torch.
 """
 
 import contextlib
@@ -38,10 +39,10 @@ PHASES: Mapping[str, range] = {
 """Image numbers of each phase: the whole test set, or one of its domains."""
 
 MAX_UNPACKED_BYTES = 16 << 20
-"""Size in bytes above which members are not extracted; no valid PNG of a test image needs more."""
+"""Uncompressed size in bytes above which zip members are not read; no valid PNG of a test image is larger."""
 
 PNG_HEADER = struct.Struct(">8s4x4sIIBB")
-"""Beginning of a PNG: signature, (length of the first chunk), its name, width, height, bits per channel, color type.
+"""Beginning of a PNG: signature, name of the first chunk (its length is skipped), width, height, bits, color type.
 
 Pillow is not sufficient: it opens 2-bit and 4-bit grayscale images in the same mode as 8-bit ones.
 """
@@ -66,9 +67,9 @@ class SubmissionCheck:
     """Result of checking a submission."""
 
     phase: str
-    """Phase that the zip was compared with, a key of :data:`PHASES`."""
+    """Phase that the zip was checked against, a key of :data:`PHASES`."""
     images: int
-    """Number of images of the phase in the zip."""
+    """Number of the phase's images that are in the zip."""
     classes: tuple[str, ...]
     """Names of the classes that occur."""
     problems: tuple[DataError, ...]
@@ -95,14 +96,14 @@ class SubmissionCheck:
 
 
 def check_submission(path: str | Path, *, phase: str | None = None, progress: Progress = silent) -> SubmissionCheck:
-    """Compare a zip with a phase of the benchmark, and collect all problems.
+    """Check a zip against a phase of the benchmark, and collect all problems.
 
     Images are read one at a time.
 
     Args:
         path: Path of the zip.
         phase: ``all``, ``urban`` or ``rural``; by default, the one that best matches the images in the zip.
-        progress: Called with the number of images.
+        progress: Reports the number of checked images.
 
     Raises:
         DataError: If the file is missing or not a zip.
@@ -154,7 +155,7 @@ def _open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> set[int]:
-    """Return the class indices in an image of the zip; raise :class:`DataError` with its name if it is invalid."""
+    """Return the class indices in an image of the zip; raise :class:`DataError` with the file name if it is invalid."""
     if member.file_size > MAX_UNPACKED_BYTES:
         message = f"{member.filename} would expand to {member.file_size} bytes"
         raise DataError(message, "write PNG files with one byte per pixel")
@@ -180,7 +181,7 @@ def _read_class_indices(png: bytes) -> set[int]:
 
 
 def _require_grey_png(png: bytes) -> None:
-    """Raise :class:`DataError` unless the header declares one byte per pixel and the right size."""
+    """Raise :class:`DataError` unless the header declares one byte per pixel and the expected size."""
     header = png[: PNG_HEADER.size].ljust(PNG_HEADER.size, b"\0")
     signature, chunk, width, height, bits, colour_type = PNG_HEADER.unpack(header)
     if (signature, chunk) != (b"\x89PNG\r\n\x1a\n", b"IHDR"):
@@ -213,7 +214,7 @@ def _image_number(member: zipfile.ZipInfo) -> int | None:
 
 
 def _best_phase(numbers: Iterable[int]) -> str:
-    """Return the phase with the largest intersection over union with the image numbers."""
+    """Return the phase whose image numbers have the largest intersection over union with the given numbers."""
     present = set(numbers)
     return max(PHASES, key=lambda phase: len(present & {*PHASES[phase]}) / len(present | {*PHASES[phase]}))
 

@@ -35,7 +35,7 @@ from geoseg.raster.scene import Scene
 from geoseg.raster.writers.memory import MemoryWriter
 
 IMAGE_PATTERN = r"(?:.*/)?(?:images_png|img_dir/test)/(\d+)\.png"
-"""Image paths as published or as written by OpenMMLab's converter; the number identifies test images."""
+"""Image paths as published or as written by OpenMMLab's converter; the number identifies the test image."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def submit(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> SubmissionCheck:
-    """Predict masks for LoveDA's test images, write them to a submission and check it.
+    """Predict masks for LoveDA's test images, write them to a submission file, and check it.
 
     The zip is written only if it is valid.
 
@@ -60,17 +60,17 @@ def submit(
         data: Folder that contains the test images, as ``Test.zip`` or extracted.
         output: Path of the zip.
         phase: ``all``, ``urban`` or ``rural``.
-        whole: Predict each image as a whole instead of in the model's tiles.
+        whole: Predict each image as a whole instead of in tiles of the model's size.
         device: Device to run the network on: auto, cpu, cuda or mps.
         overwrite: Replace an existing file.
-        progress: Called with the number of images.
+        progress: Reports the number of finished images.
 
     Returns:
         The result of the check.
 
     Raises:
         BundleError: If the model's classes differ from LoveDA's.
-        DataError: If images are missing, have an unexpected size, or have pixels that cannot be predicted.
+        DataError: If images are missing, have an unexpected size, or contain invalid pixels.
         OutputError: If ``output`` exists or cannot be written.
 
     Example:
@@ -109,7 +109,7 @@ def map_classes(legend: Legend) -> NDArray[np.uint8]:
 
 
 def find_test_images(data: str | Path, numbers: range) -> dict[int, Path]:
-    """Find the image of each number in a folder, including zips.
+    """Find the image with each number in a folder, including its zip files.
 
     Raises:
         DataError: If images are missing.
@@ -140,7 +140,7 @@ def _write_zip(
 def _predict_image(
     image: Path, model: PredictorCache, *, whole: bool, device: str, progress: Progress
 ) -> NDArray[np.uint8]:
-    """Return the class indices (row, col) of an image; raise :class:`DataError` for a wrong size or invalid pixels."""
+    """Return the class indices of an image (row, col); raise :class:`DataError` if its size or any pixel is invalid."""
     writer = MemoryWriter()
     tile, halo = (IMAGE_SIZE, 0) if whole else (None, None)
     with Scene.open(image) as scene:
@@ -181,7 +181,7 @@ def _log_options(card: ModelCard, *, whole: bool) -> None:
 
 
 def _zip_info(number: int) -> zipfile.ZipInfo:
-    """Return a member without a folder or date, readable by all, so that identical masks give identical bytes."""
+    """Return a zip member without a folder or date, readable by all, so that identical masks produce identical bytes."""
     member = zipfile.ZipInfo(f"{number}.png")
     member.external_attr = 0o644 << 16
     return member

@@ -1,4 +1,4 @@
-"""Samplers, which choose the windows that become crops; one file per sampler."""
+"""Samplers, which choose the windows that become crops; one module per sampler."""
 
 from typing import TYPE_CHECKING
 

@@ -26,11 +26,11 @@ class BalancedSampler:
     Args:
         scenes: Prepared scenes.
         size: Side length of a crop in pixels.
-        scale: Smallest and largest resize factor; drawn uniformly.
+        scale: Smallest and largest resize factor; the factor is drawn uniformly.
         seed: Random seed.
         classes: Class names in the order of their indices.
-        shares: Fraction of the crops to draw for some classes, by name; the rest is split equally among the other
-            classes.
+        shares: Fractions of the crops to draw for individual classes, keyed by class name; the rest is split equally
+            among the other classes.
         temperature: Smaller values favor rare classes more strongly.
     """
 
@@ -56,7 +56,7 @@ class BalancedSampler:
         )
 
     def plan(self, number: int) -> CropPlan:
-        """Return the plan of crop ``number``."""
+        """Return the plan for crop ``number``."""
         rng = np.random.default_rng((self.seed, number))
         class_index = int(rng.choice(len(self.probabilities), p=self.probabilities))
         cumulative = self.cumulative_counts[:, class_index]
@@ -81,7 +81,7 @@ class BalancedSampler:
 def _prefer_rare_classes(totals: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
     """Compute the probabilities of classes from their pixel counts; 0 for classes that do not occur."""
     frequency = totals / totals.sum()
-    # The 1 in the formula is canceled by the normalization.
+    # The 1 in the formula cancels out in the normalization.
     weights: NDArray[np.float64] = np.where(totals > 0, np.exp(-frequency / temperature), 0.0)
     weights /= weights.sum()
     return weights

@@ -14,21 +14,22 @@ from geoseg.data.crops.read_crop import CropPlan
 
 
 class Sampler(Protocol):
-    """Plans crops by number.
+    """Protocol for samplers, which plan crops by number.
 
     The constructor takes ``scenes`` (prepared), ``size`` (pixels), ``scale`` (smallest and largest resize factor),
     ``seed`` and ``classes`` (names in the order of their indices), and any further options as keyword arguments.
     """
 
     def plan(self, number: int) -> CropPlan:
-        """Return the plan of crop ``number`` (0, 1, 2, ...; there is no upper limit)."""
+        """Return the plan for crop ``number`` (0, 1, 2, ...; there is no upper limit)."""
 
 
 def draw_without_replacement(number: int, count: int, seed: int) -> int:
     """Draw one of ``count`` items.
 
     Args:
-        number: Number of the draw. Every ``count`` consecutive draws return each item once, in a new random order.
+        number: Number of the draw, from 0. Each epoch of ``count`` draws returns every item once, in a new random
+            order.
         count: Number of items.
         seed: Random seed for the order.
 

@@ -65,7 +65,7 @@ class GridSampler:
         return len(self.plans)
 
     def plan(self, number: int) -> CropPlan:
-        """Return the plan of crop ``number``; the last window is followed by the first."""
+        """Return the plan for crop ``number``; the last window is followed by the first."""
         if self.seed is None:
             return self.plans[number % len(self.plans)]
         return self.plans[draw_without_replacement(number, len(self.plans), self.seed)]

@@ -19,7 +19,7 @@ from geoseg.legend import IGNORE_INDEX
 RegionKind = Literal["scene", "image", "isprs", "isaid"]
 
 MAX_EMPTY_ATTEMPTS = 100
-"""Number of windows to draw before a window without any labeled pixels is accepted."""
+"""Maximum number of windows to draw in search of one with labeled pixels."""
 
 
 @samplers.register
@@ -67,7 +67,7 @@ class RandomSampler:
         """Probability of each scene; None to use each region once per epoch."""
 
     def plan(self, number: int) -> CropPlan:
-        """Return the plan of crop ``number``."""
+        """Return the plan for crop ``number``."""
         rng = np.random.default_rng((self.seed, number))
         index, region = self._draw_region(number, rng)
         for attempt in range(max(self.attempts, MAX_EMPTY_ATTEMPTS)):
@@ -83,7 +83,7 @@ class RandomSampler:
         return plan
 
     def _plan_at_label(self, rng: np.random.Generator, index: int) -> CropPlan | None:
-        """Return a window of a scene around a labeled pixel; None if there is none."""
+        """Return a window of a scene around a labeled pixel; None if the scene has none."""
         scene = self.scenes[index]
         if not scene.labelled or not len(scene.class_locations.cells):
             return None
