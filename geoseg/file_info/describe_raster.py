@@ -175,7 +175,7 @@ def _names_and_colours(scene: Scene) -> dict[int, tuple[str, str | None]]:
 
 
 def _class_rows(scene: Scene, values: _Values) -> tuple[ClassRow, ...]:
-    """Return the classes in the legend and all other values that occur, each with its pixel count, fraction and area."""
+    """Return the classes in the legend and all other values that occur, with pixel counts, fractions and areas."""
     known = _names_and_colours(scene)
     declared = set() if scene.legend is None else set(known)
     labeled = values.pixels.total()

@@ -90,7 +90,7 @@ class ErrorColours(NamedTuple):
 
 
 def _most_different(candidates: Sequence[Colour], used: Sequence[Colour]) -> Colour:
-    """Return the first candidate that is not similar to any used color, or else the one farthest from the used colors."""
+    """Return the first candidate that is not similar to any used color, or else the one farthest from all of them."""
     distances = {colour: min(math.dist(colour, other) for other in used) for colour in candidates}
     different = [colour for colour, distance in distances.items() if distance >= MIN_COLOUR_DISTANCE]
     return different[0] if different else max(distances, key=lambda colour: distances[colour])

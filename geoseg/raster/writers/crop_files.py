@@ -1,4 +1,4 @@
-"""Write crops as single files: georeferenced GeoTIFF, or plain PNG for computer vision programs."""
+"""Write crops as single files: georeferenced GeoTIFF, or plain PNG for computer vision software."""
 
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ def write_crop_geotiff(
         values: Pixel values, axes (band, row, col).
         grid: CRS and transform of the crop.
         bands: Band descriptions.
-        valid: Axes (row, col); pixels that are not valid are set to the nodata value, or excluded by an internal mask if
-            there is no nodata value.
-        nodata: Value of pixels without data.
+        valid: Axes (row, col); invalid pixels are set to the nodata value, or excluded by an internal mask if there is
+            no nodata value.
+        nodata: The nodata value.
 
     Raises:
         OutputError: If the file cannot be written.
