@@ -48,8 +48,9 @@ _OPENING = (
 def gdal_environment() -> rasterio.Env:
     """Return a context manager that sets geoseg's GDAL options."""
     # The default is 5% of the machine's memory, regardless of the container's limit. Writing a 400-megapixel mask as a
-    # COG peaked at 671 MB with the default and was not slower with a tenth of that (measured with GDAL 3.10). The size is
-    # set through an environment variable, because rasterio's option applies only inside the context and is in bytes.
+    # COG peaked at 671 MB with the default, and was not slower with a cache a tenth of that size (measured with GDAL
+    # 3.10). The size is set in an environment variable, because rasterio's option applies only inside the context and
+    # is in bytes.
     os.environ.setdefault(BLOCK_CACHE_VARIABLE, str(BLOCK_CACHE_MB))
     return rasterio.Env(
         # A single lost connection to object storage must not abort an hour-long prediction.

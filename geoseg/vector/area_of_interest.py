@@ -33,11 +33,11 @@ class AreaOfInterest:
     def read(cls, path: str | Path, grid: Grid) -> Self:
         """Read the polygons of a vector file that may intersect a grid, and reproject them to its CRS.
 
-        Features that are left out or repaired are logged.
+        A warning is logged about features that are left out or repaired.
 
         Raises:
-            LayerError: If the file cannot be read or has no polygons on the grid, or only one of the file and the grid
-                has a CRS.
+            LayerError: If the file cannot be read or has no polygons on the grid, or if only one of the file and the
+                grid has a CRS.
             GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         polygons = GridPolygons.read(path, grid)
@@ -66,6 +66,6 @@ class AreaOfInterest:
         near = near[~shapely.is_empty(near)]
         if not len(near):
             return np.zeros(grid.shape, np.bool_)
-        with quiet_gdal():  # rasterio suppresses a warning here, and other threads that open files would re-enable it
+        with quiet_gdal():  # rasterio suppresses a warning here, but other threads that open files would re-enable it
             inside: NDArray[np.bool_] = geometry_mask(near, grid.shape, transform=grid.transform, invert=True)
         return inside

@@ -152,7 +152,7 @@ class PartialRasters:
 
 
 def require_inside(shape: tuple[int, int], window: Window, pixels: OutputPixels) -> None:
-    """Assert that a window is inside a raster of ``shape``, and that the pixels are uint8 arrays of the same size."""
+    """Assert that ``window`` is inside a raster of ``shape``, and ``pixels`` are uint8 arrays of the window's size."""
     assert Window(0, 0, *shape).contains(window), f"{window} is not inside a raster of shape {shape}"
     for name, values in pixels.items():
         assert values.shape[1:] == window.shape, f"{name} has shape {values.shape}, the window {window.shape}"

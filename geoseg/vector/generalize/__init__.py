@@ -1,4 +1,4 @@
-"""Generalize polygons: fill holes, merge small polygons, simplify and smooth borders, and make angles right angles.
+"""Generalize polygons: fill holes, merge small polygons, simplify and smooth borders, and make corners right-angled.
 
 The polygons of a mask are a *coverage*: they do not overlap, and neighbors share all vertices of their common border.
 Every operation preserves this property.
