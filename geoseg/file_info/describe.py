@@ -24,7 +24,7 @@ def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
     Args:
         path: A file, a run folder, or the name of a built-in recipe. The suffix determines the kind of file;
             files with other suffixes are opened as rasters.
-        progress: Reports progress, in windows, while the pixels of a mask are counted.
+        progress: Progress reporter for counting the pixels of a mask; each step is one window.
 
     Returns:
         The kind of file, its properties, and the classes with their pixel counts, polygon counts or scores.

@@ -34,7 +34,7 @@ def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
 
     Args:
         path: The file.
-        progress: Reports progress, in windows, while pixels are counted.
+        progress: Progress reporter for counting pixels; each step is one window.
     """
     with Scene.open(path) as scene:
         facts = (*_grid_facts(scene.grid), *_pixel_facts(scene))

@@ -1,9 +1,9 @@
 """Simplify and smooth the shared borders of traced outlines and polygon layers, without gaps, overlaps or crossings.
 
-Rings are cut into *arcs* at *nodes*, where three or four borders meet. The result for an arc depends only on the arc
-itself, traversed in a direction determined by its ends, and on the original vertices of the layer. Both polygons along an
-arc therefore get the same result, regardless of the order in which polygons are processed and of the batch they are in.
-Nodes never move. ``simplify_arcs`` implements the rules for a single arc.
+Rings are split into *arcs* at *nodes*, where three or four borders meet. The result for an arc depends only on the arc
+itself, traversed in a direction determined by its ends, and on the original vertices of the layer. It is therefore the
+same for both polygons along the arc, regardless of the order in which polygons are processed and of the batch they are
+in. Nodes never move. ``simplify_arcs`` implements the rules for a single arc.
 """
 
 from dataclasses import replace

@@ -13,8 +13,8 @@ Vertices are removed in order of the area of the triangle p v q that each vertex
   points are not on a grid. At most one of two arcs between the same nodes can therefore become the side p q. (An arc
   without nodes keeps two vertices in addition to its first one.)
 
-A corner p v q is rounded by a quadratic Bézier curve (the limit of Chaikin's corner cutting) from the midpoint of p v to
-the midpoint of v q, unless the triangle formed by v and the two midpoints contains another vertex.
+A corner p v q is rounded by a quadratic Bézier curve (the limit of Chaikin's corner cutting) from the midpoint of p v
+to the midpoint of v q, unless the triangle formed by v and the two midpoints contains another vertex.
 """
 
 import heapq

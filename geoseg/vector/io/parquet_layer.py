@@ -41,7 +41,7 @@ class ParquetLayer:
 
     @classmethod
     def open(cls, name: str) -> Self:
-        """Open a file; raise :class:`LayerError` if it is not GeoParquet, and ValueError if it is not Parquet at all."""
+        """Open a file; raise :class:`LayerError` if it is not GeoParquet, or ValueError if it is not even Parquet."""
         file = pq.ParquetFile(name)
         try:
             geo = json.loads(file.metadata.metadata[b"geo"])

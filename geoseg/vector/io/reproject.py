@@ -4,8 +4,9 @@ Ordinary polygons are transformed vertex by vertex. Four cases need special trea
 
 * An edge longer than one degree or 100 km is a curve in the target CRS, so intermediate vertices are added.
 * A polygon that extends beyond the area of use of the grid's CRS is first clipped to the surroundings of the grid.
-* In a geographic CRS, an edge longer than half a turn crosses the antimeridian, so its polygon is continued beyond 180
-  degrees. (An edge of a full turn belongs to a box around the world.) A ring around a pole is extended to the pole.
+* In a geographic CRS, an edge longer than half a turn crosses the antimeridian, so the longitudes of its polygon are
+  continued beyond 180 degrees. (The exception is an edge of a full turn, which belongs to a box around the world.) A
+  ring around a pole is extended to the pole.
 * Longitudes may start at -180 or at 0, so a polygon is shifted by full turns to the longitudes of the grid.
 """
 
@@ -27,14 +28,14 @@ EDGE_POINTS = 21
 """Number of points per side when bounds are reprojected, because straight sides become curves."""
 
 BOX_MARGIN = 0.02
-"""Fraction of its size by which a reprojected box is enlarged, because its sides are curves between the points."""
+"""Margin by which a reprojected box is enlarged, as a fraction of its size, because its sides curve between points."""
 
 LONGEST_EDGE_DEG = 1.0
 LONGEST_EDGE_M = 100_000.0
-"""Longest edges for which only the end points are transformed."""
+"""Length of the longest edges for which only the end points are transformed."""
 
 WHOLE_TURN_TOLERANCE = 1e-6
-"""Tolerance for the length of an edge around the world, as a fraction of a turn."""
+"""Tolerance for the length of an edge around the world, as a fraction of a full turn."""
 
 
 def require_transformable(source: CRS | None, target: CRS | None, name: str = "the layer") -> None:
@@ -42,7 +43,7 @@ def require_transformable(source: CRS | None, target: CRS | None, name: str = "t
 
     Raises:
         LayerError: If only one of the two has a CRS.
-        GridMismatch: If PROJ has no transformation, for example from a site grid.
+        GridMismatch: If PROJ has no transformation, for example from an engineering CRS.
     """
     if (source is None) != (target is None):
         without, other = ("the grid", name) if target is None else (name, "the grid")
@@ -54,10 +55,10 @@ def require_transformable(source: CRS | None, target: CRS | None, name: str = "t
 
 
 def match_crs(frame: gpd.GeoDataFrame, crs: CRS | None) -> gpd.GeoDataFrame:
-    """Reproject features of any geometry type to a CRS, vertex by vertex; unchanged if neither has a CRS.
+    """Reproject features of any geometry type to a CRS, vertex by vertex; if both CRSs are None, do nothing.
 
     Raises:
-        LayerError: If only one of the two has a CRS.
+        LayerError: If the features have a CRS and ``crs`` is None, or the other way around.
         GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     require_transformable(frame.crs, crs)
@@ -68,7 +69,7 @@ def find_boxes(grid: Grid, crs: CRS | None) -> list[Bounds] | None:
     """Return the bounds of a grid in the given CRS: one box, or several if the CRS is geographic.
 
     Returns:
-        Boxes (left, bottom, right, top) in CRS units; None if they are unknown, which means no restriction.
+        Boxes (left, bottom, right, top) in CRS units; None if they are unknown, so that features cannot be filtered.
     """
     if crs is None or grid.crs is None:
         return [grid.bounds] if crs is grid.crs else None
@@ -104,11 +105,11 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
         name: Name of the layer to use in messages.
 
     Returns:
-        The frame with valid polygons in the CRS of the grid, or unchanged if neither has a CRS; and the number of
-        polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
+        A GeoDataFrame with valid polygons in the CRS of the grid, or ``frame`` itself if neither has a CRS; and the
+        number of polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
 
     Raises:
-        LayerError: If only one of the frame and the grid has a CRS.
+        LayerError: If only one of ``frame`` and the grid has a CRS.
         GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     source = None if frame.crs is None else CRS.from_user_input(frame.crs)
@@ -127,8 +128,9 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
 
 
 def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid) -> tuple[NDArray[np.object_], int]:
-    """Transform polygons; those outside the area of use become empty. Also return the number of polygons with edges
-    longer than half a turn.
+    """Transform polygons, and count those with edges longer than half a turn.
+
+    Polygons outside the area of use of the target CRS become empty.
     """
     assert grid.crs is not None
     transformer, boxes = make_transformer(source, grid.crs), find_boxes(grid, source)
@@ -170,7 +172,7 @@ def _longest_edge(crs: CRS) -> float:
 
 
 def _edges(geometries: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the vectors of all edges (edge, 2) and the position of the polygon each belongs to."""
+    """Return the vectors of all edges (edge, 2), and the position of the polygon that each edge belongs to."""
     parts, owner = shapely.get_parts(geometries, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
@@ -212,7 +214,7 @@ def _clip_to(geometry: shapely.Geometry, boxes: list[Bounds]) -> shapely.Geometr
 
 
 def _unwrap(geometry: shapely.Geometry, turn: float) -> shapely.Geometry:
-    """Continue the rings of a geometry beyond the antimeridian, so that no edge is longer than half a turn."""
+    """Continue the rings of a geometry beyond the antimeridian so that no edge is longer than half a turn."""
     united = []
     for polygon in shapely.get_parts(geometry):
         shell, *holes = (_unwrap_ring(ring, turn) for ring in (polygon.exterior, *polygon.interiors))
