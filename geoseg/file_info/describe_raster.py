@@ -22,7 +22,7 @@ MAX_LABEL_VALUES = 32
 MAX_VALUES = 256
 """Maximum number of distinct values that are counted."""
 OVERVIEW_SIZE = 512
-"""Longer side, in pixels, of the reduced image in which values are counted."""
+"""Longer side, in pixels, of the reduced image that is used to decide whether a raster contains labels."""
 STRIP_PIXELS = 2**24
 """Number of pixels per window when the pixels of a mask are counted."""
 MAX_COUNTED_PIXELS = 2**40
@@ -89,7 +89,7 @@ def _pixel_facts(scene: Scene) -> tuple[Fact, ...]:
 
 
 def _own_tags(scene: Scene) -> dict[str, str]:
-    """Return the tags that geoseg wrote into a mask, except the legend."""
+    """Return the tags that geoseg wrote to a mask, except the legend."""
     own = {key: value for key, value in scene.tags.items() if key.startswith("GEOSEG_") and key != CLASSES_TAG}
     return {key.removeprefix("GEOSEG_").replace("_", " ").lower(): value for key, value in own.items()}
 

@@ -287,7 +287,7 @@ class Grid:
         first.require_match(second, name, other_name, tolerance=tolerance)
 
     def is_same_place(self, other: "Grid") -> bool:
-        """Return False if :meth:`require_same_place` raises an error."""
+        """Return True unless :meth:`require_same_place` raises an error."""
         try:
             self.require_same_place(other)
         except GridMismatch:
@@ -317,7 +317,7 @@ class Grid:
 
 
 def _whole_pixels(positions: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the first pixel that contains one of the positions, and the first pixel after the last one."""
+    """Return the index of the first pixel that contains a position, and the index after the last such pixel."""
     first = math.floor(positions.min() + BORDER_TOLERANCE)
     return first, max(math.ceil(positions.max() - BORDER_TOLERANCE), first)
 

@@ -19,7 +19,7 @@ DEFAULT_SIZES: dict[PatchRule, tuple[int, int]] = {"plain": (512, 512), "isprs":
 
 
 def plain_starts(length: int, size: int, stride: int) -> list[int]:
-    """Return 0, stride, 2 * stride and so on; the last patch is shifted inward so that it ends at the edge.
+    """Return the starts 0, stride, 2 * stride and so on; the last patch is shifted inward to end at the edge.
 
     Args:
         length: Number of pixels along the axis.

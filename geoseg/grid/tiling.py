@@ -21,7 +21,7 @@ MAX_TILE_SIDE = 16_384
 """Largest side of a tile in pixels; an image of this size with three bands takes 3 GB in float32."""
 
 MAX_STRIP_PIXELS = 2**30
-"""Largest number of pixels in a strip."""
+"""Maximum number of pixels in a strip."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def plot_scene(
     longest: int = 1024,
     overwrite: bool = False,
 ) -> Path:
-    """Write a PNG with a scene next to its mask, reference and polygons.
+    """Write a PNG file that shows a scene next to its mask, reference and polygons.
 
     If the mask and the reference are rasters of class indices, an additional image shows their differences.
 

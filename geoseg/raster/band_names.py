@@ -2,7 +2,7 @@
 
 The following evidence is used, in this order: the band names in the file, the color interpretation in the file, and the
 common names of sensor bands (``B02`` is blue on Sentinel-2). If these do not determine all bands, callers use band
-positions and add a note about it.
+positions and report this in a note.
 """
 
 import re
@@ -86,7 +86,7 @@ class BandNames:
     descriptions: Sequence[str]
     """Band descriptions in the file; an empty string for a band without one."""
     colours: Sequence[str]
-    """Common names given by the color interpretation; an empty string for a band without one."""
+    """Common names that match the color interpretation; an empty string for a band without one."""
     origin: str = ""
     """File name and tags, which may identify the sensor."""
 
@@ -120,7 +120,7 @@ class FoundBands:
     evidence: str
     """Description of how the bands were found; empty if all were found by their own names."""
     notes: tuple[str, ...] = ()
-    """Contradictions in the file, one sentence each."""
+    """Notes about contradictions in the file, one sentence each."""
 
 
 def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:

@@ -17,7 +17,7 @@ MASK_ENDING = "_mask"
 """Ending of the file names of predicted masks, before the suffix."""
 
 RESULT_ENDINGS = (MASK_ENDING, *(f"_{name}" for name in SHARES), "_preview")
-"""Endings of the names of all prediction outputs; files in a folder whose names have these endings are not scenes."""
+"""Endings of the names of all prediction outputs; in a folder, files with such an ending are not treated as scenes."""
 
 NAME_ENDING = re.compile(r"[_.-](masks?|labels?|reference|confidence|probabilities)$", re.IGNORECASE)
 """Ending of a file name that is not part of the scene name."""
@@ -106,7 +106,7 @@ def match_by_name(files: Sequence[Path], candidates: Iterable[Path], *, folder: 
         files: Files to match.
         candidates: Files to choose from; if several have the same scene name, the first is used.
         folder: Folder that contains the candidates, for error messages.
-        kind: What the candidates are, such as ``label``, for error messages.
+        kind: Description of a candidate, such as ``label``, for error messages.
 
     Returns:
         One candidate for each file.

@@ -33,7 +33,7 @@ from geoseg.raster.open_raster import (
 )
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
-"""Ground control points (row, col to x, y) and the CRS of their x and y."""
+"""Ground control points, which map (row, col) to (x, y), and the CRS of (x, y)."""
 
 CLASSES_TAG = "GEOSEG_CLASSES"
 """Dataset tag that contains the legend of a mask as JSON."""

@@ -137,7 +137,7 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
 
     Args:
         path: The file or URL.
-        where: Description of the part of the file.
+        where: Description of the part of the file that cannot be read.
         error: The error raised by GDAL.
     """
     reason = " ".join(str(error.__cause__ or error).split())

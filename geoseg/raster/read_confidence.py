@@ -81,7 +81,7 @@ class ConfidenceRaster:
             window: A window in the raster.
 
         Returns:
-            Values from 0 to 254, axes (row, col); 255 where the raster is not valid.
+            Values from 0 to 254, axes (row, col); 255 where the raster is invalid.
 
         Raises:
             SceneError: If the raster contains neither bytes (which are returned unchanged) nor floating-point numbers,

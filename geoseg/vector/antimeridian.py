@@ -1,4 +1,4 @@
-"""Reproject polygons, and cut those in longitude and latitude at the antimeridian, as RFC 7946 requires for GeoJSON.
+"""Reproject polygons, and cut polygons in a geographic CRS at the antimeridian, as RFC 7946 requires for GeoJSON.
 
 A ring that crosses longitude 180 has a side from +180 to -180, which would run around the world. Such rings are
 unrolled: their longitudes continue beyond 180. An unrolled ring around a pole is not closed, so it is closed along the

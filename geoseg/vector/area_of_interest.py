@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class AreaOfInterest:
-    """Polygons in the CRS of a grid; several threads may use it concurrently."""
+    """Polygons in the CRS of a grid; several threads may use an instance concurrently."""
 
     tree: shapely.STRtree
     """Spatial index of the polygons."""

@@ -55,7 +55,7 @@ class Attributes:
     crs: CRS | None = None
     """CRS of the rows; None to use the CRS of the grid."""
     is_multi: bool = False
-    """Whether polygons may have several parts."""
+    """True if polygons may have several parts."""
 
     @cached_property
     def metric(self) -> LocalMetric:

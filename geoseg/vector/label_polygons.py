@@ -88,7 +88,7 @@ def format_value(value: Any) -> str:
 
 
 def _to_index(value: Any) -> int | None:
-    """Return a class index that is stored as a number or as text; None if the value is neither."""
+    """Convert a number or text to a class index; return None if it is not a whole number."""
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -143,7 +143,7 @@ class MaskClasses:
 
     @property
     def legend(self) -> Legend | None:
-        """The stored legend, or else one named by value; None if there are too many values or any outside 0 to 255."""
+        """The stored legend, or one with the values as names; None if there are too many or any is outside 0 to 255."""
         if self.stored_legend is not None:
             return self.stored_legend
         fits = not self.values or (0 <= min(self.values) <= max(self.values) <= IGNORE_INDEX)

@@ -54,7 +54,7 @@ class LocalMetric:
 
     @classmethod
     def for_bounds(cls, crs: CRS | None, bounds: Bounds) -> Self:
-        """Sample the metric.
+        """Sample the metric of a CRS.
 
         Args:
             crs: The CRS; if None, the metric is NaN. Where the CRS is undefined, the nominal size of its unit is used.
@@ -81,9 +81,9 @@ class LocalMetric:
 
 
 def metric_tensor(crs: CRS, x: Any, y: Any, span: float) -> FloatArray:
-    """Compute the metric tensor of a CRS, using central differences of points in space.
+    """Compute the metric tensor of a CRS, using central differences of geocentric coordinates.
 
-    Differences in space are also correct at the poles and at the antimeridian.
+    These differences are also correct at the poles and at the antimeridian.
 
     Args:
         crs: The CRS.

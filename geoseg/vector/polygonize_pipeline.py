@@ -1,4 +1,4 @@
-"""Trace, generalize and write polygons, after the checks of :func:`geoseg.vector.polygonize.polygonize`.
+"""Trace, generalize and write polygons, after the checks in :func:`geoseg.vector.polygonize.polygonize`.
 
 Each step from the mask to the polygon outlines is an iterator over portions, so memory use is bounded.
 """
@@ -128,7 +128,7 @@ def _reshape(
 
 
 def _split(outlines: Iterable[Outlines], vertices: VertexCollector) -> Iterator[tuple[Outlines, VertexIndex]]:
-    """Split outlines into smaller portions, each with all vertices in its vicinity."""
+    """Split outlines into smaller portions, and yield each with all nearby vertices."""
     for portion in outlines:
         index = vertices.build_index()
         for part in portion.split(PORTION_CORNERS):

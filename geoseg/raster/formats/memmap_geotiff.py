@@ -136,7 +136,7 @@ def _create_dataset(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # only for opening the file, because it allows one thread at a time
+    with quiet_gdal():  # only to open the file, because only one thread at a time can be in this context
         return rasterio.open(path, "w", **profile, **layout)
 
 

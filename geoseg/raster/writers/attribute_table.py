@@ -48,7 +48,7 @@ def write_attribute_table(raster: Path, legend: Legend, counts: NDArray[np.int64
 
 
 def make_attribute_table(legend: Legend, counts: NDArray[np.int64]) -> Element:
-    """Create the XML element of an attribute table; for the arguments, see :func:`write_attribute_table`."""
+    """Create the XML element for an attribute table; for the arguments, see :func:`write_attribute_table`."""
     table = Element("GDALRasterAttributeTable", tableType="thematic")
     for index, (name, kind, usage) in enumerate(COLUMNS):
         column = SubElement(table, "FieldDefn", index=str(index))

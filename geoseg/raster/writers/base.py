@@ -22,14 +22,14 @@ class RasterWriter(Protocol):
         """Unfinished rasters on disk that other processes can write to; None if there are none."""
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Start rasters on ``grid`` for the classes in ``legend``."""
+        """Begin writing rasters on ``grid`` for the classes in ``legend``."""
 
     @property
     def missing(self) -> list[Window]:
         """Windows that have not been written yet, as wide as the grid, from top to bottom."""
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Write the pixels of every output in a window inside the grid; thread-safe, but each pixel only once."""
+        """Write a window inside the grid for every output; thread-safe, but each pixel must be written only once."""
 
     def finish(self) -> None:
         """Complete the rasters."""

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class CogWriter:
-    """Writer of a mask with colors, class names and overviews, and optionally fractions, as Cloud Optimized GeoTIFFs.
+    """Writes a mask with colors, class names and overviews, and optionally fractions, as Cloud Optimized GeoTIFFs.
 
     If the writer is abandoned, complete slabs are kept in a folder next to the mask. A writer with the same settings and
     ``resume=True`` continues from them.
@@ -76,7 +76,7 @@ class CogWriter:
         self._settings, self._tags = dict(settings or {}), dict(tags or {})
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Start rasters on ``grid``, or continue unfinished rasters.
+        """Begin writing rasters on ``grid``, or continue unfinished rasters.
 
         Raises:
             OutputError: If unfinished rasters exist and neither ``resume`` nor ``overwrite`` is set, or if their
@@ -114,7 +114,7 @@ class CogWriter:
         return self._open_partial().missing
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Write the pixels of every output in a window inside the grid; thread-safe, but each pixel only once."""
+        """Write a window inside the grid for every output; thread-safe, but each pixel must be written only once."""
         with output_errors(self.path):
             self._open_partial().write(window, pixels)
 
@@ -157,7 +157,7 @@ class CogWriter:
             if output.is_mask:
                 write_attribute_table(final, self._legend, counts)
         except OSError:
-            remove_files(final, pam_path(final))  # the disk may be full, and the slabs contain all pixels
+            remove_files(final, pam_path(final))  # the disk may be full, and the slabs still contain all pixels
             raise
         return final
 

@@ -48,7 +48,7 @@ def write_crop_geotiff(
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # only for opening the file, because it allows one thread at a time
+    with quiet_gdal():  # only to open the file, because only one thread at a time can be in this context
         file = rasterio.open(path, "w", **profile)
     with output_errors(path), gdal_environment(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), file:
         if valid is not None and nodata is not None:

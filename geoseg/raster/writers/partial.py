@@ -1,7 +1,8 @@
 """Store unfinished rasters on disk as *slabs*: files of 512 rows that get their final names once they are complete.
 
-If a program is killed, only unfinished slabs are lost; the next run writes :attr:`PartialRasters.missing`.
-Several processes, even on different machines that share the folder, may write different slabs of the same rasters.
+If a program is killed, only unfinished slabs are lost; the next run writes the windows in
+:attr:`PartialRasters.missing`. Several processes, even on different machines that share the folder, may write different
+slabs of the same rasters.
 
 A folder contains the slabs of one or more outputs of a prediction, and the settings used to create them. A slab is one
 row of blocks in the final file. With ZSTD, if supported by GDAL, writing a slab and reading it back takes 2 ms per
@@ -86,7 +87,7 @@ class PartialRasters:
 
         Args:
             name: Name of the number.
-            compute: Called if no process has stored the number yet.
+            compute: Function that computes the number; called if no process has stored it yet.
         """
         entry = self.folder / name
         if not entry.exists():

@@ -20,7 +20,7 @@ def build_partial_vrt(
     tags: Mapping[str, str],
     gcps: GroundControl | None,
 ) -> bytes:
-    """Build the VRT of one output, for a file in the folder that contains its slabs.
+    """Build the VRT for one output, which must be saved in the folder that contains the slabs.
 
     Args:
         partial: The slabs; missing slabs are nodata.

@@ -24,7 +24,7 @@ from geoseg.vector.tracing.trace_raster import Connectivity, trace_raster
 def fill_coverage_holes(
     geometries: NDArray[np.object_], crs: CRS, max_area_m2: float
 ) -> tuple[NDArray[np.object_], IntArray]:
-    """Fill the holes of polygons, and remove the polygons inside these holes.
+    """Fill small holes in polygons, and remove the polygons inside these holes.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
@@ -62,7 +62,7 @@ def _find_inside(geometries: NDArray[np.object_], holes: NDArray[np.object_]) ->
 def fill_raster_holes(
     raster: ClassRaster, size: PixelSize, max_area_m2: float, *, connectivity: Connectivity = 4
 ) -> ClassRaster:
-    """Fill the holes of regions, including everything inside them.
+    """Fill small holes in regions, including everything inside the holes.
 
     Args:
         raster: The class raster; it is read immediately, and again each time the result is read.

@@ -149,7 +149,7 @@ def find_main_direction(polygon: shapely.Polygon) -> float:
 
 
 def _orthogonalize_ring(points: FloatArray, angle: float, tolerance: float) -> FloatArray | None:
-    """Make the sides of a closed ring (point, 2) parallel or normal to ``angle``; None if fewer than four remain."""
+    """Make the sides of a ring (point, 2) parallel or perpendicular to ``angle``; None if fewer than four remain."""
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     center = points[:-1].mean(axis=0)
     lines = _list_lines((points - center) @ rotation)

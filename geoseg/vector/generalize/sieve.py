@@ -109,7 +109,7 @@ class _StripRegions:
     values: IntArray
     """(label,): class."""
     sides: IntArray
-    """(pair, 4): two labels that share pixel sides, at least one of which is a small region within this strip, and the
+    """(pair, 4): two labels that share pixel sides, at least one of which has only a few pixels in this strip, and the
     numbers of shared sides between pixels in the same column and in the same row."""
 
     @property

@@ -169,7 +169,7 @@ def _write_with_gdal(
     plain = stream.without_bbox()
     errors: list[BaseException] = []
     with warnings.catch_warnings(), _raise_first(errors):
-        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)  # layers without CRS are allowed
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)  # layers without a CRS are allowed
         warnings.filterwarnings("ignore", ".*Possible invalid ring orientation.*", RuntimeWarning)
         pyogrio.raw.write_arrow(
             pa.RecordBatchReader.from_batches(plain.schema, _keep_errors(plain.batches, errors)),
@@ -184,7 +184,7 @@ def _write_with_gdal(
 
 
 def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException]) -> Iterator[pa.RecordBatch]:
-    """Yield batches, and record an error raised by them: GDAL replaces any exception, even Ctrl-C, with its own."""
+    """Yield batches, and record any error raised while reading them: GDAL replaces exceptions, even Ctrl-C."""
     try:
         yield from batches
     except BaseException as error:
@@ -194,7 +194,7 @@ def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException])
 
 @contextmanager
 def _raise_first(errors: Sequence[BaseException]) -> Iterator[None]:
-    """If the body raises an exception, raise the first recorded error, which caused it, instead."""
+    """If the ``with`` body raises an exception, raise the first recorded error instead, because it is the cause."""
     try:
         yield
     except Exception:

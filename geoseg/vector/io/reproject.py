@@ -1,4 +1,4 @@
-"""Reproject polygons to the CRS of a grid, including engineering CRSs, long edges, the antimeridian and the poles.
+"""Reproject polygons to the CRS of a grid, including polygons with long edges, at the antimeridian, or at a pole.
 
 Ordinary polygons are transformed vertex by vertex. Four cases need special treatment:
 

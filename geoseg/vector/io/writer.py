@@ -83,7 +83,7 @@ class FileWriter:
 
         Args:
             path: The file, whose suffix determines the format.
-            files: When this context exits, files are renamed to their final names, or deleted after an error.
+            files: Exit stack; when it is closed, files are renamed to their final names, or deleted after an error.
             overwrite: True if existing files may be replaced.
             append: True to add the rows to an existing file.
             per_class: True to write each class to its own layer (GeoPackage) or file (other formats).

@@ -107,7 +107,7 @@ def _label_runs(
 
 
 def find_diagonal_pairs(block: NDArray[np.int32], labels: NDArray[np.int32], background: int) -> IntArray:
-    """Find the pairs of labels (pair, 2) of the same class that touch at a corner, and are joined by 8-connectivity."""
+    """Find the pairs of labels (pair, 2) of the same class that touch at a corner and are therefore 8-connected."""
     pairs = []
     for upper, lower in ((np.s_[:-1, :-1], np.s_[1:, 1:]), (np.s_[:-1, 1:], np.s_[1:, :-1])):
         touch = (block[upper] == block[lower]) & (block[upper] != background) & (labels[upper] != labels[lower])

@@ -1,4 +1,4 @@
-"""Read class rasters strip by strip, and pad the strips to blocks."""
+"""Read class rasters strip by strip, and pad the strips to form blocks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Block(NamedTuple):
     row: int
     """First row of the strip in the image."""
     classes: NDArray[np.int32]
-    """Class indices (1 + row, 1 + col + 1): the row above the strip, the strip, and background columns on both sides."""
+    """Class indices (1 + row, 1 + col + 1): the row above, the strip, and a background column on each side."""
     weights: WeightArray | None
     """Weights of the pixels in the strip (row, col), if known."""
 
@@ -34,7 +34,7 @@ class ClassRaster:
     background: int
     """Value of pixels without a class."""
     strips: Callable[[], Iterator[ClassArray]]
-    """Function that returns an iterator over full-width strips, top to bottom; the strips are the same in every call."""
+    """Function that returns an iterator over full-width strips, top to bottom; every call yields the same strips."""
 
     def blocks(self, *, close: bool = False) -> Iterator[Block]:
         """Yield the padded strips; see :func:`pad_strips`."""

@@ -14,10 +14,10 @@ from geoseg._numba_jit import njit
 from geoseg.vector.tracing.ragged_arrays import IntArray, gather_ranges, to_offsets
 
 NO_PORT = -1
-"""Port of closed contours."""
+"""Placeholder for the port of a closed contour, which has none."""
 
 PLAIN_CORNER, NODE_CORNER, PINCHED_CORNER = range(3)
-"""Kinds of corners: two borders meet; three or four borders meet; two pixels of the contour's class touch diagonally."""
+"""Kinds of corners: two borders meet; three or four borders meet; pixels of the contour's class touch diagonally."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ so an image of H x W pixels has corners 0 … H and 0 … W. A contour follows p
 rows running down, it is counterclockwise around a region and clockwise around holes. At each corner, there are three
 possibilities:
 
-    ? = left ahead, own = the region      left ahead is not own                  -> turn left (keep to our own pixel)
+    ? = left ahead, own = the region      left ahead is not own                  -> turn left (around the same pixel)
                                           left and right ahead are both own      -> turn right
         ahead  ? | ?                      left ahead is own, right ahead is not  -> go straight
         behind own | other
@@ -196,7 +196,7 @@ def _follow(
         left = block[row + LEFT_ROW[direction], col + LEFT_COL[direction]]
         right = block[row + RIGHT_ROW[direction], col + RIGHT_COL[direction]]
         other = block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
-        borders = 1 + (left != own) + (left != right) + (right != other)  # the 1: own and other always differ
+        borders = 1 + (left != own) + (left != right) + (right != other)  # 1: own and other always differ
         kept, is_pinched = True, left != own and right == own
         if left != own:
             direction = (direction + 1) % 4
