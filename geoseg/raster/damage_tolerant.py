@@ -1,4 +1,4 @@
-"""Read scenes with damaged blocks: pixels in damaged blocks are not valid, and no error is raised."""
+"""Read scenes with damaged blocks: pixels in damaged blocks are invalid, and no error is raised."""
 
 import threading
 from collections.abc import Iterator, Sequence

@@ -48,7 +48,7 @@ def _expand(argument: str) -> list[str]:
         paths = [str(path) for path in sorted(Path(argument).iterdir()) if _is_scene(path)]
         missing = f"the folder {argument} contains no scenes", f"scenes are files with {', '.join(RASTER_SUFFIXES)}"
     elif _is_pattern(argument):
-        paths = sorted(path for path in glob.glob(argument, recursive=True) if Path(path).is_file())  # noqa: PTH207  (as typed)
+        paths = sorted(path for path in glob.glob(argument, recursive=True) if Path(path).is_file())  # noqa: PTH207  (keeps paths as typed)
         missing = f"no file matches {argument}", "check the path"
     else:
         return [argument]

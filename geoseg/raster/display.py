@@ -51,7 +51,7 @@ def render_rgb(raster: Raster, bands: Sequence[int] = (0, 1, 2)) -> RgbImage:
         bands: Positions of the red, green and blue bands; if any does not exist, the first band is rendered in gray.
 
     Returns:
-        The image, with a checkerboard where pixels are not valid.
+        The image, with a checkerboard where pixels are invalid.
     """
     positions = list(bands) if max(bands) < len(raster.values) else [0, 0, 0]
     channels = [band if band.dtype == np.uint8 else _stretch(band, raster.valid) for band in raster.values[positions]]

@@ -153,7 +153,7 @@ def _source_options(source: MosaicSource, position: int | None) -> dict[str, str
 def _source_name(path: str) -> str:
     # The path is absolute, because GDAL resolves relative paths against the folder that contains the VRT.
     name = gdal_path(path)
-    return name if name.startswith("/vsi") or "://" in name else os.path.abspath(name)  # noqa: PTH100  (no links followed)
+    return name if name.startswith("/vsi") or "://" in name else os.path.abspath(name)  # noqa: PTH100  (does not follow links)
 
 
 def _type_name(dtype: np.dtype[np.generic]) -> str:

@@ -58,8 +58,8 @@ def resample_valid_pixels(
         resampling: The resampling method.
     """
     count, height, width = values.shape
-    # The name must not be that of an existing file: rasterio deletes a file with the same name before it creates a
-    # raster.
+    # The name must not belong to an existing file, because rasterio deletes a file with the same name before it creates
+    # a raster.
     name = f"/vsimem/geoseg/pixels-{threading.get_ident()}"
     profile = {"count": count, "height": height, "width": width, "dtype": values.dtype}
     with rasterio.open(name, "w+", driver="MEM", transform=Affine.scale(2, -2), **profile) as dataset:

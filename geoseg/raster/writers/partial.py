@@ -1,4 +1,4 @@
-"""Store unfinished rasters on disk as *slabs*: files of 512 rows that get their final names once they are complete.
+"""Store unfinished rasters on disk as *slabs*: files of 512 rows, renamed to their final names once they are complete.
 
 If a program is killed, only unfinished slabs are lost; the next run writes the windows in
 :attr:`PartialRasters.missing`. Several processes, even on different machines that share the folder, may write different
