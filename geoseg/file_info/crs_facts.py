@@ -1,4 +1,4 @@
-"""Describe a CRS by its code and name, or by the most similar EPSG code if it has no code."""
+"""Describe a CRS by its code and name and, if it has no EPSG code, by the most similar EPSG code."""
 
 from pyproj import CRS
 
@@ -14,7 +14,7 @@ MAX_CODES = 3
 
 
 def crs_facts(crs: CRS | None) -> tuple[Fact, ...]:
-    """Return the fact ``CRS`` and, if the CRS has no EPSG code and PROJ knows a similar one, ``nearest EPSG code``."""
+    """Return the property ``CRS`` and, if the CRS has no EPSG code but resembles one, ``nearest EPSG code``."""
     if crs is None:
         return (make_fact("CRS", None, "none"),)
     name = crs_name(crs)

@@ -1,4 +1,4 @@
-"""Describe any file that geoseg can read or write. This module handles recipes and models, and does not import torch."""
+"""Describe any file that geoseg can read or write. This module handles recipes and models without importing torch."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from geoseg.progress import Progress, silent
 from geoseg.vector.io.require_file import require_file
 
 CLASS_SCORE_PREFIX = "iou "
-"""Prefix of per-class scores in a model card, followed by the class name."""
+"""Prefix of the names of per-class scores in a model card; the class name follows."""
 
 
 def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
@@ -24,10 +24,10 @@ def describe(path: str | Path, *, progress: Progress = silent) -> FileInfo:
     Args:
         path: A file, a run folder, or the name of a built-in recipe. The suffix determines the kind of file;
             files with other suffixes are opened as rasters.
-        progress: Called with the number of windows, to report progress while the pixels of a mask are counted.
+        progress: Progress reporter for counting the pixels of a mask; each step is one window.
 
     Returns:
-        The kind of file, labeled facts, and the classes with their pixel counts, polygon counts or scores.
+        The kind of file, its properties, and the classes with their pixel counts, polygon counts or scores.
 
     Raises:
         GeosegError: If the file does not exist or cannot be read.
@@ -60,7 +60,7 @@ def describe_recipe(source: str) -> FileInfo:
 
 
 def describe_model(source: str) -> FileInfo:
-    """Describe a model by its card; the weights are read only to compute the file digest."""
+    """Describe a model based on its card; the weights are read only to compute the file digest."""
     card = read_card(source)
     facts = (*_network(card), *_input(card), *_outcome(card), make_fact("digest", digest_file(source)))
     return FileInfo("model", source, facts, _class_rows(card))
@@ -93,7 +93,7 @@ def _input(card: ModelCard) -> tuple[Fact, ...]:
 
 
 def _outcome(card: ModelCard) -> tuple[Fact, ...]:
-    """Return the overall scores, their protocol, and the provenance of the weights."""
+    """Return the overall scores, their protocol, the recipe, the data, and the provenance of the weights."""
     scores = {name: score for name, score in card.scores.items() if not name.startswith(CLASS_SCORE_PREFIX)}
     text = ", ".join(f"{name} {score:.4f}" for name, score in scores.items()) or "none recorded"
     return (

@@ -22,11 +22,11 @@ MAX_LABEL_VALUES = 32
 MAX_VALUES = 256
 """Maximum number of distinct values that are counted."""
 OVERVIEW_SIZE = 512
-"""Longer side, in pixels, of the reduced image in which values are counted."""
+"""Longer side, in pixels, of the reduced image that is used to decide whether a raster contains labels."""
 STRIP_PIXELS = 2**24
 """Number of pixels per window when the pixels of a mask are counted."""
 MAX_COUNTED_PIXELS = 2**40
-"""Maximum number of pixels in a mask whose pixels are counted; counting more would take hours."""
+"""Size in pixels of the largest mask whose pixels are counted; counting more would take hours."""
 
 
 def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
@@ -34,7 +34,7 @@ def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
 
     Args:
         path: The file.
-        progress: Called with the number of windows, to report progress while pixels are counted.
+        progress: Progress reporter for counting pixels; each step is one window.
     """
     with Scene.open(path) as scene:
         facts = (*_grid_facts(scene.grid), *_pixel_facts(scene))
@@ -55,7 +55,7 @@ def describe_scene(path: str, *, progress: Progress = silent) -> FileInfo:
 
 
 def _grid_facts(grid: Grid) -> tuple[Fact, ...]:
-    """Return size, CRS, GSD, bounds and orientation."""
+    """Return the size, CRS, GSD, bounds and orientation."""
     gsd = grid.gsd
     bounds = list(grid.bounds)
     return (
@@ -78,7 +78,7 @@ def _orientation(grid: Grid) -> str:
 
 
 def _pixel_facts(scene: Scene) -> tuple[Fact, ...]:
-    """Return bands, type, validity and block size."""
+    """Return the bands, pixel type, source of validity, and block size."""
     height, width = scene.block_shape
     return (
         make_fact("bands", list(scene.bands), f"{len(scene.bands)}: {', '.join(scene.bands)}"),
@@ -89,7 +89,7 @@ def _pixel_facts(scene: Scene) -> tuple[Fact, ...]:
 
 
 def _own_tags(scene: Scene) -> dict[str, str]:
-    """Return the tags that geoseg wrote into a mask, except the legend."""
+    """Return the tags that geoseg wrote to a mask, except the legend."""
     own = {key: value for key, value in scene.tags.items() if key.startswith("GEOSEG_") and key != CLASSES_TAG}
     return {key.removeprefix("GEOSEG_").replace("_", " ").lower(): value for key, value in own.items()}
 
@@ -112,16 +112,16 @@ class _Values:
     pixels: Counter[int] = field(default_factory=Counter)
     """Number of pixels by value."""
     areas_m2: dict[int, float] = field(default_factory=lambda: defaultdict(float))
-    """Area in square meters by value; empty without a CRS."""
+    """Area in square meters by value; empty if there is no CRS."""
     unlabeled: int = 0
     """Number of pixels without a class."""
 
 
 def _count(scene: Scene, progress: Progress) -> _Values | None:
-    """Count the pixels of each value, one window at a time; return None if there are too many values to be classes.
+    """Count the pixels with each value, one window at a time; return None if there are too many values to be classes.
 
-    255 is treated like any other value, except in files with a legend, which geoseg wrote. Areas are computed window by
-    window, because the area of a pixel in a geographic CRS depends on the latitude.
+    255 is treated like any other value, except in files that have a legend because they were written by geoseg. Areas
+    are computed window by window, because the area of a pixel in a geographic CRS depends on the latitude.
     """
     counted = _Values()
     rows, cols = _window_shape(scene)
@@ -150,7 +150,7 @@ def _value_notes(scene: Scene, values: _Values) -> list[str]:
 
 
 def _window_shape(scene: Scene) -> tuple[int, int]:
-    """Return the rows and columns of a window of whole blocks: about :data:`STRIP_PIXELS` pixels, as wide as possible."""
+    """Return the (height, width) of windows of whole blocks: as wide as possible, about :data:`STRIP_PIXELS` pixels."""
     height, width = scene.block_shape
     cols = min(max(STRIP_PIXELS // (height * width), 1) * width, scene.grid.width)
     return max(STRIP_PIXELS // (height * cols), 1) * height, cols
@@ -175,7 +175,7 @@ def _names_and_colours(scene: Scene) -> dict[int, tuple[str, str | None]]:
 
 
 def _class_rows(scene: Scene, values: _Values) -> tuple[ClassRow, ...]:
-    """Return the classes in the legend and all other values that occur, with pixel count, fraction and area."""
+    """Return the classes in the legend and all other values that occur, with pixel counts, fractions and areas."""
     known = _names_and_colours(scene)
     declared = set() if scene.legend is None else set(known)
     labeled = values.pixels.total()

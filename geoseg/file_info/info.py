@@ -1,4 +1,4 @@
-"""The description of a file: labeled facts, classes with their counts, and notes."""
+"""The description of a file: its properties, classes with their counts, and notes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ class Fact:
     label: str
     """Name of the property."""
     value: Any
-    """The value for JSON: text, number, list, mapping or None."""
+    """The value in JSON output: text, number, list, mapping or None."""
     text: str
-    """The value as text with its unit; empty for JSON only."""
+    """The value as text with its unit; empty if the property appears only in JSON output."""
 
 
 def make_fact(label: str, value: Any, text: str | None = None) -> Fact:
-    """Return a fact; without ``text``, lists are joined with commas, and None is shown as ``unknown``."""
+    """Create a :class:`Fact`; if ``text`` is None, lists are joined with commas, and None becomes ``unknown``."""
     return Fact(label, value, _to_text(value) if text is None else text)
 
 
@@ -33,13 +33,13 @@ class ClassRow:
     name: str
     """Name of the class, or its value if it has no name."""
     colour: str | None
-    """``#rrggbb``; None if the file defines no color."""
+    """Color as ``#rrggbb``; None if the file does not define one."""
     count: int | None = None
-    """Number of pixels in a mask, or of polygons in a layer."""
+    """Number of pixels in a mask, or number of polygons in a layer."""
     share: float | None = None
     """Fraction of all labeled pixels, or of the total area, from 0 to 1."""
     area_m2: float | None = None
-    """Area on the ground in square meters; None without a CRS."""
+    """Area on the ground in square meters; None if there is no CRS."""
     iou: float | None = None
     """Intersection over union of a model on its validation split, from 0 to 1."""
 

@@ -1,8 +1,8 @@
 """Grids: the CRS, affine transform, height and width of a raster.
 
 The transform maps (col, row) to (x, y) in the CRS: pixel (row, col) covers the parallelogram between
-``transform @ (col, row)`` and ``transform @ (col + 1, row + 1)``. It may be rotated or south-up. A grid may have no CRS;
-then its units are unknown, and nothing can be computed in meters.
+``transform @ (col, row)`` and ``transform @ (col + 1, row + 1)``. It may be rotated or south-up. If a grid has no CRS,
+its units are unknown, and nothing can be computed in meters.
 """
 
 import math
@@ -27,17 +27,17 @@ GSD_RATIO = 1.25
 """Largest ratio of two ground sample distances for which pixels are not resampled."""
 
 SQUARE_RATIO = 1.01
-"""Largest ratio of the sides of a pixel that counts as square."""
+"""Largest ratio of the side lengths of a pixel that is treated as square."""
 
 BORDER_TOLERANCE = 1e-3
-"""Points within this fraction of a pixel from a pixel border count as on the border, because coordinates are often
-rounded."""
+"""Points closer to a pixel border than this fraction of a pixel are treated as lying on the border, because coordinates
+are often rounded."""
 
 CORNER_TOLERANCE = 1e-3
-"""Corners of two grids nearer than this fraction of a pixel are equal."""
+"""Corners of two grids that are closer than this fraction of a pixel are considered equal."""
 
 ROUNDING_TOLERANCE = 0.5
-"""The same for grids of which one has no CRS, in pixels: world files are often rounded."""
+"""The same tolerance, in pixels, if either grid has no CRS, because the values in world files are often rounded."""
 
 WGS84_SEMI_MAJOR_M = 6378137.0
 WGS84_ECCENTRICITY_SQUARED = 0.00669437999014
@@ -62,16 +62,16 @@ def is_same_gsd(first: float, second: float) -> bool:
 
 
 def is_square(sides: Sides) -> bool:
-    """Return True if the height and the width of a pixel are equal, up to the distortion of map projections."""
+    """Return True if the height and width of a pixel are equal, allowing for the distortion of map projections."""
     return 1 / SQUARE_RATIO <= sides[0] / sides[1] <= SQUARE_RATIO
 
 
 def resampling_factors(sides: Sides, target: float) -> Sides:
-    """Return the number of pixels along each side of a square pixel of another size.
+    """Return how many pixels fit along each side of a square pixel of the target size.
 
     Args:
         sides: (height, width) of a pixel in meters.
-        target: Meters per pixel to resample to.
+        target: Target size in meters per pixel.
 
     Returns:
         Factors along a column and along a row; 1 if both sides are nearly equal to the target and to each other
@@ -100,7 +100,7 @@ class Grid:
     crs: CRS | None
     """Coordinate reference system; None if unknown."""
     transform: Affine
-    """(col, row) of pixel corners to (x, y) in the CRS."""
+    """Affine transform that maps (col, row) of pixel corners to (x, y) in the CRS."""
     height: int
     """Number of rows."""
     width: int
@@ -113,7 +113,7 @@ class Grid:
 
     @property
     def window(self) -> Window:
-        """The window of the whole grid."""
+        """The window that covers the whole grid."""
         return Window(0, 0, self.height, self.width)
 
     @property
@@ -136,14 +136,18 @@ class Grid:
 
     @property
     def gsd(self) -> float | None:
-        """Ground sample distance at the center in meters per pixel (geometric mean of both sides); None without a CRS."""
+        """Ground sample distance in meters per pixel at the center of the grid; None if there is no CRS.
+
+        This is the geometric mean of the sides of the pixel at the center.
+        """
         return None if self.crs is None else math.sqrt(self.pixel_area_m2())
 
     def pixel_sides_m(self, gsd: float | None = None) -> Sides | None:
         """Compute the (height, width) of the pixel at the center of the grid on the ground, in meters.
 
         Args:
-            gsd: Meters per pixel of a grid without CRS (geometric mean of both sides); the transform states their ratio.
+            gsd: Meters per pixel of a grid without a CRS (geometric mean of both sides). The ratio of the sides is
+                taken from the transform.
 
         Returns:
             The sides; None if they are unknown.
@@ -161,8 +165,8 @@ class Grid:
     def pixel_area_m2(self) -> float:
         """Compute the area of the pixel at the center of the grid in square meters, on the ellipsoid.
 
-        The area is computed for the parallelogram between the midpoints of the sides in geocentric coordinates, which
-        is also correct at the poles and at the antimeridian.
+        The area is that of a parallelogram whose sides are the vectors between the midpoints of opposite pixel sides in
+        geocentric coordinates, which makes it correct even at the poles and the antimeridian.
 
         Raises:
             GridMismatch: If the grid has no CRS.
@@ -173,7 +177,7 @@ class Grid:
         return area if math.isfinite(area) else abs(self.transform.determinant) * self._meters_per_unit() ** 2
 
     def _center_sides(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the sides of the pixel at the center, along a row and along a column, as vectors (x, y, z) in meters."""
+        """Return the sides of the center pixel, along a row and along a column, as vectors (x, y, z) in meters."""
         col, row = self.width / 2, self.height / 2
         left, right, up, down = self._to_geocentric(
             [(col - 0.5, row), (col + 0.5, row), (col, row - 0.5), (col, row + 0.5)]
@@ -181,7 +185,7 @@ class Grid:
         return right - left, down - up
 
     def window_transform(self, window: Window) -> Affine:
-        """Return the transform of a grid that begins at the first pixel of a window."""
+        """Return the transform of a grid whose first pixel is the first pixel of a window."""
         x, y = map_point(self.transform, window.col, window.row)
         t = self.transform
         return Affine(t.a, t.b, x, t.d, t.e, y)
@@ -190,8 +194,8 @@ class Grid:
         """Return the smallest window of whole pixels that contains all points; it may extend beyond the grid.
 
         Args:
-            points: (x, y) in the CRS, shape (point, 2). Points within a thousandth of a pixel from a pixel border count
-                as on the border.
+            points: (x, y) in the CRS, shape (point, 2). Points closer to a pixel border than a thousandth of a pixel
+                are treated as lying on the border.
         """
         t = ~self.transform
         cols, rows = (points @ [[t.a, t.d], [t.b, t.e]] + [t.c, t.f]).T
@@ -218,7 +222,7 @@ class Grid:
 
         Args:
             other: The grid to compare with.
-            tolerance: Largest distance between corresponding corners in pixels.
+            tolerance: Largest distance between corresponding corners, in pixels.
         """
         if self.shape != other.shape or self.crs != other.crs:
             return False
@@ -238,12 +242,12 @@ class Grid:
 
         Args:
             other: The grid to compare with.
-            name: What is on this grid, for the message.
-            other_name: What is on the other grid, for the message.
-            tolerance: Largest distance of two corners in pixels.
+            name: Description of the data on this grid, for the error message.
+            other_name: Description of the data on the other grid, for the error message.
+            tolerance: Largest distance between corresponding corners, in pixels.
 
         Raises:
-            GridMismatch: Size, CRS or corners are different.
+            GridMismatch: If the sizes, CRSs or corners differ.
         """
         if self.matches(other, tolerance):
             return
@@ -262,19 +266,19 @@ class Grid:
     def require_same_place(
         self, other: "Grid", name: str = "the first raster", other_name: str = "the second raster"
     ) -> None:
-        """Raise an error unless both grids cover the same ground pixel by pixel, as far as is known.
+        """Raise an error unless both grids cover the same area pixel by pixel, as far as can be determined.
 
-        As :meth:`require_match`, but what a grid lacks is not compared: transforms unless one of them is the identity,
-        which means that the raster has no location, and CRSs only if both grids have one. Without a CRS, corners may differ
-        by half a pixel, because world files are often rounded.
+        Unlike :meth:`require_match`, this method ignores missing information: CRSs are compared only if both grids have
+        one, and CRSs and corners only if neither transform is the identity, which means that a raster has no location.
+        If a CRS is missing, corners may differ by half a pixel, because the values in world files are often rounded.
 
         Args:
             other: The grid to compare with.
-            name: What is on this grid, for the message.
-            other_name: What is on the other grid, for the message.
+            name: Description of the data on this grid, for the error message.
+            other_name: Description of the data on the other grid, for the error message.
 
         Raises:
-            GridMismatch: Size, CRS or corners are different.
+            GridMismatch: If the sizes, CRSs or corners differ.
         """
         first, second, tolerance = self, other, CORNER_TOLERANCE
         if first.crs is None or second.crs is None:
@@ -284,7 +288,7 @@ class Grid:
         first.require_match(second, name, other_name, tolerance=tolerance)
 
     def is_same_place(self, other: "Grid") -> bool:
-        """Return False if :meth:`require_same_place` raises an error."""
+        """Return True unless :meth:`require_same_place` raises an error."""
         try:
             self.require_same_place(other)
         except GridMismatch:
@@ -314,6 +318,6 @@ class Grid:
 
 
 def _whole_pixels(positions: NDArray[np.float64]) -> tuple[int, int]:
-    """Return the first pixel that contains one of the positions, and the first pixel after the last one."""
+    """Return the index of the first pixel that contains a position, and the index after the last such pixel."""
     first = math.floor(positions.min() + BORDER_TOLERANCE)
     return first, max(math.ceil(positions.max() - BORDER_TOLERANCE), first)

@@ -1,4 +1,4 @@
-"""Divide a scene into patches of the same size, with a plain stride or with the rules of published converters.
+"""Divide a scene into patches of the same size, with a plain stride or by the rules of published converters.
 
 A rule returns the first pixel of each patch along one axis; the patches are all combinations of rows and columns, row
 by row. Along an axis that is shorter than a patch, a single patch starts at pixel 0 and extends beyond the scene
@@ -19,7 +19,7 @@ DEFAULT_SIZES: dict[PatchRule, tuple[int, int]] = {"plain": (512, 512), "isprs":
 
 
 def plain_starts(length: int, size: int, stride: int) -> list[int]:
-    """Return 0, stride, 2 stride, ..., and a last patch that is shifted inward to end at the edge.
+    """Return the starts 0, stride, 2 * stride and so on; the last patch is shifted inward to end at the edge.
 
     Args:
         length: Number of pixels along the axis.
@@ -34,16 +34,16 @@ def isprs_starts(length: int, size: int, stride: int) -> list[int]:
     """Return the starts used by OpenMMLab's converters for Potsdam and Vaihingen, on which published scores are based.
 
     The converters compute the number of patches from the stride, but their positions from the size; patches that would
-    extend beyond the edge are shifted inward, which repeats the last one. If the stride is at most the size, patches
-    are adjacent and the last one ends at the edge. With a longer stride, they do not reach the edge, as in the
-    converters. The arguments are the same as for :func:`plain_starts`.
+    extend beyond the edge are shifted inward, which duplicates the last patch (duplicates are removed here). If the
+    stride is at most the size, patches are adjacent, and the last one ends at the edge. With a larger stride, they do
+    not reach the edge, as in the converters. The arguments are the same as for :func:`plain_starts`.
     """
     steps = max(-(-(length - size) // stride), 0)
     return sorted({min(step * size, max(length - size, 0)) for step in range(steps + 1)})
 
 
 def isaid_starts(length: int, size: int, stride: int) -> list[int]:
-    """Return the starts of OpenMMLab's converter for iSAID: all multiples of the stride, shifted inward at the end."""
+    """Return the starts used by OpenMMLab's converter for iSAID: multiples of the stride, shifted inward at the end."""
     return sorted({min(start, max(length - size, 0)) for start in range(0, length, stride)})
 
 
@@ -60,11 +60,11 @@ def patch_windows(
     """Divide a grid into patches of ``size`` x ``size`` pixels, row by row.
 
     Args:
-        height: Number of rows of the grid.
-        width: Number of columns of the grid.
+        height: Number of rows in the grid.
+        width: Number of columns in the grid.
         rule: Name of the rule.
         size: Side length of a patch in pixels; see :data:`DEFAULT_SIZES`.
-        stride: Distance between patches in pixels; by default, in proportion to the size.
+        stride: Distance between patches in pixels; by default, proportional to the size.
 
     Raises:
         ConfigError: If the rule is unknown, or the size or stride is below 1.

@@ -1,4 +1,4 @@
-"""Divide a grid into tiles for inference and validation, and into strips for operations without context.
+"""Divide a grid into tiles for inference and validation, and into strips for operations that need no halo.
 
 A tile has a *core* (the pixels that are written) and a *view* (the core plus its halo, the input of the network).
 Cores do not overlap and cover the grid. All views have the same size, so that they can be batched.
@@ -18,10 +18,10 @@ Sizes = int | tuple[int, int]
 """A number of pixels along both axes, or (height, width)."""
 
 MAX_TILE_SIDE = 16_384
-"""Largest side of a tile in pixels; one image of three bands has 3 GB in float32."""
+"""Largest side of a tile in pixels; an image of this size with three bands takes 3 GB in float32."""
 
 MAX_STRIP_PIXELS = 2**30
-"""Largest number of pixels in a strip."""
+"""Maximum number of pixels in a strip."""
 
 
 @dataclass(frozen=True)
@@ -31,20 +31,20 @@ class Tile:
     core: Window
     """The pixels that are written; always inside the grid."""
     view: Window
-    """The pixels that are read, as many in all tiles; may reach outside the grid."""
+    """The pixels that are read; the same size for all tiles, and may extend beyond the grid."""
 
 
 def tile_rows(height: int, width: int, size: Sizes, halo: Sizes) -> Iterator[list[Tile]]:
     """Divide a grid into tiles.
 
     Args:
-        height: Rows of the grid.
-        width: Columns of the grid.
-        size: Side of a view in pixels, or (height, width).
+        height: Number of rows in the grid.
+        width: Number of columns in the grid.
+        size: Side length of a view in pixels, or (height, width).
         halo: Width of the ring around each core in pixels, or (above and below, left and right).
 
     Yields:
-        One list per row of tiles, from top to bottom; tiles from left to right.
+        One list for each row of tiles, from top to bottom; the tiles in a row are listed from left to right.
 
     Raises:
         ConfigError: If the halo leaves no pixels for the core.
@@ -71,7 +71,7 @@ def both_axes(size: Sizes) -> tuple[int, int]:
 
 
 def tiles(height: int, width: int, size: Sizes, halo: Sizes) -> Iterator[Tile]:
-    """Divide a grid into tiles like :func:`tile_rows`, one after another."""
+    """Yield the tiles of :func:`tile_rows` one by one."""
     for row in tile_rows(height, width, size, halo):
         yield from row
 
@@ -84,7 +84,7 @@ def strips(height: int, width: int, rows: int) -> Iterator[Window]:
         [(4, 7), (4, 7), (2, 7)]
 
     Raises:
-        SceneError: A strip has more than :data:`MAX_STRIP_PIXELS` pixels.
+        SceneError: If a strip would have more than :data:`MAX_STRIP_PIXELS` pixels.
     """
     if min(rows, height) * width > MAX_STRIP_PIXELS:
         raise SceneError(

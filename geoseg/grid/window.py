@@ -1,7 +1,7 @@
-"""Windows: rectangles of whole pixels of a grid.
+"""Windows: rectangles of whole pixels in a grid.
 
-Row 0, column 0 is the first pixel of the grid. A window may extend beyond its grid on every side; readers pad it.
-Windows are half-open like Python slices: a window with row 2 and height 3 contains rows 2, 3 and 4.
+Row 0, column 0 is the first pixel of the grid. A window may extend beyond its grid on every side; readers pad the part
+outside the grid. Windows are half-open like Python slices: a window with row 2 and height 3 contains rows 2, 3 and 4.
 """
 
 from dataclasses import dataclass

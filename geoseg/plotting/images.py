@@ -21,11 +21,11 @@ WRONG: Colour = (214, 39, 40)
 NOT_PREDICTED: Colour = (255, 152, 0)
 """Color of labeled pixels without a prediction in an error map, unless a class has a similar color."""
 OTHER_MARKS: tuple[Colour, ...] = ((225, 0, 190), (60, 60, 255), (0, 200, 220), (120, 60, 0), (150, 230, 0))
-"""Colors of error maps if a class has a color similar to the first ones: magenta, blue, cyan, brown, lime."""
+"""Alternatives if a class has a color similar to one of the above: magenta, blue, cyan, brown, lime."""
 MIN_COLOUR_DISTANCE = 90.0
-"""Colors closer than this (Euclidean distance of red, green and blue) are similar."""
+"""Colors that are closer than this Euclidean distance in RGB space are considered similar."""
 TEXT_COLOUR, BACKGROUND_COLOUR, BORDER_COLOUR = (33, 33, 33), (255, 255, 255), (150, 150, 150)
-"""Background and text colors of a panel."""
+"""Text, background and border colors of a panel."""
 
 
 def downsample(image: RgbImage, longest: int) -> RgbImage:
@@ -83,21 +83,21 @@ class ErrorColours(NamedTuple):
 
     @classmethod
     def for_legend(cls, legend: Legend) -> "ErrorColours":
-        """Choose red and orange, or other colors where a class has a similar one: an error must not look like a class."""
+        """Choose red and orange, or other colors if a class has a similar one, so that no error looks like a class."""
         used = [entry.colour for entry in legend.entries]
         wrong = _most_different([WRONG, *OTHER_MARKS], used)
         return cls(wrong, _most_different([NOT_PREDICTED, *OTHER_MARKS], [*used, wrong]))
 
 
 def _most_different(candidates: Sequence[Colour], used: Sequence[Colour]) -> Colour:
-    """Return the first candidate that is not similar to a used color; if there is none, the one farthest from them."""
+    """Return the first candidate that is not similar to any used color, or else the one farthest from all of them."""
     distances = {colour: min(math.dist(colour, other) for other in used) for colour in candidates}
     different = [colour for colour, distance in distances.items() if distance >= MIN_COLOUR_DISTANCE]
     return different[0] if different else max(distances, key=lambda colour: distances[colour])
 
 
 ERROR_COLOURS = ErrorColours()
-"""Red and orange."""
+"""The default colors of the marks: red and orange."""
 
 
 def error_map(
@@ -106,10 +106,10 @@ def error_map(
     reference: NDArray[np.uint8],
     colours: ErrorColours = ERROR_COLOURS,
 ) -> RgbImage:
-    """Mark errors of a mask on a gray image.
+    """Mark the errors of a mask on a grayscale image.
 
-    Correct pixels show the image, wrong pixels and labeled pixels without a prediction are marked, and pixels without a
-    label are pale.
+    Correct pixels show the image. Wrong pixels and labeled pixels without a prediction are marked, and pixels without a
+    label are lightened.
 
     Args:
         image: The image, axes (row, col) or (row, col, 3).
@@ -160,7 +160,7 @@ def compose_panel(
 
 
 def _layout_legend(legend: Legend, width: int, text: int) -> list[tuple[LegendEntry, int, int]]:
-    """Return the (x, y) of the swatch of each class, in lines of at most ``width`` pixels."""
+    """Return the position (x, y) of each class's color swatch, in lines of at most ``width`` pixels."""
     positions, x, y = [], 0, 0
     for entry in legend.entries:
         needed = round(2 * text + _font(text).getlength(entry.name)) + text
@@ -184,7 +184,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def write_png(path: str | Path, image: RgbImage | Image.Image) -> None:
-    """Write a PNG, replacing an existing file only when it is complete.
+    """Write a PNG file; an existing file is replaced only once the new one is complete.
 
     Args:
         path: The file to write.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 POLYGON_COLOUR = (255, 255, 0)
 REFERENCE_COLOUR = (0, 255, 255)
-"""Colors of outlines that are visible on roofs, roads and trees."""
+"""Outline colors that stand out against roofs, roads and trees."""
 
 THIN_LINE_SIZE = 700
 """Length of the longer side, in pixels, below which outlines are one pixel wide instead of two."""
@@ -42,13 +42,13 @@ def plot_scene(
     longest: int = 1024,
     overwrite: bool = False,
 ) -> Path:
-    """Write a PNG with a scene next to its mask, reference and polygons.
+    """Write a PNG file that shows a scene next to its mask, reference and polygons.
 
     If the mask and the reference are rasters of class indices, an additional image shows their differences.
 
     Args:
         scene: The scene.
-        output: The PNG to write.
+        output: The PNG file to write.
         mask: Predicted mask, on the grid of the scene.
         reference: Reference labels: a raster on the grid of the scene, or polygons in any CRS.
         polygons: Predicted polygons in any CRS.
@@ -113,11 +113,11 @@ class _Labels:
     values: NDArray[Any] | None
     """Class values, axes (row, col); None for labels that are stored as colors."""
     valid: NDArray[np.bool_]
-    """Where there is a class (row, col); 255 is one except in files with a legend."""
+    """Axes (row, col); True where there is a class. 255 is a class, except in files with a legend."""
     legend: Legend | None
     """Legend of the file, if it has one."""
     image: RgbImage
-    """The labels in their own colors."""
+    """The labels in the colors of the file, or in gray if it has none."""
 
 
 def _if_vector(path: str | Path | None) -> str | Path | None:
@@ -125,7 +125,7 @@ def _if_vector(path: str | Path | None) -> str | Path | None:
 
 
 def _read_labels(path: str | Path | None, base: _Base) -> _Labels | None:
-    """Read a mask or a label raster at the size of the image; return None if there is none."""
+    """Read a mask or label raster at the size of the image; return None for a vector file or if no path is given."""
     if path is None or _if_vector(path):
         return None
     with Scene.open(path) as scene:
@@ -141,7 +141,7 @@ def _read_labels(path: str | Path | None, base: _Base) -> _Labels | None:
 
 
 def _common_classes(labels: Sequence[_Labels]) -> ClassValues | None:
-    """Return the first legend of a file, else a class per value; None if there are too many values for classes."""
+    """Return the first legend, or else one class per value; None if there are no values, or too many to be classes."""
     for layer in labels:
         if layer.legend is not None:
             return ClassValues(layer.legend, {index: index for index in range(len(layer.legend))})
@@ -152,7 +152,7 @@ def _common_classes(labels: Sequence[_Labels]) -> ClassValues | None:
 
 
 def _to_indices(labels: _Labels, classes: ClassValues) -> NDArray[np.uint8] | None:
-    """Return the class index of each pixel (row, col), 255 where there is none; None for labels stored as colors."""
+    """Return the class indices, axes (row, col), with 255 where there is no class; None for labels stored as colors."""
     if labels.values is None:
         return None
     own = classes.indices
@@ -176,7 +176,7 @@ def _render(labels: _Labels, classes: ClassValues | None, base: _Base) -> RgbIma
 def _render_differences(
     labels: dict[str, _Labels], classes: ClassValues | None, base: _Base
 ) -> list[tuple[str, RgbImage]]:
-    """Return the error map with its title, if mask and reference are class indices."""
+    """Return the error map with its title, if both the mask and the reference contain class indices."""
     if classes is None or len(labels) < 2:
         return []
     predicted, expected = (_to_indices(labels[name], classes) for name in ("mask", "reference"))
@@ -198,7 +198,7 @@ def rings_in_pixels(layer: "PolygonLayer", grid: Grid) -> list[tuple[int, Line]]
         grid: The grid.
 
     Returns:
-        The class index and the line of each ring.
+        The class index and the closed line of each ring.
     """
     from geoseg.vector.io.reproject import match_crs
 

@@ -16,10 +16,10 @@ ENCRYPTED = 1
 
 @dataclass(frozen=True, order=True)
 class FileEntry:
-    """A file below a root folder."""
+    """A file under a root folder."""
 
     relative_path: str
-    """Path relative to the root, with slashes; zip archives are treated as folders, for example
+    """Path relative to the root, with forward slashes; zip archives are treated as folders, for example
     ``2_Ortho_RGB.zip/top_potsdam_2_10_RGB.tif``."""
     path: Path
     """Path that GDAL can open: the file, or ``/vsizip/{archive}/member``."""
@@ -36,7 +36,7 @@ class FileEntry:
 
 
 def list_files(root: Path) -> list[FileEntry]:
-    """List all files below a folder, including members of zip archives, sorted by relative path; skip hidden files.
+    """List all files under a folder, including members of zip archives, sorted by relative path; skip hidden files.
 
     Raises:
         DataError: If the folder does not exist, or a zip archive is damaged or encrypted.
@@ -72,7 +72,7 @@ def is_zip_member(path: Path) -> bool:
 
 
 def fingerprint(path: Path) -> tuple[str, int, int]:
-    """Return values that change with the content of a file.
+    """Return values that change when the content of a file changes.
 
     Returns:
         (name, size in bytes, modification time in ns), or (name, size, CRC-32) for a member of a zip archive.
@@ -87,7 +87,7 @@ def fingerprint(path: Path) -> tuple[str, int, int]:
 
 @lru_cache(maxsize=64)
 def _read_members(archive: Path, modified: int) -> dict[str, tuple[int, int]]:  # noqa: ARG001 - part of the cache key
-    """Return (size in bytes, CRC-32) of each file in a zip archive by name."""
+    """Return the (size in bytes, CRC-32) of each file in a zip archive, keyed by name."""
     try:
         with zipfile.ZipFile(archive) as file:
             members = [info for info in file.infolist() if not info.is_dir()]

@@ -1,8 +1,8 @@
 """Find the bands in a file that correspond to the band names in a model or a recipe.
 
-The following evidence is used, in this order: the band names in the file; the color interpretation in the file; the
+The following evidence is used, in this order: the band names in the file, the color interpretation in the file, and the
 common names of sensor bands (``B02`` is blue on Sentinel-2). If these do not determine all bands, callers use band
-positions and say so in a note.
+positions and report this in a note.
 """
 
 import re
@@ -47,7 +47,7 @@ SENSOR_BANDS = {
     "Pleiades and SPOT 6": {"B0": "blue", "B1": "green", "B2": "red", "B3": "nir"},
     "Gaofen": {"MSS1": "blue", "MSS2": "green", "MSS3": "red", "MSS4": "nir"},
 }  # fmt: skip
-"""Meaning of the band numbers of sensors. PlanetScope, NAIP, WorldView and RapidEye files use :data:`COMMON_NAMES`."""
+"""Meaning of each sensor's band numbers. PlanetScope, NAIP, WorldView and RapidEye files use :data:`COMMON_NAMES`."""
 
 ZERO_PADDED = "Sentinel-2"
 """The sensor whose band numbers have two digits (``B02``)."""
@@ -60,10 +60,10 @@ SCENE_IDS = {
 """Patterns in file names and tags that identify sensors."""
 
 GENERIC_NAME = re.compile(r"(band|layer|channel|raster)?[\s_.#-]*\d+", re.IGNORECASE)
-"""Generic names that only number the bands, such as ``Band 1``."""
+"""Pattern for generic names that only number the bands, such as ``Band 1``."""
 
 NUMBERED_BAND = re.compile(r"(?:(?:sr|toa|st|rad)[_ ]?)?(b|mss)[_ -]?(\d{1,2})(a?)\b", re.IGNORECASE)
-"""Sensor band number at the beginning of a name, such as ``B02``, ``SR_B4`` or ``B8A``."""
+"""Pattern for a sensor band number at the beginning of a name, such as ``B02``, ``SR_B4`` or ``B8A``."""
 
 RGB = ("red", "green", "blue")
 
@@ -86,7 +86,7 @@ class BandNames:
     descriptions: Sequence[str]
     """Band descriptions in the file; an empty string for a band without one."""
     colours: Sequence[str]
-    """Common names given by the color interpretation; an empty string for a band without one."""
+    """Common names that match the color interpretation; an empty string for a band without one."""
     origin: str = ""
     """File name and tags, which may identify the sensor."""
 
@@ -94,8 +94,8 @@ class BandNames:
     def is_default_colour(self) -> bool:
         """True if red, green and blue are only GDAL's default interpretation, and the descriptions differ from it.
 
-        GDAL marks the first three of four 8-bit bands this way by default, so this is not used to choose among named
-        bands.
+        GDAL marks the first three of four 8-bit bands as red, green and blue by default, so this interpretation is not
+        used to choose among named bands.
         """
         rest = len(self.colours) - len(RGB)
         is_default = rest > 0 and tuple(self.colours) == (*RGB, *[""] * rest)
@@ -103,7 +103,7 @@ class BandNames:
         return is_default and are_named and not any(map(any, read_sensor_names(self.descriptions).values()))
 
     def claims(self) -> str:
-        """Describe in words what the file states about its bands."""
+        """Describe the band metadata of the file in words."""
         colours = ", ".join(colour or "undefined" for colour in self.colours)
         described = ", ".join(text or "none" for text in self.descriptions)
         parts = [f"color interpretation {colours}"] if any(self.colours) else []
@@ -118,9 +118,9 @@ class FoundBands:
     positions: tuple[int, ...]
     """0-based position of each requested band."""
     evidence: str
-    """How the bands were found, in words; empty if all were found by their own names."""
+    """Description of how the bands were found; empty if all were found by their own names."""
     notes: tuple[str, ...] = ()
-    """Contradictions in the file, one sentence each."""
+    """Notes about contradictions in the file, one sentence each."""
 
 
 def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:
@@ -131,7 +131,7 @@ def find_bands(wanted: Sequence[str], file: BandNames) -> FoundBands | None:
         file: The information in the file about its bands.
 
     Returns:
-        Distinct positions; None if the evidence does not determine all bands.
+        The bands, at distinct positions; None if the evidence does not determine all bands.
 
     Example:
         >>> find_bands(["red", "nir"], BandNames(["B04", "B08"], ["B04", "B08"], ["", ""]))
@@ -167,7 +167,7 @@ def is_generic(name: str) -> bool:
 
 
 def common_name(name: str) -> str:
-    """Return the common name that corresponds to a band name in words; empty if there is none.
+    """Return the common name that corresponds to a band name written in words; an empty string if there is none.
 
     Example:
         >>> common_name("Near Infrared"), common_name("Band 4 (Red)"), common_name("B02")
@@ -183,15 +183,15 @@ def common_name(name: str) -> str:
 
 
 def read_sensor_names(names: Sequence[str], origin: str = "") -> dict[str, list[str]]:
-    """Interpret band names for each sensor that has all the band numbers in them.
+    """Interpret band names for each sensor whose bands include all the band numbers in these names.
 
     Args:
         names: Band names.
         origin: File name and tags; if they identify a sensor, only that sensor is considered.
 
     Returns:
-        For each sensor, the common name of each band, empty where unknown. If there are no band numbers, the only key is
-        an empty string.
+        For each sensor, the common name of each band, or an empty string if unknown. If there are no band numbers, the
+        only key is an empty string.
 
     Example:
         >>> read_sensor_names(["B02", "B03", "nir"])
@@ -215,7 +215,7 @@ def read_sensor_names(names: Sequence[str], origin: str = "") -> dict[str, list[
 
 
 def _settle(names: Sequence[str]) -> list[str]:
-    """Return the common name of each band if all sensors agree on it, else the name itself."""
+    """Return the common name of each band if it is the same for all sensors, otherwise the name itself."""
     readings = [*zip(*read_sensor_names(names).values(), strict=True)] or [()] * len(names)
     return [
         next(iter(set(reading))) or name.casefold() if len(set(reading)) == 1 else name.casefold()
@@ -224,13 +224,13 @@ def _settle(names: Sequence[str]) -> list[str]:
 
 
 def _band_number(name: str) -> str:
-    """Return the sensor band number without leading zeros, for example ``B8A``; empty if there is none."""
+    """Return the sensor band number without leading zeros, for example ``B8A``; an empty string if there is none."""
     match = NUMBERED_BAND.match(name.strip())
     return f"{match[1]}{int(match[2])}{match[3]}".upper() if match else ""
 
 
 def _find_positions(wanted: Sequence[str], names: Sequence[Sequence[str]]) -> tuple[int, ...] | None:
-    """Return the first band with each requested name; None if a name has no band, or a band has two names."""
+    """Return the position of the first band with each name; None if a name is missing, or two names match one band."""
     found = [next((i for i, own in enumerate(names) if name and name in own), None) for name in wanted]
     positions = tuple(position for position in found if position is not None)
     return positions if len(set(positions)) == len(wanted) else None

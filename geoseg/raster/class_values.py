@@ -1,9 +1,9 @@
 """Read the class values of rasters without a legend.
 
-Every value is a class, except a declared nodata value and the values that the user ignores.
+Every value is a class, except a declared nodata value and the values that the user chooses to ignore.
 
-geoseg writes 255 where there is no class and declares it as nodata. In files from other programs, 255 is a value like any
-other: two-class masks are often stored as 0 and 255.
+geoseg writes 255 where there is no class and declares it as nodata. In files from other programs, 255 is treated like
+any other value, because two-class masks are often stored as 0 and 255.
 """
 
 import re
@@ -28,7 +28,7 @@ STRIP_PIXELS = 2**24
 """Number of pixels per strip when values are counted."""
 
 COUNTED_BY_TABLE = (np.dtype(np.uint8), np.dtype(np.uint16))
-"""Pixel types whose values are counted in a table; values of other types are sorted."""
+"""Pixel types whose values are counted with a histogram; values of other types are sorted."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class IgnoredValues:
 
         Args:
             words: The values.
-            skip_others: Skip words that are not integers, which may be colors or attribute values.
+            skip_others: True to skip words that are not integers, which may be colors or attribute values.
 
         Raises:
             ConfigError: If ``none`` is given together with a value, or a word is not an integer.
@@ -68,7 +68,7 @@ class ClassValues:
     legend: Legend
     """The classes, whose names are the values."""
     indices: Mapping[int, int]
-    """Class index by value, for the values that occur."""
+    """Class index of each value that occurs."""
 
     @classmethod
     def of(cls, values: Collection[int]) -> Self:
@@ -107,7 +107,7 @@ def require_class_values(scene: Scene) -> None:
 
 
 def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Counter[int]:
-    """Count the valid pixels of each value that is a class.
+    """Count the valid pixels of each class value.
 
     Args:
         scene: A raster with one band of integers.
@@ -128,7 +128,7 @@ def count_values(scene: Scene, ignored: IgnoredValues = NOTHING_IGNORED) -> Coun
 
 
 def _counts_of_strips(scene: Scene, ignored: IgnoredValues) -> Iterator[dict[int, int]]:
-    """Yield the pixel counts by value of each strip."""
+    """Yield the pixel counts of each strip, keyed by value."""
     block_rows = scene.block_shape[0]
     rows = max(STRIP_PIXELS // (block_rows * scene.grid.width), 1) * block_rows
     with open_values(scene, ignored) as opened:
@@ -142,7 +142,7 @@ def open_values(scene: Scene, ignored: IgnoredValues) -> Iterator[Scene]:
     """Open a raster to read its class values, treating nodata as a value if the user requests it.
 
     Args:
-        scene: The open raster; it stays open.
+        scene: The open raster, which is not closed.
         ignored: Values without a class, as specified by the user.
     """
     if not ignored.keeps_nodata:

@@ -1,4 +1,4 @@
-"""Read scenes with damaged blocks: pixels in damaged blocks are not valid, and no error is raised."""
+"""Read scenes with damaged blocks: pixels in damaged blocks are invalid, and no error is raised."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,10 +15,10 @@ from geoseg.raster.scene import Scene
 
 
 class DamageTolerantScene(Scene):
-    """A scene that skips damaged blocks, and records them in :attr:`damaged`."""
+    """A scene that skips damaged blocks and records them in :attr:`damaged`."""
 
     damaged: set[Window]
-    """Blocks of the file that could not be read, so far."""
+    """Blocks of the file that have turned out to be unreadable so far."""
 
     def __init__(self, path: str, metadata: RasterMetadata, *, alpha: bool | None = None) -> None:
         super().__init__(path, metadata, alpha=alpha)
@@ -35,7 +35,7 @@ class DamageTolerantScene(Scene):
     ) -> Raster:
         """Read the pixels in a window like :meth:`Scene.read`.
 
-        Windows that contain damaged blocks are resampled by nearest neighbor.
+        Windows that contain damaged blocks are resampled with the nearest-neighbor method.
         """
         self._indexes(bands)  # an invalid band is an error, not damage
         try:

@@ -17,14 +17,14 @@ MASK_ENDING = "_mask"
 """Ending of the file names of predicted masks, before the suffix."""
 
 RESULT_ENDINGS = (MASK_ENDING, *(f"_{name}" for name in SHARES), "_preview")
-"""Endings of the names of all predicted files; files in a folder with these endings are not scenes."""
+"""Endings of the names of all prediction outputs; in a folder, files with such an ending are not treated as scenes."""
 
 NAME_ENDING = re.compile(r"[_.-](masks?|labels?|reference|confidence|probabilities)$", re.IGNORECASE)
 """Ending of a file name that is not part of the scene name."""
 
 
 def is_collection(arguments: Sequence[str]) -> bool:
-    """Return True if there are several arguments, or one is a folder or a pattern, so there may be several scenes."""
+    """Return True if there may be several scenes: several arguments, or one that is a folder or a pattern."""
     return len(arguments) != 1 or Path(arguments[0]).is_dir() or _is_pattern(arguments[0])
 
 
@@ -48,7 +48,7 @@ def _expand(argument: str) -> list[str]:
         paths = [str(path) for path in sorted(Path(argument).iterdir()) if _is_scene(path)]
         missing = f"the folder {argument} contains no scenes", f"scenes are files with {', '.join(RASTER_SUFFIXES)}"
     elif _is_pattern(argument):
-        paths = sorted(path for path in glob.glob(argument, recursive=True) if Path(path).is_file())  # noqa: PTH207  (as typed)
+        paths = sorted(path for path in glob.glob(argument, recursive=True) if Path(path).is_file())  # noqa: PTH207  (keeps paths as typed)
         missing = f"no file matches {argument}", "check the path"
     else:
         return [argument]
@@ -72,7 +72,7 @@ def list_rasters_and_layers(argument: str) -> list[str]:
 
     Args:
         argument: Path, folder or glob pattern. The result for a folder includes vector files and predicted masks, which
-            :func:`list_scenes` leaves out.
+            :func:`list_scenes` omits.
 
     Returns:
         The paths, sorted by name.
@@ -100,13 +100,13 @@ def scene_name(path: Path) -> str:
 
 
 def match_by_name(files: Sequence[Path], candidates: Iterable[Path], *, folder: str | Path, kind: str) -> list[Path]:
-    """Find the candidate that belongs to the same scene for each file, using :func:`scene_name`.
+    """Find, for each file, the candidate that belongs to the same scene according to :func:`scene_name`.
 
     Args:
         files: Files to match.
-        candidates: Files to choose from; if two have the same name, the first is used.
+        candidates: Files to choose from; if several have the same scene name, the first is used.
         folder: Folder that contains the candidates, for error messages.
-        kind: What the candidates are, such as ``label``, for error messages.
+        kind: Description of a candidate, such as ``label``, for error messages.
 
     Returns:
         One candidate for each file.

@@ -26,8 +26,8 @@ def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
         bands: Names of all bands.
 
     Returns:
-        The bands with these names or the corresponding sensor band names; otherwise the first three bands, or if there
-        are fewer, the first band three times.
+        Positions of the bands with these names or the corresponding sensor band names; otherwise the first three bands,
+        or if there are fewer, the first band three times.
 
     Example:
         >>> choose_rgb_bands(["blue", "green", "red", "nir"])
@@ -43,15 +43,15 @@ def choose_rgb_bands(bands: Sequence[str]) -> tuple[int, int, int]:
 def render_rgb(raster: Raster, bands: Sequence[int] = (0, 1, 2)) -> RgbImage:
     """Render a raster as an RGB image.
 
-    uint8 values are kept; values of other types are stretched in each band, from the 2nd to the 98th percentile of valid
-    pixels.
+    uint8 values are not changed. For other types, the range from the 2nd to the 98th percentile of the valid pixels in
+    each band is stretched to 0 to 255.
 
     Args:
         raster: The pixels.
-        bands: Positions of the red, green and blue bands; if the raster has fewer bands, the first is rendered in gray.
+        bands: Positions of the red, green and blue bands; if any does not exist, the first band is rendered in gray.
 
     Returns:
-        The image, with a checkerboard where pixels are not valid.
+        The image, with a checkerboard where pixels are invalid.
     """
     positions = list(bands) if max(bands) < len(raster.values) else [0, 0, 0]
     channels = [band if band.dtype == np.uint8 else _stretch(band, raster.valid) for band in raster.values[positions]]

@@ -12,7 +12,7 @@ from geoseg.raster.scene import Scene
 
 @contextlib.contextmanager
 def open_memory_scene(raster: Raster) -> Iterator[Scene]:
-    """Copy a raster to an uncompressed in-memory GeoTIFF and open it; release the memory at the end of the block.
+    """Copy a raster to an uncompressed in-memory GeoTIFF and open it; release the memory when the context exits.
 
     Args:
         raster: The pixels; the validity mask becomes the mask of the GeoTIFF.

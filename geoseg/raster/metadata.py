@@ -1,6 +1,6 @@
-"""Read the metadata of raster files: grid, bands, validity, legend, ground control points.
+"""Read the metadata of raster files: grid, bands, validity, legend, and ground control points.
 
-Only one small window of pixels is read, to find out whether a band that is marked as alpha really is an alpha band.
+Pixels are read only from one small window, to find out whether a band that is marked as alpha really is an alpha band.
 """
 
 import math
@@ -33,13 +33,13 @@ from geoseg.raster.open_raster import (
 )
 
 GroundControl = tuple[list[GroundControlPoint], CRS | None]
-"""Ground control points (row, col to x, y) and the CRS of their x and y."""
+"""Ground control points, which map (row, col) to (x, y), and the CRS of (x, y)."""
 
 CLASSES_TAG = "GEOSEG_CLASSES"
 """Dataset tag that contains the legend of a mask as JSON."""
 
 SENSOR_TAGS = ("SPACECRAFT_ID", "SPACECRAFT_NAME", "PRODUCT_URI", "SATELLITE", "SENSOR", "TIFFTAG_IMAGEDESCRIPTION")
-"""Dataset tags that may name the sensor."""
+"""Dataset tags that may identify the sensor."""
 
 UNSPECIFIC_COLOURS = (ColorInterp.undefined, ColorInterp.palette, ColorInterp.alpha)
 """Color interpretations that are not used as band names."""
@@ -50,13 +50,13 @@ class RasterMetadata:
     """All properties of a raster file except its pixels."""
 
     grid: Grid
-    """CRS, transform and size; the CRS is None without a transform or with only ground control points."""
+    """CRS, transform and size; the CRS is None if there is no transform, or if there are only ground control points."""
     band_names: BandNames
     """The information in the file about its bands, in file order, without the alpha band."""
     indexes: tuple[int, ...]
     """GDAL's 1-based band index of each entry of ``bands``."""
     alpha: int | None
-    """GDAL's index of the alpha band (0 = not valid); None if there is none."""
+    """GDAL's index of the alpha band, in which 0 marks invalid pixels; None if there is none."""
     has_mask: bool
     """True if the file has a validity mask (internal or .msk)."""
     dtype: np.dtype[Any]
@@ -64,9 +64,9 @@ class RasterMetadata:
     has_mixed_dtypes: bool
     """True if the bands have different data types."""
     band_nodata: tuple[float | None, ...]
-    """Nodata value of each entry of ``bands``; these differ in some virtual rasters."""
+    """Nodata value of each entry of ``bands``; in some virtual rasters, these values differ."""
     masks_differ: bool
-    """True if the band masks that GDAL uses for resampling can differ from the validity of pixels."""
+    """True if the band masks that GDAL uses for resampling can differ from the validity that geoseg determines."""
     block_shape: tuple[int, int]
     """(height, width) of the blocks in which the file is stored."""
     legend: Legend | None
@@ -91,7 +91,7 @@ class RasterMetadata:
 
     @property
     def nodata(self) -> float | None:
-        """Value of pixels without data; None if the bands declare no nodata value or different values."""
+        """The nodata value; None if the bands declare no nodata value or different ones."""
         return self.band_nodata[0] if len({repr(value) for value in self.band_nodata}) == 1 else None
 
     def nodata_of(self, index: int) -> float | None:
@@ -158,8 +158,8 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
 
     Args:
         path: File, URL or GDAL path.
-        alpha: If the last band is marked as alpha: True to use it as the validity of the pixels, False to use it as an
-            image band, None to decide based on its values.
+        alpha: If the last band is marked as alpha: True to use it as a validity mask, False to use it as an image band,
+            None to decide based on its values.
 
     Raises:
         SceneError: If the file is missing, is not a raster or has no usable band.
@@ -168,7 +168,7 @@ def read_metadata(path: str, *, alpha: bool | None = None) -> RasterMetadata:
         try:
             require_bands(path, dataset)
             require_bounded_blocks(path, dataset)
-            with gdal_environment():  # this passes GDAL warnings to Python's logging
+            with gdal_environment():  # this forwards GDAL warnings to Python's logging
                 return RasterMetadata.from_dataset(dataset, alpha=alpha)
         except READ_ERRORS as error:
             raise make_read_error(path, "its metadata or central pixels", error) from error
@@ -215,7 +215,7 @@ def looks_like_image(values: NDArray[Any]) -> bool:
 def _can_masks_differ(
     dataset: Any, indexes: Sequence[int], *, has_mask: bool, alpha: int | None, nodata: Sequence[float | None]
 ) -> bool:
-    """Return False if GDAL masks all bands with the one source of validity that geoseg uses, or neither masks any."""
+    """Return False if GDAL masks every band with the same single source of validity as geoseg, or if there is none."""
     masked = [dataset.mask_flag_enums[index - 1] != [MaskFlags.all_valid] for index in indexes]
     used = has_mask + (alpha is not None)
     return (
@@ -291,7 +291,7 @@ def _read_palette(dataset: Any) -> NDArray[np.uint8] | None:
 
 
 def _scale_notes(dataset: Any, indexes: Sequence[int]) -> list[str]:
-    """Return a note about scale and offset tags, which only describe how to convert stored values to physical ones."""
+    """Return a note about scale and offset tags, which describe how to convert stored values to physical quantities."""
     pairs = dict.fromkeys((dataset.scales[index - 1], dataset.offsets[index - 1]) for index in indexes)
     if set(pairs) <= {(1.0, 0.0)}:
         return []

@@ -1,13 +1,13 @@
-"""Read several compatible scenes as a single scene (a mosaic), through an in-memory virtual raster (VRT).
+"""Read several compatible scenes as a single scene (a mosaic), using an in-memory virtual raster (VRT).
 
 Where scenes overlap, the valid pixels of the later scene are on top; gaps between scenes are invalid. Scenes that are
 offset from each other by a fraction of a pixel are snapped to the nearest pixel, as in all GDAL mosaics.
 
-Validity in the VRT: where pixels are nodata (``NODATA``) or excluded by an alpha band or a mask (``UseMaskBand``), the
-scene below is used. Unless nodata marks the gaps, the VRT has a validity band (``MaskBand``). It is 255 in scenes without
-an alpha band or a mask (``ScaleOffset``), and a copy of the alpha band or the mask in the others. A scene with several
-bands and nodata is wrapped in a VRT with such a mask, because geoseg evaluates nodata over all bands of a pixel, but a
-VRT source refers to a single band.
+Validity in the VRT is determined as follows. Where pixels are nodata (``NODATA``) or excluded by an alpha band or a
+mask (``UseMaskBand``), the scene below is used. Unless nodata marks the gaps, the VRT has a validity band
+(``MaskBand``). Its value is 255 for scenes without an alpha band or a mask (``ScaleOffset``); for other scenes, it is a
+copy of the alpha band or the mask. A scene with several bands and a nodata value is wrapped in a VRT with such a mask,
+because geoseg considers the nodata values of all bands of a pixel together, but a VRT source refers to a single band.
 """
 
 import contextlib
@@ -47,19 +47,19 @@ class MosaicSource:
 
     @property
     def is_masked(self) -> bool:
-        """True if valid pixels are marked by an alpha band, a mask, or nodata in several bands together."""
+        """True if validity is determined by an alpha band, a mask, or the nodata values of several bands together."""
         return self.metadata.alpha is not None or self.metadata.has_mask or self.needs_mask
 
     @property
     def needs_mask(self) -> bool:
-        """True if pixels are marked by nodata in several bands, because GDAL alone would overlay scenes band by band."""
+        """True if a mask must be built from nodata in several bands, because GDAL would overlay the bands separately."""
         masked = self.metadata.alpha is not None or self.metadata.has_mask
         return not masked and len(self.metadata.bands) > 1 and any(v is not None for v in self.metadata.band_nodata)
 
 
 @contextlib.contextmanager
 def open_mosaic(paths: Sequence[str | Path]) -> Iterator[Scene]:
-    """Open several raster files as one scene, which is closed at the end of the block.
+    """Open several raster files as one scene, which is closed when the context exits.
 
     Args:
         paths: Files with the same CRS, pixel size, rotation, bands (names and order), pixel type and nodata value.
@@ -78,7 +78,7 @@ def open_mosaic(paths: Sequence[str | Path]) -> Iterator[Scene]:
 
 
 def build_mosaic_vrt(sources: Sequence[MosaicSource]) -> bytes:
-    """Build the VRT for sources with the same properties."""
+    """Build the VRT for compatible sources."""
     first = sources[0].metadata
     windows = [_window(source.metadata.grid, first.grid) for source in sources]
     row, col = min(w.row for w in windows), min(w.col for w in windows)
@@ -109,7 +109,7 @@ def _add_source(band: Element, source: MosaicSource, window: Window, position: i
     metadata = source.metadata
     validity = "mask,1" if source.is_masked else "1"
     number = validity if position is None else str(position + 1 if source.needs_mask else metadata.indexes[position])
-    # Simple sources are resampled one by one, which is visible at their borders (GDAL 3.10); complex sources are not.
+    # GDAL 3.10 resamples simple sources separately, which leaves visible seams; complex sources avoid this problem.
     element = SubElement(band, "ComplexSource")
     name = _mask_nodata(source) if source.needs_mask else _source_name(source.path)
     add_elements(element, SourceFilename=name, SourceBand=number)
@@ -124,7 +124,7 @@ def _add_source(band: Element, source: MosaicSource, window: Window, position: i
 
 
 def _mask_nodata(source: MosaicSource) -> str:
-    """Return a VRT of a scene whose mask is 0 where all bands that declare nodata have their nodata value."""
+    """Return the XML of a VRT that adds a mask to a scene: 0 where all bands with a nodata value have that value."""
     metadata = source.metadata
     root = make_vrt_root(metadata.grid, georeferenced=False)
     names = {"SourceFilename": _source_name(source.path)}
@@ -152,9 +152,9 @@ def _source_options(source: MosaicSource, position: int | None) -> dict[str, str
 
 
 def _source_name(path: str) -> str:
-    # The path is absolute, because GDAL resolves relative names from the folder that contains the VRT.
+    # The path is absolute, because GDAL resolves relative paths against the folder that contains the VRT.
     name = gdal_path(path)
-    return name if name.startswith("/vsi") or "://" in name else os.path.abspath(name)  # noqa: PTH100  (no links followed)
+    return name if name.startswith("/vsi") or "://" in name else os.path.abspath(name)  # noqa: PTH100  (does not follow links)
 
 
 def _type_name(dtype: np.dtype[np.generic]) -> str:
@@ -164,7 +164,7 @@ def _type_name(dtype: np.dtype[np.generic]) -> str:
 
 
 def _window(grid: Grid, first: Grid) -> Window:
-    """Return the window that a grid covers, in pixels of the first grid."""
+    """Return the window that a grid covers, in the pixel coordinates of the first grid."""
     col, row = map_point(~first.transform, *grid.corners[0])
     return Window(round(row), round(col), *grid.shape)
 
@@ -199,7 +199,7 @@ def _find_difference(scene: RasterMetadata, first: RasterMetadata) -> str:
 
 
 def _nodata(metadata: RasterMetadata) -> str:
-    """Return the nodata value as text, or the values of all bands if they differ."""
+    """Return the nodata value as text, or the distinct nodata values if the bands differ."""
     return ", ".join(dict.fromkeys(map(repr, metadata.band_nodata)))
 
 

@@ -1,7 +1,7 @@
 """Open raster files: set GDAL options, resolve remote paths, and explain why a file cannot be read.
 
-GDAL's defaults are meant for single commands: gigabytes of block cache on a large machine, and no retries when a server
-fails. geoseg opens every raster inside ``with gdal_environment():``.
+GDAL's defaults are meant for single commands: gigabytes of block cache on a large machine, and no retries if a server
+fails. geoseg therefore opens every raster inside ``with gdal_environment():``.
 """
 
 import contextlib
@@ -29,16 +29,16 @@ BLOCK_CACHE_VARIABLE = "GDAL_CACHEMAX"
 """Environment variable that GDAL reads only once, when it stores its first block."""
 
 MAX_BLOCK_BYTES = 2**30
-"""Maximum size of a block in a file in bytes, over all bands if the file is pixel-interleaved."""
+"""Maximum size in bytes of a block in a file, including all bands if the file is pixel-interleaved."""
 
 HTTP_TIMEOUT_S = 60
-"""Timeout in seconds for a server that sends no data."""
+"""Timeout in seconds if a server sends no data."""
 
 VSI_PREFIXES = {"s3": "vsis3", "gs": "vsigs", "az": "vsiaz", "oss": "vsioss"}
-"""GDAL's virtual file systems for object storage by URL scheme; GDAL looks up credentials itself."""
+"""GDAL's virtual file system for each URL scheme of object storage; GDAL looks up credentials itself."""
 
 READ_ERRORS = (RasterioError, CPLE_BaseError, ProjError, OSError, ValueError, ArithmeticError, RuntimeError)
-"""Errors that rasterio, GDAL and PROJ raise for unusable files; ValueError is about a CRS, RPCs or a text encoding."""
+"""Errors raised by rasterio, GDAL and PROJ for unusable files; ValueError concerns the CRS, RPCs or text encoding."""
 
 _OPENING = (
     threading.Lock()
@@ -48,8 +48,9 @@ _OPENING = (
 def gdal_environment() -> rasterio.Env:
     """Return a context manager that sets geoseg's GDAL options."""
     # The default is 5% of the machine's memory, regardless of the container's limit. Writing a 400-megapixel mask as a
-    # COG peaked at 671 MB with the default and was not slower with a tenth of that (measured with GDAL 3.10). The size is
-    # set through an environment variable, because rasterio's option applies only inside the context and is in bytes.
+    # COG peaked at 671 MB with the default, and was not slower with a cache a tenth of that size (measured with GDAL
+    # 3.10). The size is set in an environment variable, because rasterio's option applies only inside the context and
+    # is in bytes.
     os.environ.setdefault(BLOCK_CACHE_VARIABLE, str(BLOCK_CACHE_MB))
     return rasterio.Env(
         # A single lost connection to object storage must not abort an hour-long prediction.
@@ -102,7 +103,7 @@ def gdal_path(path: str) -> str:
 
 
 def require_bands(path: str, dataset: Any) -> None:
-    """Raise :class:`SceneError` unless an open dataset has bands, and these contain real numbers."""
+    """Raise :class:`SceneError` unless an open dataset has bands that contain real numbers."""
     if dataset.count == 0:
         children = dataset.subdatasets
         raise SceneError(
@@ -119,8 +120,8 @@ def require_bands(path: str, dataset: Any) -> None:
 def require_bounded_blocks(path: str, dataset: Any) -> None:
     """Raise :class:`SceneError` if reading one pixel takes more memory than :data:`MAX_BLOCK_BYTES`.
 
-    GDAL reads whole blocks, with all bands if the file is pixel-interleaved. A sparse file of a few kilobytes can declare
-    blocks of several gigabytes.
+    GDAL reads whole blocks, with all bands if the file is pixel-interleaved. A sparse file of a few kilobytes can
+    declare blocks of several gigabytes.
     """
     bands = dataset.count if dataset.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL" else 1
     sizes = (np.dtype(dtype).itemsize for dtype in dataset.dtypes)
@@ -138,7 +139,7 @@ def make_read_error(path: str, where: str, error: Exception) -> SceneError:
 
     Args:
         path: The file or URL.
-        where: Description of the part of the file.
+        where: Description of the part of the file that cannot be read.
         error: The error raised by GDAL.
     """
     reason = " ".join(str(error.__cause__ or error).split())

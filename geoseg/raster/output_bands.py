@@ -1,7 +1,7 @@
 """Define the outputs of a prediction: the mask, and fractions from 0 to 1 (probabilities, confidence, entropy).
 
 Every output is an 8-bit raster with 255 where nothing was predicted. Fractions are stored as 0 to 254 with a band scale
-of 1/254, which GIS programs apply. They are accurate to 0.002, and the files take about a tenth of the space of
+of 1/254, which GIS software applies. They are accurate to 0.002, and the files are about a tenth of the size of
 floating-point rasters.
 """
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from geoseg.legend import IGNORE_INDEX, Legend
 
 SHARE_STEPS = 254
-"""The stored value for a fraction of 1; 255 is nodata."""
+"""The value that represents a fraction of 1; 255 is nodata."""
 
 SHARES = {
     "probabilities": "the probability of each class, one band per class",

@@ -1,6 +1,6 @@
 """Determine which pixels are valid, considering all bands together, and resample pixels weighted by validity.
 
-GDAL determines validity band by band: while resampling, it excludes each band's nodata value from the mean of that band.
+GDAL determines validity band by band: when resampling, it excludes each band's nodata value from the mean of that band.
 In an image with a black collar and a nodata value of 0, the mean of two red values 0 and 40 therefore becomes 40 instead
 of 20. In this module, a pixel is valid in all bands or in none, so the mean of a band is ``sum(value * valid) /
 sum(valid)``.
@@ -19,7 +19,7 @@ from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterioWindow
 
 Nodata = Sequence[float | None]
-"""Nodata value of each band; None for bands that declare none."""
+"""Nodata value of each band; None for bands without a nodata value."""
 
 
 def has_data(values: NDArray[Any], nodata: Nodata) -> NDArray[np.bool_]:
@@ -27,11 +27,11 @@ def has_data(values: NDArray[Any], nodata: Nodata) -> NDArray[np.bool_]:
 
     Args:
         values: Pixel values, axes (band, row, col).
-        nodata: Nodata value of each band. Bands that declare none are not compared.
+        nodata: Nodata value of each band. Bands without a nodata value are ignored.
 
     Returns:
-        Validity, axes (row, col): False where all bands that declare nodata have their own nodata value, or any band is
-        not finite.
+        Validity, axes (row, col): False where all bands that have a nodata value contain that value, or where the value
+        in any band is not finite.
     """
     declared = [(band, value) for band, value in zip(values, nodata, strict=True) if value is not None]
     valid = np.full(values.shape[1:], not declared)
@@ -48,18 +48,18 @@ def resample_valid_pixels(
     *,
     resampling: Resampling,
 ) -> None:
-    """Resample the valid pixels in an array with GDAL; pixels that are not valid have no weight in any band.
+    """Resample the valid pixels in an array with GDAL; invalid pixels have zero weight in every band.
 
     Args:
         values: Pixel values, axes (band, row, col).
         valid: Validity, axes (row, col).
-        part: The part of ``values`` to resample; may begin and end inside pixels.
+        part: The part of ``values`` to resample; its edges may be inside pixels.
         out: Receives the result, axes (band, row, col).
         resampling: The resampling method.
     """
     count, height, width = values.shape
-    # The name must not be that of an existing file: rasterio deletes a file with the same name before it creates a
-    # raster.
+    # The name must not belong to an existing file, because rasterio deletes a file with the same name before it creates
+    # a raster.
     name = f"/vsimem/geoseg/pixels-{threading.get_ident()}"
     profile = {"count": count, "height": height, "width": width, "dtype": values.dtype}
     with rasterio.open(name, "w+", driver="MEM", transform=Affine.scale(2, -2), **profile) as dataset:
@@ -74,10 +74,10 @@ def surround(
     """Return the window of whole pixels that GDAL needs to resample a part of a raster.
 
     Args:
-        part: The part; may begin and end inside pixels.
+        part: The part; its edges may be inside pixels.
         out: (height, width) of the result.
         within: (height, width) of the raster.
-        resampling: The resampling method; bilinear resampling reaches beyond the part.
+        resampling: The resampling method; bilinear resampling also uses pixels outside the part.
     """
     begin, size = (part.row_off, part.col_off), (part.height, part.width)
     starts, stops = [], []

@@ -35,11 +35,11 @@ class Raster:
         assert self.values.shape[1:] == self.valid.shape == self.grid.shape
 
     def crop(self, window: Window) -> Self:
-        """Return the pixels in a window inside this raster as views of the same memory."""
+        """Return the pixels in a window inside this raster; the arrays are views, not copies."""
         assert self.grid.window.contains(window), f"{window} is not inside a raster of shape {self.grid.shape}"
         rows, cols = window.slices()
         return type(self)(self.values[:, rows, cols], self.valid[rows, cols], self.grid.crop(window))
 
     def fill(self, value: float) -> NDArray[Any]:
-        """Return a copy of the values, axes (band, row, col), in which pixels that are not valid are set to ``value``."""
+        """Return a copy of the values, axes (band, row, col), in which invalid pixels are set to ``value``."""
         return np.where(self.valid, self.values, np.asarray(value, self.values.dtype))

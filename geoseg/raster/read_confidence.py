@@ -1,4 +1,4 @@
-"""Read confidence rasters: the probability of the predicted class, or the probabilities of all classes, on a mask's grid.
+"""Read confidence rasters: probabilities of the predicted class, or of all classes, on the grid of a mask.
 
 ``geoseg predict`` writes both kinds as bytes with a scale of 1/254. Rasters from other programs may contain
 floating-point numbers from 0 to 1.
@@ -36,7 +36,7 @@ class ConfidenceBands:
 
     @classmethod
     def find(cls, scene: Scene, legend: Legend | None) -> "ConfidenceBands":
-        """Find the bands by their descriptions, or by the number of bands if there are no such descriptions.
+        """Find the bands by their descriptions or, if these do not match, by the number of bands.
 
         Args:
             scene: The confidence raster.
@@ -70,22 +70,22 @@ class ConfidenceRaster:
     bands: ConfidenceBands
     """Positions of the bands."""
     scale: float
-    """Scale that converts stored values to probabilities."""
+    """Scale factor for converting stored values to probabilities."""
     offset: float
-    """Offset that converts stored values to probabilities: the probability of a stored 0."""
+    """Offset for converting stored values to probabilities: the probability that a stored 0 represents."""
 
     def read_levels(self, window: Window) -> NDArray[np.uint8]:
         """Read the probability of the most probable class in steps of 1/254.
 
         Args:
-            window: A window of the raster.
+            window: A window in the raster.
 
         Returns:
-            Values from 0 to 254, axes (row, col); 255 where the raster is not valid.
+            Values from 0 to 254, axes (row, col); 255 where the raster is invalid.
 
         Raises:
-            SceneError: If the raster contains neither bytes, which are returned unchanged, nor floating-point numbers, or
-                if it contains 255 without declaring it as nodata.
+            SceneError: If the raster contains neither bytes (which are returned unchanged) nor floating-point numbers,
+                or if it contains 255 without declaring it as nodata.
         """
         scene, bands = self.scene, self.bands
         if scene.dtype != np.uint8 and scene.dtype.kind != "f":
@@ -131,7 +131,7 @@ class ConfidenceRaster:
 
 @contextmanager
 def open_confidence(path: str | Path, grid: Grid, legend: Legend | None) -> Iterator[ConfidenceRaster]:
-    """Open the confidence raster of a mask, and close it at the end of the context.
+    """Open the confidence raster of a mask; it is closed when the context exits.
 
     Args:
         path: A raster with one confidence band, or one probability band per class.

@@ -69,7 +69,7 @@ def avoid_equal_weights(part: RasterioWindow, shape: tuple[int, int]) -> Rasteri
     cover only parts of the two rows. A part that is narrower by a millionth is averaged with weights.
 
     Args:
-        part: The part; may begin and end inside pixels.
+        part: The part; its edges may be inside pixels.
         shape: (height, width) of the result.
 
     Returns:

@@ -56,7 +56,7 @@ class BandSums:
             self.merge(_sum_weighted(values.astype(np.float64), np.ones(1)))
 
     def merge(self, other: "BandSums") -> None:
-        """Add the values that are included in other sums."""
+        """Merge the sums of other values of the same band into these sums."""
         if not other.count:
             return
         total, difference = self.count + other.count, other.mean - self.mean
@@ -88,7 +88,7 @@ class RunningStatistics:
         return self.bands[0].count if self.bands else 0
 
     def add(self, raster: Raster) -> None:
-        """Add the valid pixels of a raster; all rasters have the same bands in the same order."""
+        """Add the valid pixels of a raster; all rasters must have the same bands in the same order."""
         self.bands = self.bands or [BandSums() for _ in raster.values]
         if raster.valid.all():
             for band, sums in zip(raster.values, self.bands, strict=True):
@@ -98,7 +98,7 @@ class RunningStatistics:
                 sums.add(band[raster.valid])
 
     def merge(self, other: "RunningStatistics") -> None:
-        """Add the pixels that are included in other statistics of the same bands."""
+        """Merge the statistics of other pixels of the same bands into these statistics."""
         if not other.count:
             return
         self.bands = self.bands or [BandSums() for _ in other.bands]

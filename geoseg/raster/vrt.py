@@ -12,7 +12,7 @@ from geoseg.grid.grid import Grid
 from geoseg.raster.open_raster import open_raster, quiet_gdal
 
 INLINE = "<VRTDataset"
-"""Start of a virtual raster that is passed as XML text instead of a file name."""
+"""First characters of a virtual raster that is passed as XML text instead of a file name."""
 
 SOURCE = re.compile(r"<SourceFilename[^>]*>([^<]*)<")
 """Pattern for the file name of a source in a virtual raster."""

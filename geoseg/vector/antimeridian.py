@@ -3,9 +3,9 @@
 In longitude and latitude, the seam is the antimeridian, where RFC 7946 requires polygons in GeoJSON to be cut. For a
 projected CRS, polygons are cut in longitude and latitude relative to its central meridian, and the parts are projected.
 
-A ring that crosses longitude 180 has a side from +180 to -180, which would run around the world. Such rings are unrolled:
-longitudes continue beyond 180. An unrolled ring around a pole is not closed; it is then closed along the pole. The
-unrolled polygons are cut at 180, and their parts are shifted back.
+A ring that crosses longitude 180 has a side from +180 to -180, which would run around the world. Such rings are
+unrolled: their longitudes continue beyond 180. An unrolled ring around a pole is not closed, so it is closed along the
+pole. The unrolled polygons are cut at longitude 180, and the parts beyond it are shifted back.
 """
 
 import math
@@ -39,7 +39,7 @@ LINE_TOLERANCE = 5e-11
 """Points closer to the antimeridian than this fraction of half a turn (about a millimeter) are moved onto it."""
 
 POLE_TOLERANCE = 1e-10
-"""Points closer to a pole than this fraction of a turn are treated as the pole, which has no longitude."""
+"""Points closer to a pole than this fraction of a full turn are treated as the pole, which has no longitude."""
 
 
 def reproject_polygon_arrays(polygons: PolygonArrays, source: CRS, target: CRS, *, is_cut: bool) -> PolygonArrays:
@@ -139,7 +139,7 @@ def longest_edge(crs: CRS) -> float:
 
 
 def cut_at_antimeridian(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np.object_]:
-    """Cut the polygons that cross the antimeridian of a geographic CRS or contain a pole; others stay unchanged.
+    """Cut the polygons that cross the antimeridian of a geographic CRS or contain a pole; leave the others unchanged.
 
     Args:
         geometries: Polygons and MultiPolygons with no side longer than half a turn.
@@ -188,7 +188,7 @@ def _cut(polygon: shapely.Polygon, turn: float) -> list[shapely.Polygon]:
 
 
 def _unroll(ring: FloatArray, turn: float) -> FloatArray:
-    """Continue the longitudes of a closed ring (point, 2) beyond 180 degrees, with a point at each crossing."""
+    """Continue the longitudes of a closed ring (point, 2) beyond 180 degrees, and add a point at each crossing."""
     ring = _insert_crossings(_split_poles(ring, turn), turn)
     lon, lat = ring.T
     lon = _continue_longitudes(lon, turn)
@@ -210,7 +210,7 @@ def _unroll(ring: FloatArray, turn: float) -> FloatArray:
 
 
 def _continue_longitudes(lon: FloatArray, turn: float) -> FloatArray:
-    """Add whole turns so that no step is longer than half a turn; ``np.unwrap`` would introduce rounding errors."""
+    """Add full turns so that no step is longer than half a turn; ``np.unwrap`` would introduce rounding errors."""
     continued: FloatArray = lon - turn * np.append(0, np.cumsum(np.rint(np.diff(lon) / turn)))
     return continued
 
@@ -235,7 +235,7 @@ def _split_poles(ring: FloatArray, turn: float) -> FloatArray:
 
 
 def _insert_crossings(ring: FloatArray, turn: float) -> FloatArray:
-    """Add a point wherever a side crosses the antimeridian; its latitude is the same in both directions of the side."""
+    """Add a point wherever a side crosses the antimeridian; its latitude does not depend on the side's direction."""
     half = turn / 2
     jumps = np.flatnonzero(np.abs(np.diff(ring[:, 0])) > half)
     east = np.where(ring[jumps, 0] > 0, jumps, jumps + 1)  # the end with positive longitude

@@ -21,7 +21,7 @@ from geoseg.vector.io.reader import GridPolygons
 
 @dataclass(frozen=True, eq=False)
 class AreaOfInterest:
-    """Polygons in the CRS of a grid; several threads may use it concurrently."""
+    """Polygons in the CRS of a grid; several threads may use an instance concurrently."""
 
     tree: shapely.STRtree
     """Spatial index of the polygons."""
@@ -33,8 +33,8 @@ class AreaOfInterest:
         """Read the polygons of a vector file that may intersect a grid, and reproject them to its CRS.
 
         Raises:
-            LayerError: If the file cannot be read or has no polygons on the grid, or only one of the file and the grid
-                has a CRS.
+            LayerError: If the file cannot be read or has no polygons on the grid, or if only one of the file and the
+                grid has a CRS.
             GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         polygons = GridPolygons.read(path, grid)
@@ -61,6 +61,6 @@ class AreaOfInterest:
         near = near[~shapely.is_empty(near)]
         if not len(near):
             return np.zeros(grid.shape, np.bool_)
-        with quiet_gdal():  # rasterio suppresses a warning here, and other threads that open files would re-enable it
+        with quiet_gdal():  # rasterio suppresses a warning here, but other threads that open files would re-enable it
             inside: NDArray[np.bool_] = geometry_mask(near, grid.shape, transform=grid.transform, invert=True)
         return inside

@@ -1,4 +1,4 @@
-"""Attributes of polygons: class, area, perimeter, confidence and origin."""
+"""Attributes of polygons: class, area, perimeter, confidence, source and model."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ ATTRIBUTES = [
 """Columns of the layers that geoseg writes.
 
 * ``polygon_id``: row-major index of the polygon's first pixel in the mask, regardless of strips and options.
-* ``area_m2``, ``perimeter_m``: measured on the ellipsoid; null without a CRS.
+* ``area_m2``, ``perimeter_m``: measured on the ellipsoid; null if there is no CRS.
 * ``confidence``: mean probability of the pixels; null if unknown.
 * ``source``, ``model``: file names of the scene and the model.
 """
@@ -43,12 +43,12 @@ BATCH_CORNERS = 500_000
 
 @dataclass(frozen=True)
 class Attributes:
-    """The conversion of the outlines of one mask to rows with attributes."""
+    """Converter from the outlines of one mask to rows with attributes."""
 
     grid: Grid
     """Grid of the mask."""
     legend: Legend | None
-    """Names of the classes; a value without a name is shown as its number."""
+    """Names of the classes; a value without a name is represented by its number."""
     source: str | None = None
     """File name of the scene or mask that the polygons were traced from."""
     model: str | None = None
@@ -56,7 +56,7 @@ class Attributes:
     crs: CRS | None = None
     """CRS of the rows; None to use the CRS of the grid."""
     is_multi: bool = False
-    """Whether polygons may have several parts."""
+    """True if polygons may have several parts."""
 
     @cached_property
     def metric(self) -> LocalMetric:
@@ -64,7 +64,7 @@ class Attributes:
         return LocalMetric.for_bounds(self.grid.crs, self.grid.bounds)
 
     def stream(self, outlines: Iterable[Outlines]) -> PolygonStream:
-        """Convert outlines to rows in several threads while the stream is read."""
+        """Convert outlines to rows; several threads do this while the stream is read."""
         crs, metric = self.crs or self.grid.crs, self.metric
         is_cut = crs is not None and crs != self.grid.crs and crosses_seam(self.grid, crs)
         is_multi = self.is_multi or is_cut

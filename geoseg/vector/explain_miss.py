@@ -1,4 +1,4 @@
-"""Find out why no polygon in a layer touches a grid: no overlap, wrong CRS, swapped axes, or tiny polygons."""
+"""Find out why no polygon covers a pixel center in a grid: no overlap, wrong CRS, swapped axes, or tiny polygons."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,13 +25,13 @@ class Miss:
     """The reason why no polygon contains the center of a pixel."""
 
     message: str
-    """The likely reason in one sentence that names the file."""
+    """One sentence that states the likely reason and includes the file name."""
     hint: str
     """How to fix it."""
     is_empty: bool = False
     """True if the layer has no features, which may be intentional."""
     is_impossible: bool = False
-    """True if the coordinates are outside the range of the CRS that the file declares."""
+    """True if the coordinates are outside the valid range of the CRS declared in the file."""
 
     @property
     def note(self) -> str:
@@ -40,11 +40,11 @@ class Miss:
 
 
 def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: str | None = None) -> Miss:
-    """Find the likely reason why no polygon touches a grid.
+    """Find the likely reason why no polygon contains the center of a pixel in a grid.
 
     Args:
-        polygons: A frame, or a vector file.
-        grid: The grid that no polygon touches.
+        polygons: A GeoDataFrame, or a vector file.
+        grid: The grid.
         layer: Name of the layer, for a file with several layers.
 
     Raises:
@@ -94,7 +94,7 @@ def _file_extent(path: str | Path, layer: str | None) -> tuple[Bounds | None, CR
 
 
 def _is_in_range(extent: Bounds, crs: CRS) -> bool:
-    """Return False if the CRS is geographic and the extent exceeds the range of its coordinates."""
+    """Return False if the CRS is geographic and the extent exceeds the range of longitudes and latitudes."""
     if not crs.is_geographic:
         return True
     west, south, east, north = extent

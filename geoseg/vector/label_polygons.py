@@ -1,6 +1,6 @@
 """Polygons with class indices on a grid, in the order in which they are burned. Later polygons cover earlier ones.
 
-The class index of a polygon is looked up from the value of an attribute.
+The class index of a polygon is looked up from the value of one of its attributes.
 """
 
 import json
@@ -37,14 +37,14 @@ def read_class_indices(
 ) -> NDArray[np.int64]:
     """Look up the class index of each row.
 
-    Numbers are compared by value, regardless of type. A missing value (NULL, NaN) is looked up as None.
+    Numbers are compared by value, regardless of type. Missing values (NULL, NaN) are looked up as None.
 
     Args:
         frame: The rows.
-        column: Attribute with the class.
-        classes: Mapping of attribute values to class indices; None if the attribute is the class index.
+        column: Attribute that contains the class.
+        classes: Mapping from attribute values to class indices; None if the attribute is the class index.
         name: Name of the layer to use in messages.
-        hint: Hint for unknown values; ``{values}`` is replaced by these values, formatted as in a recipe.
+        hint: Hint for unknown values; ``{values}`` is replaced with these values, formatted as in a recipe.
 
     Raises:
         LayerError: If the column is missing, or some values have no class.
@@ -89,7 +89,7 @@ def format_value(value: Any) -> str:
 
 
 def _to_index(value: Any) -> int | None:
-    """Return a class index that is stored as a number or as text; None if the value is neither."""
+    """Convert a number or text to a class index; return None if it is not a whole number."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -112,7 +112,7 @@ def _as_list(values: Iterable[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class LabelPolygons:
-    """The polygons of one layer with their class indices."""
+    """The polygons in one layer, with their class indices."""
 
     geometries: NDArray[np.object_]
     """Valid Polygons and MultiPolygons in the CRS of a grid (polygon,), in the order in which they are burned."""
@@ -137,7 +137,8 @@ class LabelPolygons:
         """Read the polygons in a file that may intersect a grid; for the arguments, see :meth:`select`.
 
         Raises:
-            LayerError: If the file cannot be read, a value has no class, or only one of the file and the grid has a CRS.
+            LayerError: If the file cannot be read, if a value has no class, or if only one of the file and the grid has
+                a CRS.
             GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         polygons = GridPolygons.read(path, grid, layer=layer)
@@ -162,10 +163,10 @@ class LabelPolygons:
         Args:
             polygons: The polygons.
             value: Class index of all polygons, if ``column`` is not given.
-            column: Attribute with the class.
-            classes: Mapping of attribute values to class indices; None if the attribute is the class index.
-            priority: Class indices, topmost first; all other classes are below them. Polygons with the same priority are
-                drawn in the order of the layer, the last one on top.
+            column: Attribute that contains the class.
+            classes: Mapping from attribute values to class indices; None if the attribute is the class index.
+            priority: Class indices, topmost first; all other classes are below them. Polygons with the same priority
+                are drawn in layer order, the last one on top.
             name: Name of the layer to use in messages.
             hint: Hint for values without a class.
         """
@@ -190,11 +191,11 @@ class LabelPolygons:
         return shapely.STRtree(self.geometries)
 
     def burn(self, grid: Grid, *, fill: int = IGNORE_INDEX) -> tuple[NDArray[np.uint8], bool]:
-        """Burn the polygons into an array on a grid, or on part of a grid.
+        """Burn the polygons into an array on a grid, which may be a part of the original grid.
 
         Returns:
-            Class indices (row, col), ``fill`` outside the polygons; and whether the center of any pixel is inside a
-            polygon.
+            Class indices (row, col), with ``fill`` outside the polygons; and whether the center of any pixel is inside
+            a polygon.
         """
         near = np.sort(self._tree.query(shapely.box(*grid.crop(grid.window.pad(1)).bounds)))
         mask = np.full(grid.shape, fill, np.uint8)
@@ -217,14 +218,14 @@ def require_class_index(number: int) -> None:
 
 
 def _rank(value: int, priority: Sequence[int]) -> int:
-    """Return the rank of a class in the stacking order; 0 is at the bottom."""
+    """Return the rank of a class in the drawing order; 0 is at the bottom."""
     return len(priority) - list(priority).index(value) if value in priority else 0
 
 
 def _describe_ambiguity(
     geometries: NDArray[np.object_], values: NDArray[np.int64], ranks: NDArray[np.int64], name: str
 ) -> tuple[str, ...]:
-    """Return a note if polygons of different classes overlap in an order that neither layer nor priority determines."""
+    """Return a note if polygons of different classes overlap and neither layer order nor priority ranks them."""
     first, second = shapely.STRtree(geometries).query(geometries, predicate="intersects")
     is_open = (first < second) & (values[first] != values[second]) & (ranks[first] == ranks[second])
     first, second = first[is_open], second[is_open]

@@ -1,4 +1,4 @@
-"""Layers of polygons in memory, for operations that need all polygons at once."""
+"""In-memory polygon layers, for operations that need all polygons at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ from geoseg.vector.polygon_arrays import PolygonArrays
 
 @dataclass(frozen=True, eq=False)
 class PolygonLayer:
-    """Polygons with attributes. Methods return new layers in which shared borders remain identical.
+    """Polygons with attributes. Methods return new layers, and shared borders remain identical.
 
     The polygons form a coverage: they do not overlap, and neighbors have the same vertices along shared borders.
     """
@@ -43,7 +43,7 @@ class PolygonLayer:
     legend: Legend | None
     """Names and colors of the classes; None if unknown."""
     notes: tuple[str, ...] = ()
-    """Notes for users, one sentence each."""
+    """Notes for the user, one sentence each."""
     column: str = CLASS_COLUMN
     """Column with the class of each polygon."""
 
@@ -53,7 +53,7 @@ class PolygonLayer:
 
         Args:
             path: A vector file; features without an area are left out.
-            column: Column with the class of each polygon; without it, every polygon is a separate class.
+            column: Column with the class of each polygon; if it does not exist, every polygon is a separate class.
 
         Raises:
             LayerError: If the file cannot be read, or has no polygons.
@@ -83,9 +83,9 @@ class PolygonLayer:
         """Remove vertices of borders, and round corners; see :mod:`geoseg.vector.generalize.simplify`.
 
         Args:
-            tolerance_m: How far borders may move, in meters. A tolerance of one pixel (GSD) straightens the staircases
-                along slanted borders; 0 removes no vertices.
-            smooth: Whether to round corners.
+            tolerance_m: Maximum distance in meters that borders may move. A tolerance of one pixel (GSD) straightens
+                the staircases along slanted borders; with 0, no vertices are removed.
+            smooth: True to round corners.
 
         Raises:
             LayerError: If the layer has no CRS.
@@ -97,7 +97,7 @@ class PolygonLayer:
         return self._with(geometries, np.arange(len(self)))
 
     def sieve(self, min_area_m2: float) -> Self:
-        """Merge small polygons into the neighbor with the longest shared border, and remove those without neighbors.
+        """Merge small polygons into the neighbor with the longest shared border; remove those without neighbors.
 
         Args:
             min_area_m2: Polygons smaller than this area, in square meters, are merged.
@@ -127,18 +127,18 @@ class PolygonLayer:
     def orthogonalize(
         self, classes: Sequence[str], tolerance_m: float, *, within: shapely.Polygon | None = None
     ) -> Self:
-        """Give the polygons of some classes right angles, and adjust their neighbors.
+        """Make the corners of the polygons of some classes right-angled, and adjust their neighbors.
 
         See :mod:`geoseg.vector.generalize.orthogonalize`.
 
         Args:
             classes: Class names.
-            tolerance_m: Sides shorter than this, in meters, are removed.
-            within: Area beyond which the polygons do not grow.
+            tolerance_m: Sides shorter than this length, in meters, are removed.
+            within: Area to which the new outlines are clipped.
 
         Raises:
-            LayerError: If the layer has no CRS.
-            ConfigError: If there is no class with one of these names.
+            LayerError: If the layer has no CRS or no class column.
+            ConfigError: If any of the classes does not exist.
         """
         if not classes or not len(self):
             return self
@@ -163,7 +163,7 @@ class PolygonLayer:
     def dissolve(self) -> Self:
         """Unite the polygons of each class into one polygon with many parts.
 
-        The ``polygon_id`` of the result is the smallest one; its ``confidence`` is the mean, weighted by area.
+        The result has the smallest ``polygon_id`` in the class, and the mean ``confidence``, weighted by area.
         """
         if not len(self) or self.column not in self.frame.columns:
             return self
@@ -180,7 +180,7 @@ class PolygonLayer:
         return dissolved
 
     def to_stream(self, crs: CRS | None = None) -> PolygonStream:
-        """Stream the rows in a CRS (None to use the CRS of the layer)."""
+        """Stream the rows with coordinates in a CRS (None to use the CRS of the layer)."""
         own = self.crs
         if crs is None or own is None or crs == own:
             return PolygonStream.from_frame(self.frame)
@@ -215,7 +215,7 @@ class PolygonLayer:
         return matches
 
     def _number_classes(self) -> NDArray[np.int64]:
-        """Return the class number of each polygon (polygon,); without a class column, each polygon has its own number."""
+        """Return the number of each polygon's class (polygon,); without a class column, all numbers are different."""
         if self.column not in self.frame.columns:
             return np.arange(len(self))
         numbers: NDArray[np.int64] = pd.factorize(self.frame[self.column], sort=True)[0].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Provide the pixels of a mask as a class raster, together with its classes and notes for users."""
+"""Provide the pixels of a mask as a class raster, together with its classes and notes for the user."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ INT32_BACKGROUND = int(np.iinfo(np.int32).min)
 """Value of pixels without a class in masks with more than 8 bits."""
 
 TRIM_EVERY_STRIPS = 16
-"""Number of strips after which freed memory is returned to the operating system."""
+"""Interval, in strips, at which freed memory is returned to the operating system."""
 
 MIN_STRIP_ROWS = 16
-"""Minimum number of rows per strip, for masks of any width."""
+"""Minimum number of rows per strip, regardless of the width of the mask."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class MaskSource:
     ignored: IgnoredValues = NOTHING_IGNORED
     """Values without a class, as specified by the user."""
     progress: Progress = silent
-    """Progress of reading, in strips."""
+    """Progress reporter; each step is one strip."""
 
     def __post_init__(self) -> None:
         scene, hint = self.scene, "use a raster of class indices, as written by `geoseg predict`"
@@ -59,7 +59,7 @@ class MaskSource:
     def background(self) -> int:
         """Value of pixels without a class in :meth:`raster`; no pixel with a class has this value.
 
-        8-bit masks without nodata may use all values, so they are converted to 32 bits.
+        8-bit masks without a nodata value may use all 256 values, so they are converted to 32 bits.
         """
         if self.scene.dtype != np.uint8:
             return INT32_BACKGROUND
@@ -69,12 +69,12 @@ class MaskSource:
 
     @property
     def _ignored(self) -> list[int]:
-        """Valid values without a class; 255 is included only for a file with a legend, which geoseg wrote."""
+        """Valid values without a class; 255 is included only if the file has a legend, because geoseg wrote it."""
         return [*([] if self.scene.legend is None else [IGNORE_INDEX]), *sorted(self.ignored.values)]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes for users about the file."""
+        """Notes for the user about the file."""
         notes = tuple(
             note for note in self.scene.notes if "palette" not in note
         )  # masks are expected to have a palette
@@ -91,7 +91,7 @@ class MaskSource:
 
         Args:
             crs: CRS of the polygons; None to use the CRS of the mask.
-            is_multi: Whether polygons may have several parts.
+            is_multi: True if polygons may have several parts.
         """
         from geoseg.vector.attributes import Attributes
 
@@ -106,7 +106,7 @@ class MaskSource:
         )
 
     def _read_strips(self) -> Iterator[ClassArray]:
-        """Read full rows of blocks if they contain few pixels, else fewer rows: GDAL caches the blocks of a strip."""
+        """Yield strips of whole rows of blocks, or fewer pixel rows if these are large; GDAL caches the blocks."""
         height, width = self.scene.grid.shape
         rows = max(STRIP_PIXELS // width, MIN_STRIP_ROWS)
         block_rows = self.scene.block_shape[0]
@@ -143,7 +143,7 @@ class MaskClasses:
 
     @property
     def legend(self) -> Legend | None:
-        """The stored legend, or else one with the values as names; None if any is not in 0 to 255, or there are too many."""
+        """The stored legend, or one with the values as names; None if there are too many or any is outside 0 to 255."""
         if self.stored_legend is not None:
             return self.stored_legend
         fits = not self.values or (0 <= min(self.values) <= max(self.values) <= IGNORE_INDEX)
@@ -151,7 +151,7 @@ class MaskClasses:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes for users about the classes."""
+        """Notes for the user about the classes."""
         legend = self.legend
         if not self.values:
             return ("the mask contains no classes: the layer is empty",)

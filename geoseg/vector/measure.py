@@ -1,9 +1,9 @@
 """Measure areas and lengths on the ellipsoid for polygons in any CRS, fast enough for millions of polygons.
 
-Computing the geodesic area of one polygon (GeographicLib, through pyproj) takes tens of microseconds. Instead, the metric
-tensor (Gauss's E, F and G, which give the length on the ellipsoid of a step along x and y) is sampled on a coarse grid
-over the layer and interpolated. If the scale is nearly constant over a polygon, its planar area and side lengths are
-multiplied by the scale; otherwise they are integrated along its sides.
+Computing the geodesic area of one polygon (with GeographicLib, through pyproj) takes tens of microseconds. To avoid
+this cost, the metric tensor (Gauss's E, F and G, which give the length on the ellipsoid of a step along x and y) is
+sampled on a coarse grid over the layer and interpolated. If the scale is nearly constant over a polygon, its planar
+area and side lengths are multiplied by the scale; otherwise they are integrated along its sides.
 """
 
 import math
@@ -25,8 +25,8 @@ SAMPLES_PER_AXIS = 33
 """Number of samples of the metric along each axis."""
 
 WIDE_SAMPLES_PER_AXIS = 193
-"""Number of samples along each axis for extents above about 500 km. For the whole globe in degrees, the relative error of
-areas is then below 4e-5."""
+"""Number of samples along each axis for extents above about 500 km. With this number, the relative error of areas is
+below 4e-5 for the whole globe in degrees."""
 
 MAX_SCALE_CHANGE = 1e-4
 """Maximum relative change of scale over the bounds of a polygon for the scale to be treated as constant."""
@@ -45,7 +45,7 @@ class Measures(NamedTuple):
 
 @dataclass(frozen=True)
 class LocalMetric:
-    """The metric of a CRS within bounds, which gives the length and area on the ellipsoid of steps in its coordinates."""
+    """The metric of a CRS within bounds: converts steps in its coordinates to lengths and areas on the ellipsoid."""
 
     samples: FloatArray
     """(row, col, 4): E, F, G and the area scale (see :func:`metric_tensor`), starting at the lower left corner."""
@@ -54,7 +54,7 @@ class LocalMetric:
 
     @classmethod
     def for_bounds(cls, crs: CRS | None, bounds: Bounds) -> Self:
-        """Sample the metric.
+        """Sample the metric of a CRS.
 
         Args:
             crs: The CRS; if None, the metric is NaN. Where the CRS is undefined, the nominal size of its unit is used.
@@ -81,20 +81,20 @@ class LocalMetric:
 
 
 def metric_tensor(crs: CRS, x: Any, y: Any, span: float) -> FloatArray:
-    """Compute the metric tensor of a CRS, using central differences of points in space.
+    """Compute the metric tensor of a CRS, using central differences of geocentric coordinates.
 
-    Differences in space are also correct at the poles and at the antimeridian.
+    These differences are also correct at the poles and at the antimeridian.
 
     Args:
         crs: The CRS.
-        x: First coordinates in CRS units, an array of any shape.
-        y: Second coordinates, of the same shape.
-        span: Extent of the area of interest in CRS units. The step for differences is a thousandth of the extent, but at
-            least about ten meters, because rounding errors would dominate below that.
+        x: x coordinates in CRS units, an array of any shape.
+        y: y coordinates, an array of the same shape.
+        span: Extent of the area of interest in CRS units. The step for differences is a thousandth of the extent, but
+            at least about ten meters, because rounding errors would dominate with smaller steps.
 
     Returns:
-        E, F, G (square meters per square unit along x, along both, and along y) and the area scale (square meters per
-        square unit), along a new last axis.
+        E, F and G (square meters per square unit for xx, xy and yy) and the area scale (square meters per square unit),
+        along a new last axis.
     """
     step = max(span / 1000, 1e-4 if crs.is_geographic else 10)
     half = step / 2
@@ -126,7 +126,7 @@ def measure_polygons(geometries: NDArray[np.object_], crs: CRS | None) -> tuple[
         crs: The CRS.
 
     Returns:
-        The area in square meters and the perimeter in meters of each polygon; NaN without a CRS.
+        The area in square meters and the perimeter in meters of each polygon; NaN if there is no CRS.
     """
     if crs is None or not len(geometries):
         return np.full(len(geometries), math.nan), np.full(len(geometries), math.nan)
@@ -204,7 +204,7 @@ def _measure(
     lengths: FloatArray,
     bounds: FloatArray,
 ) -> None:
-    """Fill ``areas``, ``lengths`` and ``bounds``; holes have the opposite orientation, so their areas are subtracted."""
+    """Fill ``areas``, ``lengths`` and ``bounds``; holes are oriented the other way, so their areas are subtracted."""
     for k in range(len(polygons) - 1):
         first, stop = rings[polygons[k]], rings[polygons[k + 1]]
         left, bottom, right, top = math.inf, math.inf, -math.inf, -math.inf
@@ -236,8 +236,8 @@ def _integrate_side(
 ) -> tuple[float, float]:
     """Return the length of the side from (x, y) to (x + dx, y + dy), and the area between it and the line x = left.
 
-    Both are in meters or square meters, and integrated with Simpson's rule along the side and in the x direction. The
-    area is negative if y decreases along the side.
+    Both are on the ellipsoid, in meters and square meters. They are integrated with Simpson's rule along the side and,
+    for the area, in the x direction. The area is negative if y decreases along the side.
     """
     length, area = 0.0, 0.0
     for part, weight in ((0.0, 1 / 6), (0.5, 2 / 3), (1.0, 1 / 6)):

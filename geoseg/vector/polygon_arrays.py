@@ -1,4 +1,4 @@
-"""Store polygons in CRS coordinates as ragged arrays, and convert them from outlines and to and from shapely."""
+"""Store polygons in CRS coordinates as ragged arrays, with conversions from outlines and to and from shapely."""
 
 import math
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray, to_offsets
 class PolygonArrays:
     """Polygons as nested ragged arrays: polygons contain parts, parts contain rings, and rings contain points.
 
-    Offsets are defined as in Outlines.
+    Offsets are defined as in :class:`~geoseg.vector.tracing.outline_arrays.Outlines`.
     """
 
     points: FloatArray
@@ -35,11 +35,11 @@ class PolygonArrays:
         """Georeference outlines.
 
         Args:
-            outlines: Polygons in pixel corners.
+            outlines: Polygons in pixel corner coordinates.
             transform: Maps (col, row) of pixel corners to (x, y); may include rotation and reflection.
         """
         corners, t = outlines.corners, transform
-        if t.determinant > 0:  # rows run upward, which makes counterclockwise rings clockwise: reverse them
+        if t.determinant > 0:  # rows run upward, so counterclockwise rings would become clockwise: reverse them
             starts, stops = outlines.ring_offsets[:-1], outlines.ring_offsets[1:]
             corners = corners[np.repeat(starts + stops - 1, stops - starts) - np.arange(len(corners))]
         points = np.empty((len(corners), 2))
@@ -99,7 +99,7 @@ def group_parts(parts: NDArray[np.object_], owner: IntArray) -> NDArray[np.objec
         owner: The owner of each part: ascending numbers starting at 0, without gaps.
 
     Returns:
-        One geometry per owner: its Polygon, or a MultiPolygon if it has several.
+        One geometry per owner: its Polygon, or a MultiPolygon if it has several Polygons.
     """
     counts = np.bincount(owner)
     if (counts == 1).all():
@@ -120,7 +120,7 @@ def restore_points(geometries: NDArray[np.object_], points: FloatArray, grid_siz
 
 
 def densify(polygons: PolygonArrays, pieces: IntArray) -> PolygonArrays:
-    """Divide sides into pieces of equal length, at the same points in both directions of a side.
+    """Divide sides into pieces of equal length; the points do not depend on the direction of a side.
 
     Args:
         polygons: The polygons.

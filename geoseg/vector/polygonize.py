@@ -1,8 +1,8 @@
 """Convert masks to polygons: :func:`polygonize` turns a raster of class indices into a layer for a GIS.
 
-The mask is read in strips of rows, and polygons are written as soon as they are complete. Memory use depends on the
-number of polygons that are incomplete between two strips, and for options that compare polygons, on the total number of
-polygons, but not on the number of pixels.
+The mask is read in strips of rows, and polygons are written as soon as they are complete. Memory use depends on how
+many polygons are incomplete at the end of a strip or, for options that compare polygons, on the total number of
+polygons. It does not depend on the number of pixels.
 """
 
 from collections.abc import Sequence
@@ -47,42 +47,42 @@ def polygonize(
 ) -> "Polygons":
     """Convert a mask to polygons with class, area and perimeter.
 
-    Class names and colors come from the legend that geoseg stores in masks; in masks without a legend, classes are named
-    by their values. Neighbors share their borders exactly, even after generalization, which is performed in the order of
-    the parameters.
+    Class names and colors are taken from the legend that geoseg stores in masks; in masks without a legend, classes are
+    named by their values. Adjacent polygons have identical shared borders, even after generalization, whose steps are
+    performed in the order of the parameters.
 
     Args:
-        mask: A raster with one band of class values, in which nodata pixels get no polygons; or a vector file whose
-            polygons are generalized.
+        mask: A raster with one band of class values, in which nodata pixels do not become polygons; or a vector file
+            whose polygons are generalized.
         output: The file to write (.gpkg, .parquet, .fgb, .geojson or .shp); None keeps the polygons in memory.
-        connectivity: 4: the pixels of a polygon are connected through their sides. 8: also through corners alone, so
+        connectivity: 4: pixels in a polygon are connected through shared sides. 8: also through shared corners, so
             polygons may have several parts.
         fill_holes_m2: Fill holes smaller than this area, in square meters.
         min_area_m2: Merge polygons smaller than this area, in square meters, into the neighbor with the longest shared
             border.
         simplify_m: Remove vertices; borders move by at most this distance, in meters.
         smooth: Round corners.
-        orthogonalize: Names of classes whose polygons get right angles, such as buildings.
-        classes: Names of the classes to keep; None for all.
-        ignore: Pixel values that get no polygons, in addition to a declared nodata value; with ``("none",)``, a declared
-            nodata value is also a class.
+        orthogonalize: Names of the classes whose polygon corners are made right-angled, such as buildings.
+        classes: Names of the classes to keep; None to keep all.
+        ignore: Pixel values that do not become polygons, in addition to a declared nodata value; with ``("none",)``, a
+            declared nodata value is also a class.
         dissolve: Unite all polygons of a class into one polygon with many parts.
         per_class: Write each class to a separate layer (.gpkg) or file (``NAME_class``, other formats).
-        confidence: A raster of confidences or probabilities on the mask's grid; each polygon gets the mean.
+        confidence: A raster of confidences or probabilities on the mask's grid, which is averaged over each polygon.
         crs: CRS of the coordinates, such as ``EPSG:25832``; None to use the CRS of the mask.
         overwrite: Replace an existing file.
         append: Add the polygons to an existing file, in its CRS.
-        progress: Called with the number of strips, to report progress.
+        progress: Progress reporter; each step is one strip.
 
     Returns:
-        The polygons, and notes for the user.
+        The polygons, with notes for the user.
 
     Raises:
         SceneError: If the raster is not a mask.
         GridMismatch: If the confidence raster has a different grid.
         OutputError: If the output cannot be written; where possible, this is checked before processing starts.
-        ConfigError: If a class is unknown, or options contradict each other.
-        LayerError: If an option is in meters or square meters, and the mask has no CRS.
+        ConfigError: If a class is unknown, or if options contradict each other.
+        LayerError: If an option in meters or square meters is used, but the mask has no CRS.
     """
     options = PolygonizeOptions(
         connectivity=connectivity,

@@ -1,4 +1,4 @@
-"""Trace, generalize and write polygons, after the checks of :func:`geoseg.vector.polygonize.polygonize`.
+"""Trace, generalize and write polygons, after the checks in :func:`geoseg.vector.polygonize.polygonize`.
 
 Each step from the mask to the polygon outlines is an iterator over portions, so memory use is bounded.
 """
@@ -55,8 +55,8 @@ def trace_outlines(
     Args:
         raster: The classes.
         grid: The grid of the raster.
-        options: This step uses ``connectivity``, ``simplify_m`` and ``smooth``.
-        confidence: Probabilities on the same grid, to be averaged over each polygon; may be None.
+        options: Options, of which this step uses ``connectivity``, ``simplify_m`` and ``smooth``.
+        confidence: Probabilities on the same grid to average over each polygon; may be None.
 
     Returns:
         An iterator over portions of the outlines, which are yielded as soon as they are complete.
@@ -97,8 +97,8 @@ def select_classes(
 
     Args:
         outlines: Portions of outlines.
-        classes: Class names; None for all.
-        legend: Names of the class values; a value without a name is named by its number.
+        classes: Class names; None to select all.
+        legend: Names of the class values; a value that is not in the legend is named by its number.
     """
     for portion in outlines:
         if classes is None:
@@ -131,7 +131,7 @@ def _reshape(
 
 
 def _split(outlines: Iterable[Outlines], vertices: VertexCollector) -> Iterator[tuple[Outlines, VertexIndex]]:
-    """Split outlines into smaller portions, each with all vertices in its vicinity."""
+    """Split outlines into smaller portions, and yield each with all nearby vertices."""
     for portion in outlines:
         index = vertices.build_index()
         for part in portion.split(PORTION_CORNERS):
@@ -139,7 +139,7 @@ def _split(outlines: Iterable[Outlines], vertices: VertexCollector) -> Iterator[
 
 
 def _fix_image_corners(outlines: Outlines, grid: Grid) -> Outlines:
-    """Mark the corners of the image as nodes, which do not move."""
+    """Mark the corners of the image as nodes so that they do not move."""
     row, col = outlines.corners.T
     fixed = ((row == 0) | (row == grid.height)) & ((col == 0) | (col == grid.width))
     return replace(outlines, is_node=outlines.is_node | fixed)
@@ -153,13 +153,13 @@ def polygonize_mask(
     Args:
         source: The mask.
         confidence: Probabilities on the grid of the mask; may be None.
-        options: How the polygons are generalized.
-        output: Where the polygons are written.
+        options: Options for generalization.
+        output: Destination of the polygons.
     """
     grid, legend = source.scene.grid, source.scene.legend
     values: set[int] = set()
     raster = source.raster()
-    if legend is None and options.merges_regions:  # a class that loses all its polygons can still be named
+    if legend is None and options.merges_regions:  # so that a class that loses all its polygons can still be named
         raster = record_raster_values(raster, values)
     raster, removed = generalize_raster(raster, grid, options)
     outlines = record_values(trace_outlines(raster, grid, options, confidence), values)

@@ -22,13 +22,13 @@ class Polygons:
     """Polygons that were written to a file, or kept in memory."""
 
     path: Path | None
-    """The file, or the base name of the files per class; None for polygons in memory."""
+    """The file, or the path from which the names of the per-class files are derived; None for polygons in memory."""
     crs: CRS | None
     """CRS of the coordinates; None if unknown."""
     summary: WriteSummary
     """Polygon counts, and the polygons if they are in memory."""
     notes: tuple[str, ...]
-    """Notes for users, one sentence each."""
+    """Notes for the user, one sentence each."""
 
     def __len__(self) -> int:
         return self.count
@@ -45,7 +45,7 @@ class Polygons:
 
     @property
     def frame(self) -> gpd.GeoDataFrame:
-        """The polygons as a frame, read from the file if they are not in memory."""
+        """The polygons as a GeoDataFrame, which is read from the file if they are not in memory."""
         if self.path is None:
             assert self.summary.frame is not None
             return self.summary.frame

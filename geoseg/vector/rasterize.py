@@ -1,7 +1,7 @@
 """Convert polygons, such as labels drawn in a GIS, to masks of class indices on the grid of a scene.
 
 A pixel belongs to a polygon if its center is inside the polygon. Where polygons overlap, the last one in the layer is on
-top, unless classes have a priority. :mod:`geoseg.vector.io.select_polygons` decides which geometries are used.
+top, unless classes have a priority. :mod:`geoseg.vector.io.select_polygons` determines which geometries are used.
 """
 
 import logging
@@ -36,18 +36,18 @@ def rasterize(
 ) -> NDArray[np.uint8]:
     """Burn polygons into a mask.
 
-    Features that are left out (points, lines, features without geometry) or repaired (self-crossing polygons) are counted
-    and reported in a logged warning.
+    Features that are left out (points, lines, features without a geometry) or repaired (self-crossing polygons) are
+    counted, and a warning is logged.
 
     Args:
-        polygons: A frame, or a vector file, in any CRS. From a file, only the features near the grid are read.
+        polygons: A GeoDataFrame or a vector file, in any CRS. From a file, only the features near the grid are read.
         grid: The grid of the mask.
         value: Class index of all polygons; specify either ``value`` or ``column``.
         column: Attribute that contains the class of each polygon.
-        classes: Mapping of attribute values to class indices, with the key None for missing values; None if the attribute
-            is the class index.
+        classes: Mapping from attribute values to class indices, with the key None for missing values; None if the
+            attribute is the class index.
         priority: Class indices, topmost first, where polygons overlap; all other classes are below them. Polygons with
-            the same priority are drawn in the order of the layer, the last one on top.
+            the same priority are drawn in layer order, the last one on top.
         fill: Class index outside the polygons.
         layer: Name of the layer, for a file with several layers.
 
@@ -56,7 +56,7 @@ def rasterize(
 
     Raises:
         LayerError: If the file cannot be read, the column is missing, ``classes`` lacks an attribute value, only one of
-            the layer and the grid has a CRS, or the coordinates in the file are not in its CRS.
+            the layer and the grid has a CRS, or the coordinates in the file cannot be in the CRS that it declares.
         GridMismatch: If PROJ has no transformation between the two CRSs.
         ConfigError: If the values to burn are missing, contradictory or not class indices.
     """

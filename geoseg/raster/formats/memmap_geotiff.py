@@ -1,7 +1,7 @@
 """GeoTIFFs whose pixels can be memory-mapped: uncompressed, pixel-interleaved, contiguous.
 
-QGIS opens such a file like any other. Reading a window takes no longer than copying its bytes: in measurements, ten times
-as many crops per second were read as from compressed tiles.
+QGIS opens such a file like any other GeoTIFF. Reading a window takes no longer than copying its bytes: in benchmarks,
+ten times as many crops per second were read as from compressed tiles.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ STRIP_BYTES = 1 << 20
 
 
 class StripWriter(Protocol):
-    """Writer of full-width image strips, from top to bottom."""
+    """Interface for writing full-width image strips from top to bottom."""
 
     def write(self, window: Window, values: NDArray[Any]) -> None:
         """Write values, axes (band, row, col), into a full-width window."""
@@ -59,8 +59,8 @@ class _RawWriter:
 def create_contiguous(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -> Iterator[StripWriter]:
     """Create a GeoTIFF that :func:`open_memmap` can map; it appears under its final name only once it is complete.
 
-    GDAL creates the layout, and the pixels are written directly: GDAL itself would move strips of zeros to the end of the
-    file, so the rows would not be in order.
+    GDAL creates the layout, but the pixels are written directly to the file: GDAL would move strips of zeros to the end
+    of the file, so the rows would not be in order.
 
     Args:
         path: The file to write; its parent folder is created if missing.
@@ -136,12 +136,12 @@ def _create_dataset(path: Path, grid: Grid, bands: int, dtype: DTypeLike, layout
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # only for opening the file, because it allows one thread at a time
+    with quiet_gdal():  # only to open the file, because only one thread at a time can be in this context
         return rasterio.open(path, "w", **profile, **layout)
 
 
 def _require_contiguous(path: Path) -> None:
-    """Raise OSError unless all pixels exist: GDAL does not report a disk that fills up while it closes a file."""
+    """Raise OSError unless all pixels were written: GDAL reports no error if the disk fills up as a file is closed."""
     try:
         open_memmap(path)
     except (GeosegError, ValueError) as error:

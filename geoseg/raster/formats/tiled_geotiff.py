@@ -1,6 +1,6 @@
 """Compressed, tiled GeoTIFFs: an alternative to :mod:`geoseg.raster.formats.memmap_geotiff` if disk space is limited.
 
-They take about half the disk space, and about half as many crops can be read per second.
+They take about half the disk space, but only about half as many crops can be read per second.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def create_compressed(path: Path, grid: Grid, *, bands: int, dtype: DTypeLike) -
 
 
 def _require_complete(path: Path) -> None:
-    """Raise OSError unless all blocks exist: GDAL does not report a disk that fills up while it closes a file."""
+    """Raise OSError unless all blocks were written: GDAL reports no error if the disk fills up as a file is closed."""
     try:
         with gdal_environment(), open_raster(str(path)) as file:
             across, down = (-(-side // BLOCK_SIZE) for side in (file.width, file.height))
@@ -61,7 +61,7 @@ def _require_complete(path: Path) -> None:
 class CompressedPixels:
     """The pixels in a file, which are read on access: ``pixels[rows, cols]`` returns an array (row, col, band).
 
-    Instances can be sent to other processes.
+    Instances can be pickled and sent to other processes.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Write the raster attribute table of a mask, which GIS programs display: name, color and pixel count of each class.
+"""Write the raster attribute table of a mask, which GIS software displays: name, color and pixel count of each class.
 
 rasterio cannot write such tables, so the table is written to GDAL's sidecar file ``<raster>.aux.xml`` (PAM). GDAL copies
 this file together with the raster.
@@ -21,7 +21,7 @@ COLUMNS = (
     ("RED", INTEGER, 6),
     ("GREEN", INTEGER, 7),
     ("BLUE", INTEGER, 8),
-    ("COUNT", REAL, 1),  # GFU_PixelCount; not an integer, because GDAL's integers end at 2,147,483,647
+    ("COUNT", REAL, 1),  # GFU_PixelCount; not an integer, because GDAL limits integers to 2,147,483,647
 )
 """Name, type and GDALRATFieldUsage of each column."""
 
@@ -48,7 +48,7 @@ def write_attribute_table(raster: Path, legend: Legend, counts: NDArray[np.int64
 
 
 def make_attribute_table(legend: Legend, counts: NDArray[np.int64]) -> Element:
-    """Create the XML element of an attribute table; for the arguments, see :func:`write_attribute_table`."""
+    """Create the XML element for an attribute table; for the arguments, see :func:`write_attribute_table`."""
     table = Element("GDALRasterAttributeTable", tableType="thematic")
     for index, (name, kind, usage) in enumerate(COLUMNS):
         column = SubElement(table, "FieldDefn", index=str(index))

@@ -1,4 +1,4 @@
-"""The raster writer protocol: writers receive predicted pixels window by window, and complete or discard the rasters."""
+"""The raster writer protocol: writers receive predicted pixels by window, and complete or discard the rasters."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from geoseg.raster.writers.partial import OutputPixels, PartialRasters
 
 
 class RasterWriter(Protocol):
-    """Destination for predicted windows; pixels that are never written have the value 255, the ignore index."""
+    """Destination for predicted windows; pixels that are never written have the value 255 (the ignore index)."""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -22,14 +22,14 @@ class RasterWriter(Protocol):
         """Unfinished rasters on disk that other processes can write to; None if there are none."""
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin rasters on ``grid`` for the classes in ``legend``."""
+        """Begin writing rasters on ``grid`` for the classes in ``legend``."""
 
     @property
     def missing(self) -> list[Window]:
         """Windows that have not been written yet, as wide as the grid, from top to bottom."""
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Write the pixels of every output to a window inside the grid; call from any thread, but once per pixel."""
+        """Write a window inside the grid for every output; thread-safe, but each pixel must be written only once."""
 
     def finish(self) -> None:
         """Complete the rasters."""
@@ -43,7 +43,7 @@ AnyRasterWriter = TypeVar("AnyRasterWriter", bound=RasterWriter)
 
 @contextlib.contextmanager
 def open_writer(writer: AnyRasterWriter, grid: Grid, legend: Legend) -> Iterator[AnyRasterWriter]:
-    """Open a writer for the block; finish it at the end, or abandon it on any exception, including Ctrl-C.
+    """Open a writer; finish it when the context exits, or abandon it on any exception, including Ctrl-C.
 
     Args:
         writer: The writer to open.

@@ -2,7 +2,7 @@
 
 A COG must be written in a single pass, but a prediction may be interrupted. Pixels are therefore collected as slabs in a
 folder next to the mask (:mod:`geoseg.raster.writers.partial`). Once all slabs are complete, GDAL copies them to COGs,
-which are then renamed to their final names. Blocks of 512 x 512 pixels with DEFLATE were fastest in measurements.
+which are then renamed to their final names. Blocks of 512 x 512 pixels with DEFLATE were fastest in benchmarks.
 """
 
 import logging
@@ -35,18 +35,18 @@ log = logging.getLogger(__name__)
 
 
 class CogWriter:
-    """Writer of a mask with colors, class names and overviews, and optionally fractions, as Cloud Optimized GeoTIFFs.
+    """Writes a mask with colors, class names and overviews, and optionally fractions, as Cloud Optimized GeoTIFFs.
 
     If the writer is abandoned, complete slabs are kept in a folder next to the mask. A writer with the same settings and
     ``resume=True`` continues from them.
 
     Args:
         path: Mask file (.tif).
-        shares: Files for fractions by output name; see :data:`geoseg.raster.output_bands.SHARES`.
+        shares: Files for fractions, keyed by output name; see :data:`geoseg.raster.output_bands.SHARES`.
         overwrite: True to replace existing files and unfinished rasters.
         resume: True to continue an unfinished mask that has the same settings.
-        settings: Everything that determines the pixels, as JSON-compatible types; slabs with different settings are never
-            mixed.
+        settings: Everything that determines the pixels, as JSON-compatible types; slabs with different settings are
+            never mixed.
         tags: Dataset tags to write to every file.
         gcps: Ground control points of a scene without a transform (``scene.gcps``).
 
@@ -76,11 +76,11 @@ class CogWriter:
         self._settings, self._tags = dict(settings or {}), dict(tags or {})
 
     def open(self, grid: Grid, legend: Legend) -> None:
-        """Begin rasters on ``grid``, or continue unfinished rasters.
+        """Begin writing rasters on ``grid``, or continue unfinished rasters.
 
         Raises:
-            OutputError: If unfinished rasters exist and neither ``resume`` nor ``overwrite`` is set, or their settings
-                are different.
+            OutputError: If unfinished rasters exist and neither ``resume`` nor ``overwrite`` is set, or if their
+                settings are different.
         """
         self._grid, self._legend = grid, legend
         outputs = [make_output(name, legend) for name in self._paths]
@@ -114,12 +114,12 @@ class CogWriter:
         return self._open_partial().missing
 
     def write(self, window: Window, pixels: OutputPixels) -> None:
-        """Write the pixels of every output to a window inside the grid; call from any thread, but once per pixel."""
+        """Write a window inside the grid for every output; thread-safe, but each pixel must be written only once."""
         with output_errors(self.path):
             self._open_partial().write(window, pixels)
 
     def finish(self) -> None:
-        """Convert the slabs to the final files, and give these their final names; missing pixels are nodata."""
+        """Convert the slabs to COGs, and rename these to their final names; missing pixels are nodata."""
         partial = self._open_partial()
         with output_errors(self.path):
             partial.flush()
@@ -129,7 +129,7 @@ class CogWriter:
         partial.delete()
 
     def abandon(self) -> None:
-        """Keep complete slabs for ``resume``; existing files remain unchanged."""
+        """Keep complete slabs for ``resume``; do not change existing files."""
         if self.partial is None:
             return
         if self.partial.settings is not None and _count_slabs(self.partial):
@@ -157,7 +157,7 @@ class CogWriter:
             if output.is_mask:
                 write_attribute_table(final, self._legend, counts)
         except OSError:
-            remove_files(final, pam_path(final))  # the disk may be full, and the slabs contain all pixels
+            remove_files(final, pam_path(final))  # the disk may be full, and the slabs still contain all pixels
             raise
         return final
 
@@ -206,7 +206,7 @@ def _progress_text(partial: PartialRasters) -> str:
 
 
 def _require_same(previous: dict[str, Any], settings: dict[str, Any], folder: Path) -> None:
-    """Raise :class:`OutputError` that names the first difference between two settings, if there is one."""
+    """Raise an :class:`OutputError` that reports the first difference between two settings, if there is one."""
     for key in (*settings, *previous):
         if previous.get(key) != settings.get(key):
             raise OutputError(
@@ -250,12 +250,12 @@ def copy_to_cog(source: Path, target: Path, *, is_mask: bool) -> None:
     with gdal_environment():
         try:
             rasterio.shutil.copy(source, target, **options)
-        except Exception as error:  # rasterio passes on GDAL's own errors, which have no public class
+        except Exception as error:  # rasterio also raises GDAL's own errors, which have no public class
             raise OSError(str(error)) from error
 
 
 def _require_complete(raster: Path, counts: NDArray[np.int64]) -> None:
-    """Raise OSError if pixel values were lost: GDAL does not report a disk that fills up with the last few kilobytes."""
+    """Raise OSError if pixels were lost: GDAL reports no error if the disk fills up during the last few kilobytes."""
     if not np.array_equal(count_pixels(raster), counts):
         raise OSError("the file read back differs from the file written")
 
@@ -274,7 +274,7 @@ def count_pixels(raster: Path) -> NDArray[np.int64]:
 
 
 def _chunks(height: int, width: int) -> Iterator[Window]:
-    """Yield windows of whole blocks that take tens of megabytes each."""
+    """Yield windows of whole blocks with at most 4 megapixels each."""
     for strip in strips(height, width, BLOCK_SIZE):
         for col in range(0, width, 16 * BLOCK_SIZE):
             yield Window(strip.row, col, strip.height, min(16 * BLOCK_SIZE, width - col))

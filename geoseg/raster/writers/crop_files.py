@@ -1,4 +1,4 @@
-"""Write crops as single files: georeferenced GeoTIFF, or plain PNG for computer vision programs."""
+"""Write crops as single files: georeferenced GeoTIFF, or plain PNG for computer vision software."""
 
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,9 @@ def write_crop_geotiff(
         values: Pixel values, axes (band, row, col).
         grid: CRS and transform of the crop.
         bands: Band descriptions.
-        valid: Axes (row, col); pixels that are not valid are set to the nodata value, or excluded by an internal mask if
-            there is no nodata value.
-        nodata: Value of pixels without data.
+        valid: Axes (row, col); invalid pixels are set to the nodata value, or excluded by an internal mask if there is
+            no nodata value.
+        nodata: The nodata value.
 
     Raises:
         OutputError: If the file cannot be written.
@@ -48,7 +48,7 @@ def write_crop_geotiff(
         "transform": grid.transform,
         "crs": None if grid.crs is None else grid.crs.to_wkt(),
     }
-    with quiet_gdal():  # only for opening the file, because it allows one thread at a time
+    with quiet_gdal():  # only to open the file, because only one thread at a time can be in this context
         file = rasterio.open(path, "w", **profile)
     with output_errors(path), gdal_environment(), rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), file:
         if valid is not None and nodata is not None:

@@ -23,7 +23,7 @@ class MemoryWriter:
     legend: Legend
     """Classes of the mask."""
     pixels: dict[str, NDArray[np.uint8]]
-    """Bytes by output name, axes (band, row, col); 255 where nothing was predicted."""
+    """Arrays keyed by output name, axes (band, row, col); 255 where nothing was predicted."""
     mask: NDArray[np.uint8]
     """Class indices, axes (row, col); 255 where nothing was predicted."""
     raster: Raster

@@ -1,11 +1,12 @@
-"""Store unfinished rasters on disk as *slabs*: files of 512 rows that are complete once they have their final names.
+"""Store unfinished rasters on disk as *slabs*: files of 512 rows, renamed to their final names once they are complete.
 
-A program that is killed loses only the slab that it was writing; the next run writes :attr:`PartialRasters.missing`.
-Several processes, even on different machines that share the folder, may write different slabs of the same rasters.
+If a program is killed, only unfinished slabs are lost; the next run writes the windows in
+:attr:`PartialRasters.missing`. Several processes, even on different machines that share the folder, may write different
+slabs of the same rasters.
 
 A folder contains the slabs of one or more outputs of a prediction, and the settings used to create them. A slab is one
 row of blocks in the final file. With ZSTD, if supported by GDAL, writing a slab and reading it back takes 2 ms per
-megapixel. Every slab is read back, because GDAL does not report a disk that fills up while a file is closed.
+megapixel. Every slab is read back, because GDAL reports no error if the disk fills up while a file is being closed.
 """
 
 import contextlib
@@ -39,15 +40,15 @@ SETTINGS_NAME = "settings.json"
 """Name of the file in the folder that contains the settings of the prediction."""
 
 OutputPixels = Mapping[str, NDArray[np.uint8]]
-"""uint8 arrays by output name, axes (band, row, col)."""
+"""uint8 arrays keyed by output name, axes (band, row, col)."""
 
 
 class PartialRasters:
     """The slabs of one or more outputs in a folder.
 
     Windows are relative to the first pixel of the rasters. They may be written in any order and by several threads, but
-    each pixel only once; the pixels of a slab are kept in memory until the slab is full. Methods raise ``OSError`` if the
-    disk is full.
+    each pixel must be written only once. The pixels of a slab are kept in memory until the slab is full. Methods raise
+    ``OSError`` if the disk is full.
 
     Args:
         folder: Folder that contains the slabs.
@@ -64,7 +65,7 @@ class PartialRasters:
 
     @property
     def settings(self) -> dict[str, Any] | None:
-        """Settings that were used to create the slabs in the folder; None if there are none."""
+        """Settings with which the slabs in the folder were created; None if there are no settings."""
         try:
             settings: dict[str, Any] = json.loads((self.folder / SETTINGS_NAME).read_text("utf-8"))
         except (OSError, ValueError):
@@ -86,7 +87,7 @@ class PartialRasters:
 
         Args:
             name: Name of the number.
-            compute: Called if no process has stored the number yet.
+            compute: Function that computes the number; called if no process has stored it yet.
         """
         entry = self.folder / name
         if not entry.exists():
@@ -105,7 +106,7 @@ class PartialRasters:
 
     @property
     def missing(self) -> list[Window]:
-        """Windows of the missing slabs, adjacent ones merged."""
+        """Windows of the missing slabs, with adjacent windows merged."""
         missing = [window for window in self.slab_windows if not self.has_slab(window)]
         # The slab number minus the position in the list is constant for adjacent slabs.
         groups = groupby(enumerate(missing), key=lambda item: item[1].row // BLOCK_SIZE - item[0])
@@ -128,7 +129,7 @@ class PartialRasters:
 
         Args:
             window: A window inside the rasters.
-            pixels: uint8 array of every output, axes (band, row, col).
+            pixels: A uint8 array for every output, axes (band, row, col).
         """
         require_inside(self.shape, window, pixels)
         for slab_window, part in _overlapping_slabs(window, self.shape):
@@ -152,7 +153,7 @@ class PartialRasters:
 
 
 def require_inside(shape: tuple[int, int], window: Window, pixels: OutputPixels) -> None:
-    """Assert that a window is inside a raster of ``shape``, and that the pixels are uint8 arrays of the window's size."""
+    """Assert that ``window`` is inside a raster of ``shape``, and ``pixels`` are uint8 arrays of the window's size."""
     assert Window(0, 0, *shape).contains(window), f"{window} is not inside a raster of shape {shape}"
     for name, values in pixels.items():
         assert values.shape[1:] == window.shape, f"{name} has shape {values.shape}, the window {window.shape}"

@@ -1,4 +1,4 @@
-"""Build virtual rasters (VRT) over the slabs of an unfinished raster, which GDAL copies to the final file."""
+"""Build virtual rasters (VRT) from the slabs of an unfinished raster, which GDAL copies to the final file."""
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -20,7 +20,7 @@ def build_partial_vrt(
     tags: Mapping[str, str],
     gcps: GroundControl | None,
 ) -> bytes:
-    """Build the VRT of one output, for a file in the folder that contains its slabs.
+    """Build the VRT for one output, which must be saved in the folder that contains the slabs.
 
     Args:
         partial: The slabs; missing slabs are nodata.
@@ -37,7 +37,7 @@ def build_partial_vrt(
     if gcps is not None:
         _add_gcps(root, gcps)
     metadata = SubElement(root, "Metadata")
-    # GDAL shifts the transform of files with the tag "Point" by half a pixel, but our transform refers to pixel corners.
+    # GDAL shifts the transform by half a pixel if AREA_OR_POINT is "Point", but our transform refers to pixel corners.
     kept = {key: value for key, value in tags.items() if key != "AREA_OR_POINT"}
     for key, value in (kept | {CLASSES_TAG: legend.to_json()} if output.is_mask else kept).items():
         SubElement(metadata, "MDI", key=key).text = value

@@ -1,10 +1,11 @@
-"""Generalize polygons: fill holes, merge small polygons, simplify and smooth borders, and make angles right angles.
+"""Generalize polygons: fill holes, merge small polygons, simplify and smooth borders, and make corners right-angled.
 
 The polygons of a mask are a *coverage*: they do not overlap, and neighbors share all vertices of their common border.
 Every operation preserves this property.
 
-A mask is generalized while it is read in strips, so memory use does not grow with its size; a layer of polygons is held
-in memory. Most operations therefore have two implementations in the same module, with identical results:
+A mask is generalized while it is read in strips, so memory use does not depend on the number of pixels; a layer of
+polygons is held in memory. Most operations therefore have two implementations in the same module, with identical
+results:
 
 ================================  ====================================  ==================================
 Operation                         Masks, in strips                      Polygons, in memory

@@ -1,4 +1,4 @@
-"""Find the borders shared by polygons in a coverage, and choose the neighbor into which each small polygon is merged."""
+"""Find the borders shared by polygons in a coverage, and choose the neighbor that each small polygon is merged into."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 
 
 class Borders(NamedTuple):
-    """Pairs of polygons that share a border, as positions; each pair is listed in both orders."""
+    """Pairs of polygons that share a border, given by their positions; each pair is listed in both orders."""
 
     first: IntArray
     """(border,): position of one polygon."""
@@ -21,7 +21,7 @@ class Borders(NamedTuple):
 
 
 def find_shared_borders(geometries: NDArray[np.object_]) -> Borders:
-    """Find the shared borders in a coverage, with lengths in CRS units, by hashing to find segments that occur twice."""
+    """Find the shared borders in a coverage, with lengths in CRS units; hashing finds segments that occur twice."""
     ends, owner = list_segments(geometries)
     swap = (ends[:, 0] > ends[:, 2]) | ((ends[:, 0] == ends[:, 2]) & (ends[:, 1] > ends[:, 3]))
     ends[swap] = ends[swap][:, [2, 3, 0, 1]]
@@ -39,11 +39,11 @@ def find_shared_borders(geometries: NDArray[np.object_]) -> Borders:
 
 
 def find_merge_targets(borders: Borders, areas: FloatArray, min_area: float) -> IntArray:
-    """Decide which polygon each polygon is merged into.
+    """Determine which polygon each polygon is merged into.
 
-    Small polygons are merged smallest first, each into the neighbor with the longest shared border; a polygon that has
-    grown enough in the meantime is kept. Each round merges all small polygons that have no smaller neighbor, because no
-    two of these touch.
+    Small polygons are merged in ascending order of area, each into the neighbor with the longest shared border. A
+    polygon that has grown to the minimum area in the meantime is kept. Each round merges all small polygons that have
+    no smaller neighbor; no two of these share a border.
 
     Args:
         borders: The shared borders.
@@ -73,7 +73,7 @@ def find_merge_targets(borders: Borders, areas: FloatArray, min_area: float) -> 
 
 
 def list_segments(geometries: NDArray[np.object_]) -> tuple[FloatArray, IntArray]:
-    """List the segments of all rings (segment, 4: x, y, x, y), and the position of the polygon each belongs to."""
+    """List the segments of all rings (segment, 4: x, y, x, y), and the position of the polygon that each belongs to."""
     parts, part_owner = shapely.get_parts(geometries, return_index=True)
     rings, ring_part = shapely.get_rings(parts, return_index=True)
     points, point_ring = shapely.get_coordinates(rings, return_index=True)
@@ -82,7 +82,7 @@ def list_segments(geometries: NDArray[np.object_]) -> tuple[FloatArray, IntArray
 
 
 def _sum_borders(first: IntArray, second: IntArray, length: FloatArray) -> Borders:
-    """Sum the lengths of identical pairs, and drop borders between a polygon and itself."""
+    """Sum the lengths for identical pairs, and drop borders between a polygon and itself."""
     differs = first != second
     first, second, length = first[differs], second[differs], length[differs]
     order = np.lexsort((second, first))

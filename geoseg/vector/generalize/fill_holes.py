@@ -1,7 +1,7 @@
-"""Fill small holes with the surrounding class, in a mask that is read in strips or in polygons.
+"""Fill small holes with the surrounding class, either in polygons or in a mask that is read in strips.
 
-The mask is read twice: the first pass traces it and keeps the rings of small holes; the second draws them over the
-pixels, the largest holes last because they may contain smaller ones.
+The mask is read twice: the first pass traces it and keeps the rings of small holes; the second pass fills these rings
+in the raster, the largest last because they may contain smaller ones.
 """
 
 from collections.abc import Iterator
@@ -24,12 +24,12 @@ from geoseg.vector.tracing.trace_raster import Connectivity, trace_raster
 def fill_coverage_holes(
     geometries: NDArray[np.object_], crs: CRS, max_area_m2: float
 ) -> tuple[NDArray[np.object_], IntArray]:
-    """Fill the holes of polygons, and remove the polygons inside these holes.
+    """Fill small holes in polygons, and remove the polygons inside these holes.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
         crs: CRS of the polygons.
-        max_area_m2: Holes below this area are filled, in square meters.
+        max_area_m2: Holes smaller than this area, in square meters, are filled.
 
     Returns:
         The remaining polygons, and the original position of each.
@@ -62,13 +62,13 @@ def _find_inside(geometries: NDArray[np.object_], holes: NDArray[np.object_]) ->
 def fill_raster_holes(
     raster: ClassRaster, size: PixelSize, max_area_m2: float, *, connectivity: Connectivity = 4
 ) -> ClassRaster:
-    """Fill the holes of regions, including everything inside them.
+    """Fill small holes in regions, including everything inside the holes.
 
     Args:
         raster: The class raster; it is read immediately, and again each time the result is read.
         size: Size of the raster's pixels.
-        max_area_m2: Holes below this area are filled, in square meters.
-        connectivity: Which pixels of a class form a region, 4 or 8.
+        max_area_m2: Holes smaller than this area, in square meters, are filled.
+        connectivity: Connectivity of the pixels in a region, 4 or 8.
     """
     strips = ((strip, None) for strip in raster.strips())
     portions = trace_raster(strips, width=raster.width, background=raster.background, connectivity=connectivity)
@@ -112,7 +112,7 @@ def _find_small_holes(outlines: Outlines, size: PixelSize, max_area_m2: float) -
     ]  # area in square meters of the column of pixels above a corner
     products = np.append(col[:-1] * np.diff(above), 0.0) if len(row) else above
     offsets = to_offsets(lengths)
-    products[offsets[1:] - 1] = 0  # not a side: leads from one ring to the next
+    products[offsets[1:] - 1] = 0  # not a side: connects one ring to the next
     areas = np.abs(np.add.reduceat(products, offsets[:-1])) if len(rings) else above
     is_small = areas < max_area_m2
     corners = outlines.corners[expand_ranges(starts[is_small], lengths[is_small])].astype(np.int32)
@@ -139,7 +139,7 @@ def _fill(
     values: IntArray,
     selected: IntArray,
 ) -> None:
-    """Draw the selected rings over a strip that begins at ``row``, using the even-odd rule on their vertical sides."""
+    """Fill the selected rings in a strip that begins at ``row``, applying the even-odd rule to their vertical sides."""
     crossings = np.empty(strip.shape[1] + 1, np.int64)
     for k in selected:
         first, last = offsets[k], offsets[k + 1] - 1

@@ -2,14 +2,14 @@
 
 The main direction of a building is the mean direction of its sides modulo 90 degrees, weighted by the squared side
 lengths. Each side is classified as parallel or perpendicular to the main direction, whichever is closer. Consecutive
-sides of the same kind become one line at their mean position, and lines meet at right angles. Sides shorter than the
-tolerance are removed first: the lines before and after such a side are of the same kind and are merged. Outlines that
-would change too much are only simplified.
+sides of the same kind are replaced with one line at their mean position, and lines meet at right angles. Lines shorter
+than the tolerance are removed, shortest first: the lines before and after such a line are of the same kind, so they are
+merged. Outlines that would change too much are only simplified.
 
-The new outlines replace the old ones in such a way that the result is still a coverage. All nearby borders are cut where
-they cross, and the faces between them are assigned to polygons: a face inside a new shape is assigned to that shape; a
-face inside a different polygon is kept by that polygon; a face that was covered only by an old shape is assigned to the
-neighbor with the longest shared border.
+The new outlines replace the old ones in such a way that the result is still a coverage. All nearby borders are split
+where they cross, and the faces between them are assigned to polygons. A face inside a new shape is assigned to that
+shape. A face inside any other polygon remains part of that polygon. A face that was covered only by an old shape is
+assigned to the neighbor with the longest shared border.
 """
 
 import math
@@ -33,10 +33,10 @@ GRID_TOLERANCE = 2e-6
 """Spacing of the grid on which new and old borders may cross, as a fraction of the tolerance."""
 
 MIN_IOU = 0.8
-"""Smallest intersection over union of the old and the new outline; below it, the outline is only simplified."""
+"""Minimum intersection over union of the old and the new outline; below it, the outline is only simplified."""
 
 MIN_SIDE = 1e-8
-"""Longest side, in CRS units, whose two ends QGIS treats as a repeated point."""
+"""Length, in CRS units, of the longest side whose ends QGIS treats as a repeated point."""
 
 UNASSIGNED = -1
 """Owner of faces that were covered only by an old shape."""
@@ -46,10 +46,10 @@ OUTSIDE = -2
 
 
 class Orthogonalized(NamedTuple):
-    """Polygons after some of them were given right angles."""
+    """Polygons after the corners of some of them were made right-angled."""
 
     geometries: NDArray[np.object_]
-    """The remaining polygons; polygons that their neighbors cover entirely are removed."""
+    """The remaining polygons; polygons that are entirely covered by their neighbors are removed."""
     source: IntArray
     """(polygon,): original position of each polygon."""
     unchanged: int
@@ -64,11 +64,11 @@ def orthogonalize_coverage(
     *,
     within: shapely.Polygon | None = None,
 ) -> Orthogonalized:
-    """Give some polygons of a coverage right angles.
+    """Make the corners of some polygons in a coverage right-angled.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
-        positions: Positions of the polygons that get right angles.
+        positions: Positions of the polygons whose corners are made right-angled.
         crs: CRS of the polygons.
         tolerance_m: Sides shorter than this length, in meters, are removed.
         within: Polygon to which the new outlines are clipped.
@@ -116,14 +116,14 @@ def _keep_polygons(geometry: shapely.Geometry) -> shapely.Geometry:
 
 
 def orthogonalize_polygon(geometry: shapely.Geometry, tolerance: float) -> shapely.Geometry:
-    """Give a Polygon or MultiPolygon right angles, or only simplify it if right angles would change it too much.
+    """Make the corners of a Polygon or MultiPolygon right-angled, or only simplify it if that would change it too much.
 
     Args:
         geometry: The polygon.
         tolerance: Sides shorter than this length, in the units of the polygon, are removed.
     """
     parts = [_orthogonalize_part(part, tolerance) for part in shapely.get_parts(geometry)]
-    return parts[0] if len(parts) == 1 else shapely.union_all(parts)  # parts may overlap after the change
+    return parts[0] if len(parts) == 1 else shapely.union_all(parts)  # the new parts may overlap
 
 
 def _orthogonalize_part(polygon: shapely.Polygon, tolerance: float) -> shapely.Polygon:
@@ -149,7 +149,7 @@ def find_main_direction(polygon: shapely.Polygon) -> float:
 
 
 def _orthogonalize_ring(points: FloatArray, angle: float, tolerance: float) -> FloatArray | None:
-    """Make the sides of a closed ring (point, 2) parallel or perpendicular to ``angle``; None if fewer than 4 remain."""
+    """Make the sides of a ring (point, 2) parallel or perpendicular to ``angle``; None if fewer than four remain."""
     rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     center = points[:-1].mean(axis=0)
     lines = _list_lines((points - center) @ rotation)
@@ -201,7 +201,7 @@ def _average(one: _Line, other: _Line) -> _Line:
 
 
 def _find_shortest(lines: list[_Line]) -> tuple[float, int]:
-    """Return the length of the shortest side, which is determined by its neighbors, and its position."""
+    """Return the length of the shortest line, which is determined by its neighbors, and its position."""
     count = len(lines)
     return min((abs(lines[(k + 1) % count].at - lines[k - 1].at), k) for k in range(count))
 
@@ -220,7 +220,7 @@ def replace_in_coverage(
         geometries: Polygons and MultiPolygons, a coverage.
         positions: Positions of the polygons to replace.
         shapes: New shape of each of these polygons.
-        grid_size: Spacing of the grid on which new vertices lie, in CRS units; a power of two.
+        grid_size: Spacing of the grid to which new vertices are snapped, in CRS units; a power of two.
 
     Returns:
         The remaining polygons, and the original position of each.
@@ -255,17 +255,17 @@ def replace_in_coverage(
 
 
 def _find_faces(geometries: NDArray[np.object_], grid_size: float) -> NDArray[np.object_]:
-    """Find the faces between all borders, which are cut where they cross, at points of a fine grid.
+    """Find the faces between all borders, which are split where they cross, at points on a fine grid.
 
-    On a grid (snap rounding), all crossings are found, however small the angle; with arbitrary points, some would be
-    missed.
+    On a grid (snap rounding), all crossings are found, even at small angles. With arbitrary points, some crossings
+    would be missed.
     """
     lines = shapely.union_all(shapely.boundary(geometries), grid_size=grid_size)
     return shapely.get_parts(shapely.polygonize([lines]))
 
 
 def _assign_rest(faces: NDArray[np.object_], owner: IntArray) -> IntArray:
-    """Assign each unassigned face to the owner with the longest shared border, starting with neighbors of owners."""
+    """Assign each unassigned face to the polygon with the longest shared border, starting next to assigned faces."""
     owner = owner.copy()
     first, second, length = find_shared_borders(faces)
     while True:

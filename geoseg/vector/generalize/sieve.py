@@ -1,8 +1,8 @@
-"""Merge small polygons into their neighbors, in a mask that is read in strips or in polygons.
+"""Merge small polygons into their neighbors, either in a layer or in a mask that is read in strips.
 
-The mask is read twice, with memory use proportional to the number of polygons. The first pass labels every strip, and
-counts the pixels of each region and the pixel sides that it shares with other regions. The class of each region is then
-decided (see ``find_merge_targets``). The second pass labels the strips again, and assigns the new classes.
+The mask is read twice, and memory use is proportional to the number of polygons. The first pass labels every strip, and
+counts the pixels of each region and the pixel sides that it shares with other regions. Then the new class of each
+region is determined (see ``find_merge_targets``). The second pass labels the strips again, and assigns the new classes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from geoseg.vector.tracing.raster_strips import Block, ClassArray, ClassRaster
 from geoseg.vector.tracing.trace_raster import Connectivity
 
 UNITS_PER_PIXEL = 2**20
-"""Number of area units in the largest pixel. Areas are integers, so their sums do not depend on the strips."""
+"""Number of area units in the largest pixel. Areas are integers, so their sums do not depend on how strips are cut."""
 
 
 def sieve_coverage(
@@ -33,11 +33,11 @@ def sieve_coverage(
 ) -> tuple[NDArray[np.object_], IntArray, int]:
     """Merge small polygons into the neighbor with the longest shared border, smallest first.
 
-    Polygons of the same class that then share a border become one polygon. Small polygons without neighbors are removed.
+    Adjacent polygons that then have the same class become one polygon. Small polygons without neighbors are removed.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
-        classes: Class number of each polygon.
+        classes: Number of each polygon's class.
         areas: Area of each polygon.
         min_area: Polygons smaller than this area are merged, in the unit of ``areas``.
 
@@ -98,7 +98,7 @@ def sieve_raster(
 
 @dataclass(frozen=True)
 class _StripRegions:
-    """The regions of one strip; labels that belong to the same region within the strip are combined into one."""
+    """The regions in one strip, each of which has a single label."""
 
     diagonal: IntArray
     """(pair, 2): labels of the same class that touch at corners; empty with 4-connectivity."""
@@ -113,8 +113,8 @@ class _StripRegions:
     values: IntArray
     """(label,): class."""
     sides: IntArray
-    """(pair, 4): two labels that share pixel sides, at least one of them small within this strip; number of shared sides
-    along columns, and along rows."""
+    """(pair, 4): two labels that share pixel sides, at least one of which has only a few pixels in this strip, and the
+    numbers of shared sides between pixels in the same column and in the same row."""
 
     @property
     def parents(self) -> IntArray:
@@ -123,7 +123,7 @@ class _StripRegions:
 
 
 def _shorten_seams(strips: Iterable[_StripRegions]) -> list[_StripRegions]:
-    """Keep only the seam columns at which a run of labels begins: full rows of all strips would need too much memory."""
+    """Keep only the seam columns at which a run of labels begins; storing full rows would take too much memory."""
     shortened: list[_StripRegions] = []
     for strip in strips:
         if shortened:
@@ -206,7 +206,7 @@ def describe_removed(count: int, min_area_m2: float) -> tuple[str, ...]:
 
 
 def _sum_borders(strips: list[_StripRegions], position: IntArray, size: PixelSize) -> Borders:
-    """Sum the lengths of the borders that polygons share, in meters."""
+    """Sum the lengths, in meters, of the borders that polygons share."""
     first_labels = to_offsets([len(strip.pixels) for strip in strips])[:-1]
     pairs = np.concatenate([strip.sides[:, :2] + first for strip, first in zip(strips, first_labels, strict=True)])
     counts = np.concatenate([strip.sides[:, 2:] for strip in strips])
@@ -217,7 +217,7 @@ def _sum_borders(strips: list[_StripRegions], position: IntArray, size: PixelSiz
 
 
 def _sum_pairs(first: IntArray, second: IntArray, counts: IntArray) -> IntArray:
-    """Sum the counts (pair, 2) of pairs in either order; return (pair, 4): smaller label, larger label, two counts."""
+    """Sum the counts (pair, 2) of pairs in either order; return (pair, 4): smaller label, larger label, both sums."""
     low, high = np.minimum(first, second), np.maximum(first, second)
     key = (low << 32) | high
     order = np.argsort(key, kind="stable")
@@ -239,7 +239,7 @@ def _count_pixels(
     areas: IntArray,
     values: IntArray,
 ) -> None:
-    """Fill the last three arrays by region; ``units`` is the pixel area in each row of the strip."""
+    """Fill the last three arrays, which are indexed by region; ``units`` is the pixel area in each row of the strip."""
     for i in range(labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):
             if labels[i, j]:
@@ -252,7 +252,7 @@ def _count_pixels(
 
 @njit
 def _list_sides(labels: NDArray[np.int32], regions: IntArray, pixels: IntArray, small: float, sides: IntArray) -> int:
-    """Fill ``sides`` (side, 3: two regions, 1 if they are neighbors in a row, else 0); return the number of sides."""
+    """Fill ``sides`` (side, 3: two regions, 1 if they are adjacent in a row, else 0); return the number of sides."""
     count = 0
     for i in range(1, labels.shape[0]):
         for j in range(1, labels.shape[1] - 1):

@@ -1,9 +1,9 @@
 """Simplify and smooth the shared borders of traced outlines and polygon layers, without gaps, overlaps or crossings.
 
-Rings are cut into *arcs* at *nodes*, where three or four borders meet. The result for an arc depends only on the arc
-itself, traversed in a direction determined by its ends, and on the original vertices of the layer. Both polygons along an
-arc therefore get the same result, regardless of order and batch. Nodes never move. ``simplify_arcs`` implements the rules
-for a single arc.
+Rings are split into *arcs* at *nodes*, where three or four borders meet. The result for an arc depends only on the arc
+itself, traversed in a direction determined by its ends, and on the original vertices of the layer. It is therefore the
+same for both polygons along the arc, regardless of the order in which polygons are processed and of the batch they are
+in. Nodes never move. ``simplify_arcs`` implements the rules for a single arc.
 """
 
 from dataclasses import replace
@@ -24,11 +24,11 @@ from geoseg.vector.tracing.vertex_spatial_index import VertexIndex
 
 
 def simplify_outlines(outlines: Outlines, vertices: VertexIndex, options: BoundaryOptions) -> Outlines:
-    """Simplify and smooth the outlines of a raster, or some of them.
+    """Simplify and smooth all outlines in a raster, or some of them.
 
     Args:
         outlines: Outlines with marked nodes.
-        vertices: The vertices of all polygons in the vicinity.
+        vertices: The vertices of these polygons and of all polygons near them.
         options: Tolerance, smoothing and pixel size in meters.
 
     Returns:
@@ -83,7 +83,7 @@ def _simplify_rings(
             is_reversed = _is_reversed(arc, count)
             if is_reversed:
                 _reverse(arc, count + 1)
-            if is_loop:  # repeat the loop, so that its first corner has a successor
+            if is_loop:  # repeat the loop so that its end point has a successor
                 arc[count + 1 : 2 * count + 1] = arc[1 : count + 1]
             kept_count = simplify_arc(arc, count + 1, starts, xs, ys, options, before, after, kept)
             stop = smooth_arc(arc, kept, kept_count, starts, xs, ys, options.smooth, is_loop, out, filled)
@@ -98,7 +98,7 @@ def _simplify_rings(
 
 @njit
 def _find_uppermost(points: FloatArray, first: int, size: int) -> int:
-    """Find the point with the smallest y, then x: the same start for both polygons along a ring without nodes."""
+    """Find the point with the smallest y, then x: the same start for both polygons that share a ring without nodes."""
     begin = 0
     for k in range(1, size):
         x, y = points[first + k, 0], points[first + k, 1]
@@ -109,7 +109,7 @@ def _find_uppermost(points: FloatArray, first: int, size: int) -> int:
 
 @njit
 def _is_reversed(arc: FloatArray, last: int) -> bool:
-    """Return whether an arc (points 0 to ``last``) begins at its lower end, or at its right end if both are level."""
+    """Return whether an arc (points 0 to ``last``) begins at the end with the larger y, or larger x if y is equal."""
     ax, ay, bx, by = arc[0, 0], arc[0, 1], arc[last, 0], arc[last, 1]
     if ax == bx and ay == by:  # a closed arc: compare the neighbors of the point where it is closed
         ax, ay, bx, by = arc[1, 0], arc[1, 1], arc[last - 1, 0], arc[last - 1, 1]
@@ -128,15 +128,15 @@ def simplify_coverage(
 ) -> NDArray[np.object_]:
     """Simplify and smooth the polygons of a layer.
 
-    Nodes and vertices at the corners of the layer's bounds do not move, and polygons never vanish. If the two sides of a
-    border have different vertices (the polygons are not a valid coverage), they are treated as two borders, which may
-    move apart by up to the tolerance.
+    Nodes and vertices at the corners of the layer's bounds do not move, and no polygon disappears. If the polygons on
+    the two sides of a border have different vertices there (so they are not a valid coverage), the border is treated as
+    two borders, which may move apart by up to the tolerance.
 
     Args:
         geometries: Polygons and MultiPolygons, a coverage.
         crs: CRS of the polygons.
-        tolerance_m: How far borders may move, in meters; 0 removes no vertices.
-        smooth: Whether to round corners.
+        tolerance_m: Maximum distance in meters that borders may move; with 0, no vertices are removed.
+        smooth: True to round corners.
     """
     if not len(geometries) or not (tolerance_m > 0 or smooth):
         return geometries
@@ -154,9 +154,9 @@ def simplify_coverage(
 
 
 def _choose_rows(points: FloatArray) -> tuple[float, int]:
-    """Choose the row height of a vertex index such that each row contains few points; also return the lowest row.
+    """Choose the row height of a vertex index so that each row contains few points; also return the lowest row.
 
-    The height is a power of two, so that coordinates that are divided by it and shifted by whole rows can be restored
+    The height is a power of two, so coordinates that were divided by it and shifted by whole rows can be restored
     exactly.
     """
     low, high = points[:, 1].min(), points[:, 1].max()
@@ -180,7 +180,7 @@ def _to_outlines(points: FloatArray, polygons: PolygonArrays) -> Outlines:
 
 
 def _find_nodes(points: FloatArray, polygons: PolygonArrays) -> NDArray[np.bool_]:
-    """Mark all points except those where exactly two distinct sides meet; also mark the corners of the layer's bounds."""
+    """Mark the points at which the number of distinct sides is not two, and the corners of the layer's bounds."""
     _, name = np.unique(points, axis=0, return_inverse=True)
     is_side = np.ones(len(points), np.bool_)
     is_side[polygons.ring_offsets[1:] - 1] = False  # the last point of a ring repeats its first one

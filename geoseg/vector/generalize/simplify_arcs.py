@@ -5,16 +5,16 @@ An *arc* is the border between two polygons from one node to the next (see ``sim
 Vertices are removed in order of the area of the triangle p v q that each vertex v forms with its neighbors p and q
 (Visvalingam and Whyatt, 1993), smallest first, up to the square of the tolerance. A vertex is kept
 
-* if its triangle contains a vertex of another border, or a kept vertex of the same arc. Otherwise the side p q that
-  replaces the vertex crosses nothing: a border that crosses p q would have to end inside the triangle, or cross p v or
-  v q;
-* if a vertex that was removed between p and q would be farther from p q than the tolerance;
-* if it is the last inner vertex of its arc and is to the right of p q, or if p q is parallel to the grid (or the points
-  are not on a grid). At most one of two arcs between the same nodes can therefore become the side p q. (An arc without
-  nodes keeps two vertices in addition to its first.)
+* if its triangle contains a vertex of another border, or a kept vertex of the same arc. (If it does not, the side p q
+  that replaces the vertex crosses no other border, because a border that crosses p q would have to end inside the
+  triangle, or cross p v or v q.)
+* if p q would be farther than the tolerance from the vertex, or from a vertex between p and q that was removed earlier.
+* if it is the last inner vertex of its arc, and it is to the right of p q, or p q is parallel to the grid, or the
+  points are not on a grid. At most one of two arcs between the same nodes can therefore become the side p q. (An arc
+  without nodes keeps two vertices in addition to its first one.)
 
-A corner p v q is rounded by a quadratic Bézier curve (the limit of Chaikin's corner cutting) from the midpoint of p v to
-the midpoint of v q, unless the triangle formed by v and the two midpoints contains another vertex.
+A corner p v q is rounded by a quadratic Bézier curve (the limit of Chaikin's corner cutting) from the midpoint of p v
+to the midpoint of v q, unless the triangle formed by v and the two midpoints contains another vertex.
 """
 
 import heapq
@@ -25,19 +25,19 @@ from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
 from geoseg.vector.tracing.vertex_spatial_index import count_inside, is_inside
 
 MAX_REPLACED_VERTICES = 1024
-"""Maximum number of vertices that one side may replace; it limits the number of checks for each vertex."""
+"""Maximum number of vertices that one side may replace, which limits the number of checks for each vertex."""
 
 CURVE_SIDES = 3
 """Number of sides of the curve that rounds a corner."""
 
 
 class BoundaryOptions(NamedTuple):
-    """How borders are simplified and smoothed."""
+    """Options for simplifying and smoothing borders."""
 
     tolerance: float = 0.0
-    """How far borders may move, in meters; 0 removes no vertices."""
+    """Maximum distance in meters that borders may move; with 0, no vertices are removed."""
     smooth: bool = False
-    """Whether to round corners."""
+    """True to round corners."""
     x_scale: float = 1.0
     """Distance from x to x + 1 in meters."""
     y_scale: float = 1.0
@@ -45,7 +45,7 @@ class BoundaryOptions(NamedTuple):
 
     @property
     def is_identity(self) -> bool:
-        """Whether borders stay unchanged."""
+        """True if borders remain unchanged."""
         return not (self.tolerance > 0 or self.smooth)
 
 
@@ -65,10 +65,10 @@ def simplify_arc(
 
     Args:
         arc: Points (point, 2: x, y).
-        count: Number of points of the arc; the rest of the array is ignored.
-        starts: Row starts of the index of all vertices in the vicinity; see VertexIndex.
-        xs: x of these vertices.
-        ys: y of these vertices, or empty.
+        count: Number of points in the arc; the rest of the array is ignored.
+        starts: Row offsets in the index of all nearby vertices; see VertexIndex.
+        xs: x coordinates of these vertices.
+        ys: y coordinates of these vertices; may be empty, as in VertexIndex.
         options: The tolerance and the scales.
         before: Scratch space of at least ``count`` numbers.
         after: Scratch space of at least ``count`` numbers.
@@ -188,17 +188,17 @@ def smooth_arc(
     out: FloatArray,
     filled: int,
 ) -> int:
-    """Append the kept points of an arc to ``out``, with rounded corners if ``smooth``.
+    """Append the kept points of an arc to ``out``, with rounded corners if ``smooth`` is true.
 
     Args:
-        arc: Points (point, 2: x, y); those of a loop are repeated once, so that its first corner has a successor.
+        arc: Points (point, 2: x, y); the points of a loop are repeated so that its end point has a successor.
         kept: Positions of the kept points, with space for one more.
         kept_count: Number of kept points.
-        starts: Row starts of the index of all vertices in the vicinity; see VertexIndex.
-        xs: x of these vertices.
-        ys: y of these vertices, or empty.
-        smooth: Whether to round corners.
-        is_loop: Whether the arc has no nodes, so that its first point, which is also its last, is an ordinary corner.
+        starts: Row offsets in the index of all nearby vertices; see VertexIndex.
+        xs: x coordinates of these vertices.
+        ys: y coordinates of these vertices; may be empty, as in VertexIndex.
+        smooth: True to round corners.
+        is_loop: True if the arc has no nodes, so its first point, which is also its last point, is an ordinary corner.
         out: Receives the points.
         filled: Number of points in ``out`` so far.
 
@@ -223,7 +223,7 @@ def smooth_arc(
             out[filled, 0], out[filled, 1] = bx, by
             filled += 1
             continue
-        # A curve begins where the previous one ends, except at the start of the arc or after a corner that is not
+        # A curve begins where the previous one ends, except at the start of the arc or after a corner that was not
         # rounded.
         has_start = filled > begin and out[filled - 1, 0] == ax and out[filled - 1, 1] == ay
         for step in range(1 if has_start else 0, CURVE_SIDES + 1):

@@ -1,4 +1,4 @@
-"""Streams of polygons as Arrow batches, which are the input of the writers for all formats."""
+"""Streams of polygons as Arrow batches, which are the input to the writers for all formats."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -26,13 +26,13 @@ GEOMETRY, BBOX = "geometry", "bbox"
 """Columns of every stream: the geometry as well-known binary (WKB), and the bounds of the geometry."""
 
 BBOX_FIELD = pa.field(BBOX, pa.struct([(side, pa.float64()) for side in ("xmin", "ymin", "xmax", "ymax")]))
-"""The GeoParquet 1.1 covering, which allows readers to skip rows."""
+"""The bounding box covering of GeoParquet 1.1, which allows readers to skip rows."""
 
 FLOAT_ATTRIBUTES = {"area_m2", "perimeter_m", "confidence"}
 """Attributes that are numeric even if all their values are null."""
 
 BATCH_ROWS = 65_536
-"""Number of rows per batch when a frame is streamed."""
+"""Number of rows per batch when a GeoDataFrame is streamed."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PolygonStream:
 
     @classmethod
     def from_frame(cls, frame: gpd.GeoDataFrame) -> Self:
-        """Stream a frame; if any geometry is a MultiPolygon, all are converted to MultiPolygons."""
+        """Stream a GeoDataFrame; if any geometry is a MultiPolygon, all are converted to MultiPolygons."""
         geometries = frame.geometry.to_numpy()
         is_multi = bool((shapely.get_type_id(geometries) == shapely.GeometryType.MULTIPOLYGON).any())
         attributes = pa.Table.from_pandas(frame.drop(columns=frame.geometry.name), preserve_index=False)
@@ -81,7 +81,7 @@ class PolygonStream:
 
 
 def _require_type(field: pa.Field) -> pa.Field:
-    """Replace the null type, which files cannot store, with float or text."""
+    """Replace the null type, which files cannot store, with a float or string type."""
     known_type = pa.float64() if field.name in FLOAT_ATTRIBUTES else pa.string()
     return field.with_type(known_type) if pa.types.is_null(field.type) else field
 
@@ -112,14 +112,14 @@ def _encode_multi(geometries: NDArray[np.object_]) -> Any:
 
 
 def make_geometry_field(crs: CRS | None) -> pa.Field:
-    """Make the field of a WKB column in a CRS, with GeoArrow metadata."""
+    """Create the field for a WKB column in a CRS, with GeoArrow metadata."""
     extension = {"crs": crs.to_json_dict()} if crs is not None else {}
     metadata = {"ARROW:extension:name": "geoarrow.wkb", "ARROW:extension:metadata": json.dumps(extension)}
     return pa.field(GEOMETRY, pa.binary(), metadata=metadata)
 
 
 def encode_bbox(bounds: NDArray[np.float64]) -> pa.Array:
-    """Make the bounds column from bounds (row, 4): left, bottom, right, top."""
+    """Create the bounds column from bounds (row, 4): left, bottom, right, top."""
     return pa.StructArray.from_arrays([pa.array(side) for side in bounds.T], fields=list(BBOX_FIELD.type))
 
 
@@ -131,7 +131,7 @@ def encode_wkb(polygons: PolygonArrays, *, is_multi: bool) -> pa.Array:
     """Encode polygons as little-endian WKB.
 
     Args:
-        polygons: Polygons whose encoded size is less than 2 GB.
+        polygons: Polygons with a total encoded size of less than 2 GB.
         is_multi: True to encode MultiPolygons, False to encode each polygon's only part as a Polygon.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Count the values of columns with few distinct values, such as the class of each polygon, without reading geometries."""
+"""Count the values in columns with few distinct values, such as the class of each polygon; geometries are not read."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,10 +11,10 @@ import pyogrio
 from geoseg.vector.io.geoparquet import is_parquet
 
 MAX_VALUES = 20
-"""Maximum number of distinct values; columns with more are not counted."""
+"""Maximum number of distinct values; columns with more values are not counted."""
 
 MAX_VALUE_CHARACTERS = 60
-"""Maximum length of a value in characters; columns with longer values contain text, not classes, and are not counted."""
+"""Maximum length of a value in characters; columns with longer values are treated as free text and not counted."""
 
 BATCH_ROWS = 16_384
 """Number of rows that are read at a time."""
@@ -34,8 +34,8 @@ def count_attribute_values(name: str, layer: str | None, columns: Iterable[str])
         columns: Names of the columns to count.
 
     Returns:
-        For each column, the number of rows by value (as text, most frequent first). Integer columns in which every value
-        occurs only once, such as identifiers, are left out.
+        For each column, the number of rows with each value (as text, most frequent first). Integer columns in which
+        every value occurs only once, such as identifiers, are left out.
     """
     columns = list(columns)
     if not columns:
@@ -71,7 +71,7 @@ def _open_batches(
         with pq.ParquetFile(name) as file:
             fields = [field for field in file.schema_arrow if field.name in columns and _is_countable(field.type)]
         texts = [field.name for field in fields if not pa.types.is_integer(field.type)]
-        # Texts stay in dictionaries: a short file may repeat one long text millions of times.
+        # Strings remain dictionary-encoded, because a small file may repeat one long string millions of times.
         with pq.ParquetFile(name, read_dictionary=texts) as file:
             schema, known = file.schema_arrow, [field.name for field in fields]
             yield pa.schema([schema.field(column) for column in known]), file.iter_batches(BATCH_ROWS, columns=known)
@@ -89,7 +89,7 @@ def _is_countable(kind: pa.DataType) -> bool:
 
 
 def _to_texts(column: pa.Array) -> Mapping[str, int]:
-    """Return the number of rows in a batch by value, with values as text."""
+    """Return the number of rows in a batch with each value; values are converted to text."""
     counted = column.value_counts()
     pairs = zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True)
     return {NULL if value is None else str(value): count for value, count in pairs}

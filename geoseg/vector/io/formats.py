@@ -1,4 +1,4 @@
-"""Write streams of polygons to the vector file format selected by the suffix, or append them to existing files."""
+"""Write streams of polygons in the vector format given by the file suffix, or append them to existing files."""
 
 import shutil
 import warnings
@@ -25,7 +25,7 @@ from geoseg.vector.io.reader import LAYER_NAME, find_layer, read_batches
 from geoseg.vector.io.shapefile import shorten_names
 
 GEOJSON_DIGITS = 8
-"""Number of decimal places of degrees in GeoJSON: about a millimeter, so that adjacent 5 cm pixels remain distinct."""
+"""Number of decimal places for degrees in GeoJSON: about a millimeter, so that adjacent 5 cm pixels remain distinct."""
 
 
 def write_polygons(stream: PolygonStream, path: Path, existing: Path | None = None) -> None:
@@ -33,18 +33,18 @@ def write_polygons(stream: PolygonStream, path: Path, existing: Path | None = No
 
     Args:
         stream: The polygons.
-        path: The file to create; its suffix selects the format.
-        existing: A file whose rows (and, for a GeoPackage, other layers) are copied first; None if there is no such file.
+        path: The file to create; its suffix determines the format.
+        existing: A file whose rows (and, for a GeoPackage, other layers) are copied first; None if there is none.
 
     Raises:
-        LayerError: If the columns or geometry types of ``existing`` differ from those of the stream.
+        LayerError: If the columns or geometry types of ``existing`` are incompatible with those of the stream.
     """
     stream = stream if existing is None else _continue_ids(stream, existing)
     _WRITERS[path.suffix.lower()](stream, path, existing)
 
 
 def _continue_ids(stream: PolygonStream, existing: Path) -> PolygonStream:
-    """Add a constant to the identifiers in a stream, so that they are larger than those in an existing file."""
+    """Add a constant to the identifiers in a stream so that they are larger than those in an existing file."""
     columns, _ = _read_columns(existing)
     if ID_COLUMN not in columns or ID_COLUMN not in stream.schema.names:
         return stream
@@ -53,7 +53,7 @@ def _continue_ids(stream: PolygonStream, existing: Path) -> PolygonStream:
     else:
         layer = find_layer(existing)
         ids = pyogrio.read_dataframe(existing, layer=layer, columns=[ID_COLUMN], read_geometry=False)[ID_COLUMN]
-    ids = ids.dropna()  # polygons that were drawn by hand have none
+    ids = ids.dropna()  # polygons that were drawn by hand have no identifier
     if len(ids) and ids.dtype.kind not in "iuf":
         raise LayerError(f"{ID_COLUMN} of {existing} holds text, not numbers", "rename the column, or write a new file")
     first, position = int(ids.max()) + 1 if len(ids) else 0, stream.schema.get_field_index(ID_COLUMN)
@@ -72,14 +72,14 @@ def add_layer(stream: PolygonStream, path: Path, layer: str) -> None:
 
 
 def add_styles(legend: Legend, path: Path, layers: Sequence[str]) -> None:
-    """Add a QGIS style for each layer to a GeoPackage, unless it already has styles."""
+    """Add a QGIS style for each layer to a GeoPackage, unless the file already has styles."""
     if layers and STYLE_TABLE not in {name for name, _ in pyogrio.list_layers(path)}:
         table = pd.concat([build_style_table(legend, layer=layer) for layer in layers])
         pyogrio.write_dataframe(table, path, driver="GPKG", layer=STYLE_TABLE, append=True, layer_options={"FID": "id"})
 
 
 def read_layer_crs(path: Path) -> CRS | None:
-    """Read the CRS of the file that rows are appended to; :class:`LayerError` if it cannot be read."""
+    """Read the CRS of the file that rows are appended to; raise :class:`LayerError` if it cannot be read."""
     try:
         if is_parquet(path):
             return read_parquet_crs(path)
@@ -93,7 +93,7 @@ def read_layer_crs(path: Path) -> CRS | None:
 
 
 def append_rows(stream: PolygonStream, existing: Path | None) -> PolygonStream:
-    """Return a stream with the rows of an existing file (none if it is None), followed by those of ``stream``.
+    """Return a stream with the rows of ``existing`` (no rows if it is None), followed by those of ``stream``.
 
     Most formats do not support appending, so the file is rewritten.
     """
@@ -111,10 +111,10 @@ def match_geometry_type(stream: PolygonStream, existing: Path, *, may_become_mul
     Args:
         stream: Polygons or MultiPolygons.
         existing: The file.
-        may_become_multi: Whether MultiPolygons can be appended to a file that contains Polygons.
+        may_become_multi: True if MultiPolygons can be appended to a file that contains Polygons.
 
     Raises:
-        LayerError: If the file lacks a column of the stream, or its geometry type would have to change but cannot.
+        LayerError: If the file lacks a column of the stream, or if its geometry type would have to change but cannot.
     """
     columns, is_multi = _read_columns(existing)
     missing = [name for name in stream.schema.names if name not in {*columns, GEOMETRY, BBOX}]
@@ -169,7 +169,7 @@ def _write_with_gdal(
     plain = stream.without_bbox()
     errors: list[BaseException] = []
     with warnings.catch_warnings(), _raise_first(errors):
-        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)  # layers without CRS are allowed
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)  # layers without a CRS are allowed
         warnings.filterwarnings("ignore", ".*Possible invalid ring orientation.*", RuntimeWarning)
         pyogrio.raw.write_arrow(
             pa.RecordBatchReader.from_batches(plain.schema, _keep_errors(plain.batches, errors)),
@@ -184,7 +184,7 @@ def _write_with_gdal(
 
 
 def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException]) -> Iterator[pa.RecordBatch]:
-    """Yield batches, and record an error that ends them: GDAL replaces any exception, even Ctrl-C, with its own."""
+    """Yield batches, and record any error raised while reading them: GDAL replaces exceptions, even Ctrl-C."""
     try:
         yield from batches
     except BaseException as error:
@@ -194,7 +194,7 @@ def _keep_errors(batches: Iterable[pa.RecordBatch], errors: list[BaseException])
 
 @contextmanager
 def _raise_first(errors: Sequence[BaseException]) -> Iterator[None]:
-    """If the block fails, raise the first recorded error instead of the one that it caused."""
+    """If the ``with`` body raises an exception, raise the first recorded error instead, because it is the cause."""
     try:
         yield
     except Exception:
@@ -210,4 +210,4 @@ _WRITERS: dict[str, Callable[[PolygonStream, Path, Path | None], None]] = {
     ".geojson": _write_geojson,
     ".shp": _write_shapefile,
 }
-"""Writer functions by suffix; arguments are the stream, the new file, and the existing file whose rows come first."""
+"""Writer function for each suffix; its arguments are the stream, the new file, and the existing file to append to."""

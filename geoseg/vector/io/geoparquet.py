@@ -1,4 +1,4 @@
-"""Read and write GeoParquet 1.1: WKB (well-known binary) geometries with bounds for each row, one row group at a time."""
+"""Read and write GeoParquet 1.1, with geometries as well-known binary (WKB) and a bounding box for each row."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ ROW_GROUP_BYTES = 32 * 2**20
 
 
 def is_parquet(path: str | Path) -> bool:
-    """Return whether a file is GeoParquet, judging by its suffix."""
+    """Return True if a file has the suffix of GeoParquet files."""
     return Path(path).suffix.lower() == ".parquet"
 
 
@@ -40,7 +40,7 @@ def write_parquet(stream: PolygonStream, path: Path) -> None:
 
 
 def read_parquet_crs(path: str | Path) -> CRS | None:
-    """Read the CRS of a GeoParquet file; None if the file declares that it has none."""
+    """Read the CRS of a GeoParquet file; return None if the metadata declares that there is none."""
     return ParquetLayer.open(str(path)).crs
 
 
@@ -69,7 +69,7 @@ def _touches_any(bounds: Sequence[pc.Expression], boxes: Sequence[Bounds]) -> pc
 
 
 def _without_extension(schema: pa.Schema) -> pa.Schema:
-    """Drop the GeoArrow metadata, which would make Parquet readers see a different type."""
+    """Drop the GeoArrow metadata, because it would change the column type that Parquet readers report."""
     position = schema.get_field_index(GEOMETRY)
     return schema.set(position, schema.field(position).remove_metadata())
 

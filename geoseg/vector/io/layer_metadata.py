@@ -1,4 +1,7 @@
-"""Read the metadata of vector files: layers, CRS, bounds, columns and polygons per class, in batches of bounded size."""
+"""Read the metadata of vector files: layers, CRS, bounds, columns, and polygon counts per class.
+
+Rows are read in batches of bounded size.
+"""
 
 import math
 from collections import Counter
@@ -23,13 +26,13 @@ from geoseg.vector.io.reader import layer_errors, list_layers
 from geoseg.vector.io.require_file import require_file
 
 CLASS_COLUMNS = ["class_index", "class_name", "area_m2"]
-"""Columns in geoseg's layers that describe the class of a polygon."""
+"""Columns in layers written by geoseg that describe the class of a polygon."""
 
 REQUIRED_COLUMNS = {"class_index", "class_name"}
 """Columns that are required to count polygons by class."""
 
 MAX_CLASSES = 65_536
-"""Maximum number of distinct values for a column to be interpreted as classes."""
+"""Maximum number of distinct values in a column that is interpreted as classes."""
 
 
 @dataclass(frozen=True)
@@ -61,17 +64,17 @@ class LayerMetadata:
     crs: CRS | None
     """CRS of the coordinates; None if unknown."""
     bounds: Bounds | None
-    """Bounds of all features in CRS units; None if there are none."""
+    """Bounds of all features in CRS units; None if there are no coordinates."""
     columns: tuple[str, ...]
     """Names of the attributes."""
     classes: tuple[ClassCount, ...]
     """Polygons per class in order of class index; empty if the file has no class columns."""
     values: Mapping[str, Mapping[str, int]]
-    """Number of features by value, for each column with few distinct values."""
+    """For each column with few distinct values, the number of features with each value."""
 
 
 def read_layer_metadata(path: str | Path) -> LayerMetadata:
-    """Read the metadata of a vector file; :class:`LayerError` if it does not exist or is not a vector file."""
+    """Read the metadata of a vector file; raise :class:`LayerError` if it does not exist or is not a vector file."""
     name = require_file(path)
     with layer_errors(name):
         return _read_parquet(name) if is_parquet(name) else _read_with_gdal(name)
@@ -126,13 +129,13 @@ def _read_parquet(name: str) -> LayerMetadata:
 
 
 def _other_columns(columns: Sequence[str]) -> list[str]:
-    """Return the columns that are not listed by class."""
+    """Return the columns that do not describe classes."""
     has_classes = set(columns) >= REQUIRED_COLUMNS
     return [column for column in columns if not (has_classes and column in CLASS_COLUMNS)]
 
 
 def _count_classes(batches: Iterable[pa.RecordBatch]) -> tuple[ClassCount, ...]:
-    """Sum up polygons and areas per class; return an empty tuple if there are more than :data:`MAX_CLASSES` classes."""
+    """Sum the polygons and areas per class; return an empty tuple if there are more than :data:`MAX_CLASSES`."""
     counts: Counter[tuple[Any, Any]] = Counter()
     areas_m2: dict[tuple[Any, Any], float] = {}
     for batch in batches:

@@ -1,4 +1,4 @@
-"""Specify the output for polygons: the file or frame, its CRS, and the treatment of an existing file."""
+"""Specify the output for polygons: the file or GeoDataFrame, its CRS, and how an existing file is handled."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -28,20 +28,20 @@ class OutputSpec:
     """Where and how polygons are written.
 
     Raises:
-        OutputError: If the suffix of the path is not that of a supported vector format.
+        OutputError: If the suffix of the path is not the suffix of a supported vector format.
         ConfigError: If the options contradict each other.
     """
 
     path: Path | None
-    """The file, whose suffix selects the format; None to keep the polygons in memory."""
+    """The file, whose suffix determines the format; None to keep the polygons in memory."""
     crs: CRS | None = None
     """CRS of the written coordinates; None to use the CRS of the polygons."""
     overwrite: bool = False
-    """Whether an existing file may be replaced."""
+    """True if an existing file may be replaced."""
     append: bool = False
-    """Whether rows are added to an existing file."""
+    """True to add the rows to an existing file."""
     per_class: bool = False
-    """Whether each class gets its own layer (GeoPackage) or file (other formats)."""
+    """True to write each class to its own layer (GeoPackage) or file (other formats)."""
 
     def __post_init__(self) -> None:
         if self.path is not None and self.path.suffix.lower() not in DRIVERS:
@@ -55,13 +55,14 @@ class OutputSpec:
             raise ConfigError("overwrite, append and per_class need an output file", "specify output")
 
     def check(self, own_crs: CRS | None) -> None:
-        """Check before processing starts that the polygons can be written when it ends.
+        """Check before processing starts that it will be possible to write the polygons.
 
         Args:
             own_crs: The CRS of the polygons.
 
         Raises:
-            OutputError: If the file exists or cannot be created, or the output needs a CRS and the polygons have none.
+            OutputError: If the file exists or cannot be created, or if the output needs a CRS but the polygons have no
+                CRS.
             ConfigError: If the format does not allow the CRS.
         """
         if self.path is not None:
@@ -71,14 +72,14 @@ class OutputSpec:
     def resolve_crs(self, own_crs: CRS | None) -> CRS | None:
         """Determine the CRS of the written coordinates.
 
-        In order of precedence: WGS 84 for GeoJSON, the CRS of the file that rows are appended to, the requested CRS, and
-        the CRS of the polygons.
+        It is, in order of precedence, WGS 84 for GeoJSON, the CRS of the file that rows are appended to, the requested
+        CRS, or the CRS of the polygons.
 
         Args:
             own_crs: The CRS of the polygons.
 
         Raises:
-            OutputError: If the polygons cannot be reprojected, because they have no CRS or are on a site grid.
+            OutputError: If the polygons cannot be reprojected, because they have no CRS or only an engineering CRS.
             ConfigError: If GeoJSON is requested in a CRS other than WGS 84.
         """
         crs = self.crs
@@ -105,7 +106,7 @@ class OutputSpec:
 
     @contextmanager
     def open(self) -> "Iterator[PolygonWriter]":
-        """Open the output; files get their final names if the context succeeds, and are removed otherwise."""
+        """Open the output; files are renamed to their final names when the context exits, or deleted after an error."""
         from geoseg.vector.io.writer import FileWriter, FrameWriter
 
         if self.path is None:
@@ -123,7 +124,7 @@ class OutputSpec:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes for users about the format."""
+        """Notes for the user about the format."""
         if self.path is None or self.path.suffix.lower() != ".shp":
             return ()
         from geoseg.vector.io.shapefile import SHAPEFILE_LIMITS

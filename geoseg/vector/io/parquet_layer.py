@@ -1,4 +1,4 @@
-"""Inspect GeoParquet files without reading them entirely: metadata, columns in batches, and memory for all rows.
+"""Inspect GeoParquet files without reading them in full: metadata, columns in batches, and memory needed for all rows.
 
 A file of a few kilobytes can declare billions of rows, because repeated values take up no space.
 """
@@ -21,7 +21,7 @@ from geoseg.grid.grid import Bounds
 from geoseg.vector.io.arrow import BATCH_ROWS, BBOX
 
 BYTES_PER_VALUE = 16
-"""Minimum memory that a value takes in a frame, in bytes (approximate)."""
+"""Approximate minimum memory in bytes that a value takes in a GeoDataFrame."""
 
 MEMORY_SHARE = 0.5
 """Maximum memory for the rows of a file, as a fraction of the machine's memory."""
@@ -38,11 +38,11 @@ class ParquetLayer:
     geometry: str
     """Name of the geometry column."""
     description: Mapping[str, Any]
-    """Metadata of the geometry column, with the keys of the GeoParquet specification."""
+    """Metadata of the geometry column, with the keys defined by the GeoParquet specification."""
 
     @classmethod
     def open(cls, name: str) -> Self:
-        """Open a file; pyarrow raises ValueError or LookupError if it is not GeoParquet."""
+        """Open a file; raise :class:`LayerError` if it is not GeoParquet, or ValueError if it is not even Parquet."""
         file = pq.ParquetFile(name)
         try:
             geo = json.loads(file.metadata.metadata[b"geo"])
@@ -65,18 +65,18 @@ class ParquetLayer:
 
     @property
     def crs(self) -> CRS | None:
-        """CRS of the coordinates; None if the file declares that it has none."""
+        """CRS of the coordinates; None if the metadata declares that there is none."""
         crs = self.description.get("crs", "OGC:CRS84")
         return None if crs is None else CRS.from_user_input(crs if isinstance(crs, str) else json.dumps(crs))
 
     @property
     def geometry_types(self) -> list[str]:
-        """Geometry types that the file declares."""
+        """Geometry types declared in the metadata."""
         return sorted(map(str, self.description.get("geometry_types", ())))
 
     @property
     def bounds(self) -> Bounds | None:
-        """Declared bounds, or else the bounds of all geometries, read in batches; None if there are no coordinates."""
+        """The declared bounds, or else those of all geometries, read in batches; None if there are no coordinates."""
         declared = self.description.get("bbox")
         if declared is not None:
             return _to_2d(declared)
@@ -110,7 +110,7 @@ class ParquetLayer:
 
         Args:
             names: Names of the columns.
-            rows: Number of rows in memory at once; if these are all rows, row groups are decoded as a whole.
+            rows: Number of rows in memory at once; if this is the number of all rows, the whole file is decoded.
         """
         needed = max(self._declared_bytes(names, whole=rows == self.rows), rows * len(names) * BYTES_PER_VALUE)
         available = MEMORY_SHARE * physical_memory()
@@ -121,7 +121,7 @@ class ParquetLayer:
             )
 
     def _declared_bytes(self, names: Sequence[str], *, whole: bool) -> int:
-        """Return the declared uncompressed size of columns in bytes, for the whole file or for its largest row group."""
+        """Return the declared uncompressed size of columns in bytes, for the whole file or its largest row group."""
         metadata = self.file.metadata
         groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
         sizes = [
@@ -136,7 +136,7 @@ class ParquetLayer:
 
 
 def _to_2d(bounds: Sequence[float]) -> Bounds:
-    """Return left, bottom, right and top of two- or three-dimensional bounds."""
+    """Return the left, bottom, right and top of two- or three-dimensional bounds."""
     half = len(bounds) // 2
     left, bottom, right, top = (float(value) for value in (*bounds[:2], *bounds[half : half + 2]))
     return left, bottom, right, top

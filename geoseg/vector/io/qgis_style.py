@@ -1,6 +1,6 @@
 """QGIS layer styles that draw each class in its color.
 
-QGIS opens a GeoPackage layer with the default style in the table ``layer_styles``.
+When QGIS opens a GeoPackage layer, it applies the default style from the table ``layer_styles``.
 """
 
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ OUTLINE_BRIGHTNESS = 0.6
 
 
 def to_qml(legend: Legend, *, column: str = "class_name") -> str:
-    """Write a QGIS layer style (QML text) that draws polygons by the class name in ``column``."""
+    """Return a QGIS layer style (QML text) that colors polygons by the class name in ``column``."""
     root = ET.Element("qgis", version="3.28.0", styleCategories="Symbology")
     renderer = ET.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=column, symbollevels="0")
     categories = ET.SubElement(renderer, "categories")
@@ -36,7 +36,7 @@ def to_qml(legend: Legend, *, column: str = "class_name") -> str:
 
 
 def read_legend(path: str | Path) -> Legend | None:
-    """Read class names and colors from the style that geoseg wrote to a GeoPackage; None if it has no such style."""
+    """Read class names and colors from the style that geoseg wrote to a GeoPackage; return None if there is none."""
     if Path(path).suffix.lower() != ".gpkg" or STYLE_TABLE not in {str(name) for name, _ in pyogrio.list_layers(path)}:
         return None
     try:
@@ -57,7 +57,7 @@ def _fill_color(symbol: ET.Element) -> list[int]:
 
 
 def build_style_table(legend: Legend, *, layer: str, geometry_column: str = "geom") -> pd.DataFrame:
-    """Make the ``layer_styles`` row with the default style of ``layer``."""
+    """Create the ``layer_styles`` row with the default style for ``layer``."""
     row = {
         "f_table_catalog": "",
         "f_table_schema": "",

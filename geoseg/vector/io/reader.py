@@ -1,7 +1,7 @@
-"""Read vector files: choose the layer, preserve the order of its features, and apply the spatial filter.
+"""Read vector files: choose the layer, preserve the order of its features, and apply a spatial filter.
 
-Labels, references and areas of interest are read by :class:`GridPolygons`, layers to generalize by :func:`read_polygons`.
-Both use :mod:`geoseg.vector.io.select_polygons`, which decides which geometries are used.
+Labels, references and areas of interest are read by :class:`GridPolygons`; layers to be generalized are read by
+:func:`read_polygons`. Both use :mod:`geoseg.vector.io.select_polygons`, which determines which geometries are used.
 """
 
 import contextlib
@@ -44,19 +44,19 @@ LAYER_NAME = "polygons"
 """Name of the layer that geoseg writes to formats with named layers."""
 
 LINEAR_KINDS = ("Point", "LineString", "CircularString", "CompoundCurve", "MultiCurve")
-"""Substrings of GDAL's names for geometry types that have no area."""
+"""Substrings of GDAL's names for geometry types without an area."""
 
 EVERYWHERE = (-math.inf, -math.inf, math.inf, math.inf)
-"""Bounds that contain every geometry, but exclude missing ones."""
+"""Bounds that contain every geometry, but exclude missing geometries."""
 
 MAX_NAMED_LAYERS = 10
 """Maximum number of layers listed in a message."""
 
 
 def is_vector_layer(path: Path) -> bool:
-    """Return whether a file contains polygons rather than pixels.
+    """Return True if a file contains features rather than pixels.
 
-    This is determined from the suffix and, for a GeoPackage, from the table of contents.
+    This is determined from the suffix and, for a GeoPackage, from its list of layers.
     """
     if path.suffix.lower() not in LAYER_SUFFIXES or not path.exists():
         return False
@@ -69,18 +69,18 @@ def is_vector_layer(path: Path) -> bool:
 
 
 def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Read features of any geometry type unchanged, in the order of the layer.
+    """Read features of any geometry type unchanged, in layer order.
 
     Args:
         path: A vector file.
         grid: If given, only features whose bounds intersect those of the grid are read.
-        layer: Name of the layer; None for the main layer (see :func:`find_layer`).
+        layer: Name of the layer; None for the default layer (see :func:`find_layer`).
 
     Returns:
         The features in the file's CRS.
 
     Raises:
-        LayerError: If the file cannot be read, has no such layer, or has several and ``layer`` is None.
+        LayerError: If the file cannot be read, has no such layer, or has several layers of which none is the default.
         GridMismatch: If the CRS of the file cannot be transformed to the CRS of the grid.
     """
     name = require_file(path)
@@ -97,15 +97,16 @@ def read_features(path: str | Path, grid: Grid | None = None, *, layer: str | No
             frame = _read_in_order(name, layer, info, boxes)
     if grid is None:
         return frame
-    # A spatial filter returns no feature without geometry: a missing one could not be read, and is counted later.
+    # GDAL's spatial filter omits features without a geometry, so any that it returned have a geometry that could not be
+    # read; they are kept and counted later.
     return frame[_touches_any(frame, boxes or [EVERYWHERE], keep_empty=is_parquet(name) or boxes is not None)]
 
 
 def _read_in_order(name: str, layer: str, info: Mapping[str, Any], boxes: Sequence[Bounds] | None) -> gpd.GeoDataFrame:
-    """Read features in the order of the layer.
+    """Read features in layer order.
 
-    A format with a spatial index returns the features inside a box in the order of the index; in these formats, the
-    feature IDs reflect the order of the layer. Other formats are read from the first feature to the last.
+    In formats with a spatial index, GDAL returns the features inside a box in the order of the index, but the feature
+    IDs reflect the layer order. Other formats are read from the first feature to the last.
     """
     options = {"layer": layer, "fid_as_index": True, "on_invalid": "ignore"}
     if boxes is not None and info["total_bounds"] is not None:
@@ -126,7 +127,7 @@ def _has_index(info: Mapping[str, Any]) -> bool:
 
 
 def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty: bool) -> NDArray[np.bool_]:
-    """Return which features have bounds that intersect a box; ``keep_empty`` also selects those without bounds."""
+    """Return which features have bounds that intersect any box; ``keep_empty`` also selects features without bounds."""
     bounds = shapely.bounds(frame.geometry.to_numpy())
     touches = np.zeros(len(frame), np.bool_)
     for left, bottom, right, top in boxes:
@@ -138,12 +139,12 @@ def _touches_any(frame: gpd.GeoDataFrame, boxes: Sequence[Bounds], *, keep_empty
 
 
 def read_polygons(path: str | Path, *, layer: str | None = None) -> gpd.GeoDataFrame:
-    """Read the polygons in a file; log features that are left out or repaired.
+    """Read the polygons in a file; log a warning about features that are left out or repaired.
 
     See :mod:`geoseg.vector.io.select_polygons`.
 
     Raises:
-        LayerError: If the file cannot be read, has several layers, or has features but no polygons.
+        LayerError: If the file cannot be read, has several layers without a default, or has features but no polygons.
     """
     frame, counts = select_polygons(read_features(path, layer=layer))
     left_out = describe_selection(counts)
@@ -159,18 +160,18 @@ class GridPolygons:
     """The polygons in a layer that may intersect a grid."""
 
     frame: gpd.GeoDataFrame
-    """Valid Polygons and MultiPolygons in the CRS of the grid, in the order of the layer, with their attributes."""
+    """Valid Polygons and MultiPolygons in the CRS of the grid, in layer order, with their attributes."""
     notes: tuple[str, ...] = ()
     """Notes about features that were left out or repaired, one sentence each."""
     keeps_order: bool = True
-    """False if the format reordered the features when the file was written."""
+    """False if the features were reordered when the file was written, because of its format."""
 
     @classmethod
     def from_frame(cls, frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the layer") -> Self:
-        """Select the polygons of a frame, and reproject them to the CRS of a grid.
+        """Select the polygons in a GeoDataFrame, and reproject them to the CRS of a grid.
 
         Raises:
-            LayerError: If only one of the frame and the grid has a CRS.
+            LayerError: If only one of the GeoDataFrame and the grid has a CRS.
             GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         selected, counts = select_polygons(frame)
@@ -189,7 +190,8 @@ class GridPolygons:
         """Read the polygons of a vector file that may intersect a grid.
 
         Raises:
-            LayerError: If the file cannot be read, has no such layer, or only one of the file and the grid has a CRS.
+            LayerError: If the file cannot be read or has no such layer, or if only one of the file and the grid has a
+                CRS.
             GridMismatch: If PROJ has no transformation between the two CRSs.
         """
         name = require_file(path)
@@ -218,16 +220,16 @@ def _count_nowhere(name: str, layer: str | None) -> int:
 def _count_nowhere_in_version(name: str, layer: str, _modified: int) -> int:
     column = pyogrio.read_info(name, layer=layer)["geometry_name"]
     where = f'"{column}" IS NULL' if column else "OGR_GEOMETRY IS NULL"
-    if column and Path(name).suffix.lower() == ".gpkg":  # other SQLite files store geometries that ST_IsEmpty misreads
+    if column and Path(name).suffix.lower() == ".gpkg":  # ST_IsEmpty misreads the geometries in other SQLite files
         where += f' OR ST_IsEmpty("{column}")'
-    try:  # with geometry: without it, FlatGeobuf has none in the filter either
+    try:  # geometries are read too, because otherwise the filter could not use them in FlatGeobuf
         return len(pyogrio.read_dataframe(name, layer=layer, where=where, columns=[]))
     except (DataLayerError, ValueError):
         return 0
 
 
 def _is_sorted(name: str) -> bool:
-    """Return True for FlatGeobuf with a spatial index: its features are sorted by the index when the file is written."""
+    """Return True for FlatGeobuf with a spatial index, whose features are sorted spatially when the file is written."""
     return name.lower().endswith(".fgb") and _has_index(pyogrio.read_info(name))
 
 
@@ -239,11 +241,11 @@ def list_layers(path: str | Path) -> list[str]:
 def find_layer(path: str | Path, layer: str | None = None) -> str:
     """Find the layer to read.
 
-    This is ``layer`` if given, otherwise the only layer that can contain polygons, or the layer with the name that geoseg
-    uses.
+    This is ``layer`` if given, otherwise the only layer that can contain polygons, or the layer with the name that
+    geoseg uses for its layers.
 
     Raises:
-        LayerError: If there is no such layer, or the choice is ambiguous.
+        LayerError: If there is no such layer, or if the choice is ambiguous.
     """
     names = list_layers(path)
     if not names:
@@ -269,12 +271,12 @@ def describe_layer_choice(path: str | Path, layer: str | None = None) -> tuple[s
 
 
 def read_batches(path: Path, schema: pa.Schema, *, where: str | None = None) -> Iterator[pa.RecordBatch]:
-    """Read the main layer of a file in Arrow batches.
+    """Read the default layer of a file in Arrow batches.
 
     Args:
         path: A vector file.
         schema: The fields to read, including geometry and bounds (see :mod:`geoseg.vector.io.arrow`).
-        where: An SQL condition that selects rows; not supported for GeoParquet.
+        where: An SQL condition that selects rows; ignored for GeoParquet.
     """
     if is_parquet(path):
         for batch in pq.ParquetFile(path).iter_batches():

@@ -1,4 +1,4 @@
-"""Reproject polygons to the CRS of a grid, including engineering CRSs, long edges, the antimeridian and the poles.
+"""Reproject polygons to the CRS of a grid, including polygons with long edges, at the antimeridian, or at a pole.
 
 Ordinary polygons are transformed vertex by vertex. Four cases need special treatment:
 
@@ -29,7 +29,7 @@ from geoseg.vector.io.bounding_boxes import find_boxes
 from geoseg.vector.io.select_polygons import unite_polygons
 
 WHOLE_TURN_TOLERANCE = 1e-6
-"""Tolerance for the length of an edge around the world, as a fraction of a turn."""
+"""Tolerance for the length of an edge around the world, as a fraction of a full turn."""
 
 
 def require_transformable(source: CRS | None, target: CRS | None, name: str = "the layer") -> None:
@@ -37,7 +37,7 @@ def require_transformable(source: CRS | None, target: CRS | None, name: str = "t
 
     Raises:
         LayerError: If only one of the two has a CRS.
-        GridMismatch: If PROJ has no transformation, for example from a site grid.
+        GridMismatch: If PROJ has no transformation, for example from an engineering CRS.
     """
     if (source is None) != (target is None):
         without, other = ("the grid", name) if target is None else (name, "the grid")
@@ -49,10 +49,10 @@ def require_transformable(source: CRS | None, target: CRS | None, name: str = "t
 
 
 def match_crs(frame: gpd.GeoDataFrame, crs: CRS | None) -> gpd.GeoDataFrame:
-    """Reproject features of any geometry type to a CRS, vertex by vertex; unchanged if neither has a CRS.
+    """Reproject features of any geometry type to a CRS, vertex by vertex; if both CRSs are None, do nothing.
 
     Raises:
-        LayerError: If only one of the two has a CRS.
+        LayerError: If the features have a CRS and ``crs`` is None, or the other way around.
         GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     require_transformable(frame.crs, crs)
@@ -68,11 +68,11 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
         name: Name of the layer to use in messages.
 
     Returns:
-        The frame with valid polygons in the CRS of the grid, or unchanged if neither has a CRS; and the number of
-        polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
+        A GeoDataFrame with valid polygons in the CRS of the grid, or ``frame`` itself if neither has a CRS; and the
+        number of polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
 
     Raises:
-        LayerError: If only one of the frame and the grid has a CRS.
+        LayerError: If only one of ``frame`` and the grid has a CRS.
         GridMismatch: If PROJ has no transformation between the two CRSs.
     """
     source = None if frame.crs is None else CRS.from_user_input(frame.crs)
@@ -92,8 +92,9 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
 
 
 def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid) -> tuple[NDArray[np.object_], int]:
-    """Transform polygons; those outside the area of use become empty. Also return the number of polygons with edges
-    longer than half a turn.
+    """Transform polygons, and count those with edges longer than half a turn.
+
+    Polygons outside the area of use of the target CRS become empty.
     """
     assert grid.crs is not None
     transformer, boxes = make_transformer(source, grid.crs), find_boxes(grid, source)
@@ -148,7 +149,7 @@ def _pull_inside(geometries: Any, crs: CRS) -> NDArray[np.object_]:
 
 
 def _edges(geometries: NDArray[np.object_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return the vectors of all edges (edge, 2) and the position of the polygon each belongs to."""
+    """Return the vectors of all edges (edge, 2), and the position of the polygon that each edge belongs to."""
     parts, owner = shapely.get_parts(geometries, return_index=True)
     rings, part = shapely.get_rings(parts, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)

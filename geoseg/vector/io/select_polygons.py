@@ -1,4 +1,4 @@
-"""Select the geometries in a layer that are polygons. All functions that read polygons use this module.
+"""Select the polygons in a layer. All functions that read polygons use this module.
 
 * Polygons and MultiPolygons are selected; z coordinates are dropped. GDAL converts curves to short segments while
   reading.
@@ -30,8 +30,8 @@ def select_polygons(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, dict[str
         frame: Features of any geometry type.
 
     Returns:
-        The selected features in their original order, each a valid 2D Polygon or MultiPolygon; and the number of features
-        that were left out or repaired, by reason (see :func:`describe_selection`).
+        The selected features in their original order, each a valid 2D Polygon or MultiPolygon; and the number of
+        features that were left out or repaired, by reason (see :func:`describe_selection`).
     """
     geometries = shapely.force_2d(frame.geometry.to_numpy())
     reasons = _find_reasons(geometries)
@@ -48,7 +48,7 @@ def select_polygons(frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, dict[str
 
 
 def describe_selection(counts: dict[str, int]) -> str:
-    """Describe the counts from :func:`select_polygons` in one sentence; empty if nothing was left out or repaired.
+    """Describe the counts from :func:`select_polygons` in words; an empty string if nothing was left out or repaired.
 
     Example:
         >>> describe_selection({"point": 2, "without geometry": 1, "repaired": 1})
@@ -92,7 +92,7 @@ def _repair(geometries: NDArray[np.object_]) -> tuple[NDArray[np.object_], NDArr
 
 
 def unite_polygons(geometries: Iterable[shapely.Geometry]) -> shapely.Geometry:
-    """Unite the polygons in geometries to one valid Polygon or MultiPolygon."""
+    """Return the union of the polygons in geometries: one valid Polygon or MultiPolygon."""
     united: shapely.Geometry = shapely.union_all([polygon for each in geometries for polygon in _polygons_of(each)])
     return united
 

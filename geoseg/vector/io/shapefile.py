@@ -1,4 +1,4 @@
-"""Handle the limitations of Shapefile: ten-character column names, and layers that consist of several files."""
+"""Handle the limitations of Shapefiles: ten-character column names, and layers that consist of several files."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,7 +19,7 @@ SHAPEFILE_LIMITS = (
     "Shapefile is limited to 2 GB, column names of 10 characters and texts of 254 characters, without colors: "
     "class_index is renamed to class_id, and perimeter_m to perim_m"
 )
-"""Note for users about the format."""
+"""Note for the user about the format."""
 
 
 def shorten_names(stream: PolygonStream) -> PolygonStream:

@@ -1,4 +1,4 @@
-"""Write polygons to a frame in memory, to one file, or to one layer or file per class."""
+"""Write polygons to a GeoDataFrame in memory, to one file, or to one layer or file per class."""
 
 import contextlib
 from collections import Counter
@@ -39,14 +39,14 @@ MAX_NAME_PART = 60
 
 @dataclass(frozen=True)
 class WriteSummary:
-    """The polygons that were written."""
+    """Summary of the polygons that were written."""
 
     count: int
     """Number of polygons."""
     class_counts: Mapping[str, int]
     """Number of polygons by class name; empty if the polygons have no class column."""
     layers: tuple[str, ...] = ()
-    """Names of the layers, in formats with several layers per file."""
+    """Names of the layers, in formats that support several layers per file."""
     frame: gpd.GeoDataFrame | None = None
     """The polygons, if they are kept in memory."""
 
@@ -65,12 +65,12 @@ class FrameWriter:
     """Keeps polygons in memory."""
 
     def write(self, stream: PolygonStream) -> WriteSummary:
-        """Collect all rows in a frame."""
+        """Collect all rows in a GeoDataFrame."""
         rows = _CountedRows(stream)
         return rows.summarize(frame=replace(stream, batches=rows).to_frame())
 
     def write_style(self, legend: Legend | None) -> None:
-        """Do nothing, because frames have no style."""
+        """Do nothing, because a GeoDataFrame has no style."""
 
 
 class FileWriter:
@@ -82,11 +82,11 @@ class FileWriter:
         """Prepare to write.
 
         Args:
-            path: The file, whose suffix selects the format.
-            files: Context at the end of which files get their final names, or are removed after an error.
-            overwrite: Whether existing files may be replaced.
-            append: Whether rows are added to an existing file.
-            per_class: Whether each class gets its own layer (GeoPackage) or file (other formats).
+            path: The file, whose suffix determines the format.
+            files: Exit stack; when it is closed, files are renamed to their final names, or deleted after an error.
+            overwrite: True if existing files may be replaced.
+            append: True to add the rows to an existing file.
+            per_class: True to write each class to its own layer (GeoPackage) or file (other formats).
         """
         self._path = path
         self._files = files
@@ -126,7 +126,7 @@ class FileWriter:
         return part
 
     def _write_per_class(self, stream: PolygonStream) -> WriteSummary:
-        """Write all rows to a temporary GeoPackage, then those of each class to its layer or file."""
+        """Write all rows to a temporary GeoPackage, then the rows of each class to its layer or file."""
         if CLASS_COLUMN not in stream.schema.names:
             raise LayerError(f"the layer has no column {CLASS_COLUMN!r}", "leave out --per-class")
         everything = temporary_path(self._path, "all").with_suffix(".gpkg")
@@ -171,7 +171,7 @@ def _to_layer_name(name: str) -> str:
 
 
 def _make_distinct(names: Sequence[str]) -> list[str]:
-    """Number the names that differ only in case, because SQLite and some file systems do not distinguish them."""
+    """Make names distinct by appending numbers, ignoring case, because SQLite and some file systems ignore it."""
     taken: set[str] = set()
     distinct = []
     for name in names:
@@ -184,11 +184,11 @@ def _make_distinct(names: Sequence[str]) -> list[str]:
 
 @contextmanager
 def _replace_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; if the block succeeds, the file and its sidecar files replace ``path``."""
+    """Yield a temporary path; unless an error occurs, the file and its sidecar files replace ``path`` on exit."""
     part = temporary_path(path)
     try:
         with output_errors(path), atomic_path(path, temporary=part):
-            remove_files(part)  # GDAL would append to the file left by a killed run
+            remove_files(part)  # otherwise GDAL would append to a file left over from a run that was killed
             yield part
             # SQLite would apply an old journal to the new file.
             remove_files(*(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")))
@@ -198,7 +198,7 @@ def _replace_file(path: Path) -> Iterator[Path]:
 
 
 class _CountedRows:
-    """Iterator that counts batches while they are read, and keeps an error raised by the stream."""
+    """Iterator that counts rows as batches are read, and stores any error raised by the stream."""
 
     def __init__(self, stream: PolygonStream) -> None:
         self._batches = stream.batches
@@ -226,7 +226,7 @@ class _CountedRows:
 
 @contextmanager
 def _counted(stream: PolygonStream, path: Path) -> Iterator[tuple[_CountedRows, PolygonStream]]:
-    """Yield a counter and the stream it counts; an error in the stream takes precedence over the error it causes."""
+    """Yield a counter and the counted stream; if writing fails because the stream raised an error, raise that error."""
     rows = _CountedRows(stream)
     try:
         with _gdal_errors(path):

@@ -1,11 +1,11 @@
 """Step 5 of tracing: assemble rings into polygons, and return polygons as soon as they are complete.
 
 The border of a region consists of one shell and any number of holes. With 8-connectivity, regions of the same class that
-touch at corners form one polygon with several parts. The parts are still the 4-connected regions, because an area that is
-connected only at a point is not a valid single polygon.
+touch at corners form one polygon with several parts. The parts are still the 4-connected regions, because an area that
+is connected only at a point is not a valid single polygon.
 
-A polygon is complete when none of its pixels is in the last row read. Polygons are ordered by their last rows, and
-polygons that end in the same row by their first pixels in reading order, regardless of how the image is cut into strips.
+A polygon is complete once the last row that was read contains none of its pixels. Polygons are sorted by their last row
+and, if they end in the same row, by their first pixel in reading order, regardless of how the image is cut into strips.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ from geoseg.vector.tracing.stitch_contours import Contours, stitch_contours
 from geoseg.vector.tracing.trace_strip import StripContours
 
 CORNER_BITS = 33
-"""Number of bits of a corner index in images of up to 92,000 x 92,000 pixels; sorting is slower for larger images."""
+"""Number of bits in a corner index for images of up to 92,000 x 92,000 pixels; sorting is slower for larger images."""
 
 
 class PolygonAssembler:
-    """Assembler that builds the polygons of an image from its strips, top to bottom."""
+    """Builds the polygons of an image from its strips, from top to bottom."""
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -38,10 +38,10 @@ class PolygonAssembler:
 
         Args:
             strips: Contours of consecutive strips.
-            is_last: Whether these are the last strips of the image.
+            is_last: True if these are the last strips of the image.
 
         Returns:
-            The polygons that these strips complete; with ``is_last``, all remaining polygons.
+            The polygons that are completed by these strips; if ``is_last``, all remaining polygons.
         """
         strips = [self._unfinished, *strips]
         first_labels = to_offsets([len(strip.parents) for strip in strips])
@@ -67,7 +67,7 @@ class PolygonAssembler:
         polygon: IntArray,
         sums: FloatArray | None,
     ) -> None:
-        """Keep the unfinished part as a strip with new consecutive labels."""
+        """Store the unfinished part as a strip with new consecutive labels."""
         ring_region, contour_region, bottom_region = region[rings.labels], region[contours.labels], region[bottom]
         regions = np.unique(np.concatenate([np.zeros(1, np.int64), ring_region, contour_region, bottom_region]))
         polygons, position = np.unique(polygon[regions], return_inverse=True)
@@ -105,8 +105,8 @@ def unite_regions(strips: Sequence[LabeledStrip]) -> tuple[IntArray, IntArray]:
         strips: Labels of the strips, top to bottom.
 
     Returns:
-        For every label, numbered consecutively over all strips, its 4-connected region and its polygon. Both are
-        identified by their smallest label.
+        For every label (numbered consecutively over all strips), the 4-connected region and the polygon to which it
+        belongs. Each is identified by its smallest label.
     """
     first_labels = to_offsets([len(strip.parents) for strip in strips])[:-1]
     parents = np.concatenate([strip.parents + first for strip, first in zip(strips, first_labels, strict=True)])
@@ -174,7 +174,7 @@ def _average_weights(sums: FloatArray | None, polygon: IntArray, selected: IntAr
 
 
 def _sum_by_key(sums: FloatArray, keys: IntArray) -> FloatArray:
-    """Sum the rows (label, 2) with the same key, and store each sum at the position of the key."""
+    """Sum the rows of ``sums`` (label, 2) that have the same key; the key is the position of the sum in the result."""
     return np.stack([np.bincount(keys, column, len(keys)) for column in sums.T], axis=1)
 
 
@@ -186,7 +186,7 @@ def _find_first_members(groups: IntArray, count: int) -> IntArray:
 
 
 def _row_above_image(width: int) -> StripContours:
-    """Make a strip of background pixels, the starting point of the assembly."""
+    """Create a strip of background pixels, with which the assembly starts."""
     none = np.empty(0, np.int64)
     return StripContours(
         contours=Contours(np.empty((0, 2), np.int32), np.empty(0, np.uint8), none, none, none, none, none),

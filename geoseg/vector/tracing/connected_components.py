@@ -1,8 +1,8 @@
 """Label the connected components of a block of class indices, using union-find.
 
-Labels are assigned in reading order; label 0 is the background. A label that touches another label of the same class is
-*united* with it: ``parents[label]`` is a smaller label of the same component, and the smallest label, which is its own
-parent, is the *root* of the component. Roots therefore number the components in the order of their first pixels.
+Labels are assigned in reading order; label 0 is the background. Labels of the same class whose pixels share a side are
+*united*: ``parents[label]`` is a smaller label in the same component, and the smallest label, which is its own parent,
+is the *root* of the component. The order of the roots is therefore the order of the first pixels of their components.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from geoseg.vector.tracing.ragged_arrays import IntArray
 
 @njit
 def find_root(parents: IntArray, label: int) -> int:
-    """Find the root of a label, and halve the path to it to make later searches faster."""
+    """Find the root of a label, and halve the path to the root to make later searches faster."""
     while parents[label] != label:
         parents[label] = parents[parents[label]]
         label = parents[label]
@@ -79,9 +79,9 @@ def _label_runs(
 ) -> int:
     """Fill ``labels`` (zeros) and ``parents``; return the number of labels, including the background.
 
-    ``starts`` are the starts of all runs except the first. A run gets the label of the pixel above its first pixel if
-    both have the same class, else a new label. It is united with all other runs of the same class that it touches in the
-    row above.
+    ``starts`` are the positions at which all runs except the first begin. A run gets the label of the pixel above its
+    first pixel if both have the same class, otherwise a new label. This label is united with those of all other runs of
+    the same class that the run touches in the row above.
     """
     count, above = 1, 0  # above: the first run that can reach the pixels above the current run
     for run in range(len(starts)):
@@ -107,7 +107,7 @@ def _label_runs(
 
 
 def find_diagonal_pairs(block: NDArray[np.int32], labels: NDArray[np.int32], background: int) -> IntArray:
-    """Find the pairs of labels (pair, 2) of the same class that touch at a corner, which 8-connectivity joins."""
+    """Find the pairs of labels (pair, 2) of the same class that touch at a corner and are therefore 8-connected."""
     pairs = []
     for upper, lower in ((np.s_[:-1, :-1], np.s_[1:, 1:]), (np.s_[:-1, 1:], np.s_[1:, :-1])):
         touch = (block[upper] == block[lower]) & (block[upper] != background) & (labels[upper] != labels[lower])

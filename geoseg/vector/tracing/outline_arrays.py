@@ -18,13 +18,13 @@ class Outlines:
     """
 
     corners: NDArray[np.int32] | FloatArray
-    """(corner, 2): row and column of pixel corners. Rings are closed: the first corner is repeated at the end."""
+    """(corner, 2): row and column of pixel corners. Rings are closed: their first corner is repeated at the end."""
     is_node: NDArray[np.bool_]
     """(corner,): True where three or four borders meet."""
     ring_offsets: IntArray
     """Offsets of rings in ``corners``. With rows running down, shells are counterclockwise and holes clockwise."""
     part_offsets: IntArray
-    """Offsets of parts in the rings: the first ring of a part is its shell, the others are its holes."""
+    """Offsets of parts in the rings; the first ring of a part is its shell, and the others are its holes."""
     polygon_offsets: IntArray
     """Offsets of polygons in the parts; with 4-connectivity, every polygon has one part."""
     values: IntArray
@@ -100,6 +100,6 @@ def concatenate_outlines(portions: Sequence[Outlines]) -> Outlines:
 
 
 def _expand(offsets: IntArray, positions: IntArray) -> tuple[IntArray, IntArray]:
-    """List the items of the ranges at these positions, and the offsets of the ranges in that list."""
+    """Return the positions of all items in the selected ranges, and the offset of each range in the result."""
     lengths = np.diff(offsets)[positions]
     return expand_ranges(offsets[:-1][positions], lengths), to_offsets(lengths)

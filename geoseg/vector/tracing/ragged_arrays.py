@@ -38,9 +38,9 @@ def gather_ranges(items: NDArray[Any], starts: IntArray, lengths: IntArray) -> N
     """Copy the items of ranges, one range after another.
 
     Args:
-        items: (item,), or (item, 2) of 32 bits each.
-        starts: Position of the first item of each range.
-        lengths: Number of items of each range.
+        items: Array with shape (item,), or (item, 2) with 32-bit elements.
+        starts: Position of the first item in each range.
+        lengths: Number of items in each range.
     """
     if items.ndim == 2:  # a pair of 32-bit numbers is copied as one 64-bit number
         return gather_ranges(items.view(np.int64)[:, 0], starts, lengths).view(items.dtype).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""Read class rasters strip by strip, and pad the strips to blocks."""
+"""Read class rasters strip by strip, and pad the strips to form blocks."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Block(NamedTuple):
     row: int
     """First row of the strip in the image."""
     classes: NDArray[np.int32]
-    """Class indices (1 + row, 1 + col + 1): the row above the strip, the strip, and a background column on each side."""
+    """Class indices (1 + row, 1 + col + 1): the row above, the strip, and a background column on each side."""
     weights: WeightArray | None
     """Weights of the pixels in the strip (row, col), if known."""
 
@@ -34,7 +34,7 @@ class ClassRaster:
     background: int
     """Value of pixels without a class."""
     strips: Callable[[], Iterator[ClassArray]]
-    """Return an iterator over full-width strips, top to bottom; every call cuts the raster at the same rows."""
+    """Function that returns an iterator over full-width strips, top to bottom; every call yields the same strips."""
 
     def blocks(self, *, close: bool = False) -> Iterator[Block]:
         """Yield the padded strips; see :func:`pad_strips`."""
@@ -50,8 +50,8 @@ def pad_strips(
         strips: Class indices of full-width strips and their weights, top to bottom.
         width: Number of columns of the image.
         background: Value of pixels without a class.
-        close: Whether to add a last block with one background row below the image. A block includes the corners at the
-            top of its rows, so contours along the lower edge of the image are closed in this block.
+        close: True to add a final block with one background row below the image. A block includes the corners at the
+            top of its rows, so contours along the lower edge of the image are closed in this final block.
     """
     row, above, unknown = 0, None, None
     for strip, weights in strips:

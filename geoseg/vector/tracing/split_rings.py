@@ -1,9 +1,9 @@
 """Step 4 of tracing: split closed contours into simple rings.
 
-A contour that passes a pinched corner twice is split there into two rings that touch at a point. The polygons are then
-valid according to OGC Simple Features, where shells and holes may touch at points but a ring must not touch itself. Every
-ring begins at its uppermost corner (the leftmost one if there are several), so it does not depend on how the image is cut
-into strips.
+A contour that passes through a pinched corner twice is split there into two rings that touch at a point. This makes the
+polygons valid according to OGC Simple Features, where shells and holes may touch at points but a ring must not touch
+itself. Every ring begins at its uppermost corner (the leftmost one if there are several), so the rings do not depend on
+how the image is cut into strips.
 """
 
 from collections.abc import Sequence
@@ -31,15 +31,15 @@ class Rings:
     double_areas: IntArray
     """Twice the number of pixels inside, negative for holes."""
     bottoms: IntArray
-    """Last row of the corners."""
+    """Row of the lowest corner."""
     labels: IntArray
-    """The region that the ring bounds."""
+    """Label of the region that the ring bounds."""
     values: IntArray
     """Class of the region."""
 
     @classmethod
     def empty(cls) -> Self:
-        """Make an empty collection of rings."""
+        """Create an empty collection of rings."""
         none = np.empty(0, np.int64)
         return cls(np.empty((0, 2), np.int32), np.empty(0, np.bool_), none, none, none, none, none)
 
@@ -50,7 +50,7 @@ class Rings:
 
     @property
     def tops(self) -> NDArray[np.int32]:
-        """(ring, 2): the first corner of each ring, its uppermost (if there are several, the leftmost) corner."""
+        """(ring, 2): the first corner of each ring: its uppermost corner, or the leftmost of several uppermost ones."""
         return self.corners[to_offsets(self.lengths)[:-1]]
 
     def take(self, positions: IntArray) -> "Rings":
@@ -104,8 +104,8 @@ def _split_all(
 ) -> tuple[int, int]:
     """Fill the last three arrays; return the number of corners and the number of rings.
 
-    The columns of the table (ring, 4) are the end index of the ring's corners, the contour, twice the area, and the last
-    row. ``pinches`` is the number of pinched corners of each contour.
+    The columns of the table (ring, 4) are the end index of the ring's corners, the contour, twice the area, and the
+    lowest row. ``pinches`` is the number of pinched corners in each contour.
     """
     corner_count, ring_count = 0, 0
     for contour in range(len(stops)):
@@ -151,7 +151,7 @@ def _split_contour(
     slots = np.full(size, -1, np.int64)  # hash table of positions on the stack
     top, stop = 0, len(corners)
     for k in range(stop + 1):
-        bottom = 0 if k == stop else -1  # where a complete ring begins on the stack
+        bottom = 0 if k == stop else -1  # position on the stack at which a complete ring begins
         if k < stop and is_pinched[k]:
             slot = (np.int64(corners[k, 0]) * 73856093 ^ np.int64(corners[k, 1]) * 19349663) % size
             while slots[slot] >= 0:
@@ -184,7 +184,7 @@ def _put_ring(
     ring_nodes: NDArray[np.bool_],
     at: int,
 ) -> tuple[int, int]:
-    """Copy corners ``start`` to ``stop`` as a ring to position ``at``; return twice its area and its last row."""
+    """Copy corners ``start`` to ``stop`` as a ring to position ``at``; return twice its area and its lowest row."""
     begin, lowest, area = start, 0, 0
     for n in range(start, stop):
         following = n + 1 if n + 1 < stop else start

@@ -1,7 +1,7 @@
 """Step 3 of tracing: join the open contours of strips end to end across the seams.
 
-A contour that leaves a strip through a port continues in the contour that enters the adjacent strip through that port. At
-the lower edge of the image, all contours are closed; until then, some stay open until the next strips are added.
+A contour that leaves a strip through a port continues in the contour that enters the adjacent strip through the same
+port. Some contours remain open until the next strips are added; at the lower edge of the image, all are closed.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from geoseg._numba_jit import njit
 from geoseg.vector.tracing.ragged_arrays import IntArray, gather_ranges, to_offsets
 
 NO_PORT = -1
-"""Port of closed contours."""
+"""Placeholder for the port of a closed contour, which has none."""
 
 PLAIN_CORNER, NODE_CORNER, PINCHED_CORNER = range(3)
-"""Kinds of corners: two borders meet; three or four meet; four meet, and two of them bound the contour's region."""
+"""Kinds of corners: two borders meet; three or four borders meet; pixels of the contour's class touch diagonally."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Contours:
     stops: IntArray
     """End index of the corners of each contour."""
     labels: IntArray
-    """The region on the left."""
+    """Label of the region on the left."""
     values: IntArray
     """Class of the region."""
     enters: IntArray
@@ -52,7 +52,7 @@ def stitch_contours(strips: Sequence[Contours], first_labels: IntArray) -> tuple
 
     Args:
         strips: Contours of each strip, top to bottom.
-        first_labels: For each strip, the number that its label 0 has in the result.
+        first_labels: For each strip, the label that its label 0 has in the result.
 
     Returns:
         The open and the closed contours.
@@ -93,7 +93,7 @@ def _split(contours: Contours, count: int) -> tuple[Contours, Contours]:
 
 
 def _find_successors(enters: IntArray, leaves: IntArray) -> tuple[IntArray, IntArray]:
-    """Find the successor of each piece (-1: none yet), and the open pieces that have no predecessor.
+    """Find the successor of each piece (-1 if it is not known yet), and the open pieces that have no predecessor.
 
     Closed pieces are their own successors.
     """
@@ -114,7 +114,7 @@ def _find_successors(enters: IntArray, leaves: IntArray) -> tuple[IntArray, IntA
 
 @njit
 def _order_pieces(successors: IntArray, heads: IntArray) -> tuple[IntArray, NDArray[np.bool_]]:
-    """Order pieces so that each contour's pieces are consecutive, starting with ``heads``; mark where contours begin."""
+    """Order pieces so that the pieces of each contour are consecutive, ``heads`` first; mark where contours begin."""
     order, begins = np.empty(len(successors), np.int64), np.zeros(len(successors), np.bool_)
     done = np.zeros(len(successors), np.bool_)
     count = 0

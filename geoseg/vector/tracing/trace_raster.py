@@ -31,17 +31,17 @@ def trace_mask(
     weights: WeightArray | None = None,
     vertices: VertexCollector | None = None,
 ) -> Outlines:
-    """Trace the outlines of all same-class regions in an in-memory mask.
+    """Trace the outlines of all regions in an in-memory mask.
 
     The result is bit-identical for all values of ``strip_rows`` and ``strips_per_assembly``.
 
     Args:
         mask: Class indices (row, col).
-        background: Value of pixels without a class; they get no polygon.
-        connectivity: Which pixels of one class belong to one polygon.
+        background: Value of pixels without a class, for which no polygons are traced.
+        connectivity: Connectivity of the pixels in a polygon.
         strip_rows: Number of rows traced by one thread at a time; by default, enough for about :data:`STRIP_PIXELS`
             pixels per strip.
-        strips_per_assembly: Number of strips assembled together; by default :data:`STRIPS_PER_ASSEMBLY`.
+        strips_per_assembly: Number of strips assembled together; by default, :data:`STRIPS_PER_ASSEMBLY`.
         weights: Weights (row, col) to average over each polygon.
         vertices: Collector that receives all border vertices.
     """
@@ -68,22 +68,22 @@ def trace_raster(
     strips_per_assembly: int | None = None,
     vertices: VertexCollector | None = None,
 ) -> Iterator[Outlines]:
-    """Trace the outlines of all same-class regions in a mask that is read in strips.
+    """Trace the outlines of all regions in a mask that is read in strips.
 
-    Polygons are yielded as soon as they are complete, so only the polygons that the latest strips touch are kept in
-    memory. While one strip is read, others are traced, in as many threads as there are CPU cores.
+    Polygons are yielded as soon as they are complete, so only the polygons that overlap the latest strips are kept in
+    memory. While one strip is read, others are traced in as many threads as there are CPU cores.
 
     Args:
         strips: Full-width strips of class indices (row, col) with at least one row, and their weights, top to bottom.
         width: Number of columns.
-        background: Value of pixels without a class; they get no polygon.
-        connectivity: Which pixels of one class belong to one polygon.
-        strips_per_assembly: Number of strips assembled together; by default :data:`STRIPS_PER_ASSEMBLY`.
-        vertices: Collector that receives the border vertices; when a portion is yielded, it contains all vertices in the
-            vicinity of the portion.
+        background: Value of pixels without a class, for which no polygons are traced.
+        connectivity: Connectivity of the pixels in a polygon.
+        strips_per_assembly: Number of strips assembled together; by default, :data:`STRIPS_PER_ASSEMBLY`.
+        vertices: Collector that receives the border vertices; when a portion is yielded, the collector contains all
+            vertices near the portion.
 
     Yields:
-        Portions of the outlines; the last one, which may be empty, after all strips.
+        Portions of the outlines; the last portion, which may be empty, is yielded after all strips have been read.
     """
     batch_size = strips_per_assembly or STRIPS_PER_ASSEMBLY
     assembler = PolygonAssembler(width)

@@ -1,27 +1,28 @@
 """Step 2 of tracing: trace contours around the regions in one strip of a class raster, along pixel corners.
 
-A *region* is a 4-connected set of pixels of one class. Corner (row, col) is the upper left corner of pixel (row, col), so
-an image of H x W pixels has corners 0 … H and 0 … W. A contour follows pixel sides with its region on the left. With rows
-running down, it is counterclockwise around a region and clockwise around holes. Each corner has three possibilities:
+A *region* is a 4-connected set of pixels of one class. Corner (row, col) is the upper left corner of pixel (row, col),
+so an image of H x W pixels has corners 0 … H and 0 … W. A contour follows pixel sides with its region on the left. With
+rows running down, it is counterclockwise around a region and clockwise around holes. At each corner, there are three
+possibilities:
 
-    ? = left ahead, own = the region      left ahead is not own                  -> turn left (keep to our own pixel)
+    ? = left ahead, own = the region      left ahead is not own                  -> turn left (around the same pixel)
                                           left and right ahead are both own      -> turn right
         ahead  ? | ?                      left ahead is own, right ahead is not  -> go straight
         behind own | other
 
-A corner is kept if the contour turns there, or if the contour continues straight and the region on its right changes. In
-the latter case, three regions meet, and each of them gets a vertex. The polygons therefore form a coverage: neighbors
-share all vertices of their common border, and can be simplified together.
+A corner is kept if the contour turns there, or if the contour continues straight but the region on its right changes.
+In the latter case, three regions meet, and the corner becomes a vertex of each of them. The polygons therefore form a
+coverage: neighbors share all vertices of their common border, and can be simplified together.
 
 A corner at which three or four borders meet is a *node*; simplification never moves it. If two pixels of a region touch
-only at a corner, as in ``own other / other own``, the contour turns left and passes the node twice. Such a corner is
-*pinched*, and ``split_rings`` splits the contour there.
+only at a corner, as in ``own other / other own``, the contour turns left and passes through the node twice. Such a
+corner is *pinched*, and ``split_rings`` splits the contour there.
 
-The image is cut into strips, each padded to form a *block*: its rows, the row above them, and a background column on each
-side. A strip includes the corners at the top of its rows. Contours leave the strip through the vertical pixel sides in
-the row above and in its last row. A contour in a strip is either closed, or leads from one *port* to another. A port is
-the number of such a vertical side, so a contour that leaves through a port continues in the contour that enters through
-it.
+The image is cut into strips, each of which is padded to form a *block*: the rows of the strip, the row above them, and
+a background column on each side. A strip includes the corners at the top of its rows. Contours leave the strip through
+the vertical pixel sides in the row above it and in its last row. A contour in a strip is either closed, or leads from
+one *port* to another. A port is the number of such a vertical side, so a contour that leaves one strip through a port
+continues in the contour that enters the adjacent strip through the same port.
 """
 
 from dataclasses import dataclass
@@ -37,15 +38,15 @@ from geoseg.vector.tracing.stitch_contours import NO_PORT, NODE_CORNER, PINCHED_
 from geoseg.vector.tracing.vertex_spatial_index import StripVertices, find_strip_vertices
 
 EAST, NORTH, WEST, SOUTH = range(4)
-"""Directions; the next one is reached by a left turn, the previous one by a right turn."""
+"""Directions; a left turn leads to the next direction, and a right turn to the previous one."""
 STEP_ROW, STEP_COL = (0, -1, 0, 1), (1, 0, -1, 0)
 """Step (row, col) in each direction."""
 LEFT_ROW, LEFT_COL = (-1, -1, 0, 0), (0, -1, -1, 0)
 """The pixel ahead on the left of a corner in each direction, relative to the pixel to the lower right of the corner."""
 RIGHT_ROW, RIGHT_COL = (0, -1, -1, 0), (0, 0, -1, -1)
-"""The pixel ahead on the right, likewise."""
+"""The pixel ahead on the right, relative to the same pixel."""
 OTHER_ROW, OTHER_COL = (0, 0, -1, -1), (-1, 0, 0, -1)
-"""The pixel behind on the right, likewise: the region on the other side of the border that led to the corner."""
+"""The pixel behind on the right, relative to the same pixel; it lies across the border that led to the corner."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class StripContours:
     bottom: IntArray
     """(col,): labels of the last row of the strip."""
     weight_sums: FloatArray
-    """(label, 2): sum and number of the known weights in the strip; (0, 2) without weights."""
+    """(label, 2): sum and number of the known weights in the strip; (0, 2) if there are no weights."""
     vertices: StripVertices | None = None
     """The vertices at the corners that belong to the strip, if collected."""
 
@@ -76,8 +77,8 @@ def trace_strip(
     Args:
         block: The padded strip.
         background: Value of pixels without a class.
-        find_diagonals: Whether to find the regions of the same class that touch at corners, for 8-connectivity.
-        find_vertices: Whether to find the vertices of the borders.
+        find_diagonals: True to find the regions of the same class that touch at corners, for 8-connectivity.
+        find_vertices: True to find the vertices of the borders.
     """
     classes = block.classes
     labels, parents = label_block(classes, background)
@@ -119,8 +120,8 @@ def _trace_contours(block: NDArray[np.int32], labels: NDArray[np.int32], backgro
 def _find_sides(block: NDArray[np.int32]) -> IntArray:
     """Find the pixel sides between classes at which a contour can begin, encoded as width x (row + 1) + column.
 
-    The vertical sides at the lower seam come first (as row -1), then the vertical sides at the upper seam (row 0), each
-    to the left of its column; then the upper sides of all pixels, because every ring has such a side.
+    The vertical sides at the lower seam come first (as row -1), followed by the vertical sides at the upper seam (row
+    0). Each of these is to the left of its column. The upper sides of all pixels come last; every ring has such a side.
     """
     width = block.shape[1]
     seams, upper = block[[-1, 0]], np.flatnonzero(block[1:] != block[:-1]) + 2 * width
@@ -195,7 +196,7 @@ def _follow(
         left = block[row + LEFT_ROW[direction], col + LEFT_COL[direction]]
         right = block[row + RIGHT_ROW[direction], col + RIGHT_COL[direction]]
         other = block[row + OTHER_ROW[direction], col + OTHER_COL[direction]]
-        borders = 1 + (left != own) + (left != right) + (right != other)  # the 1: own and other always differ
+        borders = 1 + (left != own) + (left != right) + (right != other)  # 1: own and other always differ
         kept, is_pinched = True, left != own and right == own
         if left != own:
             direction = (direction + 1) % 4

@@ -1,7 +1,7 @@
 """Spatial index of all border vertices, used to count the vertices in a triangle.
 
-Vertices are sorted by row, and from left to right within a row. Grid corners are stored by their (row, col); other points
-are sorted into rows of height 1. A grid corner takes four bytes of memory, regardless of how many borders meet there.
+Vertices are sorted by row, and from left to right within a row. Grid corners are stored by (row, col); other points are
+sorted into rows of height 1. A grid corner takes four bytes of memory, regardless of how many borders meet there.
 """
 
 from typing import NamedTuple, Self
@@ -21,11 +21,11 @@ class VertexIndex(NamedTuple):
     xs: NDArray[np.int32] | FloatArray
     """(point,): x coordinates, ascending within each row."""
     ys: NDArray[np.int32] | FloatArray
-    """(point,): y coordinates; empty if the y of every point is its row number."""
+    """(point,): y coordinates; empty if the y coordinate of every point is its row number."""
 
     @classmethod
     def from_points(cls, points: FloatArray) -> Self:
-        """Index points (point, 2: x, y) with non-negative y; duplicates count once."""
+        """Index points (point, 2: x, y) with non-negative y; duplicates are removed."""
         points = np.unique(points, axis=0)
         row = points[:, 1].astype(np.int64)
         order = np.lexsort((points[:, 0], row))
@@ -43,7 +43,7 @@ class StripVertices(NamedTuple):
 
 
 class VertexCollector:
-    """Collector that receives the vertices of a class raster strip by strip."""
+    """Collects the vertices of a class raster strip by strip."""
 
     def __init__(self) -> None:
         self._columns = np.empty(1024, np.int32)
@@ -51,7 +51,7 @@ class VertexCollector:
         self._count = 0
 
     def add(self, vertices: StripVertices | None) -> None:
-        """Add the vertices of the next rows; None adds nothing."""
+        """Add the vertices of the next rows; do nothing if ``vertices`` is None."""
         if vertices is None:
             return
         stop = self._count + len(vertices.columns)
@@ -71,8 +71,8 @@ class VertexCollector:
 def find_strip_vertices(block: NDArray[np.int32]) -> StripVertices:
     """Find the vertices at the upper corners of all rows in a block except the first.
 
-    A corner is a vertex unless its four pixels have the same class, or a straight border between two classes runs through
-    it.
+    A corner is a vertex unless its four pixels have the same class, or a straight border between two classes runs
+    through it.
     """
     columns = np.empty((block.shape[0] - 1) * (block.shape[1] - 1), np.int32)
     counts = np.empty(block.shape[0] - 1, np.int64)
@@ -118,7 +118,7 @@ def count_inside(
     cy: float,
     limit: int,
 ) -> int:
-    """Count the indexed vertices in triangle a b c or on its border; stop counting above ``limit``.
+    """Count the indexed vertices in triangle a b c or on its border; stop once the count exceeds ``limit``.
 
     The arguments are plain arrays and numbers, because tuples would make simplification several percent slower.
     """
@@ -127,7 +127,7 @@ def count_inside(
     count = 0
     for row in range(max(int(low), 0), min(int(high), len(starts) - 2) + 1):
         first, last = left, right
-        if high - low > 2 and right - left > 4:  # long and slanted triangle: search only its part near this row
+        if high - low > 2 and right - left > 4:  # long, slanted triangle: search only the part near this row
             first, last = _clip_to_row(ax, ay, bx, by, cx, cy, row)
         begin, stop = starts[row], starts[row + 1]
         while begin < stop:
