@@ -1,7 +1,7 @@
 """Compare polygonization with GDAL, rasterio with GeoPandas, and contour-rs, on smoothed random masks.
 
     python benchmarks/polygonize.py --size 10000 --contourrs /path/to/python
-    python benchmarks/polygonize.py --size 10000 --times 4 --masks L64 --sides geoseg,geoseg_generalized --repeats 1
+    python benchmarks/polygonize.py --size 10000 --times 4 --masks L64 --sides geoseg,geoseg_generalised --repeats 1
 
 Each conversion of a mask to a file runs in its own process, in alternation; see benchmarks/polygonize_peers.py. Prints
 medians of wall seconds, processor seconds and peak memory, and the time of each peer relative to geoseg. GDAL is the
