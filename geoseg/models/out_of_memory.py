@@ -13,7 +13,7 @@ OUT_OF_MEMORY_MESSAGES = (
     "alloc_failed",
     "find an engine",
 )
-"""Parts of torch's messages when memory runs out. A worker process that is killed has the same cause."""
+"""Parts of torch's error messages when memory runs out, including those for a killed worker process."""
 
 
 @contextlib.contextmanager
