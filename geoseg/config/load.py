@@ -25,7 +25,7 @@ SHIPPED_PACKAGE = "geoseg_configs"
 """The package that contains the recipes included in geoseg."""
 
 MAX_RECIPE_BYTES = 1_000_000
-"""Size in bytes of the largest file that is read as a recipe."""
+"""Maximum size of a recipe file in bytes."""
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -168,7 +168,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _convert_error(label: str, error: ValidationError, section: type[BaseModel]) -> ConfigError:
-    """Convert a validation error to one sentence about the first problem, plus the number of other problems."""
+    """Convert a validation error to one sentence about the first problem, followed by the number of other problems."""
     problems = error.errors()
     first = problems[0]
     where = ".".join(str(step) for step in first["loc"])
