@@ -46,7 +46,7 @@ def temporary_path(path: Path, purpose: str = "part") -> Path:
 
 @contextlib.contextmanager
 def atomic_path(path: Path, *, temporary: Path | None = None, fsync: bool = False) -> Iterator[Path]:
-    """Yield a temporary path that replaces ``path`` if the ``with`` block exits without an error, or is else deleted.
+    """Yield a temporary path that replaces ``path`` if the block exits without an error, and is deleted otherwise.
 
     Args:
         path: The target; an existing file is replaced.
