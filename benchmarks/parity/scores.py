@@ -18,7 +18,7 @@ IMAGES = 5
 
 
 def compare_scores() -> Iterator[Part]:
-    """Compare counts, class scores and the rounded summary for two sets of masks; in one of them, some classes are missing."""
+    """Compare counts, class scores and the rounded summary for two sets of masks; one set lacks some classes."""
     logging.disable(logging.CRITICAL)  # IoUMetric prints its table
     areas, classes, summaries = zip(*(compare_masks(*each) for each in SETS), strict=True)
     logging.disable(logging.NOTSET)
