@@ -98,7 +98,10 @@ def log_to_stderr(context: click.Context) -> Iterator[None]:
 
 
 class _StderrHandler(logging.Handler):
-    """Prints each log record on a line; checks the level per record, because ``-v`` and ``-q`` may follow the subcommand."""
+    """Prints each log record on its own line.
+
+    The level is checked for each record, because ``-v`` and ``-q`` may follow the subcommand.
+    """
 
     def __init__(self, context: click.Context) -> None:
         super().__init__()

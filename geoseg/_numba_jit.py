@@ -33,7 +33,10 @@ class _CompiledAtFirstCall:
         return (self._compiled or self.compile())(*args, **kwargs)
 
     def compile(self) -> Callable[..., Any]:
-        """Compile the function, after any such functions in its globals, where numba looks for the functions it calls."""
+        """Compile the function.
+
+        Decorated functions that it calls are compiled first and replaced in its globals, where numba looks them up.
+        """
         with _LOCK:
             if self._compiled is None:
                 scope = self._function.__globals__

@@ -73,10 +73,10 @@ class Registry(Generic[T]):
         return component(**arguments, **checked)
 
     def check(self, name: str, options: Mapping[str, Any], *, given: Collection[str]) -> None:
-        """Raise the errors that :meth:`build` would raise, without calling and, if possible, importing the component.
+        """Raise the errors that :meth:`build` would raise, without calling the component.
 
-        For a component that has not been imported yet, only the names of options are checked, and values whose
-        annotations are in the module or its ``base.py``.
+        The component is not imported for this, if possible. For a component that has not been imported yet, only the
+        names of options are checked, and values whose annotations are in the module or its ``base.py``.
 
         Args:
             name: Name of the component.

@@ -56,7 +56,7 @@ def parse_recipe(content: Mapping[str, Any], label: str = "recipe") -> Recipe:
     """Validate the content of a recipe.
 
     Args:
-        content: Mapping of section names to sections.
+        content: Mapping from section names to sections.
         label: Name of the recipe in error messages.
 
     Raises:
@@ -70,7 +70,7 @@ def parse_section(section: type[S], content: Mapping[str, Any], label: str) -> S
 
     Args:
         section: The class of the section.
-        content: Mapping of keys to values.
+        content: Mapping from keys to values.
         label: Name of the source in error messages.
 
     Raises:
@@ -88,7 +88,7 @@ def to_yaml(recipe: Recipe) -> str:
 
 
 def list_recipes() -> dict[str, str]:
-    """List the included recipes as a mapping of file names to descriptions."""
+    """List the included recipes as a mapping from file names to descriptions."""
     folder = files(SHIPPED_PACKAGE)
     names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
     return {name: str(_parse_yaml(name, (folder / name).read_text("utf-8")).get("description", "")) for name in names}

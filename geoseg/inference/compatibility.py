@@ -236,7 +236,7 @@ def _parse_bands(scene: Scene, selected: Sequence[str] | str) -> tuple[int, ...]
 
 
 def _find_band(scene: Scene, text: str) -> int:
-    """Return the position of a band given by name (case-insensitive) or by 1-based number."""
+    """Return the position of the band with this name (case-insensitive) or 1-based number."""
     names = [name.casefold() for name in scene.bands]
     if text.casefold() in names:
         return names.index(text.casefold())

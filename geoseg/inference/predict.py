@@ -172,7 +172,7 @@ def run_prediction(
     cluster: "DaskCluster | None" = None,
     progress: Progress = silent,
 ) -> Prediction:
-    """Predict a scene, with the arguments of :func:`predict` in groups; see there for the errors.
+    """Predict a scene as :func:`predict` does, which documents the errors, but with grouped arguments.
 
     Args:
         scene: The scene.

@@ -20,7 +20,7 @@ from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
 
 PREVIEW_MASK_OPACITY = 0.55
-"""Opacity of the mask over the scene in a preview."""
+"""Opacity of the mask when it is drawn over the scene in a preview."""
 
 THUMBNAIL_PIXELS = 320
 """Length of the longer side of the thumbnail in notebooks, in pixels."""

@@ -26,9 +26,9 @@ class InterpolationTaps:
     """The two source pixels and the weight of each output pixel along one axis."""
 
     low: NDArray[np.int64]
-    """Source pixel before the position."""
+    """Index of the source pixel before the sampling position."""
     high: NDArray[np.int64]
-    """Source pixel after the position, or the same pixel as ``low``."""
+    """Index of the source pixel after the sampling position, or the same as ``low``."""
     weight: NDArray[np.float32]
     """Weight of ``high``, from 0 to 1; the weight of ``low`` is 1 minus this weight."""
 
@@ -43,7 +43,7 @@ class InterpolationTaps:
         return int(self.high[-1]) + 1 - self.first
 
     def part(self, start: int, stop: int) -> "InterpolationTaps":
-        """Restrict to the output pixels ``start`` to ``stop``."""
+        """Return the taps of the output pixels from ``start`` to ``stop`` (exclusive)."""
         return InterpolationTaps(self.low[start:stop], self.high[start:stop], self.weight[start:stop])
 
     def relative_to(self, first: int) -> "InterpolationTaps":

@@ -49,7 +49,7 @@ def _count(kind: str) -> int:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Return whether the device multiplies bfloat16 faster than float32.
+    """Return whether the device multiplies bfloat16 numbers faster than float32 numbers.
 
     This is the case for GPUs with native support and for CPUs with AVX-512 BF16 or AMX. Other CPUs emulate bfloat16,
     which is slower. torch reports CPU capabilities since version 2.9; with older versions, the result is False.

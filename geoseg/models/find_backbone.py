@@ -52,7 +52,7 @@ def find_backbone_module(name: str) -> str:
 
 
 def list_timm_models() -> frozenset[str]:
-    """List the model names in timm's source, which is faster than importing timm, and those registered at run time."""
+    """List the model names in timm's source code (faster than importing timm) and those registered at run time."""
     if "timm" in sys.modules:
         return _read_timm_models() | frozenset(
             import_module("timm").list_models()

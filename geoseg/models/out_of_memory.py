@@ -1,4 +1,4 @@
-"""Report out-of-memory errors of numpy, torch and the devices."""
+"""Report out-of-memory errors from NumPy, torch and the devices."""
 
 import contextlib
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ OUT_OF_MEMORY_MESSAGES = (
 
 @contextlib.contextmanager
 def explain_out_of_memory(hint: str) -> Iterator[None]:
-    """Convert out-of-memory errors of numpy, torch and the devices to a :class:`GeosegError` with ``hint``."""
+    """Convert out-of-memory errors from NumPy, torch and the devices to a :class:`GeosegError` with ``hint``."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

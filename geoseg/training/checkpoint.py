@@ -82,7 +82,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, run: Path) -> "Checkpoint":
-        """Read the checkpoint of a run folder.
+        """Read the checkpoint in a run folder.
 
         Raises:
             BundleError: If it does not exist or cannot be read.

@@ -65,7 +65,7 @@ class RunFolder:
 def open_run_folder(
     runs: Path, name: str, recipe: Recipe, data: str, *, resume: bool = False, fresh: bool = False
 ) -> RunFolder:
-    """Open the folder of a run: resume the newest interrupted run of this name, or create a new folder.
+    """Open the folder of a run: resume the newest interrupted run with this name, or create a new folder.
 
     Args:
         runs: Parent folder of runs.
@@ -93,7 +93,7 @@ def open_run_folder(
 
 
 def _refuse_running(runs: Path, name: str) -> None:
-    """Raise :class:`BundleError` if the newest run of this name is running in another process."""
+    """Raise :class:`BundleError` if the newest run with this name is running in another process."""
     for folder in reversed(_list_runs(runs, name)):
         lock = _lock(folder)
         if lock is None:

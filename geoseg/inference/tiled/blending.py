@@ -149,22 +149,22 @@ def window_weights(size: Sizes, halo: Sizes, window: str) -> Float[Tensor, "row 
 
 
 def _cosine(position: Tensor, size: int, halo: int) -> Tensor:
-    """Decrease as sin² over the 2 · halo pixels toward each edge."""
+    """Return weights that decrease as sin² over the 2 · halo pixels next to each edge."""
     return torch.sin(_linear(position, size, halo) * (math.pi / 2)) ** 2
 
 
 def _linear(position: Tensor, size: int, halo: int) -> Tensor:
-    """Decrease linearly over the 2 · halo pixels toward each edge."""
+    """Return weights that decrease linearly over the 2 · halo pixels next to each edge."""
     return (torch.minimum(position, size - position) / max(2 * halo, 0.5)).clamp(max=1)
 
 
 def _gaussian(position: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (all windows share a signature)
-    """Use a normal distribution over the view with a standard deviation of size / 8, as in MONAI and nnU-Net."""
+    """Return Gaussian weights with a standard deviation of size / 8, as in MONAI and nnU-Net."""
     return torch.exp(-0.5 * ((position - size / 2) / (size / 8)) ** 2)
 
 
 def _uniform(position: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (all windows share a signature)
-    """Weight all pixels of the view equally."""
+    """Return equal weights for all pixels of the view."""
     return torch.ones_like(position)
 
 

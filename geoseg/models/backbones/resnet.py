@@ -130,7 +130,7 @@ class DilatedResNet(Backbone):
 
 
 def block_dilations(blocks: int, dilation: int) -> list[int]:
-    """Return the dilation of each block in a stage; the first block has that of the previous stage, which is half."""
+    """Return the dilation of each block in a stage; the first block has half of it, as in the previous stage."""
     return [max(1, dilation // 2)] + [dilation] * (blocks - 1)
 
 

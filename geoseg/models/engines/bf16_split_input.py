@@ -35,7 +35,7 @@ def split_bf16(images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "ba
 
 
 def convert_to_split_input(network: nn.Module, bands: int) -> nn.Module | None:
-    """Return a copy of the network that takes the images of :func:`split_bf16`.
+    """Return a copy of the network that takes the output of :func:`split_bf16` as input.
 
     Args:
         network: Any network; it is not changed.
