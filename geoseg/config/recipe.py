@@ -113,7 +113,7 @@ class AugmentSection(Section):
     """Probability of a rotation by a random multiple of 90 degrees, from 0 to 1."""
     photometric: Literal["linear", "openmmlab"] = "linear"
     """Type of color changes. linear: one affine transformation per crop, rounded once, for any bands; saturation and hue
-    are changed only if there are bands named red, green and blue. openmmlab: bit-identical to mmsegmentation's
+    are changed only if the bands are red, green and blue. openmmlab: bit-identical to mmsegmentation's
     PhotoMetricDistortion, which rounds to 8 bits after each change; for three uint8 bands, which are treated as red,
     green and blue."""
     brightness: float = Field(0.125, ge=0)

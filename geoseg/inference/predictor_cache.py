@@ -1,4 +1,4 @@
-"""A cache of predictors, so that for many scenes, the network is loaded and engines are prepared only once."""
+"""A cache of predictors: to predict many scenes, the network is loaded and the engine is prepared only once."""
 
 from functools import cached_property
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Tile prediction: read, batch and count the tiles of a scene; the types passed between these stages.
+"""Read, batch, predict and count the tiles of a scene; defines the types that are passed between these stages.
 
 Several threads read tiles, and one thread runs the network. Tiles without valid pixels are not passed to the network.
 """

@@ -1,4 +1,4 @@
-"""The rank of this process in distributed training, and handling of errors in several processes; without torch."""
+"""The rank of this process in distributed training, and errors that several processes raise; does not import torch."""
 
 import os
 import sys
