@@ -1,9 +1,9 @@
-"""Write synthetic archives in the format of ISPRS Potsdam: tiles with textured classes, colored labels, two zip files.
+"""Write synthetic archives in the format of ISPRS Potsdam: two zip files with textured tiles and color-coded labels.
 
     python benchmarks/archives.py FOLDER --side 6000
 
-They contain no pixel of the benchmark. Objects are some hundred pixels wide, textures have grain of all sizes, and PNG
-and LZW compress them about as well as the real tiles.
+The archives contain no pixels from the benchmark. Objects are a few hundred pixels wide, and textures have grain of all
+sizes, so that PNG and LZW compress the tiles about as well as the real ones.
 """
 
 import argparse
@@ -30,7 +30,7 @@ OCTAVES = ((1, 5.0), (2, 7.0), (8, 7.0), (64, 10.0))
 
 
 def noise(size: int, length: int, rng: torch.Generator) -> torch.Tensor:
-    """Return normal noise (row, col) with a correlation length of ``length`` pixels."""
+    """Return Gaussian noise (row, col) with a correlation length of ``length`` pixels."""
     side = size // length + 3
     coarse = torch.randn(1, 1, side, side, generator=rng)
     return F.interpolate(coarse, scale_factor=length, mode="bicubic" if length > 1 else "nearest")[0, 0, :size, :size]
@@ -52,14 +52,14 @@ def made_up(size: int, seed: int = 0) -> tuple[NDArray[np.uint8], NDArray[np.uin
 
 
 def without_boundary(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the colors (row, col, band) of class indices, black within three pixels of another class."""
+    """Return the colors (row, col, band) of class indices; pixels within three pixels of another class are black."""
     values = torch.from_numpy(mask)[None, None].float()
     largest, smallest = (sign * F.max_pool2d(sign * values, 7, 1, 3)[0, 0].numpy() for sign in (1, -1))
     return np.where((largest == smallest)[..., None], LEGEND.draw(mask), 0).astype(np.uint8)
 
 
 def write_tile(path: Path, pixels: NDArray[np.uint8], tile: str) -> None:
-    """Write pixels (row, col, band) as a GeoTIFF with 5 cm GSD, in strips with LZW."""
+    """Write pixels (row, col, band) as a striped, LZW-compressed GeoTIFF with a GSD of 5 cm."""
     row, col = map(int, tile.split("_"))
     size, _, bands = pixels.shape
     place = Affine(0.05, 0, 366_000 + 0.05 * size * col, 0, -0.05, 5_808_000 - 0.05 * size * row)
@@ -89,7 +89,7 @@ def write_archives(root: Path, size: int, tiles: tuple[str, ...] = TILES) -> Pat
 
 
 def recipe(root: Path, prepared: Path, *changes: str) -> Recipe:
-    """Return Potsdam's recipe for an incomplete archive, with ``section.key=value`` changes."""
+    """Return the Potsdam recipe for an incomplete archive, with overrides ``section.key=value``."""
     return load_recipe(
         "potsdam.yaml", [f"data.root={root}", f"data.prepared={prepared}", "data.complete=false", *changes]
     )

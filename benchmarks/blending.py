@@ -2,8 +2,8 @@
 
     python benchmarks/blending.py        half a minute on one core (--rounds, --side)
 
-One thread, weighted blending of tiles of 512 pixels every 384 pixels, six classes. Prints milliseconds of processor time
-per megapixel of the scene, medians of the rounds.
+The benchmark uses one thread, and weighted blending of a 512-pixel tile every 384 pixels, with six classes. It prints
+milliseconds of CPU time per megapixel of the scene, as medians of the rounds.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def blending(folder: Path, side: int, rounds: int) -> None:
-    """Measure softmax, blending, argmax and writing of slabs for synthetic logits, then the conversion to the final file."""
+    """Measure softmax, blending, argmax and writing slabs for synthetic logits, and then conversion to the final file."""
     torch.set_num_threads(1)
     layout = TileLayout(side, side, TILE, HALO, CLASSES, torch.device("cpu"), "cosine")
     legend, grid = make_numbered_legend(range(CLASSES)), Grid(None, Affine.identity(), side, side)
@@ -66,18 +66,18 @@ def blending(folder: Path, side: int, rounds: int) -> None:
 
 
 def smooth_logits() -> Tensor:
-    """Return logits (batch, class, row, col) of realistic smoothness."""
+    """Return logits (batch, class, row, col) that are about as smooth as real ones."""
     noise = torch.randn(BATCH, CLASSES, TILE // 32, TILE // 32, generator=torch.Generator().manual_seed(0))
     return 4 * torch.nn.functional.interpolate(noise, (TILE, TILE), mode="bicubic")
 
 
 class Ready:
-    """Callable that returns the same logits every time, in new memory like an engine."""
+    """Callable that returns the same logits every time, in new memory as an engine does."""
 
     def __init__(self, logits: Tensor) -> None:
         self.logits, self.handed = logits, torch.empty_like(logits)
         self.seconds = 0.0
-        """Seconds spent on copying them."""
+        """Seconds spent copying the logits."""
 
     def __call__(self) -> Tensor:
         """Return the logits in writable memory."""
@@ -88,7 +88,7 @@ class Ready:
 
 
 def pieces(layout: TileLayout, ready: Ready, valid: np.ndarray) -> Iterator[TilePrediction]:
-    """Yield tile predictions of precomputed logits, batch by batch."""
+    """Yield tile predictions from precomputed logits, batch by batch."""
     every = iter(tiles(layout.height, layout.width, layout.size, layout.halo))
     while waiting := list(islice(every, BATCH)):
         for tile, each in zip(waiting, softmax_(ready()), strict=False):

@@ -1,14 +1,14 @@
-"""Compare training from scratch on Dubai (Humans in the Loop) with segmentation-models-pytorch (smp).
+"""Compare training from scratch on the Dubai dataset (Humans in the Loop) with segmentation-models-pytorch (smp).
 
     python benchmarks/dubai.py FOLDER --minutes 8 --seeds 0 1 2   dubai.yaml and smp's DeepLabV3Plus, 60 minutes
     python benchmarks/dubai.py FOLDER --rare --iterations 400     methods for rare classes, one change at a time, 30 minutes
 
-FOLDER contains `Tile 1` to `Tile 8`. The comparison first measures the speed of both sides in alternation. Each side then
-trains for the number of iterations that it completes in ``--minutes``, so other programs on the machine delay both sides
-equally. smp's network trains in a plain PyTorch loop: random crops, flips and rotations, cross-entropy, AdamW with a
-cosine schedule down to 0, the same batch, crop and learning rate, and bfloat16 where geoseg uses it. Both sides are
-validated after the same iterations, on whole tiles, and keep their best scores. Prints Markdown: IoU in percent, means
-over the seeds.
+FOLDER contains `Tile 1` to `Tile 8`. The comparison first measures the speed of both libraries in alternation. Each
+library then trains for the number of iterations that it completes in ``--minutes``, so that other programs on the
+machine slow down both equally. smp's network is trained in a plain PyTorch loop: random crops, flips and rotations,
+cross-entropy, AdamW with a cosine schedule that ends at 0, the same batch size, crop size and learning rate, and
+bfloat16 if geoseg uses it. Both networks are validated the same number of times on whole tiles, and the best scores are
+kept. Prints Markdown: IoU in percent, as means over the seeds.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from geoseg.training.weight_average import AveragedNetwork
 
 VALIDATIONS = 4
 CALIBRATION = 24
-"""Measured iterations of each side."""
+"""Number of timed iterations of each library."""
 PLAIN = "loss=[{name: cross_entropy}]"
 RARE = {
     "cross-entropy, random crops": (PLAIN, "train.sampler=random"),
@@ -51,21 +51,21 @@ RARE = {
     "class weights `sqrt`": ("loss=[{name: cross_entropy, class_weights: sqrt}]", "train.sampler=random"),
     "OHEM": ("loss=[{name: ohem, kept: 16384, threshold: 0.7}]", "train.sampler=random"),
 }
-"""Methods for rare classes, and their changes of the recipe."""
+"""Overrides of the recipe for each method for rare classes."""
 
 
 class Outcome(NamedTuple):
-    """Result of a training."""
+    """Result of a training run."""
 
     scores: dict[str, float]
     """Scores by name, as in ``metrics.csv``."""
     iterations: int
     minutes: float
-    """Wall time, validations included."""
+    """Wall time, including validations."""
 
 
 def with_steps(recipe: Recipe, iterations: int, **changes: Any) -> Recipe:
-    """Return the recipe with another number of iterations and other changes of its section ``train``."""
+    """Return the recipe with a different number of iterations and other changes to its section ``train``."""
     every = max(iterations // VALIDATIONS, 1)
     iterations = every * VALIDATIONS if iterations >= VALIDATIONS else iterations
     steps = {"iterations": iterations, "validate_every": every, "checkpoint_every": 10**9}
@@ -81,7 +81,7 @@ def geoseg_trained(recipe: Recipe, iterations: int, seed: int, folder: Path) -> 
 
 
 class PlainLoop:
-    """Plain training loop of smp's network."""
+    """Plain training loop for smp's network."""
 
     def __init__(self, recipe: Recipe, encoder: str, seed: int) -> None:
         still = AugmentSection(
@@ -96,7 +96,7 @@ class PlainLoop:
         torch.manual_seed(seed)
         self.network = smp.DeepLabV3Plus(encoder, encoder_weights=None, classes=len(self.prepared.legend))
         scaled = measure_normalization(self.prepared)
-        # Used for normalization only, and because validation needs it.
+        # Only used for normalization, and because validation requires it.
         loss = build_loss([WeightedComponent(name="cross_entropy")], classes=len(self.prepared.legend))
         self.scale = TrainingModule(self.network, loss, scaled, auxiliary_weight=0).to(self.fabric.device)
 
@@ -134,7 +134,7 @@ def smp_trained(recipe: Recipe, iterations: int, seed: int, encoder: str) -> Out
 
 
 def geoseg_steps(recipe: Recipe) -> Iterator[int]:
-    """Run the steps of ``geoseg.train`` without validations."""
+    """Run the steps of ``geoseg.train`` without validation."""
     prepared = prepare(recipe.data, recipe.name)
     fabric, classes = launch_fabric(recipe.train), len(prepared.legend)
     network = build_network(recipe.model, bands=len(prepared.bands), classes=classes)
@@ -151,7 +151,7 @@ def geoseg_steps(recipe: Recipe) -> Iterator[int]:
 
 
 def speeds(recipe: Recipe, encoder: str) -> tuple[float, float]:
-    """Return iterations per second of both sides, from their shortest steps in alternation: disturbances only slow down."""
+    """Return the iterations per second of both libraries, based on the shortest of alternating steps (least disturbed)."""
     short = with_steps(recipe, CALIBRATION)
     sides = geoseg_steps(short), PlainLoop(short, encoder, seed=0).train()
     seconds: tuple[list[float], list[float]] = ([], [])
@@ -183,7 +183,7 @@ def row(name: str, outcomes: Sequence[Outcome], classes: Sequence[str]) -> str:
 
 
 def contest(recipe: Recipe, options: argparse.Namespace, folder: Path) -> dict[str, list[Outcome]]:
-    """Train both sides for the number of iterations that each completes in the given minutes."""
+    """Train with each library for the number of iterations that it completes in the given minutes."""
     ours, theirs = options.speeds or speeds(recipe, options.encoder)
     print(f"iterations per second: geoseg {ours:.2f}, smp {theirs:.2f}", flush=True)
     ours, theirs = (round(60 * options.minutes * speed) for speed in (ours, theirs))

@@ -4,8 +4,8 @@
     python benchmarks/engines.py --models runs/latest/best.safetensors --images ../shared/data/dubai_hitl
 
 Prints Markdown: the preparation time, medians of interleaved rounds in milliseconds per image, the speed relative to
-eager float32 (median of the ratios of the rounds), and for ``--models`` the share of pixels of real images with the same
-class. ``--depths`` have random weights, for which this share is meaningless.
+eager float32 (median of the ratios in each round), and for ``--models`` the fraction of pixels in real images with the
+same class. Networks selected with ``--depths`` have random weights, for which this fraction is meaningless.
 """
 
 import argparse
@@ -49,7 +49,7 @@ class Subject(NamedTuple):
 
 
 def engines(network: nn.Module, bands: int) -> dict[str, Callable[[], Engine]]:
-    """Return functions that prepare each engine, by name; the first is the baseline."""
+    """Return functions that prepare each engine, by name; the first engine is the baseline."""
     ways: dict[str, Callable[[], Engine]] = {
         "eager float32": lambda: TorchEngine(network, CPU, "float32", bands=bands, live=True),
         "eager bfloat16": lambda: TorchEngine(network, CPU, "bfloat16", bands=bands, live=True),
@@ -63,7 +63,7 @@ def engines(network: nn.Module, bands: int) -> dict[str, Callable[[], Engine]]:
 
 
 def rows(subject: Subject, rounds: int) -> Iterator[list[str]]:
-    """Yield the rows of the table for a subject."""
+    """Yield the rows of the table for a network."""
     seconds, ready = {}, {}
     for name, way in engines(subject.network, subject.images[0].shape[1]).items():
         start = time.perf_counter()
@@ -89,7 +89,7 @@ def rows(subject: Subject, rounds: int) -> Iterator[list[str]]:
 def measured(
     ready: dict[str, Engine], images: list[Tensor], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, float]]:
-    """Return seconds per image in each round, and the share of all pixels with the same class as the first engine."""
+    """Return seconds per image in each round, and the fraction of pixels with the same class as from the first engine."""
     times: dict[str, list[float]] = {name: [] for name in ready}
     same: dict[str, list[float]] = {name: [] for name in ready}
     for number in range(rounds):

@@ -2,10 +2,10 @@
 
     python benchmarks/evaluate.py --side 10000
 
-Each side runs in its own process, in alternation, and computes the confusion matrix of two masks with seven classes; a
-tenth of the pixels is unlabeled. Prints Markdown: medians of seconds, the time relative to geoseg, and the growth of the
-process beyond the masks (peak resident memory). Sides whose library is not installed are skipped. The last row is the
-complete evaluation of geoseg: reading both masks from GeoTIFF files, strip by strip.
+Each library runs in its own process, in alternation, and computes the confusion matrix of two masks with seven classes;
+a tenth of the pixels is unlabeled. Prints Markdown: the median time in seconds, the time relative to geoseg, and the
+peak resident memory in addition to the masks. Libraries that are not installed are skipped. The last row is a complete
+evaluation with geoseg, which includes reading both masks from GeoTIFF files, strip by strip.
 """
 
 import argparse
@@ -30,7 +30,7 @@ Mask = NDArray[np.uint8]
 
 
 def masks(side: int) -> tuple[Mask, Mask]:
-    """Return (predicted, reference): squares of 64 pixels; a fifth is predicted at random, a tenth unlabeled."""
+    """Return (predicted, reference) masks of 64-pixel squares; a fifth is predicted at random, and a tenth is unlabeled."""
     rng = np.random.default_rng(0)
     squares = rng.integers(0, CLASSES, (side // 64 + 1,) * 2, dtype=np.uint8)
     reference = squares.repeat(64, 0).repeat(64, 1)[:side, :side].copy()
@@ -103,7 +103,7 @@ def write_files(folder: Path, side: int) -> None:
 
 
 def measured(way: str, side: int, folder: Path) -> None:
-    """Run one side in this process; print seconds, growth in MB and the counts as JSON."""
+    """Run one library in this process; print the seconds, the memory growth in MB and the counts as JSON."""
     tiny = np.zeros((2, 2), np.uint8)
     if way == "files":
         from geoseg.evaluation import evaluate_masks as _  # noqa: F401  (importing is not measured)

@@ -1,11 +1,12 @@
-"""Measure DeepLabV3+ on a GPU: images per second, memory and share of the peak performance, also of installed peers.
+"""Measure DeepLabV3+ from geoseg and other installed libraries on a GPU: images per second, memory, and efficiency.
 
     python benchmarks/gpu.py                                      R-18, R-50 and R-101, 16 images of 512 x 512
     python benchmarks/gpu.py --size 896 --batch 8 --depths 18 50  the crop size of iSAID
     python benchmarks/gpu.py --smoke                              a tiny run on any device, as a test
 
-Needs geoseg (`pip install --no-deps -e .` is enough), torch, torchvision, timm, pydantic, pyyaml, jaxtyping and
-safetensors, but no geospatial library. Networks, modes and passes are those of `network.py`. Prints Markdown.
+Requires geoseg (`pip install --no-deps -e .` is sufficient), torch, torchvision, timm, pydantic, pyyaml, jaxtyping and
+safetensors, but no geospatial libraries. Networks, modes and passes are those in `network.py`. Efficiency is the
+fraction of the peak performance. Prints Markdown.
 """
 
 import argparse
@@ -26,9 +27,9 @@ class Peak(NamedTuple):
     """Peak performance of dense matrix products, in 10^12 floating-point operations per second."""
 
     tf32: float
-    """Float32 as used in convolutions, with 10 bits of mantissa."""
+    """TensorFloat-32 as used in convolutions, with a 10-bit mantissa."""
     bfloat16: float
-    """bfloat16 with sums in float32."""
+    """bfloat16 with float32 accumulation."""
 
 
 PEAKS = {
@@ -38,14 +39,14 @@ PEAKS = {
     "A100": Peak(156, 312),
     "L40S": Peak(183, 362),
 }
-"""Peak by a part of the device name (the first match), from the manufacturer's data sheets, without sparsity."""
+"""Peak performance by part of the device name (the first match counts), from NVIDIA's data sheets, without sparsity."""
 
 
 class Speed(NamedTuple):
     """Speed and memory of a pass."""
 
     images_per_second: float
-    """Median of the repeats."""
+    """Median over the repetitions."""
     memory: float
     """Peak allocated memory in 10^9 bytes; 0 if the device does not report it."""
 
@@ -96,7 +97,7 @@ def measured(runner: Runner, what: str, options: argparse.Namespace) -> Speed:
 
 
 def timed(work: Callable[[], None], times: int, *, on_gpu: bool) -> float:
-    """Return seconds per pass, until the device has finished all of them."""
+    """Return the seconds per pass, measured until the device has finished all passes."""
     start = time.perf_counter()
     for _ in range(times):
         work()

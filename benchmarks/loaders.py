@@ -1,7 +1,8 @@
-"""Build loaders of training crops of the same scenes with geoseg, mmsegmentation and torchgeo.
+"""Build loaders for training crops of the same scenes with geoseg, mmsegmentation and torchgeo.
 
-All magnify by a factor of 0.5 to 2, cut crops of 512 x 512 pixels and flip them left to right with probability 1/2. With
-``colours``, they also change brightness, contrast, saturation and hue by the same amounts, each with probability 1/2.
+All loaders rescale by a factor of 0.5 to 2, cut crops of 512 x 512 pixels, and flip them horizontally with probability
+1/2. With ``colours``, they also change brightness, contrast, saturation and hue within the same ranges, each with
+probability 1/2.
 """
 
 import itertools
@@ -22,7 +23,9 @@ from geoseg.data.crops.samplers import samplers
 from geoseg.data.preparation.prepared_dataset import PreparedDataset
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # mmsegmentation lacks compiled operators, torchgeo's modules are deprecated
+    warnings.simplefilter(
+        "ignore"
+    )  # about mmsegmentation's missing compiled operators and torchgeo's deprecated modules
     import kornia.augmentation as K
     import peer
     from mmengine.config import Config
@@ -47,7 +50,7 @@ class Side(NamedTuple):
 
 
 def geoseg_side(prepared: PreparedDataset, recipe: Recipe, *, seed: int, colours: bool, pieces: str = "isprs") -> Side:
-    """Return the sampler and augmentation of the recipe; ``pieces: scene`` does not keep crops inside published patches."""
+    """Return the sampler and augmentation of the recipe; with ``pieces="scene"``, crops can cross published patches."""
     section = recipe.augment if colours else recipe.augment.model_copy(update=STILL)
     scenes = prepared.scenes("train")
     given = {"scenes": scenes, "size": SIZE, "scale": section.scale, "seed": seed, "classes": prepared.legend.names}
@@ -57,12 +60,12 @@ def geoseg_side(prepared: PreparedDataset, recipe: Recipe, *, seed: int, colours
 
 
 def mmsegmentation_side(folder: Path, *, seed: int, colours: bool) -> Side:
-    """Return the pipeline of OpenMMLab's Potsdam configurations, read from their common base file."""
+    """Return the pipeline of OpenMMLab's Potsdam configurations, which is read from their common base file."""
     described = Config.fromfile(peer.CONFIGURATIONS / "_base_" / "datasets" / "potsdam.py").train_dataloader.dataset
     described.data_root = str(folder)
     if not colours:
         described.pipeline = [step for step in described.pipeline if step.type != "PhotoMetricDistortion"]
-    described.pipeline[1].pop("reduce_zero_label")  # the dataset sets it too, and warns about duplicates
+    described.pipeline[1].pop("reduce_zero_label")  # the dataset also sets it, and warns about duplicates
     crops = DATASETS.build(described)
     order = torch.Generator().manual_seed(seed)
     return Side(crops, lambda count: torch.randint(len(crops), (count,), generator=order).tolist(), pseudo_collate)
@@ -75,10 +78,10 @@ class Masks(RasterDataset):
 
 
 class MagnifyingSampler(RandomGeoSampler):
-    """torchgeo's sampler with a random magnification: windows have the size on the ground of a magnified crop."""
+    """torchgeo's sampler with random rescaling: windows cover the same area on the ground as a rescaled crop."""
 
     def __iter__(self) -> Any:
-        """Yield boxes; the size of a box is drawn when the previous one has been yielded."""
+        """Yield boxes; the size of each box is drawn after the previous one has been yielded."""
         for box in super().__iter__():
             yield box
             magnification = float(torch.empty(1).uniform_(0.5, 2, generator=self.generator))
@@ -86,7 +89,7 @@ class MagnifyingSampler(RandomGeoSampler):
 
 
 def torchgeo_side(prepared: PreparedDataset, *, seed: int, colours: bool) -> Side:
-    """Return RasterDatasets of the prepared images and masks; torchvision resizes windows, kornia changes colors."""
+    """Return RasterDatasets of the prepared images and masks; torchvision resizes windows, and kornia augments them."""
     crops = RasterDataset(prepared.folder / "images") & Masks(prepared.folder / "masks")
     crops.transforms = Change(colours=colours)
     order = torch.Generator().manual_seed(seed)
@@ -94,11 +97,11 @@ def torchgeo_side(prepared: PreparedDataset, *, seed: int, colours: bool) -> Sid
 
 
 class Change:
-    """Transform of a window: antialiased bilinear resampling to the size of a crop, then kornia's augmentation."""
+    """Transform for a window: antialiased bilinear resampling to the size of a crop, then augmentation with kornia."""
 
     def __init__(self, *, colours: bool) -> None:
         changes = [K.RandomHorizontalFlip(p=0.5)]
-        if colours:  # as in mmsegmentation: brightness is added, contrast multiplied, the rest is in HSV
+        if colours:  # as in mmsegmentation: brightness is added, contrast is multiplied, and the rest is changed in HSV
             changes += [K.RandomBrightness((0.875, 1.125), p=0.5), K.RandomContrast((0.5, 1.5), p=0.5)]
             changes += [K.RandomSaturation((0.5, 1.5), p=0.5), K.RandomHue((-0.1, 0.1), p=0.5)]
         self.changes = K.AugmentationSequential(*changes, data_keys=None, keepdim=True)

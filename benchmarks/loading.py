@@ -1,9 +1,9 @@
-"""Compare loading of training crops with mmsegmentation's pipeline and torchgeo's sampler, on synthetic Potsdam tiles.
+"""Compare loading training crops with mmsegmentation's pipeline and torchgeo's sampler, on synthetic Potsdam tiles.
 
     python benchmarks/parity benchmarks/loading.py        5 minutes on idle cores (--rounds, --crops, --side)
 
-Prints, as Markdown, crops per second of processor time and of wall time (medians of interleaved rounds), the disk space
-of each side, and the share of a training loop that is spent waiting for crops. All files are in the page cache.
+Prints, as Markdown, crops per second of CPU time and of wall time (medians of interleaved rounds), the disk space used
+by each library, and the fraction of a training loop that is spent waiting for crops. All files are in the page cache.
 """
 
 import argparse
@@ -40,14 +40,15 @@ from geoseg.training.optimizer_steps import build_optimizer
 BATCH, WORKERS, WARM_UP = 4, 2, 8
 TRAINING_STEPS = 3
 REAL_PIXELS = 24 * 6000**2
-"""Pixels of Potsdam's training tiles. GDAL's cache is reduced in proportion, or it would hold all decoded scenes."""
+"""Number of pixels in Potsdam's training tiles. GDAL's block cache is reduced in proportion; otherwise, it would hold
+all decoded scenes."""
 
 Make = Callable[..., Side]
-"""Function that builds a side from a seed and a flag for color changes."""
+"""Function that builds a loader from a seed and a flag for color changes."""
 
 
 class Material(NamedTuple):
-    """The same scenes in the formats of all sides."""
+    """The same scenes in the formats of all libraries."""
 
     recipe: Recipe
     archive: Path
@@ -60,13 +61,13 @@ class Speed(NamedTuple):
     """Crops per second."""
 
     cpu: float
-    """Per second of processor time, workers included."""
+    """Per second of CPU time, including workers."""
     wall: float
     """Per second of wall time."""
 
 
 def made(root: Path, side: int) -> Material:
-    """Write the archive, the prepared scenes and the crops of the published converter."""
+    """Write the archive, the prepared scenes, and the crops of the published converter."""
     archive = archives.write_archives(root / "archive", side)
     recipe = archives.recipe(archive, root, "model.backbone=resnet18", f"train.batch={BATCH}")
     prepared, compressed = (
@@ -78,7 +79,7 @@ def made(root: Path, side: int) -> Material:
 
 
 def sides(material: Material) -> dict[str, Make]:
-    """Return all sides by name."""
+    """Return functions that build all loaders, by name."""
     recipe = material.recipe
     return {
         "geoseg": partial(geoseg_side, material.prepared, recipe),
@@ -90,7 +91,7 @@ def sides(material: Material) -> dict[str, Make]:
 
 
 def in_process(side: Side, count: int) -> Speed:
-    """Measure loading of single crops on one thread."""
+    """Measure loading single crops on one thread."""
     keys = side.keys(count + WARM_UP)
     for key in keys[:WARM_UP]:
         side.crops[key]
@@ -101,7 +102,7 @@ def in_process(side: Side, count: int) -> Speed:
 
 
 def with_workers(side: Side, count: int) -> Speed:
-    """Measure loading of batches in two processes, from the first batch to the last."""
+    """Measure loading batches in two processes, from the first batch to the last."""
     loader = DataLoader(side.crops, BATCH, sampler=side.keys(count), num_workers=WORKERS, collate_fn=side.collate)
     for number, _ in enumerate(loader):
         if number == 0:
@@ -113,7 +114,7 @@ def with_workers(side: Side, count: int) -> Speed:
 
 
 def processor_seconds() -> float:
-    """Return the processor time of this process and its children."""
+    """Return the CPU time of this process and its children in seconds."""
     ticks = 0
     for process in (os.getpid(), *(child.pid for child in multiprocessing.active_children())):
         fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
@@ -122,12 +123,12 @@ def processor_seconds() -> float:
 
 
 def compare(material: Material, rounds: int, count: int) -> Iterator[str]:
-    """Yield the lines of the table, a row for each side, without and with color changes."""
+    """Yield the lines of the table, with one row per library, without and with color changes."""
     found = defaultdict(list)
     for seed in range(rounds):
         for name, make in sides(material).items():
             for colours in (False, True):
-                # Built again: forked processes must not read raster files that are open in their parent.
+                # Built twice, because forked processes must not read raster files that are open in their parent.
                 alone, shared = (make(seed=seed, colours=colours) for _ in range(2))
                 found[colours, name].append((in_process(alone, count), with_workers(shared, count)))
     yield "| augmentation | crops from | per CPU second | per second | 2 workers: per CPU second | per second | geoseg |"
@@ -140,7 +141,7 @@ def compare(material: Material, rounds: int, count: int) -> Iterator[str]:
 
 
 def disk(material: Material) -> Iterator[str]:
-    """Yield the lines of the table of disk space, in megabytes per megapixel of the scene."""
+    """Yield the lines of the table with the disk space in megabytes per megapixel of the scene."""
     pixels = sum(scene.height * scene.width for scene in material.prepared.all_scenes)
     yield "| on disk | MB per megapixel |\n|---|--:|"
     for name, folder in (
@@ -154,7 +155,7 @@ def disk(material: Material) -> Iterator[str]:
 
 
 def waiting(material: Material, workers: int) -> str:
-    """Return the share of time that training of the R-18 DeepLabV3+ on all cores waits for crops."""
+    """Return a table row with the fraction of the time that training a ResNet-18 DeepLabV3+ spends waiting for crops."""
     recipe, prepared = material.recipe, material.prepared
     recipe = recipe.model_copy(update={"train": recipe.train.model_copy(update={"workers": workers})})
     network = build_network(recipe.model, bands=len(prepared.bands), classes=len(prepared.legend))

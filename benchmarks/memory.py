@@ -1,12 +1,12 @@
-"""Measure the memory of prediction for scenes of different widths and heights; it depends on the width only.
+"""Measure the memory use of prediction for scenes of different widths and heights; it depends only on the width.
 
-    python benchmarks/memory.py            6 minutes on 2 cores: scenes up to 40 000 x 40 000
-    python benchmarks/memory.py --scale 8  the same with sides of an eighth
+    python benchmarks/memory.py            6 minutes on 2 cores: scenes of up to 40,000 x 40,000 pixels
+    python benchmarks/memory.py --scale 8  the same with an eighth of the width and height
 
 Scenes are sparse files of zeros, which take no disk space, and all their pixels are valid. The network is a stub, so that
-only geoseg is measured: reading, blending of 6 classes in tiles of 512 with a halo of 64, and writing of the Cloud
-Optimized GeoTIFF. Each scene is predicted in its own process. The peak is that of the process (VmHWM), including
-libraries.
+only geoseg is measured: reading, blending 6 classes in 512-pixel tiles with a halo of 64, and writing the Cloud
+Optimized GeoTIFF. Each scene is predicted in its own process, and the peak memory of that process (VmHWM), including
+libraries, is reported.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from geoseg.legend import make_numbered_legend
 from geoseg.model_card import ModelCard
 
 SCENES = ((10_000, 10_000), (10_000, 40_000), (40_000, 40_000))
-"""Height and width in pixels."""
+"""(height, width) in pixels."""
 CLASSES = 6
 
 
 class Stub(nn.Module):
-    """Network that returns logits at no cost."""
+    """Network that returns logits at almost no cost."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the first band, multiplied by the number of each class."""

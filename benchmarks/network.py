@@ -1,14 +1,14 @@
-"""Compare DeepLabV3+ with mmsegmentation and segmentation-models-pytorch (smp), on images of noise.
+"""Compare DeepLabV3+ with mmsegmentation and segmentation-models-pytorch (smp), on noise images.
 
     python benchmarks/parity benchmarks/network.py --size 192 --batch 2 --rounds 5      8 minutes; less with --no-compile
 
 (`benchmarks/parity` creates an environment with mmsegmentation; without it, mmsegmentation is skipped.) Prints Markdown:
-medians of interleaved rounds in milliseconds per image, of a forward pass in evaluation mode and of a training step
-(forward, cross-entropy, backward, SGD), for 6 classes and output stride 8, without auxiliary heads, which smp does not
-have. The ratio to geoseg follows in brackets: the median of the ratios of the rounds.
+milliseconds per image for a forward pass in evaluation mode and for a training step (forward, cross-entropy, backward,
+SGD), as medians of interleaved rounds. The networks have 6 classes and output stride 8, and no auxiliary heads, which
+smp does not have. The ratio to geoseg is in parentheses: the median of the ratios in each round.
 
-By default the benchmark uses one thread and measures processor time, which other programs on the machine affect little;
-on an idle machine it equals wall time.
+By default, the benchmark uses one thread and measures CPU time, which is hardly affected by other programs on the
+machine; on an idle machine, it equals wall time.
 """
 
 import argparse
@@ -35,13 +35,13 @@ from geoseg.models.build import build_network
 
 CLASSES = 6
 CHANNELS = {18: 128, 50: 512, 101: 512}
-"""Channels of the head by the depth of the ResNet, as in OpenMMLab's configurations."""
+"""Number of channels of the head, by depth of the ResNet, as in OpenMMLab's configurations."""
 PASSES = {"forward": 1, "training": 3}
-"""Methods of :class:`Runner`, and their work in forward passes; training adds gradients of weights and of features."""
+"""Methods of :class:`Runner` and their work in forward passes; training adds the gradients of weights and of features."""
 
 
 class Mode(NamedTuple):
-    """Memory format, arithmetic and compilation of a network."""
+    """Memory format, floating-point type and compilation of a network."""
 
     channels_last: bool = False
     bfloat16: bool = False
@@ -87,7 +87,7 @@ class Library(NamedTuple):
     """A library to compare."""
 
     build: Callable[[int], nn.Module]
-    """Function that builds its network for a depth of the ResNet."""
+    """Function that builds the network for a depth of the ResNet."""
     module: str
     """Module that must be installed."""
 
@@ -105,7 +105,7 @@ def available() -> dict[str, Library]:
 
 
 class Runner:
-    """A network in one mode, with a batch of noise."""
+    """A network in one mode, with a batch of noise images."""
 
     def __init__(self, network: nn.Module, mode: Mode, *, size: int, batch: int, device: str = "cpu") -> None:
         self.device, self.mode = device, mode
@@ -123,7 +123,7 @@ class Runner:
         return result.float()
 
     def forward(self) -> None:
-        """Run a pass in evaluation mode."""
+        """Run a forward pass in evaluation mode."""
         self.network.eval()
         with torch.inference_mode():
             self.logits()
@@ -141,7 +141,7 @@ Times = dict[tuple[str, str, str], list[float]]
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Measure a call, in processor time with a single thread, else in wall time."""
+    """Measure a call in seconds: in CPU time if there is a single thread, or else in wall time."""
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     start = clock()
     work()
@@ -149,7 +149,7 @@ def seconds(work: Callable[[], None]) -> float:
 
 
 def measure(runners: dict[tuple[str, str], Runner], rounds: int) -> Times:
-    """Measure the passes of all runners in interleaved rounds, every other one in reverse, after a warm-up round."""
+    """Measure the passes of all runners in interleaved rounds, with alternating order, after a warm-up round."""
     times: Times = {(*key, what): [] for key in runners for what in PASSES}
     for number in range(rounds + 1):
         for key, runner in list(runners.items())[:: 1 if number % 2 else -1]:
@@ -161,7 +161,7 @@ def measure(runners: dict[tuple[str, str], Runner], rounds: int) -> Times:
 
 
 def work(network: nn.Module, size: int) -> float:
-    """Return 10^9 floating-point operations of a forward pass of an image; a multiply-add counts as two."""
+    """Return the floating-point operations, in 10^9, of a forward pass on one image; a multiply-add counts as two."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         network.eval()(torch.zeros(1, 3, size, size))
     return counter.get_total_flops() / 1e9
@@ -184,7 +184,7 @@ def rows(depth: int, modes: list[str], options: argparse.Namespace) -> Iterator[
 
 
 def cell(times: Times, name: str, mode: str, what: str) -> str:
-    """Return milliseconds per image; for peers, also the ratio to geoseg."""
+    """Return the milliseconds per image and, for other libraries, the ratio to geoseg."""
     own = times[name, mode, what]
     peers = f" ({quotient(own, times['geoseg', mode, what]):.2f})" if name != "geoseg" else ""
     return f"{1e3 * statistics.median(own):.0f}{peers}"
@@ -195,12 +195,12 @@ def quotient(these: list[float], those: list[float]) -> float:
 
 
 def cost(network: nn.Module, size: int) -> tuple[float, float]:
-    """Return millions of parameters, and :func:`work`."""
+    """Return the number of parameters in millions, and the result of :func:`work`."""
     return sum(each.numel() for each in network.parameters()) / 1e6, work(network, size)
 
 
 def versions() -> Iterator[str]:
-    """Yield names and versions of the compared libraries."""
+    """Yield the names and versions of the compared libraries."""
     for name in ("torch", "mmsegmentation", "segmentation_models_pytorch"):
         with contextlib.suppress(PackageNotFoundError):
             yield f"{name} {version(name)}"

@@ -1,12 +1,12 @@
 """Compare polygonization with GDAL, rasterio with GeoPandas, and contour-rs, on smoothed random masks.
 
     python benchmarks/polygonize.py --size 10000 --contourrs /path/to/python
-    python benchmarks/polygonize.py --size 10000 --times 4 --masks L64 --sides geoseg,geoseg_generalized --repeats 1
+    python benchmarks/polygonize.py --size 10000 --times 4 --masks L64 --sides geoseg,geoseg_generalised --repeats 1
 
-Each conversion of a mask to a file runs in its own process, in alternation; see benchmarks/polygonize_peers.py. Prints
-medians of wall seconds, processor seconds and peak memory, and the time of each peer relative to geoseg. GDAL is the
-version in pyogrio. contour-rs needs Python 3.12: --contourrs is the path of a Python with contourrs, rasterio, pyarrow
-and pyogrio.
+Each conversion of a mask to a file runs in its own process, and libraries alternate; see
+benchmarks/polygonize_peers.py. Prints medians of wall time, CPU time and peak memory, and the time of each library
+relative to geoseg. GDAL is the version bundled with pyogrio. contour-rs requires Python 3.12: --contourrs is the path of
+a Python interpreter with contourrs, rasterio, pyarrow and pyogrio.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from geoseg.legend import Legend
 
 CLASSES = 6
 MASKS = {"L256": (256, 0.0), "L64": (64, 0.0), "L16": (16, 0.0), "salt": (64, 0.01)}
-"""Correlation length in pixels, and share of pixels replaced by noise."""
+"""Correlation length in pixels, and fraction of pixels replaced with noise, by name of the mask."""
 SIDES = [
     ("geoseg", ".gpkg"), ("gdal", ".gpkg"), ("rasterio", ".gpkg"), ("contourrs", ".gpkg"),
     ("geoseg", ".parquet"), ("contourrs", ".parquet"), ("geoseg_simplified", ".parquet"),
@@ -36,7 +36,7 @@ SIDES = [
 
 
 def smoothed(field: NDArray[np.float32], length: int) -> NDArray[np.float32]:
-    """Return the field after three moving averages over ``length`` pixels along both axes, which is nearly Gaussian."""
+    """Return the field after three moving averages over ``length`` pixels along both axes, a nearly Gaussian filter."""
     for axis in (0, 1, 0, 1, 0, 1):
         sums = np.cumsum(field, axis=axis, dtype=np.float64)
         field = (sums - np.roll(sums, length, axis)).astype(np.float32)
@@ -60,7 +60,7 @@ def random_mask(size: int, length: int, salt: float, *, seed: int = 0) -> NDArra
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], times: int = 1) -> None:
-    """Write the mask as a GeoTIFF, repeated ``times`` times along each axis, every other copy mirrored."""
+    """Write the mask as a GeoTIFF, repeated ``times`` times along each axis, with every other copy mirrored."""
     legend = Legend.of({f"class {index}": None for index in range(CLASSES)})
     (height, width), flips = mask.shape, [slice(None, None, -1 if k % 2 else 1) for k in range(times)]
     profile = {"count": 1, "height": times * height, "width": times * width, "dtype": "uint8", "nodata": 255}
@@ -75,7 +75,7 @@ def write_mask(path: Path, mask: NDArray[np.uint8], times: int = 1) -> None:
 def run(side: str, mask: Path, output: Path, contourrs: str | None) -> dict[str, float]:
     python = contourrs or "" if side == "contourrs" else sys.executable
     script = Path(__file__).with_name("polygonize_peers.py")
-    cache = {"GDAL_CACHEMAX": "256"}  # megabytes; the default, a share of the machine's memory, would dominate the peak
+    cache = {"GDAL_CACHEMAX": "256"}  # in MB; the default, a fraction of the machine's memory, would dominate the peak
     done = subprocess.run(
         [python, script, side, mask, output], check=True, capture_output=True, text=True, env=os.environ | cache
     )

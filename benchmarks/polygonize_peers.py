@@ -1,8 +1,8 @@
-"""Convert one mask to one file in a separate process, and measure it; benchmarks/polygonize.py starts these processes.
+"""Convert one mask to one file in a separate process, and measure this; benchmarks/polygonize.py starts the processes.
 
     python benchmarks/polygonize_peers.py geoseg mask.tif polygons.gpkg
 
-Prints wall seconds, processor seconds, peak memory in MB and the number of polygons as JSON.
+Prints the wall time and CPU time in seconds, the peak memory in MB and the number of polygons as JSON.
 """
 
 import ctypes
@@ -46,7 +46,7 @@ def rasterio(mask: Path, output: Path) -> None:
 
 
 def gdal(mask: Path, output: Path) -> None:
-    """Run GDALPolygonize of pyogrio's GDAL (3.12) like `gdal raster polygonize`."""
+    """Run GDALPolygonize from pyogrio's GDAL (3.12) as `gdal raster polygonize` does."""
     library = _gdal_library()
     source = library.GDALOpen(str(mask).encode(), 0)
     band = library.GDALGetRasterBand(ctypes.c_void_p(source), 1)
@@ -112,7 +112,7 @@ SIDES: dict[str, Callable[[Path, Path], None]] = {
 
 
 def measure(side: str, mask: Path, output: Path) -> dict[str, float]:
-    """Run a side on a corner of the mask, which imports and compiles everything, then measure it on the mask."""
+    """Run a library on a corner of the mask, which imports and compiles everything, then measure it on the full mask."""
     import rasterio as rio
 
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +135,7 @@ def measure(side: str, mask: Path, output: Path) -> dict[str, float]:
 
 
 def _peak_mb() -> float:
-    """Return the peak memory of this process; getrusage would include that of the parent at the start."""
+    """Return the peak memory of this process in MB; getrusage would include the memory of the parent at the start."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 

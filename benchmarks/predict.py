@@ -1,13 +1,13 @@
-"""Compare prediction of a scene with mmsegmentation's slide inference and a loop over torchgeo's GridGeoSampler.
+"""Compare prediction with mmsegmentation's sliding-window inference and a loop over torchgeo's GridGeoSampler.
 
-    python benchmarks/parity benchmarks/predict.py               12 minutes a round on 2 cores (--rounds, --times, --model)
-    python benchmarks/predict.py --device cuda                   on a GPU, with the peers that are installed
+    python benchmarks/parity benchmarks/predict.py               12 minutes per round on 2 cores (--rounds, --times, --model)
+    python benchmarks/predict.py --device cuda                   on a GPU, with the libraries that are installed
 
-All sides use the same weights, of OpenMMLab's R-18 DeepLabV3+ of output stride 8 after a few minutes of training on the
-sample data. They read the same GeoTIFF and write a mask: mmsegmentation with its test pipeline, as a PNG; torchgeo with
-the usual loop, probabilities summed on a canvas of the size of the scene, as a GeoTIFF; geoseg as `geoseg predict` does,
-with colors and overviews. *Forward* is geoseg's engine alone on the same tiles in memory. Sides alternate. Prints
-Markdown: medians, ratios within a round, and mean IoU against the labels.
+All libraries use the same weights: OpenMMLab's DeepLabV3+ with ResNet-18 and output stride 8, trained for a few minutes
+on the sample data. They read the same GeoTIFF and write a mask: mmsegmentation with its test pipeline, as a PNG;
+torchgeo with the usual loop, in which probabilities are summed on a canvas of the size of the scene, as a GeoTIFF; and
+geoseg in the same way as `geoseg predict`, with colors and overviews. *Forward* is only geoseg's engine, on the same
+tiles in memory. Libraries alternate. Prints Markdown: medians, ratios within a round, and mean IoU against the labels.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def contest(folder: Path, options: argparse.Namespace) -> None:
-    """Run all sides in alternation."""
+    """Run all libraries in alternation."""
     sys.path.insert(0, str(ROOT / "benchmarks" / "parity"))
     scene, labels = made_scene(folder, options.times)
     path = options.model or trained(folder, options)
@@ -118,7 +118,7 @@ def mean_iou(mask: np.ndarray, labels: np.ndarray) -> float:
 
 
 def made_scene(folder: Path, times: int) -> tuple[Path, np.ndarray]:
-    """Write a larger scene of mirrored copies of a sample scene; return its path and its labels (row, col)."""
+    """Write a large scene that consists of mirrored copies of a sample scene; return its path and labels (row, col)."""
     found = []
     for kind in ("images", "labels"):
         with rasterio.open(SAMPLE / kind / "school.tif") as file:
@@ -150,7 +150,7 @@ def trained(folder: Path, options: argparse.Namespace) -> Path:
 
 
 def geoseg(name: str, scene: Path, output: Path, model: Path, **options: Any) -> Side:
-    """Return the side of ``geoseg predict``, including loading of the model."""
+    """Return the run of ``geoseg predict``, including loading the model."""
     given: dict[str, Any] = {"tile": TILE, "batch": BATCH}
     given |= options if "mode" in options else {"halo": HALO, **options}
     return Side(
@@ -159,7 +159,7 @@ def geoseg(name: str, scene: Path, output: Path, model: Path, **options: Any) ->
 
 
 def forward(scene: Path, model: Path, device: str) -> Side:
-    """Return the side that runs only the engine of the first side, on tiles in memory."""
+    """Return the run of geoseg's engine only, on tiles in memory."""
     options = PredictOptions(tile=TILE, halo=HALO, device=device, batch=BATCH)
     with open_task(scene, PredictorCache.of(model), options) as job:
         height, width = job.grid.shape
@@ -201,7 +201,7 @@ def mmsegmentation_network(bundle: Bundle) -> Any:
 
 
 def mmsegmentation(scene: Path, output: Path, theirs: Any) -> Side:
-    """Return the side of mmsegmentation: test pipeline, slide inference, mask as a PNG."""
+    """Return the run of mmsegmentation: test pipeline, sliding-window inference, and writing the mask as a PNG."""
     from mmcv.transforms import Compose
     from PIL import Image
 
@@ -217,7 +217,7 @@ def mmsegmentation(scene: Path, output: Path, theirs: Any) -> Side:
 
 
 def torchgeo(scene: Path, output: Path, bundle: Bundle, device: str) -> Side:
-    """Return the side of torchgeo: GridGeoSampler, DataLoader, probabilities averaged on a canvas, mask as a GeoTIFF."""
+    """Return the run of torchgeo: GridGeoSampler, DataLoader, averaging probabilities on a canvas, writing a GeoTIFF."""
     from torch.utils.data import DataLoader
     from torchgeo.datasets import RasterDataset, stack_samples
     from torchgeo.samplers import GridGeoSampler
@@ -232,7 +232,7 @@ def torchgeo(scene: Path, output: Path, bundle: Bundle, device: str) -> Side:
         loader = DataLoader(
             dataset, batch_size=BATCH, sampler=GridGeoSampler(dataset, TILE, STRIDE), collate_fn=stack_samples
         )
-        # The sampler starts in the lower left corner and extends beyond the upper and right edges.
+        # The sampler starts at the lower left corner and extends beyond the upper and right edges.
         canvas, seen = torch.zeros(6, height + TILE, width + TILE), torch.zeros(height + TILE, width + TILE)
         for batch in loader:
             with torch.inference_mode():

@@ -2,8 +2,8 @@
 
     python benchmarks/prepare.py --rounds 3        3 minutes (--side)
 
-Prints, as Markdown, medians of interleaved rounds. The command selects one or two processes by the number of pixels; the
-benchmark forces each in turn. Memory is that of the largest process, including shared libraries.
+Prints, as Markdown, medians of interleaved rounds. The command selects one or two processes based on the number of
+pixels; the benchmark forces each in turn. Memory is that of the largest process, including shared libraries.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ARCHIVES = Path(__file__).with_name("archives.py")
-"""Run as a program, so that this process stays small: the peak of a child process starts at that of its parent."""
+"""Script to run in a separate process, so that this process stays small: the peak memory of a child process starts at
+that of its parent."""
 COMMAND = """
 import sys
 from geoseg.data.preparation import conversion_pool
@@ -32,7 +33,7 @@ conversion_pool.MIN_PIXELS_FOR_PROCESSES = float(sys.argv.pop(1))
 main()
 """
 FROM_PIXELS = {1: "inf", 2: "0"}
-"""Smallest number of pixels for a second process, by the number of processes to force."""
+"""Minimum number of pixels for a second process, by the number of processes to force."""
 
 
 class Run(NamedTuple):
@@ -41,13 +42,13 @@ class Run(NamedTuple):
     wall: float
     """Seconds from the start to the end of the command."""
     cpu: float
-    """Seconds of processor time of all its processes."""
+    """CPU seconds of all its processes."""
     peak: float
     """Peak memory of the largest process in MB."""
     decode: float
-    """Share of the conversion of scenes for reading and decoding image and label."""
+    """Fraction of the conversion time spent reading and decoding images and labels."""
     encode: float
-    """Share for encoding and writing."""
+    """Fraction of the conversion time spent encoding and writing."""
 
 
 def prepared(archive: Path, output: Path, processes: int, *, compress: bool) -> Run:
@@ -68,7 +69,7 @@ def prepared(archive: Path, output: Path, processes: int, *, compress: bool) -> 
 
 
 def compare(archive: Path, output: Path, rounds: int) -> list[str]:
-    """Return the lines of the table: a row for each number of processes, uncompressed and compressed."""
+    """Return the lines of the table, with one row per number of processes, for uncompressed and compressed files."""
     found = defaultdict(list)
     for _ in range(rounds):
         for compress in (False, True):

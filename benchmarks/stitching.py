@@ -1,13 +1,13 @@
 """Compare tile sizes, halos and blending windows by seams, score and time, on real imagery.
 
     python benchmarks/stitching.py MODEL SCENE... --labels FILE...   a row per setting, means over the scenes
-    python benchmarks/stitching.py MODEL --dubai PREPARED            tiles 1 and 3 of Dubai, whose nine parts are joined,
-                                                                     10 minutes on two idle cores; PREPARED is the folder
-                                                                     of prepared scenes of the training
+    python benchmarks/stitching.py MODEL --dubai PREPARED            tiles 1 and 3 of the Dubai dataset, each merged from
+                                                                     nine images, 10 minutes on two idle cores; PREPARED
+                                                                     is the folder of prepared scenes used in training
 
-The *seam index* is the rate at which the mask changes across the edges of tiles, relative to elsewhere: 1 means no seams.
-The score is the mean IoU against the labels. The last column is the time of the network relative to tiles without halo,
-which is the only cost of overlap. Prints Markdown.
+The *seam index* is the rate at which neighboring pixels of the mask differ across tile edges, divided by the rate
+elsewhere; 1 means no seams. The score is the mean IoU against the labels. The last column is the time spent in the
+network relative to tiles without a halo, which is the only cost of overlap. Prints Markdown.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from geoseg.evaluation.seams import measure_seams
 from geoseg.inference.predict import predict
 
 PLACE = Affine(0.5, 0, 300_000, 0, -0.5, 2_700_000)
-"""An arbitrary place; the images have no coordinates."""
+"""An arbitrary location; the images are not georeferenced."""
 
 
 class Choice(NamedTuple):
-    """Settings of tiling and blending."""
+    """Settings for tiling and blending."""
 
     tile: int
     halo: int
@@ -46,7 +46,7 @@ class Result(NamedTuple):
 
 
 def choices(tiles: list[int]) -> list[Choice]:
-    """Return settings with cropped cores and with averages, with halos from 0 to a quarter of a tile (4 tiles per pixel)."""
+    """Return settings with cropping and with averaging, with halos from 0 to a quarter of a tile (4 tiles per pixel)."""
     found = []
     for tile in tiles:
         halos = [tile // share for share in (16, 8, 4)]
@@ -57,7 +57,7 @@ def choices(tiles: list[int]) -> list[Choice]:
 
 
 def measured(choice: Choice, bundle: Bundle, scene: str, labels: str, folder: Path) -> Result:
-    """Predict and score one scene."""
+    """Predict a mask for one scene, and score it."""
     output = folder / "mask.tif"
     done = predict(scene, output, model=bundle, overwrite=True, **choice._asdict())
     index = measure_seams(output, rows=done.edges[0], cols=done.edges[1]).index
@@ -65,7 +65,7 @@ def measured(choice: Choice, bundle: Bundle, scene: str, labels: str, folder: Pa
 
 
 def tile_of_dubai(prepared: Path, tile: int, folder: Path) -> tuple[str, str]:
-    """Join the nine prepared parts of a tile of Dubai, and their masks; return the paths."""
+    """Merge the nine prepared images of a tile of the Dubai dataset, and their masks; return the paths."""
     for kind in ("images", "masks"):
         parts = [rasterio.open(prepared / kind / f"Tile_{tile}_image_part_{part:03}.tif") for part in range(1, 10)]
         height, width = (min(getattr(part, side) for part in parts) for side in ("height", "width"))

@@ -2,11 +2,11 @@
 
     python benchmarks/parity benchmarks/training.py --rounds 3        7 minutes
 
-All three train OpenMMLab's R-18 DeepLabV3+ of output stride 8 with auxiliary head by SGD, on batches of 4 crops. geoseg
-and mmsegmentation read, magnify, cut, flip and recolor crops in two processes, as in their recipes; the bare loop uses
-the same normalized batch in every iteration. Each round starts each side in its own process. Prints, as Markdown,
-medians over the rounds: images per second after the start, seconds from the command to the end of the first iteration,
-and peak memory including the worker processes.
+All three train OpenMMLab's DeepLabV3+ with ResNet-18, output stride 8 and an auxiliary head with SGD, on batches of 4
+crops. geoseg and mmsegmentation read, rescale, crop, flip and color-augment images in two worker processes, as in their
+recipes; the bare loop uses the same normalized batch in every iteration. In each round, each of the three runs in its
+own process. Prints, as Markdown, medians over the rounds: images per second after the first iterations, seconds from the
+command to the end of the first iteration, and peak memory including the worker processes.
 """
 
 import argparse
@@ -31,12 +31,12 @@ import archives
 
 BATCH, WORKERS, CLASSES = 4, 2, 6
 VALIDATION = "2_13"
-"""A tile of the validation split."""
+"""A tile in the validation split."""
 RECIPE = ("model.backbone=resnet18", f"train.batch={BATCH}", f"train.workers={WORKERS}", "train.device=cpu")
 
 
 class Measured(NamedTuple):
-    """Measurements of one process of a side."""
+    """Measurements of one run."""
 
     images_per_second: float
     """Images per second after the first two iterations."""
@@ -47,7 +47,7 @@ class Measured(NamedTuple):
 
 
 def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
-    """Run the command, changed only to report the end of each step."""
+    """Run the command, modified only to report the end of each step."""
     from geoseg_cli.main import main
 
     from geoseg.training.step_statistics import StepStatistics
@@ -65,7 +65,7 @@ def geoseg(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> No
         f"data.prepared={folder / 'prepared'}",
         "data.complete=false",
     ]
-    # One validation at the end, on few pixels, because only the steps are timed.
+    # Validate once at the end, on few pixels, because only the steps are timed.
     changes += [f"train.crop={size}", f"train.iterations={steps}", f"train.validate_every={steps}"]
     os.chdir(tempfile.mkdtemp(dir=folder))
     sys.argv = ["geoseg", "train", "potsdam.yaml", *(word for change in changes for word in ("--set", change))]
@@ -92,7 +92,7 @@ def bare(_folder: Path, size: int, steps: int, ended: Callable[[], None]) -> Non
 
 
 def mmsegmentation(folder: Path, size: int, steps: int, ended: Callable[[], None]) -> None:
-    """Train with mmsegmentation's runner and configuration, on the crops of the published converter."""
+    """Train with mmsegmentation's runner and configuration, on the patches of the published converter."""
     import peer
     from mmengine.config import Config
     from mmengine.hooks import Hook
@@ -100,13 +100,13 @@ def mmsegmentation(folder: Path, size: int, steps: int, ended: Callable[[], None
 
     file = peer.CONFIGURATIONS / "deeplabv3plus" / "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512.py"
     text = Config.fromfile(file).pretty_text.replace("'SyncBN'", "'BN'")
-    text = re.sub(r"\(\s*512,\s*512,?\s*\)", str((size, size)), text)  # crops, not channels
+    text = re.sub(r"\(\s*512,\s*512,?\s*\)", str((size, size)), text)  # crop sizes, not numbers of channels
     config = Config.fromstring(text, ".py")
     config.model.pretrained = None
     loader = config.train_dataloader
     loader.update(batch_size=BATCH, num_workers=WORKERS)
     loader.dataset.data_root = str(folder / "crops")
-    loader.dataset.pipeline[1].pop("reduce_zero_label")  # the dataset sets it too, and warns about duplicates
+    loader.dataset.pipeline[1].pop("reduce_zero_label")  # the dataset also sets it, and warns about duplicates
     config.train_cfg = {"type": "IterBasedTrainLoop", "max_iters": steps, "val_interval": steps + 1}
     for key in ("val", "test"):
         for what in ("dataloader", "cfg", "evaluator"):
@@ -126,7 +126,7 @@ SIDES = {"geoseg": geoseg, "bare loop": bare, "mmsegmentation": mmsegmentation}
 
 
 def made(root: Path, side: int) -> None:
-    """Write the archive, the prepared scenes and the crops of the published converter."""
+    """Write the archive, the prepared scenes, and the patches of the published converter."""
     from geoseg.data.export.export_crops import tile
     from geoseg.data.preparation.prepare import prepare
 
@@ -137,7 +137,7 @@ def made(root: Path, side: int) -> None:
 
 
 def serve(side: str, folder: Path, size: int, steps: int, began: float) -> None:
-    """Run a side in this process; print as JSON the ends of its steps, in seconds after the command."""
+    """Run one of the three in this process; print the end times of its steps, in seconds after the command, as JSON."""
     ends: list[float] = []
     try:
         SIDES[side](folder, size, steps, lambda: ends.append(time.time() - began))
@@ -146,7 +146,7 @@ def serve(side: str, folder: Path, size: int, steps: int, began: float) -> None:
 
 
 def run(side: str, folder: Path, size: int, steps: int) -> Measured:
-    """Run a side in its own process and monitor it."""
+    """Run one of the three in its own process, and monitor it."""
     command = [sys.executable, __file__, "--side", side, "--folder", folder, "--size", str(size), "--steps", str(steps)]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([*command, "--began", str(time.time())], **pipes)
@@ -168,7 +168,7 @@ def run(side: str, folder: Path, size: int, steps: int) -> Measured:
 
 
 def memory(process: int) -> float:
-    """Return the bytes of a process and its descendants, from Linux's proportional set sizes."""
+    """Return the memory in bytes of a process and its descendants, based on Linux's proportional set sizes."""
     total = 0.0
     for each in family(process):
         try:
@@ -180,7 +180,7 @@ def memory(process: int) -> float:
 
 
 def family(process: int) -> Iterator[int]:
-    """Yield the ids of a process and its descendants."""
+    """Yield the IDs of a process and its descendants."""
     yield process
     try:
         children = Path(f"/proc/{process}/task/{process}/children").read_text("ascii").split()
@@ -191,7 +191,7 @@ def family(process: int) -> Iterator[int]:
 
 
 def compare(folder: Path, options: argparse.Namespace) -> Iterator[str]:
-    """Yield the lines of the table, a row for each side; ratios are medians of the ratios of the rounds."""
+    """Yield the lines of the table, with one row for each of the three; ratios are medians of the ratios in each round."""
     found = defaultdict(list)
     for _ in range(options.rounds):
         for side in SIDES:

@@ -1,3 +1,1 @@
-"""The ``geoseg`` command, with one file per subcommand. A subcommand parses options, calls one library function and
-prints.
-"""
+"""The ``geoseg`` command, with one module per subcommand, which parses options, calls the library and prints results."""

@@ -1,4 +1,4 @@
-"""Print results to stdout and everything else to stderr. Color is never the only way information is conveyed."""
+"""Print results to stdout and everything else to stderr. Information is never conveyed by color alone."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from geoseg.progress import NOTICE
 
 QUIET = "geoseg.quiet"
 VERBOSE = "geoseg.verbose"
-"""Keys of ``click.Context.meta``, which is shared by all contexts of one call."""
+"""Keys of ``click.Context.meta``, which is shared by all contexts of an invocation."""
 
 CLEAR_LINE = "\r\033[K"
 """Control codes that clear the current line, which may contain a progress bar."""
@@ -34,13 +34,13 @@ def print_json(content: Any) -> None:
 
 
 def print_status(text: str) -> None:
-    """Print a status message to stderr, except with ``--quiet``."""
+    """Print a status message to stderr, unless ``--quiet`` is used."""
     if not is_quiet():
         _to_stderr(text)
 
 
 def print_warning(message: str) -> None:
-    """Print a warning to stderr, except with ``--quiet``."""
+    """Print a warning to stderr, unless ``--quiet`` is used."""
     print_status(f"Warning: {message}")
 
 
@@ -69,8 +69,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def log_to_stderr(context: click.Context) -> Iterator[None]:
     """Print the library's log to stderr while a command runs.
 
-    Notices, warnings and deprecation warnings of geoseg are always printed, ``-v`` adds INFO and other Python warnings,
-    ``-vv`` adds DEBUG.
+    By default, geoseg's notices, warnings and deprecation warnings are printed. ``-v`` adds INFO messages and other
+    Python warnings, and ``-vv`` adds DEBUG messages.
     """
     handler = _StderrHandler(context)
     loggers = [logging.getLogger("geoseg"), logging.getLogger("py.warnings")]
@@ -98,7 +98,10 @@ def log_to_stderr(context: click.Context) -> Iterator[None]:
 
 
 class _StderrHandler(logging.Handler):
-    """Print log records as lines; the level is checked for each record, because options may follow the subcommand."""
+    """Prints each log record on its own line.
+
+    The level is checked for each record, because ``-v`` and ``-q`` may follow the subcommand.
+    """
 
     def __init__(self, context: click.Context) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""The command group `geoseg`: find the subcommand, and turn errors into messages and exit codes.
+"""The command group `geoseg`: find the subcommand, and convert errors to messages and exit codes.
 
-Exit codes: 0 success, 1 an error that the user can fix, 2 wrong usage, 70 an internal error, 130 stopped with Ctrl-C.
-Subcommands are imported when they are called. Their summaries are kept in a table here, so that ``geoseg --help`` does
-not import torch, GDAL or NumPy.
+The exit code is 0 for success, 1 for an error that the user can fix, 2 for incorrect usage, 70 for an internal error, and
+130 after Ctrl-C. Subcommands are imported when they are called. Their summaries are in a table in this module, so that
+``geoseg --help`` does not import torch, GDAL or NumPy.
 """
 
 import errno
@@ -46,12 +46,12 @@ INTERNAL_ERROR = 70
 STOPPED = 130
 """Exit code after Ctrl-C (128 + SIGINT, the shell convention)."""
 GDAL_LOG_OFF = ("CPL_LOG", "OFF")
-"""Environment variable that stops GDAL and libtiff from printing lines before the messages of geoseg."""
+"""Environment variable that keeps GDAL and libtiff from printing their own messages before those of geoseg."""
 REPORT = "This is a bug in geoseg. Please report it with the text above and the command you ran."
 
 
 class Commands(click.Group):
-    """A command group that lists its subcommands from a table and only imports the one that is called."""
+    """A command group that lists its subcommands from a table and imports only the one that is called."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
         """Return the names in the order of a typical workflow."""
@@ -76,13 +76,13 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the called subcommand; suggest the closest name for an unknown one."""
+        """Find the subcommand; suggest the closest name if it is unknown."""
         if args[0] not in {*COMMANDS, *RENAMED} and not args[0].startswith("-"):
             raise click.UsageError(f"unknown command {args[0]!r}; {did_you_mean(args[0], COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; turn errors into a message and an exit code."""
+        """Run the subcommand; convert errors to a message and an exit code."""
         os.environ.setdefault(*GDAL_LOG_OFF)
         with console.log_to_stderr(ctx):
             try:

@@ -1,4 +1,4 @@
-"""Options shared by several commands, grouped help texts, and shell completion."""
+"""Options shared by several commands, help texts with groups of options, and shell completion."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,8 @@ class GroupedCommand(click.Command):
     """A command whose help text lists its options in groups.
 
     Args:
-        groups: Mapping of group titles to the parameter names of their options. Options in no group are listed last.
+        groups: Mapping from group titles to the parameter names of their options. Options without a group are listed
+            last.
     """
 
     def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **settings: Any) -> None:
@@ -59,9 +60,9 @@ def box(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[
 
 
 def complete_recipe(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Complete the names of included recipes, otherwise files.
+    """Complete the names of included recipes, and file names.
 
-    The ``file`` item comes first, because bash drops items before it.
+    The ``file`` item is first, because bash drops the items before it.
     """
     from geoseg.config.load import list_recipes
 
@@ -200,7 +201,7 @@ overwrite = click.option("--overwrite", is_flag=True, help="Replace the output i
 
 
 def chosen_model(given: str | None) -> Path:
-    """Find the model and print its path and the reason for the choice."""
+    """Find the model, and print its path and why it was chosen."""
     from geoseg.inference.model_lookup import find_model
 
     choice = find_model(given, environment=os.environ)

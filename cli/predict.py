@@ -222,7 +222,7 @@ def _print_estimates(scenes: Sequence[str | list[str]], model: Path, settings: M
 
 
 def _predict_many(scenes: Sequence[str], folder: str, report: Callable[..., None], settings: Mapping[str, Any]) -> None:
-    """Predict a mask for each scene; errors are printed at the end, and the exit code is then 1."""
+    """Predict a mask for each scene; if there are errors, they are printed at the end, and the exit code is 1."""
     from geoseg.inference.predict_many import predict_many
 
     failed, area_notes = [], []
@@ -258,7 +258,7 @@ def _report(prediction: "Prediction", prefix: str = "", *, stitching: bool, refe
 
 
 def _stitching(prediction: "Prediction", reference: str | None) -> str:
-    """Describe the seams of a mask and, with reference labels, its score."""
+    """Describe the seams of a mask and, if there are reference labels, its score."""
     from geoseg.evaluation.evaluate_masks import evaluate_mask
     from geoseg.evaluation.seams import measure_seams
 

@@ -1,4 +1,4 @@
-"""Show progress on stderr: a tqdm bar on a terminal, one line per minute in log files."""
+"""Show progress on stderr: as a tqdm bar in a terminal, or as one line per minute in log files."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ SECONDS_PER_LINE = 60.0
 
 
 def current_progress() -> Progress:
-    """Return the progress of the current command: bars on a terminal, lines in a file, nothing with ``--quiet``."""
+    """Return how to show progress: as bars in a terminal, as lines in a file, or not at all with ``--quiet``."""
     if console.is_quiet():
         return silent
     return tqdm_progress if sys.stderr.isatty() else _print_lines
@@ -52,7 +52,7 @@ class ProgressLines:
         return None
 
     def advance(self, steps: int = 1, note: str = "") -> None:
-        """Count ``steps``, and print a line if the last one is a minute old."""
+        """Count ``steps``, and print a line if the last one was printed at least a minute ago."""
         self.done += steps
         self.note = note or self.note
         now = self.clock()
@@ -62,7 +62,7 @@ class ProgressLines:
             self.stream.flush()
 
     def line(self, seconds: float) -> str:
-        """Return the line that is printed after ``seconds``."""
+        """Return the line to print after ``seconds`` seconds."""
         from tqdm import tqdm
 
         text: str = tqdm.format_meter(

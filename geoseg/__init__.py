@@ -5,10 +5,10 @@ Functions:
 * prepare data: :func:`prepare`, :func:`tile`, :func:`rasterize`
 * models: :func:`train`, :func:`import_checkpoint`, :func:`load`, :func:`load_recipe`
 * masks and polygons: :func:`predict`, :func:`predict_many`, :func:`polygonize`
-* quality: :func:`evaluate`, :func:`report`, :func:`measure_shift`, :func:`submit`, :func:`check_submission`
-* any file: :func:`describe`
+* evaluation: :func:`evaluate`, :func:`report`, :func:`measure_shift`, :func:`submit`, :func:`check_submission`
+* files of any kind: :func:`describe`
 
-Public names are imported on first use, so ``import geoseg`` imports neither torch nor GDAL.
+Public names are imported on first use, so ``import geoseg`` does not import torch or GDAL.
 """
 
 from importlib.metadata import PackageNotFoundError, version
@@ -104,7 +104,7 @@ _MODULES = {
     "tile": "geoseg.data.export.export_crops",
     "train": "geoseg.training.train",
 }
-"""Module of each public name; the names are those of the imports above."""
+"""Module of each public name; the names are the same as in the imports above."""
 
 _RENAMED = {"import_zoo": "import_checkpoint"}
 """Old names that still work in this release."""

@@ -1,4 +1,4 @@
-"""Read component signatures from module source code, so that checking an option imports neither torch nor timm."""
+"""Read component signatures from module source code, so that checking an option does not import torch or timm."""
 
 import ast
 import inspect
@@ -10,7 +10,7 @@ from typing import Any
 import pydantic
 
 REGISTERING_METHOD = "register"
-"""Name of the registry method that decorates the component in a module."""
+"""Name of the registry method with which the component of a module is decorated."""
 
 NAMESPACE: Mapping[str, Any] = {
     "Annotated": typing.Annotated,
@@ -32,8 +32,8 @@ def read_signature(path: Path) -> inspect.Signature | None:
         path: Path of the module.
 
     Returns:
-        The parameters without ``self``. Annotations that cannot be evaluated are omitted, and defaults are given as source
-        text. None if the module has no decorated class or function with parameters.
+        A signature without ``self``, in which annotations that cannot be evaluated are omitted and defaults are source
+        text. None if the module does not have a decorated class or function with parameters.
     """
     tree = ast.parse(path.read_text("utf-8"))
     component = find_component(tree)

@@ -1,4 +1,4 @@
-"""Bounded, ordered thread pools: compute the next items while the caller processes the previous ones.
+"""Bounded, ordered thread pools, which compute the next results while the caller processes the previous ones.
 
 GDAL, numba and shapely release the GIL, so threads are sufficient.
 """
@@ -15,22 +15,24 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 BATCHES_AHEAD = 2
-"""Batches of tiles that may be read before the network needs them."""
+"""Maximum number of batches of tiles that are read before the network needs them."""
 
 
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, threads: int | None = None, ahead: int | None = None
 ) -> Generator[Result, None, None]:
-    """Map a function over items in several threads; yield the results in the order of the items.
+    """Map a function over items in several threads, and yield the results in the order of the items.
 
-    The look-ahead, and therefore the memory, is bounded. Items are taken from ``items`` by the thread that asks for
-    results. When the iterator is closed, tasks that have not started are cancelled and running ones are awaited.
+    The number of items in progress, and therefore the memory use, is bounded. ``items`` is iterated in the thread that
+    requests results. When the generator is closed, tasks that have not started are canceled and running tasks are
+    awaited.
 
     Args:
-        function: Called once per item; threads only help if it spends its time in code that releases the GIL.
-        items: The arguments, taken lazily.
+        function: Function to call once per item; threads only help if it spends its time in code that releases the GIL.
+        items: The arguments, which are consumed lazily.
         threads: Number of threads; by default, the number of CPU cores.
-        ahead: Maximum number of items that are submitted but not yet yielded; by default, one more than ``threads``.
+        ahead: Maximum number of items that have been submitted but whose results have not been yielded; by default, one
+            more than ``threads``.
 
     Yields:
         ``function(item)`` for each item.
@@ -59,7 +61,7 @@ def prefetch(
 ) -> AbstractContextManager[Iterator[Result]]:
     """Return :func:`ordered_map` as a context manager.
 
-    When the context ends, no task is running anymore, so the files they read can be closed.
+    When the context exits, no tasks are running anymore, so the files that they read can be closed.
     """
     return closing(ordered_map(read, items, threads=threads, ahead=ahead))
 

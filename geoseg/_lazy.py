@@ -10,7 +10,7 @@ def attach(package: str, modules: Mapping[str, str]) -> tuple[Callable[[str], An
 
     Args:
         package: Name of the package, for error messages.
-        modules: Mapping of public names to modules.
+        modules: Mapping from public names to modules.
     """
 
     def get_attribute(name: str) -> Any:

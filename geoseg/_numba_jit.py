@@ -12,7 +12,7 @@ _LOCK = threading.RLock()
 
 
 def njit(function: F) -> F:
-    """Compile a function to machine code on its first call; later processes read the code from disk.
+    """Compile a function to machine code on its first call; later processes load the code from disk.
 
     Numba caches the code in ``__pycache__`` next to the source, or in the user's cache folder (``NUMBA_CACHE_DIR``
     overrides both). If neither is writable, each process compiles the function again, which takes several seconds. The
@@ -33,7 +33,10 @@ class _CompiledAtFirstCall:
         return (self._compiled or self.compile())(*args, **kwargs)
 
     def compile(self) -> Callable[..., Any]:
-        """Compile the function, after the functions of this kind that it calls; numba finds these in its globals."""
+        """Compile the function.
+
+        Decorated functions that it calls are compiled first and replaced in its globals, where numba looks them up.
+        """
         with _LOCK:
             if self._compiled is None:
                 scope = self._function.__globals__

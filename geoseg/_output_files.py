@@ -1,4 +1,4 @@
-"""Output files: checked before any work starts, written under a temporary name, and renamed once complete.
+"""Output files: they are checked before any work starts, written with a temporary name, and renamed once complete.
 
 This module also defines the file extensions that geoseg accepts.
 """
@@ -12,49 +12,50 @@ from pathlib import Path
 from geoseg.errors import OutputError
 
 RASTER_SUFFIXES = (".tif", ".tiff", ".jp2", ".img", ".png", ".jpg", ".jpeg")
-"""Rasters in a folder of scenes. Virtual rasters are left out because they usually refer to files in the same folder."""
+"""Extensions of rasters in a folder of scenes. Virtual rasters are excluded because they usually refer to files in the
+same folder."""
 
 VRT_SUFFIX = ".vrt"
-"""GDAL's virtual rasters."""
+"""Extension of GDAL's virtual rasters."""
 
 VECTOR_SUFFIXES = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
-"""Vector files used as labels or results; a GeoPackage may contain a raster instead."""
+"""Extensions of vector files used as labels or results; a GeoPackage may contain a raster instead."""
 
 LAYER_SUFFIXES = (".gpkg", ".parquet", ".fgb", ".geojson", ".json", ".shp", ".gml", ".kml")
-"""Vector files that can be read as a polygon layer; a GeoPackage may contain a raster instead."""
+"""Extensions of vector files that can be read as a polygon layer; a GeoPackage may contain a raster instead."""
 
 RECIPE_SUFFIXES = (".yaml", ".yml")
-"""Recipes."""
+"""Extensions of recipes."""
 
 MODEL_SUFFIXES = (".safetensors",)
-"""Bundles."""
+"""Extensions of bundles."""
 
 DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PERMISSION_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
-"""Numbers of operating system errors by what fixes them."""
+"""Numbers of operating system errors that require more disk space, or different permissions."""
 
 PIPE_HINT = "write the data to a regular file first"
 """What to do with a named pipe, which cannot be read in parts."""
 
 
 def temporary_path(path: Path, purpose: str = "part") -> Path:
-    """Return the hidden path to which a result is written before it is complete.
+    """Return the hidden path to which an output is written before it is complete.
 
-    It is in the same folder, so that renaming is atomic, and has the same extension. It is always the same, so that the
-    next run overwrites what a killed run left behind.
+    It is in the same folder, so that renaming is atomic, and has the same extension. It is always the same for a given
+    path, so that the next run overwrites the file of a run that was killed.
     """
     return path.with_name(f".{path.name}.{purpose}{path.suffix}")
 
 
 @contextlib.contextmanager
 def atomic_path(path: Path, *, temporary: Path | None = None, fsync: bool = False) -> Iterator[Path]:
-    """Yield a temporary path that replaces ``path`` if the ``with`` block succeeds, and is removed if it fails.
+    """Yield a temporary path that replaces ``path`` if the block exits without an error, and is deleted otherwise.
 
     Args:
         path: The target; an existing file is replaced.
-        temporary: The path to write to, in the same folder; by default :func:`temporary_path`.
-        fsync: True to flush the content to the disk before renaming, so that a power failure cannot leave an empty file
-            under the final name.
+        temporary: The path to write to, in the same folder; by default, :func:`temporary_path`.
+        fsync: Whether to flush the content to disk before renaming, so that a power failure cannot leave an empty file
+            with the final name.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -77,7 +78,7 @@ def atomic_path(path: Path, *, temporary: Path | None = None, fsync: bool = Fals
 
 
 def path_exists(path: str | Path) -> bool:
-    """Report whether a file or folder exists; False for text that is too long to be a path."""
+    """Return whether a file or folder exists; False for text that is too long to be a path."""
     try:
         return Path(path).exists()
     except (OSError, ValueError):
@@ -117,7 +118,7 @@ def check_writable(path: str | Path, overwrite: bool) -> None:
 
 
 def require_distinct(paths: Iterable[str | Path]) -> None:
-    """Raise :class:`OutputError` if two results have the same path."""
+    """Raise :class:`OutputError` if two outputs have the same path."""
     absolute = [Path(path).absolute() for path in paths]
     if len(set(absolute)) < len(absolute):
         raise OutputError("two results have the same path", "give each result a different name")
@@ -125,7 +126,7 @@ def require_distinct(paths: Iterable[str | Path]) -> None:
 
 @contextlib.contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Convert an ``OSError`` raised while writing ``path`` into an :class:`OutputError`."""
+    """Convert an ``OSError`` that is raised while ``path`` is written to an :class:`OutputError`."""
     try:
         yield
     except OSError as error:
@@ -134,10 +135,10 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def hint_for_write_error(error: BaseException, reason: str) -> str:
-    """Return how to fix an error while a file is written, from its number or, without one, from its text.
+    """Return a hint on how to fix an error in writing a file, based on the number of the error or on its text.
 
     Args:
-        error: The error of the operating system or of a library.
+        error: The error raised by the operating system or a library.
         reason: Its text.
     """
     number, text = getattr(error, "errno", None), reason.lower()

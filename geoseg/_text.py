@@ -1,4 +1,4 @@
-"""Text for messages and tables: lists of names, percentages, aligned columns, suggestions, names that cannot be used."""
+"""Text for messages and tables: lists of names, percentages, aligned columns, suggestions, and checks of names."""
 
 import difflib
 import math
@@ -7,17 +7,17 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 MAX_NAME_LENGTH = 255
-"""Largest number of characters in the name of a class or a band."""
+"""Maximum number of characters in the name of a class or a band."""
 
 NUMBER_AND_PLURAL = re.compile(r"\d[\d,]*|(?<=\w)s\b")
 """Parts of a note that depend on a count: the number, and the plural of the noun."""
 
 UNPRINTABLE_CATEGORIES = ("Cc", "Cs")
-"""Unicode categories that names must not contain: control characters, and surrogates, which no file can hold."""
+"""Unicode categories that are not allowed in names: control characters, and surrogates, which cannot be encoded."""
 
 
 def join_names(names: Iterable[object], *, limit: int | None = None, separator: str = ", ") -> str:
-    """Join names into one phrase; after the first ``limit`` names, only the number of the others is given.
+    """Join names into one phrase; after the first ``limit`` names, only the number of remaining names is given.
 
     Example:
         >>> join_names(["red", "green", "blue"])
@@ -32,12 +32,12 @@ def join_names(names: Iterable[object], *, limit: int | None = None, separator: 
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
-    """Format a number of things, with a comma between thousands.
+    """Format a number followed by a noun, with commas as thousands separators.
 
     Args:
-        number: How many.
-        noun: The thing in the singular.
-        plural: Its plural; by default ``noun`` with ``s``.
+        number: The number.
+        noun: The noun in the singular.
+        plural: The plural of the noun; by default, ``noun`` with ``s``.
 
     Example:
         >>> count(1, "polygon"), count(2000, "polygon"), count(0, "class", "classes")
@@ -88,7 +88,7 @@ def align_columns(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[
 
     Args:
         rows: Cells as text; all rows have the same length.
-        right: For each column, True to align it to the right.
+        right: For each column, whether it is right-aligned.
 
     Returns:
         One line of text per row, without trailing spaces.
@@ -118,7 +118,7 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
 
 
 def describe_bad_name(name: object) -> str:
-    """Return what is wrong with the name of a class or a band, as the end of a sentence; empty if it is usable.
+    """Return the problem with the name of a class or a band, as the end of a sentence; empty if there is none.
 
     Names from recipes may be numbers, which are attribute values of polygon labels.
     """

@@ -1,8 +1,9 @@
 """Bundles: safetensors files with the weights of a network and a model card.
 
-The card is stored as JSON in the header of the file. It can be read without torch and without the weights, and loading a
-bundle does not run code from it. Prediction only needs the bundle, not the recipe or the training data. Digests of the
-card and the weights in the header detect corrupted and edited files; they do not protect against forgery.
+The card is stored as JSON in the header of the file. It can be read without torch and without reading the weights, and
+loading a bundle does not run code from it. Prediction needs only the bundle, not the recipe or the training data.
+Digests of the card and the weights in the header detect corrupted and edited files; they do not protect against
+forgery.
 """
 
 import contextlib
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
     from geoseg.models.network import SegmentationNetwork
 
 FORMAT = "geoseg-bundle-2"
-"""Format version; increased when older versions of geoseg cannot read the file."""
+"""Format version, which is increased whenever older versions of geoseg cannot read the file."""
 
 SEALED_ENTRIES = ("format", "card", "weights")
-"""Entries of the header that are part of its seal; ``weights`` is the digest of the weights."""
+"""Entries of the header from which its seal is computed; ``weights`` is the digest of the weights."""
 
 MAX_HEADER_BYTES = 100_000_000
 """Maximum header size of the safetensors format."""
@@ -44,7 +45,7 @@ LATEST_NAME = "latest"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A network with its model card.
+    """A network with a model card.
 
     Example:
         Load a bundle and save a copy::
@@ -57,9 +58,9 @@ class Bundle:
     network: "SegmentationNetwork"
     """The network in evaluation mode."""
     card: ModelCard
-    """Its description."""
+    """The model card."""
     source: str = ""
-    """File it was loaded from; empty for a bundle that was not loaded."""
+    """File from which the bundle was loaded; empty if it was not loaded from a file."""
 
     def __repr__(self) -> str:
         lines = (f"  {name}: {value}" for name, value in self._facts().items())
@@ -89,7 +90,7 @@ class Bundle:
         }
 
     def save(self, path: str | Path) -> Path:
-        """Write the bundle, replacing an existing file only when it is complete.
+        """Write the bundle to a file; an existing file is replaced only once the new one is complete.
 
         Args:
             path: The file to write; its parent folder is created if missing.
@@ -136,7 +137,7 @@ def load(path: str | Path, device: str = "cpu") -> Bundle:
 
 
 def read_card(path: str | Path) -> ModelCard:
-    """Read the card of a bundle from the header of the file, without torch and without the weights."""
+    """Read the card of a bundle from the header of the file, without importing torch or reading the weights."""
     return _parse_card(path, _read_header(Path(path))["card"])
 
 
@@ -151,14 +152,14 @@ def make_header(card: str, weights: str) -> dict[str, str]:
 
     Args:
         card: The card as JSON.
-        weights: Digest of the weights, see :func:`digest_weights`.
+        weights: Digest of the weights; see :func:`digest_weights`.
     """
     entries = {"format": FORMAT, "card": card, "weights": weights}
     return {**entries, "seal": _seal(entries)}
 
 
 def digest_weights(weights: "Mapping[str, Tensor]") -> str:
-    """Return the SHA-256 of all names, types, shapes and values, regardless of their order; takes 0.2 s for 250 MB."""
+    """Return the SHA-256 of all names, types, shapes and values, independent of their order; takes 0.2 s for 250 MB."""
     import torch
 
     total = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""geoseg's exceptions. Each has a message (what is wrong) and a hint (how to fix it).
+"""geoseg's exceptions, each with a message (what is wrong) and a hint (how to fix it).
 
 GeosegError
 ├── ConfigError     invalid recipe, option or component name
@@ -60,4 +60,4 @@ class OutputError(GeosegError):
 
 
 class GeosegWarning(FutureWarning):
-    """A deprecated spelling, which is still accepted but will be rejected by the next release."""
+    """A deprecated spelling, which is still accepted but will be rejected in the next release."""

@@ -21,7 +21,7 @@ IGNORE_INDEX = 255
 INVALID_LEGEND_HINT = "a legend is a JSON list of objects with index, name and colour (#rrggbb)"
 
 Colour = tuple[int, int, int]
-"""Red, green and blue, each 0 to 255."""
+"""Red, green and blue, each from 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LegendEntry:
     name: str
     """Name of the class, unique in its legend."""
     colour: Colour
-    """Display color; RGB label files may use it to encode the class."""
+    """Display color, with which the class may also be encoded in RGB label files."""
 
     @property
     def hex(self) -> str:
@@ -74,8 +74,8 @@ class Legend:
         """Create a legend from class names, numbered in the given order.
 
         Args:
-            classes: Class names, or a mapping of names to colors: ``#rrggbb``, three numbers, or None to choose a
-                color.
+            classes: Class names, or a mapping from names to colors: ``#rrggbb``, three numbers, or None to choose a
+                color automatically.
 
         Raises:
             ConfigError: If a name or a color occurs twice, or a color is invalid.
@@ -93,7 +93,7 @@ class Legend:
         """Create a legend from the result of :meth:`to_json`; names that are numbers become text.
 
         Raises:
-            ConfigError: The text is not a legend.
+            ConfigError: If the text is not a legend.
         """
         try:
             entries = tuple(_parse_entry(row) for row in json.loads(text))
@@ -114,20 +114,20 @@ class Legend:
         return tuple(e.name for e in self.entries)
 
     def index_of(self, name: str) -> int:
-        """Return the class index of a name; raise :class:`ConfigError` for an unknown name."""
+        """Return the index of the class with this name; raise :class:`ConfigError` for an unknown name."""
         if name not in self.names:
             raise ConfigError(f"the legend has no class {name!r}", did_you_mean(name, self.names))
         return self.names.index(name)
 
     def colour_table(self) -> NDArray[np.uint8]:
-        """Return red, green, blue and alpha by pixel value, shape (256, 4); all values without a class are transparent."""
+        """Return the RGBA color of each pixel value, shape (256, 4); values without a class are transparent."""
         table = np.zeros((256, 4), np.uint8)
         for entry in self.entries:
             table[entry.index] = (*entry.colour, 255)
         return table
 
     def draw(self, class_index: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Render class indices (row, col) as an RGB image (row, col, 3); black where there is no class."""
+        """Render class indices (row, col) as an RGB image (row, col, 3), which is black where there is no class."""
         return self.colour_table()[class_index][..., :3]
 
     def mapping_to(self, other: "Legend") -> NDArray[np.uint8]:
@@ -148,7 +148,7 @@ class Legend:
 
 
 def _parse_entry(row: Mapping[str, Any]) -> LegendEntry:
-    """Convert one object of a legend in JSON; TypeError or LookupError if it is none."""
+    """Convert one object of a JSON legend; raise TypeError or LookupError if it is not a legend entry."""
     index, name = row["index"], row["name"]
     if type(index) is not int:
         raise TypeError(f"the index of a class is {index!r}")
@@ -172,7 +172,7 @@ def parse_colour(colour: str | Sequence[int]) -> Colour:
 
 
 def default_colour(index: int) -> Colour:
-    """Return a color for a class index: hues differ by the golden angle; colors are all different and never black."""
+    """Return a color for a class index; hues differ by the golden angle, and all colors are different and not black."""
     hue = (index * 0.618034) % 1.0 * 6
     level = 230 - 50 * (index // 12 % 3) - index // 36
     ramp = int(level * (1 - abs(hue % 2 - 1)))
@@ -188,5 +188,5 @@ def default_colour(index: int) -> Colour:
 
 
 def make_numbered_legend(indices: Iterable[int]) -> Legend:
-    """Create a legend for a mask without one: classes 0 to the largest of ``indices``, named after their index."""
+    """Create a legend for a mask without one, with classes from 0 to the largest of ``indices``, named after the index."""
     return Legend.of({str(index): None for index in range(max(indices, default=0) + 1)})

@@ -1,7 +1,7 @@
 """Model cards: descriptions of trained networks, stored in the headers of bundles and checked when they are read.
 
 A card may come from an untrusted file, and its numbers are used as array sizes and divisors. They are checked here, so
-that prediction does not have to.
+that they do not have to be checked during prediction.
 """
 
 import json
@@ -22,10 +22,10 @@ from geoseg.legend import Legend
 
 INTEGER_TYPES = tuple(f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64))
 PIXEL_TYPES = (*INTEGER_TYPES, "bool", "float16", "float32", "float64")
-"""Pixel types of scenes, as numpy names."""
+"""Pixel types of scenes, as NumPy dtype names."""
 
 GSD_RANGE_M = (1e-6, 1e7)
-"""Plausible ground sample distances per pixel, from a micrometer to a quarter of the Earth's circumference."""
+"""Plausible range of GSDs in meters per pixel: from a micrometer to a quarter of the Earth's circumference."""
 
 MAX_BANDS = 65_535
 """Maximum number of bands, that of GDAL's rasters."""
@@ -44,17 +44,17 @@ class ModelCard:
     bands: tuple[str, ...]
     """Names of the input bands, in order."""
     mean: tuple[float, ...]
-    """Mean of each band in units of pixel values; it is subtracted from the input."""
+    """Mean of each band in units of pixel values, which is subtracted from the input."""
     std: tuple[float, ...]
-    """Standard deviation of each band in units of pixel values; the input is divided by it."""
+    """Standard deviation of each band in units of pixel values, by which the input is divided."""
     minimum: tuple[float, ...]
     """Smallest value of each band in the training data."""
     maximum: tuple[float, ...]
     """Largest value of each band in the training data."""
     dtype: str
-    """Pixel type of the training scenes, as a numpy name."""
+    """Pixel type of the training scenes, as a NumPy dtype name."""
     gsd: float | None
-    """Ground sample distance of the training data in meters per pixel; None if it had no CRS."""
+    """Ground sample distance of the training data in meters per pixel; None if the data had no CRS."""
     crop: int
     """Side length of a training crop in pixels."""
     tile: int
@@ -64,12 +64,12 @@ class ModelCard:
     scores: Mapping[str, float] = field(default_factory=dict)
     """Scores on the validation split, keyed by name."""
     protocol: str = ""
-    """Protocol of the scores, such as ``scenes`` (each labeled pixel of whole scenes counts once). Empty without
-    scores."""
+    """Protocol of the scores, such as ``scenes`` (whole scenes, with each labeled pixel counted once); empty if there are
+    no scores."""
     recipe: Mapping[str, Any] = field(default_factory=dict)
     """Recipe of the training run, including all defaults; empty for imported weights."""
     data: Mapping[str, str] = field(default_factory=dict)
-    """Training data: the ``digest`` of the pixels, and properties of the dataset such as its license and domains."""
+    """Information about the training data: the ``digest`` of the pixels, and properties such as license and domains."""
     provenance: Mapping[str, str] = field(default_factory=dict)
     """Seed, date and software versions; for imported weights, the original checkpoint."""
 
@@ -90,10 +90,10 @@ class ModelCard:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Create a card from JSON returned by :meth:`to_json`.
+        """Create a card from the JSON returned by :meth:`to_json`.
 
         Raises:
-            BundleError: If the card is invalid or contains an impossible value.
+            BundleError: If the card is malformed or contains an invalid value.
         """
         try:
             fields = json.loads(text)
@@ -111,7 +111,7 @@ class ModelCard:
 
 
 def _find_problems(card: ModelCard) -> Iterator[str]:
-    """Yield a phrase for each impossible value in a card."""
+    """Yield a phrase for each invalid value in a card."""
     yield from _find_band_problems(card)
     if card.dtype not in PIXEL_TYPES:
         yield f"the pixel type is {card.dtype[:40]!r}"

@@ -1,7 +1,7 @@
-"""Progress reporting: the library calls a :class:`Progress`; the command line and notebooks implement it.
+"""Progress reporting: the library calls a :class:`Progress`, which the command line and notebooks implement.
 
-The library calls ``progress(total, description)`` and then ``advance`` on the result. The default, :func:`silent`, displays
-nothing.
+The library calls ``progress(total, description)`` and then ``advance`` on the result. The default, :func:`silent`, does
+not display anything.
 """
 
 from contextlib import AbstractContextManager
@@ -27,7 +27,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class Progress(Protocol):
-    """Creates a context manager for a task; the task ends with the context."""
+    """Creates a context manager for a task, which ends when the context exits."""
 
     def __call__(self, total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
         """Begin a task.
@@ -58,7 +58,7 @@ def silent(total: int, description: str, *, done: int = 0) -> AbstractContextMan
 
 
 def tqdm_progress(total: int, description: str, *, done: int = 0) -> AbstractContextManager[Task]:
-    """Show a tqdm bar, in a terminal or a notebook, if the task takes longer than two seconds.
+    """Show a tqdm progress bar in a terminal or notebook if the task takes longer than two seconds.
 
     Example:
         >>> with tqdm_progress(3, "Counting") as task:
@@ -68,7 +68,7 @@ def tqdm_progress(total: int, description: str, *, done: int = 0) -> AbstractCon
 
 
 class _TqdmTask:
-    """A tqdm bar as a :class:`Task`; nested bars, and the bars of failed tasks, are cleared at the end."""
+    """A tqdm progress bar as a :class:`Task`; nested bars and the bars of failed tasks are cleared at the end."""
 
     def __init__(self, total: int, description: str, *, done: int) -> None:
         from tqdm.auto import tqdm

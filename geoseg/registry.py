@@ -1,8 +1,8 @@
 """Registries of the components that recipes refer to by name: heads, backbones, losses, samplers, datasets.
 
 The name of a component is the name of its module: ``head: deeplabv3plus`` is ``geoseg/models/heads/deeplabv3plus.py``.
-Listing names imports nothing; a component is imported when it is used. Other packages can add components through entry
-points in the group ``geoseg.<kind>s`` (for instance ``geoseg.heads``).
+Listing names does not import any module; a component is imported when it is used. Other packages can add components
+through entry points in the group ``geoseg.<kind>s`` (for example, ``geoseg.heads``).
 """
 
 import inspect
@@ -26,15 +26,15 @@ T = TypeVar("T")
 C = TypeVar("C", bound=Callable[..., Any])
 
 NON_COMPONENT_MODULES = {"base", "build"}
-"""Modules in a component package that are not components: their protocol, and the function that builds them."""
+"""Modules in a component package that are not components: the interface, and the function that builds components."""
 
 
 class Registry(Generic[T]):
-    """The components of one kind: the modules of one package.
+    """The components of one kind, which are the modules of one package.
 
     Args:
         kind: Singular noun used in messages, such as ``head``.
-        package: Dotted name of the package of the components.
+        package: Dotted name of the package that contains the components.
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -62,8 +62,8 @@ class Registry(Generic[T]):
 
         Args:
             name: Name of the component.
-            options: Options from the recipe. They are checked against the signature and converted to its annotations,
-                because YAML parses ``1e-3`` as a string.
+            options: Options from the recipe. They are checked against the signature and converted to the annotated
+                types, because YAML parses ``1e-3`` as a string.
             arguments: Keyword arguments set by geoseg; a recipe cannot set them.
 
         Raises:
@@ -74,10 +74,10 @@ class Registry(Generic[T]):
         return component(**arguments, **checked)
 
     def check(self, name: str, options: Mapping[str, Any], *, given: Collection[str]) -> None:
-        """Raise the errors of :meth:`build` without calling the component, and where possible without importing it.
+        """Raise the errors that :meth:`build` would raise, without calling the component.
 
-        Of a component that is not imported yet, names of options are checked, and values whose annotation is in the
-        module or its ``base.py``.
+        The component is not imported for this, if possible. For a component that has not been imported yet, only the
+        names of options are checked, and values whose annotations are in the module or its ``base.py``.
 
         Args:
             name: Name of the component.
@@ -88,7 +88,7 @@ class Registry(Generic[T]):
         self._check_options(name, signature or inspect.signature(self.get(name)), options, given)
 
     def _read_signature(self, name: str) -> inspect.Signature | None:
-        """Read the signature of a component from its file; None if it is not a module of the package."""
+        """Read the signature of a component from its file; return None if it is not a module of the package."""
         spec = find_spec(self.package)
         folders = list(spec.submodule_search_locations or []) if spec else []
         files = [path for folder in folders if (path := Path(folder, f"{name}.py")).is_file()]
@@ -141,12 +141,12 @@ def component_names(kind: str, package: str) -> list[str]:
 
 
 def current_name(what: str, name: T, renamed: Mapping[str, T]) -> T:
-    """Return the current spelling of a renamed value; an old spelling causes a :class:`GeosegWarning`.
+    """Return the current spelling of a renamed value; issue a :class:`GeosegWarning` for an old spelling.
 
     Args:
         what: Name of the setting, for the warning, such as ``augment.photometric`` or ``protocol``.
-        name: A value in its current or an old spelling; may be of any type.
-        renamed: Mapping of old spellings to current ones; entries are kept for one release.
+        name: A value in its current or an old spelling; can have any type.
+        renamed: Mapping from old spellings to current ones; entries are kept for one release.
 
     Example:
         >>> current_name("protocol", "scenes", {"zoo": "openmmlab"})

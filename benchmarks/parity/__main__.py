@@ -3,9 +3,9 @@
     python benchmarks/parity                                    compare everything, write docs/parity.md (5 minutes)
     python benchmarks/parity benchmarks/network.py --rounds 5   run another script with its options
 
-The environment is the folder ``build/parity``. It uses the packages of the Python that runs this file, torch in
-particular, so that both libraries run the same kernels. ``requirements.txt`` lists its additional packages. It is created
-again when they or this file change. Creating it requires internet access.
+The environment is in the folder ``build/parity``. It uses the packages of the Python that runs this file, in particular
+torch, so that both libraries run the same kernels. Its additional packages are listed in ``requirements.txt``. The
+environment is created again if these packages or this file change, which requires internet access.
 """
 
 import os
@@ -31,7 +31,7 @@ def __getattr__(name):
 
 
 def environment() -> Path:
-    """Return the Python of the environment; create the environment if it does not exist."""
+    """Return the Python interpreter of the environment; create the environment if it does not exist."""
     python, made_of = HOME / "bin" / "python", HOME / "made-of.txt"
     wanted = "\n".join(
         [sys.executable, sys.version, REQUIREMENTS.read_text("utf-8"), Path(__file__).read_text("utf-8")]
@@ -47,7 +47,7 @@ def environment() -> Path:
 def fill(python: Path) -> None:
     """Make the packages of this Python available in the environment, and install the missing ones."""
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(HOME)}))
-    # addsitedir and not a plain path, because only it reads .pth files, which editable packages need.
+    # Use addsitedir instead of a plain path, because it also reads .pth files, which editable packages need.
     lent = [f"import site; site.addsitedir({path!r})\n" for path in {*map(sysconfig.get_path, ("purelib", "platlib"))}]
     (packages / "lent.pth").write_text("".join(lent), "utf-8")
     install = ["-m", "pip", "install", "--quiet", "--no-deps", "--requirement", str(REQUIREMENTS)]
@@ -58,7 +58,7 @@ def fill(python: Path) -> None:
 def main() -> int:
     script, *options = sys.argv[1:] if sys.argv[1:2] and sys.argv[1].endswith(".py") else ["", *sys.argv[1:]]
     command = [environment(), script or HERE / "compare.py", *options]
-    # Threads that spin while they wait make a pass many times slower if another program uses the processor.
+    # Threads that spin while they wait make a pass many times slower if another program uses the same CPU.
     settings = {"PYTHONPATH": str(HERE), "OMP_WAIT_POLICY": "PASSIVE"}
     return subprocess.run(command, check=False, env={**os.environ, **settings}).returncode
 

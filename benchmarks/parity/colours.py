@@ -1,4 +1,4 @@
-"""Compare color changes: conversion of all colors to HSV and back, and PhotoMetricDistortion on images of noise."""
+"""Compare color changes: conversion of all colors to HSV and back, and PhotoMetricDistortion on noise images."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ def compare_colours() -> Iterator[Part]:
 
 
 def compare_crop(seed: int) -> float:
-    """Change the same noise with both libraries; each draws its amounts from a generator with this seed."""
+    """Distort the same noise image with both libraries, each with a random generator with this seed."""
     noise = np.random.default_rng((seed, 1)).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     theirs = their_change(noise[..., ::-1], np.random.default_rng(seed))[..., ::-1]
     amounts = draw_amounts(AugmentSection(), np.random.default_rng(seed))
@@ -80,5 +80,5 @@ def all_to_rgb(image: Levels) -> None:
 
 
 def gap(one: Levels, other: Levels) -> float:
-    """Return the largest difference in levels."""
+    """Return the largest difference in levels (0 to 255)."""
     return float(np.abs(one.astype(int) - other).max())

@@ -1,4 +1,4 @@
-"""Compare losses: cross-entropy with each of its averages, and OHEM, on random logits and targets."""
+"""Compare losses on random logits and targets: cross-entropy with both ways of averaging, and OHEM."""
 
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -16,20 +16,21 @@ from geoseg.losses.ohem import Ohem
 
 CLASSES = 6
 UNLABELLED = (0.0, 0.3, 0.95)
-"""Shares of unlabeled pixels in the batches."""
+"""Fractions of unlabeled pixels in the batches."""
 MINED = ((500, None), (50, 0.3), (500, 0.01), (100_000, None), (100_000, 0.3))
-"""Pixels kept per image, of 5120, and threshold. In the last case geoseg keeps one pixel more (see its docstring)."""
+"""Number of pixels to keep per image, out of 5120, and threshold. In the last case, geoseg keeps one more pixel (see the
+docstring of its OHEM)."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def compare_losses() -> Iterator[Part]:
-    """Compare cross-entropy with both averages and with weights, and OHEM by number and by threshold."""
+    """Compare cross-entropy with both ways of averaging and with weights, and OHEM with and without a threshold."""
     weights = [0.5, 1.0, 2.0, 1.5, 0.1, 3.0]
     for words, theirs, ours, shares in (
         ("mean over all pixels", CrossEntropyLoss(), entropy("all"), UNLABELLED),
         ("mean over labeled pixels", CrossEntropyLoss(avg_non_ignore=True), entropy("valid"), UNLABELLED),
-        # mmsegmentation also looks up a weight for 255, and fails.
+        # Without unlabeled pixels, because mmsegmentation also looks up a weight for 255, which fails.
         ("class weights", CrossEntropyLoss(class_weight=weights), entropy("valid", weights), UNLABELLED[:1]),
     ):
         yield compare_loss(f"cross-entropy, {words}", theirs, ours, shares=shares)
@@ -45,7 +46,7 @@ def entropy(average: Literal["all", "valid"], weights: list[float] | None = None
 
 
 def mined(kept: int, threshold: float | None) -> Loss:
-    """Return mmsegmentation's cross-entropy of the pixels that its sampler selects."""
+    """Return mmsegmentation's cross-entropy over the pixels that its OHEM sampler selects."""
     cross_entropy = CrossEntropyLoss()
     head = SimpleNamespace(ignore_index=255, loss_decode=cross_entropy)
     sampler = OHEMPixelSampler(head, thresh=threshold, min_kept=kept)
@@ -57,7 +58,7 @@ def mined(kept: int, threshold: float | None) -> Loss:
 
 
 def compare_loss(name: str, theirs: Loss, ours: Loss, *, shares: tuple[float, ...]) -> Part:
-    """Compare values and gradients on batches with these shares of unlabeled pixels."""
+    """Compare values and gradients on batches with these fractions of unlabeled pixels."""
     worst = 0.0
     for share in shares:
         logits, target = noise(share)

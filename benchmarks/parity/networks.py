@@ -15,9 +15,9 @@ from geoseg.models.network import SegmentationNetwork
 from geoseg.models.weights.openmmlab_names import to_geoseg_names
 
 SIZES = ((128, 128), (97, 131))
-"""Rows and columns of the images; the second size is not divisible by any stride."""
+"""(height, width) of the images; the second size is not divisible by any stride."""
 TRAINING_SIZE = 65
-"""Side of the two images of a training step in pixels."""
+"""Side length of the two images in a training step in pixels."""
 
 
 TINY = torch.finfo(torch.float32).tiny
@@ -35,13 +35,13 @@ class Agreement(NamedTuple):
     bit_equal: bool
     """Whether all logits are bit-identical."""
     same_class: float
-    """Share of pixels with the same argmax."""
+    """Fraction of the pixels with the same argmax."""
     loss: float
     """Relative difference of the loss of the training step."""
     gradient: float
     """Difference of a gradient relative to the largest gradient of the same parameter; maximum over the parameters."""
     statistics: float
-    """Absolute difference of the running statistics of the norms after the step."""
+    """Absolute difference of the running statistics of the batch norms after the step."""
     legend: bool
     """Whether geoseg read all class names from the file."""
 
@@ -62,7 +62,7 @@ def compare(path: Path, *, seed: int) -> Agreement:
 
 
 def imported(theirs: nn.Module, path: Path) -> OpenMMLabCheckpoint:
-    """Write mmsegmentation's weights to a file like that of a training, and read it with geoseg."""
+    """Write mmsegmentation's weights to a file as in training, and read the file with geoseg."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "checkpoint.pth"
         torch.save({"meta": peer.about(path), "state_dict": theirs.state_dict()}, file)
@@ -107,7 +107,7 @@ def compare_training(theirs: nn.Module, ours: SegmentationNetwork, path: Path) -
 
 
 def batch(classes: int) -> tuple[Tensor, Tensor]:
-    """Return two images of noise and their targets in patches, a tenth of which is unlabeled."""
+    """Return two noise images and targets that consist of patches, a tenth of which is unlabeled."""
     generator = torch.Generator().manual_seed(2)
     images = peer.pictures(2, (TRAINING_SIZE, TRAINING_SIZE), generator=generator)
     patches = torch.randint(classes, (2, 13, 13), generator=generator)
@@ -117,7 +117,7 @@ def batch(classes: int) -> tuple[Tensor, Tensor]:
 
 
 def our_loss(ours: SegmentationNetwork, images: Tensor, target: Tensor, path: Path) -> Tensor:
-    """Return the loss of the configuration by geoseg's losses; the auxiliary head has the weight 0.4."""
+    """Return the loss of the configuration, computed with geoseg's losses and a weight of 0.4 for the auxiliary head."""
     logits, auxiliary = ours.logits_with_auxiliary(images)
     classes = logits.shape[1]
     cross_entropy = CrossEntropy(classes=classes, average="all")

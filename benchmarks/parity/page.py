@@ -13,7 +13,7 @@ from part import Part
 from peer import Architecture
 
 TOLERANCE = 1e-4
-"""Largest accepted difference. Runs with another number of threads differ by up to 2e-5."""
+"""Largest accepted difference. Runs with different numbers of threads differ by up to 2e-5."""
 
 VERSIONS = ("torch", "mmsegmentation", "mmengine", "mmcv-lite", "opencv-python-headless", "numpy")
 
@@ -160,7 +160,7 @@ def part_table(parts: Sequence[Part]) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> str:
-    """Return a Markdown table; the first ``words`` columns are text, the others numbers."""
+    """Return a Markdown table in which the first ``words`` columns are text and the others are numbers."""
     rules = ["---"] * words + ["--:"] * (len(heads) - words)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, rules, *rows))
 
@@ -174,7 +174,7 @@ def by(size: tuple[int, int]) -> str:
 
 
 def run() -> str:
-    """Return date, versions and machine of the run."""
+    """Return a sentence with the date, the versions and the machine of the run."""
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     date = dt.datetime.now(tz=dt.UTC).date()
     return textwrap.fill(f"Run on {date} with {versions}, on {os.cpu_count()} cores ({machine()}).", 120)

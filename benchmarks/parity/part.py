@@ -11,8 +11,8 @@ class Part(NamedTuple):
     cases: str
     """Compared cases."""
     difference: float
-    """Largest difference of all cases."""
+    """Largest difference over all cases."""
     unit: str
-    """Quantity of the difference."""
+    """Quantity that is compared, and its unit."""
     expected: bool = False
     """Whether a difference is expected."""

@@ -47,13 +47,13 @@ class Architecture(NamedTuple):
     dataset: str
     """Dataset, which determines the meaning of the classes."""
     classes: int
-    """Channels of the logits."""
+    """Number of classes, which is the number of channels of the logits."""
     align_corners: bool
     """Whether corner pixels are aligned when features are resized."""
 
 
 def configurations() -> Iterator[Path]:
-    """Yield the configuration files of mmsegmentation's two DeepLab pages."""
+    """Yield the configuration files on mmsegmentation's two DeepLab pages."""
     for family in FAMILIES:
         yield from sorted((CONFIGURATIONS / family).glob("*.py"))
 
@@ -73,7 +73,7 @@ def architecture(path: Path) -> Architecture:
 
 
 def backbone_name(backbone: Any) -> str:
-    """Return the name of a backbone: R, depth, b for the plain stem, output stride and multi-grid."""
+    """Return the name of a backbone, which consists of R, depth, b for the plain stem, output stride and multi-grid."""
     output_stride = 4
     for stride in backbone.strides:
         output_stride *= stride
@@ -83,7 +83,7 @@ def backbone_name(backbone: Any) -> str:
 
 
 def build(path: Path, *, auxiliary: bool = True) -> nn.Module:
-    """Build the network of a configuration, in training mode, with random weights and norms for a single device."""
+    """Build the network of a configuration in training mode, with random weights and single-device batch norms."""
     text = Config.fromfile(path).pretty_text.replace("'SyncBN'", "'BN'")
     model = Config.fromstring(text, ".py").model
     model.pretrained = None
@@ -94,7 +94,7 @@ def build(path: Path, *, auxiliary: bool = True) -> nn.Module:
 
 
 def about(path: Path) -> dict[str, Any]:
-    """Return the ``meta`` of a checkpoint of a training with this configuration."""
+    """Return the ``meta`` of a checkpoint from training with this configuration."""
     config = Config.fromfile(path)
     meta = DATASETS.get(config.dataset_type).METAINFO
     return {
@@ -115,7 +115,7 @@ def samples(target: Tensor) -> list[SegDataSample]:
 
 
 class Logits(nn.Module):
-    """Module from images (batch, band, row, col) to logits of the same size, as in mmsegmentation's whole mode."""
+    """Module that maps images (batch, band, row, col) to logits of the same size, as in mmsegmentation's whole mode."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Logits(nn.Module):
 
 
 def randomise(network: nn.Module, *, seed: int) -> None:
-    """Set random weights and running statistics, such that none is 0 or 1 and logits are of the order of 1."""
+    """Set random weights and running statistics so that none is 0 or 1 and logits are on the order of 1."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for tensor in network.state_dict().values():
@@ -142,7 +142,7 @@ def randomise(network: nn.Module, *, seed: int) -> None:
             norm.weight += 1
             norm.running_var += 1
         for block in parts_of(network, BasicBlock, Bottleneck):
-            # Small at the end of residual branches, or each block would double the activations.
+            # Small at the end of residual branches; otherwise, each block would double the activations.
             (block.norm3 if isinstance(block, Bottleneck) else block.norm2).weight /= 5
 
 
@@ -152,6 +152,6 @@ def parts_of(network: nn.Module, *kinds: type) -> list[Any]:
 
 
 def pictures(count: int, size: tuple[int, int], *, generator: torch.Generator) -> Tensor:
-    """Return noise (count, 3, row, col) around a different color in each image, so that image pooling differs."""
+    """Return noise (count, 3, row, col) around a different color in each image, so that image-level pooling differs."""
     noise = torch.randn(count, 3, *size, generator=generator)
     return noise + torch.randn(count, 3, 1, 1, generator=generator)

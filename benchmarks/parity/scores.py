@@ -1,4 +1,4 @@
-"""Compare the scores of mmsegmentation's IoUMetric and geoseg's confusion matrix, on random masks."""
+"""Compare the scores from mmsegmentation's IoUMetric and geoseg's confusion matrix, on random masks."""
 
 import logging
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ IMAGES = 5
 
 
 def compare_scores() -> Iterator[Part]:
-    """Compare counts, class scores and the rounded summary of two sets of masks; in one set, some classes do not occur."""
+    """Compare counts, class scores and the rounded summary for two sets of masks; one set lacks some classes."""
     logging.disable(logging.CRITICAL)  # IoUMetric prints its table
     areas, classes, summaries = zip(*(compare_masks(*each) for each in SETS), strict=True)
     logging.disable(logging.NOTSET)
@@ -64,7 +64,7 @@ def masks(classes: int, missing: int) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def gap(one: ArrayLike, other: ArrayLike) -> float:
-    """Return the largest difference; infinite unless both are NaN at the same places."""
+    """Return the largest difference, or infinity if the positions of NaNs differ."""
     one, other = np.asarray(one, np.float64), np.asarray(other, np.float64)
     if not np.array_equal(np.isnan(one), np.isnan(other)):
         return float("inf")

@@ -1,4 +1,4 @@
-"""Compare prediction: slide inference and ms+flip, from the same file and the same weights to the mask."""
+"""Compare prediction from the same file and weights to the mask: sliding-window inference and ms+flip."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,8 @@ from geoseg.raster.writers.memory import MemoryWriter
 NETWORK = "deeplabv3plus_r18-d8_4xb4-80k_potsdam-512x512"
 TILE, STRIDE = 96, 64
 SIZES = ((96, 96), (73, 99), (45, 57), (161, 96), (270, 301))
-"""Rows and columns: one tile, smaller along one axis, along both, a tile along one axis, no multiples of the stride."""
+"""(height, width) of images: one tile, smaller along one axis, smaller along both, one tile along one axis, and not a
+multiple of the stride."""
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
@@ -57,7 +58,7 @@ def compare_sliding() -> Iterator[Part]:
 def compare_images(
     name: str, cases: str, theirs: nn.Module, ours: Predictor, images: Sequence[Path], tta: str
 ) -> Iterator[Part]:
-    """Yield two rows: the scores, and the masks that result from them."""
+    """Yield two rows of the table: for the scores, and for the masks that result from them."""
     theirs.test_cfg = ConfigDict(mode="slide", crop_size=(TILE, TILE), stride=(STRIDE, STRIDE))
     gaps, others = [], []
     for path in images:
@@ -88,17 +89,17 @@ def their_logits(theirs: nn.Module, path: Path) -> tuple[Tensor, Tensor]:
 
 
 class Remembering(SegTTAModel):
-    """mmsegmentation's test-time augmentation, changed to keep the mean probabilities."""
+    """mmsegmentation's test-time augmentation, modified to keep the mean probabilities."""
 
     def merge_preds(self, data_samples_list: Any) -> Any:
-        """Return the masks, with the mean probabilities that they result from."""
+        """Return the masks, and keep the mean probabilities from which they result."""
         merged = super().merge_preds(data_samples_list)
         self.mean = torch.stack([each.seg_logits.data.softmax(0) for each in data_samples_list[0]]).mean(0)
         return merged
 
 
 def their_probabilities(theirs: nn.Module, path: Path) -> tuple[Tensor, Tensor]:
-    """Return mean probabilities (class, row, col) of mmsegmentation's ms+flip, and class indices (row, col)."""
+    """Return the mean probabilities (class, row, col) and class indices (row, col) from mmsegmentation's ms+flip."""
     scales = [{"type": "Resize", "scale_factor": scale, "keep_ratio": True} for scale in MULTI_SCALES]
     flips = [{"type": "RandomFlip", "prob": prob, "direction": "horizontal"} for prob in (0.0, 1.0)]
     augment = {"type": "TestTimeAug", "transforms": [scales, flips, [{"type": "PackSegInputs"}]]}
@@ -132,7 +133,7 @@ def our_mask(ours: Predictor, path: Path, tta: str) -> np.ndarray:
 
 
 def noise(path: Path, rows: int, cols: int) -> Path:
-    """Write an image of coarse and fine blurred noise, so that results differ between scales."""
+    """Write an image of coarse and fine noise, so that results differ between scales."""
     generator = np.random.default_rng((rows, cols))
     layers = [cv2.resize(generator.normal(size=(-(-rows // n), -(-cols // n), 3)), (cols, rows)) for n in (1, 7, 40)]
     cv2.imwrite(str(path), (128 + 40 * sum(layers)).clip(0, 255).astype(np.uint8))

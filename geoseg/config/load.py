@@ -25,7 +25,7 @@ SHIPPED_PACKAGE = "geoseg_configs"
 """The package that contains the recipes included in geoseg."""
 
 MAX_RECIPE_BYTES = 1_000_000
-"""Size in bytes of the largest file that is read as a recipe."""
+"""Maximum size of a recipe file in bytes."""
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -56,7 +56,7 @@ def parse_recipe(content: Mapping[str, Any], label: str = "recipe") -> Recipe:
     """Validate the content of a recipe.
 
     Args:
-        content: Mapping of section names to sections.
+        content: Mapping from section names to sections.
         label: Name of the recipe in error messages.
 
     Raises:
@@ -70,7 +70,7 @@ def parse_section(section: type[S], content: Mapping[str, Any], label: str) -> S
 
     Args:
         section: The class of the section.
-        content: Mapping of keys to values.
+        content: Mapping from keys to values.
         label: Name of the source in error messages.
 
     Raises:
@@ -88,7 +88,7 @@ def to_yaml(recipe: Recipe) -> str:
 
 
 def list_recipes() -> dict[str, str]:
-    """List the included recipes as a mapping of file names to descriptions."""
+    """List the included recipes as a mapping from file names to descriptions."""
     folder = files(SHIPPED_PACKAGE)
     names = sorted(f.name for f in folder.iterdir() if f.name.endswith(".yaml"))
     return {name: str(_parse_yaml(name, (folder / name).read_text("utf-8")).get("description", "")) for name in names}
@@ -168,7 +168,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
 
 
 def _convert_error(label: str, error: ValidationError, section: type[BaseModel]) -> ConfigError:
-    """Convert a validation error to one sentence about the first problem, plus the number of other problems."""
+    """Convert a validation error to one sentence about the first problem, followed by the number of other problems."""
     problems = error.errors()
     first = problems[0]
     where = ".".join(str(step) for step in first["loc"])

@@ -18,7 +18,7 @@ MAX_NODES = 100_000
 """Maximum number of values after all aliases have been expanded."""
 
 EventLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The C parser, if PyYAML was built with it. The Python parser takes seconds for thousands of brackets."""
+"""The C parser, if PyYAML was built with it. The Python parser takes seconds to parse thousands of brackets."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class _Collection:
     """A mapping or list whose end has not yet been reached."""
 
     anchor: str | None
-    """Anchor name that aliases refer to."""
+    """Name of the anchor to which aliases refer; None if there is none."""
     nodes: int = 1
     """Number of nodes in the collection so far, including itself."""
 
@@ -39,7 +39,7 @@ def parse_yaml(label: str, text: str) -> Any:
         text: The document.
 
     Raises:
-        ConfigError: If the text is not YAML, is nested too deeply, has too many values, or contains itself.
+        ConfigError: If the text is not YAML, is nested too deeply, has too many values, or a value contains itself.
     """
     try:
         _check_expansion(label, text)

@@ -45,7 +45,7 @@ class ImportedModel:
     bundle: Bundle
     """The bundle."""
     notes: tuple[str, ...]
-    """Detected and assumed settings, one sentence each."""
+    """Notes on detected and assumed settings, one sentence each."""
 
 
 def import_checkpoint(
@@ -58,8 +58,8 @@ def import_checkpoint(
     Args:
         checkpoint: Path of the .pth file.
         output: Path of the bundle, ending in ``.safetensors``.
-        recipe: Recipe that supplies settings missing from the checkpoint: output stride, multi-grid, align_corners,
-            legend, bands, GSD, tile size.
+        recipe: Recipe that supplies settings missing from the checkpoint: output stride, multi-grid, ``align_corners``,
+            legend, bands, GSD and tile size.
         overwrite: Whether to replace an existing ``output``.
 
     Returns:
@@ -124,7 +124,7 @@ def choose_legend(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple
 
 
 def _legend_in(recipe: Recipe) -> Legend | None:
-    """Return the published legend of a recipe's dataset, or ``data.legend``: names with or without colors."""
+    """Return the published legend of a recipe's dataset, or ``data.legend`` (names with or without colors)."""
     option = recipe.data.options.get("legend")
     if option is None:
         return published_legend(recipe.data.dataset)
@@ -158,10 +158,10 @@ def _card(loaded: "OpenMMLabCheckpoint", legend: Legend, recipe: Recipe | None, 
 
 
 def _crop(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None, checkpoint: Path) -> int:
-    """Return the side length of the training crops, from the configuration, the recipe, the name or the default.
+    """Return the side length of the training crops from the configuration, recipe, name or default.
 
     Raises:
-        ConfigError: If the recipe contradicts the name.
+        ConfigError: If the recipe conflicts with the name.
     """
     stated = read_crop(loaded.file.config)
     if stated is not None:
@@ -179,7 +179,7 @@ def _crop(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None, checkpoint: Path
 
 
 def _tiles_for_crop(crop: int) -> PredictSection:
-    """Return tiles of the size of the training crops, with the default halo or an eighth of the crop size."""
+    """Return tiles of the same size as the training crops, with the default halo or an eighth of the crop size."""
     return PredictSection(tile=max(crop, 32), halo=min(PredictSection().halo, crop // 8))
 
 
@@ -196,10 +196,10 @@ def _provenance(loaded: "OpenMMLabCheckpoint", checkpoint: Path) -> dict[str, st
 
 
 def _bands(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple[str, ...]:
-    """Return the bands in the recipe, or else red, green and blue in the order given by the checkpoint's configuration.
+    """Return the bands in the recipe, or else red, green and blue in the order of the checkpoint's configuration.
 
     Raises:
-        ConfigError: If the recipe has a different number or order of bands than the configuration.
+        ConfigError: If the number or order of the bands in the recipe differs from that in the configuration.
     """
     default = RGB[::-1] if is_bgr(loaded.file.config) else RGB
     named = tuple(recipe.data.bands) if recipe and recipe.data.bands else default
@@ -219,9 +219,7 @@ def _bands(loaded: "OpenMMLabCheckpoint", recipe: Recipe | None) -> tuple[str, .
 
 
 def _normalization(loaded: "OpenMMLabCheckpoint") -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the mean and standard deviation per band from the checkpoint's configuration, or else those of
-    ImageNet.
-    """
+    """Return the mean and standard deviation per band in the checkpoint's configuration, or else those of ImageNet."""
     from geoseg.models.backbones.base import IMAGENET
 
     mean, std = read_normalization(loaded.file.config) or IMAGENET
@@ -252,7 +250,7 @@ def _notes(loaded: "OpenMMLabCheckpoint", legend: Legend, legend_source: str) ->
 
 
 def _digest_notes(card: ModelCard) -> list[str]:
-    """Compare the SHA-256 of the file with the digits at the end of its name, which follow OpenMMLab's convention."""
+    """Compare the SHA-256 of the file with the digits at the end of its name, as in OpenMMLab's naming convention."""
     expected = re.search(r"-([0-9a-f]{8})\.\w+$", card.provenance["checkpoint"])
     actual = card.provenance["sha256"]
     if expected is None or actual.startswith(expected[1]):

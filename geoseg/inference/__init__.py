@@ -1,8 +1,8 @@
 """Predict masks for scenes with a model.
 
-:func:`geoseg.predict` is the public function. ``task`` decides how a scene is predicted, ``tile_pipeline``, ``tiled``
-and ``sliding`` predict strips of the mask, and ``parallel`` and ``dask_cluster`` distribute the work among devices and
-machines.
+:func:`geoseg.predict` is the public function. ``task`` determines how a scene is predicted, ``tile_pipeline``,
+``tiled`` and ``sliding`` predict strips of the mask, and ``parallel`` and ``dask_cluster`` distribute the work among
+devices and machines.
 """
 
 from typing import TYPE_CHECKING

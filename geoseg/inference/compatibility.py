@@ -34,7 +34,7 @@ class InputPlan:
     scene_tile: tuple[int, int]
     """(height, width) of a tile's view, in scene pixels."""
     scene_halo: tuple[int, int]
-    """Number of rows above and below, and of columns to the left and right of each tile's core, in scene pixels."""
+    """Margin around each tile's core: (rows above and below, columns to the left and right), in scene pixels."""
     gsd: float | None
     """Meters per pixel of the network's input; None if unknown."""
     mirrors: bool
@@ -45,11 +45,11 @@ class InputPlan:
 
     @property
     def resamples(self) -> bool:
-        """True if the network's pixels differ from the scene's."""
+        """True if the scene is resampled to the pixel size of the network's input."""
         return self.scene_tile != (self.tile, self.tile)
 
     def input_shape(self, window: Window) -> tuple[int, int]:
-        """Return the rows and columns of the network's input for a window of the scene."""
+        """Return the (height, width) of the network's input for a window of the scene."""
         if not self.resamples:
             return window.shape
         sides = zip(window.shape, self.scene_tile, strict=True)
@@ -77,7 +77,7 @@ def make_input_plan(
         halo: Width of the margin around each core in pixels at the model's GSD; None for the value in the card, but at
             most a quarter of ``tile``.
         bands: Bands of the scene; see :func:`choose_bands`.
-        any_dtype: Accept a pixel type that differs from the model's.
+        any_dtype: Accept a pixel type that differs from that of the training data.
         gsd: Meters per pixel, for a scene without a CRS, whose pixel size would otherwise be unknown.
         border: Input beyond the scene's borders: "mirror" or "mean".
 
@@ -88,7 +88,7 @@ def make_input_plan(
     positions, band_notes = choose_bands(scene, card, bands)
     dtype_notes = check_dtype(scene, card, any_dtype=any_dtype)
     factors, gsd_notes = find_axis_factors(scene.grid, card.gsd, gsd=gsd)
-    if halo is None:  # the card's halo is meant for the card's tile size and would leave little of a smaller tile
+    if halo is None:  # the card's halo is chosen for the card's tile size; a smaller tile would have a very small core
         halo = card.halo if tile is None else min(card.halo, max(tile, 0) // 4)
     tile = card.tile if tile is None else tile
     if halo < 0 or tile - 2 * halo < 1:
@@ -122,7 +122,7 @@ def choose_bands(
         card: The model card.
         selected: Names or 1-based numbers in the model's order, as a sequence or a comma-separated string. By default,
             the bands found by :func:`~geoseg.raster.band_names.find_bands`; if it finds none, all bands in order,
-            provided that their count matches the model.
+            provided that there are as many as the model expects.
 
     Returns:
         0-based positions of the bands, and notes for the user.
@@ -173,7 +173,7 @@ def check_dtype(scene: Scene, card: ModelCard, *, any_dtype: bool) -> list[str]:
 def find_axis_factors(
     grid: Grid, model_gsd: float | None, *, gsd: float | None = None
 ) -> tuple[tuple[float, float], list[str]]:
-    """Return the number of scene pixels per model pixel along a column and along a row, and notes for the user.
+    """Return the number of scene pixels per model pixel in the (row, col) directions, and notes for the user.
 
     Args:
         grid: Grid of the scene.
@@ -181,7 +181,7 @@ def find_axis_factors(
         gsd: Meters per pixel, for a scene without a CRS.
 
     Raises:
-        BundleError: If a ratio of the pixel sizes is too large.
+        BundleError: If the pixel sizes of the scene and the model differ too much along an axis.
     """
     unused = _describe_unused_gsd(grid, gsd)
     sides = grid.pixel_sides_m(gsd)
@@ -218,7 +218,7 @@ def find_resampling_factor(scene_gsd: float | None, model_gsd: float | None) -> 
         model_gsd: Meters per pixel of the model's training data.
 
     Raises:
-        BundleError: If the ratio of the GSDs is too large.
+        BundleError: If the GSDs differ by more than :data:`MAX_GSD_RATIO`.
     """
     if model_gsd is None:
         return 1.0, []
@@ -244,7 +244,7 @@ def _parse_bands(scene: Scene, selected: Sequence[str] | str) -> tuple[int, ...]
 
 
 def _find_band(scene: Scene, text: str) -> int:
-    """Return the position of a band given by name (case-insensitive) or by 1-based number."""
+    """Return the position of the band with this name (case-insensitive) or 1-based number."""
     names = [name.casefold() for name in scene.bands]
     if text.casefold() in names:
         return names.index(text.casefold())

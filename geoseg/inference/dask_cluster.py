@@ -1,8 +1,8 @@
 """Predict on many machines: the workers of a Dask cluster predict parts of a scene and write slabs of the mask.
 
-All workers must see the same files under the same paths (a shared folder, or URLs); only task descriptions and counts
-are sent over the network. If a worker is killed, only the part it was working on is lost: Dask assigns that part to
-another worker, which writes the missing slabs. The process that called ``predict`` joins the slabs (docs/scaling.md).
+All workers must be able to access the same files under the same paths (a shared folder, or URLs); only task
+descriptions and counts are sent over the network. If a worker is killed, Dask assigns its part to another worker, which
+writes the missing slabs. The process that called ``predict`` joins the slabs (docs/scaling.md).
 """
 
 import contextlib
@@ -32,7 +32,7 @@ LOCAL_PREFIX = "local:"
 """Prefix of an address that requests worker processes on this machine."""
 
 CONNECT_TIMEOUT_S = 10
-"""Seconds to wait for a scheduler."""
+"""Seconds to wait for a scheduler to respond."""
 
 INSTALL_HINT = 'install it with geoseg: pip install "geoseg[dask]"'
 
@@ -55,7 +55,7 @@ class DaskCluster:
         """Predict parts of a mask.
 
         Args:
-            task: The task; its model and its scene must be files.
+            task: The task; its model and scene must be files.
             partial_rasters: Destination of the slabs, in a folder that is visible to all workers.
             parts: Windows as wide as the mask.
             counter: Receives the number of tiles of each finished part.
@@ -64,7 +64,7 @@ class DaskCluster:
             A description of the cluster for the user.
 
         Raises:
-            GeosegError: If a worker failed, or workers were lost repeatedly.
+            GeosegError: If prediction fails in a worker, or workers are lost repeatedly.
         """
         from distributed import KilledWorker, as_completed
 
@@ -109,7 +109,7 @@ def open_cluster(address: str) -> Iterator[DaskCluster]:
         raise ConfigError("prediction on a cluster requires Dask, which is not installed", INSTALL_HINT) from error
     with contextlib.ExitStack() as stack:
         if address.startswith(LOCAL_PREFIX):
-            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it logs every worker that it stops
+            logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # it would log every worker that it stops
             cluster = distributed.LocalCluster(
                 n_workers=_parse_count(address), threads_per_worker=1, processes=True, dashboard_address=None
             )
@@ -142,7 +142,7 @@ def predict_part(
         return _predict_missing(task, rows, folder, shape, outputs)
     except GeosegError as error:
         bare = type(error)(error.message, error.hint)
-    raise bare  # without its cause: GDAL's errors cannot be pickled, and Dask would then only send their text
+    raise bare  # without its cause: GDAL errors cannot be pickled, and Dask would send only the text of the error
 
 
 def _predict_missing(
@@ -162,7 +162,7 @@ def _predict_missing(
 
 
 def _write_unless_restarted(partial_rasters: PartialRasters) -> WriteFn:
-    """Write slabs until the prediction is restarted: a worker may still process a part that is not needed anymore."""
+    """Return a function that writes slabs, and fails once the prediction is restarted and this part is obsolete."""
     settings = partial_rasters.settings
 
     def write(window: Window, pixels: OutputPixels) -> None:
@@ -183,12 +183,12 @@ def _make_runner(task: PredictionTask, partial_rasters: PartialRasters, counter:
 
 @functools.lru_cache(maxsize=1)
 def _cache(source: str, _modified: int) -> PredictorCache:
-    """Keep the predictors of a model file between parts, unless the file changes."""
+    """Return a cache that keeps the predictors of a model file between parts, unless the file changes."""
     return PredictorCache(source)
 
 
 def _with_shared_paths(task: PredictionTask, folder: Path) -> PredictionTask:
-    """Return the task with paths that are valid on all machines that see the same files."""
+    """Return the task with paths that are valid on all machines that share the files."""
     if not task.source:
         raise ConfigError(
             "a model that is not stored in a file cannot be sent to workers", "save it first: bundle.save(path)"
@@ -200,7 +200,7 @@ def _with_shared_paths(task: PredictionTask, folder: Path) -> PredictionTask:
 
 
 def _on_disk(path: str, folder: Path) -> str:
-    """Return the path of a scene; an in-memory mosaic is copied to the folder."""
+    """Return the path of a scene; an in-memory mosaic is first written to the folder."""
     if path.startswith(IN_MEMORY):
         if not path.endswith(".vrt"):
             raise ConfigError("an in-memory raster cannot be sent to workers", "write it to a file first")

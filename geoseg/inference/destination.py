@@ -45,8 +45,8 @@ class Destination:
             sources: The files of the scene.
 
         Raises:
-            OutputError: A result cannot be written.
-            ConfigError: Further files are requested without a file for the mask.
+            OutputError: If an output cannot be written.
+            ConfigError: If additional files are requested without a file for the mask.
         """
         if self.mask_path is None and (self.share_paths or self.preview is not None):
             raise ConfigError("further files require a file for the mask", "name one: predict(scene, 'mask.tif', ...)")

@@ -1,6 +1,6 @@
 """Estimate the tiles, time, memory and disk space of a prediction without running it.
 
-The time and memory of the network are measured on a few forward passes of noise; everything else is computed.
+The time and memory of the network are measured in a few forward passes on random input; everything else is computed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from geoseg.raster.output_bands import make_output
 from geoseg.raster.writers.partial import BLOCK_SIZE
 
 OVERHEAD_SECONDS_PER_PIXEL = 0.06e-6
-"""Overhead per pixel per output band, excluding inference: joining tiles, writing, overviews (measured on 2 cores)."""
+"""Time per pixel per output band excluding the network: blending, writing and overviews (measured on 2 cores)."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class PredictionEstimate:
     seconds: float
     """Wall time if every tile has valid pixels."""
     memory: int
-    """Upper bound on memory in bytes."""
+    """Upper bound of the memory use in bytes."""
     size: int
     """Size of the outputs in bytes, before compression. Masks compress to a tenth or less, probabilities to a third."""
     device: str
@@ -48,10 +48,10 @@ def estimate_prediction(
     shares: Iterable[str] = (),
     options: PredictOptions | None = None,
 ) -> PredictionEstimate:
-    """Estimate the cost of a prediction; nothing is predicted and nothing is written.
+    """Estimate the cost of a prediction without predicting or writing anything.
 
     Args:
-        scene: The scene, or several that are predicted together as a mosaic.
+        scene: The scene, or several scenes that are predicted together as a mosaic.
         model: A bundle file, a loaded bundle or a cache of predictors.
         shares: Names of additional outputs: "probabilities", "confidence", "entropy".
         options: Options of :func:`~geoseg.inference.predict.predict`; None for the defaults.
@@ -73,7 +73,7 @@ def estimate_prediction(
 def estimate_task(
     task: PredictionTask, predictor: Predictor, *, batch: int, outputs: Sequence[str]
 ) -> PredictionEstimate:
-    """Estimate the cost of a task; runs the network on noise.
+    """Estimate the cost of a task by running the network on random input.
 
     Args:
         task: The task.
@@ -98,12 +98,12 @@ def estimate_task(
 
 
 def _relative_work(tta: str) -> float:
-    """Return the number of pixels processed with test-time augmentation, relative to no augmentation."""
+    """Return the factor by which test-time augmentation multiplies the number of processed pixels."""
     return sum(variant.scale**2 for variant in TTA[tta])
 
 
 def _peak_memory() -> int:
-    """Return the peak memory of this process in bytes, including the trial passes; 0 where it is unknown."""
+    """Return the peak memory of this process in bytes, including the trial passes; 0 if it is unknown."""
     try:
         status = Path("/proc/self/status").read_text("ascii")
     except OSError:

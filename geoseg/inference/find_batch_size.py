@@ -19,14 +19,14 @@ MAX_BATCH = 64
 """Maximum number of tiles per forward pass."""
 
 MIN_SPEEDUP = 1.03
-"""Minimum speedup per tile for which the batch size is doubled."""
+"""Minimum speedup per tile at which the batch size is doubled."""
 
 
 def choose_batch_size(requested: int | None, predictor: Predictor, tile: int) -> int:
     """Choose the number of tiles per forward pass.
 
     Args:
-        requested: The user's choice; None for a fixed number on CPUs and a measured one on GPUs.
+        requested: The number requested by the user; None for a fixed number on CPUs, and for the fastest one on GPUs.
         predictor: The network on its device.
         tile: Side length of a tile in pixels.
     """
@@ -41,8 +41,8 @@ def find_fastest_batch(measure: Callable[[int], float]) -> int:
     """Find the smallest power of two that is about as fast per tile as any larger batch size.
 
     Args:
-        measure: Returns the duration of a forward pass with a batch in seconds; raises :class:`GeosegError` if it does
-            not fit into memory.
+        measure: Function that returns the duration, in seconds, of a forward pass with a batch size; raises
+            :class:`GeosegError` if the batch does not fit in memory.
     """
     best, per_tile = 1, measure(1)
     while 2 * best <= MAX_BATCH:
@@ -57,13 +57,13 @@ def find_fastest_batch(measure: Callable[[int], float]) -> int:
 
 
 def measure_pass(predictor: Predictor, tile: int, batch: int, *, passes: int = 3) -> float:
-    """Measure the median duration of a forward pass on noise in seconds, after one warm-up pass.
+    """Measure the median duration, in seconds, of a forward pass on random input, after one warm-up pass.
 
     Args:
         predictor: The network on its device.
         tile: Side length of the images in pixels.
         batch: Number of images.
-        passes: Number of passes that are measured.
+        passes: Number of timed passes.
     """
     card = predictor.card
     noise = np.random.default_rng(0).integers(0, 100, (len(card.bands), tile, tile)).astype(card.dtype)

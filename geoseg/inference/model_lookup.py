@@ -18,12 +18,12 @@ MODEL_HINT = f"set one with --model, train one here (geoseg train), or set {MODE
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """A model and why it was chosen."""
+    """A model, and why it was chosen."""
 
     path: Path
     """The bundle file."""
     reason: str
-    """Where the choice came from, for the user."""
+    """Why this model was chosen, as shown to the user."""
 
 
 def find_model(
@@ -32,7 +32,7 @@ def find_model(
     """Find a model: ``given``, or else the newest run, or else ``environment["GEOSEG_MODEL"]``.
 
     Args:
-        given: A bundle file, or a folder with a best bundle; None or empty if the user did not specify one.
+        given: A bundle file, or a run folder with a best bundle; None or empty if the user did not specify a model.
         runs: Folder of the training runs.
         environment: Environment variables.
 
@@ -58,8 +58,8 @@ def find_model(
 def find_newest_bundle(runs: str | Path) -> Path | None:
     """Return the best bundle of the run that ``runs/latest`` points to; None if there is none.
 
-    The pointer is a symbolic link or, on systems without links, a text file with the path of the run's folder, absolute or
-    relative to ``runs``.
+    ``runs/latest`` is a symbolic link or, on systems without symbolic links, a text file with the path of the run
+    folder, which is absolute or relative to ``runs``.
     """
     pointer = Path(runs) / LATEST_NAME
     folder = Path(runs) / pointer.read_text(encoding="utf-8").strip() if pointer.is_file() else pointer

@@ -33,28 +33,28 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "precision": PRECISIONS,
     "engine": ENGINES,
 }
-"""Allowed values of the options that are names."""
+"""Allowed values of the options whose values are names."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """Options that control how a scene is predicted. They can be sent to other processes.
+    """Options that control how a scene is predicted. They can be pickled and sent to other processes.
 
     Raises:
         ConfigError: If a value is invalid, or two options contradict each other.
     """
 
     tile: int | None = None
-    """Side length of a tile, the network's input, in pixels at the model's GSD; None for the model's default."""
+    """Side length of a tile (the network's input) in pixels at the model's GSD; None for the model's default."""
     halo: int | None = None
     """Context around the core of each tile in pixels at the model's GSD; None for the model's default."""
     batch: int | None = None
-    """Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits into memory."""
+    """Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits in memory."""
     blend: BlendName = "weighted"
-    """How overlapping tiles are joined: by a weighted average, or by cropping them to their cores
+    """How overlapping tiles are blended: by a weighted average, or by cropping them to their cores
     (inference/tiled/blending.py)."""
     window: WindowName = "cosine"
-    """How the weights of averaged tiles decrease toward their edges."""
+    """Function by which the weights of averaged tiles decrease toward the edges of a tile."""
     border: BorderName = "mirror"
     """Input beyond the scene's borders: the mirrored scene, or the mean of the training data."""
     mode: ModeName = "blended"
@@ -68,23 +68,24 @@ class PredictOptions:
     bands: str | Sequence[str] | None = None
     """The scene's bands in the model's order, as names or 1-based numbers; None for the bands with the model's names."""
     any_dtype: bool = False
-    """Accept a scene whose pixel type differs from the training data."""
+    """Accept a scene whose pixel type differs from that of the training data."""
     gsd: float | None = None
     """Meters per pixel of a scene without a CRS."""
     bbox: "Bounds | None" = None
     """Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``."""
     bbox_crs: str | None = None
-    """CRS of ``bbox``; None for the scene's."""
+    """CRS of ``bbox``; None for the scene's CRS."""
     aoi: str | Path | None = None
     """Restrict the mask to the pixels inside the polygons of a vector file."""
     on_read_error: OnReadError = "stop"
-    """If the scene is damaged: stop with an error, or skip the damaged blocks, which become nodata."""
+    """What to do if the scene is damaged: stop with an error, or skip the damaged blocks, which become nodata."""
     device: str = "auto"
-    """Device of the network. Several, separated by commas (``cuda:0,cuda:1``, or ``cuda:all``), share the scene."""
+    """Device of the network. The scene is split across several devices if they are separated by commas
+    (``cuda:0,cuda:1``), or with ``cuda:all``."""
     precision: Precision = "auto"
-    """Arithmetic of the network; auto is bfloat16 on devices with fast bfloat16 support."""
+    """Floating-point type of the network; auto is bfloat16 on devices with fast bfloat16 support."""
     engine: EngineName = "auto"
-    """What runs the network: torch, openvino, or the faster one."""
+    """Inference engine that runs the network: torch, openvino, or auto for the faster one."""
 
     def __post_init__(self) -> None:
         if self.bands is not None and not isinstance(self.bands, str):
@@ -120,7 +121,7 @@ class PredictOptions:
                 )
 
     def to_settings(self) -> Mapping[str, Any]:
-        """Convert the options to JSON types, which are stored with an unfinished prediction."""
+        """Convert the options to JSON types, to be stored with an unfinished prediction."""
         return asdict(self) | {
             "bands": list(self.bands) if isinstance(self.bands, tuple) else self.bands,
             "bbox": list(self.bbox) if self.bbox is not None else None,

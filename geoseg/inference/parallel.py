@@ -1,7 +1,7 @@
 """Predict the missing rows of a mask: one part after another on a single device, or in parallel on several devices.
 
-The mask is bit-identical regardless of how a scene is divided into parts, because the network gets the same tiles in
-the same batches (inference/tile_pipeline.py).
+The mask is bit-identical regardless of how a scene is divided into parts, because the network processes the same tiles
+in the same batches (inference/tile_pipeline.py).
 """
 
 import contextlib
@@ -19,17 +19,17 @@ from geoseg.raster.writers.base import RasterWriter
 from geoseg.raster.writers.partial import BLOCK_SIZE, OutputPixels
 
 ENCODED_ROWS = 64
-"""Number of rows that are encoded together; intermediate results need several times the memory of their scores."""
+"""Number of rows to encode at a time; intermediate results need several times the memory of the scores."""
 
 PARTS_PER_WORKER = 4
 """Parts per device or worker. More parts balance the load better; with fewer parts, fewer boundary tiles are predicted
 twice."""
 
 MIN_TILE_ROWS = 6
-"""Minimum number of tile rows in a part, unless workers would be idle."""
+"""Minimum number of rows of tiles in a part, unless workers would be idle."""
 
 WriteFn = Callable[[Window, OutputPixels], None]
-"""Write the pixels of all outputs to a window of the mask."""
+"""Function that writes the pixels of all outputs in a window of the mask."""
 
 
 def predict_rows(
@@ -40,7 +40,7 @@ def predict_rows(
     Args:
         strategy: Tiling strategy for the whole mask.
         rows: A window as wide as the mask, relative to its first pixel.
-        write: Receives the results.
+        write: Function that receives the results.
         runner: The network.
         outputs: Names of the outputs.
     """
@@ -59,8 +59,8 @@ def predict_parts(
         strategy: Tiling strategy for the whole mask.
         parts: Windows as wide as the mask, relative to its first pixel.
         writer: Receives the results.
-        runners: One per device, with a shared counter; each one runs in its own thread and takes the next part when it
-            is idle.
+        runners: One per device, with a shared counter. Each one runs in its own thread and takes the next part as soon
+            as it is idle.
     """
     if len(runners) == 1:
         for rows in parts:
@@ -81,7 +81,7 @@ def predict_parts(
 
 
 def _raise_first_error(futures: Iterable[Future[None]]) -> None:
-    """Raise the error of the thread that failed, not the error of a thread that was canceled because of it."""
+    """Raise the error of a thread that failed rather than that of a thread that was canceled as a result."""
     errors = [error for each in futures if (error := each.exception()) is not None]
     for error in sorted(errors, key=lambda error: isinstance(error, PredictionCancelled)):
         raise error
@@ -95,7 +95,7 @@ def _next(remaining: Iterator[Window], lock: threading.Lock) -> Window | None:
 def split_rows(missing: Sequence[Window], workers: int, *, tile: int) -> list[Window]:
     """Split missing rows into parts that consist of complete slabs, from top to bottom.
 
-    At the boundary between two parts, tiles are predicted twice, so parts should not be small.
+    Tiles at the boundary between two parts are predicted twice, so parts should not be small.
 
     Args:
         missing: Windows as wide as the mask.

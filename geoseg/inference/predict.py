@@ -1,10 +1,10 @@
 """``predict``: from a scene and a model to a mask, in memory or in a GeoTIFF.
 
-Tiles are processed row by row. Regardless of the height of the scene, memory only contains the tiles being read (a few
-batches), the probabilities of one row of tiles, and the rows of the mask that have not been written yet. The mask is on
-the scene's grid, regardless of the model's GSD, and covers the whole scene or an area (prediction_area.py); pixels that
-are not valid in the scene are 255. A file under the final name of the mask is always complete; the finished part of an
-interrupted prediction is kept next to it (raster/writers/partial.py) for ``resume``.
+Tiles are processed row by row. Regardless of the height of the scene, only the tiles being read (a few batches), the
+probabilities of one row of tiles, and the rows of the mask that have not been written yet are held in memory. The mask
+is on the scene's grid, regardless of the model's GSD, and covers the whole scene or an area (prediction_area.py);
+pixels that are not valid in the scene are 255. A file with the final name of the mask is always complete; the finished
+part of an interrupted prediction is kept next to it (raster/writers/partial.py) for ``resume``.
 """
 
 import logging
@@ -87,24 +87,24 @@ def predict(
             GSD, bands and type, which are predicted as one mosaic.
         output: GeoTIFF to write, or a writer; None to keep the mask in memory (``prediction.mask``).
         model: A bundle file, a loaded bundle, or a cache of predictors.
-        tile: Side length of a tile, the network's input, in pixels at the model's GSD; None for the model's default.
+        tile: Side length of a tile (the network's input) in pixels at the model's GSD; None for the model's default.
         halo: Context around the core of each tile in pixels at the model's GSD; None for the model's default.
-        batch: Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits into memory.
-        blend: How overlapping tiles are joined: "weighted" averages them, "crop" keeps their cores.
-        window: How the weights of averaged tiles decrease toward their edges.
-        border: Input beyond the scene's borders: "mirror" or "mean" (the mean of the training data).
+        batch: Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits in memory.
+        blend: How overlapping tiles are blended: "weighted" averages them, "crop" keeps only their cores.
+        window: Function by which the weights of averaged tiles decrease toward the edges of a tile.
+        border: Input beyond the scene's borders: "mirror" (the mirrored scene) or "mean" (the mean of the training data).
         mode: "blended" tiles, or "slide" for mmsegmentation's sliding-window inference.
         stride: Distance between windows with mode "slide", in pixels at the model's GSD; None for 2/3 of a tile.
         tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, each with its
-            mirror image).
+            horizontal flip).
         bands: The scene's bands in the model's order, as names or 1-based numbers; None for the bands with the model's
             names.
-        any_dtype: Accept a scene whose pixel type differs from the training data.
+        any_dtype: Accept a scene whose pixel type differs from that of the training data.
         gsd: Meters per pixel of a scene without a CRS.
         bbox: Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``.
-        bbox_crs: CRS of ``bbox``, for instance "EPSG:4326"; None for the scene's.
+        bbox_crs: CRS of ``bbox``, for example "EPSG:4326"; None for the scene's CRS.
         aoi: Restrict the mask to the inside of the polygons of a vector file in any CRS.
-        on_read_error: If the scene is damaged: "stop" with an error, or "skip" damaged blocks, which become nodata.
+        on_read_error: If the scene is damaged, "stop" with an error, or "skip" damaged blocks, which become nodata.
         device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" split the scene across GPUs.
         precision: "float32", "bfloat16", or "auto" for bfloat16 on devices with fast bfloat16 support.
         engine: Inference engine: "torch", "openvino", or "auto" for the faster one.
@@ -172,11 +172,11 @@ def run_prediction(
     cluster: "DaskCluster | None" = None,
     progress: Progress = silent,
 ) -> Prediction:
-    """Predict a scene; see :func:`predict` for arguments and errors, which are grouped here.
+    """Predict a scene as :func:`predict` does, which documents the errors, but with grouped arguments.
 
     Args:
         scene: The scene.
-        destination: Where results are written.
+        destination: Where the results are written.
         model: The model.
         options: How the scene is predicted.
         cluster: Dask cluster that runs the prediction.

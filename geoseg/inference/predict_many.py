@@ -87,24 +87,24 @@ def predict_many(
         scenes: The files of the scenes.
         folder: Folder for the masks; created if missing.
         model: A bundle file, a loaded bundle, or a cache of predictors.
-        tile: Side length of a tile, the network's input, in pixels at the model's GSD; None for the model's default.
+        tile: Side length of a tile (the network's input) in pixels at the model's GSD; None for the model's default.
         halo: Context around the core of each tile in pixels at the model's GSD; None for the model's default.
-        batch: Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits into memory.
-        blend: How overlapping tiles are joined: "weighted" averages them, "crop" keeps their cores.
-        window: How the weights of averaged tiles decrease toward their edges.
-        border: Input beyond the scene's borders: "mirror" or "mean" (the mean of the training data).
+        batch: Tiles per forward pass; None for 4 on CPUs, and on GPUs for the fastest number that fits in memory.
+        blend: How overlapping tiles are blended: "weighted" averages them, "crop" keeps only their cores.
+        window: Function by which the weights of averaged tiles decrease toward the edges of a tile.
+        border: Input beyond the scene's borders: "mirror" (the mirrored scene) or "mean" (the mean of the training data).
         mode: "blended" tiles, or "slide" for mmsegmentation's sliding-window inference.
         stride: Distance between windows with mode "slide", in pixels at the model's GSD; None for 2/3 of a tile.
         tta: Test-time augmentation: "none", "flip", "d4" (eight symmetries) or "ms+flip" (six scales, each with its
-            mirror image).
+            horizontal flip).
         bands: The scene's bands in the model's order, as names or 1-based numbers; None for the bands with the model's
             names.
-        any_dtype: Accept a scene whose pixel type differs from the training data.
+        any_dtype: Accept a scene whose pixel type differs from that of the training data.
         gsd: Meters per pixel of a scene without a CRS.
         bbox: Restrict the mask to a window: west, south, east, north in the scene's CRS or ``bbox_crs``.
-        bbox_crs: CRS of ``bbox``, for instance "EPSG:4326"; None for the scene's.
+        bbox_crs: CRS of ``bbox``, for example "EPSG:4326"; None for the scene's CRS.
         aoi: Restrict the mask to the inside of the polygons of a vector file in any CRS.
-        on_read_error: If the scene is damaged: "stop" with an error, or "skip" damaged blocks, which become nodata.
+        on_read_error: If the scene is damaged, "stop" with an error, or "skip" damaged blocks, which become nodata.
         device: "auto", "cpu", "cuda" or "mps"; "cuda:0,cuda:1" or "cuda:all" split the scene across GPUs.
         precision: "float32", "bfloat16", or "auto" for bfloat16 on devices with fast bfloat16 support.
         engine: Inference engine: "torch", "openvino", or "auto" for the faster one.

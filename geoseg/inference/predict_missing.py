@@ -24,11 +24,11 @@ def predict_missing(
         writer: The open writer.
         task: The prediction task.
         cache: The model.
-        cluster: Dask workers to distribute the work to; None to use the devices of this machine.
-        progress: Reports completed tiles.
+        cluster: Dask cluster to distribute the work to; None to use the devices of this machine.
+        progress: Reports the number of finished tiles.
 
     Returns:
-        The counter of tiles, and a description of the devices.
+        The tile counter, and a description of the devices.
 
     Raises:
         ConfigError: If a device is not available, or a cluster is used with in-memory output.

@@ -20,13 +20,13 @@ from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
 
 PREVIEW_MASK_OPACITY = 0.55
-"""Opacity of the mask over the scene in a preview."""
+"""Opacity of the mask when it is drawn over the scene in a preview."""
 
 THUMBNAIL_PIXELS = 320
 """Length of the longer side of the thumbnail in notebooks, in pixels."""
 
 OVERVIEW_PIXELS = 1024
-"""Length of the longer side of the overview in which classes are counted, in pixels."""
+"""Length of the longer side of the overview from which class shares are computed, in pixels."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,15 +36,15 @@ class Prediction:
     path: Path | None
     """The file of the mask; None if there is none."""
     shape: tuple[int, int]
-    """Height and width of the mask: those of the scene or of the area."""
+    """(height, width) of the mask, which covers the scene or the requested area."""
     tiles: int
     """Number of predicted tiles, excluding tiles that were already finished when the prediction was resumed."""
     skipped: int
-    """Number of tiles that were not passed to the network because they contain no valid, requested pixels."""
+    """Number of tiles that were not passed to the network because they do not contain any valid, requested pixels."""
     seconds: float
     """Wall time, including loading the model."""
     device: str
-    """Device, engine and precision."""
+    """Device, engine and precision that were used."""
     notes: tuple[str, ...]
     """Notes for the user about this scene with this model, one sentence each."""
     edges: tuple[list[int], list[int]]

@@ -6,8 +6,8 @@ the window are predicted, with their usual context.
 
 Example, along columns: 6-pixel tiles with a 1-pixel halo have 4-pixel cores, which begin at 0, 4, 8, ..., and views
 that extend from one column before the core to one column after it. A window that covers columns 4 and 5 is inside the
-core that begins at 4; if views are averaged, the view of columns -1 to 4 also contributes to column 4. The *region* is
-then columns 0 to 7: two tiles.
+core that begins at 4. If views are averaged, the view of columns -1 to 4 also contributes to column 4, so the *region*
+consists of columns 0 to 7: two tiles.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from geoseg.inference.tile_pipeline import ScoreStrip, TileInput
 
 STRIP_ROWS = 1024
-"""Rows of a scene that are searched at a time for a pixel inside polygons."""
+"""Number of rows to search at a time for a pixel inside polygons."""
 
 POINTS_PER_SIDE = 21
-"""Points per side of a box that is transformed to a different CRS, where its sides become curves."""
+"""Points per side of a box that is transformed to a different CRS, in which its sides become curves."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ class PredictionArea:
         """Return the block of complete tiles that contribute to the window.
 
         Args:
-            grid: The scene's grid, in whose pixels all numbers are.
+            grid: The scene's grid; all other arguments are in pixels of this grid.
             size: (height, width) of a view.
-            halo: Rows above and below, and columns left and right of each core.
-            reach: Rows and columns from its core at which a tile still contributes.
+            halo: Margin around each core: (rows above and below, columns to the left and right).
+            reach: Largest distance (rows, columns) from its core at which a tile contributes.
         """
         down, across = (side - 2 * ring for side, ring in zip(size, halo, strict=True))
         window = self.window.shift(-reach[0], -reach[1])
@@ -70,13 +70,14 @@ class PredictionArea:
     def read(self, tile: Tile, region: Window, grid: Grid, read: "Callable[[Tile], TileInput]") -> "TileInput":
         """Read a tile, with pixels that are not requested marked as not valid.
 
-        The network still sees pixels that are not requested; a tile without any requested pixels is not read at all.
+        Pixels that are not requested are still part of the network's input; a tile without any requested pixels is not
+        read at all.
 
         Args:
             tile: The tile, relative to the first pixel of ``region``.
             region: A window of ``grid``.
             grid: The scene's grid.
-            read: Function that reads a tile given relative to the first pixel of ``grid``.
+            read: Function that reads a tile whose position is relative to the first pixel of ``grid``.
         """
         from geoseg.inference.tile_pipeline import TileInput  # imports torch
 
@@ -91,11 +92,11 @@ class PredictionArea:
         return TileInput(tile, tile_input.raster if valid.any() else None, valid)
 
     def part(self, rows: Window) -> "PredictionArea":
-        """Restrict the area to some rows of the mask, given relative to its first pixel."""
+        """Restrict the area to some rows of the mask, whose positions are relative to its first pixel."""
         return replace(self, window=rows.shift(self.window.row, self.window.col).intersection(self.window))
 
     def crop_strips(self, strips: "Iterable[ScoreStrip]", region: Window) -> "Iterator[ScoreStrip]":
-        """Crop strips of ``region`` to the window; positions then count from the window's first pixel."""
+        """Crop strips of ``region`` to the window; the resulting positions are relative to the window's first pixel."""
         from geoseg.inference.tile_pipeline import ScoreStrip  # imports torch
 
         window = self.window.relative_to(region)
@@ -113,13 +114,13 @@ def find_area(
 
     Args:
         grid: The scene's grid.
-        bbox: West, south, east, north. On a rotated grid the window surrounds the box. In longitudes, a box with an east
-            below its west crosses the antimeridian.
-        bbox_crs: CRS of ``bbox``; None for that of the grid.
+        bbox: West, south, east, north. On a rotated grid, the window encloses the box. In a geographic CRS, a box whose
+            east is less than its west crosses the antimeridian.
+        bbox_crs: CRS of ``bbox``; None for the CRS of the grid.
         aoi: Vector file with polygons; the window encloses them.
 
     Raises:
-        SceneError: If the box or all polygons are outside the grid.
+        SceneError: If the box or all polygons are outside the grid, or no polygon contains the center of a pixel.
         ConfigError: If the box or its CRS is invalid.
         LayerError: If the polygons cannot be read.
     """
@@ -149,7 +150,7 @@ def find_area(
 
 
 def _require_pixel(area: PredictionArea, grid: Grid, aoi: str | Path) -> None:
-    """Check that the center of a pixel is inside the polygons of an area."""
+    """Check that at least one pixel center is inside the polygons of an area."""
     assert area.inside is not None
     for strip in strips(area.window.height, area.window.width, STRIP_ROWS):
         if area.inside(grid.crop(strip.shift(area.window.row, area.window.col))).any():
@@ -160,9 +161,9 @@ def _require_pixel(area: PredictionArea, grid: Grid, aoi: str | Path) -> None:
 
 
 def _outline(bbox: Bounds, crs: str | None, grid: Grid) -> NDArray[np.float64]:
-    """Return points around a box, shape (point, 2), (x, y) in the grid's CRS.
+    """Return points along the border of a box as (x, y) in the grid's CRS, shape (point, 2).
 
-    In longitudes, a box from west to a smaller east crosses the antimeridian.
+    In a geographic CRS, a box whose east is less than its west crosses the antimeridian.
     """
     own = grid.crs if crs is None else _parse_crs(crs, grid)
     west, south, east, north = bbox
@@ -211,7 +212,7 @@ def _parse_crs(crs: str, grid: Grid) -> CRS:
 
 
 def _format_span(grid: Grid, crs: str | None) -> str:
-    """Format the grid's bounds like a box."""
+    """Format the grid's bounds in the same way as a box."""
     if crs is None:
         return _format_bounds(grid.bounds)
     assert grid.crs is not None  # _parse_crs

@@ -1,7 +1,8 @@
 """A model that is ready for prediction on one device: computes logits or probabilities from rasters.
 
-The engine that runs the network (models/engines) affects the speed and, with bfloat16, some digits. Preprocessing
-depends only on the model card: normalization with a tile's own statistics would make neighboring tiles disagree.
+The engine that runs the network (models/engines) affects the speed and, with bfloat16, the least significant digits.
+Preprocessing depends only on the model card: if each tile were normalized with its own statistics, predictions would
+differ between neighboring tiles.
 """
 
 import copy
@@ -51,10 +52,10 @@ class Predictor:
         Args:
             bundle: The model. The engine works on a copy of its current weights.
             device: "auto", "cpu", "cuda", "cuda:1" or "mps".
-            precision: Arithmetic of the network; "auto" is bfloat16 on devices with fast bfloat16 support.
+            precision: Floating-point type of the network; "auto" is bfloat16 on devices with fast bfloat16 support.
             engine: "auto", "torch" or "openvino"; see :func:`~geoseg.models.engines.select.make_engine`.
             pixels: Number of pixels that the network will process, for ``engine="auto"``; None means many.
-            live: Run the network itself with torch, because its weights change between calls (training).
+            live: Run the network itself with torch, for networks whose weights change between calls (training).
 
         Raises:
             ConfigError: If the device, precision or engine is unknown or not available.
@@ -75,7 +76,7 @@ class Predictor:
 
     @property
     def precision(self) -> Arithmetic:
-        """Arithmetic of the network."""
+        """Floating-point type of the network."""
         return self.engine.precision
 
     @property
@@ -90,8 +91,8 @@ class Predictor:
 
         Args:
             rasters: See :meth:`logits`.
-            variants: Variants of the images whose probabilities are averaged (test-time augmentation). Each variant
-                requires one forward pass at its own scale.
+            variants: Variants of the images over which the probabilities are averaged (test-time augmentation). Each
+                variant requires one forward pass at its own scale.
 
         Returns:
             Probabilities as float32, on the model's device.
@@ -110,8 +111,8 @@ class Predictor:
         """Run the network.
 
         Args:
-            rasters: Rasters of the same size with the model's bands. Invalid pixels become 0 after normalization, the
-                mean of the training data.
+            rasters: Rasters of the same size with the model's bands. After normalization, invalid pixels are 0, which is
+                the mean of the training data.
             variant: Symmetry applied to the network's input; its scale is not applied.
 
         Returns:
@@ -151,8 +152,8 @@ class Predictor:
 def softmax_(logits: Float[Tensor, "batch class row col"]) -> Float[Tensor, "batch class row col"]:
     """Compute softmax over the classes in place.
 
-    On CPUs the work is done in chunks that fit into the cache, because allocating memory takes longer than the
-    arithmetic: with a batch of tiles and six classes this takes a third of the time of ``softmax(dim=1)``, and gives
+    On CPUs, the work is done in chunks that fit in the cache, because allocating memory takes longer than the
+    arithmetic. For a batch of tiles with six classes, this takes a third of the time of ``softmax(dim=1)`` and gives
     identical results.
     """
     if logits.device.type != "cpu":
@@ -165,5 +166,5 @@ def softmax_(logits: Float[Tensor, "batch class row col"]) -> Float[Tensor, "bat
 
 
 def _to_device_type(values: NDArray[Any]) -> NDArray[Any]:
-    """Convert to a type that every device supports: uint8 is kept (less data to transfer), all others become float32."""
+    """Convert to a type that every device supports: uint8 is kept, to transfer less data; others become float32."""
     return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)

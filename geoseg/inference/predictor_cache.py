@@ -1,4 +1,4 @@
-"""A cache of predictors, so that the network is loaded and engines are prepared only once for many scenes."""
+"""A cache of predictors: to predict many scenes, the network is loaded and the engine is prepared only once."""
 
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +24,8 @@ class PredictorCache:
 
         Args:
             model: A bundle file, or a loaded bundle.
-            scenes: Number of scenes of similar size; ``engine="auto"`` uses it to decide whether preparing an engine
-                pays off.
+            scenes: Number of scenes of similar size to predict; ``engine="auto"`` uses it to decide whether preparing an
+                engine pays off.
 
         Raises:
             BundleError: If the file does not exist or is corrupted.
@@ -58,8 +58,8 @@ class PredictorCache:
         """Return a predictor, created on first use.
 
         Args:
-            device: Name of one device.
-            precision: Arithmetic of the network.
+            device: Name of a single device.
+            precision: Floating-point type of the network.
             engine: Name of the engine.
             pixels: Number of pixels that the network will process for one scene.
         """
@@ -96,7 +96,7 @@ def list_devices(device: str) -> list[str]:
     """Split the option ``device`` into device names.
 
     Args:
-        device: One name, several separated by commas, or ``cuda:all``.
+        device: One name, several names separated by commas, or ``cuda:all``.
 
     Raises:
         ConfigError: If ``cuda:all`` is requested, but there is no GPU.

@@ -1,9 +1,9 @@
-"""Bilinear resizing of images and logits within any window, identical to what OpenCV and torch compute for the full
-image.
+"""Bilinear resizing of images and logits within a window, with the same result as OpenCV and torch for the full image.
 
-Both interpolate between the two nearest pixels along each axis. The center of output pixel i is at source position (i +
-½) · size / output - ½; beyond the centers of the first and last source pixels, these pixels are repeated. A pixel
-depends only on its neighbors, so a window of the result requires only a window of the source.
+Both libraries interpolate between the two nearest pixels along each axis. The center of output pixel i is at source
+position (i + ½) · size / output - ½; beyond the centers of the first and last source pixels, these pixels are repeated.
+An output pixel depends only on neighboring source pixels, so computing a window of the result requires only a window of
+the source.
 """
 
 from dataclasses import dataclass
@@ -26,11 +26,11 @@ class InterpolationTaps:
     """The two source pixels and the weight of each output pixel along one axis."""
 
     low: NDArray[np.int64]
-    """Source pixel before the position."""
+    """Index of the source pixel before the sampling position."""
     high: NDArray[np.int64]
-    """Source pixel after the position, or the same pixel."""
+    """Index of the source pixel after the sampling position, or the same as ``low``."""
     weight: NDArray[np.float32]
-    """Weight of ``high``, 0 to 1; the weight of ``low`` is the remainder."""
+    """Weight of ``high``, from 0 to 1; the weight of ``low`` is 1 minus this weight."""
 
     @property
     def first(self) -> int:
@@ -43,7 +43,7 @@ class InterpolationTaps:
         return int(self.high[-1]) + 1 - self.first
 
     def part(self, start: int, stop: int) -> "InterpolationTaps":
-        """Restrict to the output pixels ``start`` to ``stop``."""
+        """Return the taps of the output pixels from ``start`` to ``stop`` (exclusive)."""
         return InterpolationTaps(self.low[start:stop], self.high[start:stop], self.weight[start:stop])
 
     def relative_to(self, first: int) -> "InterpolationTaps":
@@ -52,9 +52,9 @@ class InterpolationTaps:
 
 
 def scale_shape(height: int, width: int, scale: float) -> tuple[int, int]:
-    """Return the rows and columns of a rescaled image, as in mmcv's ``imrescale`` in mmsegmentation's ``Resize``.
+    """Return the (height, width) of a rescaled image, as in mmsegmentation's ``Resize``, which uses mmcv's ``imrescale``.
 
-    mmcv rounds the sides twice: first each side separately, then such that the aspect ratio is kept within these sides.
+    mmcv rounds the sides twice: first each side separately, and then so that the aspect ratio is kept within these sides.
     For 1198 x 2991 pixels and a scale of 1.75, the result is 2096 x 5234, not 2097 x 5234.
     """
 
@@ -70,7 +70,7 @@ def image_taps(start: int, stop: int, *, output: int, size: int) -> Interpolatio
 
     Args:
         start: First output pixel.
-        stop: End of the output pixels (exclusive).
+        stop: Output pixel after the last one.
         output: Length of the full output axis.
         size: Length of the full source axis.
     """
@@ -109,7 +109,7 @@ def resize_image(
 
     Returns:
         The resized raster. uint8 values are identical to those of OpenCV's ``INTER_LINEAR``; all other types become
-        float32. A pixel is valid if the nearest source pixel is.
+        float32. A pixel is valid if the nearest source pixel is valid.
     """
     values = np.where(raster.valid, raster.values, _cast(fill, raster.values.dtype)[:, None, None])
     interpolate = _interpolate_bytes if values.dtype == np.uint8 else _interpolate_floats
@@ -137,7 +137,7 @@ def _interpolate_axis(logits: Tensor, taps: InterpolationTaps, *, axis: int) -> 
 def _interpolate_bytes(
     values: NDArray[np.uint8], rows: InterpolationTaps, cols: InterpolationTaps
 ) -> NDArray[np.uint8]:
-    """Interpolate like OpenCV: with 11-bit weights; 4 + 16 + 2 bits are dropped (``VResizeLinearVec_32s8u``)."""
+    """Interpolate as in OpenCV (``VResizeLinearVec_32s8u``), with 11-bit weights; 4, 16 and 2 bits are dropped."""
     before, after = _integer_weights(cols)
     across = values[..., cols.low].astype(np.int32) * before + values[..., cols.high] * after
     across >>= 4

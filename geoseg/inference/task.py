@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from geoseg.inference.tiling_strategy import TilingStrategy
 
 DATETIME_TAG = "TIFFTAG_DATETIME"
-"""Date of the scene: the only tag of a scene that also applies to its mask."""
+"""Tag with the date of the scene: the only tag of a scene that also applies to its mask."""
 
 SceneInput = str | Path | Scene | Raster | Sequence[str | Path]
 """A scene: a file, an open scene, an in-memory raster, or files that are predicted together as a mosaic."""
@@ -39,7 +39,7 @@ SceneInput = str | Path | Scene | Raster | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class PredictionTask:
-    """One scene, one model, and how they are combined. A task can be sent to other processes."""
+    """A scene, a model, and how the model is applied to the scene. A task can be pickled and sent to other processes."""
 
     scene: Scene
     """The open scene."""
@@ -56,7 +56,7 @@ class PredictionTask:
 
     @cached_property
     def strategy(self) -> "TilingStrategy":
-        """How tiles become the mask; the first use imports torch."""
+        """How the scene is tiled and how tiles are combined into the mask; the first access imports torch."""
         from geoseg.inference.tiling_strategy import make_strategy
 
         return make_strategy(self.scene, self.plan, self.area, self.card, self.options)
@@ -73,7 +73,7 @@ class PredictionTask:
 
     @property
     def input_pixels(self) -> int:
-        """Approximate number of pixels that the network processes, over all tiles."""
+        """Approximate number of pixels that the network processes in all tiles."""
         return self.strategy.tiles * self.plan.tile**2
 
     @property
@@ -103,7 +103,7 @@ class PredictionTask:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Everything that determines the pixels of the mask, as JSON types; compared when a prediction is resumed."""
+        """Everything that determines the pixels of the mask, as JSON types; compared before a prediction is resumed."""
         path, aoi = self.scene.path, self.options.aoi
         return {
             "geoseg": geoseg.__version__,
@@ -116,7 +116,7 @@ class PredictionTask:
 
     @property
     def damage_notes(self) -> list[str]:
-        """Notes about blocks of the scene that could not be read so far."""
+        """Notes about the blocks of the scene that could not be read so far."""
         if not isinstance(self.scene, DamageTolerantScene) or not self.scene.damaged:
             return []
         damaged = sorted(self.scene.damaged)
@@ -185,7 +185,7 @@ def open_task(scene: SceneInput, model: PredictorCache, options: PredictOptions)
 
 
 def _modification_time(*files: str) -> int | str | None:
-    """Return the modification time of a file in nanoseconds, None if there is no file, or a digest for several files."""
+    """Return the modification time of a file in nanoseconds, a digest for several files, or None if there is no file."""
     times = {file: Path(file).stat().st_mtime_ns if Path(file).is_file() else None for file in files}
     return next(iter(times.values())) if len(times) == 1 else hashlib.sha256(repr(times).encode()).hexdigest()[:12]
 

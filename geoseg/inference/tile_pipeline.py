@@ -1,6 +1,6 @@
-"""Predict the tiles of a scene: reading, batching, counting, and the types passed between these stages.
+"""Read, batch, predict and count the tiles of a scene; defines the types that are passed between these stages.
 
-Several threads read tiles, and one thread runs the network. Views without valid pixels are not passed to the network.
+Several threads read tiles, and one thread runs the network. Tiles without valid pixels are not passed to the network.
 """
 
 import contextlib
@@ -27,10 +27,10 @@ from geoseg.raster.raster import Raster
 from geoseg.raster.scene import Scene
 
 ForwardFn = Callable[[Sequence[Raster]], Float[Tensor, "batch class row col"]]
-"""Run the network on rasters of the same size; returns probabilities or, in sliding-window inference, logits."""
+"""Function that runs the network on rasters of the same size, and returns probabilities (sliding windows: logits)."""
 
 MAX_BATCHES_HELD = 8
-"""Maximum number of batches of tiles that wait for a full batch of tiles with valid pixels."""
+"""Maximum number of tiles, in batches, to hold until there is a full batch of tiles with valid pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +42,7 @@ class TileInput:
     raster: Raster | None
     """Input of the network, at the model's GSD; None if the view contains no valid pixels."""
     valid: NDArray[np.bool_]
-    """Usable pixels of the scene in the view (True), axes (row, col)."""
+    """True for valid, requested pixels of the scene in the tile's view, axes (row, col)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,9 @@ class TilePrediction:
     tile: Tile
     """Position in pixels of the scene's grid."""
     probabilities: Float[Tensor, "class row col"] | None
-    """Probabilities over the tile's view; None if the view contains no valid pixels."""
+    """Probabilities of the pixels in the tile's view; None if the view contains no valid pixels."""
     valid: NDArray[np.bool_]
-    """Usable pixels of the view (True), axes (row, col)."""
+    """True for valid, requested pixels in the tile's view, axes (row, col)."""
 
 
 class ScoreStrip(NamedTuple):
@@ -63,20 +63,20 @@ class ScoreStrip(NamedTuple):
     window: Window
     """Position in pixels of the scene's grid."""
     scores: Float[Tensor, "class row col"]
-    """Larger means more probable. Blending yields probabilities multiplied by a factor per pixel, the same for all
-    classes. The memory is reused for the next strip."""
+    """Class scores; larger means more probable. Blending yields probabilities multiplied by a factor that is the same
+    for all classes of a pixel. The memory is reused for the next strip."""
     valid: NDArray[np.bool_]
-    """Pixels with meaningful scores (True), axes (row, col)."""
+    """True for pixels with meaningful scores, axes (row, col)."""
 
     def split(self, rows: int) -> "Iterator[ScoreStrip]":
-        """Split into strips of at most ``rows`` rows, without copies."""
+        """Split the strip into strips of at most ``rows`` rows, without copying."""
         for part in strips(*self.window.shape, rows):
             inside = part.slices()
             yield ScoreStrip(part.shift(self.window.row, self.window.col), self.scores[:, *inside], self.valid[inside])
 
 
 class PredictionCancelled(Exception):
-    """Raised to stop a part because another part of the scene failed."""
+    """Raised to stop the prediction of a part because another part of the scene has failed."""
 
 
 class TileCounter:
@@ -92,7 +92,7 @@ class TileCounter:
         self._lock = threading.Lock()
 
     def add(self, tiles: int, skipped: int) -> None:
-        """Count tiles, of which ``skipped`` were not passed to the network."""
+        """Add tiles to the count; ``skipped`` of them were not passed to the network."""
         with self._lock:
             self.tiles += tiles
             self.skipped += skipped
@@ -122,7 +122,7 @@ class TileRunner:
     batch: int
     """Number of tiles per forward pass."""
     counter: TileCounter
-    """Counts all tiles."""
+    """Counter of all tiles."""
 
     def run(
         self, inputs: Iterable[TileInput], forward: ForwardFn, group: Callable[[Tile], int]
@@ -141,8 +141,8 @@ class TileRunner:
 def read_tile(scene: Scene, plan: InputPlan, tile: Tile) -> TileInput:
     """Read the network's input for a tile.
 
-    Beyond the borders of the scene, the input is the mirrored scene if the plan requests this. Validity refers to the
-    original pixels of the scene, because resampling would blur it; pixels beyond the borders are not valid.
+    Beyond the borders of the scene, the input is the mirrored scene if the plan requests this. Validity is determined
+    from the original pixels of the scene, because resampling would blur it; pixels beyond the borders are not valid.
     """
     raster = scene.read(tile.view, plan.bands, shape=plan.input_shape(tile.view))
     valid = scene.read(tile.view, plan.bands).valid if plan.resamples else raster.valid
@@ -172,9 +172,10 @@ def mirror_edges(raster: Raster, view: Window, grid: Grid) -> Raster:
 def _reflect(first: int, size: int, length: int, *, shown: int) -> NDArray[np.int64] | None:
     """Return the source pixel for each of ``shown`` pixels along an axis; None if no pixel has to be replaced.
 
-    The pixels cover ``size`` pixels of an axis that begin at ``first``; the axis extends from 0 to ``length``.
+    The ``shown`` pixels represent the ``size`` scene pixels that begin at ``first``; the scene extends from 0 to
+    ``length``.
     """
-    begin, end = -first * shown / size, (length - first) * shown / size  # the scene's edges, in pixels that are shown
+    begin, end = -first * shown / size, (length - first) * shown / size  # the scene's edges, in shown pixels
     inside = max(math.ceil(begin - 0.5), 0), min(math.floor(end + 0.5), shown)
     count = inside[1] - inside[0]
     if inside == (0, shown) or count < 1:
@@ -189,12 +190,12 @@ def predict_tiles(
 ) -> Iterator[TilePrediction]:
     """Run the network on tiles in batches.
 
-    Tiles from different groups never share a batch. The output of a network may differ in the last bit depending on the
+    Tiles from different groups never share a batch: the least significant bits of a network's output may depend on the
     number of images in a batch, but the result of a prediction must not depend on whether it is resumed or distributed.
 
     Args:
         inputs: Tiles in order.
-        forward: Runs the network.
+        forward: Function that runs the network.
         batch: Number of tiles with valid pixels per call of ``forward``.
         group: Function that returns the group number of a tile; tiles of the same group are consecutive.
 
@@ -222,7 +223,7 @@ def _forward(inputs: list[TileInput], forward: ForwardFn) -> Iterator[TilePredic
 
 
 def _resize(probabilities: Float[Tensor, "class _ _"], shape: tuple[int, int]) -> Float[Tensor, "class _ _"]:
-    """Resize to the pixels of the scene: bilinear, with the corners of both pixel grids aligned."""
+    """Resize to the pixels of the scene by bilinear interpolation, with the outer corners of both grids aligned."""
     if probabilities.shape[1:] == shape:
         return probabilities
     return F.interpolate(probabilities[None], size=shape, mode="bilinear", align_corners=False)[0]

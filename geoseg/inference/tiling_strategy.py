@@ -26,11 +26,11 @@ class TilingStrategy(Protocol):
 
     @property
     def edges(self) -> tuple[list[int], list[int]]:
-        """Rows and columns of the mask at which the contribution of a tile begins or ends."""
+        """Rows and columns of the mask at which the contribution of a tile begins or ends, where seams could appear."""
 
     @property
     def held_bytes(self) -> int:
-        """Memory for the part of the scene that is processed, excluding the memory of the network."""
+        """Bytes of memory for the part of the scene being processed, excluding the memory of the network."""
 
     def part(self, rows: Window) -> "TilingStrategy":
         """Restrict the prediction to some rows of the mask; the result in these rows is unchanged.
@@ -54,9 +54,9 @@ def make_strategy(
     Args:
         scene: The scene.
         plan: How its pixels are read.
-        area: What the mask covers.
+        area: The area that the mask covers.
         card: The model card.
-        options: Blend, window, stride and test-time augmentation.
+        options: Options for blending, window, stride and test-time augmentation.
     """
     if options.mode == "slide":
         return make_sliding_window(scene, plan, area, card, stride=options.stride, tta=options.tta)

@@ -1,9 +1,9 @@
 """Test-time augmentation: the network processes several *variants* of an image, and their probabilities are averaged.
 
-A variant is a scale and one of the eight symmetries of a square: rows reversed, columns reversed, and then optionally
-rows and columns exchanged. ``ms+flip`` has the same name and definition as in OpenMMLab: six scales, each with and
-without reversed columns. As in mmsegmentation, the logits of each variant are turned back, resized to the image, and
-passed through softmax before they are averaged.
+A variant combines a scale with one of the eight symmetries of a square: optional vertical and horizontal flips, followed
+by an optional transposition. ``ms+flip`` has the same name and definition as in OpenMMLab: six scales, each with and
+without a horizontal flip. As in mmsegmentation, the logits of each variant are flipped back, resized to the size of the
+image, and passed through softmax before they are averaged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,13 +26,13 @@ class TtaVariant:
     """One variant of an image."""
 
     scale: float = 1.0
-    """Scale: pixels of the variant per pixel of the image, along each axis."""
+    """Number of pixels in the variant per pixel of the image, along each axis."""
     flip_rows: bool = False
-    """The last row becomes the first."""
+    """Reverse the order of the rows (vertical flip)."""
     flip_cols: bool = False
-    """The last column becomes the first (horizontal flip)."""
+    """Reverse the order of the columns (horizontal flip)."""
     transposed: bool = False
-    """Rows and columns are exchanged, after flipping."""
+    """Exchange rows and columns, after flipping."""
 
     def turn(self, images: Tensor) -> Tensor:
         """Flip and transpose images (..., row, col); the scale is not applied."""
@@ -44,7 +44,7 @@ class TtaVariant:
         return self._flip(logits.mT if self.transposed else logits)
 
     def resize(self, raster: Raster, *, fill: Sequence[float]) -> Raster:
-        """Resize a raster to the scale; invalid pixels become ``fill`` (band,)."""
+        """Resize a raster to the scale of the variant; invalid pixels are first set to ``fill`` (band,)."""
         if self.scale == 1:
             return raster
         height, width = raster.grid.shape

@@ -1,7 +1,7 @@
 """Segmentation networks: backbones, heads, pretrained weights and inference engines.
 
-``create_model("resnet50", classes=6)`` builds a network for your own training loop. It is imported on first use,
-because importing torch and timm takes several seconds.
+``create_model("resnet50", classes=6)`` builds a network for your own training loop. The function is imported on first
+use, because importing torch and timm takes several seconds.
 """
 
 from typing import TYPE_CHECKING

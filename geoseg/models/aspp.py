@@ -17,8 +17,8 @@ from geoseg.models.layers import ConvModule, SeparableConvModule, resize
 class ImagePooling(nn.Sequential):
     """Global average pooling and a 1 x 1 convolution.
 
-    During training, its normalization layer sees only one value per image and channel, so a batch needs at least two
-    images.
+    During training, its normalization layer receives only one value per image and channel, so a batch must contain at
+    least two images.
     """
 
     def __init__(self, in_channels: int, channels: int) -> None:
@@ -46,7 +46,7 @@ def build_branches(in_channels: int, channels: int, *, dilations: Sequence[int],
 def concatenate_branches(
     features: Float[Tensor, "batch _ row col"], image_pool: nn.Module, branches: nn.ModuleList, *, align_corners: bool
 ) -> Float[Tensor, "batch _ row col"]:
-    """Concatenate the outputs of image pooling and the branches along the channels, in this order.
+    """Concatenate the outputs of image pooling and of the branches along the channel axis, in this order.
 
     Args:
         features: The deepest features.
@@ -54,11 +54,11 @@ def concatenate_branches(
         branches: The branches of :func:`build_branches`.
         align_corners: How the pooled features are resized.
     """
-    # Interpolated rather than expanded, as in mmsegmentation: the results differ in the last bit.
+    # Interpolated rather than expanded, as in mmsegmentation: the results differ in the least significant bits.
     pooled = resize(image_pool(features), features, align_corners=align_corners)
     return torch.cat([pooled, *(branch(features) for branch in branches)], dim=1)
 
 
 def default_dilations(output_stride: int) -> tuple[int, ...]:
-    """Return 12, 24, 36 for output stride 8 and 6, 12, 18 for 16: always 96, 192 and 288 image pixels."""
+    """Return dilations of 96, 192 and 288 image pixels: 12, 24, 36 for output stride 8, and 6, 12, 18 for 16."""
     return tuple(max(1, pixels // output_stride) for pixels in (96, 192, 288))

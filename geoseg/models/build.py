@@ -65,15 +65,15 @@ def create_model(
     pretrained: bool | Path = False,
     auxiliary: bool = False,
 ) -> SegmentationNetwork:
-    """Create a segmentation network, for use in your own training loop.
+    """Create a segmentation network for use in your own training loop.
 
     Args:
-        backbone: Name of a dilated ResNet (``resnet50``) or of a timm model (``convnext_tiny``).
+        backbone: Name of a dilated ResNet (such as ``resnet50``) or of a timm model (such as ``convnext_tiny``).
         head: Name of a head: ``deeplabv3plus``, ``deeplabv3`` or ``fcn``.
         classes: Number of classes of the logits.
         bands: Number of bands of the images.
         output_stride: Stride of the deepest features, 8 or 16, if the backbone can be dilated.
-        pretrained: True downloads ImageNet weights, a path reads a file, False initializes randomly.
+        pretrained: True to download ImageNet weights, a path to read a file, or False to initialize randomly.
         auxiliary: Whether to add an FCN head for deep supervision; see
             :meth:`SegmentationNetwork.logits_with_auxiliary`.
 

@@ -8,8 +8,7 @@ from geoseg.errors import ConfigError
 from geoseg.models.hardware_options import PRECISIONS, Precision, check_device_name
 
 CHANNELS_LAST_DEVICES = {"cuda"}
-"""Device types on which convolutions are faster with channels-last memory format. On CPUs, this depends on the network.
-"""
+"""Device types on which convolutions are faster in channels-last memory format; on CPUs, this depends on the network."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -36,7 +35,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def memory_format(device: torch.device, *, channels_last: bool | None = None) -> torch.memory_format:
-    """Return the memory format for images and weights: as requested, or the faster one for the device."""
+    """Return the memory format for images and weights, as requested or, by default, the faster one for the device."""
     use_channels_last = device.type in CHANNELS_LAST_DEVICES if channels_last is None else channels_last
     return torch.channels_last if use_channels_last else torch.contiguous_format
 
@@ -50,7 +49,7 @@ def _count(kind: str) -> int:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Return whether the device multiplies bfloat16 faster than float32.
+    """Return whether the device multiplies bfloat16 numbers faster than float32 numbers.
 
     This is the case for GPUs with native support and for CPUs with AVX-512 BF16 or AMX. Other CPUs emulate bfloat16,
     which is slower. torch reports CPU capabilities since version 2.9; with older versions, the result is False.
@@ -64,7 +63,7 @@ def has_fast_bfloat16(device: torch.device) -> bool:
 
 
 def choose_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
-    """Return the precision for a device; ``auto`` is bfloat16 where that is faster, otherwise float32.
+    """Return the precision for a device; ``auto`` is bfloat16 on devices where it is faster, otherwise float32.
 
     Raises:
         ConfigError: If the name is invalid.

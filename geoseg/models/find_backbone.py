@@ -45,14 +45,14 @@ def find_backbone_module(name: str) -> str:
     models = list_timm_models()
     if name.partition(".")[0] in models:  # for example, resnet50.tv_in1k refers to weights of resnet50
         return "timm"
-    # timm has over a thousand names, so suggest a close match instead of listing all of them.
+    # timm has over a thousand models, so suggest a close match instead of listing all of them.
     ours = {*OPENMMLAB_RESNETS, *own}
     close = get_close_matches(name, ours) or get_close_matches(name, models)
     raise ConfigError(f"unknown backbone {name!r}", did_you_mean(name, close or ours))
 
 
 def list_timm_models() -> frozenset[str]:
-    """List the model names found in timm's source (faster than importing timm), and those registered at run time."""
+    """List the model names in timm's source code (faster than importing timm) and those registered at run time."""
     if "timm" in sys.modules:
         return _read_timm_models() | frozenset(
             import_module("timm").list_models()

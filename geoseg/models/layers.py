@@ -1,4 +1,4 @@
-"""Building blocks of heads: convolution with norm and ReLU, its separable form, classifier, resizing.
+"""Building blocks of heads: convolution with batch norm and ReLU, separable convolution, classifier, and resizing.
 
 Submodules have OpenMMLab's names (``conv``, ``bn``, ``depthwise_conv``, ``pointwise_conv``), so published checkpoints
 can be loaded after their prefixes are changed.
@@ -24,7 +24,7 @@ class ConvModule(nn.Module):
             bias=False,
         )
         self.bn = nn.BatchNorm2d(out_channels)
-        # He et al. 2015 (arXiv 1502.01852), equation 14. torch's fan_out ignores groups; mmcv's does too.
+        # He et al. 2015 (arXiv 1502.01852), equation 14. torch's fan_out ignores groups, and so does mmcv's.
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, features: Float[Tensor, "batch _ row col"]) -> Float[Tensor, "batch _ row col"]:
@@ -48,7 +48,7 @@ class SeparableConvModule(nn.Module):
 
 
 def build_classifier(channels: int, classes: int) -> nn.Conv2d:
-    """Build a 1 x 1 convolution from features to logits, initialized near zero so classes start equally likely."""
+    """Build a 1 x 1 convolution from features to logits, initialized near zero so that all classes are equally likely."""
     conv = nn.Conv2d(channels, classes, 1)
     for name, parameter in conv.named_parameters():
         nn.init.normal_(parameter, std=0.01 if name == "weight" else 0)

@@ -11,9 +11,9 @@ from geoseg.models.layers import resize
 class SegmentationNetwork(nn.Module):
     """A backbone, a head and, for training, an auxiliary head.
 
-    Images are (batch, band, row, col), normalized with the mean and std of the model card, of any size down to one
-    pixel. Logits are (batch, class, row, col) with the height and width of the images; argmax along the class axis is
-    the class index.
+    Images are (batch, band, row, col), normalized with the mean and std in the model card; their size can be as small as
+    one pixel. Logits are (batch, class, row, col) with the height and width of the images; the argmax along the class
+    axis is the class index.
 
     Args:
         backbone: Maps images to features at several strides.
@@ -32,14 +32,14 @@ class SegmentationNetwork(nn.Module):
         self.align_corners = align_corners
 
     def forward(self, images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch class row col"]:
-        """Return the logits of the head. The auxiliary head is not evaluated."""
+        """Return the logits of the main head. The auxiliary head is not evaluated."""
         logits: Tensor = self.head(self.backbone(images))
         return resize(logits, images, align_corners=self.align_corners)
 
     def logits_with_auxiliary(
         self, images: Float[Tensor, "batch band row col"]
     ) -> tuple[Float[Tensor, "batch class row col"], Float[Tensor, "batch class row col"] | None]:
-        """Return the logits of the head and of the auxiliary head (None without one), both at the size of the images."""
+        """Return the logits of the main and auxiliary heads (None without one), both at the size of the images."""
         features = self.backbone(images)
         logits = resize(self.head(features), images, align_corners=self.align_corners)
         if self.auxiliary is None:
@@ -48,7 +48,7 @@ class SegmentationNetwork(nn.Module):
 
     @property
     def smallest_batch(self) -> int:
-        """Minimum number of images per device in a training step: 2 if a batch norm sees only one value per image."""
+        """Minimum number of images per device in a training step: 2 if a batch norm has only one value per image."""
         return self.head.smallest_batch
 
 
@@ -59,11 +59,11 @@ def normalize(
     mean: Float[Tensor, "1 band 1 1"],
     std: Float[Tensor, "1 band 1 1"],
 ) -> Float[Tensor, "batch band row col"]:
-    """Compute (images - mean) / std, and 0 (the mean) for invalid pixels.
+    """Compute (images - mean) / std, and set invalid pixels to 0, which is the mean.
 
     Args:
         images: Pixel values (batch, band, row, col).
-        valid: Validity (batch, row, col); True = usable.
+        valid: True for usable pixels, axes (batch, row, col).
         mean: Mean of each band, from the model card.
         std: Standard deviation of each band, from the model card.
     """

@@ -1,4 +1,4 @@
-"""Report out-of-memory errors of numpy, torch and the devices."""
+"""Report out-of-memory errors from NumPy, torch and the devices."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ OUT_OF_MEMORY_MESSAGES = (
     "alloc_failed",
     "find an engine",
 )
-"""Parts of torch's messages when memory runs out. A worker process that is killed has the same cause."""
+"""Parts of torch's error messages when memory runs out, including those for a killed worker process."""
 
 
 @contextlib.contextmanager
 def explain_out_of_memory(hint: str) -> Iterator[None]:
-    """Convert out-of-memory errors of numpy, torch and the devices to a :class:`GeosegError` with ``hint``."""
+    """Convert out-of-memory errors from NumPy, torch and the devices to a :class:`GeosegError` with ``hint``."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

@@ -1,7 +1,7 @@
-"""Batch normalization with statistics over the images of all processes, for any device.
+"""Batch normalization with statistics over the images in all processes, for any device.
 
 torch's ``SyncBatchNorm`` only supports GPUs; these classes also run on CPUs, so that training with several processes
-can be tested there. Parameters and buffers have the same names as in ``BatchNorm2d``, so state dicts are
+can be tested on CPUs. Parameters and buffers have the same names as in ``BatchNorm2d``, so state dicts are
 interchangeable.
 """
 
@@ -36,7 +36,7 @@ class SyncBatchNormAct2d(BatchNormAct2d):
 
 
 SYNC_CLASSES = {nn.BatchNorm2d: SyncBatchNorm2d, BatchNormAct2d: SyncBatchNormAct2d}
-"""Synchronized class of each batch norm class."""
+"""Synchronized class for each batch norm class."""
 
 
 def _is_shared(norm: nn.BatchNorm2d) -> bool:
@@ -63,7 +63,7 @@ def _normalize_over_processes(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
-    """Update the running statistics as BatchNorm2d does; ``variance`` is unbiased."""
+    """Update the running statistics as ``BatchNorm2d`` does; ``variance`` is unbiased."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
@@ -83,7 +83,7 @@ def _per_channel(numbers: Tensor) -> Tensor:
 
 
 def convert_to_sync_batchnorm(network: nn.Module, device: torch.device) -> nn.Module:
-    """Convert every batch norm of a network to a synchronized one; weights and their names stay the same."""
+    """Convert all batch norm layers of a network to synchronized ones; weights and their names stay the same."""
     if device.type == "cuda":
         shared: nn.Module = convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]  # timm's function also converts timm's norms
         return shared

@@ -1,4 +1,4 @@
-"""Save the bundle, weights and model card, when the monitored score improves."""
+"""Save the bundle (weights and model card) when the monitored score improves."""
 
 import logging
 import math
@@ -33,7 +33,7 @@ class BestBundleSaver:
         card: Card of the bundle, without scores.
         monitor: Name of the monitored score.
         state: State of the run, updated by :meth:`update`.
-        is_main: Whether this process writes files; with several processes, only one does.
+        is_main: Whether this process writes files; only one of several processes does.
     """
 
     def __init__(self, run: Path, card: ModelCard, monitor: str, state: RunState, *, is_main: bool = True) -> None:
@@ -47,7 +47,7 @@ class BestBundleSaver:
     def update(self, network: SegmentationNetwork, validation: Validation) -> bool:
         """Save the network if its score is the best so far.
 
-        While the score is undefined (NaN), every network counts as the best.
+        As long as the score is undefined (NaN), every network is considered the best.
 
         Returns:
             True if the network is the best so far.
@@ -74,7 +74,7 @@ class BestBundleSaver:
 
 
 def build_card(recipe: Recipe, prepared: PreparedDataset, normalization: Scaling) -> ModelCard:
-    """Build the card of a bundle, without scores.
+    """Build the model card of a bundle, without scores.
 
     Args:
         recipe: The recipe of the run.

@@ -40,7 +40,7 @@ class RunState:
     best_iteration: int = 0
     """Iteration of the best bundle."""
     waited: int = 0
-    """Validations since the best bundle."""
+    """Number of validations since the best bundle was saved."""
 
 
 @dataclass
@@ -62,13 +62,13 @@ class Checkpoint:
     precision: Mapping[str, Any] = field(default_factory=dict)
     """State of the gradient scaler for float16."""
     finished: bool = False
-    """Whether the training is complete."""
+    """Whether training is complete."""
 
     def save(self, run: Path) -> None:
-        """Write the checkpoint to a run folder; an older checkpoint is replaced once the new one is complete.
+        """Write the checkpoint to a run folder; an older checkpoint is replaced only once the new one is complete.
 
         Raises:
-            OutputError: If it cannot be written, for instance because the disk is full.
+            OutputError: If it cannot be written, for example because the disk is full.
         """
         path = run / CHECKPOINT_NAME
         content = {"format": FORMAT, **{name: getattr(self, name) for name in self.__dataclass_fields__}}
@@ -82,7 +82,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, run: Path) -> "Checkpoint":
-        """Read the checkpoint of a run folder.
+        """Read the checkpoint in a run folder.
 
         Raises:
             BundleError: If it does not exist or cannot be read.
@@ -96,7 +96,7 @@ class Checkpoint:
                 raise ValueError("unsupported version")  # noqa: TRY301 - reported below
             return cls(state=RunState(**content.pop("standing")), **content)
         except Exception as error:
-            # A damaged file can raise any exception; no code from it was run.
+            # Loading a damaged file can raise any exception; no code from the file was run.
             raise BundleError(
                 f"{path} cannot be read",
                 "the file is damaged or was written by another version; use --fresh to start a new run",
@@ -128,7 +128,7 @@ def _system_error(error: RuntimeError) -> OSError:
 
 
 def _differing_keys(one: Any, other: Any, at: str = "") -> set[str]:
-    """Return the dotted keys in which two nested mappings differ."""
+    """Return the dotted keys whose values differ between two nested mappings."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         keys = {*one, *other}
         return set().union(*(_differing_keys(one.get(key), other.get(key), f"{at}.{key}".lstrip(".")) for key in keys))

@@ -9,14 +9,14 @@ from geoseg.config.component_spec import WeightedComponent
 WEIGHT_LIMITS = (0.1, 10.0)
 """Smallest and largest weight. More extreme weights would let a few pixels dominate training."""
 WEIGHT_RULES = ("balanced", "sqrt")
-"""Values of ``class_weights`` in a recipe that request computed weights."""
+"""Values of ``class_weights`` in a recipe for which weights are computed."""
 
 
 def resolve_class_weights(parts: Sequence[WeightedComponent], pixels: Sequence[int]) -> list[WeightedComponent]:
     """Replace the rules ``balanced`` and ``sqrt`` in the losses of a recipe with computed class weights.
 
     Args:
-        parts: Losses from a recipe.
+        parts: The losses in a recipe.
         pixels: Number of training pixels of each class.
     """
     return [_resolve(part, pixels) for part in parts]
@@ -32,7 +32,7 @@ def _resolve(part: WeightedComponent, pixels: Sequence[int]) -> WeightedComponen
 
 
 def compute_class_weights(rule: str, pixels: Sequence[int]) -> list[float]:
-    """Compute one weight per class, between 0.1 and 10; 1 for classes without pixels.
+    """Compute one weight per class, between 0.1 and 10; the weight of classes without pixels is 1.
 
     Args:
         rule: ``balanced`` is the median class frequency divided by the frequency of the class (Eigen and Fergus 2015,

@@ -13,18 +13,18 @@ from geoseg.data.preparation.prepared_dataset import PreparedDataset
 from geoseg.grid.window import Window
 
 MAX_NAMED_CROPS = 4
-"""Maximum number of crops that a message describes."""
+"""Maximum number of crops that are described in a message."""
 
 
 class CropNumbers(Sequence[int]):
-    """The crop numbers of one process, in order, from iteration ``done`` to the last.
+    """The crop numbers of one process, in order, from iteration ``done`` to the last iteration.
 
     Iteration k trains on ``batch`` crops, starting with crop k * batch. Process r of n takes crops r, r + n, r + 2n,
     ... of these, so the crops of an iteration do not depend on n.
 
     Args:
         iterations: Number of iterations of the run.
-        batch: Crops per iteration over all processes.
+        batch: Number of crops per iteration across all processes.
         rank: Index of the process.
         processes: Number of processes.
         done: Number of completed iterations.
@@ -54,7 +54,7 @@ class CropNumbers(Sequence[int]):
 
 
 class TrainingCrops:
-    """Training crops of a recipe for one process."""
+    """The training crops of one process, as defined by a recipe."""
 
     def __init__(self, recipe: Recipe, prepared: PreparedDataset, *, rank: int = 0, processes: int = 1) -> None:
         self.recipe, self.rank, self.processes = recipe, rank, processes
@@ -74,7 +74,7 @@ class TrainingCrops:
         return CropLoader(crops, batch=batch, workers=train.workers, pin_memory=torch.cuda.is_available())
 
     def describe(self, iteration: int) -> str:
-        """Describe the scenes and windows of the crops of an iteration, for messages."""
+        """Describe the scenes and windows of the crops in an iteration, for messages."""
         batch = self.recipe.train.batch
         plans = [self.sampler.plan(number) for number in range(iteration * batch, (iteration + 1) * batch)]
         texts = [f"{self.scenes[plan.scene].name} {_window(plan.window)}" for plan in plans]

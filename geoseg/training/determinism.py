@@ -19,15 +19,15 @@ MEASURED_PASSES = 3
 def measure_determinism_cost(fabric: Fabric, step: TrainingModule, shape: tuple[int, int, int, int]) -> float:
     """Measure the slowdown of a forward and backward pass with deterministic kernels.
 
-    Weights, running statistics and torch settings are restored afterwards.
+    Weights, running statistics and torch settings are restored afterward.
 
     Args:
-        fabric: Fabric that runs the module.
+        fabric: The Fabric instance that runs the module.
         step: The training module.
         shape: Shape of the images, (batch, band, row, col).
 
     Returns:
-        Ratio of the median times, with and without deterministic kernels.
+        Ratio of the median time with deterministic kernels to the median time without them.
     """
     before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     statistics = {name: buffer.clone() for name, buffer in step.named_buffers()}
@@ -74,7 +74,7 @@ def _restore_buffers(step: TrainingModule, statistics: Mapping[str, Tensor]) -> 
 
 
 def set_determinism(train: TrainSection) -> None:
-    """Configure torch in this process: with ``deterministic``, use deterministic kernels only."""
+    """Configure torch in this process to use deterministic kernels if ``train.deterministic`` is set."""
     torch.backends.cudnn.benchmark = not train.deterministic
     if train.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # required by cuBLAS (CUDA toolkit documentation)

@@ -27,19 +27,19 @@ logger = logging.getLogger(__name__)
 
 
 def launch_fabric(train: TrainSection, *, devices: int | str = 1, nodes: int = 1) -> Fabric:
-    """Create Fabric and start its processes; all following code runs in each of them.
+    """Create a Fabric instance and launch its processes; all subsequent code runs in each of them.
 
-    Under torchrun or SLURM, the processes already exist and determine the numbers of devices and machines.
+    Under torchrun or SLURM, the processes already exist and determine the number of devices and machines.
 
     Args:
         train: Train section of the recipe.
-        devices: Devices per machine, or ``auto`` for all.
+        devices: Number of devices per machine, or ``auto`` for all.
         nodes: Number of machines.
 
     Raises:
-        ConfigError: If devices are not available, or the batch cannot be divided among them.
+        ConfigError: If the devices are not available, or the batch cannot be divided among them.
     """
-    for name in ("lightning.fabric", "lightning.pytorch"):  # their INFO messages only concern the precision
+    for name in ("lightning.fabric", "lightning.pytorch"):  # their INFO messages are only about the precision
         logging.getLogger(name).setLevel(logging.WARNING)
     device = choose_device(train.device)
     devices, nodes = _count_processes(devices, nodes)
@@ -67,7 +67,7 @@ def launch_fabric(train: TrainSection, *, devices: int | str = 1, nodes: int = 1
 
 
 def _count_processes(devices: int | str, nodes: int) -> tuple[int | str, int]:
-    """Return the devices per machine and the number of machines: set by torchrun or SLURM, or else as requested."""
+    """Return the number of devices per machine and of machines, as set by torchrun or SLURM, or else as requested."""
     requested = int(devices) if str(devices).isdecimal() else devices
     started = _started()
     if started is None:
@@ -97,7 +97,7 @@ def _started() -> tuple[int, int] | None:
 
 
 def _exit_with_parent(parent: int) -> None:
-    """Exit this process when its parent, the main process, ends in any way, so that no process is left waiting."""
+    """Exit this process when its parent (the main process) ends for any reason, so that no process is left waiting."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -135,7 +135,7 @@ def _refuse_uneven(train: TrainSection, processes: int) -> None:
 def freeze_unused_parameters(network: SegmentationNetwork, *, bands: int) -> None:
     """Freeze parameters that do not affect the logits, such as those of backbone stages that the head does not use.
 
-    They receive no gradients, and distributed training would wait for those gradients.
+    They do not receive gradients, and distributed training would wait for those gradients.
     """
     was_training = network.training
     network.eval()  # running statistics do not change

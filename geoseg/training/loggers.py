@@ -31,7 +31,7 @@ class Logger(Protocol):
 
 
 class CsvLogger:
-    """Writes ``metrics.csv`` with one row per report; missing values are left empty.
+    """Writes ``metrics.csv`` with one row per call; missing values are left empty.
 
     When a run is resumed, rows after the iteration of its checkpoint are removed.
     """
@@ -59,7 +59,7 @@ class CsvLogger:
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:
-    """Read the complete rows of a ``metrics.csv``; empty if the file does not exist."""
+    """Read the complete rows of a ``metrics.csv``; return an empty list if the file does not exist."""
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
@@ -74,7 +74,7 @@ class TensorBoardLogger:
         self.writer = writer(str(folder), purge_step=done + 1)
 
     def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Write a scalar for each metric."""
+        """Write one scalar per metric."""
         with output_errors(Path(self.writer.log_dir)):
             self._write(iteration, metrics)
 
@@ -132,7 +132,7 @@ class MlflowLogger:
 
 
 def _metric_path(name: str) -> str:
-    """Convert ``iou low vegetation`` to ``iou/low vegetation``, without characters that MLflow rejects."""
+    """Convert a name like ``iou low vegetation`` to ``iou/low vegetation``, and replace characters that MLflow rejects."""
     kind, *of = name.split(" ", 1)
     return "/".join([kind, *(re.sub(r"[^\w.\- ]", "_", each) for each in of)])
 
@@ -155,11 +155,11 @@ OPTIONAL_LOGGERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Logger]] = {
     "wandb": WandbLogger,
     "mlflow": MlflowLogger,
 }
-"""Loggers that a recipe can list."""
+"""Loggers that can be listed in a recipe, by name."""
 
 
 class FailSoftLogger:
-    """Wraps an external logger: a failure at startup is an error; a later failure disables the logger with a warning."""
+    """Wraps an external logger: a failure at startup is an error; a later failure only disables it with a warning."""
 
     def __init__(self, name: str, run: Path, recipe: Mapping[str, Any]) -> None:
         self.name = name
@@ -205,7 +205,7 @@ class LoggerCollection:
         self.loggers = loggers
 
     def write(self, iteration: int, metrics: Mapping[str, float]) -> None:
-        """Write metrics to every logger, leaving out undefined (NaN) ones."""
+        """Write metrics to every logger, except undefined (NaN) values."""
         defined = {name: value for name, value in metrics.items() if not math.isnan(value)}
         for logger in self.loggers:
             logger.write(iteration, defined)
@@ -224,10 +224,10 @@ def open_loggers(
 
     Args:
         run: Folder of the run; files are written to its ``log`` subfolder.
-        recipe: The resolved recipe, stored with external loggers.
+        recipe: The resolved recipe, which external loggers store.
         loggers: Names of external loggers.
         columns: Names of all metrics.
-        done: Completed iterations; later rows of an earlier attempt are removed.
+        done: Number of completed iterations; rows of later iterations from an interrupted attempt are removed.
 
     Raises:
         ConfigError: If an external logger is not installed or fails to start.

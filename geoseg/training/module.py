@@ -1,4 +1,4 @@
-"""The training module: network, input normalization and loss, from a batch of crops to the loss of its logits."""
+"""The training module: a network with input normalization and a loss, which maps a batch of crops to its loss."""
 
 import logging
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from geoseg.training.class_weights import resolve_class_weights
 logger = logging.getLogger(__name__)
 
 PLAUSIBLE_RMS = (0.02, 20.0)
-"""Expected range of the root mean square of normalized pixels. Values outside it suggest that the scenes use different
-units."""
+"""Expected range of the root mean square of normalized pixels. Values outside this range suggest that the scenes use
+different units than the data from which the normalization comes."""
 
 
 def choose_normalization(model: ModelSection, network: SegmentationNetwork, prepared: PreparedDataset) -> Scaling:
-    """Return the normalization of the pretrained weights, or else the one named in the recipe.
+    """Return the normalization that the pretrained weights require, or else the one specified in the recipe.
 
     Args:
         model: Model section of the recipe.
@@ -65,7 +65,7 @@ def measure_normalization(prepared: PreparedDataset) -> Scaling:
 
 
 def warn_about_units(normalization: Scaling, prepared: PreparedDataset) -> None:
-    """Warn if normalized pixels are far too small or too large, which suggests that units differ from pretraining."""
+    """Warn if normalized pixels are far too small or too large, as when the units differ from those of pretraining."""
     if normalization == measure_normalization(prepared):
         return
     sizes = [
@@ -86,7 +86,7 @@ def warn_about_units(normalization: Scaling, prepared: PreparedDataset) -> None:
 class TrainingModule(nn.Module):
     """A network with its input normalization and loss.
 
-    It is a module so that distributed training can synchronize gradients after its forward pass.
+    It is an ``nn.Module`` so that distributed training can synchronize gradients after its forward pass.
 
     Args:
         network: The network.
@@ -118,11 +118,11 @@ class TrainingModule(nn.Module):
         target: Num[Tensor, "batch row col"],
         valid: Bool[Tensor, "batch row col"],
     ) -> Float[Tensor, ""]:
-        """Return the loss of the head plus the weighted loss of the auxiliary head.
+        """Return the loss of the main head plus the weighted loss of the auxiliary head.
 
         Args:
             image: Crops before normalization.
-            target: Class indices; 255 = not labeled.
+            target: Class indices; 255 means "not labeled".
             valid: True for pixels with data.
         """
         logits, auxiliary = self.network.logits_with_auxiliary(self.normalize(image, valid))
@@ -134,12 +134,12 @@ class TrainingModule(nn.Module):
     def normalize(
         self, image: Num[Tensor, "batch band row col"], valid: Bool[Tensor, "batch row col"]
     ) -> Float[Tensor, "batch band row col"]:
-        """Normalize images to the input of the network; see :func:`geoseg.models.normalize_input.normalize`."""
+        """Normalize images for the network; see :func:`geoseg.models.network.normalize`."""
         normalized = normalize(image, valid, mean=self.mean, std=self.std)
         return normalized.contiguous(memory_format=self.memory_format)
 
     def set_memory_format(self, memory_format: torch.memory_format) -> None:
-        """Set the memory format of the weights and of the images of later calls."""
+        """Set the memory format of the weights, and of the images in later calls."""
         self.memory_format = memory_format
         self.to(memory_format=memory_format)
 

@@ -29,12 +29,12 @@ def build_optimizer(parameters: Iterable[Parameter], train: TrainSection) -> Opt
 def compute_learning_rate(train: TrainSection, step: int) -> float:
     """Compute the learning rate of a step: linear warm-up, then decay to the final learning rate.
 
-    The polynomial schedule is the one of mmengine's PolyLR, end + (start - end) (1 - t)^power with
+    The polynomial schedule is that of mmengine's ``PolyLR``: end + (start - end) (1 - t)^power with
     t = step / (iterations - 1).
 
     Args:
         train: Train section of a recipe.
-        step: Step number, 0 to iterations - 1.
+        step: Step number, from 0 to iterations - 1.
     """
     if step < train.warmup:
         return train.learning_rate * (step + 1) / (train.warmup + 1)
@@ -56,7 +56,7 @@ class StepResult(NamedTuple):
     learning_rate: float
     """Learning rate of the step."""
     seconds: float
-    """Duration on the host; the device may still be computing."""
+    """Duration on the host in seconds; the device may still be computing."""
     waited: float
     """Seconds spent waiting for crops."""
 
@@ -67,9 +67,9 @@ def iterate_steps(
     """Train from iteration ``done`` to the end, yielding after every step.
 
     Args:
-        fabric: Fabric that runs the training.
+        fabric: The Fabric instance that runs the training.
         step: A :class:`~geoseg.training.module.TrainingModule`, set up by Fabric.
-        optimizer: Its optimizer, set up by Fabric.
+        optimizer: The optimizer, set up by Fabric.
         crops: Micro-batches of this process, starting at iteration ``done``.
         train: Train section of the recipe.
         done: Number of completed iterations.
@@ -101,10 +101,10 @@ def iterate_steps(
             seconds = time.perf_counter() - started
             yield StepResult(iteration + 1, torch.stack(losses).sum(), rate, seconds, waited)
     finally:
-        del batches  # ends the worker processes, even while a traceback holds this frame
+        del batches  # ends the worker processes, even if a traceback keeps this frame alive
 
 
 def _seed(seed: int, iteration: int, rank: int) -> int:
-    """Return the seed of a step (for dropout), different for every step and rank."""
+    """Return the random seed of a step (for dropout), which differs between steps and ranks."""
     mixed = (seed * 0x9E3779B97F4A7C15 + iteration * 0xBF58476D1CE4E5B9 + rank * 0x94D049BB133111EB) & (2**63 - 1)
     return mixed ^ (mixed >> 31)

@@ -1,4 +1,4 @@
-"""Plots of a run: predictions of fixed validation crops, and curves of its metrics."""
+"""Plots of a run: predictions for fixed validation crops, and curves of its metrics."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +43,7 @@ def choose_fixed_crops(prepared: PreparedDataset, side: int) -> list[Crop]:
 
 
 class CropPlot:
-    """Draws fixed crops with target, prediction and errors, two crops per row."""
+    """Draws fixed crops with their targets, predictions and errors, two crops per row."""
 
     def __init__(self, prepared: PreparedDataset, side: int = CROP_SIDE_PIXELS) -> None:
         self.legend = prepared.legend
@@ -54,7 +54,7 @@ class CropPlot:
         """Write an image of the current predictions of a network.
 
         Args:
-            fabric: Fabric that runs the training.
+            fabric: The Fabric instance that runs the training.
             step: The training module, whose input normalization is used.
             network: The network, possibly the averaged one.
             path: PNG file to write.
@@ -81,7 +81,7 @@ class CropPlot:
 
 
 VALIDATION = "validation in percent"
-"""Title of the plot of scores, which the log holds as shares from 0 to 1."""
+"""Title of the plot of scores, which are stored in the log as values from 0 to 1."""
 
 CURVES = {
     "loss": ("loss",),
@@ -89,7 +89,7 @@ CURVES = {
     VALIDATION: ("mean_iou", "mean_f1", "overall_accuracy"),
     "images per second": ("images_per_second",),
 }
-"""Plot titles, and the columns that each plot shows."""
+"""Columns of ``metrics.csv`` in each plot, by plot title."""
 
 
 def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Sequence[str]] | None = None) -> None:
@@ -99,7 +99,7 @@ def draw_curves(metrics: Path, path: Path, *, name: str, curves: dict[str, Seque
         metrics: Path of the CSV file.
         path: PNG file to write.
         name: Title of the figure.
-        curves: Mapping of plot titles to columns; default :data:`CURVES`.
+        curves: Mapping from plot titles to columns; None for :data:`CURVES`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415 - the import takes half a second
     from matplotlib.figure import Figure  # noqa: PLC0415

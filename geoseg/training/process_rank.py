@@ -1,4 +1,4 @@
-"""Rank of this process in distributed training, and handling of errors raised by several processes, without torch."""
+"""The rank of this process in distributed training, and errors that several processes raise; does not import torch."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from geoseg.errors import GeosegError
 DISTRIBUTED = "torch.distributed"
 
 OTHER_PROCESS_DELAY_SECONDS = 5.0
-"""Seconds after which other processes that raised the same error have ended."""
+"""Seconds that other processes wait before they raise an error, so that the main process can report it first."""
 LOST_PEER_MESSAGES = ("connection closed", "connection reset", "nccl", "gloo")
 """Parts of torch's error messages for a lost connection to another process."""
 

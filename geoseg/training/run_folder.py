@@ -21,7 +21,7 @@ from geoseg.training.run_name import check_run_name
 
 try:
     import fcntl
-except ImportError:  # Windows: a running training cannot be distinguished from a killed one
+except ImportError:  # Windows: an active training run cannot be distinguished from a killed one
     fcntl = None  # type: ignore[assignment]
 
 LOCK_NAME = ".lock"
@@ -65,11 +65,11 @@ class RunFolder:
 def open_run_folder(
     runs: Path, name: str, recipe: Recipe, data: str, *, resume: bool = False, fresh: bool = False
 ) -> RunFolder:
-    """Open the folder of a run: resume the newest interrupted run of this name, or create a new folder.
+    """Open the folder of a run: resume the newest interrupted run with this name, or create a new folder.
 
     Args:
         runs: Parent folder of runs.
-        name: Name of the run. If the folder exists, ``name-2``, ``name-3`` ... is used.
+        name: Name of the run. If the folder exists, ``name-2``, ``name-3``, ... is used.
         recipe: The recipe. Only a run with the same recipe and data is resumed.
         data: Digest of the prepared dataset.
         resume: Require an interrupted run.
@@ -93,7 +93,7 @@ def open_run_folder(
 
 
 def _refuse_running(runs: Path, name: str) -> None:
-    """Raise :class:`BundleError` if the newest run of this name is running in another process."""
+    """Raise :class:`BundleError` if the newest run with this name is running in another process."""
     for folder in reversed(_list_runs(runs, name)):
         lock = _lock(folder)
         if lock is None:
@@ -170,7 +170,7 @@ def _create(runs: Path, name: str) -> RunFolder:
 
 
 def _has_no_result(folder: Path) -> bool:
-    """Return whether a run has no bundle, no log rows and no completed steps in its checkpoint."""
+    """Return whether a run has no bundle, no log rows, and no completed steps in its checkpoint."""
     if any(folder.glob("*.safetensors")) or read_metrics(folder / "log" / METRICS_NAME):
         return False
     try:
@@ -180,7 +180,7 @@ def _has_no_result(folder: Path) -> bool:
 
 
 def _lock(folder: Path) -> TextIO | None:
-    """Lock a folder; None if another process holds the lock."""
+    """Lock a folder; return None if another process holds the lock."""
     with output_errors(folder):
         file = (folder / LOCK_NAME).open("w")
     if fcntl is not None:
@@ -196,7 +196,7 @@ def _lock(folder: Path) -> TextIO | None:
 
 
 def _close_in_forks(file: TextIO) -> None:
-    """Close the lock file in forked worker processes, which can outlive this process by seconds when it is killed."""
+    """Close the lock file in forked workers, which can outlive this process by several seconds if it is killed."""
     reference = weakref.ref(file)
 
     def close() -> None:
@@ -208,7 +208,7 @@ def _close_in_forks(file: TextIO) -> None:
 
 
 def update_latest_link(folder: Path) -> None:
-    """Make ``latest`` point to a run folder atomically: a link, or a text file where links are not supported."""
+    """Atomically make ``latest`` point to a run folder: as a link, or as a text file if links are not supported."""
     latest = folder.parent / LATEST_NAME
     temporary = folder.parent / f".{LATEST_NAME}.{folder.name}.part"
     with output_errors(latest), atomic_path(latest, temporary=temporary):

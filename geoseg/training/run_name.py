@@ -15,7 +15,8 @@ def check_run_name(runs: Path, name: str) -> None:
 
     Raises:
         ConfigError: If the name is not a valid folder name.
-        OutputError: If the folder that contains all runs cannot be created, or the name of its link is already taken.
+        OutputError: If the folder that contains all runs cannot be created, or a folder has the name of the link
+            ``latest``.
     """
     if runs.exists() and not runs.is_dir():
         raise OutputError(f"cannot create the folder {runs}: it is a file", "use a different folder: --runs DIR")

@@ -67,7 +67,7 @@ def run_training(
 def _open_run(
     fabric: Fabric, runs: Path, name: str, recipe: Recipe, prepared: PreparedDataset, *, resume: bool, fresh: bool
 ) -> RunFolder:
-    """Open the run folder in the main process and broadcast it to the others."""
+    """Open the run folder in the main process and broadcast the result to the other processes."""
     run: RunFolder | None = None
     if fabric.is_global_zero:
         run = open_run_folder(runs, name, recipe, prepared.digest, resume=resume, fresh=fresh)

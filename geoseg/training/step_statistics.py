@@ -1,4 +1,4 @@
-"""Track loss, speed and memory of training steps, and stop a run whose loss is not finite."""
+"""Track the loss, speed and memory use of training steps, and stop a run whose loss is not finite."""
 
 import math
 import resource
@@ -23,12 +23,12 @@ SPEED_WINDOW_STEPS = 50
 
 
 class StepStatistics:
-    """Loss, speed and memory of the recent steps.
+    """Loss, speed and memory use of recent steps.
 
     Args:
-        fabric: Fabric that runs the training.
-        batch: Crops per step across all processes.
-        describe_crops: Returns a description of the crops of an iteration, for error messages.
+        fabric: The Fabric instance that runs the training.
+        batch: Number of crops per step across all processes.
+        describe_crops: Function that returns a description of the crops in an iteration, for error messages.
     """
 
     def __init__(self, fabric: Fabric, batch: int, describe_crops: Callable[[int], str]) -> None:
@@ -43,7 +43,7 @@ class StepStatistics:
         """Add a step.
 
         Raises:
-            GeosegError: If its loss is not finite; on a GPU, raised up to :data:`MAX_PENDING_STEPS` steps later.
+            GeosegError: If the loss is not finite; on a GPU, this is raised up to :data:`MAX_PENDING_STEPS` steps later.
         """
         self._pending.append(step)
         self._recent.append(step)
@@ -60,7 +60,7 @@ class StepStatistics:
         pending, self._pending = self._pending, []
         reduced: Any = self.fabric.all_reduce(torch.stack([step.loss for step in pending]), reduce_op="mean")
         losses = reduced.tolist()
-        # The time spent waiting for the device counts toward the newest step.
+        # The time spent waiting for the device is added to the newest step.
         newest = self._recent.pop()
         self._recent.append(newest._replace(seconds=newest.seconds + time.perf_counter() - started))
         for step, loss in zip(pending, losses, strict=True):
@@ -87,19 +87,19 @@ class StepStatistics:
 
     @property
     def images_per_second(self) -> float:
-        """Crops of all processes per second, averaged over the recent steps."""
+        """Crops per second across all processes, averaged over recent steps."""
         seconds = sum(step.seconds for step in self._recent)
         return len(self._recent) * self.batch / seconds if seconds else 0.0
 
     @property
     def wait_share(self) -> float:
-        """Fraction of time spent waiting for crops, averaged over the recent steps."""
+        """Fraction of the time spent waiting for crops, averaged over recent steps."""
         seconds = sum(step.seconds for step in self._recent)
         return sum(step.waited for step in self._recent) / seconds if seconds else 0.0
 
     @property
     def memory_gb(self) -> float:
-        """Peak memory in GB: device memory on a GPU, otherwise memory of the process."""
+        """Peak memory use in GB: device memory on a GPU, otherwise the memory of the process."""
         if self.fabric.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.fabric.device) / 1e9
         used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

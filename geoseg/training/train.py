@@ -1,4 +1,4 @@
-"""Train a network from a recipe, which is checked before torch is imported and before any data is prepared."""
+"""Train a network from a recipe, which is checked before torch is imported and before any scenes are prepared."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def train(
 ) -> TrainingResult:
     """Train a network from a recipe and keep the bundle with the best validation score.
 
-    Scenes are prepared first if necessary. If a run of the same name, recipe and data was interrupted, it is resumed
+    Scenes are prepared first if necessary. If a run with the same name, recipe and data was interrupted, it is resumed
     from its last checkpoint, with the same result as an uninterrupted run.
 
     Args:
@@ -46,11 +46,11 @@ def train(
         overrides: Assignments ``section.key=value`` that override values of a recipe loaded by path or name.
         runs: Folder that contains the run folders.
         name: Name of the run; by default, the name of the recipe.
-        devices: Devices per machine, or ``auto`` for all.
+        devices: Number of devices per machine, or ``auto`` for all.
         nodes: Number of machines.
         resume: Raise an error if there is no interrupted run to resume.
         fresh: Start a new run even if one was interrupted.
-        progress: Reports the progress; see :mod:`geoseg.progress`.
+        progress: Reports progress; see :mod:`geoseg.progress`.
 
     Returns:
         The run folder and the best bundle.
@@ -94,9 +94,9 @@ def _load(recipe: Recipe | str | Path, overrides: Sequence[str]) -> Recipe:
 
 
 def check_recipe(recipe: Recipe) -> None:
-    """Check everything in a recipe that does not depend on pixels before scenes are prepared, which can take hours.
+    """Check everything in a recipe that does not depend on pixels, before scenes are prepared, which can take hours.
 
-    What needs no torch is checked first.
+    Everything that can be checked without torch is checked first.
 
     Raises:
         ConfigError: If a component, an option, the device or the monitored score is invalid.
@@ -122,7 +122,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def require_monitor(monitor: str, legend: Legend) -> None:
-    """Raise :class:`ConfigError` if validation has no score of this name."""
+    """Raise :class:`ConfigError` if validation does not compute a score with this name."""
     names = ["mean_iou", "mean_f1", "overall_accuracy", *(f"iou {name}" for name in legend.names)]
     if monitor not in names:
         raise ConfigError(f"train.monitor: unknown score {monitor!r}", did_you_mean(monitor, names))

@@ -36,7 +36,7 @@ from geoseg.training.validation import Validation, Validator
 from geoseg.training.weight_average import AveragedNetwork
 
 LOG_EVERY_STEPS = 50
-"""Steps between two rows of the log, as in mmsegmentation."""
+"""Number of steps between two rows of the log, as in mmsegmentation."""
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Trainer:
     """Context manager that trains one run in one process; it opens loggers and process groups on entry.
 
     Args:
-        fabric: Launched Fabric.
+        fabric: The launched Fabric instance.
         recipe: The recipe.
         prepared: The prepared dataset.
         run: The run folder. Its checkpoint, if any, is loaded and then released.
@@ -87,7 +87,7 @@ class Trainer:
         self._step, self.optimizer = self.fabric.setup(step, self.optimizer)
         if self.average is not None:
             self.average.network.to(self.fabric.device)
-        # A gloo group, so that processes can exchange stop requests without waiting for a GPU.
+        # A gloo process group, so that processes can exchange stop requests without waiting for a GPU.
         self._group: Any = dist.new_group(backend="gloo") if self.fabric.world_size > 1 else None
         self._loggers, self._plot = LoggerCollection(()), None
         if self.fabric.is_global_zero:
@@ -107,7 +107,7 @@ class Trainer:
 
     @property
     def network(self) -> SegmentationNetwork:
-        """The network that is trained."""
+        """The network being trained."""
         return self.module.network
 
     @property
@@ -128,7 +128,7 @@ class Trainer:
         """
         train, done = self.recipe.train, self.state.iteration
         if not done:
-            self._save(finished=False)  # a run can be resumed from its start, and a full disk is reported now
+            self._save(finished=False)  # so that a run can be resumed from its start, and a full disk is reported early
             self._report_determinism_cost()
         steps = iterate_steps(self.fabric, self._step, self.optimizer, self.crops.loader(done), train, done=done)
         with contextlib.closing(steps), progress(train.iterations, "training", done=done) as task, self._log_failure():
@@ -159,7 +159,7 @@ class Trainer:
             raise
 
     def _report_determinism_cost(self) -> None:
-        """Log the slowdown caused by deterministic kernels on a GPU. There is none on CPUs."""
+        """Log the slowdown caused by deterministic kernels on a GPU; they do not cause any on CPUs."""
         train = self.recipe.train
         if train.deterministic and self.fabric.device.type == "cuda":
             crops = crops_per_process(train, self.fabric.world_size)
@@ -185,7 +185,7 @@ class Trainer:
         return iteration == train.iterations or iteration % min(train.validate_every, train.iterations) == 0
 
     def _finish_iteration(self, iteration: int, stop: StopRequest) -> bool:
-        """Validate and save if due; return whether training stops early for lack of improvement."""
+        """Validate and save if due; return whether training stops early because scores have stopped improving."""
         train = self.recipe.train
         is_last, ends_early = iteration == train.iterations, False
         if self._is_validation_due(iteration):
@@ -204,7 +204,7 @@ class Trainer:
         return ends_early
 
     def _shared_signal(self, stop: StopRequest) -> int:
-        """Return the signal that any process received, with the same result in all processes; 0 for none."""
+        """Return the signal that any process has received, or 0; the result is the same in all processes."""
         if self._group is None:
             return stop.signal
         signal = torch.tensor(stop.signal)

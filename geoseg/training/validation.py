@@ -1,4 +1,4 @@
-"""Evaluate a network on the validation scenes, per scene and per domain."""
+"""Evaluate a network on the validation scenes, with results per scene and per domain."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ PROTOCOL_DESCRIPTIONS = {"scenes": "scenes"} | {
 
 @dataclass(frozen=True)
 class Validation:
-    """Confusion matrices of a validation."""
+    """The confusion matrices from a validation."""
 
     legend: Legend
     """Classes in order of class index."""
@@ -66,11 +66,11 @@ class Validation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence if the reference has several classes and one class is predicted everywhere."""
+        """A note for the user if the reference has several classes but a single class is predicted everywhere."""
         return tuple(describe_constant_prediction(self.total, self.legend.names))
 
     def table(self) -> list[str]:
-        """Return lines of text with the IoU of each class in percent, over all scenes and per domain."""
+        """Return lines of a text table with the IoU of each class in percent, over all scenes and per domain."""
         columns = {"all": self.total, **self.domains}
         rows = [["IoU in percent", *columns]]
         for index, name in enumerate(self.legend.names):
@@ -80,7 +80,7 @@ class Validation:
 
 
 class Validator:
-    """Runs validations of a training run."""
+    """Runs the validations during a training run."""
 
     def __init__(self, fabric: Fabric, recipe: Recipe, prepared: PreparedDataset) -> None:
         self.fabric, self.recipe, self.legend = fabric, recipe, prepared.legend
@@ -157,7 +157,7 @@ def predict_classes(
     """Predict the class indices of a batch of crops.
 
     Args:
-        fabric: Fabric that runs the training.
+        fabric: The Fabric instance that runs the training.
         step: The training module, whose input normalization is used.
         network: The network, in evaluation mode.
         crop: Batch of crops.

@@ -1,6 +1,7 @@
 """Exponential moving average (EMA) of the weights of a network.
 
-Polyak and Juditsky 1992, with the exponential decay of Tarvainen and Valpola 2017 (arXiv 1703.01780), section 2.
+Weight averaging as in Polyak and Juditsky 1992, with the exponential decay of Tarvainen and Valpola 2017 (arXiv
+1703.01780), section 2.
 """
 
 import copy
@@ -36,7 +37,7 @@ class AveragedNetwork:
         # One call for all tensors: on a GPU, launching one kernel per tensor takes longer than the arithmetic.
         torch._foreach_lerp_([average for average, _ in floating], [current for _, current in floating], 1 - keep)
         for average, current in pairs:
-            if not average.is_floating_point():  # counters of batch norms
+            if not average.is_floating_point():  # batch counters of batch norm layers
                 average.copy_(current)
 
 

@@ -16,7 +16,7 @@ State = Mapping[str, Tensor]
 
 SUPPORTED_HINT = "geoseg imports DeepLabV3 and DeepLabV3+ with mmsegmentation's ResNets"
 MAX_NAMED_KEYS = 3
-"""Maximum number of keys that a message lists."""
+"""Maximum number of keys listed in a message."""
 
 
 class Architecture(NamedTuple):
@@ -60,7 +60,7 @@ def detect_architecture(state: State) -> Architecture:
 
 
 def detect_resnet(state: State) -> str:
-    """Return the name of the ResNet with the blocks and the stem of a state dict."""
+    """Return the name of the ResNet that has the same blocks and stem as a state dict."""
     stem = "deep" if "backbone.conv1.0.weight" in state else ""
     block = Bottleneck if "backbone.layer1.0.conv3.weight" in state else BasicBlock
     blocks = tuple(_blocks(state, stage) for stage in (1, 2, 3, 4))
@@ -104,7 +104,7 @@ def _blocks(state: State, stage: int) -> int:
 
 
 def _options(state: State) -> Iterator[tuple[str, int]]:
-    """Yield channel counts of the head that are not a quarter of the deepest or 3/16 of the finest features."""
+    """Yield channel counts of the head that differ from the defaults (1/4 of the deepest, 3/16 of the finest features)."""
     features = {"channels": ("bottleneck", 4, 1, 4), "low_level_channels": ("c1_bottleneck", 1, 3, 16)}
     for option, (module, stage, share, of) in features.items():
         weight = state.get(f"head.{module}.conv.weight")

@@ -1,4 +1,4 @@
-"""Load a published checkpoint as a network whose logits are identical to mmsegmentation's."""
+"""Load a published checkpoint as a network whose logits are identical to those of mmsegmentation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ class OpenMMLabCheckpoint:
     network: SegmentationNetwork
     """The network in evaluation mode."""
     model: ModelSection
-    """Model section from which the network is built."""
+    """Model section from which the network was built."""
     bands: int
     """Number of bands of an image."""
     classes: int
@@ -45,12 +45,12 @@ def load_checkpoint(path: str | Path, model: ModelSection | None = None) -> Open
 
     Args:
         path: Path of the .pth file.
-        model: Supplies output stride, multi-grid and ``align_corners`` if the file has no configuration; see
-            :mod:`geoseg.importers.openmmlab.read_config`.
+        model: Model section that supplies the output stride, multi-grid and ``align_corners`` if the file contains no
+            configuration; see :mod:`geoseg.importers.openmmlab.read_config`.
 
     Raises:
-        BundleError: If the file is damaged, unsafe or of an unsupported network, or if its name contradicts the
-            settings.
+        BundleError: If the file is damaged or unsafe, contains an unsupported network, or has a name that conflicts
+            with the settings.
     """
     file = read_checkpoint(path)
     detected = detect_architecture(file.state)

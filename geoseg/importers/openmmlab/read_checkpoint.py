@@ -1,9 +1,9 @@
 """Read weights and metadata from an OpenMMLab checkpoint file.
 
 The file is a pickled dict with ``state_dict`` and ``meta``. OpenMMLab 0.x writes ``meta["CLASSES"]``, ``["PALETTE"]``
-and ``["config"]``, 1.x writes ``meta["dataset_meta"]`` and ``["cfg"]``. A plain state dict is a checkpoint without
-metadata. Only plain data is unpickled, because unpickling other objects runs code from the file. Optimizer state and
-logs are ignored.
+and ``["config"]``; 1.x writes ``meta["dataset_meta"]`` and ``["cfg"]``. A plain state dict is read as a checkpoint
+without metadata. Only plain data is unpickled, because unpickling other objects runs code from the file. Optimizer
+state and logs are ignored.
 """
 
 import re
@@ -23,12 +23,12 @@ from geoseg.models.weights.pretrained import find_unstored_tensor, load_pickle
 Colour = tuple[int, int, int]
 
 REFUSED_GLOBAL = re.compile(r"GLOBAL ([\w.]{1,80})")
-"""Part of torch's error message that names a global that is not plain data."""
+"""Part of torch's error message that contains the name of a global that is not plain data."""
 IGNORED_PREFIXES = ("ema_", "data_preprocessor.")
 """Prefixes of tensors used only in training: running averages in 0.x (saved networks already contain averaged weights)
 and the input normalization, which is also in the configuration."""
 EXPERIMENT_KEYS = ("exp_name", "experiment_name")
-"""Keys of ``meta`` with the name of the training run, in 0.x and 1.x."""
+"""Keys of ``meta`` that contain the name of the training run, in 0.x and 1.x."""
 VERSION_KEYS = {"mmseg_version": "mmsegmentation", "mmengine_version": "mmengine"}
 """Keys of ``meta`` that contain a version, and the software they refer to."""
 
@@ -44,9 +44,9 @@ class CheckpointFile:
     palette: tuple[Colour, ...] = ()
     """Colors of the classes."""
     config: str = ""
-    """Training configuration as Python source. Never executed."""
+    """Training configuration as Python source, which is never executed."""
     experiment: str = ""
-    """Name of the training run: that of its configuration file."""
+    """Name of the training run, which is that of its configuration file."""
     software: Mapping[str, str] = field(default_factory=dict)
     """Versions of the software that wrote the file."""
 
@@ -109,7 +109,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def _colours(value: Any) -> tuple[Colour, ...]:
-    """Return a palette; empty if it is invalid (1.x can write ``random``) or two classes share a color."""
+    """Return a palette; empty if it is invalid (1.x can write ``random``) or two classes have the same color."""
     try:
         colours = tuple((int(red), int(green), int(blue)) for red, green, blue in value)
     except (TypeError, ValueError):

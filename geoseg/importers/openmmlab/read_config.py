@@ -12,7 +12,7 @@ from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError
 
 DEFAULT_DILATIONS = (1, 6, 12, 18)
-"""Dilations of mmsegmentation's heads if the configuration has none."""
+"""Dilations of mmsegmentation's heads if they are not in the configuration."""
 ASSUMED = "assumed: the default of mmsegmentation, because neither the checkpoint nor a recipe sets it"
 
 FROM_CONFIG = "from the configuration in the checkpoint"
@@ -22,7 +22,7 @@ ASSIGNMENT_PATTERN = r"['\"]?\s*[=:]\s*"
 LIST_PATTERN = r"[(\[]([-+\d\s,.eE]*)[)\]]"
 """Pattern of a tuple or list of numbers, possibly spread over several lines."""
 DEFAULT_STRIDES = (1, 2, 2, 2)
-"""Strides of mmsegmentation's ResNets if the configuration has none."""
+"""Strides of mmsegmentation's ResNets if they are not in the configuration."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ConfigSettings:
     dilations: tuple[int, ...] | None = None
     """Dilations of the 3 x 3 branches of the head; None for the default at this output stride."""
     source: str = ASSUMED
-    """Description of the source."""
+    """Description of where the settings come from."""
 
     def __str__(self) -> str:
         grid = f"multi-grid {', '.join(map(str, self.multi_grid))}" if self.multi_grid else "no multi-grid"
@@ -72,7 +72,7 @@ def settings_from_recipe(model: ModelSection) -> ConfigSettings:
 
 
 def read_settings(text: str) -> ConfigSettings | None:
-    """Return the settings in a configuration; None unless it has a backbone and one head."""
+    """Return the settings in a configuration; None unless it has a backbone and exactly one head."""
     from geoseg.models.aspp import default_dilations  # imports torch
 
     model = extract_section(text, "model")
@@ -95,7 +95,7 @@ def read_settings(text: str) -> ConfigSettings | None:
 
 
 def read_normalization(text: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Return the mean and standard deviation per band from a configuration; None if it has none."""
+    """Return the mean and standard deviation per band in a configuration; None if it has none."""
     matches = [re.search(rf"\b{key}{ASSIGNMENT_PATTERN}{LIST_PATTERN}", text) for key in ("mean", "std")]
     try:
         mean, std = (tuple(map(float, re.findall(r"[^\s,]+", match[1]))) if match else () for match in matches)
@@ -105,7 +105,7 @@ def read_normalization(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]
 
 
 def is_bgr(text: str) -> bool:
-    """Return whether images are kept in the decoder's band order: blue, green, red."""
+    """Return whether images stay in the band order of the decoder: blue, green, red."""
     return re.search(rf"\b(?:bgr_)?to_rgb{ASSIGNMENT_PATTERN}[Ff]alse\b", text) is not None
 
 
@@ -159,7 +159,7 @@ def _refuse_unsupported(backbone: str, head: str, *, contracts: bool) -> None:
     Args:
         backbone: Backbone section.
         head: Head section.
-        contracts: Whether the dilation of the first blocks is defined by other settings.
+        contracts: Whether other settings define the dilation of the first blocks.
     """
     if re.search(rf"\bstyle{ASSIGNMENT_PATTERN}['\"]caffe", backbone):
         raise BundleError("not supported: backbone style 'caffe'", "import a checkpoint with style 'pytorch'")

@@ -1,7 +1,7 @@
 """Read settings from the names of OpenMMLab's files: ``deeplabv3_r50-d16-mg124_512x1024_80k_cityscapes-0a1b2c3d.pth``.
 
 Names are used as evidence, not as a source: settings come from the checkpoint's configuration, a recipe or defaults. If
-a recipe or a default contradicts the name of the file or of the training run, the logits would be silently wrong.
+a recipe or a default conflicted with the name of the file or of the training run, the logits would be silently wrong.
 """
 
 import re
@@ -20,7 +20,7 @@ CROP_PATTERN = re.compile(r"(?:^|[-_])(\d{3,4})x(\d{3,4})(?=[-_.]|$)", re.IGNORE
 DATASET_PATTERN = re.compile(r"(?:^|[-_])(potsdam|vaihingen|loveda|isaid|cityscapes)(?=[-_.]|$)", re.IGNORECASE)
 
 ALIGNED_CROP = 769
-"""Side length of the crops in configurations that set ``align_corners``; no others do."""
+"""Side length of the crops in the only configurations that set ``align_corners``."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NameEvidence:
     output_stride: int | None
     """Input pixels per pixel of the deepest features."""
     multi_grid: tuple[int, ...] | None
-    """Dilations of the last stage; None if the name gives ``output_stride`` without them."""
+    """Dilations of the last stage; None if the name contains an output stride without them."""
     crop: int | None
     """Shorter side of the training crops in pixels."""
     dataset: str
@@ -57,10 +57,10 @@ def read_name(name: str) -> NameEvidence:
 
 
 def require_agreement(settings: ConfigSettings, evidence: NameEvidence) -> None:
-    """Check that settings from other sources than the checkpoint agree with the name of the file or the training run.
+    """Check that settings from sources other than the checkpoint agree with the name of the file or the training run.
 
     Raises:
-        BundleError: If they disagree; the hint gives the recipe option that resolves the contradiction.
+        BundleError: If they conflict; the hint gives the recipe option that resolves the conflict.
     """
     contradictions = list(_contradictions(settings, evidence))
     if contradictions:
@@ -72,7 +72,7 @@ def require_agreement(settings: ConfigSettings, evidence: NameEvidence) -> None:
 
 
 def _contradictions(settings: ConfigSettings, evidence: NameEvidence) -> Iterator[tuple[str, str]]:
-    """Yield each setting in the name that is contradicted, and the recipe option that agrees with the name."""
+    """Yield each setting in the name that conflicts with the actual one, paired with the option that would match."""
     stride, grid = evidence.output_stride, evidence.multi_grid
     if stride is not None and stride != settings.output_stride:
         yield f"output stride {stride} (d{stride})", f"model.output_stride: {stride}"

@@ -1,1 +1,1 @@
-"""Sliding-window prediction as in mmsegmentation: windows at a regular stride whose logits are averaged."""
+"""Sliding-window prediction as in mmsegmentation: the logits of windows at a regular stride are averaged."""

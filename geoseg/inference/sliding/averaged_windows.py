@@ -1,15 +1,15 @@
 """Windows at a regular stride over an image, and the average of their logits, as in mmsegmentation's sliding-window
 mode.
 
-Windows are ``size`` x ``size`` pixels, or of two sides, and inside the image: a last window that would cross the border is
-shifted back. An image smaller than a window is one window, without padding. Example: 12 columns, size 6, stride 4. Windows
-begin at 0 and 4; the next would end at 14, so it begins at 6 instead of 8. Columns 0 to 3 are covered once, 4 and 5 twice,
-6 to 9 twice, 10 and 11 once.
+Windows are ``size`` x ``size`` pixels, or (height, width), and always inside the image: a last window that would cross
+the border is shifted back. An image that is smaller than a window is covered by one window without padding. Example: 12
+columns, size 6, stride 4. Windows begin at 0 and 4; the next one would end at 14, so it begins at 6 instead of 8. Columns
+0 to 3 are covered once, 4 to 9 twice, and 10 and 11 once.
 
-If a variant (inference/tta.py) flips the image, windows slide over the flipped image: relative to the original image,
-they begin at 0, 2 and 6 in the example, so the shifted window is at the other end. Rows of windows are always processed
-from top to bottom. As in blending (inference/tiled/blending.py), the sum covers one row of windows: 4 x classes x size
-x width bytes.
+If a variant (inference/tta.py) flips the image, windows slide over the flipped image: in the example, they begin at 0, 2
+and 6 relative to the original image, so the shifted window is at the other end. Rows of windows are always processed
+from top to bottom. As in blending (inference/tiled/blending.py), only the sum of one row of windows is kept in memory: 4
+x classes x size x width bytes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ from geoseg.inference.tta import IDENTITY, TtaVariant
 
 
 def window_starts(length: int, size: int, stride: int) -> list[int]:
-    """Return the first pixels of the windows along an axis; a window longer than the axis begins at 0.
+    """Return the first pixel of each window along an axis; a window longer than the axis begins at 0.
 
     Args:
         length: Length of the axis in pixels.
@@ -43,22 +43,22 @@ def window_starts(length: int, size: int, stride: int) -> list[int]:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """The windows over one image that contribute to a part of it. All numbers are in pixels of that image."""
+    """The windows that contribute to a part of an image. All numbers are in pixels of that image."""
 
     image: tuple[int, int]
-    """Rows and columns of the image."""
+    """(height, width) of the image."""
     part: Window
-    """The requested part of the image; inside it, not empty."""
+    """The requested part of the image; it is not empty and does not extend beyond the image."""
     size: Sizes
-    """Side of a window, or (height, width), unless the image is smaller."""
+    """Side length of a window, or (height, width), unless the image is smaller."""
     stride: Sizes
     """Distance between windows, or (down, across)."""
     variant: TtaVariant = IDENTITY
-    """Symmetry of the image over which the windows slide; the scale has already been applied to the image."""
+    """Variant of the image over which the windows slide; its scale has already been applied to the image."""
 
     @property
     def window_shape(self) -> tuple[int, int]:
-        """Rows and columns of every window."""
+        """(height, width) of every window."""
         height, width = both_axes(self.size)
         return min(height, self.image[0]), min(width, self.image[1])
 
@@ -106,14 +106,14 @@ def averaged_logits(
 
     Args:
         predictions: Logits of the windows, in the order of ``windows.tiles()``. Windows without valid pixels are
-            treated as logits of 0.
+            treated as if all their logits were 0.
         windows: The windows.
         classes: Number of classes.
         device: Device of the logits.
 
     Yields:
-        Mean logits of the rows of ``windows.extent``, from top to bottom. They are complete inside ``windows.part``;
-        outside it, some windows are missing.
+        Mean logits of successive rows of ``windows.extent``, from top to bottom. Inside ``windows.part``, all windows
+        contribute; outside it, some windows are missing.
     """
     (height, width), extent = windows.window_shape, windows.extent
     buffer = torch.zeros((classes, height, extent.width), device=device)

@@ -1,19 +1,19 @@
-"""Checks of the options of sliding-window prediction that need no network."""
+"""Checks of the options of sliding-window prediction that do not need the network."""
 
 from geoseg.errors import BundleError, ConfigError
 from geoseg.inference.compatibility import InputPlan
 
 MULTI_SCALE_TTA = ("ms+flip",)
-"""Test-time augmentation with images of other scales."""
+"""Test-time augmentations that rescale the image."""
 
 
 def default_stride(size: int) -> int:
-    """Return two thirds of the side of a window: 341 for 512, 513 for 769, as in OpenMMLab's configurations."""
+    """Return two thirds of the side of a window, as in OpenMMLab's configurations: 341 for 512, 513 for 769."""
     return max(round(size * 2 / 3), 1)
 
 
 def check_stride(stride: int, size: int) -> None:
-    """Raise :class:`ConfigError` unless windows of ``size`` pixels at a stride cover every pixel."""
+    """Raise :class:`ConfigError` if windows of ``size`` pixels would leave gaps with this stride."""
     if not 1 <= stride <= size:
         raise ConfigError(
             f"windows of {size} pixels with a stride of {stride} leave gaps",
@@ -30,8 +30,8 @@ def check_sliding(plan: InputPlan, *, stride: int | None, tta: str) -> None:
         tta: A name in :data:`~geoseg.inference.tta.TTA`.
 
     Raises:
-        ConfigError: Windows at that stride leave out pixels.
-        BundleError: Scene and model have different GSDs, and ``tta`` uses several scales.
+        ConfigError: If windows with this stride would leave gaps.
+        BundleError: If the scene and the model have different GSDs, and ``tta`` uses several scales.
     """
     if stride is not None:
         check_stride(stride, plan.tile)

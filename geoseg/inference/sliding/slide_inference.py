@@ -1,17 +1,17 @@
 """Sliding-window prediction of a scene: one stream of logits per variant, and their mean, as strips of the mask.
 
-mmsegmentation slides over each variant of the full image and resizes the logits to the image. Here every variant is a
-stream that reads its windows, averages their logits (averaged_windows.py) and yields them row by row; the streams advance
-together, one strip of the mask at a time. No image is ever completely in memory, at any scale. The memory required is
-that of one row of windows per variant, 4 x classes x tile x width bytes times the sum of the scales (1 without
-augmentation, 2 for ``flip``, 8 for ``d4``, 13.5 for ``ms+flip``), and about three times as much for intermediate
-results. Measured with 7 classes, 512-pixel tiles and a scene width of 6000 pixels: 0.6 GB without augmentation, 4.3 GB
-for ``ms+flip``.
+mmsegmentation slides windows over each variant of the full image and resizes the logits to the size of the image. Here,
+every variant is a stream that reads its windows, averages their logits (averaged_windows.py) and yields them row by row;
+the streams advance together, one strip of the mask at a time. An image is never completely in memory, at any scale. The
+memory required is that of one row of windows per variant, 4 x classes x tile x width bytes times the sum of the scales
+(1 without augmentation, 2 for ``flip``, 8 for ``d4``, 13.5 for ``ms+flip``), plus about three times as much for
+intermediate results. With 7 classes, 512-pixel tiles and a scene width of 6,000 pixels, measured memory use is 0.6 GB
+without augmentation and 4.3 GB for ``ms+flip``.
 
 If the scene and the model have the same GSD, the computation is the same as in mmsegmentation. Otherwise, windows are
-planned on the scene's grid, like tiles: the tile size and stride are converted to the scene's pixels, each window is
+planned on the scene's grid, like tiles: the tile size and stride are converted to scene pixels, each window is
 resampled to the model's GSD while it is read, and its logits are resampled back before they are averaged. Scales other
-than 1 require the same GSD, because pixels would otherwise be resampled twice.
+than 1 require that the GSDs are the same, because pixels would otherwise be resampled twice.
 """
 
 import contextlib
@@ -52,15 +52,15 @@ SCALED_READ_MARGIN = 2
 """Number of additional scene pixels to read around a scaled window, because its resized logits may extend to them."""
 
 StripScores = tuple[Window, Float[Tensor, "class row col"]]
-"""Position in the mask and mean probabilities there; mean logits if there is a single variant."""
+"""Position in the mask, and the mean probabilities there, or the mean logits if there is a single variant."""
 
 
 @dataclass(frozen=True)
 class VariantWindows:
-    """One variant of a scene and the windows over it."""
+    """One variant of a scene, and the windows over it."""
 
     scene: Scene
-    """Source of the pixels."""
+    """The scene to read from."""
     plan: InputPlan
     """How the pixels are read; its tile size is the side length of a window."""
     area: PredictionArea
@@ -70,16 +70,16 @@ class VariantWindows:
     stride: int
     """Distance between windows in pixels at the model's GSD."""
     variant: TtaVariant
-    """Scale and symmetry of the image over which the windows slide."""
+    """Scale and flips of the image over which the windows slide."""
 
     @cached_property
     def image(self) -> tuple[int, int]:
-        """Rows and columns of the scene at the variant's scale."""
+        """(height, width) of the scene at the variant's scale."""
         return scale_shape(*self.scene.grid.shape, self.variant.scale)
 
     @cached_property
     def taps(self) -> tuple[InterpolationTaps, InterpolationTaps]:
-        """Taps along rows and columns that resize the logits of the image to the pixels of the mask."""
+        """Taps along both axes that resize the logits of the image to the pixels of the mask."""
         (height, width), target, align = self.scene.grid.shape, self.area.window, self.card.model.align_corners
         return (
             logit_taps(target.row, target.row_stop, output=height, size=self.image[0], align_corners=align),
@@ -95,7 +95,7 @@ class VariantWindows:
         return WindowGrid(self.image, part, self.plan.scene_tile, (down, across), self.variant)
 
     def read(self, tile: Tile) -> TileInput:
-        """Read the network's input for a window; windows without usable, requested pixels have no input."""
+        """Read the network's input for a window; there is none if the window contains no valid, requested pixels."""
         if self.variant.scale == 1:
             return read_tile(self.scene, self.plan, tile) if self._is_requested(tile.view) else _empty_input(tile)
         (height, width), (rows, cols), view = self.scene.grid.shape, self.image, tile.view
@@ -160,17 +160,17 @@ class SlidingWindow:
 
     @property
     def held_bytes(self) -> int:
-        """Memory for one row of windows per variant, plus three times that for intermediate results, as measured."""
+        """Bytes of memory for one row of windows per variant, plus three times as much for intermediate results."""
         classes = len(self.variants[0].card.legend)
         pixels = sum(each.windows.window_shape[0] * each.windows.extent.width for each in self.variants)
         return 4 * 4 * classes * pixels
 
     def part(self, rows: Window) -> "SlidingWindow":
-        """Restrict the prediction to some rows of the mask; windows are in the same batches as before."""
+        """Restrict the prediction to some rows of the mask; windows stay in the same batches."""
         return SlidingWindow(tuple(replace(each, area=each.area.part(rows)) for each in self.variants))
 
     def probabilities(self, scores: Float[Tensor, "class row col"]) -> Float[Tensor, "class row col"]:
-        """Convert the scores of a strip: the logits of a single variant, or the mean probabilities of several."""
+        """Convert the scores of a strip, which are logits if there is a single variant, to probabilities."""
         return scores.softmax(dim=0) if len(self.variants) == 1 else scores
 
     def strips(self, runner: TileRunner) -> Generator[ScoreStrip, None, None]:
@@ -179,14 +179,14 @@ class SlidingWindow:
         with contextlib.closing(self.scores(runner)) as scores:
             for strip, values in scores:
                 source = strip.shift(area.window.row, area.window.col)
-                # A second read, because a scaled window does not show which of the scene's original pixels are usable.
+                # A second read, because validity cannot be derived from a rescaled window.
                 valid = scene.read(source, bands).valid
                 if area.inside is not None:
                     valid &= area.inside(scene.grid.crop(source))
                 yield ScoreStrip(strip, values, valid)
 
     def scores(self, runner: TileRunner) -> Generator[StripScores, None, None]:
-        """Predict the scores of the same strips, regardless of validity."""
+        """Predict the scores of the strips, regardless of validity."""
         threads = max(min(4, os.cpu_count() or 1) // len(self.variants), 1)
         with contextlib.ExitStack() as stack:
             streams = []
@@ -206,13 +206,13 @@ def make_sliding_window(
     Args:
         scene: The scene.
         plan: How its pixels are read.
-        area: What the mask covers.
+        area: The area that the mask covers.
         card: The model card.
-        stride: Stride of the windows in pixels at the model's GSD; if None, two thirds of a tile.
+        stride: Stride of the windows in pixels at the model's GSD; None for two thirds of a tile.
         tta: A name in :data:`~geoseg.inference.tta.TTA`.
 
     Raises:
-        ConfigError: If windows at that stride would leave gaps.
+        ConfigError: If windows with this stride would leave gaps.
         BundleError: If the scene and the model have different GSDs, and ``tta`` uses several scales.
     """
     check_sliding(plan, stride=stride, tta=tta)

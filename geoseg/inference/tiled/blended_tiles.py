@@ -22,8 +22,8 @@ from geoseg.model_card import ModelCard
 from geoseg.raster.scene import Scene
 
 MIN_GROUP_TILES = 16
-"""Minimum number of tiles in a group whose tiles may share batches
-(:func:`~geoseg.inference.tile_pipeline.predict_tiles`); groups consist of complete rows of tiles."""
+"""Minimum number of tiles in a group; only tiles of the same group may share a batch
+(:func:`~geoseg.inference.tile_pipeline.predict_tiles`). Groups consist of complete rows of tiles."""
 
 FLOAT32_BYTES = 4
 
@@ -36,7 +36,7 @@ class BlendedTiles:
     """Blended prediction of an area of a scene; a :class:`~geoseg.inference.tiling_strategy.TilingStrategy`."""
 
     scene: Scene
-    """Source of the pixels."""
+    """The scene to read from."""
     plan: InputPlan
     """How the pixels are read."""
     area: PredictionArea
@@ -68,12 +68,12 @@ class BlendedTiles:
 
     @property
     def held_bytes(self) -> int:
-        """Memory for the probabilities of one row of tiles."""
+        """Bytes of memory for the probabilities of one row of tiles."""
         layout = self._layout(torch.device("cpu"))
         return FLOAT32_BYTES * layout.classes * layout.sizes[0] * layout.padded_width
 
     def part(self, rows: Window) -> "BlendedTiles":
-        """Restrict the prediction to some rows of the mask; tiles are in the same batches as before."""
+        """Restrict the prediction to some rows of the mask; tiles stay in the same batches."""
         return replace(self, area=self.area.part(rows))
 
     def probabilities(self, scores: Float[Tensor, "class row col"]) -> Float[Tensor, "class row col"]:
@@ -115,7 +115,7 @@ class BlendedTiles:
 
     @cached_property
     def _group_rows(self) -> int:
-        """Rows of tiles in a group: enough to fill a batch."""
+        """Number of rows of tiles in a group: enough for :data:`MIN_GROUP_TILES` tiles."""
         return math.ceil(MIN_GROUP_TILES / math.ceil(self._tile_region(self.full_area).width / self._steps[1]))
 
     @property

@@ -1,21 +1,21 @@
-"""Blend overlapping tile predictions into one mask, which is returned in *strips*.
+"""Blend overlapping tile predictions into one mask, which is yielded in *strips*.
 
 A blend is a function that takes an iterator of tile predictions, one row of tiles after another, and returns an
-iterator of strips, from top to bottom and as wide as the scene. It keeps at most one row of tiles in memory, which
-therefore grows with the width of the scene but not with its height: classes x tile x width x 4 bytes (0.6 GB for 7
-classes, 512-pixel tiles and a width of 40,000 pixels).
+iterator of strips, from top to bottom and as wide as the scene. It keeps at most one row of tiles in memory, so memory
+use grows with the width of the scene but not with its height: classes x tile x width x 4 bytes (0.6 GB for 7 classes,
+512-pixel tiles and a width of 40,000 pixels).
 
-*Crop* keeps the core of each tile and discards the halo. If the halo is at least as wide as the receptive radius of the
-network, the mask is identical to that of the whole scene predicted as a single tile. DeepLab's receptive field is
-unlimited (image pooling sees the whole view), so neighboring tiles differ slightly, which is visible as lines along
-core edges.
+*Crop* keeps the core of each tile and discards the halo. If the halo is at least as wide as the radius of the network's
+receptive field, the mask is identical to that of the whole scene predicted as a single tile. DeepLab's receptive field
+is unlimited (image-level pooling covers the whole view), so the predictions of neighboring tiles differ slightly, which
+is visible as lines along the edges of cores.
 
 *Weighted* averages probabilities where views overlap, over 2 · halo pixels, with weights that decrease toward the edges
 of the views, so that tiles blend smoothly into each other. It is the default: it avoids visible seams with any network,
-at no additional cost in reading or computing. Sums are not divided by the weights, because these are the same for all
-classes of a pixel and do not affect which class has the largest score. The mask is not exactly identical to that of the
-whole scene, because pixels near the edge of a view, where the network sees padding instead of the scene, contribute
-slightly.
+at no additional cost in reading or computation. Sums are not divided by the sum of the weights, which is the same for
+all classes of a pixel and does not affect which class has the largest score. The mask is not exactly identical to that
+of the whole scene predicted as a single tile, because pixels near the edge of a view, where the network's input is
+padding instead of the scene, contribute slightly.
 """
 
 import math
@@ -40,11 +40,12 @@ class TileLayout:
     height: int
     """Number of rows of the predicted region."""
     width: int
-    """Columns of the predicted region."""
+    """Number of columns of the predicted region."""
     size: Sizes
-    """Side of a view, or (height, width), pixels of the scene's grid."""
+    """Side length of a view, or (height, width), in pixels of the scene's grid."""
     halo: Sizes
-    """Ring around each core, or (above and below, left and right), pixels of the scene's grid."""
+    """Width of the margin around each core, or (rows above and below, columns to the left and right), in pixels of the
+    scene's grid."""
     classes: int
     """Number of classes."""
     device: torch.device
@@ -59,7 +60,7 @@ class TileLayout:
 
     @property
     def halos(self) -> tuple[int, int]:
-        """Rows above and below, and columns left and right of each core."""
+        """Margin around each core: (rows above and below, columns to the left and right)."""
         return both_axes(self.halo)
 
     @property
@@ -75,13 +76,13 @@ class TileLayout:
 
     @property
     def padded_width(self) -> int:
-        """Columns from the first of the first view to the last of the last view."""
+        """Number of columns from the start of the first view to the end of the last view."""
         step = self.steps[1]
         return math.ceil(self.width / step) * step + 2 * self.halos[1]
 
 
 Blend = Callable[[Iterable[TilePrediction], TileLayout], Iterator[ScoreStrip]]
-"""Join tile predictions into strips, one row of tiles after another."""
+"""Function that joins tile predictions into strips, one row of tiles after another."""
 
 
 def crop_tiles(predictions: Iterable[TilePrediction], layout: TileLayout) -> Iterator[ScoreStrip]:
@@ -102,9 +103,9 @@ def crop_tiles(predictions: Iterable[TilePrediction], layout: TileLayout) -> Ite
 def blend_weighted(predictions: Iterable[TilePrediction], layout: TileLayout) -> Iterator[ScoreStrip]:
     """Average each pixel over all tiles whose views contain it, with larger weights toward the center of a view.
 
-    The buffer begins at the first row of the current views and at their first column, ``halo`` columns before the
-    scene. After a row of tiles, the next row of tiles no longer affects its first ``step`` rows: they are yielded, and
-    the rest moves up.
+    The buffer begins at the first row and column of the current row of views, ``left`` columns before the scene. The
+    next row of tiles does not affect the first ``step`` rows of the buffer: they are yielded, and the remaining rows
+    move up.
     """
     (height, width), (halo, left), step = layout.sizes, layout.halos, layout.steps[0]
     weights = window_weights(layout.size, layout.halo, layout.window).to(layout.device)
@@ -122,7 +123,7 @@ def blend_weighted(predictions: Iterable[TilePrediction], layout: TileLayout) ->
         if not window.is_empty:
             inside = window.shift(halo - row, left).slices()
             yield ScoreStrip(window, buffer[:, *inside], valid[inside])
-        for plane in buffer:  # one class after another, because copying the rows that move up takes memory
+        for plane in buffer:  # one class at a time, because the rows that move up have to be copied
             plane[: 2 * halo] = plane[step:].clone()
             plane[2 * halo :] = 0
 
@@ -132,14 +133,14 @@ BLENDS: dict[str, Blend] = {"weighted": blend_weighted, "crop": crop_tiles}
 
 
 def window_weights(size: Sizes, halo: Sizes, window: str) -> Float[Tensor, "row col"]:
-    """Compute the weights of the pixels of a view: 1 in the middle and nowhere 0.
+    """Compute the weights of the pixels of a view, which are largest in the center and nowhere 0.
 
-    Along each axis, the cosine and linear weights of two neighbors add up to 1 wherever only two views overlap (halo at
-    most size / 4).
+    Along each axis, the cosine and linear weights of two neighboring views add up to 1 wherever only two views overlap
+    (for a halo of at most size / 4).
 
     Args:
-        size: Side of the view in pixels, or (height, width).
-        halo: Ring around the core in pixels, or (above and below, left and right).
+        size: Side length of the view in pixels, or (height, width).
+        halo: Width of the margin around the core in pixels, or (rows above and below, columns to the left and right).
         window: A name in :data:`WINDOWS`.
     """
     axes = zip(both_axes(size), both_axes(halo), strict=True)
@@ -148,22 +149,22 @@ def window_weights(size: Sizes, halo: Sizes, window: str) -> Float[Tensor, "row 
 
 
 def _cosine(position: Tensor, size: int, halo: int) -> Tensor:
-    """Decrease as sin² over the 2 · halo pixels toward each edge."""
+    """Return weights that decrease as sin² over the 2 · halo pixels next to each edge."""
     return torch.sin(_linear(position, size, halo) * (math.pi / 2)) ** 2
 
 
 def _linear(position: Tensor, size: int, halo: int) -> Tensor:
-    """Decrease linearly over the 2 · halo pixels toward each edge."""
+    """Return weights that decrease linearly over the 2 · halo pixels next to each edge."""
     return (torch.minimum(position, size - position) / max(2 * halo, 0.5)).clamp(max=1)
 
 
 def _gaussian(position: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (all windows share a signature)
-    """Use a normal distribution over the view with a standard deviation of size / 8, as in MONAI and nnU-Net."""
+    """Return Gaussian weights with a standard deviation of size / 8, as in MONAI and nnU-Net."""
     return torch.exp(-0.5 * ((position - size / 2) / (size / 8)) ** 2)
 
 
 def _uniform(position: Tensor, size: int, halo: int) -> Tensor:  # noqa: ARG001  (all windows share a signature)
-    """Weight all pixels of the view equally."""
+    """Return equal weights for all pixels of the view."""
     return torch.ones_like(position)
 
 
@@ -173,7 +174,7 @@ WINDOWS: dict[str, Callable[[Tensor, int, int], Tensor]] = {
     "gaussian": _gaussian,
     "uniform": _uniform,
 }
-"""Weights along an axis of a view by name: functions of position, size and halo."""
+"""Functions by name that return the weights along an axis of a view, given position, size and halo."""
 
 
 def _core_row(prediction: TilePrediction) -> int:

@@ -24,14 +24,15 @@ IMAGENET = Scaling((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 class Backbone(nn.Module, ABC):
     """A module that maps images to a list of feature maps.
 
-    The constructor takes the keywords ``variant`` (the name in the recipe), ``bands``, ``output_stride``, ``multi_grid``
-    and ``pretrained``, and further options of the backbone.
+    The constructor takes the keyword arguments ``variant`` (the name in the recipe), ``bands``, ``output_stride``,
+    ``multi_grid`` and ``pretrained``, and additional options of the backbone.
     """
 
     channels: tuple[int, ...]
     """Number of channels of each feature map."""
     strides: tuple[int, ...]
-    """Input pixels per feature pixel, in ascending order. The first, usually 4, belongs to the low-level features."""
+    """Input pixels per feature pixel for each feature map, in ascending order. The first one, usually 4, is the stride of
+    the low-level features."""
 
     is_defined_by_weights: ClassVar[bool] = False
     """True if the constructor computes nothing but the tensors in the state dict, so that a backbone built on torch's meta
@@ -41,10 +42,10 @@ class Backbone(nn.Module, ABC):
     def forward(self, images: Float[Tensor, "batch band row col"]) -> list[Float[Tensor, "batch _ _ _"]]:
         """Return feature maps (batch, channel, row, col) in the order of :attr:`channels`.
 
-        Map ``i`` has ceil(height / strides[i]) rows and ceil(width / strides[i]) columns, for images of any size down
-        to one pixel.
+        Feature map ``i`` has ceil(height / strides[i]) rows and ceil(width / strides[i]) columns. Images can be as small
+        as one pixel.
         """
 
     def scaling(self, bands: Sequence[str]) -> Scaling | None:  # noqa: ARG002 - subclasses with pretrained weights use it
-        """Return the input normalization of the pretrained weights for these bands; None to compute it from the data."""
+        """Return the input normalization that the pretrained weights require; None to compute it from the data."""
         return None

@@ -1,15 +1,15 @@
-"""OpenMMLab's dilated ResNets: late stages use dilated convolutions instead of strides.
+"""OpenMMLab's dilated ResNets: the last stages use dilated convolutions instead of strides.
 
 He et al. 2016 (arXiv 1512.03385) with the stem of He et al. 2019 (arXiv 1812.01187, "ResNet-C") and the dilations of
-Chen et al. 2017 (arXiv 1706.05587). Parameters have timm's names. The following rules match mmsegmentation, so its
+Chen et al. 2017 (arXiv 1706.05587). Parameters have timm's names. The following rules match mmsegmentation, so that its
 published checkpoints can be loaded:
 
 * ``resnet50`` has a stem of three 3 x 3 convolutions (v1c), ``resnet50b`` a single 7 x 7 convolution.
 * A stage that would exceed the output stride doubles its dilation instead of its stride. Its first block has the
   dilation of the previous stage.
-* Bottlenecks dilate their 3 x 3 convolution; basic blocks dilate their first convolution only, whereas timm dilates
-both.
-* ``multi_grid`` sets the absolute dilations of the blocks of the last stage, not factors.
+* In bottlenecks, the 3 x 3 convolution is dilated. In basic blocks, only the first convolution is dilated, whereas timm
+  dilates both.
+* ``multi_grid`` sets the absolute dilations of the blocks in the last stage, not factors.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from geoseg.models.weights.openmmlab_names import to_geoseg_names
 
 
 class ResNetVariant(NamedTuple):
-    """A ResNet of the table below."""
+    """A ResNet in the table :data:`VARIANTS`."""
 
     block: Any
     """Class of the residual blocks."""
@@ -53,7 +53,7 @@ VARIANTS = {
     "resnet101b": ResNetVariant(Bottleneck, (3, 4, 23, 3), "", "resnet101.tv_in1k"),
     "resnet152b": ResNetVariant(Bottleneck, (3, 8, 36, 3), "", "resnet152.tv_in1k"),
 }
-"""Networks by name. These names take precedence over timm's (``resnet50b`` is ``resnet50`` in timm)."""
+"""Networks by name. These names take precedence over timm's (``resnet50b`` is called ``resnet50`` in timm)."""
 
 STAGES = {8: ((1, 2, 1, 1), (1, 1, 2, 4)), 16: ((1, 2, 2, 1), (1, 1, 1, 2))}
 """Stride and dilation of the four stages, by output stride."""
@@ -61,18 +61,18 @@ STAGES = {8: ((1, 2, 1, 1), (1, 1, 2, 4)), 16: ((1, 2, 2, 1), (1, 1, 1, 2))}
 
 @backbones.register
 class DilatedResNet(Backbone):
-    """A dilated ResNet whose features are the outputs of its four stages: strides 4, 8, 8, 8 or 4, 8, 16, 16.
+    """A dilated ResNet whose features are the outputs of its four stages, with strides 4, 8, 8, 8 or 4, 8, 16, 16.
 
-    Without pretrained weights, convolutions are initialized with Kaiming normal (fan out).
+    Without pretrained weights, convolutions are initialized with Kaiming normal initialization (fan out).
 
     Args:
         variant: A key of :data:`VARIANTS`.
         bands: Number of bands of the images.
         output_stride: Stride of the deepest features, 8 or 16.
-        multi_grid: Absolute dilations of the blocks of the last stage; None for the default rule.
-        pretrained: True downloads ImageNet weights, a path reads a file, False initializes randomly.
-        zero_init_residual: Initialize the last batch norm weight of each residual branch to zero, so that every block
-            starts as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1), instead of one.
+        multi_grid: Absolute dilations of the blocks in the last stage; None for the default rule.
+        pretrained: True to download ImageNet weights, a path to read a file, or False to initialize randomly.
+        zero_init_residual: Initialize the weights of the last batch norm in each residual branch to zero instead of one,
+            so that every block starts as the identity (Goyal et al. 2017, arXiv 1706.02677, section 5.1).
     """
 
     is_defined_by_weights = True
@@ -132,12 +132,12 @@ class DilatedResNet(Backbone):
 
 
 def block_dilations(blocks: int, dilation: int) -> list[int]:
-    """Return the dilation of each block of a stage; the first block has the dilation of the previous stage, half of it."""
+    """Return the dilation of each block in a stage; the first block has half of it, as in the previous stage."""
     return [max(1, dilation // 2)] + [dilation] * (blocks - 1)
 
 
 def set_dilations(stage: nn.Sequential, dilations: Sequence[int]) -> None:
-    """Set the dilation of each block of a stage; padding keeps height and width."""
+    """Set the dilation of each block in a stage; padding preserves the height and width."""
     block: Any
     for block, dilation in zip(stage, dilations, strict=True):
         first, second = (1, dilation) if isinstance(block, Bottleneck) else (dilation, 1)

@@ -24,10 +24,10 @@ from geoseg.models.weights import pretrained as weights
 log = logging.getLogger(__name__)
 
 MIN_STRIDE = 4
-"""Smallest stride of the feature maps that are returned; finer maps are expensive and add little."""
+"""Smallest stride of the feature maps to return; finer feature maps are expensive and improve results little."""
 
 TRIAL_STRIDES = 33
-"""Side length of a trial image in strides, larger than any relative position table in timm."""
+"""Side length of a trial image in strides; larger than any relative position table in timm."""
 
 ANY_SIZE_OPTIONS = {"strict_img_size": False, "always_partition": True}
 """Options that let timm's Swin Transformers accept images of any size."""
@@ -35,11 +35,11 @@ ANY_SIZE_OPTIONS = {"strict_img_size": False, "always_partition": True}
 
 @backbones.register
 class TimmBackbone(Backbone):
-    """The features of a timm model at stride 4 and coarser; see :class:`Backbone` for the keywords.
+    """The features of a timm model at stride 4 and coarser; see :class:`Backbone` for the keyword arguments.
 
-    A model that cannot be dilated keeps its own output stride, usually 32; heads choose their dilations by
+    A model that cannot be dilated keeps its own output stride, usually 32; heads choose their dilations based on
     :attr:`strides`. Swin Transformers partition images of any size into windows in every stage. Files with pretrained
-    weights must use timm's format. ``multi_grid`` is not supported.
+    weights must use timm's parameter names. ``multi_grid`` is not supported.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class TimmBackbone(Backbone):
         self.strides = tuple(strides[i] for i in self.kept)
 
     def forward(self, images: Float[Tensor, "batch band row col"]) -> list[Float[Tensor, "batch _ _ _"]]:
-        """Return the feature maps of stride 4 and coarser, cropped to the image."""
+        """Return the feature maps at stride 4 and coarser, cropped to the image."""
         height, width = images.shape[-2:]
-        # Zero is the mean of normalized images, hence zero padding. Floor division, because model converters do not
-        # support the remainder operator.
+        # Pad with zeros, because zero is the mean of normalized images. Use floor division, because model converters do
+        # not support the remainder operator.
         below, right = (self.multiple * -(-side // self.multiple) - side for side in (height, width))
         padded = F.pad(images, (0, right, 0, below))
         maps = self.features(padded)
@@ -104,7 +104,7 @@ def _create(variant: str, *, bands: int, output_stride: int, pretrained: bool | 
 
 
 def _create_flexible(variant: str, output_stride: int, options: dict[str, Any]) -> Any:
-    """Create the model with support for any image size or with dilation, if possible."""
+    """Create the model with support for any image size, or with dilation, if possible."""
     flexible = ANY_SIZE_OPTIONS if variant.startswith("swin") else {"output_stride": output_stride}
     try:
         return timm.create_model(variant, **flexible, **options)
@@ -123,10 +123,10 @@ def _read(variant: str, path: Path) -> dict[str, Tensor]:
 
 
 def _probe(variant: str, net: Any, *, bands: int) -> tuple[int, bool]:
-    """Find the size multiple to which images must be padded, and whether feature maps are channels-last.
+    """Find the multiple to which image sizes must be padded, and whether feature maps are channels-last.
 
-    Both are found by running small images. Most models need a multiple of the stride, some need twice that (2 x 2
-    attention), and others need a multiple of the window size that divides their default image size.
+    Both are found by running the model on small images. Most models need a multiple of the stride, some need twice that
+    (2 x 2 attention), and others need a multiple of the window size that divides their default image size.
     """
     stride = max(net.feature_info.reduction())
     own = net.pretrained_cfg.get("input_size", (3, 0, 0))[1]

@@ -1,9 +1,9 @@
 """torchgeo's satellite ResNets: pretrained weights for multispectral bands, with their input normalization.
 
-In a recipe: ``backbone: {name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``. The network is the dilated
-ResNet of that depth with a 7 x 7 stem. ``pretrained`` works as with other backbones: True (the default with
-``weights``) downloads the file once, a path reads a downloaded file, and False only builds the network. The latter is
-used for bundles and does not import torchgeo, which takes several seconds.
+In a recipe, they are written as ``backbone: {name: torchgeo, weights: ResNet50_Weights.SENTINEL2_ALL_MOCO}``. The
+network is the dilated ResNet of that depth with a 7 x 7 stem. ``pretrained`` works as with other backbones: True (the
+default with ``weights``) downloads the file once, a path reads a downloaded file, and False only builds the network.
+False is used for bundles and does not import torchgeo, which takes several seconds.
 """
 
 import logging
@@ -33,7 +33,7 @@ NETWORK_BY_WEIGHTS = {
 
 @backbones.register
 class TorchgeoResNet(DilatedResNet):
-    """A dilated ResNet with pretrained weights of torchgeo; see :class:`Backbone` for the other keywords.
+    """A dilated ResNet with pretrained weights from torchgeo; see :class:`Backbone` for the other keyword arguments.
 
     Args:
         weights: Name of the weights in torchgeo, such as ``ResNet50_Weights.SENTINEL2_ALL_MOCO``; it determines the network.
@@ -65,10 +65,10 @@ class TorchgeoResNet(DilatedResNet):
             weights_io.load_backbone(self, state, first="conv1.weight")
 
     def scaling(self, bands: Sequence[str]) -> Scaling | None:
-        """Return the normalization from the transforms of the weights; None without weights or normalization.
+        """Return the normalization in the transforms of the weights; None if there are no weights or normalization.
 
         Raises:
-            ConfigError: If a band is in the position of a different band of the weights.
+            ConfigError: If a band is in the position of a different band in the weights.
         """
         if self._entry is None:
             return None
@@ -77,7 +77,7 @@ class TorchgeoResNet(DilatedResNet):
 
 
 def list_weights() -> dict[str, Any]:
-    """Return all ResNet weights of torchgeo by full name. Imports torchgeo; downloads nothing."""
+    """Return all ResNet weights in torchgeo by full name; imports torchgeo without downloading anything."""
     from torchgeo import models  # noqa: PLC0415 - the import takes five seconds
 
     return {str(entry): entry for family in NETWORK_BY_WEIGHTS for entry in getattr(models, family)}
@@ -96,7 +96,7 @@ def find_weights(name: str) -> Any:
 
 
 def download_weights(entry: Any) -> dict[str, Tensor]:
-    """Download weights published by torchgeo to the torch.hub cache; plain tensors only."""
+    """Download weights published by torchgeo to the torch.hub cache, and load them as plain tensors."""
     try:
         state: dict[str, Tensor] = entry.get_state_dict(progress=False, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -110,7 +110,7 @@ def download_weights(entry: Any) -> dict[str, Tensor]:
 
 
 def compose_normalization(transforms: Any, bands: int) -> Scaling | None:
-    """Combine the normalizations of a transform pipeline into one; None if it has none.
+    """Combine the normalizations in a transform pipeline into one; return None if it has none.
 
     (x - a) / b followed by (x - c) / d equals (x - (a + b c)) / (b d). Cropping and resizing do not change values.
     """
@@ -146,5 +146,5 @@ def _band_hint(entry: Any) -> str:
 
 
 def _normalize_band(name: str) -> str:
-    """Normalize the name of a band: B04 and b4 are the same."""
+    """Normalize the name of a band, so that B04 and b4 are the same."""
     return re.sub(r"^B0+", "B", name.upper())

@@ -1,1 +1,1 @@
-"""Inference engines: ``pytorch`` on every device, ``openvino`` for faster CPUs; ``select`` chooses between them."""
+"""Inference engines: ``pytorch`` for every device, and ``openvino``, which is faster on CPUs; ``select`` chooses one."""

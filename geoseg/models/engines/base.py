@@ -1,4 +1,4 @@
-"""The protocol for inference engines, which compute single-precision logits from images."""
+"""The protocol for inference engines, which compute float32 logits from images."""
 
 from typing import Literal, Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ class Engine(Protocol):
     name: str
     """The name shown to users: ``torch`` or ``OpenVINO``."""
     precision: Arithmetic
-    """The arithmetic of the convolutions."""
+    """The floating-point type of the convolutions."""
 
     def __call__(self, images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "batch class row col"]:
         """Compute the logits: float32, contiguous, on the device of the images.

@@ -1,10 +1,10 @@
 """Split images into two bfloat16 parts, so that a bfloat16 network does not lose input precision.
 
-bfloat16 has 8 binary digits. Rounding the pixels to 8 digits changes more predicted classes than all later rounding
-combined. Each number is therefore split into two 8-digit numbers, high + low, and the first convolution, the only one
-that reads pixels, computes high·high + low·high + high·low of images and weights (Henry et al. 2019, arXiv 1904.06376).
-For most networks, the extra cost is too small to measure: the first convolution has three input bands, later ones have
-hundreds of channels.
+bfloat16 has 8 significant bits. Rounding the pixels to 8 bits changes more predicted classes than all later rounding
+combined. Each number is therefore split into the sum of two 8-bit numbers, high + low, and the first convolution, the
+only one that reads pixels, computes high·high + low·high + high·low of images and weights (Henry et al. 2019, arXiv
+1904.06376). For most networks, the extra cost is too small to measure: the first convolution has three input bands,
+whereas later ones have hundreds of channels.
 """
 
 import copy
@@ -22,7 +22,7 @@ from geoseg.models.engines.equivalence import (
 )
 
 INPUT_COPIES = 3
-"""Number of products computed out of four; low·low is below the precision that is kept."""
+"""Number of the four products that are computed; low·low is too small to affect the result."""
 
 MAX_LOGIT_CHANGE = 1e-4
 """Largest accepted change in the logits from the omitted product, relative to the largest logit."""
@@ -35,14 +35,15 @@ def split_bf16(images: Float[Tensor, "batch band row col"]) -> Float[Tensor, "ba
 
 
 def convert_to_split_input(network: nn.Module, bands: int) -> nn.Module | None:
-    """Return a copy of the network that takes the images of :func:`split_bf16`.
+    """Return a copy of the network that takes the output of :func:`split_bf16` as input.
 
     Args:
         network: Any network; it is not changed.
         bands: Number of bands of its images.
 
     Returns:
-        The copy, whose logits agree to about 16 bits; None unless exactly one convolution reads the images.
+        The copy, whose logits agree with those of the network to about 16 bits; None unless exactly one convolution
+        reads the images.
     """
     return rewrite_if_equivalent(lambda: _convert(network, bands), MAX_LOGIT_CHANGE, otherwise="input is not split")
 
@@ -73,6 +74,6 @@ def _first_conv(network: nn.Module, images: Tensor) -> tuple[nn.Conv2d, Tensor]:
 
 
 def _split(numbers: Tensor) -> tuple[Tensor, Tensor]:
-    """Split numbers into their first 8 binary digits and the rest, of which bfloat16 keeps the next 8."""
+    """Split numbers into their first 8 significant bits and the rest, of which bfloat16 keeps the next 8 bits."""
     high = numbers.bfloat16().float()
     return high, numbers - high

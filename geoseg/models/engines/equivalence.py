@@ -1,4 +1,4 @@
-"""Verify that a rewritten network gives the same logits as before on random images."""
+"""Verify that a rewritten network has the same logits as the original network on random images."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 log = logging.getLogger(__name__)
 
 TRIAL_SIZE = (64, 96)
-"""Height and width of trial images: small, not square, and divisible by the output stride of nearly every network."""
+"""(height, width) of trial images: small, not square, and divisible by the output stride of nearly every network."""
 
 
 def make_trial_images(
     bands: int, size: tuple[int, int] = TRIAL_SIZE, *, batch: int = 2
 ) -> Float[Tensor, "batch band row col"]:
-    """Generate Gaussian noise with mean 0 and standard deviation 1, like normalized images; the seed is fixed."""
+    """Generate Gaussian noise with mean 0 and standard deviation 1, as in normalized images; the seed is fixed."""
     return torch.randn(batch, bands, *size, generator=torch.Generator().manual_seed(0))
 
 
@@ -36,9 +36,10 @@ def rewrite_if_equivalent(
     """Rewrite a network, unless this fails or changes its logits.
 
     Args:
-        rewrite: Returns the rewritten network and how much its logits changed (:func:`relative_difference`).
+        rewrite: Function that returns the rewritten network and how much its logits changed
+            (:func:`relative_difference`).
         tolerance: Largest accepted change.
-        otherwise: What happens if the rewritten network is rejected, for the debug log.
+        otherwise: What happens if the rewritten network is rejected, as a phrase for the debug log.
 
     Returns:
         The rewritten network; None if ``rewrite`` raised an error or the change exceeds ``tolerance``.

@@ -1,9 +1,9 @@
 """Fuse batch normalization into the preceding convolutions for inference.
 
 In evaluation mode, batch normalization computes w (x - mean) / sqrt(variance + eps) + b per channel, and the output of
-a convolution is linear in its weights. The factors can therefore be multiplied into the weights once, instead of into
-every pixel (Jacob et al. 2018, arXiv 1712.05877, section 3.2). Modules do not record which convolution feeds which
-batch norm, so forward hooks determine this with trial images.
+a convolution is linear in its weights. The weights can therefore be multiplied by these factors once, instead of every
+pixel (Jacob et al. 2018, arXiv 1712.05877, section 3.2). Modules do not record which convolution feeds which batch
+norm, so this is determined with forward hooks and trial images.
 """
 
 import copy
@@ -35,15 +35,15 @@ ConvNormPairs = dict[nn.Conv2d, nn.BatchNorm2d]
 
 
 def fuse_conv_bn(network: nn.Module, bands: int) -> nn.Module:
-    """Return a copy of the network in evaluation mode with its batch norms fused into convolutions.
+    """Return a copy of the network in evaluation mode with its batch norms fused into the preceding convolutions.
 
     Args:
         network: Any network; it is not changed.
         bands: Number of bands of its images.
 
     Returns:
-        The copy, whose logits are the same up to rounding; ``network`` itself if it has no batch norm or cannot be
-        fused.
+        The copy, whose logits are the same except for rounding; ``network`` itself if it has no batch norms or they
+        cannot be fused.
     """
     if not any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return network
@@ -63,7 +63,7 @@ def _fuse(network: nn.Module, bands: int) -> tuple[nn.Module, float]:
 
 
 def _find_pairs(network: nn.Module, images: Tensor) -> tuple[ConvNormPairs, Tensor]:
-    """Return the logits, and pairs of a convolution and the batch norm that it feeds, both used only once."""
+    """Return pairs of a convolution and the batch norm that it feeds, if both are used only once, and the logits."""
     outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # also keeps the tensor, so that its id is not reused
     pairs: ConvNormPairs = {}
     uses: Counter[nn.Module] = Counter()

@@ -1,7 +1,7 @@
 """The OpenVINO engine: faster convolutions than torch on CPUs.
 
-The network is converted in memory once, for all image sizes; nothing is written to disk. OpenVINO sends usage
-statistics to its vendor if its telemetry package is installed; that package is hidden while OpenVINO is imported.
+The network is converted once, in memory and for all image sizes; nothing is written to disk. OpenVINO sends usage
+statistics to its vendor if its telemetry package is installed; this package is hidden while OpenVINO is imported.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class ConversionError(Exception):
 
 
 class OpenVinoEngine:
-    """Run a fused and converted network; the conversion takes a few seconds, longer for larger networks."""
+    """Runs a fused and converted network; conversion takes a few seconds, or longer for large networks."""
 
     name = "OpenVINO"
 
@@ -48,7 +48,7 @@ class OpenVinoEngine:
 
         Args:
             network: The network, on the CPU and in evaluation mode; it is not changed.
-            precision: Arithmetic of the convolutions.
+            precision: Floating-point type of the convolutions.
             bands: Number of bands of its images.
 
         Raises:
@@ -71,7 +71,7 @@ class OpenVinoEngine:
 
 @contextlib.contextmanager
 def without_telemetry() -> Iterator[None]:
-    """Hide OpenVINO's telemetry package from imports inside the ``with`` block; restore earlier imports afterwards."""
+    """Hide OpenVINO's telemetry package from imports inside the ``with`` block; restore earlier imports afterward."""
     missing = object()
     before: Any = sys.modules.get(TELEMETRY_PACKAGE, missing)
     sys.modules[TELEMETRY_PACKAGE] = None  # type: ignore[assignment]  # makes Python raise ImportError
@@ -117,7 +117,7 @@ def _compile(model: Any, precision: Arithmetic) -> Any:
         "INFERENCE_PRECISION_HINT": OPENVINO_TYPES[precision],
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all threads
-        "ENABLE_CPU_PINNING": False,  # pinned threads of two processes would share cores while others idle
+        "ENABLE_CPU_PINNING": False,  # pinned threads of two processes would share cores while other cores are idle
     }
     return _openvino().Core().compile_model(model, "CPU", settings)
 

@@ -11,10 +11,10 @@ from geoseg.models.engines.fuse_conv_bn import fuse_conv_bn
 
 
 class TorchEngine:
-    """Run a copy of the network with fused batch norms and channels-last memory format.
+    """Runs a copy of the network with fused batch norms and channels-last memory format.
 
-    Together, these two optimizations are faster on CPUs and GPUs. Channels-last without fusing is slower on CPUs, so a
-    network without batch norm runs unchanged and is not copied.
+    Together, these two optimizations make the network faster on CPUs and GPUs. Channels-last without fusing is slower
+    on CPUs, so a network without batch norms is run unchanged and is not copied.
     """
 
     name = "torch"
@@ -26,10 +26,10 @@ class TorchEngine:
 
         Args:
             network: The network, on the device and in evaluation mode.
-            device: Where it runs.
-            precision: Arithmetic of the convolutions.
+            device: Device of the network.
+            precision: Floating-point type of the convolutions.
             bands: Number of bands of its images.
-            live: Run the network itself, because its weights change between calls (training).
+            live: Run the network itself, for networks whose weights change between calls (training).
         """
         self.precision = precision
         own = network if live else fuse_conv_bn(network, bands)

@@ -1,8 +1,8 @@
-"""Select the inference engine: OpenVINO where it is faster and the work justifies its conversion, otherwise PyTorch.
+"""Select the inference engine: OpenVINO if it is faster and there is enough work to justify conversion, or else PyTorch.
 
-The choice depends on the machine, the network and the amount of work, never on measured time: identical calls produce
-identical masks. Many timm networks compute with the size of their input; exporting them can take many minutes, so they
-are only converted if OpenVINO is requested by name.
+The choice depends on the machine, the network and the amount of work, never on measured time, so that identical calls
+produce identical masks. Many timm networks do computations with the size of their input; exporting them can take many
+minutes, so they are converted only if OpenVINO is requested by name.
 """
 
 import logging
@@ -25,8 +25,9 @@ OPENVINO_MACHINES = {"x86_64", "AMD64"}
 """CPU types on which OpenVINO is faster than torch (measured by benchmarks/engines.py)."""
 
 MIN_WORK_FOR_OPENVINO = 3e14
-"""Product of pixels and weights above which the conversion to OpenVINO saves more time than it takes. Strides aside,
-convolutions multiply every weight by every pixel: 25 megapixels for a ResNet-18, 8 megapixels for a ResNet-50."""
+"""Number of pixels times number of weights above which the conversion to OpenVINO saves more time than it takes. Apart
+from strides, convolutions multiply every weight by every pixel. The threshold is reached at 25 megapixels for a
+ResNet-18 and at 8 megapixels for a ResNet-50."""
 
 
 def make_engine(
@@ -41,18 +42,18 @@ def make_engine(
 ) -> Engine:
     """Prepare the engine that runs a network.
 
-    "auto" is OpenVINO on the CPUs for which it was measured (:data:`OPENVINO_MACHINES`), if it is installed, there is
-    enough work and the network can be converted; a failed conversion is logged. Otherwise, for timm networks and for a
-    ``live`` network, it is torch.
+    "auto" is OpenVINO on CPUs on which it is known to be faster (:data:`OPENVINO_MACHINES`), if it is installed, there
+    is enough work, and the network can be converted; a failed conversion is logged. In all other cases, and for timm
+    networks and ``live`` networks, it is torch.
 
     Args:
         network: The network, on ``device`` and in evaluation mode.
-        device: Where the network runs.
-        precision: Arithmetic of the convolutions.
+        device: Device of the network.
+        precision: Floating-point type of the convolutions.
         name: A name in :data:`ENGINES`.
         bands: Number of bands of the images.
         pixels: Number of pixels that the network will process; None means many.
-        live: Run the network itself, because its weights change between calls (training).
+        live: Run the network itself, for networks whose weights change between calls (training).
 
     Raises:
         ConfigError: If the name is unknown, or OpenVINO is requested but cannot run the network.
@@ -83,7 +84,7 @@ def _is_openvino_faster(network: nn.Module, device: torch.device, pixels: int | 
 
 
 def is_worth_converting(network: nn.Module, pixels: int | None) -> bool:
-    """Return whether converting the network takes less time than it saves on ``pixels`` pixels (None: many)."""
+    """Return whether conversion saves more time than it takes if the network processes ``pixels`` pixels (None: many)."""
     return pixels is None or pixels * sum(weight.numel() for weight in network.parameters()) >= MIN_WORK_FOR_OPENVINO
 
 

@@ -19,8 +19,9 @@ Probability = Annotated[float, Field(ge=0, lt=1)]
 class Head(nn.Module, ABC):
     """A module that maps features to logits.
 
-    The constructor takes the keywords ``in_channels`` and ``strides`` (of the backbone's features), ``classes`` and
-    ``align_corners``, and further options of the head. Their defaults build mmsegmentation's network.
+    The constructor takes the keyword arguments ``in_channels`` and ``strides`` (of the backbone's features),
+    ``classes`` and ``align_corners``, and additional options of the head. The defaults of these options are those of
+    mmsegmentation.
     """
 
     smallest_batch: ClassVar[int] = 1

@@ -1,7 +1,8 @@
 """The DeepLabV3 head: atrous spatial pyramid pooling on the deepest features.
 
-Chen et al. 2017, "Rethinking atrous convolution for semantic image segmentation" (arXiv 1706.05587); layer structure
-and parameter names follow mmsegmentation, which uses a 3 x 3 bottleneck convolution instead of the paper's 1 x 1.
+Chen et al. 2017, "Rethinking atrous convolution for semantic image segmentation" (arXiv 1706.05587). Layer structure
+and parameter names follow mmsegmentation, which uses a 3 x 3 bottleneck convolution instead of the 1 x 1 convolution in
+the paper.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class DeepLabV3(Head):
         channels: Channels of the head; by default, a quarter of the channels of the deepest features (128 for
             ResNet-18, 512 for ResNet-50 and ResNet-101).
         dilations: Dilations of the 3 x 3 branches; the default depends on the output stride.
-        dropout: Probability of dropping a channel in training.
+        dropout: Probability of dropping a channel during training.
     """
 
     smallest_batch = 2

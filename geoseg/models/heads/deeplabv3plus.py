@@ -1,6 +1,6 @@
 """The DeepLabV3+ head: atrous spatial pyramid pooling combined with low-level features.
 
-Chen et al. 2018, "Encoder-decoder with atrous separable convolution" (arXiv 1802.02611), section 3; layer structure and
+Chen et al. 2018, "Encoder-decoder with atrous separable convolution" (arXiv 1802.02611), section 3. Layer structure and
 parameter names follow mmsegmentation.
 """
 
@@ -27,10 +27,10 @@ class DeepLabV3Plus(Head):
         align_corners: How features are resized.
         channels: Channels of the head; by default, a quarter of the channels of the deepest features (128 for
             ResNet-18, 512 for ResNet-50 and ResNet-101).
-        low_level_channels: Number of channels that the finest features are reduced to; by default, 3/16 of their
+        low_level_channels: Number of channels to which the finest features are reduced; by default, 3/16 of their
             channels (12 for ResNet-18, 48 for ResNet-50 and ResNet-101).
         dilations: Dilations of the 3 x 3 branches; the default depends on the output stride.
-        dropout: Probability of dropping a channel in training.
+        dropout: Probability of dropping a channel during training.
     """
 
     smallest_batch = 2

@@ -1,4 +1,4 @@
-"""The FCN head: a convolution and the classifier. It also serves as the auxiliary head in training.
+"""The FCN head: a convolution and a classifier. It is also used as the auxiliary head in training.
 
 Long et al. 2015 (arXiv 1411.4038); as an auxiliary loss, Zhao et al. 2017 (PSPNet, arXiv 1612.01105, section 3.3).
 """
@@ -25,7 +25,7 @@ class FCN(Head):
         align_corners: Unused, because this head does not resize.
         feature: Index of the feature map, as in Python sequences (-1 is the deepest).
         channels: Channels of the head; by default, a quarter of the channels of the feature map.
-        dropout: Probability of dropping a channel in training.
+        dropout: Probability of dropping a channel during training.
     """
 
     def __init__(

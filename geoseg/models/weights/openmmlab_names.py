@@ -10,19 +10,19 @@ TO_GEOSEG = (
     (re.compile(r"^module\."), ""),  # prefix of torch.nn.DataParallel
     (re.compile(r"^decode_head\."), "head."),
     (re.compile(r"^auxiliary_head\."), "auxiliary."),
-    # OpenMMLab numbers all layers of the deep stem, including norms and ReLUs; timm names the last norm bn1.
+    # OpenMMLab numbers all layers of the deep stem, including batch norms and ReLUs; timm calls the last norm bn1.
     (re.compile(r"^(backbone\.|)stem\.7\."), r"\1bn1."),
     (re.compile(r"^(backbone\.|)stem\."), r"\1conv1."),
 )
-"""Replacements from OpenMMLab to geoseg, applied in this order."""
+"""Replacements from OpenMMLab's names to geoseg's, applied in this order."""
 
 TO_OPENMMLAB = (
     (re.compile(r"^head\."), "decode_head."),
     (re.compile(r"^auxiliary\."), "auxiliary_head."),
     (re.compile(r"^backbone\.conv1\.(?=\d)"), "backbone.stem."),
 )
-"""Replacements from geoseg to OpenMMLab for whole networks. The name of the stem's last norm depends on the type of
-stem."""
+"""Replacements from geoseg's names to OpenMMLab's, for whole networks. The name of the last batch norm in the stem
+depends on the type of stem."""
 
 
 def to_geoseg_names(state: Mapping[str, T]) -> dict[str, T]:
@@ -34,7 +34,7 @@ def to_geoseg_names(state: Mapping[str, T]) -> dict[str, T]:
         state: State dict with OpenMMLab's or geoseg's names.
 
     Returns:
-        The same values under geoseg's names, in the same order.
+        The same values with geoseg's names, in the same order.
     """
     return {to_geoseg_name(key): value for key, value in state.items()}
 

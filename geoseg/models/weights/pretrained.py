@@ -1,4 +1,4 @@
-"""Load pretrained backbone weights from a file or from timm's hub and adapt them to any number of bands."""
+"""Load pretrained backbone weights from a file or timm's hub, and adapt them to any number of bands."""
 
 import logging
 import zipfile
@@ -23,7 +23,7 @@ IGNORED_GLOBALS = (
     "numpy.ndarray",
     "numpy.dtype",
 )
-"""Globals that OpenMMLab's checkpoints reference in addition to tensors: training logs and NumPy scalars."""
+"""Globals that are referenced in OpenMMLab's checkpoints in addition to tensors: training logs and NumPy scalars."""
 
 
 class Placeholder:
@@ -40,8 +40,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Read the weights of a backbone from a file, with the names used in the file.
 
     Args:
-        path: A safetensors file or a PyTorch checkpoint (see :func:`load_pickle`), of a backbone or of a whole network
-            whose parameter names begin with ``backbone.``.
+        path: A safetensors file or a PyTorch checkpoint (see :func:`load_pickle`) that contains a backbone, or a whole
+            network in which the names of the backbone's parameters begin with ``backbone.``.
 
     Raises:
         ConfigError: If the file does not exist or cannot be read.
@@ -119,7 +119,7 @@ def download_imagenet(variant: str, hub: str | None) -> dict[str, Tensor]:
     try:
         state: dict[str, Tensor] = timm.create_model(hub, pretrained=True, num_classes=0).state_dict()
     except Exception as error:
-        # The exception for a missing connection depends on the version of huggingface_hub.
+        # The type of the exception for a missing connection depends on the version of huggingface_hub.
         raise download_error(hub) from error
     return state
 
@@ -140,7 +140,7 @@ def load_backbone(backbone: nn.Module, state: Mapping[str, Tensor], *, first: st
 
     Args:
         backbone: The module to load into.
-        state: Weights of every parameter of the backbone. A classifier in it is ignored.
+        state: Weights for every parameter of the backbone. The weights of a classifier are ignored.
         first: Name of the weight of the first convolution.
 
     Raises:
@@ -157,7 +157,7 @@ def load_backbone(backbone: nn.Module, state: Mapping[str, Tensor], *, first: st
 
 
 def require_matching(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
-    """Check that ``given`` has every expected tensor with its shape and no additional blocks.
+    """Check that ``given`` has every expected tensor with the expected shape, and no additional blocks.
 
     Raises:
         ConfigError: If a tensor is missing or unexpected, or has the wrong shape.
