@@ -45,10 +45,10 @@ def class_rows(evaluation: Evaluation, protocol: Protocol) -> Rows:
     rows = [["class", *CLASS_COLUMNS, "pixels"]]
     for index, name in enumerate(evaluation.legend.names):
         label = f"({name})" if name in excluded else name
-        rows.append([label, *(percent(score[index]) for score in scores.values()), _group(counts.in_reference[index])])
+        rows.append([label, *(percent(score[index]) for score in scores.values()), f"{counts.in_reference[index]:,}"])
     means = evaluation.scores(protocol)
     mean_cells = [percent(means[f"mean_{key}"]) for key in CLASS_COLUMNS.values()]
-    rows.append(["mean", *mean_cells, _group(counts.in_reference.sum())])
+    rows.append(["mean", *mean_cells, f"{counts.in_reference.sum():,}"])
     return rows
 
 
@@ -81,7 +81,7 @@ def scene_rows(evaluation: Evaluation) -> Rows:
     ]
     scored.sort(key=lambda each: (math.isnan(each[1]["mean_iou"]), each[1]["mean_iou"]))
     rows = [
-        [name, *(percent(scores[key]) for key in MEANS.values()), _group(counts.in_reference.sum())]
+        [name, *(percent(scores[key]) for key in MEANS.values()), f"{counts.in_reference.sum():,}"]
         for name, scores, counts in scored
     ]
     return [["scene", *MEANS, "pixels"], *rows]
@@ -149,11 +149,6 @@ def _object_rows(evaluation: Evaluation) -> Rows:
     scores = [objects.f1(), objects.precision(), objects.recall()]
     for index in evaluation.options.objects:
         numbers = (objects.matched, objects.predicted, objects.reference)
-        cells = [*(percent(score[index]) for score in scores), *(_group(each[index]) for each in numbers)]
+        cells = [*(percent(score[index]) for score in scores), *(f"{each[index]:,}" for each in numbers)]
         rows.append([evaluation.legend.names[index], *cells])
     return rows
-
-
-def _group(count: int) -> str:
-    """Format a count with spaces as thousands separators."""
-    return f"{count:,}".replace(",", " ")

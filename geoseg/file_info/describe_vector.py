@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from geoseg.file_info.crs_facts import crs_facts
 from geoseg.file_info.info import ClassRow, FileInfo, make_fact
+from geoseg.grid.crs import crs_name, is_in_range
 from geoseg.vector.io.layer_metadata import ClassCount, LayerMetadata, read_layer_metadata
 
 
@@ -24,7 +25,7 @@ def describe_layer(path: str) -> FileInfo:
             for column, counts in layer.values.items()
         ),
     )
-    return FileInfo("polygons", path, facts, _class_rows(layer.classes), "polygons")
+    return FileInfo("polygons", path, facts, _class_rows(layer.classes), "polygons", notes=_range_notes(layer))
 
 
 def _counts_text(counts: Mapping[str, int]) -> str:
@@ -35,6 +36,12 @@ def _bounds_text(layer: LayerMetadata) -> str:
     if layer.bounds is None:
         return "none: there are no features" if not layer.features else "none: the features have no coordinates"
     return ", ".join(f"{value:.10g}" for value in layer.bounds) + " (left, bottom, right, top)"
+
+
+def _range_notes(layer: LayerMetadata) -> tuple[str, ...]:
+    if layer.bounds is None or layer.crs is None or is_in_range(layer.bounds, layer.crs):
+        return ()
+    return (f"the coordinates are impossible in {crs_name(layer.crs)}: check the CRS",)
 
 
 def _class_rows(classes: tuple[ClassCount, ...]) -> tuple[ClassRow, ...]:

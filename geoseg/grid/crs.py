@@ -58,6 +58,20 @@ def full_turn(crs: CRS) -> float:
     return round(2 * math.pi / crs.axis_info[0].unit_conversion_factor, 6)
 
 
+def is_in_range(bounds: tuple[float, float, float, float], crs: CRS) -> bool:
+    """Return False if the CRS is geographic and the bounds exceed the range of longitudes and latitudes.
+
+    Args:
+        bounds: (left, bottom, right, top) in the CRS; longitudes may be given from -180 or from 0 degrees.
+        crs: The CRS.
+    """
+    if not crs.is_geographic:
+        return True
+    west, south, east, north = bounds
+    turn = full_turn(crs) * (1 + 1e-9)
+    return -turn <= west and east <= turn and -turn / 4 <= south and north <= turn / 4
+
+
 def find_turns(
     turn: float, west: Longitudes, east: Longitudes, *, left: float, right: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

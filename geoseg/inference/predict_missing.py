@@ -3,7 +3,8 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from geoseg.errors import ConfigError
+from geoseg._memory import physical_memory
+from geoseg.errors import ConfigError, SceneError
 from geoseg.inference.parallel import predict_parts, split_rows
 from geoseg.inference.predictor_cache import PredictorCache, list_devices
 from geoseg.inference.task import PredictionTask
@@ -33,7 +34,9 @@ def predict_missing(
     Raises:
         ConfigError: If a device is not available, or a cluster is used with in-memory output.
         BundleError: If the model cannot be loaded.
+        SceneError: If the scene is so wide that one row of tiles does not fit into memory.
     """
+    _require_memory(task)
     devices = list_devices(task.options.device)
     workers = len(devices) if cluster is None else cluster.workers
     parts = split_rows(writer.missing, workers, tile=task.plan.scene_tile[0])
@@ -50,3 +53,14 @@ def predict_missing(
         batch = choose() if writer.partial is None else writer.partial.shared_value("batch", choose)
         predict_parts(task.strategy, parts, writer, [TileRunner(each, batch, counter) for each in predictors])
     return counter, "; ".join(predictor.description for predictor in predictors)
+
+
+def _require_memory(task: PredictionTask) -> None:
+    """Raise :class:`SceneError` if one row of tiles needs more memory than this machine has."""
+    needed, available = task.strategy.held_bytes, physical_memory()
+    if needed > available:
+        raise SceneError(
+            f"a row of tiles of {task.scene.path}, {task.grid.width:,} pixels wide, needs {needed / 1e9:,.1f} GB of "
+            f"memory; this machine has {available / 1e9:,.1f} GB",
+            "predict parts of the scene with --bbox, or use a smaller --tile",
+        )

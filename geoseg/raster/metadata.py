@@ -19,6 +19,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window as RasterioWindow
 
 from geoseg.errors import ConfigError, SceneError
+from geoseg.grid.crs import crs_name, is_in_range
 from geoseg.grid.grid import Grid
 from geoseg.grid.window import Window
 from geoseg.legend import Legend
@@ -243,7 +244,17 @@ def _read_grid(dataset: Any) -> tuple[Grid, GroundControl | None, list[str]]:
             "georeferenced only by rational polynomials (RPC): warp the scene first (gdalwarp -rpc) to get a CRS"
         )
     grid = Grid(crs, Affine(*transform[:6]), dataset.height, dataset.width)
-    return grid, gcps, notes
+    return grid, gcps, notes + _range_notes(grid)
+
+
+def _range_notes(grid: Grid) -> list[str]:
+    left, bottom, right, top = grid.bounds
+    width, height = (right - left) / grid.width, (top - bottom) / grid.height
+    # The outermost pixels of a global grid may extend beyond the poles.
+    inner = left + width, bottom + height, right - width, top - height
+    if grid.crs is None or is_in_range(inner, grid.crs):
+        return []
+    return [f"the coordinates are impossible in {crs_name(grid.crs)}: check the CRS and the transform"]
 
 
 def _gcps_note(count: int) -> str:

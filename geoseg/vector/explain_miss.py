@@ -9,7 +9,7 @@ import pyogrio
 from pyproj import CRS
 
 from geoseg.errors import GeosegError
-from geoseg.grid.crs import crs_name, full_turn, make_transformer
+from geoseg.grid.crs import crs_name, is_in_range, make_transformer
 from geoseg.grid.grid import Bounds, Grid
 from geoseg.vector.io.bounding_boxes import EDGE_POINTS
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet
@@ -57,7 +57,7 @@ def explain_miss(polygons: gpd.GeoDataFrame | str | Path, grid: Grid, *, layer: 
         return Miss(f"{name} contains no polygons", "", is_empty=True)
     if crs is None or grid.crs is None:
         return _other_place(name, extent, crs, grid)
-    is_impossible = not _is_in_range(extent, crs)
+    is_impossible = not is_in_range(extent, crs)
     if _overlaps(extent, crs, grid):
         return Miss(
             f"no polygon of {name} contains the center of a pixel", "compare the polygons with the pixel grid in a GIS"
@@ -93,19 +93,10 @@ def _file_extent(path: str | Path, layer: str | None) -> tuple[Bounds | None, CR
         return tuple(extent) if has_extent else None, CRS.from_user_input(crs) if crs else None
 
 
-def _is_in_range(extent: Bounds, crs: CRS) -> bool:
-    """Return False if the CRS is geographic and the extent exceeds the range of longitudes and latitudes."""
-    if not crs.is_geographic:
-        return True
-    west, south, east, north = extent
-    turn = full_turn(crs) * (1 + 1e-9)
-    return -turn <= west and east <= turn and -turn / 4 <= south and north <= turn / 4
-
-
 def _overlaps(extent: Bounds, crs: CRS, grid: Grid) -> bool:
     """Return whether an extent overlaps a grid, assuming that its coordinates are in ``crs``."""
     assert grid.crs is not None
-    if not _is_in_range(extent, crs):
+    if not is_in_range(extent, crs):
         return False
     try:
         transformer = make_transformer(crs, grid.crs)

@@ -13,7 +13,7 @@
       for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", up ? "ascending" : "descending");
       const value = (row) => {
-        const text = row.cells[at].textContent.replace(/[\s\u202f]/g, ""), number = parseFloat(text);
+        const text = row.cells[at].textContent.replace(/[\s,]/g, ""), number = parseFloat(text);
         return Number.isNaN(number) ? text : number;
       };
       const order = (a, b) => (typeof a === typeof b ? (a > b ? 1 : a < b ? -1 : 0) : typeof a === "number" ? 1 : -1);

@@ -30,8 +30,6 @@ CURVE_NAMES = {"loss": "training loss", "mean_iou": "validation mean IoU in perc
 """Axis labels of the training curves."""
 STAGES = {"trained": "training", "judged": "evaluation"}
 """Displayed text for each stage prefix of the names in :attr:`RunData.environment`."""
-NARROW_SPACE = "\u202f"
-"""Thousands separator that still allows scripts to parse the number."""
 
 
 def render_sections(runs: Runs) -> list[PageSection]:
@@ -118,7 +116,7 @@ def scenes_view(runs: Runs) -> View:
     for name in names:
         values = [each.get(name, (math.nan, math.nan, 0)) for each in scores]
         bars: list[Cell] = [_bars([value[k] for value in values]) for k in (0, 1)]
-        rows.append([name, *bars, _group(values[0][2])])
+        rows.append([name, *bars, f"{int(values[0][2]):,}"])
     return {"header": ["scene", "mean IoU of present classes", "overall accuracy", "labeled pixels"], "rows": rows}
 
 
@@ -215,7 +213,7 @@ def _class_row(runs: Runs, entry: LegendEntry, excluded: set[str]) -> list[Cell]
     if len(runs) == 1:
         others = [percent(float(CLASS_SCORES[key](first)[entry.index])) for key in ("f1", "precision", "recall")]
     pixels = _value_of_class(runs[0], entry.name, first.in_reference)
-    return [ClassName(name, entry.hex), _bars(iou), *others, "–" if math.isnan(pixels) else _group(pixels)]
+    return [ClassName(name, entry.hex), _bars(iou), *others, "–" if math.isnan(pixels) else f"{int(pixels):,}"]
 
 
 def _value_of_class(run: RunData, name: str, values: NDArray[Any]) -> float:
@@ -231,7 +229,7 @@ def _mean_row(runs: Runs) -> list[Cell]:
         "mean",
         _bars([s["mean_iou"] for s in scores]),
         *others,
-        _group(runs[0].evaluation.total.in_reference.sum()),
+        f"{runs[0].evaluation.total.in_reference.sum():,}",
     ]
 
 
@@ -302,10 +300,6 @@ def _environment_lines(run: RunData) -> Iterator[tuple[str, str]]:
 def _bars(values: Sequence[float]) -> list[Bar]:
     """Return one bar per run or domain."""
     return [Bar(value, percent(value), n) for n, value in enumerate(values)]
-
-
-def _group(count: float) -> str:
-    return f"{int(count):,}".replace(",", NARROW_SPACE)
 
 
 def _nan_last(value: float) -> float:

@@ -77,6 +77,13 @@ def test_a_layer_without_features_is_described(tmp_path, suffix):
     assert summary.classes == ()
 
 
+@pytest.mark.parametrize(("x", "impossible"), [(400_000, True), (179, False)])
+def test_coordinates_that_no_place_has_are_said(tmp_path, x, impossible):
+    gpd.GeoDataFrame(geometry=[box(x, 0, x + 1, 1)], crs=4326).to_file(tmp_path / "a.gpkg")
+    said = ("the coordinates are impossible in EPSG:4326: check the CRS",) if impossible else ()
+    assert describe(tmp_path / "a.gpkg").notes == said
+
+
 def test_several_layers_are_mentioned(tmp_path):
     for name in ("first", "second"):
         PLAIN.to_file(tmp_path / "town.gpkg", layer=name)

@@ -20,6 +20,7 @@ from geoseg.config.recipe import ModelSection
 from geoseg.errors import BundleError, ConfigError, GeosegError, OutputError, SceneError
 from geoseg.inference import predict as module
 from geoseg.inference import predict_many as many
+from geoseg.inference import predict_missing
 from geoseg.inference.options import PredictOptions
 from geoseg.inference.predict import predict
 from geoseg.inference.predict_many import predict_many
@@ -287,6 +288,14 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(scene, tmp_path, monkeyp
         predict(arguments.pop("scene"), arguments.pop("output"), **arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["scene.tif"]
     assert scene.read_bytes() == content
+
+
+def test_a_scene_too_wide_for_the_memory_is_refused_and_leaves_nothing(scene, tmp_path, monkeypatch):
+    monkeypatch.setattr(predict_missing, "physical_memory", lambda: 1000)
+    with pytest.raises(SceneError, match=r"pixels wide, needs .* GB of memory; this machine has 0\.0 GB") as caught:
+        predict(scene, tmp_path / "mask.tif", model=threshold_bundle())
+    assert "--bbox" in caught.value.hint
+    assert not list(tmp_path.glob("mask*"))
 
 
 def test_an_existing_mask_is_kept_unless_told_otherwise(scene, tmp_path):

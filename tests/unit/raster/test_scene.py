@@ -153,6 +153,21 @@ def test_a_crs_without_a_transform_places_nothing(tmp_path: Path) -> None:
     assert "no transform" in scene.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("transform", "impossible"),
+    [
+        (Affine(0.1, 0, 500, 0, -0.1, 50), True),
+        (Affine(0.1, 0, 10, 0, -0.1, 900), True),
+        (Affine(9, 0, 0, 0, -22.5, 90), False),
+        (Affine(9, 0, -184.5, 0, -22.5, 101.25), False),  # pixels centered on the poles
+    ],
+)
+def test_coordinates_that_no_place_has_are_said(tmp_path: Path, transform: Affine, impossible: bool) -> None:
+    scene = opened(make_raster(tmp_path / "a.tif", noise(1, 8, 40), crs="EPSG:4326", transform=transform))
+    said = "the coordinates are impossible in EPSG:4326: check the CRS and the transform"
+    assert (said in scene.notes) == impossible
+
+
 def test_pixels_without_a_size_are_refused(tmp_path: Path) -> None:
     path = make_raster(tmp_path / "a.tif", noise(1, 8, 8), crs="EPSG:32633", transform=Affine(0, 0, 5, 0, 0, 6))
     with pytest.raises(SceneError, match="is singular"):
