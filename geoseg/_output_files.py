@@ -86,7 +86,7 @@ def path_exists(path: str | Path) -> bool:
 
 
 def is_pipe(path: str | Path) -> bool:
-    """Report whether a path is a named pipe: opening it blocks until another program writes to it."""
+    """Report whether a path is a named pipe, which blocks when opened until another program writes to it."""
     try:
         return Path(path).is_fifo()
     except (OSError, ValueError):

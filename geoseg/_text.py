@@ -37,7 +37,7 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     Args:
         number: The number.
         noun: The noun in the singular.
-        plural: The plural of the noun; by default, ``noun`` with ``s``.
+        plural: The plural of the noun; by default, ``noun`` followed by ``s``.
 
     Example:
         >>> count(1, "polygon"), count(2000, "polygon"), count(0, "class", "classes")
@@ -84,7 +84,7 @@ def percent(share: float) -> str:
 
 
 def align_columns(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
-    """Pad the cells of a table to columns that are two spaces apart.
+    """Pad the cells of a table so that its columns line up, two spaces apart.
 
     Args:
         rows: Cells as text; all rows have the same length.

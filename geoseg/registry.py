@@ -144,8 +144,8 @@ def current_name(what: str, name: T, renamed: Mapping[str, T]) -> T:
     """Return the current spelling of a renamed value; issue a :class:`GeosegWarning` for an old spelling.
 
     Args:
-        what: Name of the setting, for the warning, such as ``augment.photometric`` or ``protocol``.
-        name: A value in its current or an old spelling; can have any type.
+        what: Name of the setting, such as ``augment.photometric`` or ``protocol``; used in the warning.
+        name: The value, under its current name or an old one; can be of any type.
         renamed: Mapping from old spellings to current ones; entries are kept for one release.
 
     Example:

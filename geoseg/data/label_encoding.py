@@ -114,7 +114,7 @@ def _build_table(kind: EncodingKind, meanings: Sequence[tuple[Any, int]]) -> dic
         if table.setdefault(key, index) != index:
             hint = "list each value once: under its class in data.values, or in data.ignore"
             raise ConfigError(
-                f"{value!r} in label files has two meanings (two classes, or a class and not labeled)", hint
+                f"{value!r} in label files has two meanings (two classes, or a class and unlabeled pixels)", hint
             )
     return table
 

@@ -56,7 +56,7 @@ class ArrayStorage:
         """
         if len(values) != self.bands:
             message = f"{name} has {len(values)} bands, but the first scene has {self.bands}"
-            raise DataError(message, "choose bands, or points in time, that all images have")
+            raise DataError(message, "choose bands or time steps that all images have in common")
         if not can_hold(self.dtype, values):
             message = f"{name} does not fit into {self.dtype}, the type of the first scene"
             raise DataError(message, "choose a type for all images: --set data.dtype=float32 (or uint16)")

@@ -174,6 +174,8 @@ def check_combination(
     if mask is not None and options.has_prediction_options:
         raise ConfigError("prediction options do not apply to mask", "omit tile, mode, stride, tta and similar options")
     if mask is None and confidence is not None:
-        raise ConfigError("confidence applies only to mask", "a model predicts its own confidence")
+        raise ConfigError(
+            "confidence can only be used with mask", "omit it: a model computes the confidence of its predictions"
+        )
     if (mask is not None or scene is None) and options.bands is not None:
         raise ConfigError("bands applies only to scene", "a recipe defines its bands")

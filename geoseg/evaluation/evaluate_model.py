@@ -42,10 +42,10 @@ def evaluate_model(
     progress: Progress = silent,
     on_scene: SceneCallback | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a split. Whole scenes are predicted once and compared at their native resolution.
+    """Evaluate a model on a split. Each scene is predicted once, as a whole, and compared at its native resolution.
 
-    The model's classes are matched to the dataset's by name. Pixels predicted as a class that only the model has count
-    as missed.
+    The model's classes are matched to the dataset's by name. Pixels predicted as a class that only the model has are
+    counted as missed.
 
     Args:
         recipe: Recipe that defines the dataset.

@@ -1,7 +1,7 @@
 """``predict_many``: one mask for each of many scenes.
 
-An error in one scene does not affect the others. Conditions that concern all scenes (existing masks, two masks with the
-same name) are checked before the first prediction.
+An error in one scene does not affect the others. Problems that affect the whole batch (masks that
+already exist, two masks with the same name) are reported before the first prediction.
 """
 
 from collections import defaultdict

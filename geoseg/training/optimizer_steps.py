@@ -27,7 +27,7 @@ def build_optimizer(parameters: Iterable[Parameter], train: TrainSection) -> Opt
 
 
 def compute_learning_rate(train: TrainSection, step: int) -> float:
-    """Compute the learning rate of a step: linear warm-up, then decay to the final learning rate.
+    """Compute the learning rate at a step: linear warm-up, then decay to the final learning rate.
 
     The polynomial schedule is that of mmengine's ``PolyLR``: end + (start - end) (1 - t)^power with
     t = step / (iterations - 1).

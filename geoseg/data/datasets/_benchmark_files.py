@@ -110,5 +110,5 @@ def require_complete(
     if missing:
         raise DataError(
             f"{len(missing)} of {len(expected)} {description} are missing: {join_names(missing, limit=MAX_NAMES)}",
-            "download the rest, or continue without them: --set data.complete=false",
+            "download the rest, or continue without the missing images: --set data.complete=false",
         )

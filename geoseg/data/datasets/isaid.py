@@ -68,7 +68,7 @@ def isaid(root: Path, *, complete: bool = True) -> Dataset:
             if complete and len(images) < count:
                 raise DataError(
                     f"{count - len(images)} of the {count} images in the split {split} are missing",
-                    "download the rest, or continue without them: --set data.complete=false",
+                    "download the rest, or continue without the missing images: --set data.complete=false",
                 )
         if extra := [_name(key) for key in labels if key not in images]:
             remarks.append(f"labels without an image, ignored: {join_names(extra, limit=MAX_NAMES)}")

@@ -154,7 +154,8 @@ def _published(root: Path, *, complete: bool) -> Scenes:
             if complete and len(members) < published and (split != "test" or members):
                 raise DataError(
                     f"{published - len(members)} of the {published} {domain} images of {split.title()} are missing",
-                    "put Train.zip and Val.zip into the folder, or continue without them: --set data.complete=false",
+                    "put Train.zip and Val.zip into the folder, or continue without the missing images: "
+                    "--set data.complete=false",
                 )
     if not scenes["train", "rural"] + scenes["train", "urban"]:
         raise DataError(

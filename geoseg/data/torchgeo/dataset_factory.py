@@ -29,7 +29,7 @@ class DatasetFactory:
     """Short text that represents the arguments, unique among the splits of a dataset, used in scene names."""
 
     def with_split(self, split: Any) -> "DatasetFactory":
-        """Return a factory with a value for the argument ``split``, or with a mapping of additional arguments."""
+        """Return the factory with arguments bound: either a value for ``split`` or a mapping of additional arguments."""
         more = dict(split) if isinstance(split, Mapping) else {"split": split}
         label = "-".join(str(one) for each in more.values() for one in (each if isinstance(each, list) else [each]))
         arguments = json.dumps(json.loads(self.arguments) | more, sort_keys=True)

@@ -291,7 +291,7 @@ def _about_lines(run: RunData) -> Iterator[tuple[str, str]]:
 
 
 def _environment_lines(run: RunData) -> Iterator[tuple[str, str]]:
-    """Yield names and texts that describe the model's provenance and the software used for the evaluation."""
+    """Yield (name, text) pairs that describe the model's provenance and the software used for the evaluation."""
     for name, value in run.environment.items():
         stage, colon, rest = name.partition(": ")
         yield f"{STAGES.get(stage, stage)}{colon}{rest}", value

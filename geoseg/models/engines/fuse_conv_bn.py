@@ -1,9 +1,9 @@
 """Fuse batch normalization into the preceding convolutions for inference.
 
 In evaluation mode, batch normalization computes w (x - mean) / sqrt(variance + eps) + b per channel, and the output of
-a convolution is linear in its weights. The weights can therefore be multiplied by these factors once, instead of every
-pixel (Jacob et al. 2018, arXiv 1712.05877, section 3.2). Modules do not record which convolution feeds which batch
-norm, so this is determined with forward hooks and trial images.
+a convolution is linear in its weights. The weights can therefore be multiplied by the factor once, instead of scaling
+every pixel (Jacob et al. 2018, arXiv 1712.05877, section 3.2). Modules do not record which convolution feeds which
+batch norm, so this is determined with forward hooks and dummy images.
 """
 
 import copy

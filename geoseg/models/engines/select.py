@@ -95,7 +95,7 @@ def is_openvino_installed() -> bool:
 
 def _require_openvino(device: torch.device, *, live: bool) -> None:
     if live:
-        raise ConfigError("OpenVINO cannot run a network in training", "use the engine auto or torch")
+        raise ConfigError("OpenVINO cannot run a network in training mode", "use the auto or torch engine")
     if device.type != "cpu":
         raise ConfigError(f"OpenVINO runs on the CPU, not on {device}", "use --device cpu, or --engine torch")
     if not is_openvino_installed():

@@ -40,7 +40,7 @@ def test_a_misspelt_option_is_a_type_error():
         ({"recipe": "town.yaml", "column": "kind"}, "apply only to reference"),
         ({"recipe": "town.yaml", "resample": True}, "apply only to reference"),
         ({"mask": "m.tif", "reference": "r.tif", "tta": "d4"}, "prediction options do not apply to mask"),
-        ({"scene": "s.tif", "reference": "r.tif", "confidence": "c.tif"}, "confidence applies only to mask"),
+        ({"scene": "s.tif", "reference": "r.tif", "confidence": "c.tif"}, "confidence can only be used with mask"),
         ({"recipe": "town.yaml", "bands": "1,2,3"}, "bands applies only to scene"),
     ],
 )
