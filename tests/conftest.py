@@ -1,7 +1,9 @@
 """Fixtures for every test."""
 
+import gc
 import inspect
 import os
+import signal
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,6 +24,15 @@ from hypothesis import settings
 settings.register_profile("thorough", deadline=None, max_examples=200)
 settings.register_profile("geoseg", deadline=None, max_examples=20, derandomize="CI" in os.environ)
 settings.load_profile("geoseg")
+
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what has been imported and collected from garbage collection, which would traverse it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 SHARED = Path(os.environ.get("GEOSEG_SHARED", Path(__file__).parents[2] / "shared"))

@@ -49,8 +49,8 @@ class Served:
         """Ends the server; bytes that it sent, by path."""
         self._process.terminate()
         total = {}
-        for line in self._process.communicate()[0].splitlines():
-            _, path, size = line.split()
+        lines = self._process.communicate()[0].split("\n")[:-1]  # the last one may be cut off
+        for _, path, size in map(str.split, lines):
             total[path] = total.get(path, 0) + int(size)
         return total
 

@@ -1,6 +1,7 @@
 """Each command hands what was typed to one function of the library and prints what comes back; the library is faked."""
 
 import sys
+from dataclasses import make_dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -161,7 +162,8 @@ def test_predict_hands_its_options_on(geoseg, predicted, chosen):
 
 @pytest.fixture
 def many(fake):
-    made = SimpleNamespace(path=Path("masks/a_mask.tif"), tiles=4, seconds=1.0, device="cpu, float32", notes=("odd",))
+    kind = make_dataclass("Made", ["path", "tiles", "seconds", "device", "notes"])
+    made = kind(Path("masks/a_mask.tif"), tiles=4, seconds=1.0, device="cpu, float32", notes=("odd",))
     outcomes = [
         SimpleNamespace(scene="a.tif", prediction=made, error=None),
         SimpleNamespace(scene="b.tif", prediction=None, error=BundleError("the scene has 4 bands", "choose")),
