@@ -219,7 +219,7 @@ def _locate(spec: RasterSpec, file: rasterio.io.DatasetWriter) -> None:
         corners = [(0, 0), (0, width), (height, 0), (height, width)]
         file.gcps = (
             [GroundControlPoint(row, col, 400_000 + 0.3 * col, 5_800_000 - 0.3 * row) for row, col in corners],
-            file.crs,
+            file.crs or rasterio.crs.CRS(),
         )
     if spec.transform == "rpc":
         file.rpcs = RPC(
