@@ -1,6 +1,6 @@
 # geoseg: everything a fresh clone needs is Python 3.11 to 3.13, make and a C compiler.
 #   make demo         train, predict, polygonize, evaluate and draw, on the sample data
-#   make test         lint, types, import contracts, then all tests
+#   make test         lint, types, import contracts and all tests
 #   make test-fast    the tests that need no torch: grids, rasters, recipes, polygons
 #   make torture      count faults on thousands of awkward, damaged and hostile inputs; LIMIT=20 for a short run
 PYTHON ?= python3
@@ -10,7 +10,7 @@ DEMO := demo
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast torture lint style types contracts format bench docs wheel clean
+.PHONY: help install demo test tests test-fast torture lint style types contracts format bench docs wheel clean
 
 help:
 	@sed -n 's/^#   //p' Makefile; echo "make lint | format | bench | docs | wheel | clean"
@@ -43,7 +43,11 @@ format: .venv/.installed
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: lint
+# Lint runs beside the tests, whose processes often wait for others.
+test: .venv/.installed
+	@$(MAKE) --no-print-directory --jobs 4 style types contracts tests
+
+tests:
 	$(PYTEST) --durations 25
 
 test-fast: .venv/.installed

@@ -35,6 +35,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_sessionfinish() -> None:
+    """Let go of what was frozen: extension modules would report it as leaked."""
+    gc.unfreeze()
+
+
 SHARED = Path(os.environ.get("GEOSEG_SHARED", Path(__file__).parents[2] / "shared"))
 """Real rasters and golden numbers lie outside the repository; tests that need them skip where they are absent."""
 

@@ -46,16 +46,16 @@ def backbone(name: str, *, bands: int = 3, output_stride: int = 8) -> Backbone:
 
 
 @every_backbone
-@pytest.mark.parametrize("size", [(33, 47), (1, 1), (2, 130)])
-def test_features_have_the_promised_channels_and_strides(name, size) -> None:
+def test_features_have_the_promised_channels_and_strides(name) -> None:
     net = backbone(name).eval()
-    with torch.no_grad():
-        features = net(torch.randn(2, 3, *size))
-    promised = [
-        (2, channels, ceil(size[0] / stride), ceil(size[1] / stride))
-        for channels, stride in zip(net.channels, net.strides, strict=True)
-    ]
-    assert [tuple(each.shape) for each in features] == promised
+    for size in [(33, 47), (1, 1), (2, 130)]:
+        with torch.no_grad():
+            features = net(torch.randn(2, 3, *size))
+        promised = [
+            (2, channels, ceil(size[0] / stride), ceil(size[1] / stride))
+            for channels, stride in zip(net.channels, net.strides, strict=True)
+        ]
+        assert [tuple(each.shape) for each in features] == promised, size
 
 
 @every_backbone

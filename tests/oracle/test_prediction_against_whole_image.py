@@ -58,7 +58,7 @@ def path(tmp_path_factory):
 def test_tiles_give_the_mask_of_the_whole_scene_when_the_halo_covers_the_receptive_radius(path, kernels):
     model = bundle(Convolutions(*kernels))
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(scenes(), tilings(RADIUS))
     def law(scene, tiling):
         values, valid = scene
@@ -80,7 +80,7 @@ def test_the_law_holds_from_the_receptive_radius_on_and_not_below(path, halo, sa
 def test_a_network_that_sees_single_pixels_gets_the_same_mask_from_every_blend(path):
     model = bundle(Convolutions(1))
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(scenes(), tilings(0))
     def law(scene, tiling):
         values, valid = scene

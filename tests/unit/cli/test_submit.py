@@ -13,6 +13,7 @@ from helpers.submissions import NUMBERS, domain_of, good_members, png, small_set
 from PIL import Image
 
 from geoseg.data.datasets.loveda import LEGEND
+from geoseg.evaluation.submission import check_loveda
 
 SIDE = 1024
 
@@ -61,8 +62,9 @@ def test_a_model_becomes_a_zip_that_the_check_accepts(geoseg, model, data, tmp_p
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "submission.zip"]
 
 
-def test_a_whole_set_of_1796_images_is_valid(geoseg, tmp_path):
-    forest = png(np.full((SIDE, SIDE), 5, np.uint8))
+def test_a_whole_set_of_1796_images_is_valid(geoseg, tmp_path, monkeypatch):
+    monkeypatch.setattr(check_loveda, "IMAGE_SIZE", 64)
+    forest = png(np.full((64, 64), 5, np.uint8))
     (tmp_path / "full.zip").write_bytes(zipped((f"{number}.png", forest) for number in range(4191, 5987)))
     result = geoseg("submit", "loveda", "--check", tmp_path / "full.zip")
     assert result.stdout == "valid for LoveDA test: 1796 images, classes present: forest\n"

@@ -80,14 +80,14 @@ def require_division_does_not_matter(path, network, *, examples, batch=4, gsd=No
 @pytest.mark.parametrize("network", [Crooked, Fickle])
 @pytest.mark.parametrize("way", WAYS)
 def test_any_division_gives_the_same_bytes(folder, way, network):
-    examples = 2 if "six" in way else 6
+    examples = 1 if "six" in way else 3
     require_division_does_not_matter(folder / "holes.tif", network(), examples=examples, **WAYS[way])
 
 
 @pytest.mark.parametrize("batch", [1, 3, 7])
 @pytest.mark.parametrize("way", ["weighted", "slide"])
 def test_whatever_the_batch(folder, way, batch):
-    require_division_does_not_matter(folder / "scene.tif", Fickle(), examples=4, batch=batch, **WAYS[way])
+    require_division_does_not_matter(folder / "scene.tif", Fickle(), examples=2, batch=batch, **WAYS[way])
 
 
 @pytest.mark.parametrize("way", ["weighted", "crop", "slide", "slide and flip"])
@@ -95,19 +95,19 @@ def test_whatever_the_batch(folder, way, batch):
 def test_in_an_area_too(folder, way, aoi):
     (west, north), (east, south) = on_the_map(5, 13), on_the_map(38, 121)
     options = {"bbox": (west, south, east, north)} | ({"aoi": folder / "triangles.gpkg"} if aoi else {})
-    require_division_does_not_matter(folder / "holes.tif", Fickle(), examples=4, **WAYS[way], **options)
+    require_division_does_not_matter(folder / "holes.tif", Fickle(), examples=2, **WAYS[way], **options)
 
 
 @pytest.mark.parametrize("way", ["weighted", "crop", "slide"])
 @pytest.mark.parametrize("factor", [2, 1 / 1.7])
 def test_for_a_model_of_another_gsd_too(folder, way, factor):
     gsd = 0.3 * factor
-    require_division_does_not_matter(folder / "holes.tif", Fickle(), examples=2, gsd=gsd, **WAYS[way])
+    require_division_does_not_matter(folder / "holes.tif", Fickle(), examples=1, gsd=gsd, **WAYS[way])
 
 
 def test_a_wide_scene_whose_rows_of_tiles_are_groups_of_their_own(tmp_path):
     path = write_scene(tmp_path / "wide.tif", pixels(60, 300))
-    require_division_does_not_matter(path, Fickle(), examples=4, batch=5)
+    require_division_does_not_matter(path, Fickle(), examples=2, batch=5)
 
 
 # Several devices

@@ -92,7 +92,7 @@ def test_what_is_whole_stays_whatever_happened_and_resume_sees_only_the_rest(
 def test_any_number_of_interruptions_at_any_time_makes_no_difference(scene, undisturbed, tmp_path_factory):
     files, batches, _ = undisturbed
 
-    @settings(max_examples=6)
+    @settings(max_examples=4)
     @given(st.lists(st.integers(1, batches), min_size=1, max_size=4))
     def law(moments):
         folder = tmp_path_factory.mktemp("law")
@@ -266,7 +266,7 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_whole(scene, undisturbed, t
     largest = max(map(len, files.values()))
     outcomes = set()
 
-    @settings(max_examples=8)
+    @settings(max_examples=5)
     @given(st.integers(600, largest + 2000))
     def law(limit):
         folder = tmp_path_factory.mktemp("full")

@@ -61,7 +61,7 @@ def full_mask(scene):
     return functools.cache(lambda **options: masked(scene, SEES_FAR, **options))
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(
     window=windows_inside(),
     blend=st.sampled_from(["weighted", "crop"]),
@@ -75,7 +75,7 @@ def test_the_mask_of_a_box_is_the_whole_mask_cut_whatever_the_network_sees(scene
     assert part.raster.grid.matches(GRID.crop(window))
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(window=windows_inside())
 @pytest.mark.parametrize("gsd", [0.6, 0.2])
 def test_so_is_it_when_the_network_sees_other_pixels_than_the_scenes(scene, window, gsd):
@@ -179,7 +179,7 @@ def polygons():
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(shapes=polygons(), blend=st.sampled_from(["weighted", "crop"]))
 def test_inside_the_polygons_the_mask_is_the_whole_mask_and_outside_nodata(scene, tmp_path_factory, shapes, blend):
     path = tmp_path_factory.mktemp("aoi") / "aoi.gpkg"

@@ -57,7 +57,7 @@ def cases(draw):
 def test_masks_are_those_of_mmsegmentations_slide_inference(path):
     model = bundle(Convolutions(3, 3))
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=20, deadline=None)
     @given(cases())
     def law(case):
         values, size, stride, batch = case
