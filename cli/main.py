@@ -45,7 +45,7 @@ INTERNAL_ERROR = 70
 """Exit code of an internal error (EX_SOFTWARE in sysexits.h)."""
 STOPPED = 130
 """Exit code after Ctrl-C (128 + SIGINT, the shell convention)."""
-GDAL_LOG_OFF = ("CPL_LOG", "OFF")
+GDAL_LOG_OFF = ("CPL_LOG", os.devnull)
 """Environment variable that keeps GDAL and libtiff from printing their own messages before those of geoseg."""
 REPORT = "This is a bug in geoseg. Please report it with the text above and the command you ran."
 

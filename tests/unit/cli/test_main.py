@@ -3,8 +3,10 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from helpers.rasters import UTM, make_raster, noise
 
 from geoseg import __version__
 from geoseg.config import load
@@ -118,6 +120,17 @@ def test_a_fault_shows_its_traceback_and_asks_for_a_report(geoseg, monkeypatch):
     assert "Traceback" in result.stderr
     assert "ZeroDivisionError: our fault" in result.stderr
     assert "report" in result.stderr.splitlines()[-1]
+
+
+def test_of_a_damaged_file_nothing_is_said_but_our_sentence_and_no_file_is_left(tmp_path):
+    path = make_raster(tmp_path / "a.tif", noise(1, 64, 64), compress="deflate", **UTM)
+    path.write_bytes(path.read_bytes()[:2000])
+    (tmp_path / "empty").mkdir()
+    call = [Path(sys.executable).with_name("geoseg"), "info", path]
+    ended = subprocess.run(call, cwd=tmp_path / "empty", capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert [line.split(":")[0] for line in ended.stderr.splitlines()] == ["Error", "Hint"]
+    assert list((tmp_path / "empty").iterdir()) == []  # neither a log of GDAL
 
 
 def test_a_pipe_that_closes_is_no_fault(geoseg, monkeypatch):
