@@ -226,19 +226,21 @@ def _predict_many(scenes: Sequence[str], folder: str, report: Callable[..., None
     from geoseg.inference.predict_many import predict_many
 
     failed, area_notes = [], []
-    for outcome in predict_many(scenes, folder, **settings):
-        if outcome.prediction is not None:
-            notes = outcome.prediction.notes
-            about_area = tuple(note for note in notes if settings["aoi"] and note.startswith(settings["aoi"]))
-            area_notes.append(about_area)
-            own = replace(outcome.prediction, notes=tuple(note for note in notes if note not in about_area))
-            report(own, f"{outcome.scene}: ")
-        elif outcome.error is not None:
-            failed.append((outcome.scene, outcome.error))
-        else:
-            console.print_status(f"{outcome.scene}: the mask already exists")
-    for note in merge_notes(area_notes):  # once, because all scenes use the same polygons
-        console.print_status(f"Note: {note}")
+    try:
+        for outcome in predict_many(scenes, folder, **settings):
+            if outcome.prediction is not None:
+                notes = outcome.prediction.notes
+                about_area = tuple(note for note in notes if settings["aoi"] and note.startswith(settings["aoi"]))
+                area_notes.append(about_area)
+                own = replace(outcome.prediction, notes=tuple(note for note in notes if note not in about_area))
+                report(own, f"{outcome.scene}: ")
+            elif outcome.error is not None:
+                failed.append((outcome.scene, outcome.error))
+            else:
+                console.print_status(f"{outcome.scene}: the mask already exists")
+    finally:
+        for note in merge_notes(area_notes):  # once, because all scenes use the same polygons
+            console.print_status(f"Note: {note}")
     for scene, error in failed:
         console.print_error(error.message if scene in error.message else f"{scene}: {error.message}", error.hint)
     if failed:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 MAX_NAME_LENGTH = 255
 """Maximum number of characters in the name of a class or a band."""
 
-NUMBER_AND_PLURAL = re.compile(r"\d[\d,]*|(?<=\w)s\b")
-"""Parts of a note that depend on a count: the number, and the plural of the noun."""
+NUMBER_AND_PLURAL = re.compile(r"(?<![:\w])\d[\d,]*|(?<=\w)s\b")
+"""Parts of a note that depend on a count: the number, which is not part of a name or code, and the plural of the noun."""
 
 UNPRINTABLE_CATEGORIES = ("Cc", "Cs")
 """Unicode categories that are not allowed in names: control characters, and surrogates, which cannot be encoded."""

@@ -18,6 +18,7 @@ from typing import Any
 from geoseg.errors import ConfigError, GeosegError
 from geoseg.grid.window import Window
 from geoseg.inference.parallel import WriteFn, predict_rows
+from geoseg.inference.predict_missing import require_memory
 from geoseg.inference.predictor_cache import PredictorCache, list_devices
 from geoseg.inference.task import PredictionTask, make_task
 from geoseg.inference.tile_pipeline import TileCounter, TileRunner
@@ -153,6 +154,7 @@ def _predict_missing(
     with task.scene, silent(0, "") as progress_task:
         counter = TileCounter(progress_task)
         runner = _make_runner(task, partial_rasters, counter)
+        require_memory(task, [runner.predictor])
         for missing in partial_rasters.missing:
             part = rows.intersection(missing)
             if not part.is_empty:

@@ -1,11 +1,13 @@
 """Predict the missing rows of a mask on one or more devices; the part of ``predict`` that needs the network."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from geoseg._memory import physical_memory
 from geoseg.errors import ConfigError, SceneError
 from geoseg.inference.parallel import predict_parts, split_rows
+from geoseg.inference.predictor import Predictor
 from geoseg.inference.predictor_cache import PredictorCache, list_devices
 from geoseg.inference.task import PredictionTask
 from geoseg.inference.tile_pipeline import TileCounter, TileRunner
@@ -36,7 +38,6 @@ def predict_missing(
         BundleError: If the model cannot be loaded.
         SceneError: If the scene is so wide that one row of tiles does not fit into memory.
     """
-    _require_memory(task)
     devices = list_devices(task.options.device)
     workers = len(devices) if cluster is None else cluster.workers
     parts = split_rows(writer.missing, workers, tile=task.plan.scene_tile[0])
@@ -49,15 +50,17 @@ def predict_missing(
             return counter, cluster.predict(task, writer.partial, parts, counter)
         options, pixels = task.options, task.input_pixels
         predictors = [cache.get(device, options.precision, options.engine, pixels=pixels) for device in devices]
+        require_memory(task, predictors)
         choose = partial(cache.batch_size, options.batch, predictors[0], task.plan.tile)
         batch = choose() if writer.partial is None else writer.partial.shared_value("batch", choose)
         predict_parts(task.strategy, parts, writer, [TileRunner(each, batch, counter) for each in predictors])
     return counter, "; ".join(predictor.description for predictor in predictors)
 
 
-def _require_memory(task: PredictionTask) -> None:
-    """Raise :class:`SceneError` if one row of tiles needs more memory than this machine has."""
-    needed, available = task.strategy.held_bytes, physical_memory()
+def require_memory(task: PredictionTask, predictors: Sequence[Predictor]) -> None:
+    """Raise :class:`SceneError` if a row of tiles per CPU predictor needs more memory than this machine has."""
+    on_cpu = sum(predictor.device.type == "cpu" for predictor in predictors)
+    needed, available = on_cpu * task.strategy.held_bytes, physical_memory()
     if needed > available:
         raise SceneError(
             f"a row of tiles of {task.scene.path}, {task.grid.width:,} pixels wide, needs {needed / 1e9:,.1f} GB of "

@@ -42,9 +42,12 @@ def test_notes_that_differ_only_in_numbers_are_merged() -> None:
         ["a1.gpkg: left out 2 points", "a1.gpkg: left out 1,000 points"],
         [],
         ["b.gpkg: repaired 1 polygon"],
+        ["a2.gpkg: left out 1 polygon outside EPSG:32632", "a2.gpkg: left out 1 polygon outside EPSG:32633"],
     ]
     assert merge_notes(notes) == [
         "a1.gpkg: left out 2 points (other numbers for 2 other scenes)",
         "b.gpkg: repaired 1 polygon",
         "a2.gpkg: left out 1 point",
+        "a2.gpkg: left out 1 polygon outside EPSG:32632",
+        "a2.gpkg: left out 1 polygon outside EPSG:32633",
     ]

@@ -127,7 +127,7 @@ def features_view(shift: DomainShift) -> View | None:
     if not series:
         return None
     highest = max(distance for points in series.values() for _, distance in points)
-    return {"chart": line_chart(series, x="layer", y="distance", y_range=(0, 1.05 * highest))}
+    return {"chart": line_chart(series, x="layer", y="distance", y_range=(0, 1.05 * highest or 1))}
 
 
 def samples_view(shift: DomainShift) -> View:

@@ -4,7 +4,8 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ from markupsafe import Markup
 
 SIZE = (420, 250)
 """(width, height) of a chart in SVG units."""
+LEFT, RIGHT, TOP, BOTTOM = 58, 20, 12, 40
+"""Margins around the plot area for ticks and axis labels, in SVG units."""
 SERIES_COLOURS = 6
 """Number of series colors in the style sheet."""
 FONT_SIZE = 11
@@ -33,8 +36,6 @@ class Chart:
 
     svg: Markup
     """The chart as an SVG element."""
-    label: str
-    """Description for screen readers."""
     names: tuple[str, ...]
     """Names of the series."""
 
@@ -61,21 +62,17 @@ def line_chart(
     known = {name: [point for point in points if all(map(math.isfinite, point))] for name, points in series.items()}
     if not any(known.values()):
         return None
-    figure, axes = _make_axes(x, y)
-    if diagonal:
-        axes.axline((0, 0), slope=1, color=QUIET, linewidth=1, dashes=(4, 4), clip_on=False)
-    for number, points in enumerate(known.values()):
-        marker = "o" if dots or len(points) == 1 else ""
-        axes.plot(
-            *zip(*points, strict=True) if points else ([], []),
-            color=_colour(number),
-            linewidth=2,
-            marker=marker,
-            clip_on=False,
-        )
-    axes.set_xlim(x_range)
-    axes.set_ylim(y_range)
-    return Chart(_to_svg(figure, label or y), label or y, tuple(series))
+    with _page_style():
+        figure, axes = _make_axes(x, y)
+        if diagonal:
+            axes.axline((0, 0), slope=1, color=QUIET, linewidth=1, dashes=(4, 4), clip_on=False)
+        for number, points in enumerate(known.values()):
+            marker = "o" if dots or len(points) == 1 else ""
+            values = zip(*points, strict=True) if points else ([], [])
+            axes.plot(*values, color=_colour(number), linewidth=2, marker=marker, clip_on=False)
+        axes.set_xlim(x_range)
+        axes.set_ylim(y_range)
+        return Chart(_to_svg(figure, label or y), tuple(series))
 
 
 def histogram(
@@ -84,20 +81,34 @@ def histogram(
     """Draw a histogram with one step line of bin fractions per name; ``edges`` contains the edges of all bins."""
     if not series:
         return None
-    figure, axes = _make_axes(x, y)
-    for number, shares in enumerate(series.values()):
-        axes.stairs(shares, edges, color=_colour(number), linewidth=2, clip_on=False)
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0, 1.05 * max(max(shares) for shares in series.values()) or 1)
-    return Chart(_to_svg(figure, x), x, tuple(series))
+    with _page_style():
+        figure, axes = _make_axes(x, y)
+        for number, shares in enumerate(series.values()):
+            axes.stairs(shares, edges, color=_colour(number), linewidth=2, clip_on=False)
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_ylim(0, 1.05 * max(max(shares) for shares in series.values()) or 1)
+        return Chart(_to_svg(figure, x), tuple(series))
+
+
+@contextmanager
+def _page_style() -> Iterator[None]:
+    """Set matplotlib's defaults instead of the user's settings; text stays text, and equal figures give equal bytes."""
+    from matplotlib import style  # noqa: PLC0415 - the import takes half a second
+
+    own = {"svg.fonttype": "none", "svg.hashsalt": "geoseg"}
+    with style.context(["default", own]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has other fonts
+        yield
 
 
 def _make_axes(x: str, y: str) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure  # noqa: PLC0415 - the import takes half a second
+    from matplotlib.figure import Figure  # noqa: PLC0415
     from matplotlib.ticker import MaxNLocator  # noqa: PLC0415
 
-    figure = Figure(figsize=(SIZE[0] / 72, SIZE[1] / 72), layout="constrained", frameon=False)
-    axes = figure.add_subplot(frame_on=False)
+    width, height = SIZE
+    figure = Figure(figsize=(width / 72, height / 72), frameon=False)
+    size = (width - LEFT - RIGHT) / width, (height - TOP - BOTTOM) / height
+    axes = figure.add_axes((LEFT / width, BOTTOM / height, *size), frame_on=False)
     axes.grid(axis="y", color=EDGE, linewidth=1, clip_on=False)
     axes.set_axisbelow(True)
     axes.tick_params(length=0, labelsize=FONT_SIZE, labelcolor=QUIET)
@@ -113,16 +124,11 @@ def _colour(number: int) -> str:
 
 def _to_svg(figure: Any, label: str) -> Markup:
     """Return the figure as an SVG element whose colors and font are those of the page."""
-    import matplotlib as mpl  # noqa: PLC0415
-
     file = io.StringIO()
-    # Text stays text, and equal figures give equal bytes.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "geoseg"}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has other fonts
-        figure.savefig(file, format="svg", metadata={"Date": None})
+    figure.savefig(file, format="svg", metadata={"Date": None})
     svg = file.getvalue()
     body = re.sub(r"<(metadata|style).*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    body = re.sub(r"^<svg[^>]*>", _svg_tag(label), body)
+    body = re.sub(r"^<svg[^>]*>", lambda _: _svg_tag(label), body)  # a label may contain backslashes
     body = re.sub(r'<g id="[^"]*"', "<g", body)  # the same in every chart of a page
     body = re.sub(r"font: ([\d.]+px) [^;\"]*", r"font-size: \1", body)
     body = body.replace("xlink:href", "href")

@@ -49,18 +49,18 @@ def read_parquet(path: str | Path, boxes: Sequence[Bounds] | None = None) -> gpd
 
     Args:
         path: A GeoParquet file.
-        boxes: If given, and if the file has a bounds column, only rows whose bounds intersect a box or are missing are read;
+        boxes: If given, and if the file has a bounds column, only rows whose bounds intersect a box or are null are read;
             row groups without such rows are skipped.
     """
     layer = ParquetLayer.open(str(path))
     layer.require_memory(layer.file.schema_arrow.names, rows=layer.rows)
     bounds = layer.bounds_fields if boxes else None
-    frame = gpd.read_parquet(path, filters=None if bounds is None else _touches_any(bounds, boxes or ()))
+    frame = gpd.read_parquet(path, filters=None if bounds is None else _intersects_any(bounds, boxes or ()))
     return frame.drop(columns=BBOX, errors="ignore")
 
 
-def _touches_any(bounds: Sequence[pc.Expression], boxes: Sequence[Bounds]) -> pc.Expression:
-    """Return the condition that a row's bounds intersect a box or are missing."""
+def _intersects_any(bounds: Sequence[pc.Expression], boxes: Sequence[Bounds]) -> pc.Expression:
+    """Return the condition that a row's bounds intersect a box or are null."""
     x_min, y_min, x_max, y_max = bounds
     condition = x_min.is_null(nan_is_null=True)
     for left, bottom, right, top in boxes:

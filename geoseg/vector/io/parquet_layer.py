@@ -97,8 +97,9 @@ class ParquetLayer:
         except (LookupError, TypeError):
             return None
         schema = self.file.metadata.schema
-        has_all = names <= {schema.column(k).path for k in range(len(schema))}
-        return tuple(pc.field(*path) for path in paths) if has_all else None
+        columns = [schema.column(k) for k in range(len(schema))]
+        numbers = {each.path for each in columns if each.physical_type in {"FLOAT", "DOUBLE"}}
+        return tuple(pc.field(*path) for path in paths) if names <= numbers else None
 
     def read_columns(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the given columns in batches of rows."""

@@ -3,6 +3,7 @@
 import re
 import xml.etree.ElementTree as ET
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,7 +68,7 @@ def test_any_band_name_is_shown_as_it_is(name):
     assert svg.get("aria-label") == name
 
 
-@pytest.mark.parametrize("name", ["$a$", "$\\frac{", "<b>", "a & b", '"'])
+@pytest.mark.parametrize("name", ["$a$", "$\\frac{", "<b>", "a & b", '"', "C:\\data\\B04", "a\\1b"])
 def test_dollars_and_markup_in_a_band_name_are_text(name):
     assert name in texts(parse(line_chart({"a": [(0, 1), (1, 2)]}, x=name, y="y")))
 
@@ -84,3 +85,9 @@ def test_equal_charts_are_equal_and_have_no_identifiers_that_a_page_would_repeat
     one, two = (line_chart({"a": [(0, 1), (1, 2)]}, x="x", y="y") for _ in range(2))
     assert one == two
     assert '<g id="' not in str(one.svg if one else "")
+
+
+def test_settings_of_the_user_change_nothing():
+    one = line_chart({"a": [(0, 1), (1, 2)]}, x="x", y="y")
+    with mpl.rc_context({"text.usetex": True, "savefig.bbox": "tight", "lines.linestyle": ":"}):
+        assert line_chart({"a": [(0, 1), (1, 2)]}, x="x", y="y") == one
