@@ -7,7 +7,8 @@ import pyogrio
 import rasterio
 import shapely
 from affine import Affine
-from rasterio.enums import ColorInterp
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
 
 NODATA = 255
 MAX_PIXELS = 4_000_000
@@ -38,10 +39,10 @@ def _is_located(source: rasterio.DatasetReader) -> bool:
 
 def _compare_validity(source: rasterio.DatasetReader, result: rasterio.DatasetReader) -> list[str]:
     predicted = result.read(1) != NODATA
-    bands = [band for band, meaning in enumerate(source.colorinterp, 1) if meaning != ColorInterp.alpha]
-    valid = source.read_masks(bands) > 0
+    bands = [band for band in range(1, source.count + 1) if not _is_alpha(source, band)]
+    valid = np.stack([_read_band_mask(source, band) for band in bands])
     if "float" in source.dtypes[0]:
-        valid &= ~np.isnan(source.read(bands))
+        valid &= np.isfinite(source.read(bands))
     for band in set(range(1, source.count + 1)) - set(bands):
         valid &= source.read(band) > 0  # GDAL ignores an alpha band if nodata is declared, too
     any_band, every_band = valid.any(axis=0), valid.all(axis=0)
@@ -51,12 +52,25 @@ def _compare_validity(source: rasterio.DatasetReader, result: rasterio.DatasetRe
     return found + ([f"{lost} of {every_band.sum()} valid pixels are not predicted"] if lost else [])
 
 
+def _is_alpha(source: rasterio.DatasetReader, band: int) -> bool:
+    """Return whether a band is marked as alpha and contains nothing but the values of a mask."""
+    return source.colorinterp[band - 1] == ColorInterp.alpha and set(np.unique(source.read(band))) <= {0, 255}
+
+
+def _read_band_mask(source: rasterio.DatasetReader, band: int) -> NDArray[np.bool_]:
+    """Return a band's validity; GDAL's mask is an alpha band even if that is an image."""
+    nodata = source.nodatavals[band - 1]
+    if MaskFlags.alpha not in source.mask_flag_enums[band - 1] or _is_alpha(source, source.count):
+        return source.read_masks(band) > 0
+    return np.ones(source.shape, bool) if nodata is None else source.read(band) != nodata
+
+
 def compare_polygons_with_mask(mask: Path, layer: Path) -> list[str]:
     """Compare area, validity and classes of polygons with the pixels of a mask."""
     with rasterio.open(mask) as file:
         valid = file.read_masks(1) > 0
         pixel_area = abs(file.transform.determinant)
-        crs = file.crs
+        crs = file.crs if _is_located(file) else None
     meta, _, geometry, _ = pyogrio.raw.read(layer, layer=0)
     shapes = shapely.from_wkb(geometry)
     found = [] if shapely.is_valid(shapes).all() else ["polygons are invalid"]
