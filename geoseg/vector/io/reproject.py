@@ -144,7 +144,9 @@ def _transform_nearby(
 
 def _empty_if_infinite(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
     """Replace polygons with infinite coordinates by empty ones."""
-    return np.where(_is_finite(geometries), geometries, shapely.Polygon())
+    finite = geometries.copy()
+    finite[~_is_finite(geometries)] = shapely.Polygon()
+    return finite
 
 
 def _mend_crossing(
@@ -164,7 +166,8 @@ def _mend_crossing(
         is_crossing = _find_crossing(geometries, seam.period, is_drawn=is_drawn)
         mended[is_crossing] = [_unwrap(each, seam) for each in geometries[is_crossing]]
         return mended, int(is_crossing.sum())
-    if seam.is_far_from(shapely.total_bounds(geometries)):
+    left, bottom, right, top = shapely.total_bounds(geometries).tolist()
+    if seam.is_far_from((left, bottom, right, top)):
         return mended, 0
     relative = shapely.transform(_pull_inside(geometries, crs), lambda points: seam.to_relative(points, crs))
     relative = _empty_if_infinite(relative)
