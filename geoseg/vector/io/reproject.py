@@ -6,7 +6,7 @@ Ordinary polygons are transformed vertex by vertex. Four cases need special trea
 * A polygon that extends beyond the area of use of the grid's CRS is first clipped to the surroundings of the grid.
 * An edge longer than half a turn of longitude crosses the antimeridian, the seam of the CRS (see :mod:`geoseg.grid.seam`),
   so its polygon is continued beyond the seam. (An edge of a full turn belongs to a box around the world.) A ring around a
-  pole is extended to the pole. On a projected map, a long edge may also be meant literally, so the polygon crosses the seam
+  pole is extended to the pole. On a projected map, a long edge may also be a straight line, so the polygon crosses the seam
   only if its long edges connect opposite sides of the map, and it is closer to a square if it does. In a CRS whose x does
   not repeat, the polygon is cut at the seam.
 * Longitudes may start at -180 or at 0, so a polygon is shifted by full turns to the longitudes of the grid. The same
@@ -108,7 +108,7 @@ def describe_crossing(crs: CRS) -> str:
 
 
 def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid) -> tuple[NDArray[np.object_], int]:
-    """Transform polygons, and count those that cross the seam of the source CRS.
+    """Transform polygons, and count the polygons that cross the seam of the source CRS.
 
     Polygons outside the area of use of the target CRS become empty.
     """
