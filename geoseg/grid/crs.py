@@ -55,7 +55,12 @@ def _is_local(crs: CRS) -> bool:
 
 def full_turn(crs: CRS) -> float:
     """Return a full turn in the unit of a geographic CRS: 360 degrees, or 400 grads."""
-    return round(2 * math.pi / crs.axis_info[0].unit_conversion_factor, 6)
+    return round(2 * math.pi / unit_factor(crs), 6)
+
+
+def unit_factor(crs: CRS) -> float:
+    """Return the unit of x in meters, or in radians if the CRS is geographic; 1.0 if the CRS does not define its axes."""
+    return float(crs.axis_info[0].unit_conversion_factor) if crs.axis_info else 1.0
 
 
 def is_in_range(bounds: tuple[float, float, float, float], crs: CRS) -> bool:

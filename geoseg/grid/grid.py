@@ -17,7 +17,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from geoseg.errors import GridMismatch
-from geoseg.grid.crs import crs_name
+from geoseg.grid.crs import crs_name, unit_factor
 from geoseg.grid.window import Window
 
 Bounds = tuple[float, float, float, float]
@@ -314,7 +314,7 @@ class Grid:
 
     def _meters_per_unit(self) -> float:
         assert self.crs is not None
-        return self.crs.axis_info[0].unit_conversion_factor if self.crs.axis_info else 1.0
+        return unit_factor(self.crs)
 
 
 def _whole_pixels(positions: NDArray[np.float64]) -> tuple[int, int]:

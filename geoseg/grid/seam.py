@@ -1,8 +1,9 @@
 """Find the seam of a CRS: the meridian at which x jumps from one side of the map to the other.
 
-Longitudes jump at the antimeridian. A projected CRS that shows the whole Earth jumps at the meridian opposite its central
-meridian: EPSG:3857 and EPSG:8857 at 180 degrees, EPSG:3832 at -30 degrees. UTM and polar CRSs have no seam. Interrupted
-projections have several, of which only this one is found.
+Longitudes jump at the antimeridian. Cylindrical, pseudocylindrical, and conic projections jump at the meridian opposite
+their central meridian, also far from the area of use of the CRS: EPSG:3857 and EPSG:8857 at 180 degrees, EPSG:3832 at -30
+degrees, the conic EPSG:2154 (France) at -177 degrees. Transverse Mercator (UTM) and azimuthal projections (polar CRSs) have
+no seam. Interrupted projections have several, of which only this one is found.
 """
 
 import contextlib
@@ -17,11 +18,14 @@ from pyproj import CRS
 from pyproj.crs import BoundCRS
 
 from geoseg.errors import GridMismatch
-from geoseg.grid.crs import full_turn, make_transformer
-from geoseg.grid.grid import Grid, map_point
+from geoseg.grid.crs import full_turn, make_transformer, unit_factor
+from geoseg.grid.grid import Bounds, Grid, map_point
 
-EDGE_POINTS = 101
-"""Number of points per side of a grid that are tested to find out whether the grid crosses a seam."""
+SIDE_POINTS = 101
+"""Number of points per side of a grid or of bounds that are compared with a seam."""
+
+FAR = 1 / 36
+"""Distance in turns from a seam or a pole from which bounds are far from it (10 degrees)."""
 
 TEST_LATITUDES = np.array([-1, 1]) / 9
 """Latitudes at which a jump is looked for, in turns (40 degrees)."""
@@ -56,6 +60,11 @@ class Seam:
     """Distance in CRS units after which x repeats; None if meridians are not vertical lines with equal distances."""
 
     @property
+    def longitude(self) -> float:
+        """Longitude of the seam in the unit of ``base``: more than minus half a turn, up to half a turn."""
+        return self.turn / 2 - (-self.central_meridian) % self.turn
+
+    @property
     def turn(self) -> float:
         """A full turn in the unit of ``base``."""
         return full_turn(self.base)
@@ -87,6 +96,13 @@ class Seam:
         """
         center = self.from_relative(np.zeros((1, 2)))
         return points - (points - center) * INSIDE
+
+    def is_far_from(self, bounds: Bounds) -> bool:
+        """Return whether bounds in the CRS are less than half a turn wide, and far from the seam and from both poles."""
+        lon, lat = np.abs(relative := self.to_relative(_border(bounds), self.crs)).T
+        if not np.isfinite(relative).all() or np.ptp(relative[:, 0]) >= self.turn / 2:
+            return False
+        return bool(lon.max() < (0.5 - FAR) * self.turn and lat.max() < (0.25 - FAR) * self.turn)
 
     def pole_y(self, sign: float) -> float:
         """Return y of the north pole (positive sign) or the south pole; of a point near it if y is infinite there."""
@@ -122,13 +138,18 @@ def crosses_seam(grid: Grid, crs: CRS) -> bool:
     seam = find_seam(crs)
     if seam is None or grid.crs is None:
         return False
-    part = np.linspace(0, 1, EDGE_POINTS)[:, None]
-    corners = np.array([[0, 0], [grid.width, 0], [grid.width, grid.height], [0, grid.height], [0, 0]], np.float64)
-    border = np.concatenate([(1 - part) * a + part * b for a, b in pairwise(corners)])
-    points = np.array([map_point(grid.transform, col, row) for col, row in border])
+    points = np.array([map_point(grid.transform, col, row) for col, row in _border((0, 0, grid.width, grid.height))])
     lon = seam.to_relative(points, grid.crs)[:, 0]
     lon[~np.isfinite(lon)] = np.nan
     return bool((np.abs(np.diff(lon)) > seam.turn / 2).any())
+
+
+def _border(bounds: Bounds) -> NDArray[np.float64]:
+    """Return points (point, 2) along the border of bounds."""
+    left, bottom, right, top = bounds
+    part = np.linspace(0, 1, SIDE_POINTS)[:, None]
+    corners = np.array([[left, bottom], [right, bottom], [right, top], [left, top], [left, bottom]], np.float64)
+    return np.concatenate([(1 - part) * a + part * b for a, b in pairwise(corners)])
 
 
 def _find_base(crs: CRS) -> CRS | None:
@@ -156,8 +177,7 @@ def _project(seam: Seam, turns: float, latitudes: NDArray[np.float64]) -> NDArra
 
 def _jumps(seam: Seam) -> bool:
     east, west = (_project(seam, sign * (0.5 - SHORT_STEP), TEST_LATITUDES) for sign in (1, -1))
-    unit = seam.crs.axis_info[0].unit_conversion_factor if seam.crs.axis_info else 1.0
-    return bool((np.linalg.norm(east - west, axis=1) * unit > JUMP_M).any())
+    return bool((np.linalg.norm(east - west, axis=1) * unit_factor(seam.crs) > JUMP_M).any())
 
 
 def _find_period(seam: Seam) -> float | None:

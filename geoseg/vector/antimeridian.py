@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pyproj import CRS
 
 from geoseg.errors import LayerError
-from geoseg.grid.crs import crs_name, full_turn, make_transformer
+from geoseg.grid.crs import crs_name, full_turn, make_transformer, unit_factor
 from geoseg.grid.seam import Seam, find_seam
 from geoseg.vector.polygon_arrays import PolygonArrays, densify
 from geoseg.vector.tracing.ragged_arrays import FloatArray
@@ -119,7 +119,7 @@ def _cut_arrays(polygons: PolygonArrays, base: CRS) -> PolygonArrays:
 def _project(polygons: PolygonArrays, seam: Seam) -> PolygonArrays:
     """Project polygons that were cut; a pole that is a point on the map becomes a single vertex."""
     projected = _require_finite(seam.from_relative(polygons.points), seam.crs)
-    unit = seam.crs.axis_info[0].unit_conversion_factor if seam.crs.axis_info else 1.0
+    unit = unit_factor(seam.crs)
     is_merged = False
     for sign in (-1, 1):
         is_pole = _is_pole(polygons.points, seam.turn) & (np.sign(polygons.points[:, 1]) == sign)
@@ -135,7 +135,7 @@ def longest_edge(crs: CRS) -> float:
     """Return the length of the longest edge, in CRS units, of which only the end points are transformed."""
     if crs.is_geographic:
         return LONGEST_EDGE_TURNS * full_turn(crs)
-    return LONGEST_EDGE_M / (crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0)
+    return LONGEST_EDGE_M / unit_factor(crs)
 
 
 def cut_at_antimeridian(geometries: NDArray[np.object_], crs: CRS) -> NDArray[np.object_]:

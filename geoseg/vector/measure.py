@@ -17,6 +17,7 @@ from pyproj import CRS, Transformer
 from pyproj.exceptions import CRSError, ProjError
 
 from geoseg._numba_jit import njit
+from geoseg.grid.crs import unit_factor
 from geoseg.grid.grid import WGS84_ECCENTRICITY_SQUARED, WGS84_SEMI_MAJOR_M, Bounds, Grid
 from geoseg.vector.polygon_arrays import PolygonArrays
 from geoseg.vector.tracing.ragged_arrays import FloatArray, IntArray
@@ -102,7 +103,7 @@ def metric_tensor(crs: CRS, x: Any, y: Any, span: float) -> FloatArray:
     along_y = (_to_geocentric(crs, x, y + half) - _to_geocentric(crs, x, y - half)) / step
     e, f, g = (along_x**2).sum(axis=-1), (along_x * along_y).sum(axis=-1), (along_y**2).sum(axis=-1)
     tensor = np.stack([e, f, g, np.sqrt(np.maximum(e * g - f * f, 0))], axis=-1)
-    unit = crs.axis_info[0].unit_conversion_factor if crs.axis_info else 1.0
+    unit = unit_factor(crs)
     return np.where(np.isfinite(tensor), tensor, np.array([unit**2, 0, unit**2, unit**2]))
 
 

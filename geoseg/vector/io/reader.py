@@ -34,7 +34,7 @@ from geoseg.grid.grid import Bounds, Grid
 from geoseg.vector.io.arrow import BBOX, GEOMETRY, encode_bbox
 from geoseg.vector.io.bounding_boxes import find_boxes
 from geoseg.vector.io.geoparquet import is_parquet, read_parquet, read_parquet_crs
-from geoseg.vector.io.reproject import reproject_polygons
+from geoseg.vector.io.reproject import describe_crossing, reproject_polygons
 from geoseg.vector.io.require_file import require_file
 from geoseg.vector.io.select_polygons import describe_selection, select_polygons
 
@@ -180,9 +180,7 @@ class GridPolygons:
         if lost := len(selected) - len(reprojected):
             notes.append(f"left out {count(lost, 'polygon')} that cannot be represented in {crs_name(grid.crs)}")
         if crossing:
-            notes.append(
-                f"{count(crossing, 'polygon')} with edges longer than 180 degrees, interpreted as crossing the antimeridian"
-            )
+            notes.append(f"{count(crossing, 'polygon')} {describe_crossing(selected.crs)}")
         return cls(reprojected, tuple(f"{name}: {note}" for note in notes))
 
     @classmethod

@@ -4,9 +4,11 @@ Ordinary polygons are transformed vertex by vertex. Four cases need special trea
 
 * An edge longer than one degree or 100 km is a curve in the target CRS, so intermediate vertices are added.
 * A polygon that extends beyond the area of use of the grid's CRS is first clipped to the surroundings of the grid.
-* An edge longer than half a turn crosses the seam of its CRS (see :mod:`geoseg.grid.seam`), which is the antimeridian in
-  EPSG:4326 and EPSG:3857, so its polygon is continued beyond the seam. (An edge of a full turn belongs to a box around the
-  world.) A ring around a pole is extended to the pole. In a CRS whose x does not repeat, the polygon is cut at the seam.
+* An edge longer than half a turn of longitude crosses the antimeridian, the seam of the CRS (see :mod:`geoseg.grid.seam`),
+  so its polygon is continued beyond the seam. (An edge of a full turn belongs to a box around the world.) A ring around a
+  pole is extended to the pole. On a projected map, a long edge may also be a straight line, so the polygon crosses the seam
+  only if its long edges connect opposite sides of the map, and it is closer to a square if it does. In a CRS whose x does
+  not repeat, the polygon is cut at the seam.
 * Longitudes may start at -180 or at 0, so a polygon is shifted by full turns to the longitudes of the grid. The same
   applies to x in EPSG:3857 and other cylindrical projections.
 """
@@ -27,6 +29,9 @@ from geoseg.grid.seam import Seam, find_seam
 from geoseg.vector.antimeridian import cut_at_antimeridian, longest_edge
 from geoseg.vector.io.bounding_boxes import find_boxes
 from geoseg.vector.io.select_polygons import unite_polygons
+
+SIDE_TO_SIDE = 0.9
+"""Length from which an edge on a projected map connects opposite sides of the map, as a fraction of a full turn."""
 
 WHOLE_TURN_TOLERANCE = 1e-6
 """Tolerance for the length of an edge around the world, as a fraction of a full turn."""
@@ -69,7 +74,7 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
 
     Returns:
         A GeoDataFrame with valid polygons in the CRS of the grid, or ``frame`` itself if neither has a CRS; and the
-        number of polygons with edges longer than half a turn, which were interpreted as crossing the antimeridian.
+        number of polygons that were interpreted as crossing the seam of their CRS, because of their long edges.
 
     Raises:
         LayerError: If only one of ``frame`` and the grid has a CRS.
@@ -91,41 +96,82 @@ def reproject_polygons(frame: gpd.GeoDataFrame, grid: Grid, *, name: str = "the 
     return result.set_crs(grid.crs, allow_override=True)[~shapely.is_empty(geometries)], crossing
 
 
+def describe_crossing(crs: CRS) -> str:
+    """Describe polygons that were interpreted as crossing the seam of their CRS, for a note about their number."""
+    seam = find_seam(crs)
+    if seam is None or crs.is_geographic:
+        return "with edges longer than 180 degrees, interpreted as crossing the antimeridian"
+    return (
+        f"with edges from one side of the map to the other, interpreted as crossing the seam of {crs_name(crs)} at "
+        f"longitude {seam.longitude:g}"
+    )
+
+
 def _transform_polygons(geometries: NDArray[np.object_], source: CRS, grid: Grid) -> tuple[NDArray[np.object_], int]:
-    """Transform polygons, and count those with edges longer than half a turn.
+    """Transform polygons, and count the polygons that cross the seam of the source CRS.
 
     Polygons outside the area of use of the target CRS become empty.
     """
     assert grid.crs is not None
-    transformer, boxes = make_transformer(source, grid.crs), find_boxes(grid, source)
-    geometries, crossing = _mend_crossing(geometries, source)
-    limit = longest_edge(source)
-    is_long = _longest_edges(geometries) > limit
+    transformer = make_transformer(source, grid.crs)
+    geometries, crossing = _mend_crossing(geometries, source, is_drawn=not source.is_geographic)
+    is_long = _longest_edges(geometries) > longest_edge(source)
     transformed = geometries.copy()
     transformed[~is_long] = _transform(geometries[~is_long], transformer)
     special = is_long | ~_is_finite(transformed)
-    for i in np.flatnonzero(special):
-        nearby = geometries[i] if boxes is None else _clip_to(geometries[i], boxes)
-        moved = _transform(_pull_inside(shapely.segmentize(nearby, limit), source), transformer)
-        transformed[i] = moved[0] if _is_finite(moved)[0] else shapely.Polygon()
+    transformed[special] = _transform_nearby(geometries[special], source, transformer, grid)
     transformed, _ = _mend_crossing(transformed, grid.crs)
+    beyond = ~_is_finite(transformed)  # cut at a seam that reaches a pole at infinity
+    nearby = _transform_nearby(geometries[beyond], source, transformer, grid)
+    transformed[beyond] = _empty_if_infinite(_mend_crossing(nearby, grid.crs)[0])
     for i in np.flatnonzero(~shapely.is_valid(transformed)):
         transformed[i] = unite_polygons([shapely.make_valid(transformed[i])])
     return transformed, crossing
 
 
-def _mend_crossing(geometries: NDArray[np.object_], crs: CRS) -> tuple[NDArray[np.object_], int]:
-    """Continue or cut the polygons that cross the seam of their CRS, and return their number."""
+def _transform_nearby(
+    geometries: NDArray[np.object_], source: CRS, transformer: Transformer, grid: Grid
+) -> NDArray[np.object_]:
+    """Transform the parts of polygons in the surroundings of a grid, with vertices added to long edges."""
+    if not len(geometries):
+        return geometries
+    boxes = find_boxes(grid, source)
+    if boxes is not None:
+        geometries = np.array([_clip_to(each, boxes) for each in geometries], dtype=object)
+    dense = shapely.segmentize(geometries, longest_edge(source))
+    return _empty_if_infinite(_transform(_pull_inside(dense, source), transformer))
+
+
+def _empty_if_infinite(geometries: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Replace polygons with infinite coordinates by empty ones."""
+    finite = geometries.copy()
+    finite[~_is_finite(geometries)] = shapely.Polygon()
+    return finite
+
+
+def _mend_crossing(
+    geometries: NDArray[np.object_], crs: CRS, *, is_drawn: bool = False
+) -> tuple[NDArray[np.object_], int]:
+    """Continue or cut the polygons that cross the seam of their CRS, and return their number.
+
+    Args:
+        geometries: The polygons.
+        crs: CRS of the polygons.
+        is_drawn: Whether long edges may be straight lines on the map instead of short edges across the seam.
+    """
     seam, mended = find_seam(crs), geometries.copy()
-    if seam is None:
+    if seam is None or not len(geometries):
         return mended, 0
     if seam.period is not None:
-        is_crossing = _has_edge_over(geometries, seam.period)
+        is_crossing = _find_crossing(geometries, seam.period, is_drawn=is_drawn)
         mended[is_crossing] = [_unwrap(each, seam) for each in geometries[is_crossing]]
         return mended, int(is_crossing.sum())
+    left, bottom, right, top = shapely.total_bounds(geometries).tolist()
+    if seam.is_far_from((left, bottom, right, top)):
+        return mended, 0
     relative = shapely.transform(_pull_inside(geometries, crs), lambda points: seam.to_relative(points, crs))
-    relative[~_is_finite(relative)] = shapely.Polygon()
-    is_crossing = _has_edge_over(relative, seam.turn)
+    relative = _empty_if_infinite(relative)
+    is_crossing = _find_crossing(relative, seam.turn, is_drawn=is_drawn)
     cut = cut_at_antimeridian(relative[is_crossing], seam.base)
     mended[is_crossing] = shapely.transform(cut, seam.from_relative)
     return mended, int(is_crossing.sum())
@@ -165,13 +211,26 @@ def _longest_edges(geometries: NDArray[np.object_]) -> NDArray[np.float64]:
     return longest
 
 
-def _has_edge_over(geometries: NDArray[np.object_], turn: float) -> NDArray[np.bool_]:
-    """Return which polygons have an edge that spans more than half a turn along x, but less than a full turn."""
+def _find_crossing(geometries: NDArray[np.object_], turn: float, *, is_drawn: bool) -> NDArray[np.bool_]:
+    """Return which polygons have an edge that spans more than half a turn along x, but less than a full turn.
+
+    If long edges may be drawn on the map, all of them must connect opposite sides of it (see :func:`_is_wrapped`).
+    """
     edges, owner = _edges(geometries)
-    length = np.abs(edges[:, 0])
+    length = np.abs(edges[:, 0]) / turn
     found = np.zeros(len(geometries), np.bool_)
-    found[owner[(length > turn / 2) & (length < turn * (1 - WHOLE_TURN_TOLERANCE))]] = True
+    found[owner[(length > 0.5) & (length < 1 - WHOLE_TURN_TOLERANCE)]] = True
+    if is_drawn:
+        found[owner[(length > 0.5) & (length < SIDE_TO_SIDE)]] = False
+        found[found] = [_is_wrapped(each, turn) for each in geometries[found]]
     return found
+
+
+def _is_wrapped(geometry: shapely.Geometry, turn: float) -> bool:
+    """Return whether a polygon is closer to a square if its western half is moved by a full turn to the east."""
+    x, y = shapely.get_coordinates(geometry).T
+    moved = x + turn * (x < (x.min() + x.max()) / 2)
+    return bool(np.ptp(y) ** 2 < np.ptp(x) * np.ptp(moved))
 
 
 def _is_finite(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:

@@ -80,3 +80,29 @@ def test_a_grid_crosses_a_seam(lon, crs, expected):
 def test_a_grid_around_a_pole_crosses_every_seam():
     grid = Grid(CRS(3413), Affine(1000, 0, -50_000, 0, -1000, 50_000), 100, 100)
     assert all(crosses_seam(grid, CRS(crs)) for crs in (*CYLINDRICAL, *OTHERS))
+
+
+@pytest.mark.parametrize(("crs", "longitude"), [("EPSG:4326", 180), ("EPSG:3832", -30), ("EPSG:2154", -177)])
+def test_the_longitude_of_a_seam(crs, longitude):
+    seam = find_seam(CRS(crs))
+    assert seam is not None
+    assert seam.longitude == pytest.approx(longitude)
+
+
+@pytest.mark.parametrize(
+    ("crs", "bounds", "expected"),
+    [
+        ("EPSG:2154", (1e5, 6e6, 1.2e6, 7.2e6), True),  # France
+        ("EPSG:3978", (-2.7e6, -9e5, 3.1e6, 2.5e6), True),  # Canada, south of the pole
+        ("EPSG:3978", (-2.7e6, -9e5, 3.1e6, 4.6e6), False),  # the pole is inside
+        ("EPSG:5070", (-2.5e6, 2e5, 2.3e6, 3.2e6), True),  # the contiguous United States
+        ("EPSG:8857", (1.6e7, 0, 1.8e7, 1e6), False),  # the border of the map is inside
+        ("EPSG:8857", (1.65e7, 0, 1.7e7, 1e6), False),  # close to the border
+        ("EPSG:8857", (-1.2e7, 0, 1.2e7, 1e6), False),  # more than half a turn wide
+        ("EPSG:8857", (0, 8.1e6, 1e6, 8.3e6), False),  # close to the pole, which is a line
+    ],
+)
+def test_bounds_far_from_the_seam_and_the_poles(crs, bounds, expected):
+    seam = find_seam(CRS(crs))
+    assert seam is not None
+    assert seam.is_far_from(bounds) is expected

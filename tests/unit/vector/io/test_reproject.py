@@ -8,7 +8,9 @@ from affine import Affine
 from pyproj import CRS, Transformer
 
 from geoseg.errors import GridMismatch, LayerError
+from geoseg.grid import seam as seam_module
 from geoseg.grid.grid import Grid
+from geoseg.grid.seam import SIDE_POINTS, Seam
 from geoseg.vector.area_of_interest import AreaOfInterest
 from geoseg.vector.rasterize import rasterize
 
@@ -125,6 +127,96 @@ def test_polygons_across_the_seam_of_a_projected_crs(tmp_path, place, name, poly
     assert expected.sum() > 300
     for path in (None, tmp_path / "a.gpkg"):
         assert (burned(polygon, crs, grid, path) != expected).sum() <= 0.01 * expected.sum()
+
+
+WIDE = {  # polygons with long, straight sides on the map, and a grid inside
+    "most of Web Mercator": ((-1.5e7, -8e6, 1.5e7, 1.1e7), "EPSG:3857", "EPSG:32633", 500_000, 5_800_000),
+    "nearly all of Web Mercator": ((-1.9e7, -8e6, 1.9e7, 1.1e7), "EPSG:3857", "EPSG:32633", 500_000, 5_800_000),
+    "-179.9 to 179.9": ((-20026376.39, -2e7, 20026376.39, 2e7), "EPSG:3857", "EPSG:32633", 500_000, 5_800_000),
+    "most of Equal Earth": ((-1.2e7, -6e6, 1.2e7, 7e6), "EPSG:8857", "EPSG:32633", 500_000, 5_800_000),
+    "Canada": ((-2.7e6, -9e5, 3.1e6, 4.6e6), "EPSG:3978", "EPSG:32618", 500_000, 5_000_000),
+}
+
+
+@pytest.mark.parametrize("place", WIDE)
+def test_wide_boxes_on_a_projected_map_are_literal(tmp_path, caplog, place):
+    box, crs, own, x, y = WIDE[place]
+    grid = grid_around(CRS(own), x, y, 10, size=20)
+    assert wanted(shapely.box(*box), CRS(crs), grid).all()
+    for path in (None, tmp_path / "a.gpkg"):
+        assert burned(shapely.box(*box), CRS(crs), grid, path).all()
+    assert "interpreted as crossing" not in caplog.text
+
+
+@pytest.mark.parametrize(("crs", "longitude"), [("EPSG:3857", 180), ("EPSG:8857", 180), ("EPSG:3832", -30)])
+def test_the_note_names_the_seam_of_a_projected_crs(caplog, crs, longitude):
+    east, west = (longitude - 0.1 + 180) % 360 - 180, (longitude + 0.1 + 180) % 360 - 180
+    forward = Transformer.from_crs(4326, crs, always_xy=True).transform
+    wrapped = shapely.Polygon(np.column_stack(forward([east, west, west, east], [10, 10, 10.2, 10.2])))
+    grid = grid_around(DEGREES, longitude, 10.1, 0.002)
+    found = burned(wrapped, CRS(crs), grid)
+    lon, lat = centers(grid)
+    expected = shapely.contains_xy(shapely.box(longitude - 0.1, 10, longitude + 0.1, 10.2), lon, lat)
+    assert (found != expected).sum() <= 0.02 * expected.sum()
+    note = f"1 polygon with edges from one side of the map to the other, interpreted as crossing the seam of {crs}"
+    assert f"{note} at longitude {longitude}" in caplog.text
+    assert "antimeridian" not in caplog.text
+
+
+def ring_around_pole(radius_m):
+    angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    return shapely.Polygon(radius_m * np.column_stack([np.cos(angle), np.sin(angle)]))
+
+
+CONIC = {"EPSG:2154": (3, 47), "EPSG:3034": (10, 50), "EPSG:3347": (-95, 50), "EPSG:31370": (4, 51)}
+
+
+@pytest.mark.parametrize("crs", [*CONIC, "EPSG:3112"])
+def test_a_polygon_around_a_pole_at_infinity_is_left_out_and_counted(caplog, crs):
+    infinite, place = (ARCTIC, (134, -25)) if crs == "EPSG:3112" else (ANTARCTIC, CONIC[crs])
+    grid = grid_around(CRS(crs), *Transformer.from_crs(4326, crs, always_xy=True).transform(*place), 1000)
+    assert not burned(ring_around_pole(2_000_000), infinite, grid).any()
+    assert f"left out 1 polygon that cannot be represented in {crs}" in caplog.text
+
+
+@pytest.mark.parametrize(("latitude", "share"), [(-30, 1), (-25, 0.5), (-20, 0)])
+def test_a_polygon_around_a_pole_at_infinity_is_clipped_to_the_surroundings_of_the_grid(latitude, share):
+    grid = grid_around(CRS(3112), *Transformer.from_crs(4326, 3112, always_xy=True).transform(134, -25), 1000)
+    disc = ring_around_pole(Transformer.from_crs(4326, ARCTIC, always_xy=True).transform(45, latitude)[0])
+    expected = wanted(disc, ARCTIC, grid)
+    assert expected.mean() == pytest.approx(share, abs=0.1)
+    assert (burned(disc, ARCTIC, grid) != expected).mean() <= 0.01
+
+
+@pytest.mark.parametrize(("source", "target"), [("EPSG:2154", "EPSG:32631"), ("EPSG:32631", "EPSG:2154")])
+def test_layers_far_from_the_seam_of_a_conic_crs_are_projected_only_once(monkeypatch, source, target):
+    disc = shapely.Point(*Transformer.from_crs(4326, source, always_xy=True).transform(3, 47)).buffer(900, 1000)
+    grid = grid_around(CRS(target), *Transformer.from_crs(4326, target, always_xy=True).transform(3, 47), 20)
+    points, to_relative = [], Seam.to_relative
+
+    def count_points(self, coordinates, crs):
+        points.append(len(coordinates))
+        return to_relative(self, coordinates, crs)
+
+    monkeypatch.setattr(Seam, "to_relative", count_points)
+    assert burned(disc, CRS(source), grid).any()
+    assert points
+    assert max(points) == 4 * SIDE_POINTS < shapely.get_num_coordinates(disc)
+
+
+def test_one_transformer_serves_all_polygons_with_long_edges(monkeypatch):
+    made, make_transformer = [], seam_module.make_transformer
+
+    def count_transformers(*crss):
+        made.append(crss)
+        return make_transformer(*crss)
+
+    grid = grid_around(CRS(32618), 500_000, 5_000_000, 10)
+    boxes = [shapely.box(-2e6 - k, -9e5, 2e6, 2e6) for k in range(40)]
+    frame = gpd.GeoDataFrame(geometry=boxes, crs=3978)
+    monkeypatch.setattr(seam_module, "make_transformer", count_transformers)
+    assert (rasterize(frame, grid, value=1) == 1).all()
+    assert len(made) < 20
 
 
 def test_longitudes_from_zero_meet_those_from_minus_180(tmp_path):
