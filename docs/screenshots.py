@@ -32,7 +32,7 @@ def main(demo: Path) -> None:
 
 
 def _short_run() -> Iterator[str]:
-    for setting in ("name=short", "train.iterations=60", "train.validate_every=60"):
+    for setting in ("name=short", "train.iterations=40", "train.validate_every=40"):
         yield from ("--set", setting)
 
 

@@ -5,7 +5,9 @@ This module also defines the file extensions that geoseg accepts.
 
 import contextlib
 import errno
+import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -34,6 +36,9 @@ DISK_FULL_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PERMISSION_ERRNOS = (errno.EACCES, errno.EPERM, errno.EROFS)
 """Numbers of operating system errors that require more disk space, or different permissions."""
 
+UNSAFE_CHARACTERS = re.compile(r"[\x00-\x1f;&?|<>\"'\\]")
+"""Characters that temporary file names must not contain."""
+
 PIPE_HINT = "write the data to a regular file first"
 """What to do with a named pipe, which cannot be read in parts."""
 
@@ -44,7 +49,10 @@ def temporary_path(path: Path, purpose: str = "part") -> Path:
     It is in the same folder, so that renaming is atomic, and has the same extension. It is always the same for a given
     path, so that the next run overwrites the file of a run that was killed.
     """
-    return path.with_name(f".{path.name}.{purpose}{path.suffix}")
+    name = path.name
+    if UNSAFE_CHARACTERS.search(name):  # GDAL drops some characters, such as line breaks, and the name after others
+        name = f"{UNSAFE_CHARACTERS.sub('_', name)}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+    return path.with_name(f".{name}.{purpose}{path.suffix}")
 
 
 @contextlib.contextmanager

@@ -31,6 +31,9 @@ BLOCK_CACHE_VARIABLE = "GDAL_CACHEMAX"
 MAX_BLOCK_BYTES = 2**30
 """Maximum size in bytes of a block in a file, including all bands if the file is pixel-interleaved."""
 
+MAX_BANDS = 10_000
+"""Maximum number of bands of a file; each one takes a millisecond to describe."""
+
 HTTP_TIMEOUT_S = 60
 """Timeout in seconds if a server sends no data."""
 
@@ -109,6 +112,10 @@ def require_bands(path: str, dataset: Any) -> None:
         raise SceneError(
             f"{path} has no bands",
             f"it contains {len(children)} rasters; specify one of them, such as {children[0]}" if children else "",
+        )
+    if dataset.count > MAX_BANDS:
+        raise SceneError(
+            f"{path} has {dataset.count:,} bands, more than {MAX_BANDS:,}", "select bands with gdal_translate -b"
         )
     if any(dtype.startswith("complex") for dtype in dataset.dtypes):
         raise SceneError(

@@ -58,7 +58,8 @@ class LocalMetric:
         """Sample the metric of a CRS.
 
         Args:
-            crs: The CRS; if None, the metric is NaN. Where the CRS is undefined, the nominal size of its unit is used.
+            crs: The CRS; if None or geocentric, the metric is NaN. Where the CRS is undefined, the nominal size of its
+                unit is used.
             bounds: Left, bottom, right and top in CRS units.
         """
         left, bottom, right, top = bounds
@@ -67,7 +68,7 @@ class LocalMetric:
         steps = np.arange(WIDE_SAMPLES_PER_AXIS if is_wide else SAMPLES_PER_AXIS)
         spacing = max((right - left) / steps[-1], span * 1e-6), max((top - bottom) / steps[-1], span * 1e-6)
         frame = np.array([left, bottom, *spacing])
-        if crs is None:
+        if crs is None or crs.is_geocentric:  # x and y do not locate a point on the ellipsoid
             return cls(np.full((SAMPLES_PER_AXIS, SAMPLES_PER_AXIS, 4), math.nan), frame)
         x, y = np.meshgrid(left + steps * spacing[0], bottom + steps * spacing[1])
         return cls(metric_tensor(crs, x, y, span), frame)

@@ -5,6 +5,7 @@ many polygons are incomplete at the end of a strip or, for options that compare 
 polygons. It does not depend on the number of pixels.
 """
 
+import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -102,7 +103,7 @@ def polygonize(
         per_class=per_class,
     )
     path = Path(mask.path if isinstance(mask, Scene) else mask)
-    if target.path is not None and target.path.resolve() == path.resolve():
+    if target.path is not None and os.path.realpath(target.path) == os.path.realpath(path):
         raise OutputError(f"the output would replace its source {path}", "choose a different output")
     if target.path is not None:
         check_writable(target.path, overwrite or append)

@@ -121,3 +121,10 @@ def test_a_file_cut_within_its_head_is_no_raster(tmp_path: Path) -> None:
     path = make_raster(tmp_path / "a.tif", noise(3, 300, 300), **UTM)
     path.write_bytes(path.read_bytes()[:60])
     refusal(path)
+
+
+def test_a_file_of_too_many_bands_is_refused(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("geoseg.raster.open_raster.MAX_BANDS", 2)
+    path = make_raster(tmp_path / "a.tif", noise(3, 8, 8), **UTM)
+    with pytest.raises(SceneError, match="has 3 bands, more than 2"):
+        Scene.open(path)

@@ -1,5 +1,6 @@
 """From the file of a mask to the file of its polygons, with all options."""
 
+import contextlib
 import subprocess
 import sys
 from functools import partial
@@ -10,11 +11,12 @@ import pyogrio
 import pytest
 import shapely
 from affine import Affine
+from helpers.rasters import UTM, make_raster
 from helpers.vectors import FIVE_METRES, LEGEND, smooth_mask, valid_coverage, write_mask, write_predicted_mask
 from rasterio.control import GroundControlPoint
 from rasterio.features import rasterize
 
-from geoseg.errors import ConfigError, GridMismatch, LayerError, OutputError, SceneError
+from geoseg.errors import ConfigError, GeosegError, GridMismatch, LayerError, OutputError, SceneError
 from geoseg.raster.scene import Scene
 from geoseg.vector.polygonize import polygonize
 
@@ -341,3 +343,25 @@ def test_unknown_classes_are_errors_with_the_nearest_name(mask, tmp_path, unknow
         with pytest.raises(ConfigError, match=unknown) as caught:
             polygonize(mask, tmp_path / "a.gpkg", **option)
         assert "did you mean" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["a;b", "&amp;", "new\nline", "tab\t", 'quote"s'])
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".fgb", ".parquet"])
+def test_file_names_with_characters_that_gdal_drops(tmp_path, name, suffix):
+    mask = make_raster(tmp_path / "mask.tif", np.array([[[1, 2], [1, 1]]], np.uint8), **UTM)
+    (tmp_path / "out").mkdir()
+    polygonize(mask, tmp_path / "out" / f"{name}{suffix}")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [f"{name}{suffix}"]
+
+
+def test_an_output_that_links_to_itself_is_an_error_or_replaced(tmp_path):
+    mask = make_raster(tmp_path / "mask.tif", np.array([[[1, 2], [1, 1]]], np.uint8), **UTM)
+    (tmp_path / "loop.gpkg").symlink_to("loop.gpkg")
+    with contextlib.suppress(GeosegError):
+        assert len(polygonize(mask, tmp_path / "loop.gpkg", overwrite=True).frame) == 2
+
+
+def test_a_mask_in_a_geocentric_crs_has_polygons_without_areas(tmp_path):
+    place = {"crs": "EPSG:4978", "transform": UTM["transform"]}
+    mask = make_raster(tmp_path / "mask.tif", np.array([[[1, 2], [1, 1]]], np.uint8), **place)
+    assert polygonize(mask).frame["area_m2"].isna().all()
