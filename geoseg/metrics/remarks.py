@@ -45,4 +45,4 @@ def describe_unlabeled_classes(pixels: Sequence[int], names: Sequence[str], sour
 
 
 def _part(part: int, whole: int) -> str:
-    return f"{part:,} of {whole:,} ({percent(part / whole)} %)"
+    return f"{part:,} of {whole:,} ({percent(part / whole)}%)"

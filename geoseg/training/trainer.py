@@ -174,7 +174,7 @@ class Trainer:
         if self.average is not None:
             self.average.update(self.network, step.iteration)
         score = self.state.best
-        best = "" if score is None else f", best {self.recipe.train.monitor} {percent(score)} %"
+        best = "" if score is None else f", best {self.recipe.train.monitor} {percent(score)}%"
         task.advance(note=self.statistics.summary() + best)
         if step.iteration % LOG_EVERY_STEPS == 0 and not self._is_validation_due(step.iteration):
             self.statistics.synchronize()
