@@ -8,6 +8,9 @@ from pathlib import Path
 from .calls import Call, Limits
 from .faults import Record, list_files
 
+TARGETS = "targets"
+"""Folder among the inputs with paths that calls write to."""
+
 
 class Sandbox:
     """Folders of a campaign, two levels below a folder that nothing else uses.
@@ -76,4 +79,6 @@ class Sandbox:
 
     def _files(self) -> dict[str, tuple[int, int]]:
         caches = self.root / "home" / ".cache"
-        return list_files(self.root, without=(self.outputs, self.logs, caches, self.root / "home" / ".config"))
+        targets = self.inputs / "names" / TARGETS
+        without = (self.outputs, self.logs, caches, self.root / "home" / ".config", targets)
+        return list_files(self.root, without=without)

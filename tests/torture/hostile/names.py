@@ -7,6 +7,8 @@ from typing import Any
 
 from torture.ordinary import write_scene
 
+from torture.sandbox import TARGETS
+
 from .cases import Case, Place, evaluate, info, polygonize, predict
 
 NAMES = (
@@ -111,6 +113,10 @@ def _special_files(place: Place) -> Iterator[Case]:
         yield predict(f"special file {path}", path, place.model, **options)
         yield polygonize(f"special file {path}", path, **options)
         yield predict(f"with model {path}", place.scene, path or "''", **options)
-    for target in ("/dev/full", "/dev/null", "/proc/self/mask.tif", str(loop), str(folder), "/nowhere/mask.tif"):
+    (targets := place.folder / TARGETS).mkdir()
+    (targets / "folder.tif").mkdir()
+    (targets / "loop.tif").symlink_to("loop.tif")
+    usable = [str(targets / "loop.tif"), str(targets / "folder.tif")]  # a link is replaced, a folder receives the mask
+    for target in ("/dev/full", "/dev/null", "/proc/self/mask.tif", "/nowhere/mask.tif", *usable):
         words = ("predict", str(place.scene), "-o", target, "--model", str(place.model), "--overwrite")
-        yield Case(f"predict to {target}", words, seconds=10, must_fail=target != str(loop))
+        yield Case(f"predict to {target}", words, seconds=10, must_fail=target not in usable)

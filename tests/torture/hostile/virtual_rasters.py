@@ -17,7 +17,7 @@ def write_cases(place: Place) -> Iterator[Case]:
         path = place.folder / f"{label.replace(' ', '_')}.vrt"
         path.write_text(text)
         yield info(f"VRT {label}", path)
-        must_fail = label not in {"scene", "raw bytes of a file"}
+        must_fail = label not in {"scene", "raw bytes of a file", "entity bomb"}  # GDAL does not expand entities
         yield predict(f"VRT {label}", path, place.model, "--bands", "1,1,1", must_fail=must_fail)
         yield polygonize(f"VRT {label}", path)
     huge = str(place.folder / "huge.vrt")
