@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from torture.ordinary import write_scene
-
 from torture.sandbox import TARGETS
 
 from .cases import Case, Place, evaluate, info, polygonize, predict
