@@ -17,7 +17,7 @@ from geoseg.models.build import build_network
 from geoseg.raster.scene import Scene
 
 TWO_CLASSES = Legend.of({"field": "#00ff00", "town": "#ff0000"})
-LARGEST = 1200 * 1200
+LARGEST = 600 * 600
 
 
 @pytest.fixture(scope="module")
