@@ -54,12 +54,17 @@ class PartialRasters:
         folder: Folder that contains the slabs.
         shape: (height, width) of the rasters.
         outputs: The outputs; each has one file per slab.
+
+    Raises:
+        SceneError: If a slab exceeds the memory for a strip, because the rasters are too wide.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int], outputs: Sequence[PredictionOutput]) -> None:
         self.folder = folder
         self.shape = shape
         self.outputs = tuple(outputs)
+        self.slab_windows = list(strips(*shape, BLOCK_SIZE))
+        """Windows of all slabs, from top to bottom."""
         self._buffers: dict[int, _SlabBuffer] = {}
         self._lock = threading.Lock()
 
@@ -98,11 +103,6 @@ class PartialRasters:
             with contextlib.suppress(OSError):
                 temporary.rename(entry)
         return int((entry / "number.txt").read_text("ascii"))
-
-    @property
-    def slab_windows(self) -> list[Window]:
-        """Windows of all slabs, from top to bottom."""
-        return list(strips(*self.shape, BLOCK_SIZE))
 
     @property
     def missing(self) -> list[Window]:

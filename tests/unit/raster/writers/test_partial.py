@@ -10,17 +10,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from helpers.rasters import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import partitions
 
+from geoseg.errors import SceneError
+from geoseg.grid.grid import Grid
 from geoseg.grid.tiling import strips
 from geoseg.grid.window import Window
 from geoseg.legend import Legend, make_numbered_legend
 from geoseg.raster.open_raster import quiet_gdal
 from geoseg.raster.output_bands import make_output
 from geoseg.raster.writers import partial as module
+from geoseg.raster.writers.base import open_writer
+from geoseg.raster.writers.cog import CogWriter
 from geoseg.raster.writers.partial import BLOCK_SIZE, PartialRasters
 
 SHAPE = 1200, 70
@@ -229,3 +234,11 @@ def test_those_who_choose_at_the_same_time_agree(tmp_path, attempt):
     with ThreadPoolExecutor(8) as pool:
         agreed = list(pool.map(lambda number: slabs.shared_value("batch", lambda: chosen(number)), range(8)))
     assert len(set(agreed)) == 1
+
+
+def test_rasters_too_wide_for_a_slab_are_refused_and_leave_nothing(tmp_path):
+    grid = Grid(None, Affine.identity(), 600, 2**31 - 1)
+    legend = Legend.of({"a": "#000000", "b": "#ffffff"})
+    with pytest.raises(SceneError, match="pixels wide"), open_writer(CogWriter(tmp_path / "mask.tif"), grid, legend):
+        pass
+    assert list(tmp_path.iterdir()) == []
